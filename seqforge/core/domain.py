@@ -1,0 +1,152 @@
+"""What a domain is: a way between files of one kind and sequences of symbols.
+
+The core trains, scores and samples sequences of symbols and knows nothing of what they mean.
+A domain is a frozen dataclass whose fields are its options; it is found through the entry-point
+group ``seqforge.domains`` and inherits nothing. `Domain` is what it must have; the small
+protocols after it are what it may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from seqforge.core.corpus import Corpus
+    from seqforge.core.sampling.constraints import Constraint
+    from seqforge.core.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Record:
+    """One input record: a contig, a text, a tune. The end symbol is not part of it."""
+
+    symbols: str
+    """One character a symbol."""
+    name: str = ""
+    """What the record is called in its file."""
+    group: str = ""
+    """What a held-out tail is cut from: the contig, the text file, the tune book."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """Half-open spans [start, stop) of ``symbols`` that carry nothing, such as runs of N. The
+    record is split there, after the held-out part has been cut off."""
+    note: str = ""
+    """What reading changed, for ``ingest.tsv``: ``3 U read as T``."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sequence that a model drew, and how."""
+
+    symbols: str
+    """All of it: the prime, then what was drawn."""
+    prime_length: int = 0
+    """How many of ``symbols``, from the left, were given and not drawn."""
+    number: int = 1
+    model: str = ""
+    temperature: float | None = None
+    seed: int | None = None
+    mean_log_prob: float | None = None
+    """Mean log-probability a drawn symbol under the model at temperature 1, in nats."""
+    ended: bool = False
+    """Whether the model drew the end symbol (which is not among ``symbols``)."""
+
+
+class Domain(Protocol):
+    """A way between files of one kind and sequences of symbols.
+
+    Law: reading what ``write`` wrote gives the same symbols back, for symbols that ``read`` gave.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    """The ending of the files it writes, with the dot."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Endings of the files taken from a folder, lower case, without .gz or .bz2; () takes all."""
+    file_per_sample: ClassVar[bool]
+    """Whether ``write`` makes a file (or several) for each sample, or one file for all."""
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """The records of one file.
+
+        Raises:
+            InputError: If the file cannot be used; the message names file, place and remedy.
+        """
+        ...
+
+    def prime(self, source: str | Path) -> str:
+        """Symbols to begin a sample with, from text typed (str) or from a file (Path).
+
+        Raises:
+            InputError: If nothing usable is in it.
+        """
+        ...
+
+    def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
+        """The grammar that the sampler must keep to, or None for none."""
+        ...
+
+    def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
+        """Keep samples in the domain's own format at (or beside) ``path``; returns the files.
+
+        It accepts whatever a model may draw: it never raises over the symbols.
+        """
+        ...
+
+    def show(self, sample: Sample) -> str:
+        """The sample as a terminal or a page should show it, with a line break at the end."""
+        ...
+
+    def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+        """Measures of the samples beside the same of held-out data.
+
+        Values are numbers, strings, or one level of dictionaries of them (a row of a table);
+        every value can be kept as JSON.
+        """
+        ...
+
+
+@runtime_checkable
+class HasDefaultInput(Protocol):
+    """A domain that can be tried without giving it a file."""
+
+    def default_input(self) -> list[Path]:
+        """Files that every installation has."""
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A domain with options that depend on the files: ``auto`` becomes a decision."""
+
+    def settle(self, paths: Sequence[Path]) -> Self:
+        """The same domain with what was ``auto`` decided; what comes back is recorded."""
+        ...
+
+
+@runtime_checkable
+class Mirrored(Protocol):
+    """A domain whose sequences may as well be read backwards, through a map of symbols.
+
+    For DNA this is the reverse complement (Watson-Crick: A-T, C-G).
+    """
+
+    def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
+        """For each id the id that stands for it when read backwards (V,); None for not at all."""
+        ...
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """A domain that can look for its samples in a library of known sequences."""
+
+    def search(
+        self, samples: Path, against: Sequence[Path], folder: Path, backend: str
+    ) -> dict[str, Any]:
+        """Search every sample of the file, leave the hits in ``folder``, return the summary."""
+        ...

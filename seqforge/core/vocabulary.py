@@ -1,0 +1,114 @@
+"""Symbols and their ids. Id 0 is the end symbol, which is also the start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.errors import InputError
+
+END = 0
+"""Id of the end symbol; it ends a record, and an unprimed sample is fed it first."""
+UNKNOWN = "�"
+"""How the unknown symbol is shown, where a vocabulary has one."""
+
+_NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols a model knows, one character each.
+
+    ``symbols[i]`` has id ``i + 1``. Where ``unknown`` is set the last symbol is `UNKNOWN`, and
+    takes whatever the vocabulary lacks.
+    """
+
+    symbols: tuple[str, ...]
+    unknown: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.symbols)) != len(self.symbols):
+            raise ValueError("a symbol occurs twice in the vocabulary")
+        if any(len(symbol) != 1 for symbol in self.symbols):
+            raise ValueError("every symbol of a vocabulary is one character")
+        if self.unknown and self.symbols[-1:] != (UNKNOWN,):
+            raise ValueError("the unknown symbol must be the last of the vocabulary")
+
+    def __len__(self) -> int:
+        """Number of ids, the end symbol counted."""
+        return len(self.symbols) + 1
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
+        """The vocabulary of a text by its symbol counts, in code-point order.
+
+        Args:
+            counts: Occurrences of each symbol.
+            min_count: Rarer symbols fall together into the unknown symbol, which exists only then.
+        """
+        kept = sorted(s for s, count in counts.items() if count >= min_count and s != UNKNOWN)
+        unknown = len(kept) < len(counts)
+        if not unknown:
+            return cls(tuple(kept))
+        if min_count <= 1:  # the text itself holds U+FFFD: a symbol like any other
+            return cls(tuple(sorted(counts)))
+        return cls((*kept, UNKNOWN), unknown=True)
+
+    @cached_property
+    def _table(self) -> NDArray[np.int32]:
+        highest = max((ord(symbol) for symbol in self.symbols), default=0)
+        table = np.full(highest + 2, _NOWHERE, np.int32)  # the last entry: whatever lies beyond
+        table[[ord(symbol) for symbol in self.symbols]] = np.arange(1, len(self), dtype=np.int32)
+        if self.unknown:
+            table[table == _NOWHERE] = len(self) - 1
+        return table
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """The smallest unsigned integer that holds every id."""
+        return np.dtype(np.uint8 if len(self) <= 256 else np.uint16 if len(self) <= 65536 else np.uint32)
+
+    def encode(self, text: str, where: str = "the text") -> NDArray[np.unsignedinteger]:
+        """Ids of the symbols of a text (T,).
+
+        Raises:
+            InputError: If a symbol is not in the vocabulary; names it and its place in ``where``.
+        """
+        points = code_points(text)
+        table = self._table
+        ids = table[np.minimum(points, len(table) - 1)]
+        missing = ids == _NOWHERE
+        if missing.any():
+            place = int(missing.argmax())
+            raise InputError(
+                f"{where}: {describe(text[place])} at position {place + 1} is not a symbol of "
+                f"this model, which knows {self.listing()}"
+            )
+        return ids.astype(self.dtype)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; the end symbol is nothing."""
+        symbols = ("", *self.symbols)
+        return "".join([symbols[i] for i in ids])
+
+    def listing(self, most: int = 40) -> str:
+        """The symbols for an error message, cut short when there are many."""
+        shown = "".join(s for s in self.symbols[:most] if s.isprintable() and s != " ")
+        more = len(self.symbols) - most
+        return shown + (f" and {more} more" if more > 0 else "")
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The Unicode code points of a text (T,)."""
+    order = "le" if sys.byteorder == "little" else "be"
+    return np.frombuffer(text.encode(f"utf-32-{order}", "surrogatepass"), np.uint32)
+
+
+def describe(symbol: str) -> str:
+    """A symbol as a message should name it: 'x' (U+0078)."""
+    return f"{symbol!r} (U+{ord(symbol):04X})"

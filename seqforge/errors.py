@@ -1,0 +1,46 @@
+"""What can go wrong, as sentences for the person at the terminal.
+
+SeqforgeError
+├── InputError        a file, text or folder that cannot be used
+├── ConfigError       an option or a recipe that cannot be used
+├── CheckpointError   a model or a resume file that cannot be used
+├── DomainError       a domain that is missing or cannot be loaded
+├── RunError          a run folder that cannot be used
+└── Unfinished        not done yet, but it can go on (exit code 3)
+
+Users' mistakes raise one of these; callers' mistakes raise ValueError.
+"""
+
+from __future__ import annotations
+
+
+class SeqforgeError(Exception):
+    """Base class; ``str(error)`` is one sentence for the person at the terminal."""
+
+    exit_code = 1
+
+
+class InputError(SeqforgeError):
+    """An input that cannot be used: says the file, the place and the remedy."""
+
+
+class ConfigError(SeqforgeError):
+    """An option or a recipe that cannot be used: says the key and what was wanted."""
+
+
+class CheckpointError(SeqforgeError):
+    """A model or resume file that is damaged, foreign or of another format."""
+
+
+class DomainError(SeqforgeError):
+    """A domain that is not installed or that fails to load."""
+
+
+class RunError(SeqforgeError):
+    """A run folder that is locked, foreign, or not a folder."""
+
+
+class Unfinished(SeqforgeError):
+    """The work is not finished but what exists is kept and it can go on."""
+
+    exit_code = 3
