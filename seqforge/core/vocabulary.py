@@ -80,16 +80,22 @@ class Vocabulary:
             InputError: If a symbol is not in the vocabulary; names it and its place in ``where``.
         """
         points = code_points(text)
-        table = self._table
-        ids = table[np.minimum(points, len(table) - 1)]
-        missing = ids == _NOWHERE
+        missing = self._ids(points) == _NOWHERE
         if missing.any():
             place = int(missing.argmax())
             raise InputError(
                 f"{where}: {describe(text[place])} at position {place + 1} is not a symbol of "
                 f"this model, which knows {self.listing()}"
             )
-        return ids.astype(self.dtype)
+        return self.encode_points(points)
+
+    def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
+        """Ids of code points (T,), every one of which the vocabulary is known to hold."""
+        return self._ids(points).astype(self.dtype)
+
+    def _ids(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.int32]:
+        highest = min(len(self._table) - 1, np.iinfo(points.dtype).max)
+        return self._table[np.minimum(points, points.dtype.type(highest))]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; the end symbol is nothing."""

@@ -1,0 +1,242 @@
+"""Everything a run is told, as one typed object; it is kept in the run folder and in the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+)
+
+from seqforge.errors import ConfigError
+
+STRICT = ConfigDict(frozen=True, extra="forbid")
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Auto = Literal["auto"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: exactly one of the three is set."""
+
+    seconds: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read ``90s``, ``10m``, ``2h``, ``20000steps`` or ``3epochs``.
+
+        Raises:
+            ValueError: If the text is none of these or not above zero.
+        """
+        match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(s|m|h|steps?|epochs?)", text.strip().lower())
+        if match is None or float(match[1]) <= 0:
+            raise ValueError(f"a budget is 90s, 10m, 2h, 20000steps or 3epochs, not {text!r}")
+        amount, unit = float(match[1]), match[2]
+        if unit in _UNITS:
+            return cls(seconds=amount * _UNITS[unit])
+        if unit.startswith("epoch"):
+            return cls(epochs=amount)
+        return cls(steps=max(1, round(amount)))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Shares of train, valid and test; they add up to one."""
+
+    train: float
+    valid: float
+    test: float
+
+    @classmethod
+    def parse(cls, text: str) -> Split:
+        """Read ``90/5/5``, in percent.
+
+        Raises:
+            ValueError: If it is not three numbers that add up to 100, the first above zero.
+        """
+        try:
+            train, valid, test = (float(part) for part in text.split("/"))
+        except ValueError:
+            train = valid = test = -1.0
+        if train <= 0 or min(valid, test) < 0 or abs(train + valid + test - 100) > 1e-6:
+            raise ValueError(f"a split is train/valid/test in percent, such as 90/5/5, not {text!r}")
+        return cls(train / 100, valid / 100, test / 100)
+
+
+def _checked_by(parse: Any) -> AfterValidator:
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+class DataConfig(BaseModel):
+    """What is read and what is held out."""
+
+    model_config = STRICT
+
+    split: Annotated[str, _checked_by(Split.parse)] = "90/5/5"
+    """train/valid/test in percent."""
+    min_count: PositiveInt = 1
+    """Rarer symbols fall together into the unknown symbol."""
+
+
+class ModelConfig(BaseModel):
+    """The network."""
+
+    model_config = STRICT
+
+    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    hidden_size: PositiveInt = 256
+    num_layers: PositiveInt = 1
+    embedding_size: PositiveInt | None = None
+    """Width of the embedding; as wide as the hidden layer where it is not given."""
+    dropout: Fraction = 0.0
+    """Share of values dropped between layers and on the output."""
+    tied: bool = False
+    """Whether embedding and output share their weights (Press and Wolf 2017)."""
+
+
+class TrainingConfig(BaseModel):
+    """How the network is fitted."""
+
+    model_config = STRICT
+
+    budget: Annotated[str, _checked_by(Budget.parse)] = "10m"
+    batch_size: PositiveInt = 64
+    """Streams read side by side."""
+    seq_len: PositiveInt = 128
+    """Truncated-BPTT window, in symbols."""
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Highest rate; warm-up leads to it and a cosine leads down from it."""
+    warmup: Fraction = 0.02
+    """Share of the budget in which the learning rate rises."""
+    final_rate: Fraction = 0.01
+    """Learning rate at the end, as a share of the highest."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Longest gradient, as a Euclidean norm over all weights."""
+    reset_probability: Fraction = 0.02
+    """Chance a window that a stream's carried state is zeroed."""
+    evaluations: PositiveInt = 25
+    """How often the budget is interrupted to score held-out data."""
+    patience: PositiveInt | None = None
+    """Stop after so many evaluations without a better one; None never stops early."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    lanes: PositiveInt | Auto = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    seed: NonNegativeInt = 0
+
+
+class SamplingConfig(BaseModel):
+    """What a run draws from its model at the end."""
+
+    model_config = STRICT
+
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.5, 0.8, 1.0)
+    count: PositiveInt = 3
+    """Samples at each temperature."""
+    length: PositiveInt = 1000
+    """Longest sample, in symbols."""
+    exact_length: bool = False
+    """Draw exactly ``length`` symbols, the end symbol held back."""
+
+
+class RunConfig(BaseModel):
+    """A run from files to a page; a recipe is one of these as TOML."""
+
+    model_config = STRICT
+
+    domain: str
+    domain_options: dict[str, Any] = {}
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str) -> Self:
+        """The config of plain values.
+
+        Raises:
+            ConfigError: With ``where``, the key and what was wanted, for the first wrong value.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"{where}: {first_problem(error)}") from error
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Keys whose values differ, each with both values, for an error message."""
+        mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
+        return [
+            f"{key}: {mine.get(key)} and {theirs.get(key)}"
+            for key in sorted(mine.keys() | theirs.keys())
+            if mine.get(key) != theirs.get(key)
+        ]
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong: ``training.learning_rate: ... (got -1)``."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"{key}: there is no such setting"
+    return f"{key}: {message} (got {first['input']!r})" if key else message
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def with_setting(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``values["a"]["b"] = value`` for the path ``a.b``, making tables on the way.
+
+    Raises:
+        ConfigError: If the path leads through something that is not a table.
+    """
+    *tables, key = path.split(".")
+    for name in tables:
+        values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {name} is a value and has no settings inside")
+    values[key] = value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: If the file is missing or is not TOML; names the line.
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error

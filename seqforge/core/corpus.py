@@ -1,0 +1,164 @@
+"""Token arrays on disk, memory-mapped: one an each part, with what is to be scored of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.files import disk_errors, write_json
+from seqforge.core.holdout import PARTS, Cut
+from seqforge.core.vocabulary import END, Vocabulary
+from seqforge.errors import RunError
+
+Tokens = NDArray[np.unsignedinteger]
+
+FORMAT = 1
+
+Segment = tuple[int, int, int]
+"""(start, scored_from, stop): tokens[start:stop] are read, tokens[scored_from:stop] are scored."""
+
+__all__ = ["FORMAT", "PARTS", "Corpus", "Part", "PartWriter", "Segment", "Tokens"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The tokens of one part.
+
+    Each piece lies there as its start (the end symbol, or its context), its symbols, and the end
+    symbol where it ends; consecutive pieces share an end symbol as the next one's start.
+    """
+
+    tokens: Tokens
+    """(N,), memory-mapped."""
+    segments: NDArray[np.int64]
+    """(S, 3): start, scored_from, stop; see `Segment`."""
+    symbols: int
+    """Symbols, end symbols not counted."""
+    records: int
+
+    @property
+    def scored(self) -> int:
+        """Symbols that scoring scores, end symbols counted."""
+        return int((self.segments[:, 2] - self.segments[:, 1]).sum())
+
+
+class PartWriter:
+    """Writes one part, whose size is known from its cuts."""
+
+    def __init__(self, folder: Path, part: str, vocabulary: Vocabulary, cuts: Sequence[Cut]) -> None:
+        self._meta = folder / f"{part}.json"
+        self._symbols = sum(cut.stop - cut.start for cut in cuts)
+        self._records = len(cuts)
+        size = 1 + sum(cut.stop - cut.context_from + 2 for cut in cuts)
+        with disk_errors(folder):
+            self._tokens = np.lib.format.open_memmap(
+                folder / f"{part}.npy", mode="w+", dtype=vocabulary.dtype, shape=(size,)
+            )
+        self._tokens[0] = END
+        self._end = 1
+        self._segments: list[Segment] = []
+
+    def add(self, cut: Cut, blocks: Iterable[Tokens]) -> None:
+        """Append the tokens of a cut, its context first."""
+        warm = cut.start - cut.context_from
+        if warm == 0 and self._tokens[self._end - 1] != END:
+            self._tokens[self._end] = END
+            self._end += 1
+        start = self._end - (warm == 0)
+        scored_from = self._end + warm
+        for block in blocks:
+            self._tokens[self._end : self._end + len(block)] = block
+            self._end += len(block)
+        if cut.ends:
+            self._tokens[self._end] = END
+            self._end += 1
+        self._segments.append((start, scored_from, self._end))
+
+    def close(self) -> None:
+        """Flush to the disk and note the sizes."""
+        with disk_errors(self._meta):
+            self._tokens.flush()
+            segments = np.array(self._segments, np.int64).reshape(-1, 3)
+            np.save(self._meta.with_suffix(".segments.npy"), segments)
+        sizes = {"tokens": self._end, "symbols": self._symbols, "records": self._records}
+        write_json(self._meta, sizes)
+
+
+class Corpus:
+    """Everything that was read, encoded and split, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a corpus that `finish` completed.
+
+        Raises:
+            RunError: If the folder does not hold one.
+        """
+        try:
+            meta = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+            if meta["format"] != FORMAT:
+                raise RunError(f"{folder}: a corpus of another format; remove the folder")
+            self.vocabulary = Vocabulary(tuple(meta["symbols"]), meta["unknown"])
+            self.train, self.valid, self.test = (_open_part(folder, part) for part in PARTS)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{folder}: a damaged corpus ({error}); remove the folder") from error
+        self.folder = folder
+
+    @classmethod
+    def finish(cls, folder: Path, vocabulary: Vocabulary) -> Corpus:
+        """Mark the folder as complete, all parts being written, and open it."""
+        meta: dict[str, Any] = {
+            "format": FORMAT,
+            "symbols": list(vocabulary.symbols),
+            "unknown": vocabulary.unknown,
+        }
+        write_json(folder / "corpus.json", meta)
+        return cls(folder)
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether a complete corpus lies in the folder."""
+        return (folder / "corpus.json").is_file()
+
+    def part(self, name: str) -> Part:
+        """``train``, ``valid`` or ``test``."""
+        if name not in PARTS:
+            raise ValueError(f"a part is one of {', '.join(PARTS)}, not {name!r}")
+        part: Part = getattr(self, name)
+        return part
+
+    @cached_property
+    def held_out(self) -> str | None:
+        """The part whose score is the headline: test where there is one, else valid."""
+        return next((name for name in ("test", "valid") if self.part(name).symbols), None)
+
+    def sequences(self, part: str, most: int) -> list[str]:
+        """Decoded pieces of a part from its beginning, ``most`` symbols in all; the last is cut."""
+        found: list[str] = []
+        for _, scored_from, stop in self.part(part).segments.tolist():
+            if most <= 0:
+                break
+            ids = self.part(part).tokens[scored_from : min(stop, scored_from + most)]
+            found.append(self.vocabulary.decode(ids.tolist()))
+            most -= len(ids)
+        return found
+
+    def blocks(self, part: str, size: int = 1 << 20) -> Iterator[str]:
+        """All of a part as text, a block at a time; an end symbol shows as a line break."""
+        symbols = np.array(["\n", *self.vocabulary.symbols])
+        tokens = self.part(part).tokens
+        for start in range(0, len(tokens), size):
+            yield "".join(symbols[tokens[start : start + size]])
+
+
+def _open_part(folder: Path, part: str) -> Part:
+    sizes = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
+    tokens = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
+    segments = np.load(folder / f"{part}.segments.npy", allow_pickle=False)
+    return Part(tokens[: sizes["tokens"]], segments, sizes["symbols"], sizes["records"])

@@ -1,0 +1,125 @@
+"""What is held out: whole records where there are many, else the tail of each group of records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from seqforge.core.config import Split
+from seqforge.core.domain import Record
+from seqforge.errors import InputError
+
+PARTS = ("train", "valid", "test")
+
+CONTEXT = 1024
+"""Symbols read before a held-out tail so that the network is warm when scoring begins."""
+
+_ENOUGH_RECORDS = 20  # the smallest part needs so many for whole records to be held out
+_FEWEST_SYMBOLS = 100  # a held-out part below this says nothing
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Symbols [start, stop) of one record, which belong to one part."""
+
+    record: int
+    """Position of the record in the input."""
+    start: int
+    stop: int
+    context_from: int
+    """What lies in [context_from, start) is read to get warm and not scored."""
+    ends: bool
+    """Whether the record (or its piece before a gap) ends at ``stop``."""
+
+
+def cut_records(records: Sequence[tuple[Record, int]], split: Split) -> dict[str, list[Cut]]:
+    """Which piece of which record belongs to which part.
+
+    Whole records are dealt out where the smallest part gets at least 20 of them, else each group
+    (contig, file, tune book) gives its tail. This is settled before gaps are taken out.
+
+    Args:
+        records: Each record and its length.
+        split: Shares of the parts.
+
+    Raises:
+        InputError: If a part that was asked for would get next to nothing.
+    """
+    smallest = min(share for share in (split.train, split.valid, split.test) if share > 0)
+    if len(records) * smallest >= _ENOUGH_RECORDS and smallest < 1:
+        spans = _whole_records(records, split)
+    else:
+        spans = _tails(records, split)
+    cuts: dict[str, list[Cut]] = {part: [] for part in PARTS}
+    for part, record, start, stop in spans:
+        cuts[part] += _between_gaps(records[record][0], record, records[record][1], start, stop)
+        if part == "train":  # context is only for what is scored
+            cuts[part] = [Cut(c.record, c.start, c.stop, c.start, c.ends) for c in cuts[part]]
+    _check_sizes(cuts, split, smallest)
+    return cuts
+
+
+_Span = tuple[str, int, int, int]  # part, record, start, stop
+
+
+def _whole_records(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
+    # The same records are held out whatever the run's seed is, so that runs can be compared.
+    order = np.random.Generator(np.random.Philox(key=0)).permutation(len(records))
+    held_valid = round(len(records) * split.valid)
+    held_test = round(len(records) * split.test)
+    part_of = ["train"] * len(records)
+    for place, record in enumerate(order):
+        if place < held_valid:
+            part_of[record] = "valid"
+        elif place < held_valid + held_test:
+            part_of[record] = "test"
+    return [(part_of[i], i, 0, length) for i, (_, length) in enumerate(records)]
+
+
+def _tails(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
+    spans: list[_Span] = []
+    numbered = [(record, number, length) for number, (record, length) in enumerate(records)]
+    for _, members in groupby(numbered, key=lambda item: item[0].group):
+        group = list(members)
+        total = sum(length for _, _, length in group)
+        bounds = [0, round(total * split.train), round(total * (split.train + split.valid)), total]
+        if split.test == 0:
+            bounds[2] = total
+        begin = 0
+        for _, number, length in group:
+            for part, low, high in zip(PARTS, bounds, bounds[1:], strict=False):
+                start, stop = max(low - begin, 0), min(high - begin, length)
+                if start < stop:
+                    spans.append((part, number, start, stop))
+            begin += length
+    return spans
+
+
+def _between_gaps(record: Record, number: int, length: int, start: int, stop: int) -> list[Cut]:
+    """The pieces of [start, stop) outside the record's gaps."""
+    cuts = []
+    piece_from = 0  # where the piece that holds the current position begins
+    for gap_start, gap_stop in (*record.gaps, (length, length)):
+        low, high = max(start, piece_from), min(stop, gap_start)
+        if low < high:
+            context = max(piece_from, low - CONTEXT)
+            cuts.append(Cut(number, low, high, context, ends=high == gap_start))
+        piece_from = gap_stop
+    return cuts
+
+
+def _check_sizes(cuts: dict[str, list[Cut]], split: Split, smallest: float) -> None:
+    shares = {"train": split.train, "valid": split.valid, "test": split.test}
+    for part, share in shares.items():
+        size = sum(cut.stop - cut.start for cut in cuts[part])
+        if share > 0 and size < _FEWEST_SYMBOLS:
+            total = sum(cut.stop - cut.start for found in cuts.values() for cut in found)
+            needed = int(np.ceil(_FEWEST_SYMBOLS / smallest))
+            raise InputError(
+                f"the input has {total:,} symbols, which leaves {size:,} for {part}; at least "
+                f"{_FEWEST_SYMBOLS} are needed in each part: give {needed:,} symbols or more, or "
+                "another --split"
+            )

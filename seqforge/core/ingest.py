@@ -1,0 +1,239 @@
+"""From files to a corpus: read, spool, split, encode; every file is listed with what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.config import DataConfig, Split
+from seqforge.core.corpus import PARTS, Corpus, PartWriter
+from seqforge.core.domain import Domain, Record
+from seqforge.core.files import disk_errors, write_atomically
+from seqforge.core.holdout import Cut, cut_records
+from seqforge.core.vocabulary import Vocabulary, code_points
+from seqforge.errors import InputError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A line of ``ingest.tsv``: one file and what became of it."""
+
+    file: str
+    status: str
+    """kept, split (a record was cut at gaps) or refused."""
+    reason: str
+    records: int
+    symbols: int
+
+
+@dataclass(frozen=True)
+class _Spooled:
+    """A record whose symbols lie in the spool file as code points."""
+
+    record: Record  # without its symbols
+    offset: int
+    length: int
+    wide: bool
+
+
+class Spool:
+    """The symbols of all records, one after the other in a temporary file.
+
+    One pass over the inputs then serves counting, splitting and encoding, and the memory taken
+    does not grow with them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with disk_errors(folder):
+            self._file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115  (closed by close)
+        self.records: list[_Spooled] = []
+        self.counts: Counter[str] = Counter()
+        self._end = 0
+        self._folder = folder
+
+    def add(self, record: Record) -> None:
+        """Append a record: Latin-1 text takes a byte a symbol, other text four."""
+        data = _narrowest(record.symbols)
+        wide = data.dtype != np.uint8
+        for start in range(0, len(data), _BLOCK):
+            self._count(data[start : start + _BLOCK])
+        with disk_errors(self._folder):
+            self._file.write(memoryview(np.ascontiguousarray(data)).cast("B"))
+        kept = Record("", record.name, record.group, record.gaps, record.note)
+        self.records.append(_Spooled(kept, self._end, len(data), wide))
+        self._end += data.nbytes
+
+    def drop_since(self, number: int) -> None:
+        """Forget the records from ``number`` on: their file turned out to be unusable."""
+        for index in range(number, len(self.records)):
+            for block in self.blocks(index, 0, self.records[index].length):
+                self._count(block, sign=-1)
+        del self.records[number:]
+
+    def _count(self, points: NDArray[np.unsignedinteger], sign: int = 1) -> None:
+        if points.dtype == np.uint8:
+            counts = np.bincount(points, minlength=256)
+            values = np.flatnonzero(counts)
+            counts = counts[values]
+        else:
+            values, counts = np.unique(points, return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            self.counts[chr(value)] += sign * count
+
+    def blocks(self, index: int, start: int, stop: int) -> Iterator[NDArray[np.unsignedinteger]]:
+        """Code points [start, stop) of record ``index``, a block at a time."""
+        spooled = self.records[index]
+        dtype = np.dtype(np.uint32 if spooled.wide else np.uint8)
+        with disk_errors(self._folder):
+            self._file.flush()
+            for begin in range(start, stop, _BLOCK):
+                self._file.seek(spooled.offset + begin * dtype.itemsize)
+                count = min(_BLOCK, stop - begin)
+                yield np.frombuffer(self._file.read(count * dtype.itemsize), dtype)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()
+
+
+def _narrowest(text: str) -> NDArray[np.unsignedinteger]:
+    try:
+        return np.frombuffer(text.encode("latin-1"), np.uint8)
+    except UnicodeEncodeError:
+        return code_points(text)
+
+
+def ingest(
+    domain: Domain,
+    paths: Sequence[Path],
+    data: DataConfig,
+    folder: Path,
+    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+) -> tuple[Corpus, list[Ingested]]:
+    """Read files into a corpus kept in ``folder`` (an existing, empty folder).
+
+    Args:
+        domain: Knows the files.
+        paths: Files, in the order in which they are read.
+        data: What to hold out, and what counts as a symbol.
+        folder: Where the token arrays go.
+        progress: Called before each file with how many are done, how many there are, its name.
+
+    Raises:
+        InputError: If no file can be used, or all together are too small to hold anything out.
+            The table of what became of each file is the error's ``lines`` attribute.
+    """
+    spool = Spool(folder)
+    try:
+        lines = []
+        for done, path in enumerate(paths):
+            progress(done, len(paths), path.name)
+            lines.append(_read_file(domain, path, spool))
+        write_ingest(folder / "ingest.tsv", lines)
+        if not spool.records:
+            raise NothingUsable(lines)
+        vocabulary = Vocabulary.from_counts(+spool.counts, data.min_count)
+        try:
+            corpus = _encode(spool, vocabulary, Split.parse(data.split), folder)
+        except InputError as error:
+            raise Unsplittable(str(error), lines) from error
+        return corpus, lines
+    finally:
+        spool.close()
+
+
+class Unsplittable(InputError):
+    """What was read cannot be split; ``lines`` say what became of each file."""
+
+    def __init__(self, message: str, lines: Sequence[Ingested]) -> None:
+        super().__init__(message)
+        self.lines = list(lines)
+
+
+class NothingUsable(Unsplittable):
+    """No input file could be used."""
+
+    def __init__(self, lines: Sequence[Ingested]) -> None:
+        first = next((line.reason for line in lines), "no file was found")
+        more = f" (and {len(lines) - 1} more files, each listed in ingest.tsv)"
+        super().__init__(first + (more if len(lines) > 1 else ""), lines)
+
+
+def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
+    before = len(spool.records)
+    notes: Counter[str] = Counter()
+    try:
+        for record in domain.read(path):
+            if record.symbols:
+                spool.add(record)
+                notes[record.note] += 1
+        if len(spool.records) == before:
+            raise InputError(f"{path}: nothing in it that {domain.name} could use")
+    except InputError as error:
+        spool.drop_since(before)
+        return Ingested(str(path), "refused", str(error), 0, 0)
+    except OSError as error:
+        spool.drop_since(before)
+        reason = f"{path}: cannot be read ({error.strerror or error})"
+        return Ingested(str(path), "refused", reason, 0, 0)
+    read = spool.records[before:]
+    gaps = sum(len(spooled.record.gaps) for spooled in read)
+    notes.pop("", None)
+    said = [f"{note} ({count} records)" if count > 1 else note for note, count in notes.items()]
+    return Ingested(
+        str(path),
+        "split" if gaps else "kept",
+        "; ".join(said),
+        len(read),
+        sum(spooled.length for spooled in read),
+    )
+
+
+def _encode(spool: Spool, vocabulary: Vocabulary, split: Split, folder: Path) -> Corpus:
+    cuts = cut_records([(s.record, s.length) for s in spool.records], split)
+    for part in PARTS:
+        writer = PartWriter(folder, part, vocabulary, cuts[part])
+        for cut in cuts[part]:
+            writer.add(cut, _encoded(spool, vocabulary, cut))
+        writer.close()
+    with disk_errors(folder):
+        return Corpus.finish(folder, vocabulary)
+
+
+def _encoded(
+    spool: Spool, vocabulary: Vocabulary, cut: Cut
+) -> Iterator[NDArray[np.unsignedinteger]]:
+    for points in spool.blocks(cut.record, cut.context_from, cut.stop):
+        yield vocabulary.encode_points(points)
+
+
+def write_ingest(path: Path, lines: Sequence[Ingested]) -> None:
+    """Write ``ingest.tsv``: a header line, then a line a file."""
+    header = "\t".join(field.name for field in fields(Ingested))
+    rows = ["\t".join(_cell(value) for value in astuple(line)) for line in lines]
+    write_atomically(path, ("\n".join([header, *rows]) + "\n").encode())
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split())  # no tab or line break inside a cell
+
+
+def ingest_rows(lines: Sequence[Ingested]) -> list[dict[str, str]]:
+    """The lines as plain dictionaries, for the page."""
+    return [{key: str(value) for key, value in asdict(line).items()} for line in lines]
+
+
+def read_ingest(path: Path) -> list[Ingested]:
+    """The lines of an ``ingest.tsv``."""
+    _, *rows = path.read_text(encoding="utf-8").splitlines()
+    cells = [row.split("\t") for row in rows]
+    return [Ingested(f, s, r, int(records), int(symbols)) for f, s, r, records, symbols in cells]

@@ -1,0 +1,117 @@
+"""Where training stands, in one file: weights, optimiser, carried state, clock, decisions.
+
+Everything else a run depends on (windows, dropout masks, resets) is a function of seed and step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seqforge.core.checkpoint import Arrays, read_arrays, write_arrays
+from seqforge.core.config import RunConfig
+from seqforge.core.training import Clock, Trainer
+from seqforge.errors import CheckpointError
+
+FORMAT = 1
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
+    """Keep where training stands, atomically.
+
+    Args:
+        path: ``resume.safetensors``.
+        trainer: Between two steps.
+        config: What the run was told.
+        corpus: Hash of what it trains on.
+
+    Raises:
+        RunError: If the disk refuses; the state kept before stays whole.
+    """
+    header = {
+        "resume_format": FORMAT,
+        "config": config.model_dump(mode="json"),
+        "corpus": corpus,
+        "step": trainer.step,
+        "clock": asdict(trainer.clock),
+        "precision": trainer.precision,
+        "lanes": trainer.lane_count,
+        "evaluation_interval": trainer.evaluation_interval,
+        "best_bits": trainer.best_bits,
+        "best_step": trainer.best_step,
+        "last_valid": trainer.last_valid,
+    }
+    write_arrays(path, header, _arrays(trainer))
+
+
+def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
+    """Put a trainer where `save_state` found it.
+
+    Raises:
+        CheckpointError: If the file is damaged, or belongs to another input or other settings.
+    """
+    header, arrays = read_arrays(path)
+    if header.get("resume_format") != FORMAT:
+        raise CheckpointError(f"{path}: is no training state of this version; choose another --out")
+    differ = RunConfig.of(header["config"], str(path)).differences(config)
+    if differ:
+        raise CheckpointError(
+            f"{path}: the run was begun with other settings ({'; '.join(differ)}); "
+            "give the same, or another --out"
+        )
+    if header["corpus"] != corpus:
+        raise CheckpointError(
+            f"{path}: the run was begun on other input; give the same files, or another --out"
+        )
+    trainer.step = header["step"]
+    trainer.clock = Clock(**header["clock"])
+    trainer.precision = header["precision"]
+    trainer.evaluation_interval = header["evaluation_interval"]
+    trainer.best_bits, trainer.best_step = header["best_bits"], header["best_step"]
+    trainer.last_valid = header["last_valid"]
+    trainer.use_lanes(header["lanes"])
+    _restore(trainer, arrays)
+
+
+def _arrays(trainer: Trainer) -> Arrays:
+    arrays: Arrays = {f"model.{k}": v for k, v in trainer.model.arrays().items()}
+    for number, parameter in enumerate(trainer.model.parameters()):
+        moments = trainer.optimizer.state.get(parameter, {})
+        for name in _MOMENTS:
+            if name in moments:
+                arrays[f"{name}.{number}"] = moments[name].cpu().numpy()
+    for lane, state in enumerate(trainer.lanes.states):
+        for layer, parts in enumerate(state):
+            for number, part in enumerate(parts):
+                arrays[f"state.{lane}.{layer}.{number}"] = part.cpu().numpy()
+    # In double precision: the mean over them must come out the same after a resume.
+    arrays["unseen_losses"] = np.array(trainer.unseen_losses, np.float64)
+    return arrays
+
+
+def _restore(trainer: Trainer, arrays: Arrays) -> None:
+    weights = {k.removeprefix("model."): torch.from_numpy(v.copy())
+               for k, v in arrays.items() if k.startswith("model.")}
+    trainer.model.load_state_dict(weights)
+    for number, parameter in enumerate(trainer.model.parameters()):
+        if f"{_MOMENTS[0]}.{number}" in arrays:
+            moments = {name: torch.from_numpy(arrays[f"{name}.{number}"].copy()).to(parameter)
+                       for name in _MOMENTS}
+            step = torch.tensor(float(trainer.step), device=parameter.device)
+            trainer.optimizer.state[parameter] = {"step": step, **moments}
+    trainer.lanes.states = [
+        [
+            tuple(
+                torch.from_numpy(arrays[f"state.{lane}.{layer}.{number}"].copy()).to(part)
+                for number, part in enumerate(parts)
+            )
+            for layer, parts in enumerate(state)
+        ]
+        for lane, state in enumerate(trainer.lanes.states)
+    ]
+    trainer.unseen_losses = arrays["unseen_losses"].tolist()

@@ -1,0 +1,128 @@
+"""Held-out score: the mean negative log-likelihood of each symbol, in large windows.
+
+Short records are scored side by side from the start symbol. A long one is cut into chunks which
+are scored side by side, each warmed on what precedes it: one stream alone would be slow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from seqforge.core.corpus import Part, Segment, Tokens
+from seqforge.core.holdout import CONTEXT
+from seqforge.core.model import CharRNN, State
+
+_CHUNK = 8192
+_WINDOW = 256
+_ROWS = 64
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / math.log(2)
+
+
+def score(
+    model: CharRNN,
+    part: Part,
+    *,
+    most: int | None = None,
+    precision: str = "fp32",
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda symbols: None,
+) -> float:
+    """Bits per symbol of a part, end symbols included.
+
+    Args:
+        model: Its weights are not changed.
+        part: What to score; must hold at least one symbol.
+        most: Score about so many symbols, chunks taken evenly over the part; None scores all.
+        precision: fp32 or bf16.
+        threads: Batches scored at the same time.
+        progress: Called with the number of symbols of each batch that is done.
+    """
+    losses = symbol_losses(model, part, most, precision, threads, progress)
+    total, count = 0.0, 0
+    for _, batch in losses:
+        total += float(batch.sum(dtype=np.float64))
+        count += len(batch)
+    return bits(total / count)
+
+
+def symbol_losses(
+    model: CharRNN,
+    part: Part,
+    most: int | None = None,
+    precision: str = "fp32",
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda symbols: None,
+) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
+    """Chunks of a part and the loss of each of their scored symbols, in nats."""
+    chunks = evenly(chunked(part.segments.tolist()), most)
+
+    def run(batch: list[Segment]) -> list[NDArray[np.float32]]:
+        with torch.inference_mode():
+            return _batch_losses(model, part.tokens, batch, precision)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
+            progress(sum(len(losses) for losses in found))
+            yield from zip(batch, found, strict=True)
+
+
+def chunked(segments: Iterable[Segment], chunk: int = _CHUNK) -> list[Segment]:
+    """Cut what is scored into pieces of at most ``chunk`` symbols, each with its context."""
+    pieces: list[Segment] = []
+    for start, scored_from, stop in segments:
+        for begin in range(scored_from, stop, chunk):
+            context = start if begin == scored_from else max(start, begin - CONTEXT)
+            pieces.append((context, begin, min(stop, begin + chunk)))
+    return pieces
+
+
+def evenly(chunks: list[Segment], most: int | None) -> list[Segment]:
+    """Chunks of about ``most`` scored symbols, taken evenly."""
+    total = sum(stop - begin for _, begin, stop in chunks)
+    if most is None or total <= most:
+        return chunks
+    keep = max(1, round(len(chunks) * most / total))
+    return [chunks[len(chunks) * i // keep] for i in range(keep)]
+
+
+def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
+    """Chunks of like length together, so that little is padded."""
+    ordered = sorted(chunks, key=lambda chunk: (chunk[0] - chunk[2], chunk[0]))
+    for first in range(0, len(ordered), _ROWS):
+        yield ordered[first : first + _ROWS]
+
+
+def _batch_losses(
+    model: CharRNN, tokens: Tokens, batch: list[Segment], precision: str
+) -> list[NDArray[np.float32]]:
+    longest = max(stop - start for start, _, stop in batch)
+    padded = np.zeros((len(batch), longest), np.int64)
+    for row, (start, _, stop) in zip(padded, batch, strict=True):
+        row[: stop - start] = tokens[start:stop]
+    device = model.output.bias.device
+    losses = np.empty((len(batch), longest - 1), np.float32)
+    state: State | None = None
+    for begin in range(0, longest - 1, _WINDOW):
+        end = min(begin + _WINDOW, longest - 1)
+        ids = torch.from_numpy(padded[:, begin : end + 1]).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits, state = model(ids[:, :-1], state)
+        loss = cross_entropy(
+            logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        )
+        losses[:, begin:end] = loss.view(len(batch), -1).cpu().numpy()
+    return [
+        row[scored_from - start - 1 : stop - start - 1]
+        for row, (start, scored_from, stop) in zip(losses, batch, strict=True)
+    ]

@@ -1,0 +1,255 @@
+"""Training: windows in, weights out; it can be stopped at any step and gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.utils import clip_grad_norm_
+
+from seqforge.core.config import Budget, TrainingConfig
+from seqforge.core.corpus import Corpus
+from seqforge.core.lanes import Lanes, choose_lanes
+from seqforge.core.model import CharRNN
+from seqforge.core.schedule import Progress, learning_rate
+from seqforge.core.scoring import bits, score
+from seqforge.core.streams import Streams
+
+_EVALUATION_SYMBOLS = 500_000  # scored at each look while training; the last score is of all
+_PROBE_WINDOWS = 3
+_PROBE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A look at the model while it is trained; a line of ``metrics.jsonl``."""
+
+    step: int
+    elapsed_seconds: float
+    train_bits: float
+    """Mean over the windows since the look before."""
+    valid_bits: float | None
+    learning_rate: float
+    gradient_norm: float
+    symbols_per_second: float
+    best: bool
+    """Whether no look before was better."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Where training stands after a step, for whoever watches."""
+
+    step: int
+    share: float
+    """Share of the budget that is used up, at most 1."""
+    train_bits: float
+    """Running mean."""
+    valid_bits: float | None
+    symbols_per_second: float
+    seconds_left: float
+
+
+@dataclass
+class Clock:
+    """Times that add up over resumes, in seconds, and what `auto` came to."""
+
+    total: float = 0.0
+    """The training loop with its evaluations."""
+    stepping: float = 0.0
+    """Training steps alone."""
+    symbols: int = 0
+    """Symbols trained on in that time."""
+
+    @property
+    def symbols_per_second(self) -> float:
+        """Training symbols over time in training steps."""
+        return self.symbols / self.stepping if self.stepping else 0.0
+
+
+class Trainer:
+    """Fits a model to the train part of a corpus.
+
+    The caller gives what happens at an evaluation and after a step; the trainer itself writes no
+    file. Its whole state is in the public attributes, which `resume.py` keeps.
+    """
+
+    def __init__(
+        self,
+        model: CharRNN,
+        corpus: Corpus,
+        config: TrainingConfig,
+        *,
+        mirror: Any = None,
+    ) -> None:
+        self.model, self.corpus, self.config = model, corpus, config
+        self.budget = Budget.parse(config.budget)
+        self.device = next(model.parameters()).device
+        self.streams = Streams(
+            corpus.train,
+            config.batch_size,
+            config.seq_len,
+            seed=config.seed,
+            reset_probability=config.reset_probability,
+            mirror=mirror,
+        )
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        self.lane_count = choose_lanes(config.lanes, config.batch_size, self.device)
+        self.precision: str | None = None if config.precision == "auto" else config.precision
+        self.evaluation_interval: int | None = None
+        self.clock = Clock()
+        self.step = 0
+        self.best_bits: float | None = None
+        self.best_step = 0
+        self.last_valid: float | None = None
+        self.unseen_losses: list[float] = []
+        self.gradient_norm = 0.0
+        self.lanes = Lanes(model, self.lane_count, config.batch_size, self.precision or "fp32")
+
+    def run(
+        self,
+        on_evaluation: Callable[[Evaluation], None],
+        on_step: Callable[[Pulse], None] = lambda pulse: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Train until the budget is used up; returns whether it is.
+
+        Args:
+            on_evaluation: Called with each look at the held-out data; where it is the ``best``
+                the model's weights of that moment are the ones to keep.
+            on_step: Called after every step.
+            should_stop: Asked after every step; True ends the run before its budget.
+        """
+        self._settle()
+        started, before = time.perf_counter(), self.clock.total
+        running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
+        while (share := self._share()) < 1:
+            running = self._step(share, running)
+            self.clock.total = before + time.perf_counter() - started
+            on_step(self._pulse(running))
+            if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
+                evaluation = self.evaluate()
+                self.clock.total = before + time.perf_counter() - started
+                on_evaluation(evaluation)
+                if self._out_of_patience():
+                    return True
+            if should_stop():
+                return self._share() >= 1
+        return True
+
+    def use_lanes(self, count: int) -> None:
+        """Split the batch over ``count`` lanes from now on, from a zero state."""
+        self.lanes.close()
+        self.lane_count = count
+        precision = self.precision or "fp32"
+        self.lanes = Lanes(self.model, count, self.config.batch_size, precision)
+
+    def close(self) -> None:
+        """End the lanes' threads."""
+        self.lanes.close()
+
+    def _share(self) -> float:
+        windows = self.streams.windows_per_epoch
+        return Progress(self.step, self.clock.total, windows).share(self.budget)
+
+    def _step(self, share: float, running: float) -> float:
+        began = time.perf_counter()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, share)
+        window = self.streams.window(self.step)
+        loss, gradients = self.lanes.gradients(window, self.config.seed, self.step)
+        for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        self.gradient_norm = float(
+            clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        )
+        self.optimizer.step()
+        self.step += 1
+        self.unseen_losses.append(loss)
+        self.clock.stepping += time.perf_counter() - began
+        self.clock.symbols += window.inputs.size
+        return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
+
+    def evaluate(self) -> Evaluation:
+        """Score the valid part (or a large piece of it) and note whether it is the best yet."""
+        valid = None
+        if self.corpus.valid.symbols:
+            self.model.eval()
+            valid = score(
+                self.model,
+                self.corpus.valid,
+                most=_EVALUATION_SYMBOLS,
+                precision=self.precision or "fp32",
+                threads=self.lane_count,
+            )
+        seen = self.unseen_losses
+        best = valid is None or self.best_bits is None or valid < self.best_bits
+        if best:
+            self.best_bits, self.best_step = valid, self.step
+        self.last_valid = valid
+        found = Evaluation(
+            step=self.step,
+            elapsed_seconds=round(self.clock.total, 3),
+            train_bits=bits(sum(seen) / len(seen)) if seen else float("nan"),
+            valid_bits=valid,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            gradient_norm=round(self.gradient_norm, 5),
+            symbols_per_second=round(self.clock.symbols_per_second, 1),
+            best=best,
+        )
+        self.unseen_losses = []
+        return found
+
+    def _out_of_patience(self) -> bool:
+        if self.config.patience is None:
+            return False
+        interval = self.evaluation_interval or 1
+        return self.step - self.best_step > self.config.patience * interval
+
+    def _pulse(self, running: float) -> Pulse:
+        share = min(1.0, self._share())
+        left = self.clock.total * (1 - share) / share if share else float("inf")
+        return Pulse(
+            self.step, share, running, self.last_valid, self.clock.symbols_per_second, left
+        )
+
+    def _settle(self) -> None:
+        """Decide what is still `auto`, by measurement; what was decided stays."""
+        if self.precision is None:
+            seconds = {name: self._probe(name) for name in ("fp32", "bf16")}
+            self.precision = min(seconds, key=lambda name: seconds[name])
+        self.lanes.precision = self.precision
+        if self.evaluation_interval is None:
+            self.evaluation_interval = self._interval()
+
+    def _interval(self) -> int:
+        windows = self.streams.windows_per_epoch
+        if self.budget.seconds is not None:
+            steps = self.budget.seconds / self._probe(self.precision or "fp32")
+        elif self.budget.epochs is not None:
+            steps = self.budget.epochs * windows
+        else:
+            steps = float(self.budget.steps or 1)
+        return max(1, round(steps / self.config.evaluations))
+
+    def _probe(self, precision: str) -> float:
+        """Seconds a window takes at a precision; weights and carried state stay as they are."""
+        lanes = Lanes(self.model, self.lane_count, self.config.batch_size, precision)
+        window = self.streams.window(0)
+        lanes.gradients(window, 0, 0)  # the first call chooses kernels
+        times: list[float] = []
+        while len(times) < _PROBE_WINDOWS or (sum(times) < _PROBE_SECONDS and len(times) < 20):
+            began = time.perf_counter()
+            lanes.gradients(window, 0, 0)
+            times.append(time.perf_counter() - began)
+        lanes.close()
+        return sorted(times)[len(times) // 2]
