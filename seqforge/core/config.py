@@ -158,6 +158,16 @@ class SamplingConfig(BaseModel):
     """Draw exactly ``length`` symbols, the end symbol held back."""
 
 
+class SearchConfig(BaseModel):
+    """Whether samples are looked for among known sequences."""
+
+    model_config = STRICT
+
+    backend: Literal["local", "off"] = "local"
+    against: tuple[str, ...] = ()
+    """Library files; none: the files that were trained on."""
+
+
 class RunConfig(BaseModel):
     """A run from files to a page; a recipe is one of these as TOML."""
 
@@ -169,6 +179,7 @@ class RunConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()
+    search: SearchConfig = SearchConfig()
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:

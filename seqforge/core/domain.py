@@ -38,6 +38,13 @@ class Record:
     note: str = ""
     """What reading changed, for ``ingest.tsv``: ``3 U read as T``."""
 
+    def pieces(self, length: int | None = None) -> list[tuple[int, int]]:
+        """The spans [start, stop) between gaps, of ``length`` symbols (those it has)."""
+        end = len(self.symbols) if length is None else length
+        starts = [0, *(stop for _, stop in self.gaps)]
+        stops = [*(start for start, _ in self.gaps), end]
+        return [(a, b) for a, b in zip(starts, stops, strict=True) if a < b]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -70,6 +77,8 @@ class Domain(Protocol):
     """Endings of the files taken from a folder, lower case, without .gz or .bz2; () takes all."""
     file_per_sample: ClassVar[bool]
     """Whether ``write`` makes a file (or several) for each sample, or one file for all."""
+    unit: ClassVar[str]
+    """What people call one symbol: base, character."""
 
     def read(self, path: Path) -> Iterator[Record]:
         """The records of one file.
@@ -146,7 +155,11 @@ class Searches(Protocol):
     """A domain that can look for its samples in a library of known sequences."""
 
     def search(
-        self, samples: Path, against: Sequence[Path], folder: Path, backend: str
+        self, samples: Sequence[Path], against: Sequence[Path], folder: Path
     ) -> dict[str, Any]:
-        """Search every sample of the file, leave the hits in ``folder``, return the summary."""
+        """Search every sample of some files in a library; the hits are left in ``folder``.
+
+        Returns:
+            ``library``, ``library_length``, ``sentence``, and ``table``: a list of rows.
+        """
         ...

@@ -101,13 +101,11 @@ def _tails(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
 def _between_gaps(record: Record, number: int, length: int, start: int, stop: int) -> list[Cut]:
     """The pieces of [start, stop) outside the record's gaps."""
     cuts = []
-    piece_from = 0  # where the piece that holds the current position begins
-    for gap_start, gap_stop in (*record.gaps, (length, length)):
-        low, high = max(start, piece_from), min(stop, gap_start)
+    for piece_start, piece_stop in record.pieces(length):
+        low, high = max(start, piece_start), min(stop, piece_stop)
         if low < high:
-            context = max(piece_from, low - CONTEXT)
-            cuts.append(Cut(number, low, high, context, ends=high == gap_start))
-        piece_from = gap_stop
+            context = max(piece_start, low - CONTEXT)
+            cuts.append(Cut(number, low, high, context, ends=high == piece_stop))
     return cuts
 
 

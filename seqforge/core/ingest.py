@@ -64,8 +64,9 @@ class Spool:
         """Append a record: Latin-1 text takes a byte a symbol, other text four."""
         data = _narrowest(record.symbols)
         wide = data.dtype != np.uint8
-        for start in range(0, len(data), _BLOCK):
-            self._count(data[start : start + _BLOCK])
+        for start, stop in record.pieces():
+            for begin in range(start, stop, _BLOCK):
+                self._count(data[begin : min(stop, begin + _BLOCK)])
         with disk_errors(self._folder):
             self._file.write(memoryview(np.ascontiguousarray(data)).cast("B"))
         kept = Record("", record.name, record.group, record.gaps, record.note)
@@ -74,9 +75,10 @@ class Spool:
 
     def drop_since(self, number: int) -> None:
         """Forget the records from ``number`` on: their file turned out to be unusable."""
-        for index in range(number, len(self.records)):
-            for block in self.blocks(index, 0, self.records[index].length):
-                self._count(block, sign=-1)
+        for index, spooled in enumerate(self.records[number:], number):
+            for start, stop in spooled.record.pieces(spooled.length):
+                for block in self.blocks(index, start, stop):
+                    self._count(block, sign=-1)
         del self.records[number:]
 
     def _count(self, points: NDArray[np.unsignedinteger], sign: int = 1) -> None:
@@ -118,6 +120,7 @@ def ingest(
     data: DataConfig,
     folder: Path,
     progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+    vocabulary: Vocabulary | None = None,
 ) -> tuple[Corpus, list[Ingested]]:
     """Read files into a corpus kept in ``folder`` (an existing, empty folder).
 
@@ -127,10 +130,12 @@ def ingest(
         data: What to hold out, and what counts as a symbol.
         folder: Where the token arrays go.
         progress: Called before each file with how many are done, how many there are, its name.
+        vocabulary: That of a model; without it the symbols read make one.
 
     Raises:
-        InputError: If no file can be used, or all together are too small to hold anything out.
-            The table of what became of each file is the error's ``lines`` attribute.
+        Unsplittable: If no file can be used, all together are too small to hold anything out, or
+            a symbol is not in the vocabulary that was given; has the table of what became of
+            each file.
     """
     spool = Spool(folder)
     try:
@@ -141,8 +146,11 @@ def ingest(
         write_ingest(folder / "ingest.tsv", lines)
         if not spool.records:
             raise NothingUsable(lines)
-        vocabulary = Vocabulary.from_counts(+spool.counts, data.min_count)
         try:
+            if vocabulary is None:
+                vocabulary = Vocabulary.from_counts(+spool.counts, data.min_count)
+            else:
+                vocabulary.encode("".join(sorted(+spool.counts)), "the input")
             corpus = _encode(spool, vocabulary, Split.parse(data.split), folder)
         except InputError as error:
             raise Unsplittable(str(error), lines) from error
@@ -173,7 +181,7 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
     notes: Counter[str] = Counter()
     try:
         for record in domain.read(path):
-            if record.symbols:
+            if record.pieces():
                 spool.add(record)
                 notes[record.note] += 1
         if len(spool.records) == before:
@@ -194,7 +202,7 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
         "split" if gaps else "kept",
         "; ".join(said),
         len(read),
-        sum(spooled.length for spooled in read),
+        sum(b - a for spooled in read for a, b in spooled.record.pieces(spooled.length)),
     )
 
 

@@ -1,0 +1,5 @@
+"""``python -m seqforge``."""
+
+from seqforge.cli.app import main
+
+main()

@@ -1,0 +1,66 @@
+"""What a sceptic would try first: chance, counting, and a compressor."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from seqforge.core.compressors import CompressorResult, compressor_bits
+from seqforge.core.corpus import Corpus, Part, Tokens
+from seqforge.core.domain import Domain, Mirrored
+from seqforge.core.ngram import NgramResult, ngram_bits
+from seqforge.watching import Watcher
+
+
+def baselines(corpus: Corpus, domain: Domain, watcher: Watcher) -> dict[str, Any]:
+    """Bits per symbol of each baseline on the part that gives the headline number.
+
+    The n-grams count the training part (and its other strand, where the network reads that too);
+    their order is the one that does best on the held-out part, which flatters them a little.
+    """
+    name = corpus.held_out
+    uniform = math.log2(len(corpus.vocabulary))
+    if name is None:
+        return {"part": None, "uniform": uniform, "order_k": None, "k": None, "orders": {},
+                "compressors": {}, "notes": ["nothing was held out"]}
+    part = corpus.part(name)
+    mirror = domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None
+    counted = ngram_bits(
+        corpus.train.tokens,
+        part.tokens,
+        [(a, b, c) for a, b, c in part.segments.tolist()],
+        len(corpus.vocabulary),
+        mirror=mirror,
+        progress=lambda order, bits: watcher.advance(order, 12, f"order-{order} n-gram"),
+    )
+    watcher.advance(1, 1, "compressors")
+    packed = compressor_bits(corpus.train.tokens, _scored(part))
+    return {
+        "part": name,
+        "uniform": round(uniform, 4),
+        "order_k": round(counted.bits[counted.best], 4),
+        "k": counted.best,
+        "orders": {str(order): round(bits, 4) for order, bits in counted.bits.items()},
+        "compressors": {k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
+        "notes": _notes(corpus, counted, packed),
+    }
+
+
+def _scored(part: Part) -> Tokens:
+    """The tokens that are scored, without the context that lies before them."""
+    spans = [part.tokens[a:b] for _, a, b in part.segments.tolist()]
+    return np.concatenate(spans)
+
+
+def _notes(corpus: Corpus, counted: NgramResult, packed: CompressorResult) -> list[str]:
+    notes = []
+    if counted.train_symbols < corpus.train.symbols:
+        notes.append(f"n-grams count the last {counted.train_symbols:,} training symbols")
+    if packed.context_symbols < corpus.train.symbols:
+        notes.append(
+            f"compressors see the last {packed.context_symbols:,} training symbols, then "
+            f"{packed.held_out_symbols:,} held-out ones"
+        )
+    return notes

@@ -1,0 +1,76 @@
+"""The program: its commands, and the one place where errors are shown."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from seqforge import __version__
+from seqforge.errors import SeqforgeError
+
+STOPPED = 130
+
+
+class _Group(TyperGroup):
+    """Shows our own errors as one line; a bug still gives a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SeqforgeError as error:
+            typer.secho(f"error: {error}", fg="red", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            typer.secho("stopped", fg="yellow", err=True)
+            raise typer.Exit(STOPPED) from None
+        except BrokenPipeError:  # the reader of our output has gone, as `head` does
+            sys.stderr.close()
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="seqforge",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train small sequence models on your own text, genome or tunes, and sample them.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"seqforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Train small sequence models on your own text, genome or tunes, and sample them."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+# Each command registers itself on `app`; the order is the order of --help.
+from seqforge.cli import (  # noqa: E402, F401
+    run,
+    train,
+    sample,
+    evaluate,
+    blast,
+    music,
+    models,
+    domains,
+    doctor,
+)  # fmt: skip  # isort: skip

@@ -1,0 +1,63 @@
+"""``seqforge doctor``: versions, device, cores, optional programs."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from seqforge import __version__
+from seqforge.cli.app import app
+from seqforge.cli.options import Json
+
+_PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
+             "pretty_midi", "tensorboard")  # fmt: skip
+_PROGRAMS = {
+    "blastn": "similarity search with NCBI BLAST+, to compare with",
+    "makeblastdb": "libraries for BLAST+",
+    "abc2midi": "comparing our reading of ABC tunes with another program's",
+    "chromium": "testing that the report page opens",
+    "nvidia-smi": "seeing an NVIDIA GPU",
+}
+
+
+@app.command()
+def doctor(json_: Json = False) -> None:
+    """Show versions, device, cores and the optional programs found, and what each is for."""
+    from seqforge.core.lanes import usable_cores
+    from seqforge.core.machine import choose_device
+    from seqforge.reading import corpus_cache
+
+    cache = corpus_cache()
+    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+    found: dict[str, Any] = {
+        "seqforge": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": usable_cores(),
+        "device": str(choose_device("auto")),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "programs": {name: shutil.which(name) for name in _PROGRAMS},
+        "corpus_cache": {"folder": str(cache), "megabytes": round(size / 1e6, 1)},
+    }
+    if json_:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for key in ("seqforge", "python", "system", "cores", "device"):
+        typer.echo(f"{key:<12} {found[key]}")
+    typer.echo("packages     " + ", ".join(f"{k} {v or '-'}" for k, v in found["packages"].items()))
+    typer.echo(f"cache        {cache} ({size / 1e6:,.1f} MB; may be removed at any time)")
+    typer.echo("optional programs:")
+    for name, path in found["programs"].items():
+        typer.echo(f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

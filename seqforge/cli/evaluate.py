@@ -1,0 +1,48 @@
+"""``seqforge evaluate``: how well a model predicts files it may never have seen."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from seqforge.cli.app import app
+from seqforge.cli.options import Json, Model, Quiet
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT ...", help="Files or folders.")],
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score files: bits per symbol and perplexity, beside n-gram and compressor baselines."""
+    from seqforge.cli.progress import make_watcher
+    from seqforge.evaluation import evaluate_model
+    from seqforge.models import find_model
+
+    watcher = make_watcher(quiet or json_)
+    try:
+        result = evaluate_model(find_model(model), inputs, watcher)
+    finally:
+        watcher.close()
+    if json_:
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        _tell(result)
+
+
+def _tell(result: dict[str, Any]) -> None:
+    halves, counted = result["second_half"], result["second_half"]["baselines"]
+    typer.echo(
+        f"{result['bits_per_symbol']:.4f} bits per {result['unit']} "
+        f"(perplexity {result['perplexity']:.4f}) over {result['symbols']:,} symbols"
+    )
+    typer.echo("on the second half of the input, where the baselines have learnt from the first:")
+    rows = [("the model", halves["bits_per_symbol"]), ("uniform", counted["uniform"])]
+    rows += [(f"order-{counted['k']} n-gram", counted["order_k"])]
+    rows += list(counted["compressors"].items())
+    for name, bits in rows:
+        typer.echo(f"  {name:<16} " + ("-" if bits is None else f"{bits:8.4f}"))

@@ -1,0 +1,86 @@
+"""``seqforge models``: bundled and local models with their cards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from seqforge.cli.app import app
+from seqforge.cli.options import Json, Model
+
+models = typer.Typer(help="Bundled and local models with their cards.", invoke_without_command=True)
+app.add_typer(models, name="models")
+
+
+@models.callback()
+def root(ctx: typer.Context) -> None:
+    """List models where nothing else is asked for."""
+    if ctx.invoked_subcommand is None:
+        list_models()
+
+
+@models.command("list")
+def list_models(json_: Json = False) -> None:
+    """List bundled models and those of the run folders here."""
+    from seqforge.models import bundled_models, local_models
+
+    rows = [_row(name, path) for name, path in {**bundled_models(), **local_models()}.items()]
+    if json_:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']:<34} {row.get('domain', '-'):<8} {row['said']}")
+    if not rows:
+        typer.echo("no models yet; `seqforge run` makes one")
+
+
+@models.command()
+def show(name: Model, json_: Json = False) -> None:
+    """Show the card of a model: data, settings, held-out score."""
+    from seqforge.core.checkpoint import load_checkpoint
+    from seqforge.models import find_model
+
+    path = find_model(name)
+    card = load_checkpoint(path).card
+    if json_:
+        typer.echo(card.model_dump_json(indent=2))
+        return
+    made, model = card.provenance, card.config.model
+    rows = {
+        "model": f"{card.name} ({path})",
+        "domain": card.config.domain,
+        "network": f"{model.num_layers} x {model.hidden_size} {model.cell}",
+        "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
+        "trained on": ", ".join(name for name, _ in made.inputs),
+        "sizes": ", ".join(f"{count:,} {part}" for part, count in made.symbols.items()),
+        "held out": _bits(made.bits_per_symbol) or "nothing",
+        "training": f"{made.steps:,} steps, {made.trained_seconds:,.0f} s, {made.date}",
+        "seed": str(card.config.training.seed),
+        "note": made.note or "-",
+        "written by": f"seqforge {card.seqforge_version}, format {card.format}",
+    }
+    for label, value in rows.items():
+        typer.echo(f"{label:<12} {value}")
+
+
+def _row(name: str, path: Path) -> dict[str, Any]:
+    from seqforge.core.checkpoint import load_checkpoint
+    from seqforge.errors import CheckpointError
+
+    try:
+        card = load_checkpoint(path).card
+    except CheckpointError as error:
+        return {"name": name, "said": str(error)}
+    bits = _bits(card.provenance.bits_per_symbol)
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    said = ", ".join(part for part in (bits, size, card.provenance.date) if part)
+    return {"name": name, "path": str(path), "domain": card.config.domain, "said": said}
+
+
+def _bits(found: dict[str, float | None]) -> str:
+    return ", ".join(
+        f"{bits:.4f} bits a symbol on {part}" for part, bits in found.items() if bits is not None
+    )

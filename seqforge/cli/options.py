@@ -1,0 +1,99 @@
+"""Options that mean the same wherever they stand, and the ones a domain brings along."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqforge.errors import ConfigError
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness (default 0).")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but results and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the way.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A bundled name, a .safetensors file, a run folder.")
+]
+
+
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given: those that are not None."""
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Read ``--set key.path=value``; a value is JSON where it can be, else a text.
+
+    Raises:
+        ConfigError: If there is no ``=``.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {text}: write key.path=value, such as training.seq_len=64")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
+
+
+def extra_arguments(
+    extras: Sequence[str], option_types: Mapping[str, Any], known: Sequence[str]
+) -> tuple[list[str], dict[str, Any]]:
+    """Part what the command does not know itself into inputs and options of the domain.
+
+    Args:
+        extras: Arguments as typed.
+        option_types: The domain's options and their types.
+        known: The command's own options, for suggestions.
+
+    Returns:
+        Inputs, and options by name.
+
+    Raises:
+        typer.BadParameter: For an option that neither knows (exit code 2).
+    """
+    inputs: list[str] = []
+    options: dict[str, Any] = {}
+    rest = list(extras)
+    while rest:
+        argument = rest.pop(0)
+        if not argument.startswith("-") or argument == "-":
+            inputs.append(argument)
+            continue
+        flag, equals, value = argument.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if name not in option_types:
+            raise typer.BadParameter(_unknown(flag, option_types, known))
+        if equals:
+            options[name] = value
+        elif option_types[name] is bool:
+            options[name] = True
+        elif rest:
+            options[name] = rest.pop(0)
+        else:
+            raise typer.BadParameter(f"{flag} needs a value")
+    return inputs, options
+
+
+def _unknown(flag: str, option_types: Mapping[str, Any], known: Sequence[str]) -> str:
+    flags = [*known, *(f"--{name.replace('_', '-')}" for name in option_types)]
+    close = difflib.get_close_matches(flag, flags, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    own = ", ".join(f"--{name.replace('_', '-')}" for name in option_types) or "none"
+    return f"no such option: {flag}{hint} (options of this domain: {own})"
+
+
+def command_line() -> str:
+    """The command as it was typed, ready to be typed again."""
+    return shlex.join(["seqforge", *sys.argv[1:]])

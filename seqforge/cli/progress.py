@@ -1,0 +1,124 @@
+"""What is shown while people wait: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from seqforge.core.machine import peak_memory_mb
+
+if TYPE_CHECKING:
+    from seqforge.core.training import Evaluation, Pulse
+    from seqforge.watching import Watcher
+
+_PLAIN_SECONDS = 5.0
+_BAR_SECONDS = 0.2
+
+
+def make_watcher(quiet: bool, verbose: bool = False) -> Watcher:
+    """The watcher that fits the terminal and what was asked for."""
+    from seqforge.watching import Silent
+
+    if quiet:
+        return Silent()
+    return _Shown(verbose)
+
+
+class _Shown:
+    """Everything goes to stderr."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._verbose = verbose
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._last = 0.0
+
+    def stage(self, name: str) -> None:
+        self._close()
+        self._stage = name
+        self._say(f"{name} ...", style="bold")
+
+    def note(self, text: str) -> None:
+        self._say(f"  {text}")
+
+    def advance(self, done: float, total: float, what: str) -> None:
+        share = min(1.0, done / total) if total else 1.0
+        self._show(share, f"{what}")
+
+    def pulse(self, pulse: Pulse) -> None:
+        if not self._due():
+            return
+        valid = "" if pulse.valid_bits is None else f", held-out {pulse.valid_bits:.3f}"
+        memory = peak_memory_mb()
+        text = (
+            f"loss {pulse.train_bits * 0.693147:.3f} ({pulse.train_bits:.3f} bits{valid}) | "
+            f"{pulse.symbols_per_second / 1000:,.0f}k symbols/s | "
+            f"{_clock(pulse.seconds_left)} left"
+            + (f" | {memory:,.0f} MB" if memory is not None else "")
+        )
+        self._draw(pulse.share, text)
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        if self._verbose and evaluation.valid_bits is not None:
+            mark = " (best)" if evaluation.best else ""
+            self._say(
+                f"  step {evaluation.step:,}: train {evaluation.train_bits:.4f}, "
+                f"held-out {evaluation.valid_bits:.4f} bits{mark}"
+            )
+
+    def _show(self, share: float, text: str) -> None:
+        if self._due():
+            self._draw(share, text)
+
+    def _due(self) -> bool:
+        wait = _BAR_SECONDS if self._console.is_terminal else _PLAIN_SECONDS
+        now = time.monotonic()
+        if now - self._last < wait:
+            return False
+        self._last = now
+        return True
+
+    def _draw(self, share: float, text: str) -> None:
+        if not self._console.is_terminal:
+            print(f"  {self._stage} {share:4.0%} | {text}", file=sys.stderr, flush=True)  # noqa: T201
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f}% {task.description}"),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0)
+        assert self._task is not None  # noqa: S101
+        self._bar.update(self._task, completed=share, description=text)
+
+    def _say(self, text: str, style: str | None = None) -> None:
+        if self._console.is_terminal:
+            self._console.print(text, style=style, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        self._last = 0.0
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._close()
+
+
+def _clock(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}"

@@ -1,0 +1,198 @@
+"""``seqforge run`` (and, without its last stages, ``seqforge train``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from seqforge.cli.app import STOPPED, app
+from seqforge.cli.options import (
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    Verbose,
+    assignments,
+    command_line,
+    extra_arguments,
+    given,
+)
+
+if TYPE_CHECKING:
+    from seqforge.runs import RunFolder
+    from seqforge.watching import Watcher
+
+_EXTRAS = {"allow_extra_args": True, "ignore_unknown_options": True}
+_PANEL = "Model and training"
+
+Pipeline = Annotated[
+    str, typer.Argument(help="text, genome, music, another domain, a recipe's name, or recipe.toml")
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", "--fasta", "-i", metavar="PATH ...",
+        help="Files or folders to learn from, or - for standard input.",
+    ),
+]  # fmt: skip
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(help="90s, 10m, 2h, 20000steps or 3epochs.", rich_help_panel=_PANEL),
+]
+Cell = Annotated[
+    Literal["lstm", "gru", "rnn"] | None, typer.Option(rich_help_panel=_PANEL, help="Kind of cell.")
+]
+Split = Annotated[
+    str | None, typer.Option(help="train/valid/test in percent.", rich_help_panel=_PANEL)
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option(rich_help_panel=_PANEL)
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"] | None, typer.Option(rich_help_panel=_PANEL)
+]
+Lanes = Annotated[
+    str | None, typer.Option(metavar="auto|N", help="Threads.", rich_help_panel=_PANEL)
+]
+Number = Annotated[int | None, typer.Option(min=1, rich_help_panel=_PANEL)]
+Real = Annotated[float | None, typer.Option(min=0, rich_help_panel=_PANEL)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any other setting of the recipe."),
+]
+Blast = Annotated[
+    str | None, typer.Option(metavar="local|off", help="Where samples of DNA are looked for.")
+]
+Against = Annotated[
+    list[str] | None, typer.Option(metavar="FASTA", help="Library to look in (default: the input).")
+]
+
+
+def launcher(only_train: bool) -> Callable[..., None]:
+    """The body of ``run`` or of ``train``: the same options, read the same way."""
+
+    def launch(
+        ctx: typer.Context,
+        pipeline: Pipeline,
+        inputs: Inputs = None,
+        out: Out = None,
+        resume: Resume = False,
+        seed: Seed = None,
+        budget: Budget = None,
+        split: Split = None,
+        cell: Cell = None,
+        hidden_size: Number = None,
+        num_layers: Number = None,
+        embedding_size: Number = None,
+        dropout: Real = None,
+        batch_size: Number = None,
+        seq_len: Number = None,
+        learning_rate: Real = None,
+        min_count: Number = None,
+        device: Device = None,
+        precision: Precision = None,
+        lanes: Lanes = None,
+        blast: Blast = None,
+        against: Against = None,
+        settings: Set = None,
+        json_: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        chosen = given({
+            "training.seed": seed, "training.budget": budget, "data.split": split,
+            "data.min_count": min_count, "model.cell": cell, "model.hidden_size": hidden_size,
+            "model.num_layers": num_layers, "model.embedding_size": embedding_size,
+            "model.dropout": dropout, "training.batch_size": batch_size,
+            "training.seq_len": seq_len, "training.learning_rate": learning_rate,
+            "training.device": device, "training.precision": precision,
+            "training.lanes": _lanes(lanes), "search.backend": blast,
+            "search.against": [str(Path(p).absolute()) for p in against] if against else None,
+        })  # fmt: skip
+        chosen |= assignments(settings or [])
+        more, options = _extras(ctx, pipeline)
+        chosen |= {f"domain_options.{key}": value for key, value in options.items()}
+        _run(pipeline, [*(inputs or []), *more], chosen, out, resume, only_train,
+             quiet or json_, verbose, json_)  # fmt: skip
+
+    return launch
+
+
+def _run(
+    pipeline: str, inputs: list[str], chosen: dict[str, Any], out: Path | None, resume: bool,
+    only_train: bool, quiet: bool, verbose: bool, json_: bool,
+) -> None:  # fmt: skip
+    from seqforge.cli.progress import make_watcher
+    from seqforge.pipelines import Order, run
+
+    order = Order(pipeline, tuple(inputs), chosen, out, resume, command_line(), only_train)
+    watcher = make_watcher(quiet, verbose)
+    try:
+        folder = run(order, watcher)
+    except KeyboardInterrupt:
+        _stopped(pipeline, order, watcher)
+        raise typer.Exit(STOPPED) from None
+    finally:
+        watcher.close()
+    if json_:
+        typer.echo(folder.summary.read_text(encoding="utf-8"), nl=False)
+    else:
+        _tell(folder)
+
+
+def _stopped(pipeline: str, order: Any, watcher: Watcher) -> None:
+    from seqforge.runs import newest_unfinished
+
+    word = "train" if order.only_train else "run"
+    waiting = order.out or getattr(newest_unfinished(pipeline), "path", None)
+    where = f" --out {waiting}" if waiting else ""
+    watcher.close()
+    typer.secho(
+        f"stopped, everything saved; go on with: seqforge {word} {pipeline}{where} --resume",
+        fg="yellow", err=True,
+    )  # fmt: skip
+
+
+def _extras(ctx: typer.Context, pipeline: str) -> tuple[list[str], dict[str, Any]]:
+    if not ctx.args:
+        return [], {}
+    from seqforge.recipes import find_recipe
+    from seqforge.registry import option_types
+
+    known = [flag for parameter in ctx.command.params for flag in parameter.opts]
+    types = option_types(str(find_recipe(pipeline).settings["domain"]))
+    return extra_arguments(ctx.args, types, known)
+
+
+def _lanes(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdigit() else text
+
+
+def _tell(folder: RunFolder) -> None:
+    """The few lines that a finished run ends in."""
+    summary = json.loads(folder.summary.read_text(encoding="utf-8"))
+    part = summary["baselines"]["part"]
+    if part is not None:
+        counted = summary["baselines"]
+        typer.echo(
+            f"{summary['bits_per_symbol'][part]:.4f} bits per {summary['unit']} on held-out data "
+            f"({part}); the best n-gram (order {counted['k']}) needs {counted['order_k']:.4f}"
+        )
+    for row in summary["samples"]:
+        typer.echo(f"samples at t={row['temperature']:g}: {folder.path / row['file']}")
+    if summary["similarity"]:
+        typer.echo(summary["similarity"]["sentence"])
+    typer.echo(f"model:  {folder.model}")
+    if folder.page.is_file():
+        typer.echo(f"report: {folder.page}")
+
+
+app.command("run", context_settings=_EXTRAS, help=(
+    "Read, train, score, sample, search and report: from files to a page.\n\n"
+    "Options of the domain (see `seqforge domains`) may be given too: --strands forward, --bytes."
+))(launcher(only_train=False))  # fmt: skip

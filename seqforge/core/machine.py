@@ -1,0 +1,44 @@
+"""Which device to compute on, and how much memory was used at most."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from seqforge.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The torch device of ``auto | cpu | cuda | mps``; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: If the device asked for is not there.
+    """
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        # Apple's GPU is slower than its CPU for recurrent layers this small: only when asked for.
+        wanted = "cuda" if there["cuda"] else "cpu"
+    if not there[wanted]:
+        raise ConfigError(f"training.device: this machine has no {wanted}; give --device cpu")
+    return torch.device(wanted)
+
+
+def peak_memory_mb() -> float | None:
+    """Most resident memory this process has had, in megabytes (10^6 bytes)."""
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, kB here

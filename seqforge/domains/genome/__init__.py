@@ -1,0 +1,134 @@
+"""Genomes: nucleotides in, FASTA out, with a table of what the samples resemble."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from seqforge.core.domain import Record, Sample
+from seqforge.core.files import write_atomically
+from seqforge.errors import InputError
+from seqforge.resources import data_folder
+
+if TYPE_CHECKING:
+    from seqforge.core.corpus import Corpus
+    from seqforge.core.sampling.constraints import Constraint
+    from seqforge.core.vocabulary import Vocabulary
+
+_COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class GenomeDomain:
+    """FASTA or GenBank nucleotides, upper-cased; each contig is a record, split at runs of N."""
+
+    name: ClassVar[str] = "genome"
+    suffix: ClassVar[str] = ".fa"
+    suffixes: ClassVar[tuple[str, ...]] = (
+        ".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".gb", ".gbk", ".gbff", ".genbank",
+    )  # fmt: skip
+    file_per_sample: ClassVar[bool] = False
+    unit: ClassVar[str] = "base"
+
+    strands: Literal["both", "forward"] = "both"
+    """Whether half of the streams read the reverse complement."""
+    keep_case: bool = False
+    """Whether lower case (soft-masking) stays a symbol of its own."""
+    line_width: PositiveInt = 60
+    """Bases a line in the FASTA files it writes."""
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """The contigs of a FASTA or GenBank file; see `fasta` for the rules."""
+        from seqforge.domains.genome.fasta import read_sequences
+
+        return read_sequences(path, self.keep_case)
+
+    def prime(self, source: str | Path) -> str:
+        """Bases typed, or the first contig of a file; N has no place in a prime."""
+        from seqforge.domains.genome.fasta import clean, read_sequences
+
+        if isinstance(source, Path):
+            bases, where = next(iter(read_sequences(source, self.keep_case))).symbols, str(source)
+        else:
+            where = "the prime"
+            try:
+                bases = clean(source, self.keep_case).symbols
+            except ValueError as error:
+                raise InputError(f"{where}: {error}; give bases such as ACGT") from error
+        if place := re.search("[Nn]", bases):
+            raise InputError(
+                f"{where}: position {place.start() + 1} is N, which stands for no base; "
+                "give a stretch without N"
+            )
+        return bases
+
+    def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
+        """Any sequence of bases is a sequence."""
+        return None
+
+    def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
+        """The complement of each id, for reading the other strand backwards (V,)."""
+        if self.strands == "forward":
+            return None
+        ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
+        other = [ids.get(_COMPLEMENT.get(symbol, symbol)) for symbol in vocabulary.symbols]
+        if None in other:  # a base without its partner: the data have one strand's symbols only
+            return None
+        return np.array([0, *other], np.int64)
+
+    def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
+        """One FASTA file: ``>sample_1 model=fly t=0.8 seed=0 ...``."""
+        write_atomically(path, "".join(map(self.show, samples)).encode())
+        return [path]
+
+    def show(self, sample: Sample) -> str:
+        """The FASTA record of a sample."""
+        bases, width = sample.symbols, self.line_width
+        lines = [bases[i : i + width] for i in range(0, len(bases), width)]
+        return "\n".join([_header(sample), *lines]) + "\n"
+
+    def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+        """Composition and copying, beside the same of held-out sequence."""
+        from seqforge.domains.genome.composition import composition_report, copy_report
+
+        drawn = [sample.symbols[sample.prime_length :].upper() for sample in samples]
+        held_out = _pieces_like(drawn, corpus)
+        blocks = (block.upper() for block in corpus.blocks("train"))
+        return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
+
+    def default_input(self) -> list[Path]:
+        """The slice of Drosophila chromosome 2R that ships."""
+        return [data_folder() / "dm3-chr2R-slice.fa.gz"]
+
+
+def _header(sample: Sample) -> str:
+    fields = {
+        "model": sample.model.replace(" ", "_") or None,
+        "t": sample.temperature,
+        "seed": sample.seed,
+        "prime": sample.prime_length or None,
+        "mean_log_prob": None if sample.mean_log_prob is None else f"{sample.mean_log_prob:.4f}",
+    }
+    said = [f"{key}={value}" for key, value in fields.items() if value is not None]
+    return " ".join([f">sample_{sample.number}", *said])
+
+
+def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:
+    """Held-out sequence in pieces of the samples' lengths, taken from all over the held-out part."""
+    if corpus.held_out is None:
+        return []
+    part = corpus.part(corpus.held_out)
+    text = "".join(corpus.sequences(corpus.held_out, part.scored)).upper()
+    gaps = max(0, len(text) - sum(map(len, drawn))) // max(1, len(drawn))
+    pieces, place = [], 0
+    for sample in drawn:
+        pieces.append(text[place : place + len(sample)])
+        place += len(sample) + gaps
+    return [piece for piece in pieces if piece]

@@ -1,0 +1,171 @@
+"""The best alignments of a query with one library sequence, one after another.
+
+A scan tells the best alignment of each stretch. The best of all is traced back, its letters in
+the library sequence are masked on that strand, the stretches it lies in are scanned again, and so
+on: the declumping of Waterman and Eggert, with library letters masked where they mask pairs. A
+library stretch is so reported once a strand, even where the query repeats.
+
+References:
+    Waterman & Eggert 1987, https://doi.org/10.1016/0022-2836(87)90478-5
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from seqforge.domains.genome.similarity.scanning import End, Scanner, Scoring
+from seqforge.domains.genome.similarity.traceback import Alignment, align_back
+
+_COMPLEMENT = bytes.maketrans(b"ACGTacgt", b"TGCAtgca")
+
+
+def reverse_complement(bases: bytes) -> bytes:
+    """The other strand, read in its own direction; N and ``-`` stay what they are."""
+    return bases.translate(_COMPLEMENT)[::-1]
+
+
+class Stretch(NamedTuple):
+    """A part of a library sequence: letters ``start`` to ``stop``, from 0, ``stop`` excluded."""
+
+    start: int
+    stop: int
+
+
+class Candidate(NamedTuple):
+    """The best alignment of a strand with a stretch, as far as a scan tells it."""
+
+    strand: int
+    """1 or -1."""
+    stretch: Stretch
+    end: End
+
+
+@dataclass(frozen=True)
+class Strand:
+    """One strand of a query, ready to be scanned with."""
+
+    sign: int
+    bases: bytes
+    scoring: Scoring
+    prepare: Callable[[bytes, Scoring], Scanner]
+    scanner: Scanner = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scanner", self.prepare(self.bases, self.scoring))
+
+
+class Found(NamedTuple):
+    """An alignment of one strand; places in the whole library sequence, from 0."""
+
+    strand: int
+    alignment: Alignment
+
+
+def stretches(length: int, size: int, overlap: int) -> Iterator[Stretch]:
+    """Cut a sequence of ``length`` so that any ``overlap`` letters in a row are in one stretch.
+
+    Raises:
+        ValueError: If ``size`` leaves nothing beside the overlap.
+    """
+    if size <= overlap:
+        raise ValueError(f"stretches of {size} letters cannot overlap by {overlap}")
+    for start in range(0, max(1, length - overlap), size - overlap):
+        yield Stretch(start, min(length, start + size))
+
+
+def best_alignments(
+    bases: bytes,
+    strands: Sequence[Strand],
+    candidates: Sequence[Candidate],
+    cutoff: int,
+    most: int,
+) -> list[Found]:
+    """The best alignments with a library sequence, best first, none overlapping on a strand.
+
+    Args:
+        bases: The library sequence: A, C, G, T and N.
+        strands: The query's.
+        candidates: What scanning the whole sequence gave, at least those that reach the cutoff.
+        cutoff: The lowest score that counts.
+        most: How many to look for.
+    """
+    masked = {strand.sign: _Masked(bases) for strand in strands}
+    by_sign = {strand.sign: strand for strand in strands}
+    # Equal scores: the one that ends first, so that the cut into stretches does not matter.
+    heap = [(_rank(candidate), 0) for candidate in candidates if candidate.end.score >= cutoff]
+    heapq.heapify(heap)
+    found: list[Found] = []
+    while heap and len(found) < most:
+        (_, _, _, candidate), masks_known = heapq.heappop(heap)
+        strand, mask = by_sign[candidate.strand], masked[candidate.strand]
+        if not mask.touched(candidate.stretch, masks_known):
+            alignment = _trace(strand, mask, candidate)
+            found.append(Found(strand.sign, alignment))
+            mask.add(Stretch(alignment.hit_start, alignment.hit_stop))
+        end = strand.scanner.best_ends([mask.letters(candidate.stretch)])[0]
+        if end.score >= cutoff:
+            again = candidate._replace(end=end)
+            heapq.heappush(heap, (_rank(again), len(mask.parts)))
+    return found
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, int, Candidate]:
+    place = candidate.stretch.start + candidate.end.hit
+    return -candidate.end.score, place, -candidate.strand, candidate
+
+
+class _Masked:
+    """A library sequence of which some parts read as N."""
+
+    def __init__(self, bases: bytes) -> None:
+        self._bases = bases
+        self.parts: list[Stretch] = []
+
+    def add(self, part: Stretch) -> None:
+        self.parts.append(part)
+
+    def touched(self, stretch: Stretch, known: int) -> bool:
+        """Whether parts masked after the first ``known`` lie in the stretch."""
+        return any(_shared(stretch, part) for part in self.parts[known:])
+
+    def letters(self, stretch: Stretch) -> bytes:
+        letters = bytearray(self._bases[stretch.start : stretch.stop])
+        for part in self.parts:
+            if shared := _shared(stretch, part):
+                first, last = shared.start - stretch.start, shared.stop - stretch.start
+                letters[first:last] = b"N" * (last - first)
+        return bytes(letters)
+
+
+def _shared(one: Stretch, other: Stretch) -> Stretch | None:
+    both = Stretch(max(one.start, other.start), min(one.stop, other.stop))
+    return both if both.start < both.stop else None
+
+
+def _trace(strand: Strand, mask: _Masked, candidate: Candidate) -> Alignment:
+    """The whole alignment of a candidate, in places of the library sequence.
+
+    A scan backwards from the end finds where the alignment begins, one forwards from there finds
+    the end again: then both bound the box in which it is traced, even where several alignments
+    share the score.
+    """
+    last = candidate.stretch.start + candidate.end.hit + 1
+    first = max(0, last - strand.scoring.longest_span(len(strand.bases)))
+    query, hit = strand.bases[: candidate.end.query + 1], mask.letters(Stretch(first, last))
+    back = strand.prepare(query[::-1], strand.scoring).best_ends([hit[::-1]])[0]
+    query_start, hit_start = len(query) - 1 - back.query, len(hit) - 1 - back.hit
+    query, hit = query[query_start:], hit[hit_start:]
+    end = strand.prepare(query, strand.scoring).best_ends([hit])[0]
+    found = align_back(
+        query[: end.query + 1], hit[: end.hit + 1], end.score, strand.scoring
+    )
+    return replace(
+        found,
+        query_start=found.query_start + query_start,
+        query_stop=found.query_stop + query_start,
+        hit_start=found.hit_start + hit_start + first,
+        hit_stop=found.hit_stop + hit_start + first,
+    )

@@ -1,0 +1,264 @@
+"""Search at home: Smith-Waterman against a whole library, with blastn's scores and E-values.
+
+Nothing is skipped by a heuristic: every query, on both strands, meets every base of the library.
+The library is cut into stretches that overlap by the longest alignment that is possible, and
+the stretches are scanned by all cores.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seqforge import __version__
+from seqforge.domains.genome.similarity.extraction import (
+    Candidate,
+    Found,
+    Strand,
+    Stretch,
+    best_alignments,
+    reverse_complement,
+    stretches,
+)
+from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
+from seqforge.domains.genome.similarity.library import Entry, LibrarySize, measure, read_library
+from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.scanning import Backend, installed_backend
+from seqforge.domains.genome.similarity.statistics import effective_search_space
+
+# Library letters that are read before they are scanned, and that one task of a thread scans.
+_BATCH, _TASK = 1 << 22, 1 << 18
+
+Progress = Callable[[int, int], None]
+"""Told how many library letters are done, and how many there are."""
+
+
+def search(
+    queries: Sequence[Query],
+    library: Path | Sequence[Path],
+    parameters: SearchParameters | None = None,
+    progress: Progress | None = None,
+    *,
+    threads: int | None = None,
+    backend: Backend | None = None,
+) -> list[SearchResult]:
+    """Lay every query against every sequence of a library; a result a query, in their order.
+
+    Memory is that of the library's longest sequence, a few times over.
+
+    Args:
+        queries: Those without bases find nothing.
+        library: FASTA or GenBank files, .gz too.
+        parameters: Scores and limits; EBI's for blastn where None.
+        progress: Called now and then, from the calling thread.
+        threads: All cores where None.
+        backend: What scans; the quicker of what is installed where None.
+
+    Raises:
+        InputError: If the library cannot be used.
+        ConfigError: If nothing that scans is installed.
+    """
+    parameters, backend = parameters or SearchParameters(), backend or installed_backend()
+    paths = [library] if isinstance(library, Path) else list(library)
+    size = measure(paths)
+    targets = [_Target(query, parameters, size, backend) for query in queries]
+    overlap = parameters.scoring.longest_span(max((len(q.bases) for q in queries), default=0))
+    cut = _Cut(max(backend.stretch, 2 * overlap), overlap)
+    done = 0
+    pool = ThreadPoolExecutor(threads or usable_cores())
+    try:
+        for batch in _batches(read_library(paths)):
+            for letters in _search_batch(batch, targets, cut, pool):
+                done += letters
+                if progress is not None:
+                    progress(done, size.letters)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [target.result(paths, size, backend) for target in targets]
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Target:
+    """A query under way: its two strands, its limit and the hits it has so far."""
+
+    def __init__(
+        self, query: Query, parameters: SearchParameters, size: LibrarySize, backend: Backend
+    ) -> None:
+        self.query, self.parameters = query, parameters
+        self.hits: list[Hit] = []
+        self.strands: tuple[Strand, ...] = ()
+        self.space = self.cutoff = 0
+        if plus := _normalised(query.bases):
+            self.space = effective_search_space(
+                parameters.statistics, len(plus), size.letters, size.sequences
+            )
+            self.cutoff = parameters.statistics.cutoff_score(parameters.evalue, self.space)
+            self.strands = tuple(
+                Strand(sign, bases, parameters.scoring, backend.scanner)
+                for sign, bases in ((1, plus), (-1, reverse_complement(plus)))
+            )
+
+    def wants(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether a library sequence with these is among the best so far."""
+        best = max((candidate.end.score for candidate in candidates), default=0)
+        full = len(self.hits) == self.parameters.max_hits
+        return best >= self.cutoff and not (full and best <= self.hits[-1].hsps[0].score)
+
+    def keep(self, entry: Entry, found: Sequence[Found]) -> None:
+        """Add what was found in a library sequence, and drop the worst where there are many."""
+        hit = Hit(
+            database=entry.database,
+            id=entry.id,
+            accession=entry.id,
+            description=entry.description,
+            organism="",
+            length=len(entry.bases),
+            source=entry.source,
+            hsps=tuple(self._hsp(part) for part in found),
+        )
+        self.hits.append(hit)
+        self.hits.sort(key=lambda hit: -hit.hsps[0].score)  # stable: equals in library order
+        del self.hits[self.parameters.max_hits :]
+
+    def _hsp(self, found: Found) -> Hsp:
+        alignment, statistics = found.alignment, self.parameters.statistics
+        query, hit = alignment.query_aligned, alignment.hit_aligned
+        query_place = alignment.query_start + 1, alignment.query_stop
+        hit_place = alignment.hit_start + 1, alignment.hit_stop
+        if found.strand < 0:  # the query is shown as it was given, the hit as its complement
+            query, hit = (reverse_complement(row.encode()).decode() for row in (query, hit))
+            last = len(self.strands[0].bases) + 1
+            query_place = last - query_place[1], last - query_place[0]
+            hit_place = hit_place[1], hit_place[0]
+        midline = "".join(
+            "|" if a == b != "N" else " " for a, b in zip(query, hit, strict=True)
+        )
+        identical = midline.count("|")
+        percent = 100 * identical / len(midline)
+        return Hsp(
+            score=alignment.score,
+            bit_score=statistics.bit_score(alignment.score),
+            evalue=statistics.evalue(alignment.score, self.space),
+            identity=percent,
+            identity_count=identical,
+            positive=percent,
+            positive_count=identical,
+            gaps=query.count("-") + hit.count("-"),
+            query_strand=1,
+            hit_strand=found.strand,
+            query_start=query_place[0],
+            query_end=query_place[1],
+            hit_start=hit_place[0],
+            hit_end=hit_place[1],
+            query_aligned=query,
+            midline=midline,
+            hit_aligned=hit,
+        )
+
+    def result(
+        self, paths: Sequence[Path], size: LibrarySize, backend: Backend
+    ) -> SearchResult:
+        """What the query has found, now."""
+        return SearchResult(
+            query_id=self.query.id,
+            query_length=len(self.query.bases),
+            program="seqforge local",
+            version=f"{__version__} ({backend.name} {backend.version})",
+            database=" ".join(str(path) for path in paths),
+            database_length=size.letters,
+            database_sequences=size.sequences,
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            parameters={**asdict(self.parameters), "dust": False},
+            hits=tuple(self.hits),
+        )
+
+
+def _normalised(bases: str) -> bytes:
+    """The letters as A, C, G, T and N, one for one."""
+    letters = bases.upper().replace("U", "T")
+    return "".join(letter if letter in "ACGT" else "N" for letter in letters).encode("ascii")
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How library sequences are cut."""
+
+    size: int
+    overlap: int
+
+    def letters(self, part: Stretch, entry: Entry) -> int:
+        """How many letters of a stretch the next one does not have."""
+        whole = part.stop - part.start
+        return whole if part.stop == len(entry.bases) else whole - self.overlap
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Sequences until they make enough work for all cores."""
+    batch: list[Entry] = []
+    letters = 0
+    for entry in entries:
+        batch.append(entry)
+        letters += len(entry.bases)
+        if letters >= _BATCH:
+            yield batch
+            batch, letters = [], 0
+    if batch:
+        yield batch
+
+
+def _search_batch(
+    batch: Sequence[Entry], targets: Sequence[_Target], cut: _Cut, pool: ThreadPoolExecutor
+) -> Iterator[int]:
+    """Scan some sequences, keep what is found; yields how many letters were done, in parts."""
+    candidates: dict[tuple[int, int], list[Candidate]] = {}
+
+    def scan(task: list[tuple[int, Stretch]]) -> list[tuple[tuple[int, int], Candidate]]:
+        parts = [batch[number].bases[part.start : part.stop] for number, part in task]
+        return [
+            ((number, which), Candidate(strand.sign, part, end))
+            for which, target in enumerate(targets)
+            for strand in target.strands
+            for (number, part), end in zip(task, strand.scanner.best_ends(parts), strict=True)
+            if end.score >= target.cutoff
+        ]
+
+    def trace(key: tuple[int, int]) -> list[Found]:
+        entry, target = batch[key[0]], targets[key[1]]
+        return best_alignments(
+            entry.bases, target.strands, candidates[key], target.cutoff,
+            target.parameters.max_hsps,
+        )  # fmt: skip
+
+    tasks = list(_tasks(batch, cut))
+    for task, scanned in zip(tasks, pool.map(scan, tasks), strict=True):
+        for key, candidate in scanned:
+            candidates.setdefault(key, []).append(candidate)
+        yield sum(cut.letters(part, batch[number]) for number, part in task)
+    wanted = [key for key in sorted(candidates) if targets[key[1]].wants(candidates[key])]
+    for key, found in zip(wanted, pool.map(trace, wanted), strict=True):
+        targets[key[1]].keep(batch[key[0]], found)
+
+
+def _tasks(batch: Sequence[Entry], cut: _Cut) -> Iterator[list[tuple[int, Stretch]]]:
+    """The stretches of a batch, so many to a task that a thread is busy for a while."""
+    task: list[tuple[int, Stretch]] = []
+    letters = 0
+    for number, entry in enumerate(batch):
+        for part in stretches(len(entry.bases), cut.size, cut.overlap):
+            task.append((number, part))
+            letters += part.stop - part.start
+            if letters >= _TASK:
+                yield task
+                task, letters = [], 0
+    if task:
+        yield task

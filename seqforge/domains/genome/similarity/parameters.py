@@ -1,0 +1,55 @@
+"""What every backend is asked: queries, scores and limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seqforge.domains.genome.similarity.scanning import Scoring
+from seqforge.domains.genome.similarity.statistics import KarlinAltschul, karlin_altschul
+from seqforge.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SearchParameters:
+    """How a search scores and what it keeps; the defaults are EBI's for blastn, unmasked.
+
+    Raises:
+        ConfigError: If they make no sense, or blastn has no statistics for the scores.
+    """
+
+    reward: int = 1
+    penalty: int = -3
+    gap_open: int = 5
+    gap_extend: int = 2
+    """A gap of length k costs ``gap_open + k * gap_extend``."""
+    evalue: float = 10.0
+    """Worse HSPs are left out."""
+    max_hits: int = 50
+    """Library sequences a query."""
+    max_hsps: int = 5
+    """Alignments a library sequence, both strands together."""
+
+    def __post_init__(self) -> None:
+        karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
+        if not self.evalue > 0:
+            raise ConfigError(f"the E-value limit must be above 0, not {self.evalue:g}")
+        if min(self.max_hits, self.max_hsps) < 1:
+            raise ConfigError("at least one hit and one HSP a hit must be kept")
+
+    @property
+    def statistics(self) -> KarlinAltschul:
+        """The parameters of its E-values."""
+        return karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
+
+    @property
+    def scoring(self) -> Scoring:
+        """What pairs and gaps are worth."""
+        return Scoring(self.reward, self.penalty, self.gap_open, self.gap_extend)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A sequence to look for. U is read as T; letters other than ACGTU match nothing."""
+
+    id: str
+    bases: str

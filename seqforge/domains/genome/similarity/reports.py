@@ -1,0 +1,164 @@
+"""Hits for people and for other programs: files, a terminal table, alignments as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqforge.core.files import write_atomically, write_json
+from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult, to_json
+
+_FIELDS = (
+    "query acc.ver, subject acc.ver, % identity, alignment length, mismatches, gap opens, "
+    "q. start, q. end, s. start, s. end, evalue, bit score"
+)
+_SOURCE_WIDTH = 40
+_LINE = 60
+
+
+def write_hits(results: Sequence[SearchResult], folder: Path) -> list[Path]:
+    """Write ``hits.tsv`` and ``hits.json``; returns their paths.
+
+    Raises:
+        RunError: If the disk refuses.
+    """
+    table, document = folder / "hits.tsv", folder / "hits.json"
+    write_atomically(table, format_tsv(results).encode())
+    write_json(document, to_json(results))
+    return [table, document]
+
+
+def format_tsv(results: Sequence[SearchResult]) -> str:
+    """BLAST's tabular format with comment lines (-outfmt 7): its twelve columns, a line an HSP.
+
+    Biopython reads it as ``blast-tab`` with ``comments=True``, and without the lines that begin
+    with ``#`` as it is.
+    """
+    lines: list[str] = []
+    for result in results:
+        rows = [_tsv_row(result, hit, hsp) for hit in result.hits for hsp in hit.hsps]
+        lines += [
+            f"# BLASTN-like: {result.program} {result.version}",
+            f"# Query: {result.query_id}",
+            f"# Database: {result.database} ({_size(result)})",
+            *([f"# Fields: {_FIELDS}"] if rows else []),
+            f"# {len(rows)} hits found",
+            *rows,
+        ]
+    return "\n".join([*lines, f"# BLAST processed {len(results)} queries", ""])
+
+
+def _tsv_row(result: SearchResult, hit: Hit, hsp: Hsp) -> str:
+    values = (
+        _word(result.query_id),
+        _word(hit.id),
+        f"{hsp.identity:.3f}",
+        hsp.align_length,
+        hsp.mismatches,
+        hsp.gap_opens,
+        hsp.query_start,
+        hsp.query_end,
+        hsp.hit_start,
+        hsp.hit_end,
+        format_evalue(hsp.evalue),
+        f"{hsp.bit_score:.1f}",
+    )
+    return "\t".join(map(str, values))
+
+
+def _word(name: str) -> str:
+    return re.sub(r"\s+", "_", name.strip()) or "unnamed"
+
+
+def _size(result: SearchResult) -> str:
+    plural = "" if result.database_sequences == 1 else "s"
+    return f"{result.database_length:,} bases in {result.database_sequences:,} sequence{plural}"
+
+
+def format_evalue(evalue: float) -> str:
+    """An E-value with two or three digits: ``7.3e-06``, ``0.15``, ``9.2``."""
+    if evalue == 0:
+        return "0.0"
+    return f"{evalue:.2e}" if evalue < 1e-3 else f"{evalue:.2g}"
+
+
+def format_table(result: SearchResult, limit: int = 20) -> str:
+    """The hits in the columns of EBI's summary table, a line a hit, its best HSP first."""
+    heads = ("DB:ID", "Source", "Length", "Score (Bits)", "Identities %", "Positives %", "E()")
+    rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    lines = [
+        f"{result.query_id} ({result.query_length:,} bases) against {result.database}, "
+        f"{_size(result)}"
+    ]
+    if not result.hits:
+        return f"{lines[0]}\nno hits with E() of {result.parameters.get('evalue', 10):g} or less\n"
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    if len(result.hits) > limit:
+        lines.append(f"and {len(result.hits) - limit} more")
+    return "\n".join(lines) + "\n"
+
+
+def _table_row(hit: Hit) -> tuple[str, ...]:
+    best = hit.hsps[0]
+    said = hit.description or hit.organism or hit.source
+    if len(said) > _SOURCE_WIDTH:
+        said = said[: _SOURCE_WIDTH - 1] + "…"
+    return (
+        f"{hit.database}:{hit.id}",
+        said,
+        f"{hit.length}",
+        f"{best.bit_score:.1f}",
+        f"{best.identity:.1f}",
+        f"{best.positive:.1f}",
+        format_evalue(best.evalue),
+    )
+
+
+def format_alignments(result: SearchResult) -> str:
+    """Every HSP with its alignment, as BLAST's pairwise report shows it."""
+    lines = [f"Query= {result.query_id}", f"Length={result.query_length}", ""]
+    lines += [f"Database: {result.database} ({_size(result)})", ""]
+    for hit in result.hits:
+        lines += [f">{hit.database}:{hit.id} {hit.description}".rstrip(), f"Length={hit.length}"]
+        for hsp in hit.hsps:
+            lines += ["", *_alignment(hsp)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _alignment(hsp: Hsp) -> Iterator[str]:
+    columns = hsp.align_length
+    strands = "/".join("Plus" if s > 0 else "Minus" for s in (hsp.query_strand, hsp.hit_strand))
+    yield (
+        f" Score = {hsp.bit_score:.1f} bits ({hsp.score}),  Expect = {format_evalue(hsp.evalue)}"
+    )
+    yield (
+        f" Identities = {hsp.identity_count}/{columns} ({hsp.identity:.0f}%), "
+        f"Gaps = {hsp.gaps}/{columns} ({100 * hsp.gaps / max(1, columns):.0f}%)"
+    )
+    yield f" Strand={strands}"
+    width = len(str(max(hsp.query_end, hsp.hit_start, hsp.hit_end)))
+    query, hit = hsp.query_start, hsp.hit_start
+    for start in range(0, columns, _LINE):
+        yield ""
+        rows = [
+            row[start : start + _LINE] for row in (hsp.query_aligned, hsp.midline, hsp.hit_aligned)
+        ]
+        query_next = query + hsp.query_strand * (len(rows[0]) - rows[0].count("-"))
+        hit_next = hit + hsp.hit_strand * (len(rows[2]) - rows[2].count("-"))
+        yield f"Query  {query:<{width}}  {rows[0]}  {_last(query, query_next, hsp.query_strand)}"
+        yield f"       {'':<{width}}  {rows[1]}".rstrip()
+        yield f"Sbjct  {hit:<{width}}  {rows[2]}  {_last(hit, hit_next, hsp.hit_strand)}"
+        query, hit = query_next, hit_next
+
+
+def _last(first: int, following: int, strand: int) -> int:
+    """The place of a line's last letter; a line of gaps alone repeats where it began."""
+    return first if first == following else following - strand

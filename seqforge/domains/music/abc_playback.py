@@ -1,0 +1,214 @@
+"""ABC elements in the order written to notes in the order played."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from seqforge.domains.music.notes import (
+    MOST_QUARTERS,
+    Decoded,
+    KeySignature,
+    Note,
+    Piece,
+    Tempo,
+    TimeSignature,
+    normalised,
+)
+
+VELOCITY = 80
+_GRACE = 1 / 32  # whole notes; taken from the note that is graced, half of it at most
+_MOST_ELEMENTS = 50_000  # played out
+
+
+class Sound(NamedTuple):
+    """A note, a chord, or (without pitches) a rest."""
+
+    length: float
+    """In whole notes."""
+    pitches: tuple[int, ...]
+    tied: bool = False
+    """To the next of the same pitch."""
+    grace: tuple[int, ...] = ()
+    """Pitches of the grace notes before it."""
+
+
+class Bar(NamedTuple):
+    """A bar line."""
+
+    closes: bool
+    """Ends what is repeated."""
+    opens: bool
+    """Begins it."""
+    double: bool
+    endings: tuple[int, ...]
+    """The passes for which what follows is played; empty for all."""
+
+
+class TimeChange(NamedTuple):
+    """A time signature."""
+
+    numerator: int
+    denominator: int
+
+
+class KeyChange(NamedTuple):
+    """A key signature."""
+
+    sharps: int
+    minor: bool
+
+
+class TempoChange(NamedTuple):
+    """Microseconds per quarter."""
+
+    microseconds: int
+
+
+Element = Sound | Bar | TimeChange | KeyChange | TempoChange
+
+
+def perform(elements: Sequence[Element], steps_per_quarter: int, skipped: int) -> Decoded:
+    """The notes of what is written, repeats and endings played out, and how its bars add up."""
+    performer = _Performer(4 * steps_per_quarter)
+    for element in played(elements):
+        performer.take(element)
+    full, bars, pickup = _bars(elements)
+    piece = Piece(
+        tuple(performer.notes),
+        steps_per_quarter,
+        tuple(performer.tempos),
+        tuple(performer.times),
+        tuple(performer.keys),
+        round(pickup * 4 * steps_per_quarter),
+    )
+    return Decoded(normalised(piece), bars, full, skipped)
+
+
+def played(elements: Sequence[Element]) -> list[Element]:
+    """Elements in the order in which they sound."""
+    out: list[Element] = []
+    place = start = 0  # where we are, and where a repeat goes back to
+    turn, in_ending = 1, False
+    while place < len(elements) and len(out) < _MOST_ELEMENTS:
+        element = elements[place]
+        place += 1
+        if not isinstance(element, Bar):
+            out.append(element)
+            continue
+        is_next_ending = in_ending and turn + 1 in element.endings and turn not in element.endings
+        if (element.closes or is_next_ending) and turn < _turns(elements, start, place):
+            place, turn, in_ending = start, turn + 1, False
+            continue
+        out.append(element)
+        if element.closes or element.opens or (element.double and in_ending and turn > 1):
+            start, turn, in_ending = place, 1, False
+        if element.endings:
+            in_ending = turn in element.endings
+            if not in_ending and (other := _ending(elements, place, turn)):
+                place, in_ending = other, True
+    return out
+
+
+def _turns(elements: Sequence[Element], start: int, place: int) -> int:
+    """How often the section from ``start`` is played: twice, or as often as it has endings."""
+    most = 2
+    for index, element in enumerate(elements[start:], start):
+        if isinstance(element, Bar):
+            most = max([most, *element.endings])
+            if index >= place and (element.opens or (element.double and not element.endings)):
+                break
+    return most
+
+
+def _ending(elements: Sequence[Element], place: int, turn: int) -> int | None:
+    """Where the ending for this turn begins; None where there is none in this section."""
+    for index in range(place, len(elements)):
+        element = elements[index]
+        if isinstance(element, Bar):
+            if turn in element.endings:
+                return index + 1
+            if element.opens:
+                return None
+    return None
+
+
+def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
+    """Full bars, bars, and the length of the pick-up in whole notes.
+
+    A bar beside a double or repeat bar may be short, as a pick-up makes it; it must not be long.
+    """
+    full = bars = 0
+    pickup = length = 0.0
+    time: TimeChange | None = None
+    at_edge = first = True
+    for element in elements:
+        if isinstance(element, TimeChange):
+            time = element
+        elif isinstance(element, Sound):
+            length += element.length
+        elif isinstance(element, Bar) and length > 0:
+            wanted = time.numerator / time.denominator if time else 1.0
+            edge = element.closes or element.opens or element.double or bool(element.endings)
+            is_short = length < wanted - 1e-6
+            if first and is_short:
+                pickup = length
+            bars += 1
+            full += abs(length - wanted) < 1e-6 or (is_short and (edge or at_edge))
+            length, at_edge, first = 0.0, edge, False
+    return full, bars, pickup
+
+
+class _Performer:
+    """Lays sounds one after the other in time."""
+
+    def __init__(self, steps_per_whole: int) -> None:
+        self._whole = steps_per_whole
+        self._now = 0.0  # whole notes
+        self._tied: dict[int, int] = {}  # pitch: the note it goes on from
+        self.notes: list[Note] = []
+        self.tempos: list[Tempo] = []
+        self.times: list[TimeSignature] = []
+        self.keys: list[KeySignature] = []
+
+    def take(self, element: Element) -> None:
+        if isinstance(element, Sound):
+            if self._now * 4 < MOST_QUARTERS:
+                self._sound(element)
+            return
+        step = round(self._now * self._whole)
+        if isinstance(element, TimeChange):
+            self.times.append(TimeSignature(step, *element))
+        elif isinstance(element, KeyChange):
+            self.keys.append(KeySignature(step, *element))
+        elif isinstance(element, TempoChange):
+            self.tempos.append(Tempo(step, element.microseconds))
+
+    def _sound(self, sound: Sound) -> None:
+        start, end = self._now, self._now + sound.length
+        self._now = end
+        if sound.grace:
+            each = min(_GRACE, sound.length / 2 / len(sound.grace))
+            times = [start + i * each for i in range(len(sound.grace) + 1)]
+            for pitch, (begin, stop) in zip(sound.grace, pairwise(times), strict=True):
+                self._note(pitch, begin, stop)
+            start = times[-1]
+        tied: dict[int, int] = {}
+        for pitch in sound.pitches:
+            number = self._tied.get(pitch)
+            if number is None:
+                number = self._note(pitch, start, end)
+            else:
+                note = self.notes[number]
+                until = round(end * self._whole)
+                self.notes[number] = note._replace(duration=max(1, until - note.start))
+            if sound.tied:
+                tied[pitch] = number
+        if sound.pitches:
+            self._tied = tied
+
+    def _note(self, pitch: int, start: float, end: float) -> int:
+        first, last = round(start * self._whole), round(end * self._whole)
+        self.notes.append(Note(pitch, VELOCITY, first, max(1, last - first)))
+        return len(self.notes) - 1

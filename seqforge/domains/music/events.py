@@ -1,0 +1,218 @@
+"""The events code: a piece as text, one character a token, for a machine of registers.
+
+A pitch sounds a note with the current velocity, program and duration; a duration after it sets the
+register and that note; an advance moves the time on. Every text decodes: a character that is no
+token is skipped. Bar lines ``|`` stand where the metre puts them, so that a network sees it, and
+say nothing to the decoder; ``~`` is the bar line that ends a pick-up.
+
+The commonest tokens at 24 steps a quarter are ASCII: ``A-Za-z`` are pitches from G2 (43) up,
+``1-9`` durations in sixteenths, and ``.`` one sixteenth on, a space an eighth, ``:`` a dotted
+eighth, ``-`` a quarter, ``_`` a dotted quarter, ``=`` a half.
+"""
+
+from __future__ import annotations
+
+import string
+from collections import defaultdict
+from dataclasses import replace
+
+from seqforge.domains.music.notes import (
+    DRUMS,
+    MOST_QUARTERS,
+    Decoded,
+    KeySignature,
+    Note,
+    Piece,
+    Tempo,
+    TimeSignature,
+    bar_length,
+    bar_lines,
+    normalised,
+)
+
+LONGEST = 96
+"""Steps that one duration or advance can say: a whole note on the default grid."""
+BAR = "|"
+PICKUP = "~"
+LONGER = "+"
+"""Adds `LONGEST` to a duration."""
+
+_TEMPOS = [round(120 * 2 ** (k / 16)) for k in range(-41, 22)]  # 20 to 298 a minute, 4.4 % apart
+_DURATION, _VELOCITY = 12, 80  # the registers at the beginning
+
+
+def _alphabet(first: int, values: range, common: dict[int, str]) -> dict[int, str]:
+    return {value: common.get(value, chr(first + i)) for i, value in enumerate(values)}
+
+
+# Each block is of assigned, printable characters that no normalisation combines with another.
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
+_PITCH = _alphabet(0x100, range(128), dict(enumerate(_LETTERS, 43)))
+_LENGTH = _alphabet(0x180, range(1, LONGEST + 1), {6 * n: str(n) for n in range(1, 10)})
+_ADVANCE = _alphabet(
+    0x400, range(1, LONGEST + 1), {6: ".", 12: " ", 18: ":", 24: "-", 36: "_", 48: "="}
+)
+_VELOCITIES = _alphabet(0x1E00, range(32), {})
+_PROGRAM = _alphabet(0x1E20, range(DRUMS + 1), {})
+_TEMPO = _alphabet(0x2200, range(len(_TEMPOS)), {})
+_KEY = _alphabet(0x2260, range(30), {})
+_TIME = _alphabet(0x2500, range(7 * 32), {})
+_TOKENS = {
+    character: (kind, value)
+    for kind, table in enumerate(
+        (_PITCH, _LENGTH, _ADVANCE, _VELOCITIES, _PROGRAM, _TEMPO, _KEY, _TIME)
+    )
+    for value, character in table.items()
+}
+
+
+def quantised(piece: Piece) -> Piece:
+    """The piece as the code can say it: velocities by fours, tempos by 4.4 %, normal form."""
+    notes = tuple(note._replace(velocity=_velocity(note.velocity)) for note in piece.notes)
+    tempos = tuple(
+        tempo._replace(microseconds=_microseconds(_tempo_bin(tempo.microseconds)))
+        for tempo in piece.tempos
+    )
+    return normalised(replace(piece, notes=notes, tempos=tempos))
+
+
+def _velocity(velocity: int) -> int:
+    return max(1, 4 * min(31, (velocity + 2) // 4))
+
+
+def _tempo_bin(microseconds: int) -> int:
+    quarters = 60e6 / max(1, microseconds)
+    return min(range(len(_TEMPOS)), key=lambda i: abs(_TEMPOS[i] - quarters))
+
+
+def _microseconds(tempo_bin: int) -> int:
+    return round(60e6 / _TEMPOS[tempo_bin])
+
+
+def encode(piece: Piece) -> str:
+    """The text of a piece; it ends with the last note, so that it can be gone on from."""
+    piece = quantised(piece)
+    at = _marks(piece)
+    text: list[str] = []
+    now, duration, velocity, program = 0, _DURATION, _VELOCITY, 0
+    for note in piece.notes:
+        at[note.start].append(note)
+    for step in sorted(at):
+        text += _advance(step - now)
+        now = step
+        for item in at[step]:
+            if isinstance(item, str):
+                text.append(item)
+                continue
+            if item.program != program:
+                text.append(_PROGRAM[program := item.program])
+            if item.velocity != velocity:
+                velocity = item.velocity
+                text.append(_VELOCITIES[velocity // 4])
+            text.append(_PITCH[item.pitch])
+            if item.duration != duration:
+                duration = item.duration
+                more, rest = divmod(duration - 1, LONGEST)
+                text.append(_LENGTH[rest + 1] + LONGER * more)
+    return "".join(text)
+
+
+def _advance(steps: int) -> list[str]:
+    whole, rest = divmod(steps, LONGEST)
+    return [_ADVANCE[LONGEST]] * whole + ([_ADVANCE[rest]] if rest else [])
+
+
+def _marks(piece: Piece) -> defaultdict[int, list[Note | str]]:
+    """By step: the bar line, then time signature, key and tempo where they change."""
+    at: defaultdict[int, list[Note | str]] = defaultdict(list)
+    last = piece.notes[-1].start if piece.notes else 0
+    for step, _ in bar_lines(piece, last + 1):
+        if step:
+            at[step].append(PICKUP if step == piece.pickup else BAR)
+    for step, numerator, denominator in piece.time_signatures:
+        at[step].append(_TIME[(denominator.bit_length() - 1) * 32 + numerator - 1])
+    for step, sharps, minor in piece.key_signatures:
+        at[step].append(_KEY[15 * minor + sharps + 7])
+    for step, microseconds in piece.tempos:
+        at[step].append(_TEMPO[_tempo_bin(microseconds)])
+    return at
+
+
+def decode(text: str, steps_per_quarter: int) -> Decoded:
+    """What a text says, whatever it is; see the module for the rules."""
+    machine = _Machine(steps_per_quarter)
+    skipped = 0
+    for character in text:
+        if character in (BAR, PICKUP):
+            machine.bar(ends_pickup=character == PICKUP)
+        elif character == LONGER:
+            machine.lengthen(machine.duration + LONGEST)
+        elif (token := _TOKENS.get(character)) is not None:
+            machine.step(*token)
+        else:
+            skipped += 1
+    return Decoded(machine.piece(), machine.bars, machine.full_bars, skipped)
+
+
+class _Machine:
+    """The registers, and what has sounded."""
+
+    def __init__(self, steps_per_quarter: int) -> None:
+        self._grid = steps_per_quarter
+        self._now, self.duration, self._velocity, self._program = 0, _DURATION, _VELOCITY, 0
+        self._notes: list[Note] = []
+        self._fresh = False  # the last token was a pitch or its duration
+        self._tempos: list[Tempo] = []
+        self._times = [TimeSignature(0, 4, 4)]
+        self._keys: list[KeySignature] = []
+        self._bar_start, self._pickup = 0, 0
+        self.bars = self.full_bars = 0
+
+    def step(self, kind: int, value: int) -> None:
+        if kind == 0:
+            self._notes.append(Note(value, self._velocity, self._now, self.duration, self._program))
+        elif kind == 1:
+            self.lengthen(value)
+            return
+        elif kind == 2:
+            self._now = min(self._now + value, MOST_QUARTERS * self._grid)
+        elif kind == 3:
+            self._velocity = max(1, 4 * value)
+        elif kind == 4:
+            self._program = value
+        elif kind == 5:
+            self._tempos.append(Tempo(self._now, _microseconds(value)))
+        elif kind == 6:
+            self._keys.append(KeySignature(self._now, value % 15 - 7, value >= 15))
+        else:
+            self._times.append(TimeSignature(self._now, value % 32 + 1, 1 << value // 32))
+        self._fresh = kind == 0
+
+    def lengthen(self, duration: int) -> None:
+        """A duration: the register, and the note just sounded."""
+        self.duration = min(duration, MOST_QUARTERS * self._grid)
+        if self._fresh:
+            self._notes[-1] = self._notes[-1]._replace(duration=self.duration)
+
+    def bar(self, ends_pickup: bool) -> None:
+        """A bar line: one may end the pick-up, the others are only compared with the metre."""
+        if ends_pickup and not self._pickup:
+            self._pickup = self._now
+        else:
+            self.bars += 1
+            wanted = bar_length(self._times[-1], self._grid)
+            self.full_bars += abs(self._now - self._bar_start - wanted) < 1
+        self._bar_start = self._now
+        self._fresh = False
+
+    def piece(self) -> Piece:
+        return normalised(
+            Piece(
+                tuple(self._notes),
+                self._grid,
+                tuple(self._tempos),
+                tuple(self._times),
+                tuple(self._keys),
+                self._pickup,
+            )
+        )

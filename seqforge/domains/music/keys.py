@@ -1,0 +1,158 @@
+"""Keys: what ABC's ``K:`` field says, how pitches are spelled in it, and which key notes are in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.domains.music.notes import DRUMS, Note
+
+PITCH_CLASS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_FIFTHS = "FCGDAEB"  # the order in which sharps are added; flats the other way
+_MODES = {"maj": 0, "ion": 0, "lyd": 1, "mix": -1, "dor": -2, "min": -3, "aeo": -3, "m": -3,
+          "phr": -4, "loc": -5}  # fmt: skip
+"""Sharps that a mode has more than the major scale on the same tonic."""
+_SHORT = {0: "", 1: "lyd", -1: "mix", -2: "dor", -3: "m", -4: "phr", -5: "loc"}
+
+_KEY = re.compile(
+    r"\s*(?P<tonic>[A-G])(?P<sign>[#b]?)\s*"
+    r"(?P<mode>maj|min|ion|dor|phr|lyd|mix|aeo|loc|m(?![a-z]))?[a-z]*",
+    re.IGNORECASE,
+)
+_ACCIDENTAL = re.compile(r"(?<!\S)(\^\^?|__?|=)([A-Ga-g])(?!\S)")
+ALTERATION = {"": 0, "^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
+
+# Temperley 1999, "What's Key for Key?", Music Perception 17(1): how well a pitch class fits.
+_MAJOR = np.array([5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0])
+_MINOR = np.array([5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0])
+
+
+class Key(NamedTuple):
+    """A key as ABC writes it."""
+
+    tonic: str
+    """A letter with ``#`` or ``b``."""
+    mode: str
+    """Empty for major, else m, dor, mix, lyd, phr or loc."""
+    extra: tuple[tuple[str, int], ...] = ()
+    """Letters that the field alters beside those of the signature."""
+
+    @property
+    def sharps(self) -> int:
+        """Sharps of the signature, flats below zero."""
+        letter, sign = self.tonic[0], self.tonic[1:]
+        turns = {"": 0, "#": 7, "b": -7}[sign]
+        offset = next(sharps for sharps, mode in _SHORT.items() if mode == self.mode)
+        return _FIFTHS.index(letter) - 1 + turns + offset
+
+    @property
+    def minor(self) -> bool:
+        """Whether the third of the scale is minor."""
+        return self.mode in ("m", "dor", "phr", "loc")
+
+    @property
+    def alterations(self) -> dict[str, int]:
+        """Semitones that each altered letter is raised by."""
+        return {**signature(self.sharps), **dict(self.extra)}
+
+    def __str__(self) -> str:
+        signs = {1: "^", 2: "^^", -1: "_", -2: "__", 0: "="}
+        extra = "".join(f" {signs[by]}{letter.lower()}" for letter, by in self.extra)
+        return self.tonic + self.mode + extra
+
+
+def signature(sharps: int) -> dict[str, int]:
+    """Letters that a signature alters, by how much; beyond seven they are altered twice."""
+    altered: dict[str, int] = {}
+    order = _FIFTHS if sharps > 0 else _FIFTHS[::-1]
+    for i in range(abs(sharps)):
+        altered[order[i % 7]] = altered.get(order[i % 7], 0) + (1 if sharps > 0 else -1)
+    return altered
+
+
+@lru_cache(maxsize=1024)
+def parse_key(field: str) -> Key:
+    """The key of a ``K:`` field; what cannot be understood, ``none`` and nothing are C major.
+
+    Highland pipes (``HP``, ``Hp``) sound F and C sharp.
+    """
+    if field.strip()[:2].upper() == "HP":
+        return Key("D", "")
+    match = _KEY.match(field)
+    if match is None or field.strip().lower().startswith(("clef", "bass", "alto", "none")):
+        tonic, mode, rest = "C", "", field
+    else:
+        tonic = match["tonic"].upper() + match["sign"].lower()
+        mode = _SHORT[_MODES[(match["mode"] or "maj").lower()]]
+        rest = field[match.end() :]
+    extra = {letter.upper(): ALTERATION[sign] for sign, letter in _ACCIDENTAL.findall(rest)}
+    plain = Key(tonic, mode)
+    if abs(plain.sharps) > 7:  # G# major and the like: no signature says them
+        plain = Key("C", "")
+    return plain._replace(extra=tuple(sorted(extra.items())))
+
+
+def key_from_signature(sharps: int, minor: bool) -> Key:
+    """The major or minor key of a signature of -7 to 7 sharps."""
+    place = sharps + 1 + (3 if minor else 0)  # tonics lie on the line of fifths too
+    return Key(_name(place), "m" if minor else "")
+
+
+def _name(place: int) -> str:
+    """The note at a place of the line of fifths, F at 0."""
+    turns, index = divmod(place, 7)
+    return _FIFTHS[index] + ("#" * turns if turns > 0 else "b" * -turns)
+
+
+@lru_cache(maxsize=64)
+def spelling(sharps: int) -> tuple[tuple[str, int], ...]:
+    """Letter and alteration for each of the 12 pitch classes, as near the key as can be.
+
+    A window of twelve on the line of fifths: three below the scale's first note to eight above
+    the tonic of the major key, so that minor keys get their raised sixth and seventh.
+    """
+    names: list[tuple[str, int]] = [("C", 0)] * 12
+    for place in range(sharps + 1 - 3, sharps + 1 + 9):
+        name = _name(place)
+        alteration = name.count("#") - name.count("b")
+        names[(PITCH_CLASS[name[0]] + alteration) % 12] = (name[0], alteration)
+    return tuple(names)
+
+
+def pitch_class_weights(notes: Iterable[Note]) -> NDArray[np.float64]:
+    """Time that each pitch class sounds (12,), percussion left out; the last note counts twice."""
+    weights = np.zeros(12)
+    last: Note | None = None
+    for note in notes:
+        if note.program != DRUMS:
+            weights[note.pitch % 12] += note.duration
+            last = note
+    if last is not None:
+        weights[last.pitch % 12] += last.duration
+    return weights
+
+
+def find_key(notes: Iterable[Note]) -> tuple[Key, float]:
+    """The major or minor key the notes are most likely in, and how clearly.
+
+    Returns:
+        The key, and the correlation of its profile with the notes (0 where there is no note).
+
+    References:
+        Temperley 1999, https://doi.org/10.2307/40285812
+    """
+    weights = pitch_class_weights(notes)
+    if np.ptp(weights) == 0:
+        return Key("C", ""), 0.0
+    profiles = np.array([np.roll(p, tonic) for p in (_MAJOR, _MINOR) for tonic in range(12)])
+    correlations = np.array([np.corrcoef(profile, weights)[0, 1] for profile in profiles])
+    best = int(correlations.argmax())
+    minor, tonic = divmod(best, 12)
+    # of the enharmonic names the one with the fewest signs: tonic = 7 * (sharps + 3 * minor)
+    found = [s for s in range(-6, 6) if (7 * (s + 3 * minor)) % 12 == tonic]
+    return key_from_signature(found[0], bool(minor)), float(correlations[best])

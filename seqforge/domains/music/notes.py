@@ -1,0 +1,233 @@
+"""The note model that every format and both codes share: notes on a grid, with their metre.
+
+Times are whole steps of a grid of ``steps_per_quarter``; MIDI ticks, ABC lengths and MusicXML
+divisions are turned into steps where a file is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+DRUMS = 128
+"""The program of a percussion part; General MIDI gives it channel 10 and no program number."""
+STEPS_PER_QUARTER = 24
+DEFAULT_TEMPO = 500_000
+"""Microseconds per quarter: 120 quarters a minute, what MIDI assumes where nothing is said."""
+MOST_QUARTERS = 20_000
+"""Nothing is placed later than this: over an hour at any tempo, and readable everywhere."""
+
+
+class Note(NamedTuple):
+    """One sounding note."""
+
+    pitch: int
+    """0-127, 60 is middle C."""
+    velocity: int
+    """1-127."""
+    start: int
+    """In steps from the beginning."""
+    duration: int
+    """In steps, at least 1."""
+    program: int = 0
+    """General MIDI instrument 0-127, or `DRUMS`."""
+
+
+class Tempo(NamedTuple):
+    """From ``step`` on a quarter lasts so many microseconds."""
+
+    step: int
+    microseconds: int
+
+
+class TimeSignature(NamedTuple):
+    """From ``step`` on, which begins a bar."""
+
+    step: int
+    numerator: int
+    denominator: int
+
+
+class KeySignature(NamedTuple):
+    """From ``step`` on; ``sharps`` is -7 (seven flats) to 7."""
+
+    step: int
+    sharps: int
+    minor: bool
+
+
+_Change = TypeVar("_Change", Tempo, TimeSignature, KeySignature)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Notes with what says how to count and hear them."""
+
+    notes: tuple[Note, ...] = ()
+    steps_per_quarter: int = STEPS_PER_QUARTER
+    tempos: tuple[Tempo, ...] = ()
+    time_signatures: tuple[TimeSignature, ...] = ()
+    key_signatures: tuple[KeySignature, ...] = ()
+    pickup: int = 0
+    """Steps before the first full bar; 0 where the piece begins with one."""
+
+    @property
+    def end(self) -> int:
+        """The step at which the last note has ended."""
+        return max((note.start + note.duration for note in self.notes), default=0)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a text of either code says, and how well it keeps to its own rules."""
+
+    piece: Piece
+    bars: int = 0
+    """Bars that a bar line ends."""
+    full_bars: int = 0
+    """Those whose lengths are what the time signature asks for."""
+    skipped: int = 0
+    """Characters that mean nothing and were passed over."""
+
+
+def normalised(piece: Piece) -> Piece:
+    """The piece as MIDI can say it.
+
+    Notes in order of (start, program, pitch); of two with the same three the longer stays; a note
+    ends where the next of its pitch begins. Changes that change nothing are dropped, and so are
+    those after the last onset. A first bar in a metre of its own, shorter than the next, is the
+    pick-up: that is how notation programs say one in MIDI, which has no word for it.
+    """
+    last = max((note.start for note in piece.notes), default=0)
+    times = _changes(piece.time_signatures, TimeSignature(0, 4, 4), last)
+    pickup = piece.pickup
+    if pickup_metre(pickup, piece.steps_per_quarter) is None or not _fits(piece, times, last):
+        pickup = 0
+        first, *others = times
+        if others and others[0].step == bar_length(first, piece.steps_per_quarter) < bar_length(
+            others[0], piece.steps_per_quarter
+        ):
+            pickup = others[0].step
+            times = (others[0]._replace(step=0), *others[1:])
+    return replace(
+        piece,
+        notes=_without_overlaps(piece.notes),
+        tempos=_changes(piece.tempos, Tempo(0, DEFAULT_TEMPO), last),
+        time_signatures=times,
+        key_signatures=_changes(piece.key_signatures, None, last),
+        pickup=pickup,
+    )
+
+
+def _fits(piece: Piece, times: tuple[TimeSignature, ...], last: int) -> bool:
+    """Whether the pick-up is shorter than a bar, and over before the music and the metre are."""
+    metre_ends = times[1].step if len(times) > 1 else last + 1
+    bar = bar_length(times[0], piece.steps_per_quarter)
+    return piece.pickup < min(last + 1, metre_ends, bar)
+
+
+def pickup_metre(pickup: int, steps_per_quarter: int) -> tuple[int, int] | None:
+    """The time signature of a bar as long as the pick-up; None where there is none."""
+    for denominator in (4, 8, 16, 32, 64):
+        numerator, rest = divmod(pickup * denominator, 4 * steps_per_quarter)
+        if not rest and 1 <= numerator <= 32:
+            return numerator, denominator
+    return None
+
+
+def _without_overlaps(notes: Iterable[Note]) -> tuple[Note, ...]:
+    longest: dict[tuple[int, int, int], Note] = {}
+    for note in notes:
+        place = (note.start, note.program, note.pitch)
+        if place not in longest or longest[place].duration < note.duration:
+            longest[place] = note
+    kept: list[Note] = []
+    sounding: dict[tuple[int, int], int] = {}
+    for place in sorted(longest):
+        note = longest[place]
+        before = sounding.get(place[1:])
+        if before is not None and kept[before].start + kept[before].duration > note.start:
+            kept[before] = kept[before]._replace(duration=note.start - kept[before].start)
+        sounding[place[1:]] = len(kept)
+        kept.append(note)
+    return tuple(kept)
+
+
+def _changes(changes: Iterable[_Change], first: _Change | None, last: int) -> tuple[_Change, ...]:
+    at = {} if first is None else {0: first}
+    at.update({change.step: change for change in changes if change.step <= last})
+    kept: list[_Change] = []
+    for step in sorted(at):
+        if not kept or kept[-1][1:] != at[step][1:]:
+            kept.append(at[step])
+    return tuple(kept)
+
+
+def bar_length(signature: TimeSignature, steps_per_quarter: int) -> float:
+    """Steps of a bar, at least one; no whole number where the grid is coarse (3/64)."""
+    return max(1.0, signature.numerator * 4 * steps_per_quarter / signature.denominator)
+
+
+def bar_lines(piece: Piece, end: int) -> Iterator[tuple[int, TimeSignature]]:
+    """Steps in [0, end) at which bars begin, each with its time signature; 0 is always first."""
+    signatures = piece.time_signatures or (TimeSignature(0, 4, 4),)
+    stops = [signature.step for signature in signatures[1:]] + [end]
+    for signature, stop in zip(signatures, stops, strict=True):
+        start = signature.step
+        if start == 0 and piece.pickup and end > 0:
+            yield 0, signature
+            start = piece.pickup
+        length = bar_length(signature, piece.steps_per_quarter)
+        number = 0
+        while (step := start + int(number * length)) < min(stop, end):
+            yield step, signature
+            number += 1
+
+
+def resampled(piece: Piece, steps_per_quarter: int) -> Piece:
+    """The piece on another grid, each time at its nearest step."""
+
+    def moved(step: int) -> int:
+        return (2 * step * steps_per_quarter + old) // (2 * old)
+
+    old = piece.steps_per_quarter
+    notes = [
+        note._replace(
+            start=moved(note.start),
+            duration=max(1, moved(note.start + note.duration) - moved(note.start)),
+        )
+        for note in piece.notes
+    ]
+    return Piece(
+        tuple(notes),
+        steps_per_quarter,
+        tuple(tempo._replace(step=moved(tempo.step)) for tempo in piece.tempos),
+        tuple(time._replace(step=moved(time.step)) for time in piece.time_signatures),
+        tuple(key._replace(step=moved(key.step)) for key in piece.key_signatures),
+        moved(piece.pickup),
+    )
+
+
+def skyline(notes: Iterable[Note]) -> list[Note]:
+    """The melody: the highest note that begins at each step, percussion left out, cut at the next.
+
+    A lower note that begins while a higher one sounds is accompaniment and is left out as well.
+    """
+    highest: dict[int, Note] = {}
+    for note in notes:
+        if note.program != DRUMS and (
+            note.start not in highest or highest[note.start].pitch < note.pitch
+        ):
+            highest[note.start] = note
+    melody: list[Note] = []
+    for start in sorted(highest):
+        note = highest[start]
+        if melody and (before := melody[-1]).start + before.duration > start:
+            if note.pitch < before.pitch and note.start + note.duration <= (
+                before.start + before.duration
+            ):
+                continue
+            melody[-1] = before._replace(duration=start - before.start)
+        melody.append(note)
+    return melody

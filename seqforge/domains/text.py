@@ -1,0 +1,150 @@
+"""Text: Unicode code points (or bytes) as symbols; a record is a file, or what separators part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from seqforge.core.copying import CopyFinder, Ids
+from seqforge.core.domain import Record, Sample
+from seqforge.core.files import disk_errors, write_atomically
+from seqforge.core.opening import read_bytes, read_text
+from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    from seqforge.core.corpus import Corpus
+    from seqforge.core.sampling.constraints import Constraint
+    from seqforge.core.vocabulary import Vocabulary
+
+_COPY_LENGTHS = (20, 50)
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TextDomain:
+    """Plain text, one file or many."""
+
+    name: ClassVar[str] = "text"
+    suffix: ClassVar[str] = ".txt"
+    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".text", ".md", ".tex", ".c", ".h", ".py", ".xml")
+    file_per_sample: ClassVar[bool] = False
+    unit: ClassVar[str] = "character"
+
+    bytes: bool = False
+    """Symbols are bytes, not code points; any file at all can be read so."""
+    separator: str | None = None
+    r"""What parts a file into records; ``\n`` and ``\t`` may be written so. None: a file each."""
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """The file as one record, or its pieces between separators."""
+        text = read_bytes(path).decode("latin-1") if self.bytes else read_text(path)
+        if not text:
+            raise InputError(f"{path}: is empty; give a file with text in it")
+        if not self.separator:
+            yield Record(text, path.name, str(path))
+            return
+        pieces = [piece.strip("\n") for piece in text.split(self._separator())]
+        if len(pieces) == 1:
+            raise InputError(
+                f"{path}: the separator {self.separator!r} does not occur in it; give another "
+                "--separator, or none to take the file whole"
+            )
+        for number, piece in enumerate(pieces, 1):
+            if piece:
+                yield Record(piece, f"{path.name}:{number}", str(path))
+
+    def _separator(self) -> str:
+        parting = (self.separator or "").replace("\\n", "\n").replace("\\t", "\t")
+        return parting.encode().decode("latin-1") if self.bytes else parting
+
+    def prime(self, source: str | Path) -> str:
+        """Text as it is given; with ``bytes`` its UTF-8 bytes."""
+        if isinstance(source, Path):
+            return read_bytes(source).decode("latin-1") if self.bytes else read_text(source)
+        return source.encode().decode("latin-1") if self.bytes else source
+
+    def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
+        """Text has no grammar to keep to."""
+        return None
+
+    def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
+        """One file: the samples alone, parted by the separator (or an empty line)."""
+        parting = self._separator() if self.separator else "\n\n"
+        if "\n" not in parting:
+            parting = f"\n{parting}\n"
+        text = parting.join(sample.symbols for sample in samples)
+        encoding = "latin-1" if self.bytes else "utf-8"
+        with disk_errors(path):
+            write_atomically(path, text.encode(encoding, "surrogatepass"))
+        return [path]
+
+    def show(self, sample: Sample) -> str:
+        """The text; bytes that are not UTF-8 show as U+FFFD."""
+        text = sample.symbols
+        if self.bytes:
+            text = text.encode("latin-1").decode("utf-8", "replace")
+        return text if text.endswith("\n") else text + "\n"
+
+    def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+        """Known words, word length and what is copied, beside the same of held-out text."""
+        drawn = [sample.symbols[sample.prime_length :] for sample in samples]
+        size = sum(len(text) for text in drawn)
+        part = corpus.held_out
+        held = _alike(corpus.sequences(part, size), drawn) if part else []
+        words = set[str]()
+        for block in corpus.blocks("train"):
+            words.update(_WORD.findall(block))
+        report: dict[str, Any] = {}
+        for label, texts in (("samples", drawn), ("held-out", held)):
+            ids = [corpus.vocabulary.encode(text) for text in texts]
+            measures = word_measures(texts, words) | copy_measures(ids, corpus.train.tokens)
+            for measure, value in measures.items():
+                report.setdefault(measure, {})[label] = value
+        return report
+
+    def default_input(self) -> list[Path]:
+        """English prose that Python ships: the help topics of its own reference."""
+        found = find_spec("pydoc_data.topics")
+        if found is None or found.origin is None:
+            raise InputError("this Python ships no prose to try; give --input FILE")
+        return [Path(found.origin)]
+
+
+def word_measures(texts: Sequence[str], known: Collection[str]) -> dict[str, float | None]:
+    """Shares and means over running words; ``known`` are the words of the training text."""
+    running = [word for text in texts for word in _WORD.findall(text)]
+    return {
+        "words known from training (share)": _share(sum(w in known for w in running), len(running)),
+        "mean word length (characters)": _share(sum(map(len, running)), len(running)),
+        "distinct words (share)": _share(len(set(running)), len(running)),
+    }
+
+
+def copy_measures(ids: Sequence[Ids], training: Ids) -> dict[str, float | None]:
+    """How much stands in the training text letter by letter."""
+    finder = CopyFinder(ids, training)
+    shares = {
+        f"spans of {length} characters copied (share)": finder.share(length)
+        for length in _COPY_LENGTHS
+    }
+    rounded = {k: None if v is None else round(v, 4) for k, v in shares.items()}
+    return {**rounded, "longest copied span (characters)": finder.longest()}
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _alike(sequences: Sequence[str], drawn: Sequence[str]) -> list[str]:
+    """Held-out text cut into pieces of the samples' lengths, so that the two compare."""
+    text, pieces, place = "\n".join(sequences), [], 0
+    for sample in drawn:
+        pieces.append(text[place : place + len(sample)])
+        place += len(sample)
+    return [piece for piece in pieces if piece]

@@ -1,0 +1,66 @@
+"""Scoring a model on any files of its domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from seqforge.baselines import baselines
+from seqforge.core.checkpoint import load_checkpoint
+from seqforge.core.config import DataConfig
+from seqforge.core.ingest import ingest
+from seqforge.core.lanes import usable_cores
+from seqforge.core.scoring import score
+from seqforge.fitting import torch_model
+from seqforge.reading import gather
+from seqforge.watching import Watcher
+
+_HALVES = "50/50/0"
+
+
+def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict[str, Any]:
+    """Bits per symbol of a model on files, and of baselines on their second half.
+
+    The baselines have no training data of their own here, so they learn from the first half of
+    the input and are scored, like the model, on the second.
+
+    Raises:
+        InputError: If the files cannot be used, or hold a symbol that the model does not know.
+        CheckpointError: If the model cannot be used.
+    """
+    checkpoint = load_checkpoint(model)
+    network, config = torch_model(checkpoint, str(model)), checkpoint.card.config
+    with TemporaryDirectory(prefix="seqforge-") as name:
+        folder = Path(name)
+        found = gather(config.domain, config.domain_options, list(inputs), folder)
+        watcher.stage("reading")
+        corpus, lines = ingest(
+            found.domain,
+            found.files,
+            DataConfig(split=_HALVES),
+            folder,
+            watcher.advance,
+            checkpoint.card.vocabulary,
+        )
+        for line in lines:
+            if line.status == "refused":
+                watcher.note(f"refused: {line.reason}")
+        watcher.stage("scoring")
+        halves = (corpus.train, corpus.valid)
+        bits = [score(network, part, threads=usable_cores()) for part in halves]
+        scored = [part.scored for part in halves]
+        whole = sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored)
+        return {
+            "model": str(model),
+            "unit": found.domain.unit,
+            "symbols": corpus.train.symbols + corpus.valid.symbols,
+            "bits_per_symbol": round(whole, 4),
+            "perplexity": round(2**whole, 4),
+            "second_half": {
+                "bits_per_symbol": round(bits[1], 4),
+                "baselines": baselines(corpus, found.domain, watcher),
+            },
+            "refused": [line.reason for line in lines if line.status == "refused"],
+        }

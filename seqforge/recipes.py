@@ -1,0 +1,97 @@
+"""Recipes: a run written down as TOML, ours in ``pipelines/`` or anybody's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from seqforge.core.config import RunConfig, read_toml, with_setting
+from seqforge.errors import ConfigError
+from seqforge.registry import installed
+from seqforge.resources import recipe_folder
+
+_ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to run, before the command line has had its say."""
+
+    name: str
+    where: str
+    """The file, for messages."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    """Paths; relative ones are seen from the recipe's folder."""
+    description: str = ""
+    note: str = ""
+    """Kept on the card of the model: source and licence of the data."""
+
+    def with_settings(self, settings: dict[str, Any]) -> Recipe:
+        """The recipe with some settings changed, each under its dotted key."""
+        changed = _copied(self.settings)
+        for key, value in settings.items():
+            with_setting(changed, key, value)
+        return replace(self, settings=changed)
+
+    def config(self) -> RunConfig:
+        """The settings, checked.
+
+        Raises:
+            ConfigError: Naming the key and what was wanted.
+        """
+        return RunConfig.of(self.settings, self.where)
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe file, one of ours by name, or else the plain one of a domain.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        return read_recipe(path)
+    ours = recipe_folder() / f"{name}.toml"
+    if ours.is_file():
+        return read_recipe(ours)
+    if name in installed():
+        return Recipe(name, f"domain {name}", {"domain": name})
+    known = sorted({*recipe_names(), *installed()})
+    raise ConfigError(
+        f"{name!r} is neither a pipeline nor a recipe; there are {', '.join(known)}, or give a "
+        "path that ends in .toml"
+    )
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship."""
+    return sorted(path.stem for path in recipe_folder().glob("*.toml"))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from its file.
+
+    Raises:
+        ConfigError: If it cannot be read or says something unknown about itself.
+    """
+    settings = read_toml(path)
+    about = {key: settings.pop(key) for key in _ABOUT if key in settings}
+    inputs = about.get("inputs", [])
+    if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
+        raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {inputs!r})")
+    if "domain" not in settings:
+        raise ConfigError(f"{path}: domain: is missing; name one, such as domain = \"text\"")
+    return Recipe(
+        name=path.stem,
+        where=str(path),
+        settings=settings,
+        inputs=tuple(str(path.parent / item) for item in inputs),
+        description=str(about.get("description", "")),
+        note=str(about.get("note", "")),
+    )
+
+
+def _copied(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: _copied(v) if isinstance(v, dict) else v for k, v in settings.items()}

@@ -1,0 +1,75 @@
+"""Which domains are installed. Listing names imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, get_type_hints
+
+from pydantic import ValidationError
+
+from seqforge.core.config import first_problem
+from seqforge.core.domain import Domain
+from seqforge.errors import ConfigError, DomainError
+
+GROUP = "seqforge.domains"
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Entry points of the installed domains, by name, in alphabetical order."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+
+
+def domain_class(name: str) -> type[Any]:
+    """The class of an installed domain.
+
+    Raises:
+        DomainError: If none has this name, or its package fails to load.
+    """
+    points = installed()
+    if name not in points:
+        known = ", ".join(points) or "none at all: install seqforge with pip"
+        raise DomainError(f"{name!r} is not an installed domain; installed: {known}")
+    try:
+        found: type[Any] = points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise DomainError(
+            f"the domain {name!r} ({points[name].value}) cannot be loaded: {error}"
+        ) from error
+    return found
+
+
+def load_domain(name: str, options: Mapping[str, Any] | None = None) -> Domain:
+    """An installed domain with its options.
+
+    Raises:
+        DomainError: If it is missing or fails to load.
+        ConfigError: If it does not take the options.
+    """
+    try:
+        domain: Domain = domain_class(name)(**(options or {}))
+    except ValidationError as error:
+        problem = first_problem(error)
+        known = ", ".join(option_types(name)) or "none"
+        raise ConfigError(f"domain {name}: {problem}; its options: {known}") from error
+    except TypeError as error:
+        raise ConfigError(f"domain {name}: {error}") from error
+    return domain
+
+
+def option_types(name: str) -> dict[str, Any]:
+    """The options of an installed domain and their types.
+
+    Raises:
+        DomainError: If it is missing or fails to load.
+    """
+    found = domain_class(name)
+    fields = getattr(found, "__dataclass_fields__", {})
+    hints = get_type_hints(found)
+    return {field: hints.get(field, str) for field in fields}
+
+
+def options_of(domain: Domain) -> dict[str, Any]:
+    """The options a domain was made with, as plain values."""
+    fields = getattr(domain, "__dataclass_fields__", {})
+    return {field: getattr(domain, field) for field in fields}

@@ -1,0 +1,160 @@
+"""A run folder: locked while it is worked on, with a note of which stages are done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from filelock import FileLock, Timeout
+
+from seqforge.core.config import RunConfig, read_toml
+from seqforge.core.files import make_folder, write_atomically, write_json
+from seqforge.errors import RunError
+from seqforge.recipes import Recipe, read_recipe
+
+RUNS = Path("runs")
+
+_CONFIG = "config.toml"
+_STAGES = "stages.json"
+_FINISHED = "finished"
+
+
+class RunFolder:
+    """Where one run leaves what it makes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model.safetensors"
+        self.resume = path / "resume.safetensors"
+        self.metrics = path / "metrics.jsonl"
+        self.ingest = path / "ingest.tsv"
+        self.samples = path / "samples"
+        self.similarity = path / "similarity"
+        self.tensorboard = path / "tensorboard"
+        self.summary = path / "summary.json"
+        self.page = path / "report.html"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder (made where it is missing) against any other seqforge.
+
+        Raises:
+            RunError: If another one holds it, or it is not a folder a run could use.
+        """
+        make_folder(self.path)
+        strange = [item for item in self.path.iterdir() if not item.name.startswith(".")]
+        if strange and not self.begun:
+            raise RunError(
+                f"{self.path}: holds other files and no run; choose an empty or a new --out"
+            )
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(
+                f"{self.path}: another seqforge is working in it; wait for it or choose another --out"
+            ) from error
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written ({error.strerror})") from error
+        with lock:
+            yield
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / _CONFIG).is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run that was begun here has come to its end."""
+        return _FINISHED in self._done()
+
+    def begin(
+        self, pipeline: str, config: RunConfig, inputs: Sequence[tuple[Path, str]], about: dict[str, Any]
+    ) -> None:
+        """Write ``config.toml``, which can be run again like any recipe."""
+        settings = _without_none(config.model_dump(mode="json"))
+        document = {
+            "description": f"seqforge run {pipeline}",
+            "inputs": [str(path.absolute()) for path, _ in inputs],
+            **settings,
+            "made": {
+                **about,
+                "pipeline": pipeline,
+                "sha256": {str(path): digest for path, digest in inputs},
+            },
+        }
+        write_atomically(self.path / _CONFIG, tomli_w.dumps(document).encode())
+
+    def made(self) -> dict[str, Any]:
+        """How this run was begun: pipeline, command, versions, hashes of the inputs."""
+        found = read_toml(self.path / _CONFIG).get("made", {})
+        return found if isinstance(found, dict) else {}
+
+    def seconds(self) -> float:
+        """Wall-clock seconds of all stages that are done."""
+        return sum(float(result.get("wall_seconds", 0)) for result in self._done().values())
+
+    def recipe(self) -> Recipe:
+        """What this run was begun with."""
+        return read_recipe(self.path / _CONFIG)
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of a stage: kept from before where it is done, else worked out and kept."""
+        done = self._done()
+        if name not in done:
+            done[name] = work()
+            write_json(self.path / _STAGES, done)
+        result: dict[str, Any] = done[name]
+        return result
+
+    def finish(self) -> None:
+        """Note that nothing is left to do."""
+        self.stage(_FINISHED, lambda: {"at": now()})
+
+    def _done(self) -> dict[str, Any]:
+        path = self.path / _STAGES
+        if not path.is_file():
+            return {}
+        try:
+            done = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: is damaged ({error}); remove it and go on") from error
+        return done if isinstance(done, dict) else {}
+
+
+def new_folder(pipeline: str) -> RunFolder:
+    """A fresh folder under ``runs/``, named after the pipeline and the time."""
+    stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    path, again = RUNS / f"{pipeline}-{stamp}", 2
+    while path.exists():
+        path, again = RUNS / f"{pipeline}-{stamp}-{again}", again + 1
+    return RunFolder(path)
+
+
+def newest_unfinished(pipeline: str) -> RunFolder | None:
+    """The run of a pipeline that was begun last and has not ended, if there is one."""
+    if not RUNS.is_dir():
+        return None
+    begun = [RunFolder(path) for path in RUNS.glob(f"{pipeline}-*") if path.is_dir()]
+    waiting = [run for run in begun if run.begun and not run.finished]
+    return max(waiting, key=lambda run: (run.path / _CONFIG).stat().st_mtime, default=None)
+
+
+def now() -> str:
+    """The time, to the second, with its zone (ISO 8601)."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is not set is left out."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }

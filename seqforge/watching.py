@@ -1,0 +1,58 @@
+"""What those who wait are told; the command line shows it, the Python door keeps silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from seqforge.core.training import Evaluation, Pulse
+
+
+class Watcher(Protocol):
+    """Told what a run is doing."""
+
+    def stage(self, name: str) -> None:
+        """A stage of the run begins, in words: ``reading``."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One sentence that a person should see."""
+        ...
+
+    def advance(self, done: float, total: float, what: str) -> None:
+        """How far the stage is."""
+        ...
+
+    def pulse(self, pulse: Pulse) -> None:
+        """Training made a step."""
+        ...
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """Training looked at the held-out data."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, name: str) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def advance(self, done: float, total: float, what: str) -> None:
+        """Say nothing."""
+
+    def pulse(self, pulse: Pulse) -> None:
+        """Say nothing."""
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Say nothing."""

@@ -1,0 +1,73 @@
+"""The compressor baseline."""
+
+import lzma
+import zlib
+
+import numpy as np
+import pytest
+
+from seqforge.core.compressors import compressor_bits
+
+
+@pytest.fixture
+def bases():
+    return np.random.default_rng(0).integers(1, 5, 60_000, dtype=np.uint8)
+
+
+def test_it_is_the_growth_of_the_compressed_length(bases):
+    train, held_out = bases[:50_000], bases[50_000:]
+
+    result = compressor_bits(train, held_out)
+
+    for name, compress in (("zlib", lambda b: zlib.compress(b, 9)), ("lzma", lzma.compress)):
+        growth = len(compress(bases.tobytes())) - len(compress(train.tobytes()))
+        assert result.bits[name] == 8 * growth / 10_000
+    assert (result.context_symbols, result.held_out_symbols) == (50_000, 10_000)
+
+
+def test_random_bases_cost_two_bits_and_a_little(bases):
+    result = compressor_bits(bases[:50_000], bases[50_000:])
+
+    assert set(result.bits) == {"zlib", "bz2", "lzma"}
+    assert all(2 <= bits < 2.5 for bits in result.bits.values())
+
+
+def test_what_was_seen_before_costs_next_to_nothing(bases):
+    result = compressor_bits(bases, bases[-10_000:])
+
+    assert result.bits["zlib"] < 0.2
+    assert result.bits["lzma"] < 0.2
+
+
+def test_wide_ids_are_two_bytes_little_endian():
+    ids = np.random.default_rng(0).integers(0, 1_000, 5_000).astype(np.uint16)
+    as_bytes = ids.astype("<u2").tobytes()
+    growth = len(zlib.compress(as_bytes, 9)) - len(zlib.compress(as_bytes[:6_000], 9))
+
+    for order in "<>":
+        swapped = ids.astype(f"{order}u2")
+        assert compressor_bits(swapped[:3_000], swapped[3_000:]).bits["zlib"] == growth * 8 / 2_000
+
+
+def test_the_limits_take_the_nearest_of_both(bases):
+    train, held_out = bases[:50_000], bases[50_000:]
+
+    limited = compressor_bits(train, held_out, context_limit=7_000, held_out_limit=2_000)
+
+    assert limited == compressor_bits(train[-7_000:], held_out[:2_000])
+    assert (limited.context_symbols, limited.held_out_symbols) == (7_000, 2_000)
+
+
+def test_a_tiny_held_out_part_has_no_figure(bases):
+    result = compressor_bits(bases, bases[:999])
+
+    assert result.bits == {"zlib": None, "bz2": None, "lzma": None}
+
+
+def test_no_figure_is_ever_negative():
+    """The block sorter may need fewer bytes for more of the same."""
+    constant = np.ones(3_000_000, np.uint8)
+
+    result = compressor_bits(constant, constant[:1_000])
+
+    assert all(bits is None or bits > 0 for bits in result.bits.values())
