@@ -92,9 +92,7 @@ class Model:
             )
         )
 
-    def draw(
-        self, n: int, options: SamplingOptions, constraint: bool = True
-    ) -> Iterator[Sample]:
+    def draw(self, n: int, options: SamplingOptions, constraint: bool = True) -> Iterator[Sample]:
         """Draw samples as they come; `sample` says the rest."""
         grammar = self.domain.constraint(self.card.vocabulary) if constraint else None
         return Sampler(self._checkpoint, grammar).draw(n, options)

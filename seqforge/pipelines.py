@@ -1,6 +1,6 @@
 """A run from files to a page, a stage at a time; what is done is not done again.
 
-    reading -> training -> scoring -> sampling -> searching -> the page
+reading -> training -> scoring -> sampling -> searching -> the page
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from seqforge import __version__
-from seqforge.baselines import baselines
 from seqforge.core.checkpoint import Provenance, load_checkpoint
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import PARTS, Corpus
@@ -22,11 +21,12 @@ from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.errors import ConfigError, RunError
-from seqforge.reading import Inputs, gather, read_corpus
 from seqforge.recipes import Recipe, find_recipe
 from seqforge.registry import options_of
 from seqforge.runs import RunFolder, new_folder, newest_unfinished, now
-from seqforge.summary import summarise
+from seqforge.stages.baselines import baselines
+from seqforge.stages.reading import Inputs, gather, read_corpus
+from seqforge.stages.summary import summarise
 from seqforge.watching import Watcher
 
 _SHOWN = 2500  # characters of samples that the page shows at each temperature
@@ -140,8 +140,12 @@ class Pipeline:
             sampled = self._stage("sampling", lambda: self._sample(corpus))
             if isinstance(self.domain, Searches) and self.config.search.backend != "off":
                 similarity = self._stage("searching", self._search)
-        stages = {"training": trained, "scoring": scored, "sampling": sampled,
-                  "searching": similarity}
+        stages = {
+            "training": trained,
+            "scoring": scored,
+            "sampling": sampled,
+            "searching": similarity,
+        }
         summary = summarise(self.folder, self.config, self.domain, corpus, stages)
         summary["wall_seconds"] = round(self._wall(began), 1)
         write_json(self.folder.summary, summary)
@@ -183,7 +187,7 @@ class Pipeline:
         return corpus, lines
 
     def _train(self, corpus: Corpus) -> dict[str, Any]:
-        from seqforge.fitting import Fitting, fit
+        from seqforge.stages.fitting import Fitting, fit
 
         provenance = Provenance(
             inputs=tuple(
@@ -197,12 +201,19 @@ class Pipeline:
         name = self.name if self.recipe.note else self.folder.path.resolve().name
         return fit(
             Fitting(
-                self.folder, name, self.config, self.domain, corpus, self.key, provenance, self.watcher
+                self.folder,
+                name,
+                self.config,
+                self.domain,
+                corpus,
+                self.key,
+                provenance,
+                self.watcher,
             )
         )
 
     def _score(self, corpus: Corpus) -> dict[str, Any]:
-        from seqforge.fitting import final_bits
+        from seqforge.stages.fitting import final_bits
 
         found = final_bits(self.folder, corpus, self.watcher)
         return {
@@ -247,7 +258,7 @@ class Pipeline:
         }
 
     def _sample_path(self, temperature: float) -> Path:
-        stem = f"t{temperature:g}" if self.domain.file_per_sample else f"samples-t{temperature:g}"
+        stem = f"t{temperature}" if self.domain.file_per_sample else f"samples-t{temperature}"
         return self.folder.samples / (stem + self.domain.suffix)
 
     def _sample_row(
@@ -265,7 +276,7 @@ class Pipeline:
         }
 
     def _search(self) -> dict[str, Any]:
-        assert isinstance(self.domain, Searches)  # noqa: S101
+        assert isinstance(self.domain, Searches)
         samples = sorted(self.folder.samples.glob(f"*{self.domain.suffix}"))
         against = [Path(path) for path in self.config.search.against] or self.inputs.files
         make_folder(self.folder.similarity)
@@ -274,8 +285,8 @@ class Pipeline:
     def _write_page(
         self, summary: dict[str, Any], sampled: dict[str, Any], lines: Sequence[Ingested]
     ) -> None:
-        from seqforge.fitting import read_metrics
         from seqforge.reporting.page import write_report
+        from seqforge.stages.fitting import read_metrics
 
         self.watcher.stage("the page")
         write_report(

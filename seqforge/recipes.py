@@ -82,7 +82,7 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
         raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {inputs!r})")
     if "domain" not in settings:
-        raise ConfigError(f"{path}: domain: is missing; name one, such as domain = \"text\"")
+        raise ConfigError(f'{path}: domain: is missing; name one, such as domain = "text"')
     return Recipe(
         name=path.stem,
         where=str(path),

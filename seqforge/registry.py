@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
@@ -64,12 +65,12 @@ def option_types(name: str) -> dict[str, Any]:
         DomainError: If it is missing or fails to load.
     """
     found = domain_class(name)
-    fields = getattr(found, "__dataclass_fields__", {})
+    if not dataclasses.is_dataclass(found):
+        return {}
     hints = get_type_hints(found)
-    return {field: hints.get(field, str) for field in fields}
+    return {field.name: hints.get(field.name, str) for field in dataclasses.fields(found)}
 
 
 def options_of(domain: Domain) -> dict[str, Any]:
     """The options a domain was made with, as plain values."""
-    fields = getattr(domain, "__dataclass_fields__", {})
-    return {field: getattr(domain, field) for field in fields}
+    return {name: getattr(domain, name) for name in option_types(domain.name)}

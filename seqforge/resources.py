@@ -1,4 +1,4 @@
-"""Where the files that ship with seqforge lie: in a wheel inside the package, in a clone beside it."""
+"""Where the files that ship lie: in a wheel inside the package, in a clone beside it."""
 
 from __future__ import annotations
 

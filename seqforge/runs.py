@@ -57,7 +57,8 @@ class RunFolder:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RunError(
-                f"{self.path}: another seqforge is working in it; wait for it or choose another --out"
+                f"{self.path}: another seqforge is working in it; wait for it, or give "
+                "another --out"
             ) from error
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written ({error.strerror})") from error
@@ -75,7 +76,11 @@ class RunFolder:
         return _FINISHED in self._done()
 
     def begin(
-        self, pipeline: str, config: RunConfig, inputs: Sequence[tuple[Path, str]], about: dict[str, Any]
+        self,
+        pipeline: str,
+        config: RunConfig,
+        inputs: Sequence[tuple[Path, str]],
+        about: dict[str, Any],
     ) -> None:
         """Write ``config.toml``, which can be run again like any recipe."""
         settings = _without_none(config.model_dump(mode="json"))

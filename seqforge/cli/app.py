@@ -64,13 +64,13 @@ def main() -> None:
 
 # Each command registers itself on `app`; the order is the order of --help.
 from seqforge.cli import (  # noqa: E402, F401
-    run,
-    train,
-    sample,
-    evaluate,
     blast,
-    music,
-    models,
-    domains,
     doctor,
+    domains,
+    evaluate,
+    models,
+    music,
+    run,
+    sample,
+    train,
 )  # fmt: skip  # isort: skip

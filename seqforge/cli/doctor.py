@@ -30,7 +30,7 @@ def doctor(json_: Json = False) -> None:
     """Show versions, device, cores and the optional programs found, and what each is for."""
     from seqforge.core.lanes import usable_cores
     from seqforge.core.machine import choose_device
-    from seqforge.reading import corpus_cache
+    from seqforge.stages.reading import corpus_cache
 
     cache = corpus_cache()
     size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())

@@ -20,8 +20,8 @@ def evaluate(
 ) -> None:
     """Score files: bits per symbol and perplexity, beside n-gram and compressor baselines."""
     from seqforge.cli.progress import make_watcher
-    from seqforge.evaluation import evaluate_model
     from seqforge.models import find_model
+    from seqforge.stages.evaluation import evaluate_model
 
     watcher = make_watcher(quiet or json_)
     try:

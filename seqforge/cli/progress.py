@@ -97,7 +97,7 @@ class _Shown:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=1.0)
-        assert self._task is not None  # noqa: S101
+        assert self._task is not None
         self._bar.update(self._task, completed=share, description=text)
 
     def _say(self, text: str, style: str | None = None) -> None:

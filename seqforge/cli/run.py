@@ -53,9 +53,7 @@ Split = Annotated[
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option(rich_help_panel=_PANEL)
 ]
-Precision = Annotated[
-    Literal["auto", "fp32", "bf16"] | None, typer.Option(rich_help_panel=_PANEL)
-]
+Precision = Annotated[Literal["auto", "fp32", "bf16"] | None, typer.Option(rich_help_panel=_PANEL)]
 Lanes = Annotated[
     str | None, typer.Option(metavar="auto|N", help="Threads.", rich_help_panel=_PANEL)
 ]
@@ -184,7 +182,7 @@ def _tell(folder: RunFolder) -> None:
             f"({part}); the best n-gram (order {counted['k']}) needs {counted['order_k']:.4f}"
         )
     for row in summary["samples"]:
-        typer.echo(f"samples at t={row['temperature']:g}: {folder.path / row['file']}")
+        typer.echo(f"samples at t={row['temperature']}: {folder.path / row['file']}")
     if summary["similarity"]:
         typer.echo(summary["similarity"]["sentence"])
     typer.echo(f"model:  {folder.model}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """Gates a cell, in torch's order: LSTM input, forget, cell, output; GRU reset, update, new."""
 
-_MODULES: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+_MODULES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 LayerState = tuple[Tensor, ...]
 """What one layer carries: (h, c) for an LSTM, (h,) for the others; each (B, H)."""
@@ -22,15 +24,16 @@ def recurrent_layer(cell: str, input_size: int, hidden_size: int) -> nn.RNNBase:
     (Jozefowicz et al. 2015).
     """
     layer = _MODULES[cell](input_size, hidden_size, batch_first=True)
+    weights = dict(layer.named_parameters())
     with torch.no_grad():
-        for weight in layer.weight_ih_l0.chunk(GATES[cell]):
-            nn.init.xavier_uniform_(weight)
-        for weight in layer.weight_hh_l0.chunk(GATES[cell]):
-            nn.init.orthogonal_(weight)
-        layer.bias_ih_l0.zero_()
-        layer.bias_hh_l0.zero_()
+        for gate in weights["weight_ih_l0"].chunk(GATES[cell]):
+            nn.init.xavier_uniform_(gate)
+        for gate in weights["weight_hh_l0"].chunk(GATES[cell]):
+            nn.init.orthogonal_(gate)
+        weights["bias_ih_l0"].zero_()
+        weights["bias_hh_l0"].zero_()
         if cell == "lstm":
-            layer.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
+            weights["bias_ih_l0"][hidden_size : 2 * hidden_size] = 1.0
     return layer
 
 
@@ -40,7 +43,7 @@ def zero_state(cell: str, batch: int, hidden_size: int, like: Tensor) -> LayerSt
     return tuple(like.new_zeros(batch, hidden_size) for _ in range(parts))
 
 
-def run_layer(layer: nn.RNNBase, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
+def run_layer(layer: nn.Module, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
     """Read a window: x (B, T, I) and the state before it give (B, T, H) and the state after."""
     hidden = tuple(part.unsqueeze(0) for part in state)
     out, after = layer(x, hidden if len(hidden) == 2 else hidden[0])

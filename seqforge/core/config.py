@@ -74,7 +74,9 @@ class Split:
         except ValueError:
             train = valid = test = -1.0
         if train <= 0 or min(valid, test) < 0 or abs(train + valid + test - 100) > 1e-6:
-            raise ValueError(f"a split is train/valid/test in percent, such as 90/5/5, not {text!r}")
+            raise ValueError(
+                f"a split is train/valid/test in percent, such as 90/5/5, not {text!r}"
+            )
         return cls(train / 100, valid / 100, test / 100)
 
 

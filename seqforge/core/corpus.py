@@ -52,7 +52,9 @@ class Part:
 class PartWriter:
     """Writes one part, whose size is known from its cuts."""
 
-    def __init__(self, folder: Path, part: str, vocabulary: Vocabulary, cuts: Sequence[Cut]) -> None:
+    def __init__(
+        self, folder: Path, part: str, vocabulary: Vocabulary, cuts: Sequence[Cut]
+    ) -> None:
         self._meta = folder / f"{part}.json"
         self._symbols = sum(cut.stop - cut.start for cut in cuts)
         self._records = len(cuts)

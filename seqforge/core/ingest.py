@@ -1,4 +1,4 @@
-"""From files to a corpus: read, spool, split, encode; every file is listed with what became of it."""
+"""From files to a corpus: read, spool, split, encode; each file is listed with its fate."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Spool:
             for begin in range(start, stop, _BLOCK):
                 self._count(data[begin : min(stop, begin + _BLOCK)])
         with disk_errors(self._folder):
-            self._file.write(memoryview(np.ascontiguousarray(data)).cast("B"))
+            self._file.write(data.data)
         kept = Record("", record.name, record.group, record.gaps, record.note)
         self.records.append(_Spooled(kept, self._end, len(data), wide))
         self._end += data.nbytes

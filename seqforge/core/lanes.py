@@ -79,8 +79,10 @@ class Lanes:
         ]
         results = [future.result() for future in futures]
         self.states = [result.state for result in results]
-        total = [torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-                 for parts in zip(*(result.gradients for result in results), strict=True)]
+        total = [
+            torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+            for parts in zip(*(result.gradients for result in results), strict=True)
+        ]
         return sum(result.loss for result in results), total
 
     def _lane(
@@ -91,9 +93,7 @@ class Lanes:
         targets = torch.from_numpy(window.targets[rows]).to(self._device)
         resets = torch.from_numpy(window.resets[rows]).to(self._device)
         state = [_zeroed(layer, resets) for layer in self.states[lane]]
-        with torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self.precision == "bf16"
-        ):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits, after = self._model(inputs, state, _generator(key, self._device))
         loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
         gradients = torch.autograd.grad(loss * weight, self._parameters)

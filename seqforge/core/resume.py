@@ -95,13 +95,18 @@ def _arrays(trainer: Trainer) -> Arrays:
 
 
 def _restore(trainer: Trainer, arrays: Arrays) -> None:
-    weights = {k.removeprefix("model."): torch.from_numpy(v.copy())
-               for k, v in arrays.items() if k.startswith("model.")}
+    weights = {
+        k.removeprefix("model."): torch.from_numpy(v.copy())
+        for k, v in arrays.items()
+        if k.startswith("model.")
+    }
     trainer.model.load_state_dict(weights)
     for number, parameter in enumerate(trainer.model.parameters()):
         if f"{_MOMENTS[0]}.{number}" in arrays:
-            moments = {name: torch.from_numpy(arrays[f"{name}.{number}"].copy()).to(parameter)
-                       for name in _MOMENTS}
+            moments = {
+                name: torch.from_numpy(arrays[f"{name}.{number}"].copy()).to(parameter)
+                for name in _MOMENTS
+            }
             step = torch.tensor(float(trainer.step), device=parameter.device)
             trainer.optimizer.state[parameter] = {"step": step, **moments}
     trainer.lanes.states = [

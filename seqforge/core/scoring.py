@@ -118,9 +118,7 @@ def _batch_losses(
         ids = torch.from_numpy(padded[:, begin : end + 1]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits, state = model(ids[:, :-1], state)
-        loss = cross_entropy(
-            logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-        )
+        loss = cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         losses[:, begin:end] = loss.view(len(batch), -1).cpu().numpy()
     return [
         row[scored_from - start - 1 : stop - start - 1]

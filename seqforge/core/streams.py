@@ -7,7 +7,6 @@ anywhere without replaying what went before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +109,7 @@ class Streams:
         if self._long_records:
             return firsts
         starts = reading.record_starts
-        return cast("NDArray[np.int64]", starts[np.searchsorted(starts, firsts, "right") - 1])
+        return starts[np.searchsorted(starts, firsts, "right") - 1]
 
 
 class _Reading:

@@ -169,9 +169,7 @@ class Trainer:
         loss, gradients = self.lanes.gradients(window, self.config.seed, self.step)
         for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
             parameter.grad = gradient
-        self.gradient_norm = float(
-            clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        )
+        self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
         self.optimizer.step()
         self.step += 1
         self.unseen_losses.append(loss)

@@ -71,7 +71,9 @@ class Vocabulary:
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
         """The smallest unsigned integer that holds every id."""
-        return np.dtype(np.uint8 if len(self) <= 256 else np.uint16 if len(self) <= 65536 else np.uint32)
+        return np.dtype(
+            np.uint8 if len(self) <= 256 else np.uint16 if len(self) <= 65536 else np.uint32
+        )
 
     def encode(self, text: str, where: str = "the text") -> NDArray[np.unsignedinteger]:
         """Ids of the symbols of a text (T,).
@@ -95,7 +97,8 @@ class Vocabulary:
 
     def _ids(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.int32]:
         highest = min(len(self._table) - 1, np.iinfo(points.dtype).max)
-        return self._table[np.minimum(points, points.dtype.type(highest))]
+        places = np.minimum(points, points.dtype.type(highest))
+        return np.asarray(self._table[places])
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; the end symbol is nothing."""

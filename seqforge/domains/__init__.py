@@ -1,0 +1,1 @@
+"""What symbols mean: text, genomes, music. No domain knows another."""

@@ -32,7 +32,16 @@ class TextDomain:
 
     name: ClassVar[str] = "text"
     suffix: ClassVar[str] = ".txt"
-    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".text", ".md", ".tex", ".c", ".h", ".py", ".xml")
+    suffixes: ClassVar[tuple[str, ...]] = (
+        ".txt",
+        ".text",
+        ".md",
+        ".tex",
+        ".c",
+        ".h",
+        ".py",
+        ".xml",
+    )
     file_per_sample: ClassVar[bool] = False
     unit: ClassVar[str] = "character"
 

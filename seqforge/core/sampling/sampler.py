@@ -83,9 +83,7 @@ class Sampler:
 
     def read(self, ids: NDArray[np.int64], rows: int) -> tuple[NDArray[np.float32], State]:
         """Feed the start and a prime to every row."""
-        logits, state = self.recurrence.step(
-            np.full(rows, END), self.recurrence.zero_state(rows)
-        )
+        logits, state = self.recurrence.step(np.full(rows, END), self.recurrence.zero_state(rows))
         for i in ids:
             logits, state = self.recurrence.step(np.full(rows, i), state)
         return logits, state
@@ -95,7 +93,11 @@ class _Batch:
     """A few samples drawn side by side."""
 
     def __init__(
-        self, sampler: Sampler, options: SamplingOptions, prime: NDArray[np.int64], numbers: list[int]
+        self,
+        sampler: Sampler,
+        options: SamplingOptions,
+        prime: NDArray[np.int64],
+        numbers: list[int],
     ) -> None:
         self._sampler, self._options, self._numbers = sampler, options, numbers
         self._prime = prime
@@ -159,4 +161,3 @@ class _Batch:
             mean_log_prob=float(self._log_probs[row]) / drawn if drawn else None,
             ended=ended,
         )
-

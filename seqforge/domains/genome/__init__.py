@@ -121,7 +121,7 @@ def _header(sample: Sample) -> str:
 
 
 def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:
-    """Held-out sequence in pieces of the samples' lengths, taken from all over the held-out part."""
+    """Held-out sequence in pieces of the samples' lengths, from all over the held-out part."""
     if corpus.held_out is None:
         return []
     part = corpus.part(corpus.held_out)

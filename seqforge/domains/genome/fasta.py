@@ -159,7 +159,7 @@ def _fasta(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
             )
     if not found:
         raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
-    for title, letters in SimpleFastaParser(chain([stripped], text)):
+    for title, letters in SimpleFastaParser(chain([stripped], text)):  # type: ignore[no-untyped-call]
         yield (title.split(maxsplit=1) or ["unnamed"])[0], letters
 
 
@@ -167,7 +167,7 @@ def _genbank(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiopythonWarning)  # odd headers do not matter here
         try:
-            for record in SeqIO.parse(text, "genbank"):
+            for record in SeqIO.parse(text, "genbank"):  # type: ignore[no-untyped-call]
                 yield str(record.id), str(record.seq)
         except UndefinedSequenceError as error:
             raise InputError(

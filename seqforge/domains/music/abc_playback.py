@@ -90,7 +90,7 @@ def played(elements: Sequence[Element]) -> list[Element]:
     """Elements in the order in which they sound."""
     out: list[Element] = []
     place = start = 0  # where we are, and where a repeat goes back to
-    turn, in_ending = 1, False
+    turn, in_ending, repeated = 1, False, False
     while place < len(elements) and len(out) < _MOST_ELEMENTS:
         element = elements[place]
         place += 1
@@ -99,10 +99,12 @@ def played(elements: Sequence[Element]) -> list[Element]:
             continue
         is_next_ending = in_ending and turn + 1 in element.endings and turn not in element.endings
         if (element.closes or is_next_ending) and turn < _turns(elements, start, place):
-            place, turn, in_ending = start, turn + 1, False
+            place, turn, in_ending, repeated = start, turn + 1, False, True
             continue
         out.append(element)
-        if element.closes or element.opens or (element.double and in_ending and turn > 1):
+        # where :| has no |: of its own, abc2midi goes back to the last double bar since a repeat
+        ends_section = element.double and repeated and (turn == 1 or in_ending)
+        if element.closes or element.opens or ends_section:
             start, turn, in_ending = place, 1, False
         if element.endings:
             in_ending = turn in element.endings

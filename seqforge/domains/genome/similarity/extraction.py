@@ -19,13 +19,6 @@ from typing import NamedTuple
 from seqforge.domains.genome.similarity.scanning import End, Scanner, Scoring
 from seqforge.domains.genome.similarity.traceback import Alignment, align_back
 
-_COMPLEMENT = bytes.maketrans(b"ACGTacgt", b"TGCAtgca")
-
-
-def reverse_complement(bases: bytes) -> bytes:
-    """The other strand, read in its own direction; N and ``-`` stay what they are."""
-    return bases.translate(_COMPLEMENT)[::-1]
-
 
 class Stretch(NamedTuple):
     """A part of a library sequence: letters ``start`` to ``stop``, from 0, ``stop`` excluded."""
@@ -159,9 +152,7 @@ def _trace(strand: Strand, mask: _Masked, candidate: Candidate) -> Alignment:
     query_start, hit_start = len(query) - 1 - back.query, len(hit) - 1 - back.hit
     query, hit = query[query_start:], hit[hit_start:]
     end = strand.prepare(query, strand.scoring).best_ends([hit])[0]
-    found = align_back(
-        query[: end.query + 1], hit[: end.hit + 1], end.score, strand.scoring
-    )
+    found = align_back(query[: end.query + 1], hit[: end.hit + 1], end.score, strand.scoring)
     return replace(
         found,
         query_start=found.query_start + query_start,

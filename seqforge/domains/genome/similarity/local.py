@@ -21,10 +21,10 @@ from seqforge.domains.genome.similarity.extraction import (
     Strand,
     Stretch,
     best_alignments,
-    reverse_complement,
     stretches,
 )
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
+from seqforge.domains.genome.similarity.kmers import plain_bases, reverse_complement
 from seqforge.domains.genome.similarity.library import Entry, LibrarySize, measure, read_library
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.scanning import Backend, installed_backend
@@ -98,7 +98,7 @@ class _Target:
         self.hits: list[Hit] = []
         self.strands: tuple[Strand, ...] = ()
         self.space = self.cutoff = 0
-        if plus := _normalised(query.bases):
+        if plus := plain_bases(query.bases):
             self.space = effective_search_space(
                 parameters.statistics, len(plus), size.letters, size.sequences
             )
@@ -140,9 +140,7 @@ class _Target:
             last = len(self.strands[0].bases) + 1
             query_place = last - query_place[1], last - query_place[0]
             hit_place = hit_place[1], hit_place[0]
-        midline = "".join(
-            "|" if a == b != "N" else " " for a, b in zip(query, hit, strict=True)
-        )
+        midline = "".join("|" if a == b != "N" else " " for a, b in zip(query, hit, strict=True))
         identical = midline.count("|")
         percent = 100 * identical / len(midline)
         return Hsp(
@@ -165,9 +163,7 @@ class _Target:
             hit_aligned=hit,
         )
 
-    def result(
-        self, paths: Sequence[Path], size: LibrarySize, backend: Backend
-    ) -> SearchResult:
+    def result(self, paths: Sequence[Path], size: LibrarySize, backend: Backend) -> SearchResult:
         """What the query has found, now."""
         return SearchResult(
             query_id=self.query.id,
@@ -181,12 +177,6 @@ class _Target:
             parameters={**asdict(self.parameters), "dust": False},
             hits=tuple(self.hits),
         )
-
-
-def _normalised(bases: str) -> bytes:
-    """The letters as A, C, G, T and N, one for one."""
-    letters = bases.upper().replace("U", "T")
-    return "".join(letter if letter in "ACGT" else "N" for letter in letters).encode("ascii")
 
 
 @dataclass(frozen=True)

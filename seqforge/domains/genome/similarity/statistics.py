@@ -200,9 +200,7 @@ def effective_search_space(
 
 
 @cache
-def karlin_altschul(
-    reward: int, penalty: int, gap_open: int, gap_extend: int
-) -> KarlinAltschul:
+def karlin_altschul(reward: int, penalty: int, gap_open: int, gap_extend: int) -> KarlinAltschul:
     """The statistics blastn uses; a gap of length k costs ``gap_open + k * gap_extend``.
 
     Raises:
@@ -211,7 +209,9 @@ def karlin_altschul(
     pair, gaps = (reward, penalty), (gap_open, gap_extend)
     if pair not in _GAPPED:
         known = " ".join(f"{match},{mismatch}" for match, mismatch in SCORE_PAIRS)
-        raise ConfigError(f"match scores {reward},{penalty} have no statistics; take one of {known}")
+        raise ConfigError(
+            f"match scores {reward},{penalty} have no statistics; take one of {known}"
+        )
     even = pair in _EVEN_SCORES
     if gaps in _GAPPED[pair]:
         return KarlinAltschul(*_GAPPED[pair][gaps], even_scores=even)

@@ -116,9 +116,7 @@ def _extend(
     return table, None
 
 
-def _walk(
-    table: NDArray[np.uint8], row: int, column: int, width: int
-) -> list[tuple[bool, bool]]:
+def _walk(table: NDArray[np.uint8], row: int, column: int, width: int) -> list[tuple[bool, bool]]:
     """The columns of the alignment from cell (row, column) to (0, 0): which has a letter."""
     columns: list[tuple[bool, bool]] = []
     state = _BEST

@@ -23,8 +23,15 @@ def baselines(corpus: Corpus, domain: Domain, watcher: Watcher) -> dict[str, Any
     name = corpus.held_out
     uniform = math.log2(len(corpus.vocabulary))
     if name is None:
-        return {"part": None, "uniform": uniform, "order_k": None, "k": None, "orders": {},
-                "compressors": {}, "notes": ["nothing was held out"]}
+        return {
+            "part": None,
+            "uniform": uniform,
+            "order_k": None,
+            "k": None,
+            "orders": {},
+            "compressors": {},
+            "notes": ["nothing was held out"],
+        }
     part = corpus.part(name)
     mirror = domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None
     counted = ngram_bits(

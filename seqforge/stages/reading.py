@@ -62,7 +62,9 @@ def gather(
         files += [_spooled_stdin(spool, domain)] if name == STDIN else expand(Path(name), domain)
     if not named:
         if not isinstance(domain, HasDefaultInput):
-            raise ConfigError(f"the domain {domain.name} has no input of its own; give --input PATH")
+            raise ConfigError(
+                f"the domain {domain.name} has no input of its own; give --input PATH"
+            )
         files = domain.default_input()
     if isinstance(domain, Settles):
         domain = domain.settle(files)
@@ -153,7 +155,9 @@ def _move_into_place(building: Path, folder: Path) -> None:
         building.rename(folder)
     except OSError:
         if not Corpus.is_in(folder):  # else another process read the same at the same time
-            raise RunError(f"{folder}: cannot be written; remove it or set SEQFORGE_CACHE") from None
+            raise RunError(
+                f"{folder}: cannot be written; remove it or set SEQFORGE_CACHE"
+            ) from None
 
 
 def _prune(cache: Path) -> None:

@@ -126,9 +126,7 @@ class _Keeper:
         self.save()
 
     def save(self) -> None:
-        save_state(
-            self._task.run.resume, self._trainer, self._task.config, self._task.corpus_key
-        )
+        save_state(self._task.run.resume, self._trainer, self._task.config, self._task.corpus_key)
         self._saved = time.monotonic()
 
     def _save_model(self, evaluation: Evaluation) -> None:
@@ -152,7 +150,7 @@ class _Keeper:
 
 
 def final_bits(run: RunFolder, corpus: Corpus, watcher: Watcher) -> dict[str, float | None]:
-    """Score the best model on all of valid and test, in single precision, and note it on its card."""
+    """Score the best model on all of valid and test, and note it on its card."""
     checkpoint = load_checkpoint(run.model)
     model = torch_model(checkpoint, str(run.model))
     found: dict[str, float | None] = {}
@@ -179,9 +177,7 @@ def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
     """The network of a checkpoint, ready to score."""
     torch.set_num_threads(1)
     card = checkpoint.card
-    model = model_from_arrays(
-        len(card.vocabulary), card.config.model, checkpoint.weights, where
-    )
+    model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
     return model.eval()
 
 

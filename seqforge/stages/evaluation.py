@@ -7,14 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seqforge.baselines import baselines
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.config import DataConfig
 from seqforge.core.ingest import ingest
 from seqforge.core.lanes import usable_cores
 from seqforge.core.scoring import score
-from seqforge.fitting import torch_model
-from seqforge.reading import gather
+from seqforge.stages.baselines import baselines
+from seqforge.stages.fitting import torch_model
+from seqforge.stages.reading import gather
 from seqforge.watching import Watcher
 
 _HALVES = "50/50/0"

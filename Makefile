@@ -1,0 +1,47 @@
+# The two commands of the README, and the linters. Nothing has to be set up first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test slow lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/seqforge run genome --out runs/demo --budget 60s
+	@echo
+	@echo "Open runs/demo/report.html in a browser. Then try:"
+	@echo "  $(BIN)/seqforge sample runs/demo -n 3 -t 0.8       draw from the model just trained"
+	@echo "  $(BIN)/seqforge sample fly -n 3 --length 500       draw from the model that ships"
+	@echo "  $(BIN)/seqforge run text --input YOUR.txt          learn your own text"
+	@echo "  $(BIN)/seqforge --help                             all commands"
+
+test: $(VENV)/tests
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(VENV)/tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pylint --disable=all --enable=duplicate-code seqforge
+
+# A stamp a step: made again when what is to be installed has changed.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/tests: $(VENV)/installed
+	$(PIP) -e ".[test]"
+	@touch $@
+
+$(VENV)/linters: $(VENV)/installed
+	$(PIP) -e ".[lint]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist build

@@ -1,0 +1,48 @@
+"""What all tests share: where real data lie, and programs that a machine may lack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def missing(what: str) -> None:
+    """Skip the test for want of something, or fail where everything was promised to be there."""
+    if os.environ.get("SEQFORGE_REQUIRE") == "all":
+        pytest.fail(f"{what} is missing, and SEQFORGE_REQUIRE=all says that nothing is")
+    pytest.skip(f"{what} is missing on this machine")
+
+
+@pytest.fixture(scope="session")
+def require_program():
+    """The path of an optional program, or a skip that says which one is missing."""
+
+    def require(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            missing(name)
+        return str(path)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of large inputs beside the project; it is no part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder of large inputs is not beside the project")
+    return SHARED / "data"
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(tmp_path_factory, monkeypatch):
+    """Every test has its own cache and working folder, and one thread an operation."""
+    home = tmp_path_factory.mktemp("surroundings")
+    monkeypatch.setenv("SEQFORGE_CACHE", str(home / "cache"))
+    monkeypatch.chdir(home)
