@@ -7,6 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The machine may be busy with anything: a slow example is no failure.
+settings.register_profile("seqforge", deadline=None)
+settings.load_profile("seqforge")
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

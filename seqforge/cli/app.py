@@ -62,15 +62,9 @@ def main() -> None:
     app()
 
 
-# Each command registers itself on `app`; the order is the order of --help.
-from seqforge.cli import (  # noqa: E402, F401
-    blast,
-    doctor,
-    domains,
-    evaluate,
-    models,
-    music,
-    run,
-    sample,
-    train,
-)  # fmt: skip  # isort: skip
+# Each command registers itself on `app`, in the order in which --help lists them.
+# isort: off
+from seqforge.cli import run, train, sample, evaluate  # noqa: E402, F401
+from seqforge.cli import blast, music  # noqa: E402, F401
+from seqforge.cli import models, domains, doctor  # noqa: E402, F401
+# isort: on

@@ -142,7 +142,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
     try:
         header = json.loads(metadata[KEY])
         digest = header.pop("digest")
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: a damaged header; copy the file again") from error
     if digest != _digest(header, arrays):
         raise CheckpointError(

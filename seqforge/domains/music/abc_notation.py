@@ -232,7 +232,7 @@ def _length(text: str) -> float:
     if slash:
         slashes = 1 + len(rest) - len(rest.lstrip("/"))
         digits = rest.lstrip("/")
-        value /= (int(digits) or 1) if digits else 2**min(slashes, 9)
+        value /= (int(digits) or 1) if digits else 2 ** min(slashes, 9)
     return value
 
 

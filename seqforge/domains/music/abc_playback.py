@@ -103,7 +103,9 @@ def played(elements: Sequence[Element]) -> list[Element]:
             continue
         out.append(element)
         # where :| has no |: of its own, abc2midi goes back to the last double bar since a repeat
-        ends_section = element.double and repeated and (turn == 1 or in_ending)
+        ends_section = (
+            element.double and repeated and not element.endings and (turn == 1 or in_ending)
+        )
         if element.closes or element.opens or ends_section:
             start, turn, in_ending = place, 1, False
         if element.endings:

@@ -160,19 +160,29 @@ class CopySearch:
             self._match_run(block[start:stop])
 
     def _match_run(self, run: bytes) -> None:
+        """Every place of a run of seeds where a match longer than all before could begin."""
+        absent: set[int] = set()  # hashes of what a repetitive run would have us look for again
         start = 0
         while self.longest is not None and start + self.longest < len(run):
-            low = self.longest
-            if run[start : start + low + 1] in self._text:
-                low, high = low + 1, min(len(run) - start, self.longest_query)
-                while low < high:
-                    middle = (low + high + 1) // 2
-                    if run[start : start + middle] in self._text:
-                        low = middle
-                    else:
-                        high = middle - 1
-                self.longest = low
+            piece = run[start : start + self.longest + 1]
+            if hash(piece) not in absent:
+                if piece in self._text:
+                    self.longest = self._match_length(run[start:], len(piece))
+                    absent.clear()
+                else:
+                    absent.add(hash(piece))
             start += 1
+
+    def _match_length(self, text: bytes, known: int) -> int:
+        """How many of the first letters match in one piece, when ``known`` do."""
+        low, high = known, min(len(text), self.longest_query)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if text[:middle] in self._text:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
 
 def _longer(

@@ -170,11 +170,15 @@ class _Target:
             query_length=len(self.query.bases),
             program="seqforge local",
             version=f"{__version__} ({backend.name} {backend.version})",
-            database=" ".join(str(path) for path in paths),
+            database=" ".join(path.name for path in paths),
             database_length=size.letters,
             database_sequences=size.sequences,
             when=datetime.now(UTC).isoformat(timespec="seconds"),
-            parameters={**asdict(self.parameters), "dust": False},
+            parameters={
+                **asdict(self.parameters),
+                "dust": False,
+                "against": [str(path) for path in paths],
+            },
             hits=tuple(self.hits),
         )
 

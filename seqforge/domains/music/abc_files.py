@@ -1,0 +1,90 @@
+"""ABC files: tune books to cleaned tunes, and texts of a model to files that any player opens."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from seqforge.core.domain import Record
+from seqforge.domains.music.abc_text import TOKEN, clean_tune, split_tunes
+from seqforge.errors import InputError
+
+MOST_BYTES = 100_000_000
+_HEADER = re.compile(r"[MLK]:")
+_DEFAULTS = {"M": "4/4", "L": "1/8", "K": "C"}  # what `abc_notation.decode` takes for granted
+_CLOSING = re.compile(r"\s*(?:\|\]|\|\||:+\|+\]?|::|\|:?)\s*\Z")
+
+
+def read(path: Path) -> Iterator[Record]:
+    """The tunes of a book, cleaned, exact duplicates dropped; the first carries the note.
+
+    Raises:
+        InputError: If no tune in it has a key and a note.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path}: is too large for an ABC file (100 MB at most)")
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")  # what ABC files were before 2.1
+    dropped: Counter[str] = Counter()
+    records: dict[str, Record] = {}
+    for tune in split_tunes(text):
+        symbols = clean_tune(tune, dropped) if tune.has_key else ""
+        if not symbols:
+            dropped["tunes without K: or without notes"] += bool(tune.number or tune.body)
+        elif symbols in records:
+            dropped["duplicate tunes"] += 1
+        else:
+            name = tune.title or f"X:{tune.number or len(records) + 1}"
+            records[symbols] = Record(symbols, name=name, group=path.name)
+    if not records:
+        raise InputError(f"{path}: no ABC tune in it (a tune has a K: line, and notes after it)")
+    said = [f"{count} {what}" for what, count in sorted(dropped.items()) if count]
+    first, *others = records.values()
+    yield replace(first, note="dropped " + ", ".join(said) if said else "")
+    yield from others
+
+
+def with_header(symbols: str, number: int, title: str, origin: str) -> str:
+    """A file of one tune: X:, T:, a comment, then M:, L: and K:, completed, and the music.
+
+    Cleaning it gives ``symbols`` back if they are what cleaning gave.
+    """
+    lines = [line for line in symbols.split("\n") if line.strip() and not line.startswith("X:")]
+    fields = dict(_DEFAULTS)
+    while lines and _HEADER.match(lines[0]):
+        line = lines.pop(0)
+        fields[line[0]] = line[2:].strip()
+    header = [f"X:{number}", f"T:{title}", f"N:{origin}"]
+    header += [f"{name}:{value}" for name, value in fields.items()]
+    return "\n".join(header + (lines or ["z4|"])) + "\n"
+
+
+def opened(symbols: str) -> str:
+    """A tune without its closing double or repeat bar, so that it can be gone on from."""
+    match = _CLOSING.search(symbols)
+    return symbols[: match.start()] + "|" if match else symbols
+
+
+def bar_ends(symbols: str) -> list[int]:
+    """Where each bar line of the music ends; two without music between them count once."""
+    ends: list[int] = []
+    music = True
+    start = 0
+    for line in symbols.split("\n"):
+        if not re.match(r"[A-Za-z]:(?![|:])", line):
+            for token in TOKEN.finditer(line):
+                kind = token.lastgroup
+                if kind in ("bar", "alone"):
+                    if music:
+                        ends.append(start + token.end())
+                    music = False
+                elif kind in ("note", "chord", "rest"):
+                    music = True
+        start += len(line) + 1
+    return ends

@@ -1,0 +1,223 @@
+"""The music domain: tunes as ABC text, or any notes as a text of events."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from seqforge.core.domain import Record, Sample
+from seqforge.domains.music import abc_files, abc_notation, events
+from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.measures import random_like, table
+from seqforge.domains.music.midi import midi_bytes, read_midi
+from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded, Piece
+from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    from seqforge.core.corpus import Corpus
+    from seqforge.core.sampling.constraints import Constraint
+    from seqforge.core.vocabulary import Vocabulary
+
+_MEASURED = 200_000  # symbols of held-out music that a report measures
+_TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class MusicDomain:
+    """ABC tunes, MIDI and MusicXML, in one of two codes of a character a symbol.
+
+    *abc* is ABC text itself, cleaned; *events* is the code of `events`, which says whatever MIDI
+    can: polyphony, velocities, programs, tempos and metres.
+    """
+
+    name: ClassVar[str] = "music"
+    suffix: ClassVar[str] = ".mid"
+    suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
+    file_per_sample: ClassVar[bool] = True
+
+    code: Literal["auto", "abc", "events"] = "auto"
+    """``auto``: abc where every file is ABC, else events, which reads all of them."""
+    steps_per_quarter: Annotated[int, Field(ge=1, le=480)] = STEPS_PER_QUARTER
+    """The grid of the events code."""
+
+    def settle(self, paths: Sequence[Path]) -> Self:
+        """The domain with its code decided by the files."""
+        if self.code != "auto":
+            return self
+        only_abc = all(_kind(path) == "abc" for path in paths)
+        return replace(self, code="abc" if only_abc else "events")
+
+    def default_input(self) -> list[Path]:
+        """Three tune books in the installed music21, read where they lie.
+
+        Raises:
+            InputError: If music21 is not installed, or was installed without its corpus.
+        """
+        found = importlib.util.find_spec("music21")
+        folders = [Path(place) for place in (found and found.submodule_search_locations) or ()]
+        books = [folder / "corpus" / book for folder in folders for book in _TUNE_BOOKS]
+        paths = [path for book in books for path in sorted(book.glob("*.abc"))]
+        if not paths:
+            raise InputError(
+                "the tunes of music21's corpus are not installed; pip install music21, or give "
+                "files with --input"
+            )
+        return paths
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """A record a tune of an ABC file; one of a MIDI or MusicXML file."""
+        if _kind(path) == "abc":
+            for record in abc_files.read(path):
+                if self.code == "events":
+                    record = replace(record, symbols=self._events_of(record.symbols))
+                yield record
+            return
+        if self.code != "events":
+            raise InputError(
+                f"{path}: is no ABC, which is what this run reads; --code events reads it, and "
+                "ABC too"
+            )
+        piece, note = self._piece(path)
+        yield Record(events.encode(piece), name=path.stem, group=path.name, note=note)
+
+    def prime(self, source: str | Path) -> str:
+        """Symbols to go on from: text as typed, or the music of a file turned into the code.
+
+        An ABC book gives its first tune; a tune ends without its last double bar.
+        """
+        if isinstance(source, str):
+            if not source:
+                raise InputError("the prime is empty")
+            return source
+        if _kind(source) == "abc":
+            symbols = abc_files.opened(next(abc_files.read(source)).symbols)
+            return self._events_of(symbols) if self.code == "events" else symbols
+        piece, _ = self._piece(source)
+        return events.encode(piece) if self.code == "events" else to_abc(piece, closed=False)
+
+    def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
+        """None: both codes are total, so that whatever is drawn decodes."""
+        return None
+
+    def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
+        """A .mid and an .abc for each sample; numbered (``t0.8-001.mid``) where there are more."""
+        written = []
+        for sample in samples:
+            stem = f"{path.stem}-{sample.number:03}" if len(samples) > 1 else path.stem
+            midi, text = path.with_name(f"{stem}.mid"), path.with_name(f"{stem}.abc")
+            if len(samples) == 1 and path.suffix != ".abc":
+                midi = path
+            midi.write_bytes(midi_bytes(self.decode(sample.symbols).piece, _origin(sample)))
+            text.write_text(self._abc_file(sample), encoding="utf-8", newline="\n")
+            written += [midi, text]
+        return written
+
+    def show(self, sample: Sample) -> str:
+        """The sample as ABC; of events, their melody."""
+        if self.code == "events":
+            return to_abc(self.decode(sample.symbols).piece) + "\n"
+        return sample.symbols.rstrip("\n") + "\n"
+
+    def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+        """Measures of the samples beside those of held-out music and of random notes."""
+        part = corpus.held_out or "train"
+        held_out = corpus.sequences(part, _MEASURED)
+        if self.code != "events":  # a tail of a tune lacks the header that says its key
+            held_out = [text for text in held_out if text.startswith("M:")] or held_out
+        ours = [self.decode(sample.symbols) for sample in samples]
+        theirs = [self.decode(text) for text in held_out]
+        pieces = [decoded.piece for decoded in theirs]
+        control = [random_like(piece, seed) for seed, piece in enumerate(pieces)]
+        rows: dict[str, Any] = table(
+            {"samples": [d.piece for d in ours], "held-out": pieces, "random notes": control}
+        )
+        rows["full bars"] = {"samples": _full(ours), "held-out": _full(theirs)}
+        symbols = sum(len(sample.symbols) for sample in samples)
+        rows["characters skipped"] = sum(d.skipped for d in ours) / max(1, symbols)
+        rows["samples without a note"] = sum(not d.piece.notes for d in ours)
+        return rows
+
+    def decode(self, symbols: str) -> Decoded:
+        """The notes that symbols stand for; any symbols."""
+        if self.code == "events":
+            return events.decode(symbols, self.steps_per_quarter)
+        return abc_notation.decode(symbols, self.steps_per_quarter)
+
+    def bars(self, symbols: str) -> int:
+        """How many bar lines symbols hold."""
+        if self.code == "events":
+            return symbols.count(events.BAR)
+        return len(abc_files.bar_ends(symbols))
+
+    def cut(self, sample: Sample, bars: int) -> Sample:
+        """The sample with at most so many bars after its prime."""
+        drawn = sample.symbols[sample.prime_length :]
+        if self.code == "events":
+            ends = [place for place, symbol in enumerate(drawn) if symbol == events.BAR]
+        else:
+            ends = [
+                end - sample.prime_length
+                for end in abc_files.bar_ends(sample.symbols)
+                if end > sample.prime_length
+            ]
+        if len(ends) < bars:
+            return sample
+        return replace(sample, symbols=sample.symbols[: sample.prime_length + ends[bars - 1]])
+
+    def _piece(self, path: Path) -> tuple[Piece, str]:
+        reader = read_midi if _kind(path) == "midi" else read_musicxml
+        return reader(path, self.steps_per_quarter)
+
+    def _events_of(self, abc: str) -> str:
+        return events.encode(abc_notation.decode(abc, self.steps_per_quarter).piece)
+
+    def _abc_file(self, sample: Sample) -> str:
+        symbols = sample.symbols
+        if self.code == "events":
+            symbols = to_abc(self.decode(symbols).piece)
+        title = f"{sample.model or 'seqforge'}, sample {sample.number}"
+        return abc_files.with_header(symbols, sample.number, title, _origin(sample))
+
+
+def _kind(path: Path) -> str:
+    """abc, midi or musicxml: by the first bytes, or the ending where they say nothing."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be read ({reason})") from error
+    suffix = path.suffix.lower()
+    if head.startswith((b"MThd", b"RIFF")) or suffix in (".mid", ".midi"):
+        return "midi"
+    if head.startswith((b"PK", b"<")) or suffix in (".musicxml", ".mxl", ".xml"):
+        return "musicxml"
+    return "abc"
+
+
+def _full(decoded: Sequence[Decoded]) -> float:
+    bars: Counter[str] = Counter()
+    for one in decoded:
+        bars.update(all=one.bars, full=one.full_bars)
+    return round(bars["full"] / max(1, bars["all"]), 4)
+
+
+def _origin(sample: Sample) -> str:
+    """How the sample came to be, in a line that a file can keep."""
+    said = [f"seqforge music: {sample.model or 'a model'}"]
+    if sample.temperature is not None:
+        said.append(f"temperature {sample.temperature:g}")
+    if sample.seed is not None:
+        said.append(f"seed {sample.seed}")
+    said.append(f"sample {sample.number}")
+    if sample.mean_log_prob is not None:
+        said.append(f"mean log-probability {sample.mean_log_prob:.4f}")
+    return " ".join(", ".join(said).split())

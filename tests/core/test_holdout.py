@@ -1,0 +1,81 @@
+"""What is held out, and that it is cut before anything else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.core.config import Split
+from seqforge.core.domain import Record
+from seqforge.core.holdout import CONTEXT, cut_records
+from seqforge.errors import InputError
+
+SPLIT = Split.parse("90/5/5")
+
+
+def spans(cuts):
+    return {part: [(c.record, c.start, c.stop) for c in found] for part, found in cuts.items()}
+
+
+@given(
+    lengths=st.lists(st.integers(3000, 9000), min_size=1, max_size=30),
+    gaps=st.lists(st.tuples(st.integers(0, 2900), st.integers(1, 90)), max_size=3),
+    split=st.sampled_from(["90/5/5", "95/5/0", "80/10/10", "100/0/0"]),
+)
+def test_every_symbol_outside_a_gap_belongs_to_exactly_one_part(lengths, gaps, split):
+    clean = []
+    for start, size in sorted(gaps):
+        if not clean or start > clean[-1][1]:
+            clean.append((start, start + size))
+    records = [(Record("", group=str(i), gaps=tuple(clean)), n) for i, n in enumerate(lengths)]
+
+    cuts = cut_records(records, Split.parse(split))
+
+    seen = [
+        (c.record, position)
+        for found in cuts.values()
+        for c in found
+        for position in range(c.start, c.stop)
+    ]
+    wanted = [
+        (number, position)
+        for number, length in enumerate(lengths)
+        for position in range(length)
+        if not any(a <= position < b for a, b in clean)
+    ]
+    assert sorted(seen) == wanted
+
+
+def test_few_records_give_their_tails_and_a_gap_does_not_move_the_cut():
+    plain = cut_records([(Record(""), 100_000)], SPLIT)
+    gapped = cut_records([(Record("", gaps=((500, 600),)), 100_000)], SPLIT)
+
+    assert spans(plain)["valid"] == spans(gapped)["valid"] == [(0, 90_000, 95_000)]
+    assert spans(plain)["test"] == spans(gapped)["test"] == [(0, 95_000, 100_000)]
+    assert spans(gapped)["train"] == [(0, 0, 500), (0, 600, 90_000)]
+
+
+def test_a_tail_is_cut_from_each_group_and_warmed_on_what_precedes_it():
+    records = [(Record("", group=g), 40_000) for g in ("book 1", "book 1", "book 2")]
+
+    cuts = cut_records(records, SPLIT)
+
+    assert spans(cuts)["test"] == [(1, 36_000, 40_000), (2, 38_000, 40_000)]
+    assert [c.start - c.context_from for c in cuts["test"]] == [CONTEXT, CONTEXT]
+    assert [c.ends for c in cuts["valid"]] == [False, False]
+
+
+def test_many_records_are_held_out_whole_and_always_the_same():
+    records = [(Record("", group="tunes"), 200)] * 400
+
+    cuts = cut_records(records, SPLIT)
+
+    assert [len(cuts[part]) for part in ("train", "valid", "test")] == [360, 20, 20]
+    assert all(c.stop - c.start == 200 for found in cuts.values() for c in found)
+    assert spans(cuts) == spans(cut_records(records, SPLIT))
+    held = {c.record for c in cuts["valid"]}
+    assert held != set(range(360, 380)), "whole records are dealt out, not taken from the end"
+
+
+def test_an_input_too_small_says_how_much_is_needed():
+    with pytest.raises(InputError, match="50 for valid.* give 2,000 symbols or more"):
+        cut_records([(Record(""), 1000)], SPLIT)

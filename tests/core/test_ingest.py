@@ -1,0 +1,106 @@
+"""From files to token arrays."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqforge.core.config import DataConfig
+from seqforge.core.domain import Record
+from seqforge.core.ingest import NothingUsable, ingest, read_ingest
+from seqforge.core.vocabulary import END, Vocabulary
+from seqforge.errors import InputError
+
+
+class Records:
+    """A domain whose files are lists of records, for what ingest does with them."""
+
+    name, suffix, suffixes = "records", ".rec", ()
+
+    def __init__(self, records):
+        self.records = records
+
+    def read(self, path):
+        for record in self.records[path.name]:
+            if isinstance(record, Exception):
+                raise record
+            yield record
+
+
+def ingested(tmp_path_factory, files, data=None, vocabulary=None):
+    folder = tmp_path_factory.mktemp("corpus")
+    paths = [Path(name) for name in files]
+    return ingest(Records(files), paths, data or DataConfig(), folder, vocabulary=vocabulary)
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts=st.lists(st.text("abcdé漢", min_size=1, max_size=9), min_size=400, max_size=420))
+def test_whole_records_come_back_each_from_its_start_symbol_to_its_end_symbol(
+    tmp_path_factory, texts
+):
+    """Every record is in exactly one part, and each segment reads END, its symbols, END."""
+    records = [Record(text * 20, name=str(i), group="f") for i, text in enumerate(texts)]
+    corpus, _ = ingested(tmp_path_factory, {"f": records})
+
+    found = []
+    for name in ("train", "valid", "test"):
+        part = corpus.part(name)
+        for start, scored_from, stop in part.segments.tolist():
+            ids = part.tokens[start:stop].tolist()
+            assert scored_from == start + 1
+            assert ids[0] == ids[-1] == END
+            found.append(corpus.vocabulary.decode(ids))
+    assert sorted(found) == sorted(record.symbols for record in records)
+
+
+def test_a_tail_lies_behind_its_context_and_is_never_in_training(tmp_path_factory):
+    text = "".join(chr(0x4E00 + i) for i in range(20_000))  # every symbol occurs once
+    corpus, _ = ingested(tmp_path_factory, {"f": [Record(text)]})
+
+    (segment,) = corpus.test.segments.tolist()
+    start, scored_from, stop = segment
+    assert corpus.vocabulary.decode(corpus.test.tokens[start:stop].tolist()) == text[-2024:]
+    assert corpus.vocabulary.decode(corpus.test.tokens[scored_from:stop].tolist()) == text[-1000:]
+    assert corpus.test.tokens[stop - 1] == END
+    assert not set(corpus.train.tokens.tolist()) - {END} & set(
+        corpus.test.tokens[scored_from : stop - 1].tolist()
+    )
+
+
+def test_a_file_that_fails_half_way_leaves_nothing_behind(tmp_path_factory):
+    files = {
+        "good": [Record("ab" * 2000)],
+        "bad": [Record("xyz" * 100), InputError("bad: line 7: no")],
+    }
+    corpus, lines = ingested(tmp_path_factory, files)
+
+    assert corpus.vocabulary.symbols == ("a", "b")
+    assert [(line.status, line.reason) for line in lines] == [
+        ("kept", ""), ("refused", "bad: line 7: no"),
+    ]  # fmt: skip
+    assert read_ingest(corpus.folder / "ingest.tsv") == lines
+
+
+def test_a_record_is_split_at_its_gaps_and_the_gap_is_no_symbol(tmp_path_factory):
+    record = Record("a" * 3000 + "N" * 50 + "b" * 3000, gaps=((3000, 3050),))
+    corpus, (line,) = ingested(tmp_path_factory, {"f": [record]}, DataConfig(split="100/0/0"))
+
+    assert corpus.vocabulary.symbols == ("a", "b")
+    assert (line.status, line.symbols) == ("split", 6000)
+    ends = np.flatnonzero(corpus.train.tokens == END).tolist()
+    assert ends == [0, 3001, 6002]
+
+
+def test_if_no_file_is_left_the_reason_is_told(tmp_path_factory):
+    with pytest.raises(NothingUsable, match="line 7") as caught:
+        ingested(tmp_path_factory, {"bad": [InputError("bad: line 7: no")]})
+    assert caught.value.lines[0].status == "refused"
+
+
+def test_a_symbol_that_a_given_vocabulary_lacks_is_named(tmp_path_factory):
+    with pytest.raises(InputError, match="'c'"):
+        ingested(
+            tmp_path_factory, {"f": [Record("abc" * 2000)]}, vocabulary=Vocabulary(("a", "b"))
+        )

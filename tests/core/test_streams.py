@@ -1,0 +1,96 @@
+"""Streams for stateful truncated BPTT."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.core.corpus import Part
+from seqforge.core.streams import Streams
+from seqforge.core.vocabulary import END
+from seqforge.errors import ConfigError, InputError
+
+
+def part_of(records):
+    tokens = np.concatenate([[END], *([*record, END] for record in records)]).astype(np.uint8)
+    symbols = sum(map(len, records))
+    return Part(tokens, np.empty((0, 3), np.int64), symbols, len(records))
+
+
+def one_record(length, seed=0):
+    return part_of([np.random.default_rng(seed).integers(1, 5, length)])
+
+
+@given(
+    length=st.integers(4096, 9000), rows=st.integers(1, 9), seq_len=st.integers(20, 200),
+    epoch=st.integers(0, 3), seed=st.integers(0, 9),
+)  # fmt: skip
+def test_each_row_goes_on_where_it_stopped(length, rows, seq_len, epoch, seed):
+    part = one_record(length)
+    streams = Streams(part, rows, seq_len, seed=seed)
+    first = epoch * streams.windows_per_epoch
+
+    windows = [streams.window(first + w) for w in range(streams.windows_per_epoch)]
+
+    assert windows[0].resets.all()
+    assert (windows[0].inputs[:, 0] == END).all(), "a row starts with the start symbol"
+    text = part.tokens.tobytes()
+    for row in range(rows):
+        joined = np.concatenate([w.targets[row] for w in windows]).astype(np.uint8)
+        assert len(joined) == streams.symbols_per_epoch // rows
+        assert joined.tobytes() in text
+    for window in windows:
+        assert (window.inputs[:, 1:] == window.targets[:, :-1]).all()
+
+
+def test_half_of_the_rows_read_backwards_through_the_mirror():
+    part = one_record(8000)
+    mirror = np.array([0, 4, 3, 2, 1])
+    streams = Streams(part, 6, 50, mirror=mirror)
+    other = mirror[part.tokens[::-1]].astype(np.uint8).tobytes()
+
+    window = streams.window(3)
+
+    for row in range(3):
+        assert window.inputs[row].astype(np.uint8).tobytes() in part.tokens.tobytes()
+        assert window.inputs[row + 3].astype(np.uint8).tobytes() in other
+    with pytest.raises(ConfigError, match="odd"):
+        Streams(part, 5, 50, mirror=mirror)
+
+
+def test_where_records_are_short_rows_start_where_records_do():
+    rng = np.random.default_rng(1)
+    records = [[1, *rng.integers(2, 5, rng.integers(3, 90)).tolist()] for _ in range(400)]
+    streams = Streams(part_of(records), 8, 32, seed=3, reset_probability=0.3)
+
+    for epoch in range(3):
+        window = streams.window(epoch * streams.windows_per_epoch)
+        assert (window.inputs[:, 0] == END).all()
+        assert (window.targets[:, 0] == 1).all(), "1 begins every record and nothing else"
+    for step in range(1, streams.windows_per_epoch):
+        window = streams.window(step)
+        at_end = window.inputs[:, 0] == END
+        assert window.resets[at_end].all()
+        assert (window.targets[at_end, 0] == 1).all(), "the start means the start of a record"
+
+
+def test_a_window_is_a_function_of_the_step_alone():
+    part = one_record(9000)
+    a, b = (Streams(part, 4, 64, seed=5, reset_probability=0.5) for _ in range(2))
+    for step in (7, 3, 40, 3):
+        b.window(99 - step)
+        first, second = a.window(step), b.window(step)
+        assert (first.inputs == second.inputs).all()
+        assert (first.resets == second.resets).all()
+
+
+def test_resets_come_as_often_as_they_should():
+    streams = Streams(one_record(200_000), 32, 16, reset_probability=0.1)
+    resets = np.stack([streams.window(step).resets for step in range(1, 300)])
+
+    assert abs(resets.mean() - 0.1) < 4 * np.sqrt(0.1 * 0.9 / resets.size)
+
+
+def test_too_small_an_input_names_a_batch_that_fits():
+    with pytest.raises(InputError, match="too few for 64 streams; give a --batch-size of 15"):
+        Streams(one_record(30), 64, 16)

@@ -1,0 +1,127 @@
+"""Scores and alignments: equal to a plain Smith-Waterman, with either aligner."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqforge.domains.genome.similarity.extraction import Stretch, stretches
+from seqforge.domains.genome.similarity.scanning import (
+    OpalScanner,
+    ParasailScanner,
+    Scoring,
+    installed_backend,
+)
+from seqforge.domains.genome.similarity.traceback import align_back
+
+NEVER = -(10**9)
+
+bases = st.text("ACGT", min_size=1, max_size=60)
+scorings = st.sampled_from([Scoring(1, -3, 5, 2), Scoring(2, -3, 5, 2), Scoring(1, -1, 0, 2)])
+
+
+def plain_smith_waterman(query: str, hit: str, scoring: Scoring) -> int:
+    """Gotoh's recurrence, cell by cell."""
+    best = 0
+    above = [0] * (len(hit) + 1)
+    gap_hit = [NEVER] * (len(hit) + 1)
+    for letter in query:
+        row, gap_query = [0], NEVER
+        for j, other in enumerate(hit, 1):
+            opening = scoring.gap_open + scoring.gap_extend
+            gap_hit[j] = max(above[j] - opening, gap_hit[j] - scoring.gap_extend)
+            gap_query = max(row[j - 1] - opening, gap_query - scoring.gap_extend)
+            pair = scoring.reward if letter == other != "N" else scoring.penalty
+            row.append(max(0, above[j - 1] + pair, gap_hit[j], gap_query))
+        above, best = row, max(best, *row)
+    return best
+
+
+def score_of(query_aligned: str, hit_aligned: str, scoring: Scoring) -> int:
+    """What an alignment is worth, column by column."""
+    total, inside = 0, ""
+    for a, b in zip(query_aligned, hit_aligned, strict=True):
+        gap = "query" if a == "-" else "hit" if b == "-" else ""
+        if gap:
+            total -= scoring.gap_extend + (scoring.gap_open if gap != inside else 0)
+        else:
+            total += scoring.reward if a == b != "N" else scoring.penalty
+        inside = gap
+    return total
+
+
+@given(
+    query=st.text("ACGTN", min_size=1, max_size=60), hit=st.text("ACGTN", max_size=60), s=scorings
+)
+def test_scores_are_those_of_plain_smith_waterman(query, hit, s):
+    scanner = installed_backend().scanner(query.encode(), s)
+
+    found = [end.score for end in scanner.best_ends([hit.encode()] if hit else [])]
+
+    assert found == ([plain_smith_waterman(query, hit, s)] if hit else [])
+
+
+@given(query=bases, hit=bases, s=scorings)
+def test_the_traced_alignment_has_the_score_and_the_letters(query, hit, s):
+    end = installed_backend().scanner(query.encode(), s).best_ends([hit.encode()])[0]
+    if end.score == 0:
+        return
+    upto = query[: end.query + 1], hit[: end.hit + 1]
+
+    found = align_back(upto[0].encode(), upto[1].encode(), end.score, s)
+
+    assert score_of(found.query_aligned, found.hit_aligned, s) == end.score
+    assert found.query_aligned.replace("-", "") == query[found.query_start : found.query_stop]
+    assert found.hit_aligned.replace("-", "") == hit[found.hit_start : found.hit_stop]
+    assert (found.query_stop, found.hit_stop) == (end.query + 1, end.hit + 1)
+
+
+def test_a_score_that_no_alignment_has_is_an_error():
+    with pytest.raises(ValueError, match="no alignment of score 9 ends there"):
+        align_back(b"ACGT", b"ACGT", 9, Scoring(1, -3, 5, 2))
+
+
+def test_gaps_of_every_length_are_found_again(random_bases):
+    """Gap of length k costs 5 + 2k, in the query and in the hit."""
+    left, right = random_bases(60), random_bases(60)
+    scoring = Scoring(1, -3, 5, 2)
+    for k in (1, 2, 7, 20):
+        inserted = random_bases(k)
+        for query, hit in ((left + right, left + inserted + right),
+                           (left + inserted + right, left + right)):  # fmt: skip
+            found = align_back(query.encode(), hit.encode(), 120 - 5 - 2 * k, scoring)
+
+            assert (found.query_start, found.hit_start) == (0, 0)
+            assert found.query_aligned.count("-") + found.hit_aligned.count("-") == k
+
+
+@given(length=st.integers(1, 500), size=st.integers(2, 200), overlap=st.integers(0, 100))
+def test_any_overlap_letters_in_a_row_are_in_one_stretch(length, size, overlap):
+    if size <= overlap:
+        with pytest.raises(ValueError, match="cannot overlap"):
+            list(stretches(length, size, overlap))
+        return
+    found = list(stretches(length, size, overlap))
+    reach = min(length, max(1, overlap))
+
+    assert max(part.stop for part in found) == length
+    for start in range(length - reach + 1):
+        assert any(part.start <= start and start + reach <= part.stop for part in found)
+
+
+@settings(max_examples=30)
+@given(queries=st.lists(bases, max_size=3), hits=st.lists(bases, min_size=1, max_size=4))
+def test_both_aligners_give_the_same_scores(queries, hits):
+    pytest.importorskip("parasail", reason="parasail has no wheel for this platform")
+    pytest.importorskip("pyopal", reason="pyopal is not installed beside parasail")
+    parts = [hit.encode() for hit in hits]
+    for query in queries:
+        scoring = Scoring(1, -3, 5, 2)
+        scanners = ParasailScanner(query.encode(), scoring), OpalScanner(query.encode(), scoring)
+        one, other = ([end.score for end in scanner.best_ends(parts)] for scanner in scanners)
+        assert one == other
+
+
+def test_stretches_are_plain_tuples():
+    assert list(stretches(10, 6, 2)) == [Stretch(0, 6), Stretch(4, 10)]
