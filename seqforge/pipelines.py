@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge import __version__
 from seqforge.core.checkpoint import Provenance, load_checkpoint
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import PARTS, Corpus
@@ -27,6 +26,7 @@ from seqforge.runs import RunFolder, new_folder, newest_unfinished, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.reading import Inputs, gather, read_corpus
 from seqforge.stages.summary import summarise
+from seqforge.version import __version__
 from seqforge.watching import Watcher
 
 _SHOWN = 2500  # characters of samples that the page shows at each temperature
@@ -59,6 +59,7 @@ def run(order: Order, watcher: Watcher) -> RunFolder:
     folder = _folder(order, name, watcher)
     with folder.locked():
         if folder.finished:
+            asked_recipe(order, folder)
             watcher.note(f"{folder.path}: this run is finished; nothing is left to do")
             return folder
         Pipeline(order, name, folder, watcher).run()
@@ -77,12 +78,29 @@ def _folder(order: Order, name: str, watcher: Watcher) -> RunFolder:
     return new_folder(name)
 
 
+def asked_recipe(order: Order, folder: RunFolder) -> Recipe:
+    """What to do: the recipe and the options, or what the run in the folder was begun with.
+
+    Raises:
+        ConfigError: If the run there was begun with other settings.
+    """
+    base = folder.recipe() if folder.begun else find_recipe(order.pipeline)
+    changed = base.with_settings(dict(order.settings or {}))
+    differ = base.config().differences(changed.config()) if folder.begun else []
+    if differ:
+        raise ConfigError(
+            f"{folder.path}: this run was begun with other settings "
+            f"({'; '.join(differ)}); give the same, or another --out"
+        )
+    return changed
+
+
 class Pipeline:
     """The stages of one run; each leaves its result in the run folder."""
 
     def __init__(self, order: Order, name: str, folder: RunFolder, watcher: Watcher) -> None:
         self.order, self.name, self.folder, self.watcher = order, name, folder, watcher
-        recipe = self._recipe()
+        recipe = asked_recipe(order, folder)
         config = recipe.config()
         self.inputs: Inputs = gather(
             config.domain, config.domain_options, order.inputs or recipe.inputs, folder.path
@@ -97,21 +115,6 @@ class Pipeline:
             named = list(zip(self.inputs.files, self.inputs.digests, strict=True))
             about = {"seqforge": __version__, "at": now(), "command": order.command}
             folder.begin(name, self.config, named, about)
-
-    def _recipe(self) -> Recipe:
-        base = self.folder.recipe() if self.folder.begun else find_recipe(self.order.pipeline)
-        changed = base.with_settings(dict(self.order.settings or {}))
-        if self.folder.begun:
-            self._refuse_changes(base, changed)
-        return changed
-
-    def _refuse_changes(self, base: Recipe, changed: Recipe) -> None:
-        differ = base.config().differences(changed.config())
-        if differ:
-            raise ConfigError(
-                f"{self.folder.path}: this run was begun with other settings "
-                f"({'; '.join(differ)}); give the same, or another --out"
-            )
 
     def _settled(self, config: RunConfig) -> RunConfig:
         return config.model_copy(update={"domain_options": options_of(self.domain)})
@@ -280,7 +283,7 @@ class Pipeline:
         samples = sorted(self.folder.samples.glob(f"*{self.domain.suffix}"))
         against = [Path(path) for path in self.config.search.against] or self.inputs.files
         make_folder(self.folder.similarity)
-        return self.domain.search(samples, against, self.folder.similarity)
+        return self.domain.search(samples, against, self.folder.similarity, self.watcher.advance)
 
     def _write_page(
         self, summary: dict[str, Any], sampled: dict[str, Any], lines: Sequence[Ingested]

@@ -33,7 +33,8 @@ class Recipe:
         changed = _copied(self.settings)
         for key, value in settings.items():
             with_setting(changed, key, value)
-        return replace(self, settings=changed)
+        where = f"{self.name} with the options given" if settings else self.where
+        return replace(self, settings=changed, where=where)
 
     def config(self) -> RunConfig:
         """The settings, checked.

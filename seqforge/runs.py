@@ -63,7 +63,16 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written ({error.strerror})") from error
         with lock:
-            yield
+            try:
+                yield
+            finally:
+                self._leave_no_empty_folder()
+
+    def _leave_no_empty_folder(self) -> None:
+        """What fails before anything was begun leaves nothing behind."""
+        if not self.begun and {item.name for item in self.path.iterdir()} <= {".lock"}:
+            (self.path / ".lock").unlink(missing_ok=True)
+            self.path.rmdir()
 
     @property
     def begun(self) -> bool:
@@ -147,7 +156,7 @@ def newest_unfinished(pipeline: str) -> RunFolder | None:
     if not RUNS.is_dir():
         return None
     begun = [RunFolder(path) for path in RUNS.glob(f"{pipeline}-*") if path.is_dir()]
-    waiting = [run for run in begun if run.begun and not run.finished]
+    waiting = [run for run in begun if run.begun and run.resume.is_file() and not run.finished]
     return max(waiting, key=lambda run: (run.path / _CONFIG).stat().st_mtime, default=None)
 
 

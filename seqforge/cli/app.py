@@ -8,8 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from seqforge import __version__
 from seqforge.errors import SeqforgeError
+from seqforge.version import __version__
 
 STOPPED = 130
 

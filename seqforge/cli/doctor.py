@@ -10,9 +10,9 @@ from typing import Any
 
 import typer
 
-from seqforge import __version__
 from seqforge.cli.app import app
 from seqforge.cli.options import Json
+from seqforge.version import __version__
 
 _PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
              "pretty_midi", "tensorboard")  # fmt: skip
@@ -28,8 +28,7 @@ _PROGRAMS = {
 @app.command()
 def doctor(json_: Json = False) -> None:
     """Show versions, device, cores and the optional programs found, and what each is for."""
-    from seqforge.core.lanes import usable_cores
-    from seqforge.core.machine import choose_device
+    from seqforge.core.machine import choose_device, usable_cores
     from seqforge.stages.reading import corpus_cache
 
     cache = corpus_cache()

@@ -212,7 +212,9 @@ def first_problem(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return f"{key}: there is no such setting"
-    return f"{key}: {message} (got {first['input']!r})" if key else message
+    if not key or first["type"] == "value_error":  # our own messages say what was given
+        return f"{key}: {message}" if key else message
+    return f"{key}: {message} (got {first['input']!r})"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,47 +50,62 @@ class Part:
 
 
 class PartWriter:
-    """Writes one part, whose size is known from its cuts."""
+    """Writes one part as a .npy file, a block at a time.
+
+    Written and not memory-mapped: a full disk is then an error, not the end of the process.
+    """
 
     def __init__(
         self, folder: Path, part: str, vocabulary: Vocabulary, cuts: Sequence[Cut]
     ) -> None:
         self._meta = folder / f"{part}.json"
+        self._dtype = vocabulary.dtype
         self._symbols = sum(cut.stop - cut.start for cut in cuts)
         self._records = len(cuts)
-        size = 1 + sum(cut.stop - cut.context_from + 2 for cut in cuts)
-        with disk_errors(folder):
-            self._tokens = np.lib.format.open_memmap(
-                folder / f"{part}.npy", mode="w+", dtype=vocabulary.dtype, shape=(size,)
-            )
-        self._tokens[0] = END
-        self._end = 1
         self._segments: list[Segment] = []
+        self._end = 0
+        with disk_errors(folder):
+            self._file: BinaryIO = (folder / f"{part}.npy").open("wb")
+            self._write_header(1 + sum(cut.stop - cut.context_from + 2 for cut in cuts))
+            self._data_from = self._file.tell()
+        self._append(np.array([END]))
+        self._at_start = True
 
     def add(self, cut: Cut, blocks: Iterable[Tokens]) -> None:
         """Append the tokens of a cut, its context first."""
         warm = cut.start - cut.context_from
-        if warm == 0 and self._tokens[self._end - 1] != END:
-            self._tokens[self._end] = END
-            self._end += 1
+        if warm == 0 and not self._at_start:
+            self._append(np.array([END]))
         start = self._end - (warm == 0)
         scored_from = self._end + warm
         for block in blocks:
-            self._tokens[self._end : self._end + len(block)] = block
-            self._end += len(block)
+            self._append(block)
         if cut.ends:
-            self._tokens[self._end] = END
-            self._end += 1
+            self._append(np.array([END]))
+        self._at_start = cut.ends
         self._segments.append((start, scored_from, self._end))
 
     def close(self) -> None:
         """Flush to the disk and note the sizes."""
         with disk_errors(self._meta):
-            self._tokens.flush()
+            self._file.seek(0)
+            self._write_header(self._end)
+            if self._file.tell() != self._data_from:
+                raise ValueError("the header of a .npy file has changed its length")
+            self._file.close()
             segments = np.array(self._segments, np.int64).reshape(-1, 3)
             np.save(self._meta.with_suffix(".segments.npy"), segments)
-        sizes = {"tokens": self._end, "symbols": self._symbols, "records": self._records}
-        write_json(self._meta, sizes)
+        write_json(self._meta, {"symbols": self._symbols, "records": self._records})
+
+    def _append(self, tokens: NDArray[Any]) -> None:
+        with disk_errors(self._meta.parent):
+            self._file.write(np.ascontiguousarray(tokens, self._dtype).data)
+        self._end += len(tokens)
+
+    def _write_header(self, size: int) -> None:
+        # The header is padded to a multiple of 64 bytes, so that a smaller size fits in its place.
+        described = {"descr": self._dtype.str, "fortran_order": False, "shape": (size,)}
+        np.lib.format.write_array_header_1_0(self._file, described)
 
 
 class Corpus:
@@ -163,4 +178,4 @@ def _open_part(folder: Path, part: str) -> Part:
     sizes = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
     tokens = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
     segments = np.load(folder / f"{part}.segments.npy", allow_pickle=False)
-    return Part(tokens[: sizes["tokens"]], segments, sizes["symbols"], sizes["records"])
+    return Part(tokens, segments, sizes["symbols"], sizes["records"])

@@ -8,7 +8,7 @@ protocols after it are what it may have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
@@ -155,9 +155,15 @@ class Searches(Protocol):
     """A domain that can look for its samples in a library of known sequences."""
 
     def search(
-        self, samples: Sequence[Path], against: Sequence[Path], folder: Path
+        self,
+        samples: Sequence[Path],
+        against: Sequence[Path],
+        folder: Path,
+        progress: Callable[[float, float, str], None],
     ) -> dict[str, Any]:
         """Search every sample of some files in a library; the hits are left in ``folder``.
+
+        ``progress`` is told how much is done, of how much, and what it is.
 
         Returns:
             ``library``, ``library_length``, ``sentence``, and ``table``: a list of rows.

@@ -185,7 +185,9 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
                 spool.add(record)
                 notes[record.note] += 1
         if len(spool.records) == before:
-            raise InputError(f"{path}: nothing in it that {domain.name} could use")
+            raise InputError(
+                f"{path}: holds no {domain.unit}s to learn from; give a file that has some"
+            )
     except InputError as error:
         spool.drop_since(before)
         return Ingested(str(path), "refused", str(error), 0, 0)

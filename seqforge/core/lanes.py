@@ -6,11 +6,9 @@ barrier. A thread a lane is the same mathematics as one batch and uses the cores
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,21 +16,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from seqforge.core.cells import LayerState
+from seqforge.core.machine import usable_cores
 from seqforge.core.model import CharRNN, State
 from seqforge.core.streams import Window
-
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-
-
-def usable_cores() -> int:
-    """Cores this process may really use: its affinity, and the quota of its control group."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = _CGROUP_QUOTA.read_text().split()
-        limit = max(1, round(int(quota) / int(period)))
-    except (OSError, ValueError):  # no control groups, or no quota: "max"
-        limit = cores or 1
-    return max(1, min(cores or 1, limit))
 
 
 def choose_lanes(wanted: int | str, batch_size: int, device: torch.device) -> int:

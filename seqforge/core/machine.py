@@ -1,14 +1,29 @@
-"""Which device to compute on, and how much memory was used at most."""
+"""What the machine offers: cores, device; and how much memory was used at most."""
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
+
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores() -> int:
+    """Cores this process may really use: its affinity, and the quota of its control group."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = _CGROUP_QUOTA.read_text().split()
+        limit = max(1, round(int(quota) / int(period)))
+    except (OSError, ValueError):  # no control groups, or no quota: "max"
+        limit = cores or 1
+    return max(1, min(cores or 1, limit))
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seqforge.reporting.wording import bits, duration, finite, mapping, number, percent, plural
-from seqforge.reporting.wording import unit_name, verdict
+from seqforge.reporting.wording import (
+    bits,
+    duration,
+    finite,
+    mapping,
+    number,
+    percent,
+    plural,
+    unit_name,
+    verdict,
+)
 
 _USUAL_ORDERS = (0, 2, 4)
 """Shown beside the best order: letter frequencies, and two that textbooks have."""
@@ -23,7 +32,7 @@ class Bar:
     width: float = 0.0
     """Percent of the longest bar."""
     against_model: str = ""
-    """How many more or fewer bits than the model, in percent."""
+    """How many more (+) or fewer bits the model needs, in percent of these."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class Comparison:
         return [self._drawn(bar, longest) for bar in sorted(bars, key=lambda bar: bar.bits)]
 
     def _drawn(self, bar: Bar, longest: float) -> Bar:
-        against = "" if bar.is_model or not self.model else percent(bar.bits, self.model)
+        against = "" if bar.is_model or self.model is None else percent(self.model, bar.bits)
         return Bar(bar.label, bar.bits, bar.is_model, 100 * bar.bits / longest, against)
 
     def sentences(self, unit: str) -> list[str]:
@@ -128,7 +137,7 @@ def done(summary: Mapping[str, Any]) -> str:
     if read is not None:
         what += f", trained on {number(read)} {plural(unit_name(summary))}"
     if summary.get("wall_seconds") is not None:
-        what += f" in {duration(summary['wall_seconds'])}"
+        what += f"; the run took {duration(summary['wall_seconds'])}"
     return f"{_article(what)} {what}."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from seqforge.reporting.wording import bits, finite, number
 
 WIDTH, HEIGHT = 720, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 704, 16, 284
+LEFT, RIGHT, TOP, BOTTOM = 64, 692, 16, 284
 """The plot's edges within WIDTH x HEIGHT, in units of the picture."""
 
 _SETTLED = 0.15

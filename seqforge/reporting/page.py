@@ -15,8 +15,17 @@ from seqforge.core.files import write_atomically
 from seqforge.reporting import curve
 from seqforge.reporting.comparison import Comparison, done
 from seqforge.reporting.tables import Table, facts, parts_table, records_table, report_tables
-from seqforge.reporting.wording import bits, duration, finite, mapping, number, plural, printable
-from seqforge.reporting.wording import readable, unit_name
+from seqforge.reporting.wording import (
+    bits,
+    duration,
+    finite,
+    mapping,
+    number,
+    plural,
+    printable,
+    readable,
+    unit_name,
+)
 
 _SHOWN = 2_000
 """Characters of each sample on the page; the file has the rest."""
@@ -113,17 +122,21 @@ def _ingest(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     refused = [row for row in rows if row.get("status") == "refused"]
     used = [row for row in rows if row.get("status") != "refused"]
     files = "1 file" if len(rows) == 1 else f"{len(rows):,} files"
+    sentence = f"{files}: {len(used):,} read, {len(refused):,} refused."
     return {
-        "ingest_sentence": f"{files}: {len(used):,} read, {len(refused):,} refused.",
-        "refused": records_table(refused),
-        "used": records_table(used),
+        "ingest_sentence": sentence if rows else "Which files were read was not noted.",
+        "refused": records_table([*map(_counted, refused)]),
+        "used": records_table([*map(_counted, used)]),
         "fold_files": len(used) > _MOST_FILES,
     }
 
 
-def _samples(
-    samples: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
-) -> list[ShownSample]:
+def _counted(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of a TSV file with its counts as numbers."""
+    return {key: int(cell) if str(cell).isdecimal() else cell for key, cell in row.items()}
+
+
+def _samples(samples: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[ShownSample]:
     kept = [mapping(row) for row in summary.get("samples") or []]
     return [_sample(sample, kept, unit_name(summary)) for sample in samples]
 

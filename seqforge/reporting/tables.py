@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from seqforge.reporting.wording import MISSING, mapping, number, readable
@@ -38,27 +38,22 @@ def records_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
 
 
 def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
-    """A domain's own report: a mapping is a row, neighbours with the same keys are one table.
+    """A domain's own report: a mapping is a row, rows with the same keys are one table.
 
-    Plain values make a table of two columns; a list of mappings or a mapping of mappings makes
-    a table of its own.
+    Plain values come first, as names and values; a list of mappings or a mapping of mappings
+    makes a table of its own.
     """
-    tables: list[Table] = []
-    for shape, group in groupby(report.items(), key=lambda item: _shape(item[1])):
-        items = list(group)
-        if shape == "nested":
-            for name, value in items:
-                tables += report_tables(value, readable(name))
-        elif shape == "list":
-            tables += [records_table(value, readable(name)) for name, value in items]
-        elif shape == "value":
-            tables.append(facts((readable(name), value) for name, value in items))
-        else:
-            rows = tuple((readable(name), *map(number, row.values())) for name, row in items)
-            tables.append(Table(("measure", *map(readable, shape)), rows))
-    if tables and title:
-        tables[0] = Table(tables[0].columns, tables[0].rows, title, tables[0].left_out)
-    return [table for table in tables if table.rows]
+    shapes: dict[str | tuple[str, ...], list[tuple[str, Any]]] = {"value": []}
+    for name, value in report.items():
+        shapes.setdefault(_shape(value), []).append((readable(name), value))
+    tables = [facts(shapes.pop("value"))]
+    own = [report_tables(value, name) for name, value in shapes.pop("nested", [])]
+    lists = [records_table(value, name) for name, value in shapes.pop("list", [])]
+    for keys, items in shapes.items():
+        rows = tuple((name, *map(number, row.values())) for name, row in items)
+        tables.append(Table(("measure", *map(readable, keys)), rows))
+    shown = [table for table in [*tables, *lists, *chain.from_iterable(own)] if table.rows]
+    return [replace(table, title=title or table.title) for table in shown[:1]] + shown[1:]
 
 
 def _shape(value: Any) -> str | tuple[str, ...]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 """What stands where there is no number."""
+MINUS = "\N{MINUS SIGN}"
 
 _PLURALS = {"base": "bases", "character": "characters", "symbol": "symbols"}
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
@@ -81,11 +82,11 @@ def plural(unit: str) -> str:
 
 
 def percent(value: float, other: float) -> str:
-    """How much more (+) or less (−) ``value`` is than ``other``."""
+    """How much more (+) or less ``value`` is than ``other``."""
     change = 100 * (value - other) / other
     if abs(change) < _LEVEL_PERCENT:
         return "±0 %"
-    return f"{'+' if change > 0 else '−'}{abs(change):.1f} %"  # noqa: RUF001
+    return f"{'+' if change > 0 else MINUS}{abs(change):.1f} %"
 
 
 def verdict(model: float, other: float) -> str:

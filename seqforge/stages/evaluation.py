@@ -10,7 +10,7 @@ from typing import Any
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.config import DataConfig
 from seqforge.core.ingest import ingest
-from seqforge.core.lanes import usable_cores
+from seqforge.core.machine import usable_cores
 from seqforge.core.scoring import score
 from seqforge.stages.baselines import baselines
 from seqforge.stages.fitting import torch_model

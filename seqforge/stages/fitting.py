@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter  # noqa: TID253  (only training imports this)
 
-from seqforge import __version__
 from seqforge.core.checkpoint import (
     Checkpoint,
     ModelCard,
@@ -35,6 +34,7 @@ from seqforge.core.scoring import score
 from seqforge.core.training import Evaluation, Pulse, Trainer
 from seqforge.errors import RunError
 from seqforge.runs import RunFolder
+from seqforge.version import __version__
 from seqforge.watching import Watcher
 
 _SAVE_SECONDS = 20.0
@@ -182,7 +182,7 @@ def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
 
 
 def _threads() -> int:
-    from seqforge.core.lanes import usable_cores
+    from seqforge.core.machine import usable_cores
 
     return usable_cores()
 

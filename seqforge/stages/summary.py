@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from seqforge import __version__
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import PARTS, Corpus
 from seqforge.core.domain import Domain
 from seqforge.runs import RunFolder, now
+from seqforge.version import __version__
 
 
 def summarise(

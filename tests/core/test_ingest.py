@@ -17,7 +17,7 @@ from seqforge.errors import InputError
 class Records:
     """A domain whose files are lists of records, for what ingest does with them."""
 
-    name, suffix, suffixes = "records", ".rec", ()
+    name, suffix, suffixes, unit = "records", ".rec", (), "symbol"
 
     def __init__(self, records):
         self.records = records

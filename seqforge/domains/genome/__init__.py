@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -102,6 +102,18 @@ class GenomeDomain:
         held_out = _pieces_like(drawn, corpus)
         blocks = (block.upper() for block in corpus.blocks("train"))
         return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
+
+    def search(
+        self,
+        samples: Sequence[Path],
+        against: Sequence[Path],
+        folder: Path,
+        progress: Callable[[float, float, str], None],
+    ) -> dict[str, Any]:
+        """Smith-Waterman against a library at home; E-values as blastn's."""
+        from seqforge.domains.genome.similarity.stage import search_files
+
+        return search_files(samples, against, folder, progress=progress).summary()
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

@@ -55,6 +55,7 @@ class Parser:
         self._unit, self._unit_given = 1 / 8, False
         self._in_bar: dict[str, int] = {}  # accidentals that last until the bar line
         self._tied: dict[str, int] = {}  # and over it, by a tie
+        self._letters = ""  # of the last note or chord
         self._tuplet = (1.0, 0)  # factor, notes left
         self._next_factor = 1.0  # second half of a broken rhythm
         self._grace: tuple[int, ...] = ()
@@ -149,7 +150,7 @@ class Parser:
 
     def _on_note(self, token: re.Match[str]) -> None:
         pitch = self._pitch(token["accidental"], token["letter"], token["octave"])
-        self._tied = {}
+        self._tied, self._letters = {}, token["letter"].upper()
         self._add((pitch,), _length(token["length"]))
 
     def _on_chord(self, token: re.Match[str]) -> None:
@@ -157,9 +158,11 @@ class Parser:
         notes = list(NOTE_TOKEN.finditer(inside))
         if notes:
             pitches = {self._pitch(n["accidental"], n["letter"], n["octave"]): None for n in notes}
-            self._tied = {}
+            self._tied, self._letters = {}, "".join(n["letter"].upper() for n in notes)
             length = _length(notes[0]["length"]) * _length(token["chord_length"])
             self._add(tuple(pitches), length, "-" in inside)
+            if "-" in inside:
+                self._carry()
 
     def _on_rest(self, token: re.Match[str]) -> None:
         length = _length(token["rest_length"])
@@ -181,15 +184,17 @@ class Parser:
         self._end_bar()
 
     def _end_bar(self) -> None:
-        if self._tied:
-            self._tied = {k: v for k, v in self._in_bar.items() if k in self._tied}
         self._in_bar = {}
 
     def _on_tie(self, _: re.Match[str]) -> None:
-        last = self._last_sound()
-        if last is not None:
-            self.elements[last] = self.elements[last]._replace(tied=True)  # type: ignore[call-arg]
-            self._tied = dict(self._in_bar)
+        if self.elements and isinstance(last := self.elements[-1], Sound):
+            self.elements[-1] = last._replace(tied=True)
+            self._carry()
+
+    def _carry(self) -> None:
+        """A tie takes the accidentals of its notes over the bar line."""
+        in_bar = self._in_bar
+        self._tied = {letter: in_bar[letter] for letter in self._letters if letter in in_bar}
 
     def _on_tuplet(self, token: re.Match[str]) -> None:
         notes = int(token["p"])
@@ -199,23 +204,15 @@ class Parser:
             self._tuplet = (time / notes, int(token["r"] or 0) or notes)
 
     def _on_broken(self, token: re.Match[str]) -> None:
-        last = self._last_sound()
-        if last is None:
-            return
-        short = 0.5 ** min(len(token[0]), 3)
-        ours, theirs = (2 - short, short) if token[0][0] == ">" else (short, 2 - short)
-        sound = self.elements[last]
-        assert isinstance(sound, Sound)
-        self.elements[last] = sound._replace(length=sound.length * ours)
-        self._next_factor = theirs
+        if self.elements and isinstance(last := self.elements[-1], Sound):
+            short = 0.5 ** min(len(token[0]), 3)
+            ours, theirs = (2 - short, short) if token[0][0] == ">" else (short, 2 - short)
+            self.elements[-1] = last._replace(length=last.length * ours)
+            self._next_factor = theirs
 
     def _on_grace(self, token: re.Match[str]) -> None:
         notes = NOTE_TOKEN.finditer(token["ornament"])
         self._grace = tuple(self._pitch(n["accidental"], n["letter"], n["octave"]) for n in notes)
-
-    def _last_sound(self) -> int | None:
-        last = len(self.elements) - 1
-        return last if last >= 0 and isinstance(self.elements[last], Sound) else None
 
 
 _HANDLERS = {

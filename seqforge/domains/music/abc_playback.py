@@ -102,6 +102,8 @@ def played(elements: Sequence[Element]) -> list[Element]:
             place, turn, in_ending, repeated = start, turn + 1, False, True
             continue
         out.append(element)
+        if element.closes and element.endings and turn > 1 and turn not in element.endings:
+            place = _after_ending(elements, place)  # of an earlier turn than this, the last
         # where :| has no |: of its own, abc2midi goes back to the last double bar since a repeat
         ends_section = (
             element.double and repeated and not element.endings and (turn == 1 or in_ending)
@@ -136,6 +138,15 @@ def _ending(elements: Sequence[Element], place: int, turn: int) -> int | None:
             if element.opens:
                 return None
     return None
+
+
+def _after_ending(elements: Sequence[Element], place: int) -> int:
+    """Behind the bar line that ends the ending which begins at ``place``."""
+    for index in range(place, len(elements)):
+        element = elements[index]
+        if isinstance(element, Bar) and (element.closes or element.opens or element.double):
+            return index + 1
+    return len(elements)
 
 
 def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:

@@ -244,6 +244,8 @@ def _append(out: list[str], kept: str) -> None:
         if last and last != " " and not (after_bar or re.match(r"\[\d", last)):
             out.append(kept)
         return
+    if kept == "-" and (after_bar or re.match(r"\[\d", last)):
+        return  # nothing to tie; the digits of an ending would take it up
     if kept[0] in "|:" and last == " ":
         out.pop()
         last = out[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from seqforge.domains.music.keys import (
     PITCH_CLASS,
@@ -19,6 +19,7 @@ from seqforge.domains.music.notes import (
     TimeSignature,
     bar_length,
     bar_lines,
+    normalised,
     resampled,
     skyline,
 )
@@ -28,9 +29,9 @@ _UNIT = 12  # steps of L:1/8
 _BARS_A_LINE = 4
 _SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 
-# Steps between the places that a quarter is divided into, and what choosing them costs in steps:
-# sixteenths, eighth triplets, thirty-seconds, sixteenth triplets.
-_DIVISIONS = ((6, 0.0), (8, 1.0), (3, 2.5), (4, 3.0))
+_DIVISIONS = {6: 0.0, 8: 1.0, 3: 2.5, 4: 3.0}
+"""Steps between the places for onsets, and how much worse than sixteenths each reads: eighth
+triplets, thirty-seconds, sixteenth triplets. It counts where nothing fits exactly."""
 
 
 def to_abc(piece: Piece, closed: bool = True) -> str:
@@ -43,7 +44,7 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
         piece: Any piece.
         closed: Whether the text ends with a final bar line; else it can be gone on from.
     """
-    piece = resampled(piece, GRID)
+    piece = normalised(resampled(piece, GRID))
     melody = _tidied(skyline(piece.notes))
     key = _key(piece, melody)
     lines = list(bar_lines(piece, max(1, melody[-1].start + melody[-1].duration if melody else 1)))
@@ -95,16 +96,22 @@ def _tidied(melody: list[Note]) -> list[Note]:
 
 
 def _places(starts: list[int]) -> dict[int, int]:
-    quarters: dict[int, list[int]] = {}
-    for start in starts:
-        quarters.setdefault(start // GRID, []).append(start)
+    """Where each onset is written: a quarter is in eighth triplets, or its halves as they lie."""
     found: dict[int, int] = {}
-    for inside in quarters.values():
-        size = min(
-            _DIVISIONS, key=lambda d: d[1] + sum(abs(s - d[0] * round(s / d[0])) for s in inside)
-        )[0]
-        found.update({start: size * round(start / size) for start in inside})
+    for _, quarter in groupby(sorted(starts), key=lambda start: start // GRID):
+        inside = list(quarter)
+        halves = [list(half) for _, half in groupby(inside, key=lambda start: start // _UNIT)]
+        sizes = [min((6, 3, 4), key=lambda size: _cost(half, size)) for half in halves]
+        if _cost(inside, 8) < sum(map(_cost, halves, sizes)):
+            halves, sizes = [inside], [8]
+        for half, size in zip(halves, sizes, strict=True):
+            found.update({start: size * round(start / size) for start in half})
     return found
+
+
+def _cost(starts: list[int], size: int) -> float:
+    moved = sum(abs(start - size * round(start / size)) for start in starts)
+    return moved + _DIVISIONS[size] if moved else _DIVISIONS[size] / 100
 
 
 def _within(melody: list[Note], start: int, end: int, fill: bool) -> Iterator[_Sound]:

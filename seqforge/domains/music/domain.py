@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -39,6 +40,7 @@ class MusicDomain:
     """
 
     name: ClassVar[str] = "music"
+    unit: ClassVar[str] = "character"
     suffix: ClassVar[str] = ".mid"
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
     file_per_sample: ClassVar[bool] = True
@@ -74,6 +76,10 @@ class MusicDomain:
 
     def read(self, path: Path) -> Iterator[Record]:
         """A record a tune of an ABC file; one of a MIDI or MusicXML file."""
+        with _said(path):
+            yield from self._records(path)
+
+    def _records(self, path: Path) -> Iterator[Record]:
         if _kind(path) == "abc":
             for record in abc_files.read(path):
                 if self.code == "events":
@@ -97,10 +103,11 @@ class MusicDomain:
             if not source:
                 raise InputError("the prime is empty")
             return source
-        if _kind(source) == "abc":
-            symbols = abc_files.opened(next(abc_files.read(source)).symbols)
-            return self._events_of(symbols) if self.code == "events" else symbols
-        piece, _ = self._piece(source)
+        with _said(source):
+            if _kind(source) == "abc":
+                symbols = abc_files.opened(next(abc_files.read(source)).symbols)
+                return self._events_of(symbols) if self.code == "events" else symbols
+            piece, _ = self._piece(source)
         return events.encode(piece) if self.code == "events" else to_abc(piece, closed=False)
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
@@ -145,6 +152,12 @@ class MusicDomain:
         rows["samples without a note"] = sum(not d.piece.notes for d in ours)
         return rows
 
+    def fitted(self, symbols: str, vocabulary: Vocabulary) -> str:
+        """A prime in the symbols that a model knows, as far as leaving out can make it so."""
+        if self.code != "events":
+            return symbols
+        return events.fitted(symbols, frozenset(vocabulary.symbols))
+
     def decode(self, symbols: str) -> Decoded:
         """The notes that symbols stand for; any symbols."""
         if self.code == "events":
@@ -161,7 +174,7 @@ class MusicDomain:
         """The sample with at most so many bars after its prime."""
         drawn = sample.symbols[sample.prime_length :]
         if self.code == "events":
-            ends = [place for place, symbol in enumerate(drawn) if symbol == events.BAR]
+            ends = [place for place, symbol in enumerate(drawn, 1) if symbol == events.BAR]
         else:
             ends = [
                 end - sample.prime_length
@@ -189,18 +202,23 @@ class MusicDomain:
 
 def _kind(path: Path) -> str:
     """abc, midi or musicxml: by the first bytes, or the ending where they say nothing."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{path}: cannot be read ({reason})") from error
+    head = b""
+    with suppress(OSError), path.open("rb") as file:  # whoever reads it will say so
+        head = file.read(64)
     suffix = path.suffix.lower()
     if head.startswith((b"MThd", b"RIFF")) or suffix in (".mid", ".midi"):
         return "midi"
     if head.startswith((b"PK", b"<")) or suffix in (".musicxml", ".mxl", ".xml"):
         return "musicxml"
     return "abc"
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _full(decoded: Sequence[Decoded]) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import string
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 
 from seqforge.domains.music.notes import (
@@ -64,6 +65,7 @@ _TOKENS = {
     )
     for value, character in table.items()
 }
+_PITCHES, _LENGTHS, _ADVANCES = 0, 1, 2  # kinds, as the tables stand above
 
 
 def quantised(piece: Piece) -> Piece:
@@ -136,6 +138,28 @@ def _marks(piece: Piece) -> defaultdict[int, list[Note | str]]:
     for step, microseconds in piece.tempos:
         at[step].append(_TEMPO[_tempo_bin(microseconds)])
     return at
+
+
+def fitted(text: str, known: Collection[str]) -> str:
+    """The text in the tokens that a model knows, so that it can be gone on from.
+
+    An advance becomes a sum of known ones, a duration the nearest known. Velocities, programs,
+    tempos, keys and time signatures that are not known are left out; other symbols stay.
+    """
+    advances = [n for n, character in sorted(_ADVANCE.items(), reverse=True) if character in known]
+    lengths = [n for n, character in _LENGTH.items() if character in known]
+    out: list[str] = []
+    for character in text:
+        kind, value = _TOKENS.get(character, (_PITCHES, 0))
+        if character in known or kind == _PITCHES or (kind == _LENGTHS and not lengths):
+            out.append(character)
+        elif kind == _LENGTHS:
+            out.append(_LENGTH[min(lengths, key=lambda n: abs(n - value))])
+        elif kind == _ADVANCES:
+            for steps in advances:
+                out.append(_ADVANCE[steps] * (value // steps))
+                value %= steps
+    return "".join(out)
 
 
 def decode(text: str, steps_per_quarter: int) -> Decoded:

@@ -69,7 +69,7 @@ def parse_midi(data: bytes, steps_per_quarter: int, where: str) -> tuple[Piece, 
         file = mido.MidiFile(file=io.BytesIO(clean), clip=True)
     except _DAMAGED as error:
         raise InputError(
-            f"{where}: the MIDI data is damaged or cut off ({error or type(error).__name__}); "
+            f"{where}: the MIDI data is damaged or cut off ({_reason(error)}); "
             "save the file again from a music program"
         ) from error
     reader = _Reader(ticks_per_beat, steps_per_quarter, where)
@@ -78,11 +78,16 @@ def parse_midi(data: bytes, steps_per_quarter: int, where: str) -> tuple[Piece, 
     return reader.piece(), reader.note()
 
 
+def _reason(error: BaseException) -> str:
+    return "a track ends too early" if isinstance(error, EOFError) else " ".join(str(error).split())
+
+
 def _standard(data: bytes, where: str) -> tuple[bytes, int]:
     """The file with a header of six bytes and nothing but its tracks; and its ticks per beat.
 
     What is repaired: a RIFF wrapper or rubbish before the header, a longer header, chunks of other
-    kinds, a wrong count of tracks (mido reads 65535 as none), a format above 2.
+    kinds, a wrong count of tracks (mido reads 65535 as none), a track said to be longer than the
+    file, a format above 2.
     """
     start = data.find(b"MThd", 0, 1024)
     if start < 0 or len(data) < start + 14:
@@ -102,7 +107,8 @@ def _standard(data: bytes, where: str) -> tuple[bytes, int]:
     while place + 8 <= len(data):
         chunk, length = struct.unpack(">4sI", data[place : place + 8])
         if chunk == b"MTrk":
-            tracks.append(data[place : place + 8 + length])
+            events = data[place + 8 : place + 8 + length]
+            tracks.append(struct.pack(">4sI", chunk, len(events)) + events)
         place += 8 + length
     if not tracks:
         raise InputError(f"{where}: the MIDI file has no track")

@@ -40,12 +40,16 @@ def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
             piece, note = _piece(_expanded(score), steps_per_quarter)
     except Exception as error:  # music21 raises whatever its parts raise
         raise InputError(
-            f"{path}: music21 cannot read it as MusicXML ({error or type(error).__name__}); "
+            f"{path}: music21 cannot read it as MusicXML ({_reason(error)}); "
             "export it again from a notation program"
         ) from error
     if not 0 < len(piece.notes) <= MOST_NOTES:
         raise InputError(f"{path}: has {'too many notes' if piece.notes else 'no note in it'}")
     return piece, note
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _text(path: Path) -> str:

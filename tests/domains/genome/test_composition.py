@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from seqforge.domains.genome.composition import (
     kmer_frequencies,
     longest_orf,
 )
+from seqforge.domains.genome.similarity import copying
 from seqforge.domains.genome.similarity.kmers import encode, packed_kmers
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
@@ -121,15 +123,17 @@ def test_longest_open_reading_frame(bases, expected):
     training=st.text("ACGTN\n", max_size=120),
     cuts=st.lists(st.integers(0, 120), max_size=5),
     shared=st.integers(0, 100),
+    block=st.sampled_from([1, 1 << 20]),
 )
-def test_copying_equals_plain_sets(samples, held_out, training, cuts, shared):
+def test_copying_equals_plain_sets(samples, held_out, training, cuts, shared, block):
     """However the training data are cut into blocks, and with copies on both strands."""
     training += "".join(samples)[:shared] + "\n"
     training += "".join(held_out)[:shared].translate(COMPLEMENT)[::-1]
     places = [0, *sorted(min(cut, len(training)) for cut in cuts), len(training)]
     blocks = [training[a:b] for a, b in pairwise(places)]
 
-    report = copy_report(samples, held_out, blocks)
+    with patch.object(copying, "_BLOCK", block):
+        report = copy_report(samples, held_out, blocks)
 
     turned = training.translate(COMPLEMENT)[::-1]
     for k in (12, 16, 20, 24):

@@ -72,7 +72,7 @@ def _overlapping(blocks: Iterable[str], longest: int) -> Iterator[str]:
     Small ones are put together: a block is long beside what it shares.
     """
     held: list[str] = []
-    size, wanted = 0, max(_BLOCK, 4 * longest)
+    size, wanted = 0, max(_BLOCK, 2 * longest)
     fresh = False
     for block in blocks:
         for start in range(0, len(block), wanted):

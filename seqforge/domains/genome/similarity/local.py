@@ -7,14 +7,15 @@ the stretches are scanned by all cores.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
+from typing import Self
 
-from seqforge import __version__
+from seqforge.core.machine import usable_cores
 from seqforge.domains.genome.similarity.extraction import (
     Candidate,
     Found,
@@ -29,6 +30,7 @@ from seqforge.domains.genome.similarity.library import Entry, LibrarySize, measu
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.scanning import Backend, installed_backend
 from seqforge.domains.genome.similarity.statistics import effective_search_space
+from seqforge.version import __version__
 
 # Library letters that are read before they are scanned, and that one task of a thread scans.
 _BATCH, _TASK = 1 << 22, 1 << 18
@@ -54,7 +56,6 @@ def search(
         queries: Those without bases find nothing.
         library: FASTA or GenBank files, .gz too.
         parameters: Scores and limits; EBI's for blastn where None.
-        progress: Called now and then, from the calling thread.
         threads: All cores where None.
         backend: What scans; the quicker of what is installed where None.
 
@@ -66,26 +67,18 @@ def search(
     paths = [library] if isinstance(library, Path) else list(library)
     size = measure(paths)
     targets = [_Target(query, parameters, size, backend) for query in queries]
-    overlap = parameters.scoring.longest_span(max((len(q.bases) for q in queries), default=0))
-    cut = _Cut(max(backend.stretch, 2 * overlap), overlap)
-    done = 0
+    cut, stop, done = _Cut.of(queries, parameters, backend), Event(), 0
     pool = ThreadPoolExecutor(threads or usable_cores())
     try:
         for batch in _batches(read_library(paths)):
-            for letters in _search_batch(batch, targets, cut, pool):
+            for letters in _search_batch(batch, targets, cut, pool, stop):
                 done += letters
                 if progress is not None:
                     progress(done, size.letters)
     finally:
+        stop.set()  # Ctrl-C must not wait for what is already being scanned
         pool.shutdown(cancel_futures=True)
     return [target.result(paths, size, backend) for target in targets]
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Target:
@@ -190,6 +183,13 @@ class _Cut:
     size: int
     overlap: int
 
+    @classmethod
+    def of(cls, queries: Sequence[Query], parameters: SearchParameters, backend: Backend) -> Self:
+        """So that any alignment lies whole in one stretch."""
+        longest = max((len(query.bases) for query in queries), default=0)
+        overlap = parameters.scoring.longest_span(longest)
+        return cls(max(backend.stretch, 2 * overlap), overlap)
+
     def letters(self, part: Stretch, entry: Entry) -> int:
         """How many letters of a stretch the next one does not have."""
         whole = part.stop - part.start
@@ -211,7 +211,11 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def _search_batch(
-    batch: Sequence[Entry], targets: Sequence[_Target], cut: _Cut, pool: ThreadPoolExecutor
+    batch: Sequence[Entry],
+    targets: Sequence[_Target],
+    cut: _Cut,
+    pool: ThreadPoolExecutor,
+    stop: Event,
 ) -> Iterator[int]:
     """Scan some sequences, keep what is found; yields how many letters were done, in parts."""
     candidates: dict[tuple[int, int], list[Candidate]] = {}
@@ -221,6 +225,7 @@ def _search_batch(
         return [
             ((number, which), Candidate(strand.sign, part, end))
             for which, target in enumerate(targets)
+            if not stop.is_set()
             for strand in target.strands
             for (number, part), end in zip(task, strand.scanner.best_ends(parts), strict=True)
             if end.score >= target.cutoff

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from seqforge.domains.genome.similarity.scanning import Scoring
 
 _NEVER = np.int32(-(10**9))
+_OUTSIDE = 255  # beyond the ends of the hit
 
 # What led to the best score of a cell, as bits; GAP_HIT is a gap in the hit.
 _GAP_HIT, _GAP_QUERY, _OPENS_HIT, _OPENS_QUERY = (np.uint8(1 << bit) for bit in range(4))
@@ -83,8 +84,8 @@ def _extend(
         What led to each cell, (rows + 1, 2 width + 1), and the first cell with the score.
     """
     band, opening = 2 * width + 1, np.int32(scoring.gap_open + scoring.gap_extend)
-    extension, penalty = np.int32(scoring.gap_extend), np.int32(scoring.penalty)
-    padded = np.full(len(hit) + len(query) + band + 1, 255, np.uint8)
+    extension = np.int32(scoring.gap_extend)
+    padded = np.full(len(hit) + len(query) + band + 1, _OUTSIDE, np.uint8)
     padded[width + 1 : width + 1 + len(hit)] = np.frombuffer(hit, np.uint8)
     ramp = np.arange(band, dtype=np.int32) * extension
     table = np.zeros((len(query) + 1, band), np.uint8)
@@ -94,9 +95,7 @@ def _extend(
     gap_query = np.empty(band, np.int32)
     for row, letter in enumerate(query, 1):
         facing = padded[row : row + band]
-        matched = (facing == letter) & (letter != ord("N"))
-        paired = best[:-1] + np.where(matched, np.int32(scoring.reward), penalty)
-        paired[facing == 255] = _NEVER
+        paired = best[:-1] + _pair_scores(letter, facing, scoring)
         opened, extended = best[1:] - opening, gap_hit[1:] - extension
         gap_hit[:-1] = np.maximum(opened, extended)
         above = np.maximum(paired, gap_hit[:-1])
@@ -105,8 +104,8 @@ def _extend(
         np.maximum.accumulate((above + ramp)[:-1], out=gap_query[1:])
         gap_query[1:] -= ramp[1:] + scoring.gap_open
         best[:-1] = np.maximum(above, gap_query)
-        np.maximum(best, _NEVER, out=best)
-        np.maximum(gap_hit, _NEVER, out=gap_hit)
+        for scores in (best, gap_hit):  # what is impossible must not sink out of 32 bits
+            np.maximum(scores, _NEVER, out=scores)
         table[row] = _GAP_HIT * (gap_hit[:-1] > paired) | _GAP_QUERY * (gap_query > above)
         table[row] |= _OPENS_HIT * (opened >= extended)
         table[row, 1:] |= _OPENS_QUERY * (gap_query[1:] == above[:-1] - opening)
@@ -114,6 +113,14 @@ def _extend(
         if len(reached):
             return table, (row, row + int(reached[0]) - width)
     return table, None
+
+
+def _pair_scores(letter: int, facing: NDArray[np.uint8], scoring: Scoring) -> NDArray[np.int32]:
+    """What one letter of the query scores with each of those it faces."""
+    matched = (facing == letter) & (letter != ord("N"))
+    scores = np.where(matched, np.int32(scoring.reward), np.int32(scoring.penalty))
+    scores[facing == _OUTSIDE] = _NEVER // 2
+    return scores
 
 
 def _walk(table: NDArray[np.uint8], row: int, column: int, width: int) -> list[tuple[bool, bool]]:

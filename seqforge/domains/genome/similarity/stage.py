@@ -1,0 +1,109 @@
+"""From files of samples to hits on disk, and what a page says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqforge.core.files import make_folder, write_atomically
+from seqforge.domains.genome.fasta import read_sequences
+from seqforge.domains.genome.similarity.hits import SearchResult
+from seqforge.domains.genome.similarity.local import search
+from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.reports import (
+    format_alignments,
+    format_evalue,
+    format_table,
+    write_hits,
+)
+from seqforge.errors import InputError
+
+_NOTABLE = 1e-3
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a search of some samples found."""
+
+    results: tuple[SearchResult, ...]
+    files: tuple[Path, ...]
+    """hits.tsv, hits.json, alignments.txt."""
+
+    def table(self) -> str:
+        """For each sample a table shaped like EBI's."""
+        return "\n".join(format_table(result) for result in self.results)
+
+    def summary(self) -> dict[str, Any]:
+        """``library``, ``library_length``, ``sentence`` and the best hit of each sample."""
+        first = self.results[0]
+        return {
+            "library": first.database,
+            "library_length": first.database_length,
+            "sentence": self.sentence(),
+            "table": [_row(result) for result in self.results],
+        }
+
+    def sentence(self) -> str:
+        """What was found, in one sentence; an E-value stands beside the library's length."""
+        first = self.results[0]
+        best = [r.best_evalue for r in self.results if r.best_evalue is not None]
+        found = sum(evalue <= _NOTABLE for evalue in best)
+        of = f"{found} of {len(self.results)} samples have a hit with E <= {_NOTABLE:g}"
+        where = f"in {first.database} ({first.database_length:,} bases)"
+        least = f"; the smallest E is {format_evalue(min(best))}" if best else ""
+        return f"{of} {where}{least}"
+
+
+def search_files(
+    samples: Sequence[Path],
+    against: Sequence[Path],
+    folder: Path,
+    parameters: SearchParameters | None = None,
+    progress: Callable[[float, float, str], None] = lambda done, total, what: None,
+) -> Report:
+    """Search every sequence of some FASTA files in a library, and keep what is found.
+
+    Raises:
+        InputError: If a file cannot be used or holds no sequence.
+        ConfigError: For scores without statistics.
+    """
+    queries = list(_queries(samples))
+    if not any(query.bases for query in queries):
+        names = ", ".join(map(str, samples))
+        raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
+    results = search(
+        queries,
+        list(against),
+        parameters,
+        lambda done, total: progress(done, total, f"{len(queries)} sequences, both strands"),
+    )
+    files = write_hits(results, make_folder(folder))
+    alignments = folder / "alignments.txt"
+    write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
+    return Report(tuple(results), (*files, alignments))
+
+
+def _queries(files: Sequence[Path]) -> Iterable[Query]:
+    """Sequences by name; those of several files say which they come from."""
+    for path in files:
+        prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""
+        for record in read_sequences(path):
+            yield Query(prefix + record.name, record.symbols)
+
+
+def _row(result: SearchResult) -> dict[str, Any]:
+    row: dict[str, Any] = {"sample": result.query_id, "length": result.query_length}
+    if not result.hits:
+        return {**row, "hit": "none", "score (bits)": None, "identities %": None, "E()": None}
+    hit = min(result.hits, key=lambda hit: hit.hsps[0].evalue)
+    hsp = hit.hsps[0]
+    strand = "+" if hsp.query_strand == hsp.hit_strand else "-"
+    return {
+        **row,
+        "hit": f"{hit.id}:{hsp.hit_start:,}-{hsp.hit_end:,} ({strand})",
+        "score (bits)": round(hsp.bit_score, 1),
+        "identities %": round(hsp.identity, 1),
+        "E()": format_evalue(hsp.evalue),
+    }

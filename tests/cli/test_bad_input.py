@@ -1,0 +1,184 @@
+"""Bad input: one sentence that names file, place and remedy; exit code 1; nothing lost."""
+
+import gzip
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from tests.cli.conftest import small
+
+BAD = {
+    "an empty text": ("text", "x.txt", b"", r"x\.txt: is empty; give a file with text"),
+    "a binary given as text": (
+        "text", "x.txt", b"ab\0cd", r"x\.txt: holds a zero byte at offset 2.*--bytes",
+    ),
+    "text that is not UTF-8": (
+        "text", "x.txt", b"caf\xe9 ol\xe9" * 99, r"x\.txt: byte 0xe9 at offset 3 is not UTF-8.*--bytes",
+    ),
+    "half a .gz": ("text", "x.txt.gz", gzip.compress(b"words " * 999)[:40], r"not a whole \.gz"),
+    "no .gz at all": ("text", "x.txt.gz", b"words", r"not a whole \.gz"),
+    "an empty FASTA": ("genome", "x.fa", b"", r"x\.fa: is empty; give a FASTA file"),
+    "headers alone": ("genome", "x.fa", b">a\n>b\n", r"x\.fa: holds no bases to learn from"),
+    "N alone": ("genome", "x.fa", b">a\nNNNN\n", r"x\.fa: holds no bases to learn from"),
+    "no FASTA at all": (
+        "genome", "x.fa", b"hello there", r"neither FASTA nor GenBank: it begins with 'hello there'",
+    ),
+    "a MIDI given as FASTA": ("genome", "x.fa", b"MThd\0\0\0\6\0\1", r"x\.fa: is a MIDI file"),
+    "protein given as a genome": (
+        "genome", "x.fa", b">p\nACDEF\nMKLV\n", r"x\.fa:2: 'E' is not a nucleotide.*protein",
+    ),
+    "protein of nucleotide letters": (
+        "genome", "x.fa", b">p\n" + b"MSTNGKVHDRWY" * 50, r"most letters are not.*protein",
+    ),
+    "an input too small": (
+        "genome", "x.fa", b">a\n" + b"ACGT" * 100,
+        r"400 symbols, which leaves 20 for valid.*give 2,000 symbols or more",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("domain", "name", "content", "message"), BAD.values(), ids=BAD)
+def test_a_file_that_cannot_be_used(seqforge, tmp_path, domain, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    result = seqforge("run", domain, "--input", path, *small(tmp_path / "run"))
+
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (sentence,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert __import__("re").search(message, sentence), said
+    assert path.read_bytes() == content
+
+
+def test_a_refused_file_is_listed_and_the_run_goes_on_with_the_others(seqforge, tmp_path, text_file):
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\0")
+
+    result = seqforge("train", "text", tmp_path, *small(tmp_path / "out" / "run"))
+
+    assert result.exit_code == 0, result.stderr
+    assert "read 1 of 2 files" in result.stderr
+    table = (tmp_path / "out" / "run" / "ingest.tsv").read_text().splitlines()
+    assert table[0].split("\t") == ["file", "status", "reason", "records", "symbols"]
+    assert [row.split("\t")[1] for row in table[1:]] == ["refused", "kept"]
+    assert "zero byte at offset 2" in table[1]
+
+
+def test_when_every_file_is_refused_the_table_is_still_written(seqforge, tmp_path):
+    for name in ("a.fa", "b.fa"):
+        (tmp_path / name).write_text("no\n")
+
+    result = seqforge("run", "genome", "--fasta", tmp_path, *small(tmp_path / "run"))
+
+    assert result.exit_code == 1
+    assert "and 1 more files, each listed in ingest.tsv" in result.stderr
+    assert (tmp_path / "run" / "ingest.tsv").read_text().count("refused") == 2
+
+
+def test_a_folder_without_usable_files(seqforge, tmp_path):
+    (tmp_path / "tunes").mkdir()
+    (tmp_path / "tunes" / "x.jpg").touch()
+
+    result = seqforge("run", "genome", "--fasta", tmp_path / "tunes", *small(tmp_path / "run"))
+
+    assert result.exit_code == 1
+    assert "tunes: no file for genome in this folder (.fa, .fasta" in result.stderr
+    assert not (tmp_path / "run").exists(), "what fails at once leaves nothing behind"
+
+
+def test_an_output_folder_that_is_a_file(seqforge, tmp_path, text_file):
+    result = seqforge("run", "text", "--input", text_file, *small(text_file))
+
+    assert result.exit_code == 1
+    assert "text.txt: is a file, and a folder is needed there; choose another --out" in result.stderr
+
+
+def test_an_output_folder_full_of_other_things(seqforge, tmp_path, text_file):
+    result = seqforge("run", "text", "--input", text_file, *small(tmp_path))
+
+    assert result.exit_code == 1
+    assert "holds other files and no run" in result.stderr
+
+
+def test_rna_is_read_as_dna_and_that_is_said(seqforge, tmp_path):
+    (tmp_path / "rna.fa").write_text(">r\n" + "ACGU" * 1000)
+
+    result = seqforge("train", "genome", tmp_path / "rna.fa", *small(tmp_path / "run"))
+
+    assert result.exit_code == 0, result.stderr
+    assert "1000 U read as T" in result.stderr
+    assert "1000 U read as T" in (tmp_path / "run" / "ingest.tsv").read_text()
+
+
+def damage(path, how):
+    whole = path.read_bytes()
+    if how == "cut short":
+        path.write_bytes(whole[:-100])
+    elif how == "tampered with":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    elif how == "of another format":
+        path.write_bytes(whole.replace(b'\\"format\\":1', b'\\"format\\":7'))
+    elif how == "foreign":
+        save_file({"w": np.zeros(3)}, path)
+    elif how == "empty":
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("cut short", "is not a whole .safetensors file"), ("tampered with", "was changed after"),
+     ("of another format", "changed after|format 7"), ("foreign", "not written by seqforge"),
+     ("empty", "is not a whole")],
+)  # fmt: skip
+def test_a_model_file_that_cannot_be_used(seqforge, tmp_path, text_file, how, message):
+    seqforge("train", "text", text_file, *small(tmp_path / "run"))
+    damage(tmp_path / "run" / "model.safetensors", how)
+
+    for command in (["sample"], ["models", "show"]):
+        result = seqforge(*command, tmp_path / "run" / "model.safetensors")
+        assert result.exit_code == 1
+        assert __import__("re").search(message, " ".join(result.stderr.split()))
+
+
+def test_a_prime_with_an_unknown_symbol_names_it(seqforge, tmp_path, text_file):
+    seqforge("train", "text", text_file, *small(tmp_path / "run"))
+
+    result = seqforge("sample", tmp_path / "run", "--prime", "the Zebra")
+
+    assert result.exit_code == 1
+    assert "the prime: 'Z' (U+005A) at position 5 is not a symbol of this model" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sample", "x", "-t", "-1"), ("sample", "x", "-n", "0"), ("sample", "x", "--top-p", "2"),
+     ("sample", "x", "--length", "5", "--max-length", "5"), ("sample",), ("run",), ("nonsense",),
+     ("run", "text", "--colour", "red"), ("sample", "x", "-t", "nan")],
+)  # fmt: skip
+def test_wrong_usage_exits_with_two(seqforge, arguments):
+    assert seqforge(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "training.seq_length=3"], "training.seq_length: there is no such setting"),
+        (["--set", "training"], "write key.path=value"),
+        (["--split", "90/5"], "data.split: a split is train/valid/test"),
+        (["--budget", "soon"], "training.budget: a budget is 90s, 10m"),
+        (["--learning-rate", "0"], "training.learning_rate: Input should be greater than 0"),
+        (["--separator", "@@@"], "the separator '@@@' does not occur in it"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(seqforge, tmp_path, text_file, options, message):
+    result = seqforge("run", "text", "--input", text_file, "--out", tmp_path / "run", *options)
+
+    assert result.exit_code == 1
+    assert message in " ".join(result.stderr.split())
+
+
+def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
+    assert "there are genome, music, text" in " ".join(seqforge("run", "nonsense").stderr.split())
+    assert "is no bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())

@@ -1,0 +1,271 @@
+"""Runs from files to a page: what they leave, and that they can be stopped at any moment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+
+import pytest
+
+from seqforge.core.checkpoint import load_checkpoint
+from tests.cli.conftest import small, wait_for
+from tests.conftest import missing
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run on text, made once."""
+    from typer.testing import CliRunner
+
+    from seqforge.cli.app import app
+    from tests.cli.conftest import TEXT
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "text.txt").write_text(TEXT)
+    arguments = ["run", "text", "--input", folder / "text.txt", *small(folder / "run")]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return folder / "run", result
+
+
+def test_a_run_leaves_what_the_contract_names(finished):
+    run, result = finished
+
+    assert {path.name for path in run.iterdir()} >= {
+        "config.toml", "ingest.tsv", "model.safetensors", "resume.safetensors", "metrics.jsonl",
+        "tensorboard", "samples", "summary.json", "report.html",
+    }  # fmt: skip
+    assert sorted(path.name for path in (run / "samples").iterdir()) == [
+        "samples-t0.5.txt", "samples-t0.8.txt", "samples-t1.0.txt",
+    ]  # fmt: skip
+    assert "report: " in result.stdout
+    assert "training ..." in result.stderr
+    assert "training" not in result.stdout, "progress goes to stderr, results to stdout"
+
+
+def test_the_summary_has_the_numbers_of_the_page(finished):
+    summary = json.loads((finished[0] / "summary.json").read_text())
+
+    assert summary["domain"] == "text"
+    assert summary["symbols"]["train"] > summary["symbols"]["valid"] > 0
+    assert summary["parameters"] == 2803
+    for part in ("valid", "test"):
+        bits = summary["bits_per_symbol"][part]
+        assert summary["perplexity"][part] == pytest.approx(2**bits, rel=1e-3)
+    counted = summary["baselines"]
+    assert counted["order_k"] == min(counted["orders"].values())
+    assert counted["order_k"] < counted["uniform"]
+    assert set(counted["compressors"]) == {"zlib", "bz2", "lzma"}
+    assert summary["speed"]["train_symbols_per_second"] > 0
+    assert summary["speed"]["sample_symbols_per_second"] > 0
+    assert summary["peak_memory_mb"] > 10
+    assert summary["versions"]["torch"].startswith("2.")
+    assert [row["temperature"] for row in summary["samples"]] == [0.5, 0.8, 1.0]
+    assert "words known from training (share)" in summary["report"]
+
+
+def test_the_page_opens_offline(finished):
+    page = (finished[0] / "report.html").read_text()
+    loads = []
+
+    class Loads(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            loads.extend(
+                value for name, value in attributes
+                if name in ("src", "href", "xlink:href") and "://" in (value or "")
+            )  # fmt: skip
+
+    Loads().feed(page)
+    assert loads == []
+    assert json.loads((finished[0] / "summary.json").read_text())["command"] in page
+
+
+def test_the_model_file_alone_is_enough_to_sample(finished, seqforge, tmp_path):
+    lone = tmp_path / "copied.safetensors"
+    lone.write_bytes((finished[0] / "model.safetensors").read_bytes())
+
+    first, again = (seqforge("sample", lone, "--length", 80, "--seed", 4) for _ in range(2))
+
+    assert first.exit_code == 0, first.stderr
+    assert first.stdout == again.stdout
+    assert len(first.stdout.rstrip("\n")) in (79, 80)
+    card = load_checkpoint(lone).card
+    summary = json.loads((finished[0] / "summary.json").read_text())
+    assert card.provenance.bits_per_symbol == summary["bits_per_symbol"]
+
+
+def test_a_finished_run_says_so_and_does_nothing(finished, seqforge):
+    run, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.name != ".lock"}
+
+    result = seqforge("run", "text", *small(run))
+
+    assert result.exit_code == 0, result.stderr
+    assert "this run is finished; nothing is left to do" in result.stderr
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.name != ".lock"} == before
+
+
+def test_other_settings_or_other_input_on_the_same_folder_are_refused(
+    finished, seqforge, tmp_path
+):
+    run, _ = finished
+    result = seqforge("run", "text", *small(run), "--seed", 9)
+    assert result.exit_code == 1
+    assert "training.seed: 0 and 9" in " ".join(result.stderr.split())
+
+
+def test_the_config_of_a_run_is_a_recipe_that_repeats_it(finished, seqforge, tmp_path):
+    run, _ = finished
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert config["training"]["seed"] == 0
+    assert config["made"]["sha256"]
+
+    result = seqforge("run", run / "config.toml", "--out", tmp_path / "again")
+
+    assert result.exit_code == 0, result.stderr
+    ours, theirs = (load_checkpoint(r / "model.safetensors") for r in (run, tmp_path / "again"))
+    assert all(ours.weights[k].tobytes() == theirs.weights[k].tobytes() for k in ours.weights)
+    for sample in sorted((run / "samples").iterdir()):
+        head = (tmp_path / "again" / "samples" / sample.name).read_text()
+        assert head == sample.read_text()
+
+
+def test_json_prints_one_document_and_nothing_else(seqforge, tmp_path, text_file):
+    result = seqforge("run", "text", "--input", text_file, *small(tmp_path / "run"), "--json")
+
+    assert json.loads(result.stdout)["domain"] == "text"
+    assert result.stderr == ""
+
+
+def long(out):
+    return small(out)[:3] + ["100000steps"] + small(out)[4:]
+
+
+def test_two_runs_on_one_folder_are_refused_by_a_lock(seqforge, start, tmp_path, text_file):
+    first = start("run", "text", "--input", text_file, *long(tmp_path / "run"))
+    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or first.poll() is not None)
+
+    second = seqforge("run", "text", "--input", text_file, *long(tmp_path / "run"))
+
+    assert second.exit_code == 1
+    assert "another seqforge is working in it" in " ".join(second.stderr.split())
+    assert first.poll() is None
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_from_outside_everything_is_saved(start, tmp_path, text_file, kind):
+    process = start("run", "text", "--input", text_file, *long(tmp_path / "run"))
+    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or process.poll() is not None)
+    process.send_signal(kind)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130, said
+    assert f"go on with: seqforge run text --out {tmp_path / 'run'} --resume" in said
+    assert "Traceback" not in said
+    assert (tmp_path / "run" / "resume.safetensors").exists()
+
+
+def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
+    seqforge, start, tmp_path, text_file
+):
+    """SIGKILL again and again, from the first file on; the end is that of an undisturbed run."""
+    size = [*small(tmp_path / "run")[2:], "--budget", "120steps", "--set", "training.evaluations=40",
+            "--dropout", "0.2", "--lanes", "2"]  # fmt: skip
+    run = tmp_path / "run"
+    kills = 0
+    for milliseconds in range(0, 2400, 300):
+        process = start("run", "text", "--input", text_file, "--out", run, *size)
+        wait_for(lambda p=process: (run / "ingest.tsv").exists() or p.poll() is not None)
+        try:
+            process.wait(milliseconds / 1000)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert kills >= 3
+
+    last = seqforge("run", "text", "--input", text_file, "--out", run, *size, "--resume")
+    whole = seqforge("run", "text", "--input", text_file, "--out", tmp_path / "whole", *size)
+
+    assert last.exit_code == whole.exit_code == 0, last.stderr + whole.stderr
+    ours, theirs = (load_checkpoint(f / "model.safetensors") for f in (run, tmp_path / "whole"))
+    assert all(ours.weights[k].tobytes() == theirs.weights[k].tobytes() for k in ours.weights)
+    steps = [
+        [json.loads(line)["step"] for line in (f / "metrics.jsonl").read_text().splitlines()]
+        for f in (run, tmp_path / "whole")
+    ]
+    assert steps[0] == steps[1] == list(range(3, 121, 3))
+
+
+def test_resume_alone_takes_the_newest_unfinished_run(seqforge, start, text_file):
+    process = start("run", "text", "--input", text_file, *long("runs/text-1"))
+    wait_for(lambda: os.path.exists("runs/text-1/resume.safetensors") or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    again = start("run", "text", "--resume")
+    wait_for(lambda: not _idle(again))
+    again.send_signal(signal.SIGINT)
+    _, said = again.communicate(timeout=60)
+
+    assert "going on with runs/text-1" in said
+    assert "going on from step" in said
+
+
+def _idle(process):
+    """Whether the run has not begun to train yet: its lock is held from there on."""
+    state = os.path.join("runs", "text-1", "resume.safetensors")
+    stamp = os.stat(state).st_mtime_ns
+    if not hasattr(process, "first_stamp"):
+        process.first_stamp = stamp
+    return process.poll() is None and stamp == process.first_stamp
+
+
+def test_resume_with_nothing_saved_starts_afresh(seqforge, text_file):
+    result = seqforge("train", "text", text_file, *small("x")[2:], "--resume")
+
+    assert result.exit_code == 0, result.stderr
+    assert "no unfinished run of text was found; starting afresh" in result.stderr
+    assert len(os.listdir("runs")) == 1
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(seqforge, tmp_path, text_file):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        missing("the right to mount a small file system")
+    try:
+        full = seqforge("run", "text", "--input", text_file, *small(disk / "run"))
+        assert full.exit_code == 1
+        assert "the disk is full; free some space and go on with --resume" in " ".join(
+            full.stderr.split()
+        )
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        again = seqforge("run", "text", "--input", text_file, *small(disk / "run"), "--resume")
+        assert again.exit_code == 0, again.stderr
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_train_leaves_the_same_folder_without_samples_and_page(seqforge, tmp_path, text_file):
+    result = seqforge("train", "text", text_file, *small(tmp_path / "run"))
+
+    assert result.exit_code == 0, result.stderr
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"model.safetensors", "summary.json", "metrics.jsonl", "ingest.tsv"} <= names
+    assert not names & {"samples", "similarity", "report.html"}
+
+
+def test_standard_input_is_learnt_from_too(tmp_path):
+    command = [sys.executable, "-m", "seqforge", "run", "text", "--input", "-",
+               *map(str, small(tmp_path / "run"))]  # fmt: skip
+    result = subprocess.run(
+        command, input="to be or not to be " * 500, text=True, capture_output=True, check=False
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["symbols"]["train"] == 8550

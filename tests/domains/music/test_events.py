@@ -1,0 +1,107 @@
+"""The events code: exact both ways, and total."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.domains.music import events
+from seqforge.domains.music.midi import midi_bytes, parse_midi, read_midi
+from seqforge.domains.music.notes import Note, Piece, TimeSignature, normalised
+
+from .conftest import few, pieces
+
+ALPHABET = "".join(events._TOKENS) + "|~+"
+
+
+@few
+@given(piece=pieces())
+def test_decoding_undoes_encoding(piece):
+    text = events.encode(piece)
+
+    decoded = events.decode(text, piece.steps_per_quarter)
+
+    assert decoded.piece == events.quantised(piece)
+    assert decoded.skipped == 0
+    assert decoded.bars == decoded.full_bars or len(decoded.piece.time_signatures) > 1
+
+
+@few
+@given(piece=pieces())
+def test_what_is_quantised_stays_as_it_is(piece):
+    once = events.quantised(piece)
+    assert events.quantised(once) == once
+    assert normalised(once) == once
+
+
+@few
+@given(text=st.text(st.sampled_from(ALPHABET + "xq€\n"), max_size=200))
+def test_any_text_decodes_and_its_piece_is_said_again(text):
+    piece = events.decode(text, 24).piece
+
+    assert events.decode(events.encode(piece), 24).piece == piece
+    if piece.notes:
+        assert parse_midi(midi_bytes(piece), 24, "x.mid")[0] == piece
+
+
+@few
+@given(text=st.text(max_size=60))
+def test_characters_that_are_no_tokens_are_counted_and_change_nothing(text):
+    kept = "".join(character for character in text if character in ALPHABET)
+
+    whole, clean = events.decode(text, 24), events.decode(kept, 24)
+
+    assert whole.piece == clean.piece
+    assert whole.skipped == len(text) - len(kept)
+
+
+def test_real_files_survive_text_and_midi(midi_files):
+    for path in midi_files:
+        piece, _ = read_midi(path, 24)
+        text = events.encode(piece)
+        decoded = events.decode(text, 24)
+        back, note = parse_midi(midi_bytes(decoded.piece), 24, path.name)
+
+        assert decoded.piece == events.quantised(piece), path.name
+        assert decoded.bars == decoded.full_bars > 0, path.name
+        assert back == decoded.piece, path.name
+        assert note == ""
+        assert events.encode(back) == text
+
+
+@few
+@given(piece=pieces())
+def test_fitting_to_what_is_known_already_changes_nothing(piece):
+    text = events.encode(piece)
+    assert events.fitted(text, ALPHABET) == text
+
+
+def test_a_prime_is_fitted_to_the_tokens_that_a_model_knows():
+    """Velocity and tempo fall away, 30 steps become 24 and 6, and 23 steps of a note 24."""
+    notes = (Note(60, 40, 0, 23), Note(62, 40, 30, 24))
+    text = events.encode(Piece(notes))
+
+    fitted = events.fitted(text, "RT4-.╃")
+
+    assert fitted == "╃R4-.T4"
+
+
+def test_every_token_is_a_printable_character_of_its_own():
+    assert len(ALPHABET) == len(set(ALPHABET)) == 128 + 96 + 96 + 32 + 129 + 63 + 30 + 224 + 3
+    assert ALPHABET.isprintable()
+
+
+def test_a_scale_with_a_pickup_reads_like_this():
+    """A quarter of pick-up, then 3/4 in quarters; middle C is R."""
+    notes = tuple(Note(p, 80, 24 * i, 24) for i, p in enumerate((60, 62, 64, 65, 67)))
+    piece = Piece(notes, time_signatures=(TimeSignature(0, 3, 4),), pickup=24)
+
+    text = events.encode(piece)
+
+    assert text == "╂≩∩R4-~T-V-W-|Y".replace("≩∩", "∩").replace("∩", chr(0x2200 + 41))
+
+
+@pytest.mark.parametrize("text", ["A" + "+" * 10_000, "A" + events._ADVANCE[96] * 10_000 + "A"])
+def test_nothing_is_placed_beyond_what_readers_of_midi_take(text):
+    assert events.decode(text, 24).piece.end <= 2 * 20_000 * 24
