@@ -11,25 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge.core.checkpoint import Provenance, load_checkpoint
+from seqforge.core.checkpoint import Provenance
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import PARTS, Corpus
-from seqforge.core.domain import Domain, Sample, Searches
+from seqforge.core.domain import Domain, Searches
 from seqforge.core.files import make_folder, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.errors import ConfigError, RunError
 from seqforge.recipes import Recipe, find_recipe
 from seqforge.registry import options_of
 from seqforge.runs import RunFolder, new_folder, newest_unfinished, now
 from seqforge.stages.baselines import baselines
+from seqforge.stages.drawing import draw
 from seqforge.stages.reading import Inputs, gather, read_corpus
 from seqforge.stages.summary import summarise
 from seqforge.version import __version__
 from seqforge.watching import Watcher
-
-_SHOWN = 2500  # characters of samples that the page shows at each temperature
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,10 @@ class Pipeline:
         sampled: dict[str, Any] = {}
         similarity: dict[str, Any] = {}
         if not self.order.only_train:
-            sampled = self._stage("sampling", lambda: self._sample(corpus))
+            sampled = self._stage(
+                "sampling",
+                lambda: draw(self.folder, self.config, self.domain, corpus, self.watcher),
+            )
             if isinstance(self.domain, Searches) and self.config.search.backend != "off":
                 similarity = self._stage("searching", self._search)
         stages = {
@@ -178,7 +179,9 @@ class Pipeline:
         refused = [line for line in lines if line.status == "refused"]
         files = f"{len(lines) - len(refused)} of {len(lines)} files"
         sizes = ", ".join(f"{corpus.part(part).symbols:,} {part}" for part in PARTS)
-        self.watcher.note(f"read {files}: {sizes} symbols, {len(corpus.vocabulary)} different")
+        self.watcher.note(
+            f"read {files}: {sizes} symbols, {len(corpus.vocabulary.symbols)} different"
+        )
         if refused:
             self.watcher.note(
                 f"{len(refused)} files refused, each with its reason in {self.folder.ingest}; "
@@ -222,60 +225,6 @@ class Pipeline:
         return {
             "bits_per_symbol": found,
             "baselines": baselines(corpus, self.domain, self.watcher),
-        }
-
-    def _sample(self, corpus: Corpus) -> dict[str, Any]:
-        checkpoint = load_checkpoint(self.folder.model)
-        sampler = Sampler(checkpoint, self.domain.constraint(corpus.vocabulary))
-        make_folder(self.folder.samples)
-        wanted, rows, shown = self.config.sampling, [], []
-        everything: list[Sample] = []
-        seconds = 0.0
-        for done, temperature in enumerate(wanted.temperatures):
-            self.watcher.advance(done, len(wanted.temperatures), f"temperature {temperature}")
-            began = time.perf_counter()
-            samples = list(
-                sampler.draw(
-                    wanted.count,
-                    SamplingOptions(
-                        temperature=temperature,
-                        length=wanted.length,
-                        exact_length=wanted.exact_length,
-                        seed=self.config.training.seed,
-                    ),
-                )
-            )
-            seconds += time.perf_counter() - began
-            files = self.domain.write(samples, self._sample_path(temperature))
-            rows.append(self._sample_row(files, temperature, samples))
-            text = "\n".join(self.domain.show(sample) for sample in samples)
-            shown.append({**rows[-1], "text": text[:_SHOWN]})
-            everything += samples
-        symbols = sum(len(sample.symbols) for sample in everything)
-        self.watcher.advance(1, 1, "measuring the samples")
-        return {
-            "samples": rows,
-            "shown": shown,
-            "sample_symbols_per_second": round(symbols / seconds, 1),
-            "report": self.domain.report(everything, corpus),
-        }
-
-    def _sample_path(self, temperature: float) -> Path:
-        stem = f"t{temperature}" if self.domain.file_per_sample else f"samples-t{temperature}"
-        return self.folder.samples / (stem + self.domain.suffix)
-
-    def _sample_row(
-        self, files: Sequence[Path], temperature: float, samples: Sequence[Sample]
-    ) -> dict[str, Any]:
-        known = [s.mean_log_prob for s in samples if s.mean_log_prob is not None]
-        names = [str(path.relative_to(self.folder.path)) for path in files]
-        mean = -sum(known) / len(known) / 0.6931471805599453 if known else None
-        return {
-            "file": names[0] if names else None,
-            "files": names,
-            "temperature": temperature,
-            "count": len(samples),
-            "mean_bits": None if mean is None else round(mean, 4),
         }
 
     def _search(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import gzip
 import itertools
 import math
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.ngram import ngram_bits, thin
-
-SHARED = Path(__file__).parents[3] / "shared"
-CHR2R = SHARED / "data" / "genome" / "dm3-chr2R.fa.gz"
-SHAKESPEARE = SHARED / "data" / "text" / "tinyshakespeare.txt.gz"
 
 
 class PlainWittenBell:
@@ -69,7 +64,6 @@ def cases(draw):
     return np.array(train, dtype), np.array(held_out, dtype), segments, vocab_size, mirror
 
 
-@settings(deadline=None)
 @given(cases())
 def test_it_is_the_formula(case):
     train, held_out, segments, vocab_size, mirror = case
@@ -100,7 +94,6 @@ def test_it_is_the_formula_where_codes_fill_their_integer(vocab_size, highest, m
     assert result.bits[few] == pytest.approx(rarely.bits(held_out, segments, few))
 
 
-@settings(deadline=None)
 @given(cases(), st.integers(0, 5))
 def test_the_probabilities_of_all_symbols_sum_to_one(case, order):
     train, context, _, vocab_size, mirror = case
@@ -167,7 +160,7 @@ def test_nothing_to_score_is_an_error():
         ngram_bits(train, train, [(0, 0, 2)], 2, orders=[70])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 60_000), min_size=1, max_size=8), st.integers(1, 100_000))
 def test_thinning_takes_about_the_limit_and_keeps_the_view_back(lengths, limit):
     segments, at = [], 0
@@ -187,10 +180,9 @@ def test_thinning_takes_about_the_limit_and_keeps_the_view_back(lengths, limit):
     )
 
 
-@pytest.mark.skipif(not CHR2R.exists(), reason=f"needs {CHR2R.name} beside the repository")
-def test_a_fly_chromosome_costs_what_was_measured_before():
+def test_a_fly_chromosome_costs_what_was_measured_before(shared_data):
     """dm3 chr2R, last 5 % held out, both strands: order 2 is 1.974 and order 8 1.949."""
-    with gzip.open(CHR2R) as stream:
+    with gzip.open(shared_data / "genome" / "dm3-chr2R.fa.gz") as stream:
         letters = np.frombuffer(stream.read().split(b"\n", 1)[1], np.uint8)
     table = np.zeros(256, np.uint8)
     for base, pair in enumerate(("Aa", "Cc", "Gg", "Tt"), start=1):
@@ -210,9 +202,8 @@ def test_a_fly_chromosome_costs_what_was_measured_before():
     assert result.best == 8
 
 
-@pytest.mark.skipif(not SHAKESPEARE.exists(), reason=f"needs {SHAKESPEARE.name}")
-def test_shakespeare_is_best_at_order_four():
-    text = gzip.decompress(SHAKESPEARE.read_bytes())
+def test_shakespeare_is_best_at_order_four(shared_data):
+    text = gzip.decompress((shared_data / "text" / "tinyshakespeare.txt.gz").read_bytes())
     letters, ids = np.unique(np.frombuffer(text, np.uint8), return_inverse=True)
     ids = (ids + 1).astype(np.uint8)
     cut = len(ids) * 9 // 10

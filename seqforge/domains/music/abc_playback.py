@@ -15,6 +15,7 @@ from seqforge.domains.music.notes import (
     Tempo,
     TimeSignature,
     normalised,
+    pickup_metre,
 )
 
 VELOCITY = 80
@@ -79,7 +80,7 @@ def perform(elements: Sequence[Element], steps_per_quarter: int, skipped: int) -
         tuple(performer.notes),
         steps_per_quarter,
         tuple(performer.tempos),
-        tuple(performer.times),
+        tuple(performer.times()),
         tuple(performer.keys),
         round(pickup * 4 * steps_per_quarter),
     )
@@ -184,8 +185,9 @@ class _Performer:
         self._tied: dict[int, int] = {}  # pitch: the note it goes on from
         self.notes: list[Note] = []
         self.tempos: list[Tempo] = []
-        self.times: list[TimeSignature] = []
         self.keys: list[KeySignature] = []
+        self._time: TimeChange | None = None
+        self._bars: list[tuple[int, TimeChange | None]] = [(0, None)]  # where each begins
 
     def take(self, element: Element) -> None:
         if isinstance(element, Sound):
@@ -194,11 +196,38 @@ class _Performer:
             return
         step = round(self._now * self._whole)
         if isinstance(element, TimeChange):
-            self.times.append(TimeSignature(step, *element))
+            self._time = element
+        if isinstance(element, TimeChange | Bar):
+            if self._bars[-1][0] == step:
+                self._bars.pop()
+            self._bars.append((step, self._time))
         elif isinstance(element, KeyChange):
             self.keys.append(KeySignature(step, *element))
         elif isinstance(element, TempoChange):
             self.tempos.append(Tempo(step, element.microseconds))
+
+    def times(self) -> list[TimeSignature]:
+        """The time signatures, such that bar lines fall where they are written.
+
+        A bar too short or too long has a time signature of its own, but for the pick-up, the last
+        bar, and two that make one together, as do the end of a part and the pick-up of the next.
+        """
+        found: list[TimeSignature] = []
+        number = 0
+        while number < len(self._bars):
+            start, time = self._bars[number]
+            ends = [step for step, _ in self._bars[number + 1 : number + 3]]
+            number += 1
+            if time is None:
+                continue
+            wanted = time.numerator * self._whole / time.denominator
+            own = None
+            if ends and ends[-1] - start == wanted and len(ends) == 2:
+                number += self._bars[number][1] == time
+            elif len(ends) == 2 and ends[0] - start != wanted and (start or ends[0] > wanted):
+                own = pickup_metre(ends[0] - start, self._whole // 4)
+            found.append(TimeSignature(start, *(own or time)))
+        return found
 
     def _sound(self, sound: Sound) -> None:
         start, end = self._now, self._now + sound.length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import groupby, pairwise
@@ -45,9 +46,12 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
         closed: Whether the text ends with a final bar line; else it can be gone on from.
     """
     piece = normalised(resampled(piece, GRID))
-    melody = _tidied(skyline(piece.notes))
+    lines = list(bar_lines(piece, max(1, piece.end)))
+    melody = _tidied(skyline(piece.notes), [step for step, _ in lines])
     key = _key(piece, melody)
-    lines = list(bar_lines(piece, max(1, melody[-1].start + melody[-1].duration if melody else 1)))
+    starts = [note.start for note in melody]
+    last = max(1, melody[-1].start + melody[-1].duration) if melody else 1
+    lines = list(bar_lines(piece, last))
     first = lines[0][1]
     writer = _Writer(key)
     text = [f"M:{first.numerator}/{first.denominator}\nL:1/8\nK:{key}\n"]
@@ -60,7 +64,8 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
             text.append(f"[M:{now.numerator}/{now.denominator}]")
             time = now
         is_last = number == len(lines) - 1
-        text.append(writer.bar(_within(melody, start, end, fill=not is_last), start, now))
+        inside = melody[max(0, bisect_right(starts, start) - 1) : bisect_left(starts, end)]
+        text.append(writer.bar(_within(inside, start, end, fill=not is_last), start, now))
     whole = writer.ends_at == ends[-1]
     return "".join(text) + ("|]" if closed else "|" if whole and melody else "")
 
@@ -77,28 +82,34 @@ def _length(piece: Piece, lines: list[tuple[int, TimeSignature]]) -> float:
     return bar_length(lines[-1][1], piece.steps_per_quarter)
 
 
-def _tidied(melody: list[Note]) -> list[Note]:
+def _tidied(melody: list[Note], bars: list[int]) -> list[Note]:
     """The melody with onsets where notation has places for them, and no slivers of rests."""
-    places = _places([note.start for note in melody])
     placed: dict[int, Note] = {}
-    for note in melody:
-        start = places[note.start]
-        duration = note.duration
-        if duration % 3 and duration % 4:
-            duration = max(6, 6 * round(duration / 6))
-        placed[start] = note._replace(start=start, duration=duration)
-    tidy = list(placed.values())
-    for index, (note, following) in enumerate(pairwise(tidy)):
-        gap = following.start - note.start - note.duration
-        if gap < _UNIT:  # played short or long: it is written up to the next
-            tidy[index] = note._replace(duration=following.start - note.start)
+    for bar, notes in groupby(melody, key=lambda note: bars[bisect_right(bars, note.start) - 1]):
+        inside = list(notes)
+        places = _places([note.start - bar for note in inside])
+        for note in inside:
+            start = bar + places[note.start - bar]
+            placed[start] = note._replace(start=start)
+    tidy = [placed[start] for start in sorted(placed)]
+    for index, (note, following) in enumerate(pairwise([*tidy, *tidy[-1:]])):
+        is_ragged = note.duration % 3 > 0 and note.duration % 4 > 0
+        until = following.start - note.start
+        if is_ragged:
+            tidy[index] = note._replace(duration=max(6, 6 * round(note.duration / 6)))
+        if until and until - note.duration < (_UNIT if is_ragged else 6):
+            tidy[index] = note._replace(duration=until)  # played short or long
     return tidy
 
 
 def _places(starts: list[int]) -> dict[int, int]:
-    """Where each onset is written: a quarter is in eighth triplets, or its halves as they lie."""
+    """Where each onset is written: a quarter is in eighth triplets, or its halves as they lie.
+
+    Args:
+        starts: Steps from the beginning of the bar, ascending.
+    """
     found: dict[int, int] = {}
-    for _, quarter in groupby(sorted(starts), key=lambda start: start // GRID):
+    for _, quarter in groupby(starts, key=lambda start: start // GRID):
         inside = list(quarter)
         halves = [list(half) for _, half in groupby(inside, key=lambda start: start // _UNIT)]
         sizes = [min((6, 3, 4), key=lambda size: _cost(half, size)) for half in halves]

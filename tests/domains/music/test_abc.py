@@ -193,7 +193,7 @@ def test_written_melodies_sound_as_before(tunes):
         piece = abc_notation.decode(symbols.replace("[", "").replace("]", ""), 24).piece
         again = abc_notation.decode(to_abc(piece), 24).piece
         equal += [n[:4] for n in piece.notes] == [n[:4] for n in again.notes]
-    assert equal >= 0.9 * 200
+    assert equal >= 0.95 * 200
 
 
 @few
@@ -232,3 +232,17 @@ def _scale(letter: str) -> str:
     place = order.index(letter)
     scale = order[place:] + order[:place].lower()
     return f"{scale[0]}4{scale[2]}2{scale[4]}2{scale[6]}{scale[1]}{scale[3]}{scale[5]}{scale[0]}8"
+
+
+def test_bars_of_another_length_have_a_metre_of_their_own():
+    """Bar lines fall where they are written, also where parts and pick-ups do not add up."""
+    piece = abc_notation.decode("M:2/4\nL:1/8\nK:C\nG|A4|B4:|C4|D2|E3 F|G4|]", 24).piece
+
+    assert piece.pickup == 12
+    steps = [(time.step, time.numerator, time.denominator) for time in piece.time_signatures]
+    assert steps == [(0, 2, 4), (108, 1, 8), (120, 2, 4), (264, 1, 4), (288, 2, 4)]
+
+
+def test_a_part_that_its_upbeat_completes_keeps_its_metre():
+    piece = abc_notation.decode("M:2/4\nL:1/8\nK:C\n|:G|A4|B3:|", 24).piece
+    assert len(piece.time_signatures) == 1

@@ -1,0 +1,82 @@
+"""The sampling stage: samples at each temperature, in files, measured against held-out data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqforge.core.checkpoint import load_checkpoint
+from seqforge.core.config import RunConfig
+from seqforge.core.corpus import Corpus
+from seqforge.core.domain import Domain, Sample
+from seqforge.core.files import make_folder
+from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.runs import RunFolder
+from seqforge.watching import Watcher
+
+_SHOWN = 2500  # characters of samples that the page shows at each temperature
+
+
+def draw(
+    folder: RunFolder, config: RunConfig, domain: Domain, corpus: Corpus, watcher: Watcher
+) -> dict[str, Any]:
+    """Draw, write and measure what the run's settings ask for.
+
+    Returns:
+        ``samples`` (a row a temperature), ``shown`` (the same with text for the page),
+        ``sample_symbols_per_second`` and the domain's ``report``.
+    """
+    sampler = Sampler(load_checkpoint(folder.model), domain.constraint(corpus.vocabulary))
+    make_folder(folder.samples)
+    everything: list[Sample] = []
+    rows, shown, seconds = [], [], 0.0
+    temperatures = config.sampling.temperatures
+    for done, temperature in enumerate(temperatures):
+        watcher.advance(done, len(temperatures), f"temperature {temperature}")
+        began = time.perf_counter()
+        samples = list(sampler.draw(config.sampling.count, _options(config, temperature)))
+        seconds += time.perf_counter() - began
+        files = domain.write(samples, _path(folder, domain, temperature))
+        rows.append(_row(folder, files, temperature, samples))
+        text = "\n".join(domain.show(sample) for sample in samples)
+        shown.append({**rows[-1], "text": text[:_SHOWN]})
+        everything += samples
+    watcher.advance(1, 1, "measuring the samples")
+    symbols = sum(len(sample.symbols) for sample in everything)
+    return {
+        "samples": rows,
+        "shown": shown,
+        "sample_symbols_per_second": round(symbols / seconds, 1),
+        "report": domain.report(everything, corpus),
+    }
+
+
+def _options(config: RunConfig, temperature: float) -> SamplingOptions:
+    return SamplingOptions(
+        temperature=temperature,
+        length=config.sampling.length,
+        exact_length=config.sampling.exact_length,
+        seed=config.training.seed,
+    )
+
+
+def _path(folder: RunFolder, domain: Domain, temperature: float) -> Path:
+    stem = f"t{temperature}" if domain.file_per_sample else f"samples-t{temperature}"
+    return folder.samples / (stem + domain.suffix)
+
+
+def _row(
+    folder: RunFolder, files: Sequence[Path], temperature: float, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    known = [s.mean_log_prob for s in samples if s.mean_log_prob is not None]
+    names = [path.relative_to(folder.path).as_posix() for path in files]
+    return {
+        "file": names[0] if names else None,
+        "files": names,
+        "temperature": temperature,
+        "count": len(samples),
+        "mean_bits": round(-sum(known) / len(known) / math.log(2), 4) if known else None,
+    }

@@ -1,0 +1,112 @@
+"""The package itself: a wheel works outside the clone, names are typed, nothing heavy is early."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+import seqforge
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A wheel built from the clone, in an environment that has our dependencies but not us."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    subprocess.run(list(map(str, build)), check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    environment = folder / "environment"
+    venv.create(environment, with_pip=False, symlinks=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    target = ["--target", str(site), "--no-deps", "--no-index", "--quiet", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *target], check=True)
+    theirs = next(path for path in sys.path if path.endswith("site-packages"))
+    (site / "dependencies.pth").write_text(theirs + "\n")
+
+    def call(*arguments):
+        return subprocess.run(
+            [str(environment / "bin" / "python"), "-m", "seqforge", *map(str, arguments)],
+            check=False, capture_output=True, text=True, cwd=folder,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        )  # fmt: skip
+
+    call.site = site
+    return call
+
+
+def test_a_wheel_finds_its_data_recipes_and_models(installed, tmp_path):
+    where = installed("run", "nonsense").stderr
+    assert "fly, genome, music, text" in " ".join(where.split())
+
+    models = installed("models", "list")
+    assert "fly" in models.stdout, models.stderr
+
+    sampled = installed("sample", "fly", "--length", 30)
+    assert sampled.returncode == 0, sampled.stderr
+    assert sampled.stdout.startswith(">sample_1 model=fly")
+
+    out = tmp_path / "run"
+    run = installed("train", "genome", "--out", out, "--budget", "3steps", "--hidden-size", 8)
+    assert run.returncode == 0, run.stderr
+    assert str(installed.site) in (out / "ingest.tsv").read_text(), "not the clone's data"
+
+
+def test_the_wheel_says_that_it_is_typed(installed):
+    assert (installed.site / "seqforge" / "py.typed").exists()
+    assert (installed.site / "seqforge" / "_pipelines" / "fly.toml").exists()
+
+
+def test_help_comes_at_once():
+    """No torch, no numpy: a program that lists its commands has no use for them."""
+    code = (
+        "import sys; from seqforge.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'pydantic', 'Bio', 'music21', 'rich.progress'}"
+        " & set(sys.modules)), file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "sample" in result.stdout
+    assert result.stderr.strip() == "[]"
+
+
+def test_sampling_does_not_import_torch():
+    code = (
+        "import sys, seqforge; s = seqforge.load('fly').sample(n=2, temperature=0.8, length=50)\n"
+        "print(len(s), len(s[0].symbols), 'torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["2", "50", "False"]
+
+
+def test_the_names_of_the_package_are_there():
+    for name in seqforge.__all__:
+        assert getattr(seqforge, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        seqforge.lode  # noqa: B018
+
+
+def test_every_file_that_ships_as_data_has_its_checksum_on_record():
+    import hashlib
+
+    readme = (ROOT / "data" / "README.md").read_text()
+    files = [path for path in (ROOT / "data").iterdir() if path.name != "README.md"]
+    assert len(files) >= 3
+    for path in files:
+        assert path.name in readme
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in readme, path.name
+
+
+def test_no_file_is_longer_than_it_should_be():
+    long = [
+        str(path.relative_to(ROOT))
+        for path in Path(ROOT, "seqforge").rglob("*.py")
+        if len(path.read_text().splitlines()) > 300
+    ]
+    assert long == []

@@ -1,0 +1,99 @@
+"""A domain of somebody else's: installed beside us, it is found, trained and sampled."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+DOMAIN = '''
+from dataclasses import dataclass
+from typing import ClassVar
+
+from seqforge.core.domain import Record
+from seqforge.core.files import write_atomically
+
+
+@dataclass(frozen=True)
+class MorseDomain:
+    """Telegrams: letters as dots and dashes."""
+
+    name: ClassVar[str] = "morse"
+    suffix: ClassVar[str] = ".morse"
+    suffixes: ClassVar[tuple[str, ...]] = (".morse",)
+    file_per_sample: ClassVar[bool] = False
+    unit: ClassVar[str] = "sign"
+
+    pause: str = "/"
+
+    def read(self, path):
+        for number, line in enumerate(path.read_text().splitlines()):
+            yield Record(line.replace(" ", self.pause), f"{path.name}:{number}", str(path))
+
+    def prime(self, source):
+        return str(source).replace(" ", self.pause)
+
+    def constraint(self, vocabulary):
+        return None
+
+    def write(self, samples, path):
+        write_atomically(path, "".join(map(self.show, samples)).encode())
+        return [path]
+
+    def show(self, sample):
+        return sample.symbols.replace(self.pause, " ") + "\\n"
+
+    def report(self, samples, corpus):
+        return {"dots": sum(sample.symbols.count(".") for sample in samples)}
+'''
+
+
+@pytest.fixture
+def morse(tmp_path):
+    """A package as pip leaves it: the module and its metadata with an entry point."""
+    site = tmp_path / "site"
+    metadata = site / "telegraph-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (site / "telegraph.py").write_text(textwrap.dedent(DOMAIN))
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: telegraph\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[seqforge.domains]\nmorse = telegraph:MorseDomain\n")
+    path = os.pathsep.join([str(site), *sys.path])
+
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "seqforge", *map(str, arguments)], check=False,
+            capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+
+    return call
+
+
+def test_a_domain_from_another_package_is_found_trained_and_sampled(morse, tmp_path):
+    listed = morse("domains")
+    assert "morse      Telegrams: letters as dots and dashes. [telegraph]" in listed.stdout
+    assert "--pause" in listed.stdout
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "sos.morse").write_text("... --- ...\n" * 500)
+    run = morse(
+        "run", "morse", "--input", tmp_path / "in", "--out", tmp_path / "run", "--budget", "400steps",
+        "--hidden-size", 24, "--batch-size", 8, "--seq-len", 16, "--pause", "_",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "bits per sign" in run.stdout
+    assert (tmp_path / "run" / "samples" / "samples-t0.8.morse").exists()
+
+    sampled = morse("sample", tmp_path / "run", "-t", 0, "--prime", "... ---")
+    assert sampled.stdout == "... --- ...\n"
+
+
+def test_a_domain_that_fails_to_load_is_one_sentence(morse, tmp_path):
+    (tmp_path / "site" / "telegraph.py").write_text("import nothing_of_that_name\n")
+
+    result = morse("run", "morse", "--input", tmp_path)
+
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "'morse' (telegraph:MorseDomain) cannot be loaded: No module named" in result.stderr
+    assert "cannot be loaded" in morse("domains").stdout, "the others are still listed"
