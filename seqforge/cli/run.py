@@ -26,11 +26,20 @@ if TYPE_CHECKING:
     from seqforge.runs import RunFolder
     from seqforge.watching import Watcher
 
-_EXTRAS = {"allow_extra_args": True, "ignore_unknown_options": True}
+# Options of the domain are not known here: they come with the inputs and are parted later.
+LENIENT = {"ignore_unknown_options": True}
 _PANEL = "Model and training"
 
 Pipeline = Annotated[
-    str, typer.Argument(help="text, genome, music, another domain, a recipe's name, or recipe.toml")
+    str,
+    typer.Argument(
+        metavar="PIPELINE",
+        help="text, genome, music or another domain, a recipe's name, or recipe.toml",
+    ),
+]
+More = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[INPUT ...]", help="What to learn from may stand here as well."),
 ]
 Inputs = Annotated[
     list[str] | None,
@@ -48,17 +57,39 @@ Cell = Annotated[
     Literal["lstm", "gru", "rnn"] | None, typer.Option(rich_help_panel=_PANEL, help="Kind of cell.")
 ]
 Split = Annotated[
-    str | None, typer.Option(help="train/valid/test in percent.", rich_help_panel=_PANEL)
+    str | None,
+    typer.Option(help="train/valid/test in percent (default 90/5/5).", rich_help_panel=_PANEL),
 ]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option(rich_help_panel=_PANEL)
+    Literal["auto", "cpu", "cuda", "mps"] | None,
+    typer.Option(help="What to compute on.", rich_help_panel=_PANEL),
 ]
-Precision = Annotated[Literal["auto", "fp32", "bf16"] | None, typer.Option(rich_help_panel=_PANEL)]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"] | None,
+    typer.Option(help="auto measures which is faster.", rich_help_panel=_PANEL),
+]
 Lanes = Annotated[
-    str | None, typer.Option(metavar="auto|N", help="Threads.", rich_help_panel=_PANEL)
+    str | None,
+    typer.Option(metavar="auto|N", help="Threads to train with.", rich_help_panel=_PANEL),
 ]
-Number = Annotated[int | None, typer.Option(min=1, rich_help_panel=_PANEL)]
-Real = Annotated[float | None, typer.Option(min=0, rich_help_panel=_PANEL)]
+
+
+def _number(text: str) -> Any:
+    return typer.Option(min=1, metavar="N", help=text, rich_help_panel=_PANEL)
+
+
+def _real(text: str) -> Any:
+    return typer.Option(min=0, metavar="X", help=text, rich_help_panel=_PANEL)
+
+
+HiddenSize = Annotated[int | None, _number("Width of a recurrent layer.")]
+NumLayers = Annotated[int | None, _number("How many recurrent layers.")]
+EmbeddingSize = Annotated[int | None, _number("Width of the embedding (default: hidden size).")]
+Dropout = Annotated[float | None, _real("Share of values dropped while training.")]
+BatchSize = Annotated[int | None, _number("Streams read side by side.")]
+SeqLen = Annotated[int | None, _number("Symbols between two steps of the optimiser.")]
+LearningRate = Annotated[float | None, _real("Highest learning rate.")]
+MinCount = Annotated[int | None, _number("Rarer symbols become one unknown symbol.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any other setting of the recipe."),
@@ -77,6 +108,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
     def launch(
         ctx: typer.Context,
         pipeline: Pipeline,
+        more: More = None,
         inputs: Inputs = None,
         out: Out = None,
         resume: Resume = False,
@@ -84,14 +116,14 @@ def launcher(only_train: bool) -> Callable[..., None]:
         budget: Budget = None,
         split: Split = None,
         cell: Cell = None,
-        hidden_size: Number = None,
-        num_layers: Number = None,
-        embedding_size: Number = None,
-        dropout: Real = None,
-        batch_size: Number = None,
-        seq_len: Number = None,
-        learning_rate: Real = None,
-        min_count: Number = None,
+        hidden_size: HiddenSize = None,
+        num_layers: NumLayers = None,
+        embedding_size: EmbeddingSize = None,
+        dropout: Dropout = None,
+        batch_size: BatchSize = None,
+        seq_len: SeqLen = None,
+        learning_rate: LearningRate = None,
+        min_count: MinCount = None,
         device: Device = None,
         precision: Precision = None,
         lanes: Lanes = None,
@@ -113,9 +145,9 @@ def launcher(only_train: bool) -> Callable[..., None]:
             "search.against": [str(Path(p).absolute()) for p in against] if against else None,
         })  # fmt: skip
         chosen |= assignments(settings or [])
-        more, options = _extras(ctx, pipeline)
+        paths, options = _parted(ctx, pipeline, more or [])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
-        _run(pipeline, [*(inputs or []), *more], chosen, out, resume, only_train,
+        _run(pipeline, [*(inputs or []), *paths], chosen, out, resume, only_train,
              quiet or json_, verbose, json_)  # fmt: skip
 
     return launch
@@ -156,15 +188,16 @@ def _stopped(pipeline: str, order: Any, watcher: Watcher) -> None:
     )  # fmt: skip
 
 
-def _extras(ctx: typer.Context, pipeline: str) -> tuple[list[str], dict[str, Any]]:
-    if not ctx.args:
-        return [], {}
+def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Part what was typed behind the pipeline into inputs and options of its domain."""
+    if not any(argument.startswith("-") and argument != "-" for argument in more):
+        return more, {}
     from seqforge.recipes import find_recipe
     from seqforge.registry import option_types
 
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     types = option_types(str(find_recipe(pipeline).settings["domain"]))
-    return extra_arguments(ctx.args, types, known)
+    return extra_arguments(more, types, known)
 
 
 def _lanes(text: str | None) -> int | str | None:
@@ -190,7 +223,7 @@ def _tell(folder: RunFolder) -> None:
         typer.echo(f"report: {folder.page}")
 
 
-app.command("run", context_settings=_EXTRAS, help=(
+app.command("run", context_settings=LENIENT, help=(
     "Read, train, score, sample, search and report: from files to a page.\n\n"
     "Options of the domain (see `seqforge domains`) may be given too: --strands forward, --bytes."
 ))(launcher(only_train=False))  # fmt: skip

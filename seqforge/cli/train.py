@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from seqforge.cli.app import app
-from seqforge.cli.run import launcher
+from seqforge.cli.run import LENIENT, launcher
 
 app.command(
     "train",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    help="Train a model on files (`train DOMAIN INPUT ...`), without samples and page.",
+    context_settings=LENIENT,
+    help="Train a model on files, without samples and page.",
 )(launcher(only_train=True))

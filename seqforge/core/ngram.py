@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 TRAIN_LIMIT = 40_000_000
-"""Windows counted, both strands together; 160 or 320 MB of codes."""
+"""Windows counted, both directions together: 160 MB of codes."""
+TRAIN_LIMIT_WIDE = 24_000_000
+"""The same where a code takes 64 bits: 192 MB."""
 HELD_OUT_LIMIT = 1_200_000
 """Symbols scored."""
 _PIECE = 10_000
@@ -53,7 +55,7 @@ def ngram_bits(
     *,
     orders: Iterable[int] | None = None,
     mirror: NDArray[Any] | None = None,
-    limit: int = TRAIN_LIMIT,
+    limit: int | None = None,
     held_out_limit: int | None = HELD_OUT_LIMIT,
     progress: Callable[[int, float], None] | None = None,
 ) -> NgramResult:
@@ -77,7 +79,8 @@ def ngram_bits(
             (8 for a large vocabulary). Always cut off where a window exceeds 64 bits.
         mirror: (V,) the id that stands for each id when read backwards; the training data are
             then counted in both directions (the reverse complement).
-        limit: Most windows counted, both directions together: the last part of ``train``.
+        limit: Most windows counted, both directions together: the last part of ``train``. Without
+            it `TRAIN_LIMIT` or `TRAIN_LIMIT_WIDE`.
         held_out_limit: Most symbols scored, about: segments, or pieces of long ones, evenly taken.
         progress: Called with each order and its bits per symbol.
 
@@ -89,6 +92,8 @@ def ngram_bits(
         Chen and Goodman 1999, https://doi.org/10.1006/csla.1999.0128 (the interpolation)
     """
     wanted = _wanted(orders, vocab_size)
+    if limit is None:
+        limit = TRAIN_LIMIT if _is_small(vocab_size, max(wanted) + 1) else TRAIN_LIMIT_WIDE
     ring = train[max(1, len(train) - limit // (1 if mirror is None else 2)) :]
     queries = _Queries(held_out, thin(segments, held_out_limit), vocab_size)
     windows = _Windows(ring, vocab_size, max(wanted) + 1, mirror)
@@ -141,6 +146,11 @@ def _wanted(orders: Iterable[int] | None, vocab_size: int) -> set[int]:
     return kept
 
 
+def _is_small(vocab_size: int, width: int) -> bool:
+    """Whether the code of a window fits 32 bits."""
+    return bool(vocab_size**width <= 1 << 32)
+
+
 class _Windows:
     """The sorted codes of all windows of ``width`` symbols of a ring of ids."""
 
@@ -150,8 +160,8 @@ class _Windows:
         strands = [ring] if mirror is None else [ring, mirror.astype(ring.dtype)[ring[::-1]]]
         self.vocab_size = vocab_size
         self.width = width
-        small = vocab_size**width <= 1 << 32
-        self.codes: _Codes = np.empty(len(ring) * len(strands), np.uint32 if small else np.uint64)
+        dtype = np.uint32 if _is_small(vocab_size, width) else np.uint64
+        self.codes: _Codes = np.empty(len(ring) * len(strands), dtype)
         for number, strand in enumerate(strands):
             self._encode(strand, self.codes[number * len(ring) :])
         self.codes.sort()

@@ -52,7 +52,7 @@ def baselines(corpus: Corpus, domain: Domain, watcher: Watcher) -> dict[str, Any
         "k": counted.best,
         "orders": {str(order): round(bits, 4) for order, bits in counted.bits.items()},
         "compressors": {k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
-        "notes": _notes(corpus, counted, packed),
+        "notes": _notes(corpus, part, counted, packed),
     }
 
 
@@ -62,13 +62,16 @@ def _scored(part: Part) -> Tokens:
     return np.concatenate(spans)
 
 
-def _notes(corpus: Corpus, counted: NgramResult, packed: CompressorResult) -> list[str]:
+def _notes(corpus: Corpus, part: Part, counted: NgramResult, packed: CompressorResult) -> list[str]:
     notes = []
-    if counted.train_symbols < corpus.train.symbols:
-        notes.append(f"n-grams count the last {counted.train_symbols:,} training symbols")
-    if packed.context_symbols < corpus.train.symbols:
+    trained = len(corpus.train.tokens) - 1  # the first is the start of the first record
+    if counted.train_symbols < trained:
+        notes.append(f"N-grams count the last {counted.train_symbols:,} training symbols.")
+    if counted.held_out_symbols < part.scored:
+        notes.append(f"N-grams are scored on {counted.held_out_symbols:,} held-out symbols.")
+    if packed.context_symbols < trained or packed.held_out_symbols < part.scored:
         notes.append(
-            f"compressors see the last {packed.context_symbols:,} training symbols, then "
-            f"{packed.held_out_symbols:,} held-out ones"
+            f"Compressors see the last {packed.context_symbols:,} training symbols, then "
+            f"{packed.held_out_symbols:,} held-out ones."
         )
     return notes

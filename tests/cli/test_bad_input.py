@@ -180,5 +180,5 @@ def test_a_setting_that_makes_no_sense_is_named(seqforge, tmp_path, text_file, o
 
 
 def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
-    assert "there are genome, music, text" in " ".join(seqforge("run", "nonsense").stderr.split())
+    assert "there are fly, genome, music, text" in " ".join(seqforge("run", "nonsense").stderr.split())
     assert "is no bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())

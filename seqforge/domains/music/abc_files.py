@@ -44,6 +44,7 @@ def read(path: Path) -> Iterator[Record]:
             records[symbols] = Record(symbols, name=name, group=path.name)
     if not records:
         raise InputError(f"{path}: no ABC tune in it (a tune has a K: line, and notes after it)")
+    # what never sounds (decorations, chord symbols) is left out of every tune: docs/music.md
     said = [f"{count} {what}" for what, count in sorted(dropped.items()) if count]
     first, *others = records.values()
     yield replace(first, note="dropped " + ", ".join(said) if said else "")

@@ -25,7 +25,7 @@ TOKEN = re.compile(
     | (?P<quoted>"[^"]*"?)
     | (?P<field>\[(?P<field_name>[A-Za-z]):(?P<field_value>[^\]]*)\]?)
     | (?P<alone>\[(?P<alone_ending>\d[\d,.\-]*))
-    | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\]|"])*)\](?P<chord_length>{_LENGTH}))
+    | (?P<chord>\[(?P<inside>(?:"[^"]{{0,80}}"|[^\]|"]){{0,200}})\](?P<chord_length>{_LENGTH}))
     | (?P<tuplet>\((?P<p>\d)(?::(?P<q>\d{{0,2}}))?(?::(?P<r>\d{{0,2}}))?)
     | (?P<slur>[()])
     | (?P<broken><+|>+)
@@ -144,7 +144,7 @@ def clean_tune(tune: Tune, dropped: Counter[str]) -> str:
 
     Args:
         tune: As `split_tunes` gives it.
-        dropped: What is left out is counted here.
+        dropped: What is left out although it sounds is counted here.
     """
     metre_value = metre_text(tune.fields.get("M", "none"))
     unit = unit_text(tune.fields.get("L", "")) or default_unit(metre_value)
@@ -196,7 +196,7 @@ class _Cleaner:
             return " " if token[0] != "`" * len(token[0]) else ""
         if kind in ("broken", "tie", "tuplet"):
             return token[0]
-        self._dropped[_NAMES.get(kind or "", "decorations")] += kind not in ("comment", "slur")
+        self._dropped["grace notes"] += kind == "grace"
         return ""
 
     def _chord(self, token: re.Match[str]) -> str:
@@ -220,9 +220,6 @@ class _Cleaner:
         elif name == "L" and (unit := unit_text(value)):
             return f"[L:{unit}]"
         return ""
-
-
-_NAMES = {"quoted": "chord symbols and annotations", "grace": "grace notes"}
 
 
 def _bar(text: str, ending: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from seqforge.domains.genome.similarity.scanning import (
     installed_backend,
 )
 from seqforge.domains.genome.similarity.traceback import align_back
+from tests.conftest import missing
 
 NEVER = -(10**9)
 
@@ -113,8 +116,9 @@ def test_any_overlap_letters_in_a_row_are_in_one_stretch(length, size, overlap):
 @settings(max_examples=30)
 @given(queries=st.lists(bases, max_size=3), hits=st.lists(bases, min_size=1, max_size=4))
 def test_both_aligners_give_the_same_scores(queries, hits):
-    pytest.importorskip("parasail", reason="parasail has no wheel for this platform")
-    pytest.importorskip("pyopal", reason="pyopal is not installed beside parasail")
+    for aligner in ("parasail", "pyopal"):
+        if find_spec(aligner) is None:
+            missing(aligner)
     parts = [hit.encode() for hit in hits]
     for query in queries:
         scoring = Scoring(1, -3, 5, 2)

@@ -74,6 +74,14 @@ def test_any_text_decodes(text):
     abc_notation.decode(text, 24)
 
 
+@pytest.mark.parametrize("character", ABC_CHARACTERS + "\\+$&")
+def test_a_long_line_of_one_character_takes_no_longer_than_another(character):
+    start = time.perf_counter()
+    abc_notation.decode(character * 30_000, 24)
+    cleaned("X:1\nK:C\nC" + character * 30_000)
+    assert time.perf_counter() - start < 3
+
+
 def test_damaged_tunes_decode(tunes):
     rng = random.Random(3)
     for symbols in tunes[:150]:

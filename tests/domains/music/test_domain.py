@@ -71,8 +71,7 @@ def test_reading_a_book_says_what_was_dropped(tmp_path):
 
     assert (record.name, record.group) == ("One", "x.abc")
     assert record.note == (
-        "dropped 2 chord symbols and annotations, 1 duplicate tunes, 2 grace notes, "
-        "1 tunes without K: or without notes"
+        "dropped 1 duplicate tunes, 2 grace notes, 1 tunes without K: or without notes"
     )
 
 

@@ -1,0 +1,145 @@
+"""FASTA and GenBank in, FASTA out."""
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from Bio import SeqIO
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.core.domain import Sample
+from seqforge.core.vocabulary import Vocabulary
+from seqforge.domains.genome import GenomeDomain
+from seqforge.domains.genome.fasta import clean
+from seqforge.errors import InputError
+from tests.conftest import ROOT
+
+
+@given(bases=st.lists(st.text("ACGTN", max_size=300), max_size=5), width=st.integers(1, 80))
+def test_read_undoes_write(tmp_path_factory, bases, width):
+    path = tmp_path_factory.mktemp("fasta") / "x.fa"
+    domain = GenomeDomain(line_width=width)
+    domain.write([Sample(text, number=n) for n, text in enumerate(bases, 1)], path)
+
+    if bases:
+        assert [record.symbols for record in domain.read(path)] == bases
+        with path.open() as stream:
+            assert [str(r.seq) for r in SeqIO.parse(stream, "fasta")] == bases
+        assert max(map(len, path.read_text().splitlines())) <= max(width, len(">sample_1"))
+
+
+@given(
+    bases=st.text("ACGTacgt", min_size=1, max_size=200), width=st.integers(1, 80),
+    end=st.sampled_from(["\n", "\r\n", "\n\n"]), packed=st.booleans(),
+)  # fmt: skip
+def test_line_breaks_and_headers_are_never_symbols(tmp_path_factory, bases, width, end, packed):
+    lines = [
+        f">{'chr1 ACGT some words'}",
+        *(bases[i : i + width] for i in range(0, len(bases), width)),
+    ]
+    data = (end.join(lines) + end).encode()
+    path = tmp_path_factory.mktemp("fasta") / ("x.fa.gz" if packed else "x.fa")
+    path.write_bytes(gzip.compress(data) if packed else data)
+
+    (record,) = GenomeDomain().read(path)
+    (as_typed,) = GenomeDomain(keep_case=True).read(path)
+
+    assert record.name == "chr1"
+    assert record.symbols == bases.upper()
+    assert as_typed.symbols == bases
+
+
+@given(st.text("ACGTRYSWKMBDHVNU-. \n", max_size=100))
+def test_every_code_becomes_a_base_that_it_stands_for(letters):
+    kept = re.sub(r"[-.\s]", "", letters).replace("U", "T")
+    plain = [letter for letter in kept if letter in "ACGTN"]
+    if kept and len(plain) < len(kept) / 2:
+        with pytest.raises(ValueError, match="protein"):
+            clean(letters)
+        return
+    found = clean(letters)
+
+    stands_for = {"R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
+                  "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG"}  # fmt: skip
+    assert len(found.symbols) == len(kept)
+    for place, (letter, base) in enumerate(zip(kept, found.symbols, strict=True)):
+        bases = stands_for.get(letter, letter)
+        assert base == bases[place % len(bases)]
+    assert "".join("." if base == "N" else "x" for base in found.symbols) == "".join(
+        "." if any(a <= i < b for a, b in found.gaps) else "x" for i in range(len(kept))
+    )
+
+
+def test_genbank_reads_like_the_same_sequence_as_fasta(tmp_path):
+    record = SeqRecord(
+        Seq("ACGTTGCA" * 40), id="X1", name="X1", annotations={"molecule_type": "DNA"}
+    )
+    SeqIO.write(record, tmp_path / "x.gb", "genbank")
+    SeqIO.write(record, tmp_path / "x.fa", "fasta")
+
+    (genbank,), (fasta,) = (GenomeDomain().read(tmp_path / name) for name in ("x.gb", "x.fa"))
+
+    assert genbank.symbols == fasta.symbols == "ACGTTGCA" * 40
+
+
+def test_genbank_without_its_sequence_says_so(tmp_path):
+    record = SeqRecord(Seq(None, 50), id="X1", name="X1", annotations={"molecule_type": "DNA"})
+    SeqIO.write(record, tmp_path / "x.gb", "genbank")
+    with pytest.raises(InputError, match="without its sequence"):
+        list(GenomeDomain().read(tmp_path / "x.gb"))
+
+
+def test_the_mirror_is_biopythons_reverse_complement():
+    vocabulary = Vocabulary(tuple("ACGTacgt"))
+    bases = "".join(np.random.default_rng(0).choice(list("ACGTacgt"), 300))
+    ids = vocabulary.encode(bases).astype(np.int64)
+
+    mirror = GenomeDomain().mirror(vocabulary)
+
+    assert vocabulary.decode(mirror[ids][::-1].tolist()) == str(Seq(bases).reverse_complement())
+    assert GenomeDomain(strands="forward").mirror(vocabulary) is None
+
+
+def test_the_slice_that_ships_is_a_million_bases_of_chromosome_2r(shared_data):
+    (record,) = GenomeDomain().read(GenomeDomain().default_input()[0])
+    (whole,) = GenomeDomain().read(shared_data / "genome" / "dm3-chr2R.fa.gz")
+
+    assert record.name == "chr2R:2000001-3000000"
+    assert record.symbols == whole.symbols[2_000_000:3_000_000]
+    assert whole.gaps == ((16668212, 16668312),)
+    assert len(whole.symbols) == 21_146_708
+
+
+def test_a_header_says_how_a_sample_was_drawn(tmp_path):
+    sample = Sample("ACGT", model="my fly", temperature=0.8, seed=3, number=7, mean_log_prob=-1.3)
+    GenomeDomain().write([sample], tmp_path / "x.fa")
+    assert (tmp_path / "x.fa").read_text().splitlines()[0] == (
+        ">sample_7 model=my_fly t=0.8 seed=3 mean_log_prob=-1.3000"
+    )
+
+
+def test_a_prime_is_bases_or_the_first_contig_of_a_file(tmp_path):
+    (tmp_path / "x.fa").write_text(">a\nacgu\nTT\n>b\nGG\n")
+    domain = GenomeDomain()
+
+    assert domain.prime("acg uRa") == "ACGTAA"
+    assert domain.prime(tmp_path / "x.fa") == "ACGTTT"
+    with pytest.raises(InputError, match="position 3 is N"):
+        domain.prime("ACN")
+    with pytest.raises(InputError, match="'!' is not a nucleotide"):
+        domain.prime("AC!")
+
+
+def test_protein_is_refused_with_the_line_where_it_shows(shared_data):
+    path = shared_data / "genome" / "dm3-chr2R.2M-7M.proteins.fa.gz"
+    with pytest.raises(InputError, match=r"proteins\.fa\.gz:2: '[EFILPQ]' is not .*protein"):
+        list(GenomeDomain().read(Path(path)))
+
+
+def test_the_default_is_the_file_in_the_data_folder():
+    assert GenomeDomain().default_input() == [ROOT / "data" / "dm3-chr2R-slice.fa.gz"]
