@@ -20,7 +20,7 @@ from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb
 from seqforge.errors import ConfigError, RunError
 from seqforge.recipes import Recipe, find_recipe
-from seqforge.registry import options_of
+from seqforge.registry import load_domain, options_of
 from seqforge.runs import RunFolder, new_folder, newest_unfinished, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.drawing import draw
@@ -28,6 +28,9 @@ from seqforge.stages.reading import Inputs, gather, read_corpus
 from seqforge.stages.summary import summarise
 from seqforge.version import __version__
 from seqforge.watching import Watcher
+
+
+_NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,20 @@ def asked_recipe(order: Order, folder: RunFolder) -> Recipe:
     """
     base = folder.recipe() if folder.begun else find_recipe(order.pipeline)
     changed = base.with_settings(dict(order.settings or {}))
-    differ = base.config().differences(changed.config()) if folder.begun else []
+    differ = _normal(base).differences(_normal(changed)) if folder.begun else []
     if differ:
         raise ConfigError(
             f"{folder.path}: this run was begun with other settings "
             f"({'; '.join(differ)}); give the same, or another --out"
         )
     return changed
+
+
+def _normal(recipe: Recipe) -> RunConfig:
+    """The settings with the domain's options as the domain has them: 60 and not "60"."""
+    config = recipe.config()
+    domain = load_domain(config.domain, config.domain_options)
+    return config.model_copy(update={"domain_options": options_of(domain)})
 
 
 class Pipeline:
@@ -187,9 +197,11 @@ class Pipeline:
                 f"{len(refused)} files refused, each with its reason in {self.folder.ingest}; "
                 f"the first: {refused[0].reason}"
             )
-        for line in lines:
-            if line.reason and line.status != "refused":
-                self.watcher.note(f"{Path(line.file).name}: {line.reason}")
+        noted = [line for line in lines if line.reason and line.status != "refused"]
+        for line in noted[:_NOTES]:
+            self.watcher.note(f"{Path(line.file).name}: {line.reason}")
+        if len(noted) > _NOTES:
+            self.watcher.note(f"and {len(noted) - _NOTES} more notes, in {self.folder.ingest}")
         return corpus, lines
 
     def _train(self, corpus: Corpus) -> dict[str, Any]:

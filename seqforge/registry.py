@@ -71,6 +71,12 @@ def option_types(name: str) -> dict[str, Any]:
     return {field.name: hints.get(field.name, str) for field in dataclasses.fields(found)}
 
 
+def package_version(name: str) -> str:
+    """The version of the package that a domain comes from; empty where it has none."""
+    point = installed().get(name)
+    return point.dist.version if point is not None and point.dist is not None else ""
+
+
 def options_of(domain: Domain) -> dict[str, Any]:
     """The options a domain was made with, as plain values."""
     return {name: getattr(domain, name) for name in option_types(domain.name)}

@@ -1,0 +1,87 @@
+"""``seqforge music``: continue a melody, or make one up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqforge.cli.app import app
+from seqforge.cli.sample import Count, DrawSeed, Temperature
+from seqforge.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from seqforge.api import Model
+    from seqforge.domains.music import MusicDomain
+
+_BUNDLED = "folk"
+
+
+@app.command()
+def music(
+    prime: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
+    ] = None,
+    temperature: Temperature = 1.0,
+    count: Count = 1,
+    bars: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many bars (default: the tune's end).")
+    ] = None,
+    seed: DrawSeed = 0,
+    model: Annotated[
+        str | None, typer.Option(help="Model to draw from (default: your newest of tunes).")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
+) -> None:
+    """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
+    from seqforge.api import load
+    from seqforge.core.files import make_folder
+    from seqforge.core.sampling.sampler import SamplingOptions
+    from seqforge.domains.music import MusicDomain
+
+    loaded = load(model or _default_model())
+    domain = loaded.domain
+    if not isinstance(domain, MusicDomain):
+        raise CheckpointError(
+            f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
+        )
+    symbols = _prime_of(domain, loaded, prime) if prime is not None else ""
+    options = SamplingOptions(
+        temperature=temperature, prime=symbols, seed=seed,
+        length=loaded.card.config.sampling.length,
+    )  # fmt: skip
+    samples = list(loaded.draw(count, options))
+    if bars is not None:
+        samples = [domain.cut(sample, bars) for sample in samples]
+    make_folder(out)
+    for path in domain.write(samples, out / f"{prime.stem if prime else 'tune'}.mid"):
+        typer.echo(str(path))
+
+
+def _prime_of(domain: MusicDomain, loaded: Model, prime: Path) -> str:
+    whole = domain.prime(prime)
+    symbols = domain.fitted(whole, loaded.card.vocabulary)
+    if len(symbols) < len(whole):
+        typer.echo(f"{prime}: {len(whole) - len(symbols)} symbols that the model does not know "
+                   "were left out", err=True)  # fmt: skip
+    return symbols
+
+
+def _default_model() -> str:
+    from seqforge.core.checkpoint import load_checkpoint
+    from seqforge.models import bundled_models, local_models
+
+    if _BUNDLED in bundled_models():
+        return _BUNDLED
+    for path in reversed(local_models().values()):
+        try:
+            if load_checkpoint(path).card.config.domain == "music":
+                return str(path)
+        except CheckpointError:
+            continue
+    raise CheckpointError(
+        "there is no model of tunes yet; train one with `seqforge run music` (it reads the tunes "
+        "that come with music21), or name one with --model"
+    )

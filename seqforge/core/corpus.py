@@ -123,7 +123,7 @@ class Corpus:
                 raise RunError(f"{folder}: a corpus of another format; remove the folder")
             self.vocabulary = Vocabulary(tuple(meta["symbols"]), meta["unknown"])
             self.train, self.valid, self.test = (_open_part(folder, part) for part in PARTS)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder}: a damaged corpus ({error}); remove the folder") from error
         self.folder = folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from seqforge.core.model import CharRNN
 from seqforge.core.schedule import Progress, learning_rate
 from seqforge.core.scoring import bits, score
 from seqforge.core.streams import Streams
+from seqforge.errors import RunError
 
 _EVALUATION_SYMBOLS = 500_000  # scored at each look while training; the last score is of all
 _PROBE_WINDOWS = 3
@@ -167,6 +169,11 @@ class Trainer:
             group["lr"] = learning_rate(self.config, share)
         window = self.streams.window(self.step)
         loss, gradients = self.lanes.gradients(window, self.config.seed, self.step)
+        if not math.isfinite(loss):
+            raise RunError(
+                f"training has diverged at step {self.step:,}: the loss is no longer a number; "
+                "start again with a lower --learning-rate"
+            )
         for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
             parameter.grad = gradient
         self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
@@ -197,7 +204,7 @@ class Trainer:
         found = Evaluation(
             step=self.step,
             elapsed_seconds=round(self.clock.total, 3),
-            train_bits=bits(sum(seen) / len(seen)) if seen else float("nan"),
+            train_bits=bits(sum(seen) / max(1, len(seen))),
             valid_bits=valid,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             gradient_norm=round(self.gradient_norm, 5),

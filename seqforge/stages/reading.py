@@ -21,7 +21,7 @@ from seqforge.core.files import disk_errors, make_folder, sha256_of
 from seqforge.core.ingest import Ingested, Unsplittable, ingest, read_ingest, write_ingest
 from seqforge.core.opening import plain_suffix
 from seqforge.errors import ConfigError, InputError, RunError
-from seqforge.registry import load_domain, options_of
+from seqforge.registry import load_domain, options_of, package_version
 
 STDIN = "-"
 _KEPT = 20  # corpora in the cache; the oldest make room
@@ -37,7 +37,14 @@ class Inputs:
 
     def key(self, data: DataConfig) -> str:
         """The hash of everything that the corpus depends on."""
-        said = [FORMAT, self.domain.name, options_of(self.domain), data.model_dump(), self.digests]
+        said = [
+            FORMAT,
+            self.domain.name,
+            package_version(self.domain.name),  # another version may read files otherwise
+            options_of(self.domain),
+            data.model_dump(),
+            self.digests,
+        ]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
 

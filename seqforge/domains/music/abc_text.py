@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from seqforge.domains.music.keys import parse_key
 
 _LENGTH = r"\d{0,4}(?:/+\d{0,4})?"
-NOTE = rf"(?P<accidental>[\^_=]*)(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH})"
+NOTE = rf"(?P<accidental>[\^_=]{{0,4}})(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH})"
 TOKEN = re.compile(
     rf"""
       (?P<note>{NOTE})

@@ -77,9 +77,9 @@ def test_any_text_decodes(text):
 @pytest.mark.parametrize("character", ABC_CHARACTERS + "\\+$&")
 def test_a_long_line_of_one_character_takes_no_longer_than_another(character):
     start = time.perf_counter()
-    abc_notation.decode(character * 30_000, 24)
-    cleaned("X:1\nK:C\nC" + character * 30_000)
-    assert time.perf_counter() - start < 3
+    abc_notation.decode(character * 10_000, 24)
+    cleaned("X:1\nK:C\nC" + character * 10_000)
+    assert time.perf_counter() - start < 2
 
 
 def test_damaged_tunes_decode(tunes):
@@ -214,7 +214,7 @@ def test_any_piece_is_written_as_clean_abc_in_full_bars(piece):
     if decoded.piece.notes:
         assert cleaned("X:1\n" + text) == text
     signature_ = decoded.piece.time_signatures[0]
-    if len(decoded.piece.time_signatures) == 1 and bar_length(signature_, 24) % 3 == 0:
+    if "[M:" not in text and bar_length(signature_, 24) % 3 == 0:
         assert decoded.full_bars >= decoded.bars - 1
 
 

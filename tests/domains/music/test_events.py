@@ -42,7 +42,7 @@ def test_any_text_decodes_and_its_piece_is_said_again(text):
 
     assert events.decode(events.encode(piece), 24).piece == piece
     if piece.notes:
-        assert parse_midi(midi_bytes(piece), 24, "x.mid")[0] == piece
+        assert parse_midi(midi_bytes(piece), 24, "x.mid") == (piece, "")
 
 
 @few
@@ -99,7 +99,7 @@ def test_a_scale_with_a_pickup_reads_like_this():
 
     text = events.encode(piece)
 
-    assert text == "╂≩∩R4-~T-V-W-|Y".replace("≩∩", "∩").replace("∩", chr(0x2200 + 41))
+    assert text == "╂∩R4-~T-V-W-|Y"  # 3/4, 120 quarters a minute
 
 
 @pytest.mark.parametrize("text", ["A" + "+" * 10_000, "A" + events._ADVANCE[96] * 10_000 + "A"])
