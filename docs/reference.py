@@ -1,4 +1,4 @@
-"""Writes ``docs/cli.md`` from the program's own help: ``python docs/reference.py > docs/cli.md``."""
+"""Writes ``docs/cli.md`` from the help: ``python docs/reference.py > docs/cli.md``."""
 
 from __future__ import annotations
 

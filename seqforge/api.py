@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,20 +77,21 @@ class Model:
             InputError: If the prime has a symbol that the model does not know.
             ValueError: If an argument is out of range.
         """
-        return list(
-            self.draw(
-                n,
-                SamplingOptions(
-                    temperature=temperature,
-                    top_k=top_k,
-                    top_p=top_p,
-                    length=length or max_length or self.card.config.sampling.length,
-                    exact_length=length is not None,
-                    prime=self.domain.prime(prime) if prime else "",
-                    seed=seed,
-                ),
-                constraint,
-            )
+        options = self.options(
+            temperature=temperature, length=length, max_length=max_length, prime=prime, seed=seed,
+            top_k=top_k, top_p=top_p,
+        )  # fmt: skip
+        return list(self.draw(n, options, constraint))
+
+    def options(
+        self, *, length: int | None, max_length: int | None, prime: str | Path, **more: Any
+    ) -> SamplingOptions:
+        """How to draw, as `sample` takes it, with the model's own length where none is given."""
+        return SamplingOptions(
+            length=length or max_length or self.card.config.sampling.length,
+            exact_length=length is not None,
+            prime=self.domain.prime(prime) if prime else "",
+            **more,
         )
 
     def draw(self, n: int, options: SamplingOptions, constraint: bool = True) -> Iterator[Sample]:

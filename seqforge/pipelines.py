@@ -29,7 +29,6 @@ from seqforge.stages.summary import summarise
 from seqforge.version import __version__
 from seqforge.watching import Watcher
 
-
 _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 

@@ -81,7 +81,9 @@ def test_sampling_does_not_import_torch():
         "import sys, seqforge; s = seqforge.load('fly').sample(n=2, temperature=0.8, length=50)\n"
         "print(len(s), len(s[0].symbols), 'torch' in sys.modules)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.split() == ["2", "50", "False"]
 
 

@@ -57,7 +57,9 @@ def morse(tmp_path):
     metadata.mkdir(parents=True)
     (site / "telegraph.py").write_text(textwrap.dedent(DOMAIN))
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: telegraph\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[seqforge.domains]\nmorse = telegraph:MorseDomain\n")
+    (metadata / "entry_points.txt").write_text(
+        "[seqforge.domains]\nmorse = telegraph:MorseDomain\n"
+    )
     path = os.pathsep.join([str(site), *sys.path])
 
     def call(*arguments):
@@ -77,7 +79,8 @@ def test_a_domain_from_another_package_is_found_trained_and_sampled(morse, tmp_p
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "sos.morse").write_text("... --- ...\n" * 500)
     run = morse(
-        "run", "morse", "--input", tmp_path / "in", "--out", tmp_path / "run", "--budget", "400steps",
+        "run", "morse", "--input", tmp_path / "in", "--out", tmp_path / "run",
+        "--budget", "400steps",
         "--hidden-size", 24, "--batch-size", 8, "--seq-len", 16, "--pause", "_",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -70,19 +70,12 @@ def sample(
     if top_p is not None and not top_p > 0:
         raise typer.BadParameter("--top-p must be above 0")
     from seqforge.api import load
-    from seqforge.core.sampling.sampler import SamplingOptions
 
     loaded = load(model)
-    source: str | Path = prime if prime is not None else prime_file or ""
-    options = SamplingOptions(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        length=length or max_length or loaded.card.config.sampling.length,
-        exact_length=length is not None,
-        prime=loaded.domain.prime(source) if source else "",
-        seed=seed,
-    )
+    options = loaded.options(
+        temperature=temperature, length=length, max_length=max_length, seed=seed, top_k=top_k,
+        top_p=top_p, prime=prime if prime is not None else prime_file or "",
+    )  # fmt: skip
     drawn = loaded.draw(count, options, constraint=not no_constraint)
     if out is not None:
         samples = list(_counted(drawn, count, quiet or json_))

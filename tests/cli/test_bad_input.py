@@ -14,7 +14,8 @@ BAD = {
         "text", "x.txt", b"ab\0cd", r"x\.txt: holds a zero byte at offset 2.*--bytes",
     ),
     "text that is not UTF-8": (
-        "text", "x.txt", b"caf\xe9 ol\xe9" * 99, r"x\.txt: byte 0xe9 at offset 3 is not UTF-8.*--bytes",
+        "text", "x.txt", b"caf\xe9 ol\xe9" * 99,
+        r"x\.txt: byte 0xe9 at offset 3 is not UTF-8.*--bytes",
     ),
     "half a .gz": ("text", "x.txt.gz", gzip.compress(b"words " * 999)[:40], r"not a whole \.gz"),
     "no .gz at all": ("text", "x.txt.gz", b"words", r"not a whole \.gz"),
@@ -22,7 +23,8 @@ BAD = {
     "headers alone": ("genome", "x.fa", b">a\n>b\n", r"x\.fa: holds no bases to learn from"),
     "N alone": ("genome", "x.fa", b">a\nNNNN\n", r"x\.fa: holds no bases to learn from"),
     "no FASTA at all": (
-        "genome", "x.fa", b"hello there", r"neither FASTA nor GenBank: it begins with 'hello there'",
+        "genome", "x.fa", b"hello there",
+        r"neither FASTA nor GenBank: it begins with 'hello there'",
     ),
     "a MIDI given as FASTA": ("genome", "x.fa", b"MThd\0\0\0\6\0\1", r"x\.fa: is a MIDI file"),
     "protein given as a genome": (
@@ -53,7 +55,9 @@ def test_a_file_that_cannot_be_used(seqforge, tmp_path, domain, name, content, m
     assert path.read_bytes() == content
 
 
-def test_a_refused_file_is_listed_and_the_run_goes_on_with_the_others(seqforge, tmp_path, text_file):
+def test_a_refused_file_is_listed_and_the_run_goes_on_with_the_others(
+    seqforge, tmp_path, text_file
+):
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\0")
 
     result = seqforge("train", "text", tmp_path, *small(tmp_path / "out" / "run"))
@@ -92,7 +96,9 @@ def test_an_output_folder_that_is_a_file(seqforge, tmp_path, text_file):
     result = seqforge("run", "text", "--input", text_file, *small(text_file))
 
     assert result.exit_code == 1
-    assert "text.txt: is a file, and a folder is needed there; choose another --out" in result.stderr
+    assert (
+        "text.txt: is a file, and a folder is needed there; choose another --out" in result.stderr
+    )
 
 
 def test_an_output_folder_full_of_other_things(seqforge, tmp_path, text_file):
@@ -180,5 +186,7 @@ def test_a_setting_that_makes_no_sense_is_named(seqforge, tmp_path, text_file, o
 
 
 def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
-    assert "there are fly, genome, music, text" in " ".join(seqforge("run", "nonsense").stderr.split())
+    assert "there are fly, genome, music, text" in " ".join(
+        seqforge("run", "nonsense").stderr.split()
+    )
     assert "is no bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())

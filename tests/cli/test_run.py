@@ -108,9 +108,7 @@ def test_a_finished_run_says_so_and_does_nothing(finished, seqforge):
     assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.name != ".lock"} == before
 
 
-def test_other_settings_or_other_input_on_the_same_folder_are_refused(
-    finished, seqforge, tmp_path
-):
+def test_other_settings_or_other_input_on_the_same_folder_are_refused(finished, seqforge, tmp_path):
     run, _ = finished
     result = seqforge("run", "text", *small(run), "--seed", 9)
     assert result.exit_code == 1
@@ -141,7 +139,7 @@ def test_json_prints_one_document_and_nothing_else(seqforge, tmp_path, text_file
 
 
 def long(out):
-    return small(out)[:3] + ["100000steps"] + small(out)[4:]
+    return [*small(out)[:3], "100000steps", *small(out)[4:]]
 
 
 def test_two_runs_on_one_folder_are_refused_by_a_lock(seqforge, start, tmp_path, text_file):
@@ -172,7 +170,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     seqforge, start, tmp_path, text_file
 ):
     """SIGKILL again and again, from the first file on; the end is that of an undisturbed run."""
-    size = [*small(tmp_path / "run")[2:], "--budget", "120steps", "--set", "training.evaluations=40",
+    size = [*small("")[2:], "--budget", "120steps", "--set", "training.evaluations=40",
             "--dropout", "0.2", "--lanes", "2"]  # fmt: skip
     run = tmp_path / "run"
     kills = 0

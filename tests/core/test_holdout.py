@@ -77,5 +77,5 @@ def test_many_records_are_held_out_whole_and_always_the_same():
 
 
 def test_an_input_too_small_says_how_much_is_needed():
-    with pytest.raises(InputError, match="50 for valid.* give 2,000 symbols or more"):
+    with pytest.raises(InputError, match=r"50 for valid.* give 2,000 symbols or more"):
         cut_records([(Record(""), 1000)], SPLIT)

@@ -101,6 +101,4 @@ def test_if_no_file_is_left_the_reason_is_told(tmp_path_factory):
 
 def test_a_symbol_that_a_given_vocabulary_lacks_is_named(tmp_path_factory):
     with pytest.raises(InputError, match="'c'"):
-        ingested(
-            tmp_path_factory, {"f": [Record("abc" * 2000)]}, vocabulary=Vocabulary(("a", "b"))
-        )
+        ingested(tmp_path_factory, {"f": [Record("abc" * 2000)]}, vocabulary=Vocabulary(("a", "b")))

@@ -73,7 +73,7 @@ def test_the_prime_is_read_first_and_kept_in_front():
     assert (sample.prime_length, len(sample.symbols)) == (7, 27)
     (other,) = sampler.draw(1, SamplingOptions(length=20, exact_length=True, temperature=0))
     assert sample.symbols[7:] != other.symbols
-    with pytest.raises(InputError, match="'z' .* at position 3 is not a symbol of this model"):
+    with pytest.raises(InputError, match=r"'z' .* at position 3 is not a symbol of this model"):
         list(sampler.draw(1, SamplingOptions(prime="abz")))
 
 
@@ -96,9 +96,7 @@ def test_a_constraint_is_kept_and_led_through_the_prime():
     sampler = Sampler(checkpoint(), Constraint(allowed, following))
 
     for sample in sampler.draw(20, SamplingOptions(length=41)):
-        assert sample.symbols == "ab" * (len(sample.symbols) // 2) + "a" * (
-            len(sample.symbols) % 2
-        )
+        assert sample.symbols == "ab" * (len(sample.symbols) // 2) + "a" * (len(sample.symbols) % 2)
     (primed,) = sampler.draw(1, SamplingOptions(length=6, exact_length=True, prime="aba"))
     assert primed.symbols == "abababababababab"[:9]
 

@@ -109,7 +109,9 @@ def test_short_records_are_scored_each_from_the_start_symbol():
         for record in records:
             ids = torch.tensor([[END, *record.tolist(), END]])
             logits, _ = model(ids[:, :-1])
-            total -= torch.log_softmax(logits[0], 1)[range(len(record) + 1), ids[0, 1:]].sum().item()
+            total -= (
+                torch.log_softmax(logits[0], 1)[range(len(record) + 1), ids[0, 1:]].sum().item()
+            )
             count += len(record) + 1
 
     assert part.scored == count
@@ -150,7 +152,9 @@ def test_going_on_from_a_saved_state_gives_the_same_bytes(tmp_path_factory, tmp_
 
     for name, array in whole.model.arrays().items():
         assert second.model.arrays()[name].tobytes() == array.tobytes(), name
-    timeless = [[(e.step, e.train_bits, e.valid_bits, e.best) for e in run] for run in (seen, again)]
+    timeless = [
+        [(e.step, e.train_bits, e.valid_bits, e.best) for e in run] for run in (seen, again)
+    ]
     assert timeless[0] == timeless[1]
     assert second.step == 60
 
@@ -169,7 +173,9 @@ def test_a_state_of_another_run_is_refused_with_what_differs(tmp_path_factory, t
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path_factory):
-    corpus = corpus_of(tmp_path_factory, "".join(np.random.default_rng(0).choice(list("ACGT"), 4000)))
+    corpus = corpus_of(
+        tmp_path_factory, "".join(np.random.default_rng(0).choice(list("ACGT"), 4000))
+    )
     config = TrainingConfig(
         budget="4000steps", batch_size=8, seq_len=64, evaluations=100, patience=3, precision="fp32"
     )
@@ -194,7 +200,8 @@ def test_the_schedule_rises_and_falls_within_the_budget():
 @pytest.mark.parametrize(
     ("text", "budget"),
     [("90s", Budget(seconds=90)), ("10m", Budget(seconds=600)), ("2h", Budget(seconds=7200)),
-     ("20000steps", Budget(steps=20000)), ("3epochs", Budget(epochs=3)), ("0.5m", Budget(seconds=30))],
+     ("20000steps", Budget(steps=20000)), ("3epochs", Budget(epochs=3)),
+     ("0.5m", Budget(seconds=30))],
 )  # fmt: skip
 def test_budgets_are_read(text, budget):
     assert Budget.parse(text) == budget

@@ -67,8 +67,10 @@ def test_packed_files_are_unpacked(tmp_path, name, pack):
     assert record.symbols == "né\nici\nlà"
 
 
-@pytest.mark.parametrize(("data", "offset", "byte"), [(b"abc\xff", 3, "ff"), ("é".encode()[:1], 0, "c3"),
-                                                      (b"x" * 99 + b"\x80y", 99, "80")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "offset", "byte"),
+    [(b"abc\xff", 3, "ff"), ("é".encode()[:1], 0, "c3"), (b"x" * 99 + b"\x80y", 99, "80")],
+)
 def test_what_is_not_utf8_is_named_by_its_offset(tmp_path, data, offset, byte):
     (tmp_path / "x.txt").write_bytes(data)
     with pytest.raises(InputError, match=f"byte 0x{byte} at offset {offset} is not UTF-8"):

@@ -20,19 +20,25 @@ def test_every_recipe_that_ships_is_a_valid_run(name):
 
 def test_the_three_domains_are_found_through_their_entry_points():
     assert {"text", "genome", "music"} <= set(installed())
-    with pytest.raises(DomainError, match="'klingon' is not an installed domain; installed: genome"):
+    with pytest.raises(
+        DomainError, match="'klingon' is not an installed domain; installed: genome"
+    ):
         load_domain("klingon")
-    with pytest.raises(ConfigError, match="domain genome: strands: .*its options: strands, keep_case"):
+    with pytest.raises(
+        ConfigError, match=r"domain genome: strands: .*its options: strands, keep_case"
+    ):
         load_domain("genome", {"strands": "none"})
 
 
 def test_settings_are_set_by_dotted_keys():
-    recipe = find_recipe("text").with_settings(assignments(["model.cell=gru", "training.seq_len=7"]))
+    recipe = find_recipe("text").with_settings(
+        assignments(["model.cell=gru", "training.seq_len=7"])
+    )
     config = recipe.config()
 
     assert (config.model.cell, config.training.seq_len) == ("gru", 7)
     assert find_recipe("text").config().model.cell == "lstm", "the recipe itself has not changed"
-    with pytest.raises(ConfigError, match="model is a value|domain is a value"):
+    with pytest.raises(ConfigError, match=r"model is a value|domain is a value"):
         find_recipe("text").with_settings({"domain.name": "x"})
 
 
@@ -93,7 +99,7 @@ def test_rare_symbols_become_one_on_request(tmp_path):
 def test_a_damaged_corpus_says_what_to_remove(tmp_path):
     corpus, _ = corpus_from(tmp_path, "abc" * 4000)
     (corpus.folder / "valid.npy").write_bytes(b"")
-    with pytest.raises(RunError, match="a damaged corpus .*; remove the folder"):
+    with pytest.raises(RunError, match=r"a damaged corpus .*; remove the folder"):
         corpus_from(tmp_path, "abc" * 4000)
 
 
@@ -109,5 +115,5 @@ def test_a_training_that_diverges_is_one_sentence(tmp_path):
     with torch.no_grad():
         model.output.bias[0] = float("inf")
     trainer = Trainer(model, corpus, TrainingConfig(budget="9steps", precision="fp32"))
-    with pytest.raises(RunError, match="diverged at step 0: .*lower --learning-rate"):
+    with pytest.raises(RunError, match=r"diverged at step 0: .*lower --learning-rate"):
         trainer.run(lambda evaluation: None)

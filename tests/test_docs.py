@@ -1,0 +1,47 @@
+"""What the documents say is what the program does."""
+
+import re
+import runpy
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def test_the_reference_of_commands_is_not_stale():
+    written = runpy.run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
+    assert (ROOT / "docs" / "cli.md").read_text() == written, (
+        "run: python docs/reference.py > docs/cli.md"
+    )
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_every_link_between_documents_leads_somewhere(page):
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_dependency_has_its_reason():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = (ROOT / "docs" / "dependencies.md").read_text()
+    extras = project["optional-dependencies"]
+    for requirement in [*project["dependencies"], *extras["test"], *extras["lint"]]:
+        name = re.split(r"[<>=;\[ ]", requirement)[0]
+        assert name.removeprefix("types-") in reasons, name
+
+
+def test_commands_in_the_readme_exist():
+    from typer.main import get_command
+
+    from seqforge.cli.app import app
+
+    known = set(get_command(app).commands)
+    said = re.findall(r"^\s*(?:\.venv/bin/)?seqforge (\w+)", (ROOT / "README.md").read_text(), re.M)
+    assert len(said) >= 5
+    assert set(said) <= known
