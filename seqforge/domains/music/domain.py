@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from seqforge.core.domain import Record, Sample
+from seqforge.core.files import write_atomically
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.measures import random_like, table
@@ -122,8 +123,8 @@ class MusicDomain:
             midi, text = path.with_name(f"{stem}.mid"), path.with_name(f"{stem}.abc")
             if len(samples) == 1 and path.suffix != ".abc":
                 midi = path
-            midi.write_bytes(midi_bytes(self.decode(sample.symbols).piece, _origin(sample)))
-            text.write_text(self._abc_file(sample), encoding="utf-8", newline="\n")
+            write_atomically(midi, midi_bytes(self.decode(sample.symbols).piece, _origin(sample)))
+            write_atomically(text, self._abc_file(sample).encode())
             written += [midi, text]
         return written
 
