@@ -41,6 +41,7 @@ def list_models(json_: Json = False) -> None:
 def show(name: Model, json_: Json = False) -> None:
     """Show the card of a model: data, settings, held-out score."""
     from seqforge.core.checkpoint import load_checkpoint
+    from seqforge.core.holdout import PARTS
     from seqforge.models import find_model
 
     path = find_model(name)
@@ -55,7 +56,7 @@ def show(name: Model, json_: Json = False) -> None:
         "network": f"{model.num_layers} x {model.hidden_size} {model.cell}",
         "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
         "trained on": ", ".join(name for name, _ in made.inputs),
-        "sizes": ", ".join(f"{count:,} {part}" for part, count in made.symbols.items()),
+        "sizes": ", ".join(f"{made.symbols.get(part, 0):,} {part}" for part in PARTS),
         "held out": _bits(made.bits_per_symbol) or "nothing",
         "training": f"{made.steps:,} steps, {made.trained_seconds:,.0f} s, {made.date}",
         "seed": str(card.config.training.seed),

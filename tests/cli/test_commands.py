@@ -1,0 +1,187 @@
+"""sample, evaluate, blast, music, models, domains, doctor."""
+
+import json
+
+import mido
+import pretty_midi
+import pytest
+from Bio import SeqIO
+
+from tests.cli.conftest import small
+from tests.conftest import ROOT
+
+
+def records(text):
+    import io
+
+    return {record.id: str(record.seq) for record in SeqIO.parse(io.StringIO(text), "fasta")}
+
+
+def test_the_bundled_model_gives_fasta(seqforge):
+    result = seqforge("sample", "fly", "-n", 3, "--length", 500)
+
+    found = records(result.stdout)
+    assert list(found) == ["sample_1", "sample_2", "sample_3"]
+    assert all(len(bases) == 500 and set(bases) <= set("ACGT") for bases in found.values())
+    assert "model=fly t=1.0 seed=0" in result.stdout
+
+
+def test_the_same_seed_gives_the_same_samples_and_another_gives_others(seqforge):
+    def drawn(seed, n):
+        return records(seqforge("sample", "fly", "-n", n, "--seed", seed, "--length", 80).stdout)
+
+    assert drawn(3, 2) == drawn(3, 2)
+    assert drawn(3, 5)["sample_2"] == drawn(3, 2)["sample_2"]
+    assert drawn(4, 1) != drawn(3, 1)
+
+
+def test_a_sample_goes_on_from_a_prime_typed_or_in_a_file(seqforge, tmp_path):
+    (tmp_path / "prime.fa").write_text(">p\nacgtacgt\n")
+
+    typed = seqforge("sample", "fly", "--prime", "ACGTACGT", "--length", 20).stdout
+    filed = seqforge("sample", "fly", "--prime-file", tmp_path / "prime.fa", "--length", 20).stdout
+
+    assert typed == filed
+    assert records(typed)["sample_1"].startswith("ACGTACGT")
+    assert len(records(typed)["sample_1"]) == 28
+
+
+def test_samples_go_to_a_file_on_request(seqforge, tmp_path):
+    result = seqforge("sample", "fly", "-n", 4, "--length", 70, "--out", tmp_path / "x.fa")
+
+    assert result.stdout.strip() == str(tmp_path / "x.fa")
+    assert len(records((tmp_path / "x.fa").read_text())) == 4
+
+
+def test_samples_as_json_carry_how_they_were_drawn(seqforge):
+    (sample,) = json.loads(seqforge("sample", "fly", "-t", 0.5, "--length", 9, "--json").stdout)
+
+    assert (sample["model"], sample["temperature"], len(sample["symbols"])) == ("fly", 0.5, 9)
+    assert sample["mean_log_prob"] < 0
+
+
+@pytest.mark.parametrize("temperature", ["0", "inf", "1e-9", "1e9"])
+def test_any_temperature_can_be_drawn_at(seqforge, temperature):
+    result = seqforge("sample", "fly", "-t", temperature, "--length", 400)
+    (bases,) = records(result.stdout).values()
+
+    assert len(bases) == 400
+    if temperature in ("inf", "1e9"):
+        assert all(60 < bases.count(base) < 140 for base in "ACGT")
+
+
+def test_evaluate_scores_a_file_beside_baselines(seqforge, shared_data, tmp_path):
+    """The score of the slice that ships equals what the card says of the like to 0.1 bits."""
+    text = (ROOT / "data" / "dm3-chr2R-slice.fa.gz").read_bytes()
+    (tmp_path / "slice.fa.gz").write_bytes(text)
+
+    result = seqforge("evaluate", "fly", tmp_path / "slice.fa.gz", "--json")
+
+    found = json.loads(result.stdout)
+    assert found["symbols"] == 1_000_000
+    assert 1.85 < found["bits_per_symbol"] < 1.95
+    assert found["perplexity"] == pytest.approx(2 ** found["bits_per_symbol"], rel=1e-3)
+    baselines = found["second_half"]["baselines"]
+    assert found["second_half"]["bits_per_symbol"] < baselines["order_k"] < baselines["uniform"] == 2
+
+
+def test_evaluate_names_a_symbol_that_the_model_lacks(seqforge, tmp_path, text_file):
+    seqforge("train", "text", text_file, *small(tmp_path / "run"))
+    (tmp_path / "other.txt").write_text("the cat saw a ZEBRA. " * 50)
+
+    result = seqforge("evaluate", tmp_path / "run", tmp_path / "other.txt")
+
+    assert result.exit_code == 1
+    assert "'A' (U+0041)" in result.stderr
+
+
+def test_blast_finds_where_a_sequence_comes_from(seqforge, tmp_path):
+    library = ROOT / "data" / "dm3-chr2R-slice.fa.gz"
+    import gzip
+
+    bases = "".join(gzip.open(library, "rt").read().split("\n")[1:]).upper()
+    (tmp_path / "q.fa").write_text(f">q1\n{bases[70_000:70_300]}\n")
+
+    result = seqforge("blast", tmp_path / "q.fa", "--against", library, "--out", tmp_path / "hits")
+
+    assert result.exit_code == 0, result.stderr
+    row = next(
+        line.split("\t")
+        for line in (tmp_path / "hits" / "hits.tsv").read_text().splitlines()
+        if not line.startswith("#")
+    )
+    assert row[2] == "100.000"
+    assert row[8:10] == ["70001", "70300"], "1-based, both ends included"
+    assert "1 of 1 samples have a hit with E <= 0.001" in result.stdout
+    assert json.loads((tmp_path / "hits" / "hits.json").read_text())
+
+
+def test_blast_without_a_library_sends_nothing_and_says_what_to_give(seqforge, tmp_path):
+    (tmp_path / "q.fa").write_text(">q\nACGT\n")
+    result = seqforge("blast", tmp_path / "q.fa")
+    assert result.exit_code == 1
+    assert "--against genome.fa" in result.stderr
+
+
+@pytest.fixture
+def tunes_model(seqforge, tmp_path):
+    result = seqforge(
+        "run", "music", "--input", ROOT / "data" / "tunes.abc",
+        *small(tmp_path / "tunes"), "--split", "80/20/0",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    return tmp_path / "tunes"
+
+
+def test_tunes_become_midi_that_three_programs_read(tunes_model):
+    from music21 import converter
+
+    files = sorted((tunes_model / "samples").glob("*.mid"))
+    assert [path.name for path in files[:3]] == ["t0.5-001.mid", "t0.5-002.mid", "t0.5-003.mid"]
+    for path in files:
+        assert mido.MidiFile(path).ticks_per_beat > 0
+        assert pretty_midi.PrettyMIDI(str(path)).get_end_time() >= 0
+        assert converter.parse(path, forceSource=True) is not None
+        assert path.with_suffix(".abc").read_text().startswith("X:")
+
+
+def test_music_goes_on_from_a_melody(seqforge, tunes_model, tmp_path):
+    melody = ROOT / "data" / "melody.mid"
+
+    result = seqforge("music", "--prime", melody, "-t", 1.2, "-n", 3, "--model", tunes_model,
+                      "--out", tmp_path / "out")  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    given = [m.note for m in mido.MidiFile(melody) if m.type == "note_on" and m.velocity]
+    files = sorted((tmp_path / "out").glob("*.mid"))
+    assert len(files) == 3
+    for path in files:
+        notes = [m.note for m in mido.MidiFile(path) if m.type == "note_on" and m.velocity]
+        assert notes[: len(given)] == given
+
+
+def test_music_without_a_model_says_how_to_get_one(seqforge):
+    result = seqforge("music", "--prime", ROOT / "data" / "melody.mid")
+    assert result.exit_code == 1
+    assert "train one with `seqforge run music`" in " ".join(result.stderr.split())
+
+
+def test_models_lists_ours_and_those_of_the_runs_here(seqforge, text_file):
+    seqforge("train", "text", text_file, *small("runs/text-mine"))
+
+    listed = seqforge("models")
+    card = json.loads(seqforge("models", "show", "fly", "--json").stdout)
+
+    assert listed.stdout.splitlines()[0].startswith("fly")
+    assert "runs/text-mine" in listed.stdout
+    assert card["provenance"]["bits_per_symbol"]["valid"] < 1.93
+    assert card["config"]["data"]["split"] == "95/5/0"
+
+
+def test_domains_lists_options_and_doctor_the_machine(seqforge):
+    domains = seqforge("domains").stdout
+    assert "--strands (default: both)" in domains
+    found = json.loads(seqforge("doctor", "--json").stdout)
+    assert found["cores"] >= 1
+    assert found["packages"]["torch"]
+    assert set(found["programs"]) >= {"blastn", "abc2midi"}
