@@ -5,7 +5,7 @@ from __future__ import annotations
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from seqforge.cli.app import app
+from seqforge.cli.main import app
 
 HEAD = """# The commands
 

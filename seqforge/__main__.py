@@ -1,5 +1,5 @@
 """``python -m seqforge``."""
 
-from seqforge.cli.app import main
+from seqforge.cli.main import main
 
 main()

@@ -39,7 +39,7 @@ def test_every_dependency_has_its_reason():
 def test_commands_in_the_readme_exist():
     from typer.main import get_command
 
-    from seqforge.cli.app import app
+    from seqforge.cli.main import app
 
     known = set(get_command(app).commands)
     said = re.findall(r"^\s*(?:\.venv/bin/)?seqforge (\w+)", (ROOT / "README.md").read_text(), re.M)

@@ -63,7 +63,7 @@ def test_the_wheel_says_that_it_is_typed(installed):
 def test_help_comes_at_once():
     """No torch, no numpy: a program that lists its commands has no use for them."""
     code = (
-        "import sys; from seqforge.cli.app import app\n"
+        "import sys; from seqforge.cli.main import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'numpy', 'pydantic', 'Bio', 'music21', 'rich.progress'}"

@@ -55,16 +55,3 @@ def root(
     ),
 ) -> None:
     """Train small sequence models on your own text, genome or tunes, and sample them."""
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
-
-
-# Each command registers itself on `app`, in the order in which --help lists them.
-# isort: off
-from seqforge.cli import run, train, sample, evaluate  # noqa: E402, F401
-from seqforge.cli import blast, music  # noqa: E402, F401
-from seqforge.cli import models, domains, doctor  # noqa: E402, F401
-# isort: on

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from seqforge.core.config import Split
-from seqforge.core.domain import Record
+from seqforge.core.records import Record
 from seqforge.errors import InputError
 
 PARTS = ("train", "valid", "test")

@@ -19,7 +19,7 @@ TEXT = "the cat sat on the mat, and the dog lay by the door. " * 400
 @pytest.fixture
 def seqforge():
     """Call the program; returns its result with ``exit_code``, ``stdout`` and ``stderr``."""
-    from seqforge.cli.app import app
+    from seqforge.cli.main import app
 
     def call(*arguments: object):
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -1,5 +1,6 @@
 """sample, evaluate, blast, music, models, domains, doctor."""
 
+import gzip
 import json
 
 import mido
@@ -82,7 +83,9 @@ def test_evaluate_scores_a_file_beside_baselines(seqforge, shared_data, tmp_path
     assert 1.85 < found["bits_per_symbol"] < 1.95
     assert found["perplexity"] == pytest.approx(2 ** found["bits_per_symbol"], rel=1e-3)
     baselines = found["second_half"]["baselines"]
-    assert found["second_half"]["bits_per_symbol"] < baselines["order_k"] < baselines["uniform"] == 2
+    assert (
+        found["second_half"]["bits_per_symbol"] < baselines["order_k"] < baselines["uniform"] == 2
+    )
 
 
 def test_evaluate_names_a_symbol_that_the_model_lacks(seqforge, tmp_path, text_file):
@@ -97,9 +100,7 @@ def test_evaluate_names_a_symbol_that_the_model_lacks(seqforge, tmp_path, text_f
 
 def test_blast_finds_where_a_sequence_comes_from(seqforge, tmp_path):
     library = ROOT / "data" / "dm3-chr2R-slice.fa.gz"
-    import gzip
-
-    bases = "".join(gzip.open(library, "rt").read().split("\n")[1:]).upper()
+    bases = "".join(gzip.decompress(library.read_bytes()).decode().split("\n")[1:]).upper()
     (tmp_path / "q.fa").write_text(f">q1\n{bases[70_000:70_300]}\n")
 
     result = seqforge("blast", tmp_path / "q.fa", "--against", library, "--out", tmp_path / "hits")

@@ -20,7 +20,7 @@ def finished(tmp_path_factory):
     """A finished run on text, made once."""
     from typer.testing import CliRunner
 
-    from seqforge.cli.app import app
+    from seqforge.cli.main import app
     from tests.cli.conftest import TEXT
 
     folder = tmp_path_factory.mktemp("finished")

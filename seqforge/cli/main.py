@@ -1,0 +1,18 @@
+"""The program with all its commands; each registers itself, in the order of --help."""
+
+from __future__ import annotations
+
+# isort: off
+from seqforge.cli import run, train, sample, evaluate  # noqa: F401
+from seqforge.cli import blast, music  # noqa: F401
+from seqforge.cli import models, domains, doctor  # noqa: F401
+
+# isort: on
+from seqforge.cli.app import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
