@@ -71,7 +71,7 @@ def test_any_temperature_can_be_drawn_at(seqforge, temperature):
         assert all(60 < bases.count(base) < 140 for base in "ACGT")
 
 
-def test_evaluate_scores_a_file_beside_baselines(seqforge, shared_data, tmp_path):
+def test_evaluate_scores_a_file_beside_baselines(seqforge, tmp_path):
     """The score of the slice that ships equals what the card says of the like to 0.1 bits."""
     text = (ROOT / "data" / "dm3-chr2R-slice.fa.gz").read_bytes()
     (tmp_path / "slice.fa.gz").write_bytes(text)
