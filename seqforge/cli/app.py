@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -12,6 +13,10 @@ from seqforge.errors import SeqforgeError
 from seqforge.version import __version__
 
 STOPPED = 130
+
+# Products this small gain nothing from a second thread, and lose most of their speed to it when
+# anything else runs. numpy reads this when it is first imported, which no command has done yet.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class _Group(TyperGroup):
