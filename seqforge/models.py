@@ -29,6 +29,8 @@ def find_model(name: str) -> Path:
         CheckpointError: If there is none; names those that there are.
     """
     path = Path(name)
+    if len(path.name) > 255:  # no file system has such names, and some raise over them
+        raise CheckpointError(f"{name[:40]}...: is no model; give a name, a file or a run folder")
     if path.is_dir():
         model = RunFolder(path).model
         if not model.is_file():

@@ -6,22 +6,21 @@ reading -> training -> scoring -> sampling -> searching -> the page
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.checkpoint import Provenance
-from seqforge.core.config import RunConfig
 from seqforge.core.corpus import PARTS, Corpus
 from seqforge.core.domain import Domain, Searches
 from seqforge.core.files import make_folder, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb
-from seqforge.errors import ConfigError, RunError
-from seqforge.recipes import Recipe, find_recipe
-from seqforge.registry import load_domain, options_of
-from seqforge.runs import RunFolder, new_folder, newest_unfinished, now
+from seqforge.errors import InputError
+from seqforge.orders import Interrupted, Order, asked_recipe, check_inputs, find_folder
+from seqforge.recipes import find_recipe
+from seqforge.registry import options_of
+from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.drawing import draw
 from seqforge.stages.reading import Inputs, gather, read_corpus
@@ -32,111 +31,67 @@ from seqforge.watching import Watcher
 _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a person asked for on the command line, or a caller in Python."""
-
-    pipeline: str
-    """A recipe's name or path, or a domain."""
-    inputs: tuple[str, ...] = ()
-    settings: Mapping[str, Any] | None = None
-    """Dotted keys and values that override the recipe's."""
-    out: Path | None = None
-    resume: bool = False
-    command: str = ""
-    """The command that repeats it, for the page."""
-    only_train: bool = False
-
-
 def run(order: Order, watcher: Watcher) -> RunFolder:
     """Do what was asked, in a run folder, going on where it was left.
 
     Raises:
         SeqforgeError: For anything a person can mend.
-        KeyboardInterrupt: When stopped; what was done is kept.
+        Interrupted: When stopped from outside; what was done is kept.
     """
     name = find_recipe(order.pipeline).name
-    folder = _folder(order, name, watcher)
-    with folder.locked():
-        if folder.finished:
-            asked_recipe(order, folder)
-            watcher.note(f"{folder.path}: this run is finished; nothing is left to do")
-            return folder
-        Pipeline(order, name, folder, watcher).run()
+    folder = find_folder(order, name, watcher)
+    try:
+        with folder.locked():
+            finished = folder.finished(order.only_train)
+            if finished and not order.inputs:
+                asked_recipe(order, name, folder)  # refuses other settings; needs no input files
+            else:
+                pipeline = Pipeline(order, name, folder, watcher)
+            if finished:
+                watcher.note(f"{folder.path}: this run is finished; nothing is left to do")
+            else:
+                pipeline.run()
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
     return folder
-
-
-def _folder(order: Order, name: str, watcher: Watcher) -> RunFolder:
-    if order.out is not None:
-        return RunFolder(order.out)
-    if order.resume:
-        waiting = newest_unfinished(name)
-        if waiting is not None:
-            watcher.note(f"going on with {waiting.path}")
-            return waiting
-        watcher.note(f"no unfinished run of {name} was found; starting afresh")
-    return new_folder(name)
-
-
-def asked_recipe(order: Order, folder: RunFolder) -> Recipe:
-    """What to do: the recipe and the options, or what the run in the folder was begun with.
-
-    Raises:
-        ConfigError: If the run there was begun with other settings.
-    """
-    base = folder.recipe() if folder.begun else find_recipe(order.pipeline)
-    changed = base.with_settings(dict(order.settings or {}))
-    differ = _normal(base).differences(_normal(changed)) if folder.begun else []
-    if differ:
-        raise ConfigError(
-            f"{folder.path}: this run was begun with other settings "
-            f"({'; '.join(differ)}); give the same, or another --out"
-        )
-    return changed
-
-
-def _normal(recipe: Recipe) -> RunConfig:
-    """The settings with the domain's options as the domain has them: 60 and not "60"."""
-    config = recipe.config()
-    domain = load_domain(config.domain, config.domain_options)
-    return config.model_copy(update={"domain_options": options_of(domain)})
 
 
 class Pipeline:
     """The stages of one run; each leaves its result in the run folder."""
 
     def __init__(self, order: Order, name: str, folder: RunFolder, watcher: Watcher) -> None:
+        """Settle what to do, and check that it is what the folder was begun with."""
         self.order, self.name, self.folder, self.watcher = order, name, folder, watcher
-        recipe = asked_recipe(order, folder)
-        config = recipe.config()
+        self.recipe = asked_recipe(order, name, folder)
+        config = self.recipe.config()
         self.inputs: Inputs = gather(
-            config.domain, config.domain_options, order.inputs or recipe.inputs, folder.path
+            config.domain,
+            config.domain_options,
+            order.inputs or self.recipe.inputs,
+            folder.path,
+            resumed=folder.worked,
         )
         self.domain: Domain = self.inputs.domain
-        self.config = self._settled(config)
+        self.config = config.model_copy(update={"domain_options": options_of(self.domain)})
         self.key = self.inputs.key(config.data)
-        self.recipe = recipe
-        if folder.begun:
-            self._check_same()
-        else:
-            named = list(zip(self.inputs.files, self.inputs.digests, strict=True))
-            about = {"seqforge": __version__, "at": now(), "command": order.command}
-            folder.begin(name, self.config, named, about)
+        for path in map(Path, config.search.against):
+            if not path.is_file():
+                raise InputError(f"{path}: there is no such file to search in")
+        if folder.worked:
+            check_inputs(folder, self.inputs.digests)
+        if not folder.finished():
+            self._begin()
 
-    def _settled(self, config: RunConfig) -> RunConfig:
-        return config.model_copy(update={"domain_options": options_of(self.domain)})
-
-    def _check_same(self) -> None:
-        made = self.folder.made()
-        if made.get("pipeline") != self.name:
-            raise RunError(
-                f"{self.folder.path}: holds a run of {made.get('pipeline')}; choose another --out"
-            )
-        if list(made.get("sha256", {}).values()) != list(self.inputs.digests):
-            raise RunError(
-                f"{self.folder.path}: this run was begun on other input; give the same files "
-                "unchanged, or another --out"
-            )
+    def _begin(self) -> None:
+        named = list(zip(self.inputs.files, self.inputs.digests, strict=True))
+        about: dict[str, Any] = {
+            "seqforge": __version__,
+            "at": now(),
+            "command": self.order.command,
+        }
+        if self.folder.worked:
+            about = {key: self.folder.made().get(key, value) for key, value in about.items()}
+        self.folder.begin(self.name, self.config, named, about, self.recipe.note)
 
     def run(self) -> None:
         """All stages, then the page."""
@@ -164,7 +119,7 @@ class Pipeline:
         write_json(self.folder.summary, summary)
         if not self.order.only_train:
             self._write_page(summary, sampled, lines)
-        self.folder.finish()
+        self.folder.finish(self.order.only_train)
 
     def _stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         def timed() -> dict[str, Any]:
@@ -185,6 +140,8 @@ class Pipeline:
         corpus, lines = read_corpus(
             self.inputs, self.config.data, self.folder.ingest, self.watcher.advance
         )
+        for note in self.inputs.notes:
+            self.watcher.note(note)
         refused = [line for line in lines if line.status == "refused"]
         files = f"{len(lines) - len(refused)} of {len(lines)} files"
         sizes = ", ".join(f"{corpus.part(part).symbols:,} {part}" for part in PARTS)

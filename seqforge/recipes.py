@@ -84,8 +84,10 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {inputs!r})")
     if "domain" not in settings:
         raise ConfigError(f'{path}: domain: is missing; name one, such as domain = "text"')
+    made = about.get("made")
     return Recipe(
-        name=path.stem,
+        # The config of a run is a recipe too, and goes by the pipeline's name.
+        name=str(made.get("pipeline", path.stem)) if isinstance(made, dict) else path.stem,
         where=str(path),
         settings=settings,
         inputs=tuple(str(path.parent / item) for item in inputs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ RUNS = Path("runs")
 
 _CONFIG = "config.toml"
 _STAGES = "stages.json"
+_TRAINED = "finished training"
 _FINISHED = "finished"
 
 
@@ -46,6 +47,7 @@ class RunFolder:
         Raises:
             RunError: If another one holds it, or it is not a folder a run could use.
         """
+        made_here = not self.path.exists()
         make_folder(self.path)
         strange = [item for item in self.path.iterdir() if not item.name.startswith(".")]
         if strange and not self.begun:
@@ -66,12 +68,14 @@ class RunFolder:
             try:
                 yield
             finally:
-                self._leave_no_empty_folder()
+                if not self.begun:
+                    self._leave_nothing(made_here)
 
-    def _leave_no_empty_folder(self) -> None:
-        """What fails before anything was begun leaves nothing behind."""
-        if not self.begun and {item.name for item in self.path.iterdir()} <= {".lock"}:
-            (self.path / ".lock").unlink(missing_ok=True)
+    def _leave_nothing(self, made_here: bool) -> None:
+        """What fails before anything was begun leaves no trace."""
+        for item in self.path.glob(".*"):
+            item.unlink(missing_ok=True)
+        if made_here and not any(self.path.iterdir()):
             self.path.rmdir()
 
     @property
@@ -80,21 +84,33 @@ class RunFolder:
         return (self.path / _CONFIG).is_file()
 
     @property
-    def finished(self) -> bool:
-        """Whether the run that was begun here has come to its end."""
-        return _FINISHED in self._done()
+    def worked(self) -> bool:
+        """Whether the run that was begun here has anything to go on from."""
+        return self.begun and (self.resume.is_file() or bool(self._done()))
+
+    def finished(self, only_train: bool = False) -> bool:
+        """Whether what was asked for has come to its end: training alone, or the whole run."""
+        done = self._done()
+        return _FINISHED in done or (only_train and _TRAINED in done)
+
+    def undone(self, stages: Sequence[str]) -> list[str]:
+        """Those of some stages that have no result yet."""
+        done = self._done()
+        return [name for name in stages if name not in done]
 
     def begin(
         self,
         pipeline: str,
         config: RunConfig,
         inputs: Sequence[tuple[Path, str]],
-        about: dict[str, Any],
+        about: Mapping[str, Any],
+        note: str = "",
     ) -> None:
         """Write ``config.toml``, which can be run again like any recipe."""
         settings = _without_none(config.model_dump(mode="json"))
         document = {
             "description": f"seqforge run {pipeline}",
+            "note": note,
             "inputs": [str(path.absolute()) for path, _ in inputs],
             **settings,
             "made": {
@@ -127,9 +143,9 @@ class RunFolder:
         result: dict[str, Any] = done[name]
         return result
 
-    def finish(self) -> None:
+    def finish(self, only_train: bool = False) -> None:
         """Note that nothing is left to do."""
-        self.stage(_FINISHED, lambda: {"at": now()})
+        self.stage(_TRAINED if only_train else _FINISHED, lambda: {"at": now()})
 
     def _done(self) -> dict[str, Any]:
         path = self.path / _STAGES
@@ -155,8 +171,15 @@ def newest_unfinished(pipeline: str) -> RunFolder | None:
     """The run of a pipeline that was begun last and has not ended, if there is one."""
     if not RUNS.is_dir():
         return None
-    begun = [RunFolder(path) for path in RUNS.glob(f"{pipeline}-*") if path.is_dir()]
-    waiting = [run for run in begun if run.begun and run.resume.is_file() and not run.finished]
+    begun = [RunFolder(path) for path in RUNS.iterdir() if path.is_dir()]
+    waiting = [
+        run
+        for run in begun
+        if run.resume.is_file()
+        and run.begun
+        and run.made().get("pipeline") == pipeline
+        and not run.finished(only_train=True)
+    ]
     return max(waiting, key=lambda run: (run.path / _CONFIG).stat().st_mtime, default=None)
 
 

@@ -34,6 +34,10 @@ class _Group(TyperGroup):
         except BrokenPipeError:  # the reader of our output has gone, as `head` does
             sys.stderr.close()
             raise typer.Exit(1) from None
+        except OSError as error:  # a right, a name too long: the system's word, not a traceback
+            where = f"{error.filename}: " if error.filename else ""
+            typer.secho(f"error: {where}{error.strerror or error}", fg="red", err=True)
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(

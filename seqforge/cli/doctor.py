@@ -12,6 +12,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.options import Json
+from seqforge.errors import RunError
 from seqforge.version import __version__
 
 _PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
@@ -31,8 +32,13 @@ def doctor(json_: Json = False) -> None:
     from seqforge.core.machine import choose_device, usable_cores
     from seqforge.stages.reading import corpus_cache
 
-    cache = corpus_cache()
-    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+    cache, size = "", 0
+    try:
+        folder = corpus_cache()
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        cache = str(folder)
+    except (RunError, OSError) as error:
+        cache = f"not usable: {error}"
     found: dict[str, Any] = {
         "seqforge": __version__,
         "python": platform.python_version(),
@@ -41,7 +47,7 @@ def doctor(json_: Json = False) -> None:
         "device": str(choose_device("auto")),
         "packages": {name: _version(name) for name in _PACKAGES},
         "programs": {name: shutil.which(name) for name in _PROGRAMS},
-        "corpus_cache": {"folder": str(cache), "megabytes": round(size / 1e6, 1)},
+        "corpus_cache": {"folder": cache, "megabytes": round(size / 1e6, 1)},
     }
     if json_:
         typer.echo(json.dumps(found, indent=2))

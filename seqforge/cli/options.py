@@ -15,7 +15,9 @@ import typer
 from seqforge.errors import ConfigError
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness (default 0).")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness (default 0).")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but results and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the way.")]

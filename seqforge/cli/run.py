@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,8 +24,8 @@ from seqforge.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from seqforge.orders import Order
     from seqforge.runs import RunFolder
-    from seqforge.watching import Watcher
 
 # Options of the domain are not known here: they come with the inputs and are parted later.
 LENIENT = {"ignore_unknown_options": True}
@@ -158,14 +159,16 @@ def _run(
     only_train: bool, quiet: bool, verbose: bool, json_: bool,
 ) -> None:  # fmt: skip
     from seqforge.cli.progress import make_watcher
-    from seqforge.pipelines import Order, run
+    from seqforge.orders import Interrupted, Order
+    from seqforge.pipelines import run
 
     order = Order(pipeline, tuple(inputs), chosen, out, resume, command_line(), only_train)
     watcher = make_watcher(quiet, verbose)
     try:
         folder = run(order, watcher)
-    except KeyboardInterrupt:
-        _stopped(pipeline, order, watcher)
+    except Interrupted as stopped:
+        watcher.close()
+        _say_stopped(order, stopped.folder)
         raise typer.Exit(STOPPED) from None
     finally:
         watcher.close()
@@ -175,17 +178,15 @@ def _run(
         _tell(folder)
 
 
-def _stopped(pipeline: str, order: Any, watcher: Watcher) -> None:
-    from seqforge.runs import newest_unfinished
-
-    word = "train" if order.only_train else "run"
-    waiting = order.out or getattr(newest_unfinished(pipeline), "path", None)
-    where = f" --out {waiting}" if waiting else ""
-    watcher.close()
-    typer.secho(
-        f"stopped, everything saved; go on with: seqforge {word} {pipeline}{where} --resume",
-        fg="yellow", err=True,
-    )  # fmt: skip
+def _say_stopped(order: Order, folder: RunFolder) -> None:
+    """How to go on; quoted so that it can be typed as it stands."""
+    words = ["seqforge", "train" if order.only_train else "run", order.pipeline]
+    if folder.worked:
+        again = shlex.join([*words, "--out", str(folder.path), "--resume"])
+        said = f"stopped, everything saved; go on with: {again}"
+    else:
+        said = "stopped before anything was trained; nothing was lost"
+    typer.secho(said, fg="yellow", err=True)
 
 
 def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -201,7 +202,7 @@ def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[st
 
 
 def _lanes(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isdecimal() and text.isascii() else text
 
 
 def _tell(folder: RunFolder) -> None:

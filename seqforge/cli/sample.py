@@ -36,7 +36,7 @@ TopK = Annotated[int | None, typer.Option(min=1, help="Draw from the K likeliest
 TopP = Annotated[
     float | None, typer.Option(max=1, help="Draw from the likeliest that reach this mass.")
 ]
-DrawSeed = Annotated[int, typer.Option(min=0, help="Same seed, same samples.")]
+DrawSeed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same samples.")]
 
 
 @app.command()
@@ -82,12 +82,20 @@ def sample(
         for path in loaded.domain.write(samples, out):
             typer.echo(str(path), err=json_)
         if json_:
-            typer.echo(json.dumps([asdict(one) for one in samples]))
+            typer.echo(_as_json(samples))
     elif json_:
-        typer.echo(json.dumps([asdict(one) for one in drawn]))
+        typer.echo(_as_json(drawn))
     else:
         for one in drawn:
             typer.echo(loaded.domain.show(one), nl=False)
+
+
+def _as_json(samples: Iterable[Sample]) -> str:
+    rows = [asdict(one) for one in samples]
+    for row in rows:
+        if math.isinf(row["temperature"]):
+            row["temperature"] = "inf"  # JSON has no number for it
+    return json.dumps(rows, allow_nan=False)
 
 
 def _counted(drawn: Iterator[Sample], count: int, quiet: bool) -> Iterable[Sample]:

@@ -94,6 +94,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: If it is missing, damaged, not ours, or of another format.
     """
     header, weights = read_arrays(path)
+    if "resume_format" in header:
+        raise CheckpointError(f"{path}: is where a training stands; the model lies beside it")
     found = header.get("format")
     if found != FORMAT:
         raise CheckpointError(

@@ -13,9 +13,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from seqforge.errors import ConfigError
@@ -23,7 +23,7 @@ from seqforge.errors import ConfigError
 STRICT = ConfigDict(frozen=True, extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Auto = Literal["auto"]
+Width = Annotated[int, Field(ge=1, le=16384)]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -80,6 +80,15 @@ class Split:
         return cls(train / 100, valid / 100, test / 100)
 
 
+Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _checked_lanes(lanes: int | str) -> int | str:
+    if lanes == "auto" or (isinstance(lanes, int) and lanes >= 1):
+        return lanes
+    raise ValueError(f"a number of threads, or auto, is wanted (got {lanes!r})")
+
+
 def _checked_by(parse: Any) -> AfterValidator:
     def check(text: str) -> str:
         parse(text)
@@ -105,14 +114,20 @@ class ModelConfig(BaseModel):
     model_config = STRICT
 
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
-    hidden_size: PositiveInt = 256
-    num_layers: PositiveInt = 1
-    embedding_size: PositiveInt | None = None
+    hidden_size: Width = 256
+    num_layers: Annotated[int, Field(ge=1, le=100)] = 1
+    embedding_size: Width | None = None
     """Width of the embedding; as wide as the hidden layer where it is not given."""
     dropout: Fraction = 0.0
     """Share of values dropped between layers and on the output."""
     tied: bool = False
     """Whether embedding and output share their weights (Press and Wolf 2017)."""
+
+    @model_validator(mode="after")
+    def _tied_are_as_wide(self) -> Self:
+        if self.tied and self.embedding_size not in (None, self.hidden_size):
+            raise ValueError("tied weights need an embedding_size equal to hidden_size")
+        return self
 
 
 class TrainingConfig(BaseModel):
@@ -141,9 +156,10 @@ class TrainingConfig(BaseModel):
     patience: PositiveInt | None = None
     """Stop after so many evaluations without a better one; None never stops early."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    lanes: PositiveInt | Auto = "auto"
+    lanes: Annotated[int | str, AfterValidator(_checked_lanes)] = "auto"
+    """Threads to train with; ``auto`` takes the cores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 class SamplingConfig(BaseModel):
@@ -151,7 +167,7 @@ class SamplingConfig(BaseModel):
 
     model_config = STRICT
 
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.5, 0.8, 1.0)
+    temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (0.5, 0.8, 1.0)
     count: PositiveInt = 3
     """Samples at each temperature."""
     length: PositiveInt = 1000
@@ -195,13 +211,16 @@ class RunConfig(BaseModel):
         except ValidationError as error:
             raise ConfigError(f"{where}: {first_problem(error)}") from error
 
-    def differences(self, other: RunConfig) -> list[str]:
-        """Keys whose values differ, each with both values, for an error message."""
+    def differences(self, other: RunConfig, besides: tuple[str, ...] = ()) -> list[str]:
+        """Keys whose values differ, each with both values, for an error message.
+
+        Keys that begin with one of ``besides`` do not count.
+        """
         mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
         return [
             f"{key}: {mine.get(key)} and {theirs.get(key)}"
             for key in sorted(mine.keys() | theirs.keys())
-            if mine.get(key) != theirs.get(key)
+            if mine.get(key) != theirs.get(key) and not key.startswith(besides)
         ]
 
 

@@ -61,7 +61,7 @@ class PartWriter:
         self._meta = folder / f"{part}.json"
         self._dtype = vocabulary.dtype
         self._symbols = sum(cut.stop - cut.start for cut in cuts)
-        self._records = len(cuts)
+        self._records = len({cut.record for cut in cuts})
         self._segments: list[Segment] = []
         self._end = 0
         with disk_errors(folder):

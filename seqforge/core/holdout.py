@@ -49,9 +49,8 @@ def cut_records(records: Sequence[tuple[Record, int]], split: Split) -> dict[str
         InputError: If a part that was asked for would get next to nothing.
     """
     smallest = min(share for share in (split.train, split.valid, split.test) if share > 0)
-    if len(records) * smallest >= _ENOUGH_RECORDS and smallest < 1:
-        spans = _whole_records(records, split)
-    else:
+    spans = _whole_records(records, split) if len(records) * smallest >= _ENOUGH_RECORDS else None
+    if spans is None or not _fair(spans, split):
         spans = _tails(records, split)
     cuts: dict[str, list[Cut]] = {part: [] for part in PARTS}
     for part, record, start, stop in spans:
@@ -77,6 +76,20 @@ def _whole_records(records: Sequence[tuple[Record, int]], split: Split) -> list[
         elif place < held_valid + held_test:
             part_of[record] = "test"
     return [(part_of[i], i, 0, length) for i, (_, length) in enumerate(records)]
+
+
+def _fair(spans: Sequence[_Span], split: Split) -> bool:
+    """Whether every part got its share of symbols, give or take a factor of two.
+
+    A few long records among many short ones (chromosomes and scaffolds) cannot be dealt so.
+    """
+    shares = {"train": split.train, "valid": split.valid, "test": split.test}
+    total = sum(stop - start for _, _, start, stop in spans)
+    for part, share in shares.items():
+        got = sum(stop - start for name, _, start, stop in spans if name == part)
+        if share > 0 and not 0.5 <= got / max(1, total) / share <= 2:
+            return False
+    return True
 
 
 def _tails(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
@@ -119,5 +132,5 @@ def _check_sizes(cuts: dict[str, list[Cut]], split: Split, smallest: float) -> N
             raise InputError(
                 f"the input has {total:,} symbols, which leaves {size:,} for {part}; at least "
                 f"{_FEWEST_SYMBOLS} are needed in each part: give {needed:,} symbols or more, or "
-                "another --split"
+                "hold out a larger share"
             )

@@ -17,7 +17,7 @@ from seqforge.core.corpus import PARTS, Corpus, PartWriter
 from seqforge.core.domain import Domain, Record
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.core.holdout import Cut, cut_records
-from seqforge.core.vocabulary import Vocabulary, code_points
+from seqforge.core.vocabulary import Vocabulary, code_points, describe
 from seqforge.errors import InputError
 
 _BLOCK = 1 << 20
@@ -48,8 +48,8 @@ class _Spooled:
 class Spool:
     """The symbols of all records, one after the other in a temporary file.
 
-    One pass over the inputs then serves counting, splitting and encoding, and the memory taken
-    does not grow with them.
+    One pass over the inputs then serves counting, splitting and encoding; in memory is never more
+    than the record that is being read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -150,13 +150,23 @@ def ingest(
             if vocabulary is None:
                 vocabulary = Vocabulary.from_counts(+spool.counts, data.min_count)
             else:
-                vocabulary.encode("".join(sorted(+spool.counts)), "the input")
+                _check_known(vocabulary, spool)
             corpus = _encode(spool, vocabulary, Split.parse(data.split), folder)
         except InputError as error:
             raise Unsplittable(str(error), lines) from error
         return corpus, lines
     finally:
         spool.close()
+
+
+def _check_known(vocabulary: Vocabulary, spool: Spool) -> None:
+    strange = sorted(set(+spool.counts) - set(vocabulary.symbols))
+    if strange and not vocabulary.unknown:
+        more = f" and {len(strange) - 1} more symbols" if len(strange) > 1 else ""
+        raise InputError(
+            f"the input holds {describe(strange[0])}{more} that the model does not know; "
+            f"it knows {vocabulary.listing()}"
+        )
 
 
 class Unsplittable(InputError):

@@ -18,6 +18,7 @@ from seqforge.errors import CheckpointError
 
 FORMAT = 1
 
+_LATER = ("sampling.", "search.")  # settings that training does not depend on
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -58,7 +59,7 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
     header, arrays = read_arrays(path)
     if header.get("resume_format") != FORMAT:
         raise CheckpointError(f"{path}: is no training state of this version; choose another --out")
-    differ = RunConfig.of(header["config"], str(path)).differences(config)
+    differ = RunConfig.of(header["config"], str(path)).differences(config, _LATER)
     if differ:
         raise CheckpointError(
             f"{path}: the run was begun with other settings ({'; '.join(differ)}); "

@@ -22,6 +22,7 @@ from seqforge.core.model import CharRNN, State
 _CHUNK = 8192
 _WINDOW = 256
 _ROWS = 64
+_LOGITS = 1 << 23  # at a time in each thread: a large vocabulary gets shorter windows
 
 
 def bits(nats: float) -> float:
@@ -112,9 +113,10 @@ def _batch_losses(
         row[: stop - start] = tokens[start:stop]
     device = model.output.bias.device
     losses = np.empty((len(batch), longest - 1), np.float32)
+    window = max(8, min(_WINDOW, _LOGITS // (len(batch) * len(model.output.bias))))
     state: State | None = None
-    for begin in range(0, longest - 1, _WINDOW):
-        end = min(begin + _WINDOW, longest - 1)
+    for begin in range(0, longest - 1, window):
+        end = min(begin + window, longest - 1)
         ids = torch.from_numpy(padded[:, begin : end + 1]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits, state = model(ids[:, :-1], state)

@@ -35,8 +35,9 @@ class Streams:
 
     At the beginning of an epoch every row starts from a zero state and the end symbol, which is
     how an unprimed sample starts; later a row is sent back to a zero state now and then. Where
-    records are short, rows start where records do, so that the start always means the beginning
-    of a record; where they are long, any place may stand for the beginning.
+    records are long, any place may stand for the beginning. Where they are short, only a record's
+    own start does: a row starts there if one is near, and a window that happens to begin with the
+    end symbol always starts from a zero state.
     """
 
     def __init__(
@@ -108,8 +109,11 @@ class Streams:
         firsts = shift + np.arange(self._rows) * self._length
         if self._long_records:
             return firsts
+        # Only a start that is near: going far back for one would leave the row's end unread.
         starts = reading.record_starts
-        return starts[np.searchsorted(starts, firsts, "right") - 1]
+        nearest = starts[np.searchsorted(starts, firsts, "right") - 1]
+        near = firsts - nearest <= min(self._seq_len, self._length // 4)
+        return np.where(near, nearest, firsts)
 
 
 class _Reading:

@@ -134,16 +134,17 @@ class Trainer:
         self._settle()
         started, before = time.perf_counter(), self.clock.total
         running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
-        while (share := self._share()) < 1:
+        while (share := self._share()) < 1 and not self._out_of_patience():
             running = self._step(share, running)
             self.clock.total = before + time.perf_counter() - started
-            on_step(self._pulse(running))
             if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
                 evaluation = self.evaluate()
                 self.clock.total = before + time.perf_counter() - started
                 on_evaluation(evaluation)
                 if self._out_of_patience():
                     return True
+            # Last: what is saved here must not lie between a step and its evaluation.
+            on_step(self._pulse(running))
             if should_stop():
                 return self._share() >= 1
         return True
@@ -218,7 +219,7 @@ class Trainer:
         if self.config.patience is None:
             return False
         interval = self.evaluation_interval or 1
-        return self.step - self.best_step > self.config.patience * interval
+        return self.step - self.best_step >= self.config.patience * interval
 
     def _pulse(self, running: float) -> Pulse:
         share = min(1.0, self._share())

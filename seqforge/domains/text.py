@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 _COPY_LENGTHS = (20, 50)
+_ESCAPES = re.compile(r"(\\n|\\t)+")
 _WORD = re.compile(r"\w+")
 
 
@@ -69,7 +70,9 @@ class TextDomain:
                 yield Record(piece, f"{path.name}:{number}", str(path))
 
     def _separator(self) -> str:
-        parting = (self.separator or "").replace("\\n", "\n").replace("\\t", "\t")
+        parting = self.separator or ""
+        if _ESCAPES.fullmatch(parting):  # and not \\newpage or \\title
+            parting = parting.replace("\\n", "\n").replace("\\t", "\t")
         return parting.encode().decode("latin-1") if self.bytes else parting
 
     def prime(self, source: str | Path) -> str:
@@ -105,7 +108,7 @@ class TextDomain:
         drawn = [sample.symbols[sample.prime_length :] for sample in samples]
         size = sum(len(text) for text in drawn)
         part = corpus.held_out
-        held = _alike(corpus.sequences(part, size), drawn) if part else []
+        held = corpus.sequences(part, size) if part else []
         words = set[str]()
         for block in corpus.blocks("train"):
             words.update(_WORD.findall(block))
@@ -148,12 +151,3 @@ def copy_measures(ids: Sequence[Ids], training: Ids) -> dict[str, float | None]:
 
 def _share(part: float, whole: float) -> float | None:
     return round(part / whole, 4) if whole else None
-
-
-def _alike(sequences: Sequence[str], drawn: Sequence[str]) -> list[str]:
-    """Held-out text cut into pieces of the samples' lengths, so that the two compare."""
-    text, pieces, place = "\n".join(sequences), [], 0
-    for sample in drawn:
-        pieces.append(text[place : place + len(sample)])
-        place += len(sample)
-    return [piece for piece in pieces if piece]

@@ -32,7 +32,7 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
     """
     checkpoint = load_checkpoint(model)
     network, config = torch_model(checkpoint, str(model)), checkpoint.card.config
-    with TemporaryDirectory(prefix="seqforge-") as name:
+    with TemporaryDirectory(prefix="seqforge-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         found = gather(config.domain, config.domain_options, list(inputs), folder)
         watcher.stage("reading")
@@ -44,6 +44,8 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
             watcher.advance,
             checkpoint.card.vocabulary,
         )
+        for note in found.notes:
+            watcher.note(note)
         for line in lines:
             if line.status == "refused":
                 watcher.note(f"refused: {line.reason}")

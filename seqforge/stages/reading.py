@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -29,11 +29,15 @@ _KEPT = 20  # corpora in the cache; the oldest make room
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a run, and the domain that reads them."""
+    """The files of a run, each once, and the domain that reads them."""
 
     files: tuple[Path, ...]
     digests: tuple[str, ...]
     domain: Domain
+    notes: tuple[str, ...] = ()
+    """What was left out of folders, in sentences."""
+    repeated: tuple[Ingested, ...] = ()
+    """Files that have the content of another; they are not read again."""
 
     def key(self, data: DataConfig) -> str:
         """The hash of everything that the corpus depends on."""
@@ -44,12 +48,17 @@ class Inputs:
             options_of(self.domain),
             data.model_dump(),
             self.digests,
+            [path.name for path in self.files],  # an ending says how a file is to be read
         ]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
 
 def gather(
-    domain_name: str, options: dict[str, object], named: Sequence[str], spool: Path
+    domain_name: str,
+    options: dict[str, object],
+    named: Sequence[str],
+    spool: Path,
+    resumed: bool = False,
 ) -> Inputs:
     """Find the files and settle the domain's options.
 
@@ -59,58 +68,97 @@ def gather(
         named: Files, folders, or ``-`` for what comes on standard input; nothing at all stands
             for the domain's own default.
         spool: A folder that keeps standard input.
+        resumed: Whether what is kept of standard input is to be taken again.
 
     Raises:
         InputError: If something named is not there, or a folder has no file of the right kind.
     """
     domain = load_domain(domain_name, options)
     files: list[Path] = []
+    notes: list[str] = []
     for name in named:
-        files += [_spooled_stdin(spool, domain)] if name == STDIN else expand(Path(name), domain)
+        if name == STDIN:
+            files.append(_spooled_stdin(spool / f".stdin{domain.suffix}", resumed))
+        else:
+            found, skipped = expand(Path(name), domain)
+            files += found
+            notes += _skipping(Path(name), skipped)
     if not named:
         if not isinstance(domain, HasDefaultInput):
             raise ConfigError(
                 f"the domain {domain.name} has no input of its own; give --input PATH"
             )
         files = domain.default_input()
+    once, repeated = _once(files)
     if isinstance(domain, Settles):
-        domain = domain.settle(files)
-    missing = next((path for path in files if not path.is_file()), None)
-    if missing is not None:
-        raise InputError(f"{missing}: there is no such file")
-    return Inputs(tuple(files), tuple(sha256_of(path) for path in files), domain)
+        domain = domain.settle(list(once))
+    return Inputs(tuple(once), tuple(once.values()), domain, tuple(notes), repeated)
 
 
-def expand(path: Path, domain: Domain) -> list[Path]:
+def expand(path: Path, domain: Domain) -> tuple[list[Path], list[Path]]:
     """A file itself, or the files of the domain's kind under a folder, in order of their names.
+
+    Returns:
+        The files, and those of the folder that are of another kind; hidden ones do not count.
 
     Raises:
         InputError: If there is nothing there.
     """
     if not path.is_dir():
-        if not path.exists():
-            raise InputError(f"{path}: there is no such file or folder")
-        return [path]
+        return [path], []
     wanted = domain.suffixes
-    found = [
+    visible = [
         file
         for file in sorted(path.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and (not wanted or plain_suffix(file) in wanted)
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
     ]
+    found = [file for file in visible if not wanted or plain_suffix(file) in wanted]
     if not found:
         kinds = ", ".join(wanted) or "any kind"
         raise InputError(f"{path}: no file for {domain.name} in this folder ({kinds})")
-    return found
+    return found, [file for file in visible if file not in set(found)]
 
 
-def _spooled_stdin(folder: Path, domain: Domain) -> Path:
-    path = folder / f"stdin{domain.suffix}"
-    if not path.is_file():  # there when the run is resumed, and standard input is gone
-        with disk_errors(path), path.open("wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-    return path
+def _skipping(folder: Path, skipped: Sequence[Path]) -> list[str]:
+    if not skipped:
+        return []
+    kinds = ", ".join(sorted({plain_suffix(path) or "no ending" for path in skipped}))
+    return [f"{folder}: {len(skipped)} files of other kinds left out ({kinds})"]
+
+
+def _once(files: Sequence[Path]) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
+    """Each content once, with its SHA-256: what is read twice would be held out and learnt."""
+    seen: dict[str, Path] = {}
+    repeated = []
+    for path in dict.fromkeys(files):
+        digest = _digest(path)
+        if digest not in seen:
+            seen[digest] = path
+        else:
+            reason = f"{path}: has the same content as {seen[digest]}"
+            repeated.append(Ingested(str(path), "refused", reason, 0, 0))
+    return {path: digest for digest, path in seen.items()}, tuple(repeated)
+
+
+def _digest(path: Path) -> str:
+    try:
+        str(path).encode()
+        return sha256_of(path)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path!r}: its name is not UTF-8; rename the file") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file or folder") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _spooled_stdin(path: Path, resumed: bool) -> Path:
+    if resumed and path.is_file():  # standard input is gone by now
+        return path
+    partial = path.with_name(path.name + ".partial")
+    with disk_errors(path), partial.open("wb") as stream:
+        shutil.copyfileobj(sys.stdin.buffer, stream)
+    return partial.replace(path)
 
 
 def read_corpus(
@@ -136,15 +184,20 @@ def read_corpus(
         with disk_errors(cache):
             building = Path(mkdtemp(prefix="reading-", dir=cache))
         try:
-            _, lines = ingest(inputs.domain, inputs.files, data, building, progress)
+            # Nothing of it is kept open: an open file cannot be moved on every system.
+            ingest(inputs.domain, inputs.files, data, building, progress)
             _move_into_place(building, folder)
         except Unsplittable as error:
-            write_ingest(table, error.lines)
+            write_ingest(table, [*error.lines, *inputs.repeated])
             raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
         _prune(cache)
-    lines = read_ingest(folder / "ingest.tsv")
+    kept = read_ingest(folder / "ingest.tsv")  # perhaps read before, in another place
+    lines = [
+        replace(line, file=str(path), reason=line.reason.replace(line.file, str(path)))
+        for line, path in zip(kept, inputs.files, strict=True)
+    ] + list(inputs.repeated)
     write_ingest(table, lines)
     os.utime(folder)
     return Corpus(folder), lines
@@ -154,7 +207,10 @@ def corpus_cache() -> Path:
     """The folder of all corpora: ``SEQFORGE_CACHE``, else the user's cache folder."""
     named = os.environ.get("SEQFORGE_CACHE")
     root = Path(named) if named else platformdirs.user_cache_path("seqforge")
-    return make_folder(root / "corpora")
+    try:
+        return make_folder(root / "corpora")
+    except RunError as error:
+        raise RunError(f"{error}; set SEQFORGE_CACHE to a folder of yours") from error
 
 
 def _move_into_place(building: Path, folder: Path) -> None:
@@ -168,6 +224,11 @@ def _move_into_place(building: Path, folder: Path) -> None:
 
 
 def _prune(cache: Path) -> None:
-    folders = sorted(cache.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for folder in folders[_KEPT:]:
+    def age(folder: Path) -> float:
+        try:
+            return folder.stat().st_mtime
+        except OSError:  # another process has moved it
+            return float("inf")
+
+    for folder in sorted(cache.iterdir(), key=age, reverse=True)[_KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)

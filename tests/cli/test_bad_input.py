@@ -72,7 +72,7 @@ def test_a_refused_file_is_listed_and_the_run_goes_on_with_the_others(
 
 def test_when_every_file_is_refused_the_table_is_still_written(seqforge, tmp_path):
     for name in ("a.fa", "b.fa"):
-        (tmp_path / name).write_text("no\n")
+        (tmp_path / name).write_text(f"no {name}\n")
 
     result = seqforge("run", "genome", "--fasta", tmp_path, *small(tmp_path / "run"))
 
@@ -190,3 +190,50 @@ def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
         seqforge("run", "nonsense").stderr.split()
     )
     assert "is no bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())
+
+
+def test_a_folder_that_was_there_before_is_never_removed(seqforge, tmp_path):
+    (tmp_path / "mine").mkdir()
+    seqforge("run", "text", "--input", tmp_path / "missing.txt", *small(tmp_path / "mine"))
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_files_of_other_kinds_in_a_folder_are_mentioned(seqforge, tmp_path, text_file):
+    (tmp_path / "notes.rst").touch()
+    result = seqforge("train", "text", tmp_path, *small(tmp_path / "x" / "run"))
+    assert "1 files of other kinds left out (.rst)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["sampling.temperatures=[]", "sampling.temperatures=[Infinity]", "model.tied=true",
+     "model.hidden_size=1000000", "training.lanes=0", 'training.lanes="two"',
+     "training.seed=18446744073709551616"],
+)  # fmt: skip
+def test_a_setting_out_of_range_is_refused_before_anything_is_done(
+    seqforge, tmp_path, text_file, setting
+):
+    result = seqforge("run", "text", text_file, "--out", tmp_path / "run", "--embedding-size", 8,
+                      "--set", setting)  # fmt: skip
+
+    assert result.exit_code == 1
+    assert setting.split("=")[0].split(".")[0] in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_prime_file_without_sequence_is_refused(seqforge, tmp_path):
+    for name, content in (("x.gb", ""), ("x.fa", ">a\n")):
+        (tmp_path / name).write_text(content)
+        result = seqforge("sample", "fly", "--prime-file", tmp_path / name)
+        assert result.exit_code == 1
+        assert "holds no bases" in result.stderr or "is empty" in result.stderr
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(
+    seqforge, tmp_path, text_file, monkeypatch
+):
+    monkeypatch.setenv("SEQFORGE_CACHE", "/proc/nothing")
+    result = seqforge("run", "text", text_file, *small(tmp_path / "run"))
+    assert result.exit_code == 1
+    assert "set SEQFORGE_CACHE" in result.stderr
+    assert seqforge("doctor").exit_code == 0

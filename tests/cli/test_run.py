@@ -269,3 +269,101 @@ def test_standard_input_is_learnt_from_too(tmp_path):
 
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["symbols"]["train"] == 8550
+
+
+def test_a_file_given_twice_is_read_once(seqforge, tmp_path, text_file):
+    (tmp_path / "copy.txt").write_bytes(text_file.read_bytes())
+
+    result = seqforge(
+        "train", "text", tmp_path, text_file, text_file, *small(tmp_path / "x" / "run")
+    )
+
+    assert result.exit_code == 0, result.stderr
+    table = (tmp_path / "x" / "run" / "ingest.tsv").read_text().splitlines()
+    assert [row.split("\t")[1] for row in table[1:]] == ["kept", "refused"]
+    assert "has the same content as" in table[2]
+
+
+def test_a_run_goes_on_where_training_alone_ended(seqforge, tmp_path, text_file):
+    trained = seqforge("train", "text", text_file, *small(tmp_path / "run"))
+    model = (tmp_path / "run" / "model.safetensors").read_bytes()
+
+    result = seqforge("run", "text", text_file, *small(tmp_path / "run"))
+
+    assert trained.exit_code == result.exit_code == 0, result.stderr
+    assert (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == model
+
+
+def test_what_failed_at_reading_can_be_put_right_in_the_same_folder(seqforge, tmp_path, text_file):
+    (tmp_path / "little.txt").write_text("too little")
+    first = seqforge("run", "text", "--input", tmp_path / "little.txt", *small(tmp_path / "run"))
+    assert first.exit_code == 1
+
+    again = seqforge("run", "text", "--input", text_file, *small(tmp_path / "run"))
+
+    assert again.exit_code == 0, again.stderr
+
+
+def test_what_is_not_done_yet_may_still_be_told_otherwise(seqforge, tmp_path):
+    """A library that cannot be read stops a run after training; another one may be named."""
+    (tmp_path / "x.fa").write_text(">x\n" + "ACGTTGCAAC" * 400)
+    (tmp_path / "bad.fa").write_text("no\n")
+    begin = ["run", "genome", tmp_path / "x.fa", *small(tmp_path / "run"), "--against"]
+
+    first, again = seqforge(*begin, tmp_path / "bad.fa"), seqforge(*begin, tmp_path / "x.fa")
+
+    assert first.exit_code == 1
+    assert "bad.fa: is neither FASTA nor GenBank" in first.stderr
+    assert again.exit_code == 0, again.stderr
+    assert "training ..." not in again.stderr
+    missing_library = seqforge(*begin[:-1], "--against", tmp_path / "none.fa")
+    assert "other settings" in " ".join(missing_library.stderr.split())
+
+
+def test_a_finished_run_is_not_mistaken_for_one_of_other_input_or_another_pipeline(
+    finished, seqforge, tmp_path
+):
+    run, _ = finished
+    (tmp_path / "other.txt").write_text("other text " * 900)
+
+    other = seqforge("run", "text", "--input", tmp_path / "other.txt", *small(run))
+    genome = seqforge("run", "genome", *small(run))
+
+    assert "begun on other input" in " ".join(other.stderr.split())
+    assert "holds a run of text" in " ".join(genome.stderr.split())
+    assert other.exit_code == genome.exit_code == 1
+
+
+@pytest.mark.parametrize("separator", [r"\n", "@"])
+def test_records_between_separators_end_in_a_page(seqforge, tmp_path, separator):
+    lines = [f"headline number {n} of the day" for n in range(600)]
+    text = separator.replace(r"\n", "\n").join(lines)
+    (tmp_path / "lines.txt").write_text(text)
+
+    result = seqforge("run", "text", tmp_path / "lines.txt", "--separator", separator,
+                      *small(tmp_path / "run"))  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["records"] == {"train": 540, "valid": 30, "test": 30}
+
+
+def test_stopped_before_anything_was_begun_no_other_run_is_named(start, text_file):
+    first = start("run", "text", "--input", text_file, *long("runs/text-1"))
+    wait_for(lambda: os.path.exists("runs/text-1/resume.safetensors") or first.poll() is not None)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+
+    second = subprocess.Popen(
+        [sys.executable, "-m", "seqforge", "run", "text", "--input", "-"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for(lambda: len(os.listdir("runs")) == 2 or second.poll() is not None)
+    second.send_signal(signal.SIGINT)
+    _, said = second.communicate(timeout=60)
+
+    assert second.returncode == 130
+    assert "nothing was lost" in said
+    assert "text-1" not in said
+    assert os.listdir("runs") == ["text-1"]

@@ -185,7 +185,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path_factory):
     assert trainer.run(seen.append)
     assert trainer.step < 4000
     assert len(seen) - 1 - [e.best for e in seen][::-1].index(True) < 100
-    assert [e.best for e in seen][-4:] == [False] * 4
+    assert [e.best for e in seen][-4:] == [True, False, False, False]
 
 
 def test_the_schedule_rises_and_falls_within_the_budget():

@@ -62,13 +62,14 @@ def test_a_folder_gives_its_files_of_the_right_kind_in_order(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
 
-    found = expand(tmp_path, load_domain("genome"))
+    found, skipped = expand(tmp_path, load_domain("genome"))
 
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "a.FA.gz", "b.fa", "sub/d.fasta",
     ]  # fmt: skip
+    assert [path.name for path in skipped] == ["c.txt"]
     with pytest.raises(InputError, match="no such file or folder"):
-        expand(tmp_path / "nothing", load_domain("genome"))
+        gather("genome", {}, [str(tmp_path / "nothing")], tmp_path)
 
 
 def corpus_from(tmp_path, text, **data):

@@ -55,7 +55,11 @@ class GenomeDomain:
         from seqforge.domains.genome.fasta import clean, read_sequences
 
         if isinstance(source, Path):
-            bases, where = next(iter(read_sequences(source, self.keep_case))).symbols, str(source)
+            where = str(source)
+            found = (record.symbols for record in read_sequences(source, self.keep_case))
+            bases = next(filter(None, found), "")
+            if not bases:
+                raise InputError(f"{where}: holds no bases to begin with; give a FASTA that does")
         else:
             where = "the prime"
             try:

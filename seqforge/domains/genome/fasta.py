@@ -14,7 +14,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -121,20 +121,37 @@ def read_sequences(path: Path, keep_case: bool = False) -> Iterator[Record]:
     Raises:
         InputError: If it is neither, or holds no nucleotides; names the line.
     """
+    for number, (title, letters) in enumerate(raw_sequences(path), 1):
+        name = (title.split(maxsplit=1) or ["unnamed"])[0]
+        found = cleaned(path, name, letters, keep_case)
+        yield Record(found.symbols, name, f"{path}#{number}", found.gaps, found.note)
+
+
+def cleaned(path: Path, name: str, letters: str, keep_case: bool = False) -> Nucleotides:
+    """What `clean` makes of a record of a file.
+
+    Raises:
+        InputError: If it is not nucleotides; names the line where there is one.
+    """
+    try:
+        return clean(letters, keep_case)
+    except _NotNucleotides as error:
+        line = _line_of_first_wrong(path)
+        where = f"{path}:{line}" if line else f"{path}: record {name}"
+        raise InputError(f"{where}: {error}; give DNA or RNA") from error
+
+
+def raw_sequences(path: Path) -> Iterator[tuple[str, str]]:
+    """Title and letters of each record of a FASTA or GenBank file, as they stand there.
+
+    Raises:
+        InputError: If it is neither.
+    """
     with opened(path) as stream:
         start = _first_line(path, stream.peek(1 << 16) if hasattr(stream, "peek") else b"")
         text = io.TextIOWrapper(stream, encoding="latin-1")
         genbank = plain_suffix(path) in GENBANK or start.startswith("LOCUS")
-        pairs = _genbank(path, text) if genbank else _fasta(path, text)
-        number = count(1)
-        for name, letters in pairs:
-            try:
-                found = clean(letters, keep_case)
-            except _NotNucleotides as error:
-                line = _line_of_first_wrong(path) if not genbank else None
-                where = f"{path}:{line}" if line else f"{path}: record {name}"
-                raise InputError(f"{where}: {error}; give DNA or RNA") from error
-            yield Record(found.symbols, name, f"{path}#{next(number)}", found.gaps, found.note)
+        yield from _genbank(path, text) if genbank else _fasta(path, text)
 
 
 def _first_line(path: Path, head: bytes) -> str:
@@ -159,8 +176,7 @@ def _fasta(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
             )
     if not found:
         raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
-    for title, letters in SimpleFastaParser(chain([stripped], text)):  # type: ignore[no-untyped-call]
-        yield (title.split(maxsplit=1) or ["unnamed"])[0], letters
+    yield from SimpleFastaParser(chain([stripped], text))  # type: ignore[no-untyped-call]
 
 
 def _genbank(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
@@ -179,6 +195,9 @@ def _genbank(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
 
 
 def _line_of_first_wrong(path: Path) -> int | None:
+    """Of a FASTA file; letters of other lines than sequence do not count."""
+    if plain_suffix(path) in GENBANK:
+        return None
     with opened(path) as stream:
         for number, line in enumerate(stream, 1):
             codes = np.frombuffer(line.translate(None, _DROPPED), np.uint8)

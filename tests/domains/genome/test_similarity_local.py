@@ -172,7 +172,7 @@ def test_compressed_and_several_files_are_one_library(tmp_path, fasta, random_ba
     [
         ("", r"x\.fa: is empty"),
         (">x\n\n", r"x\.fa: holds no bases"),
-        ("hello\n", r"x\.fa: is not FASTA: it begins with 'hello'"),
+        ("hello\n", r"x\.fa: is neither FASTA nor GenBank: it begins with 'hello'"),
         (">x\nMKVLAAGIVGLEEPQ\n", r"x\.fa: record x: 'E' is not a nucleotide code|'L' is not"),
     ],
 )

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-from Bio.SeqIO.FastaIO import SimpleFastaParser
-
-from seqforge.core.opening import opened, plain_suffix
-from seqforge.domains.genome.fasta import GENBANK, clean, read_sequences
+from seqforge.domains.genome.fasta import cleaned, raw_sequences
 from seqforge.errors import InputError
-
-_parse_fasta: Callable[[Iterator[str]], Iterator[tuple[str, str]]] = SimpleFastaParser
 
 
 @dataclass(frozen=True)
@@ -51,11 +44,13 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
     for path in paths:
         found = False
         database = path.name.removesuffix(path.suffix if path.suffix in {".gz", ".bz2"} else "")
-        for name, description, symbols in _sequences(path):
-            if symbols:
+        for title, letters in raw_sequences(path):
+            name, _, description = title.partition(" ")
+            bases = cleaned(path, name, letters).symbols.encode("ascii")
+            if bases:
                 found = True
-                bases = symbols.encode("ascii")
-                yield Entry(name, description, bases, Path(database).stem, str(path))
+                name = name or "unnamed"
+                yield Entry(name, description.strip(), bases, Path(database).stem, str(path))
         if not found:
             raise InputError(f"{path}: holds no bases to search; give a FASTA file with some")
 
@@ -73,35 +68,3 @@ def measure(paths: Sequence[Path]) -> LibrarySize:
         letters += len(entry.bases)
         sequences += 1
     return LibrarySize(letters, sequences)
-
-
-def _sequences(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, description and clean bases of each record."""
-    if plain_suffix(path) in GENBANK:
-        yield from ((record.name, "", record.symbols) for record in read_sequences(path))
-        return
-    with opened(path) as stream:
-        lines = io.TextIOWrapper(stream, encoding="latin-1")
-        for title, letters in _parse_fasta(_from_first_header(path, lines)):
-            name, _, description = title.partition(" ")
-            try:
-                yield name or "unnamed", description.strip(), clean(letters).symbols
-            except ValueError as error:
-                raise InputError(
-                    f"{path}: record {name or 'unnamed'}: {error}; give DNA or RNA"
-                ) from error
-
-
-def _from_first_header(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    """The lines from the first ``>`` on, which SimpleFastaParser would go to without a word."""
-    rest = iter(lines)
-    for line in rest:
-        bare = line.lstrip("\ufeff\xef\xbb\xbf").strip()
-        if bare.startswith(">"):
-            return chain([bare + "\n"], rest)
-        if bare and not bare.startswith((";", "#")):
-            raise InputError(
-                f"{path}: is not FASTA: it begins with {bare[:30]!r}, and a FASTA record begins "
-                "with a line such as >chr1"
-            )
-    raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
