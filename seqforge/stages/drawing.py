@@ -17,7 +17,7 @@ from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.runs import RunFolder
 from seqforge.watching import Watcher
 
-_SHOWN = 2500  # characters of samples that the page shows at each temperature
+_SHOWN = 50_000  # characters of samples kept for the page at each temperature
 
 
 def draw(
