@@ -54,9 +54,13 @@ def cut_records(records: Sequence[tuple[Record, int]], split: Split) -> dict[str
         spans = _tails(records, split)
     cuts: dict[str, list[Cut]] = {part: [] for part in PARTS}
     for part, record, start, stop in spans:
-        cuts[part] += _between_gaps(records[record][0], record, records[record][1], start, stop)
-        if part == "train":  # context is only for what is scored
-            cuts[part] = [Cut(c.record, c.start, c.stop, c.start, c.ends) for c in cuts[part]]
+        context = 0 if part == "train" else CONTEXT  # only what is scored is warmed
+        found, length = records[record]
+        cuts[part] += [
+            Cut(record, low, high, max(piece_start, low - context), high == piece_stop)
+            for piece_start, piece_stop in found.pieces(length)
+            if (low := max(start, piece_start)) < (high := min(stop, piece_stop))
+        ]
     _check_sizes(cuts, split, smallest)
     return cuts
 
@@ -109,17 +113,6 @@ def _tails(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
                     spans.append((part, number, start, stop))
             begin += length
     return spans
-
-
-def _between_gaps(record: Record, number: int, length: int, start: int, stop: int) -> list[Cut]:
-    """The pieces of [start, stop) outside the record's gaps."""
-    cuts = []
-    for piece_start, piece_stop in record.pieces(length):
-        low, high = max(start, piece_start), min(stop, piece_stop)
-        if low < high:
-            context = max(piece_start, low - CONTEXT)
-            cuts.append(Cut(number, low, high, context, ends=high == piece_stop))
-    return cuts
 
 
 def _check_sizes(cuts: dict[str, list[Cut]], split: Split, smallest: float) -> None:

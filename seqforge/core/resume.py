@@ -43,6 +43,7 @@ def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
         "precision": trainer.precision,
         "lanes": trainer.lane_count,
         "evaluation_interval": trainer.evaluation_interval,
+        "evaluation_symbols": trainer.evaluation_symbols,
         "best_bits": trainer.best_bits,
         "best_step": trainer.best_step,
         "last_valid": trainer.last_valid,
@@ -73,6 +74,7 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
     trainer.clock = Clock(**header["clock"])
     trainer.precision = header["precision"]
     trainer.evaluation_interval = header["evaluation_interval"]
+    trainer.evaluation_symbols = header["evaluation_symbols"]
     trainer.best_bits, trainer.best_step = header["best_bits"], header["best_step"]
     trainer.last_valid = header["last_valid"]
     trainer.use_lanes(header["lanes"])

@@ -20,7 +20,9 @@ from seqforge.core.scoring import bits, score
 from seqforge.core.streams import Streams
 from seqforge.errors import RunError
 
-_EVALUATION_SYMBOLS = 500_000  # scored at each look while training; the last score is of all
+_FEWEST_SCORED, _MOST_SCORED = 20_000, 500_000  # at each look; the final score is of all
+_LOOKING = 0.08  # share of a budget of time that looks at held-out data may take
+_SCORING_SPEED = 2.5  # scoring over training, in symbols a second
 _PROBE_WINDOWS = 3
 _PROBE_SECONDS = 1.0
 
@@ -108,6 +110,7 @@ class Trainer:
         self.lane_count = choose_lanes(config.lanes, config.batch_size, self.device)
         self.precision: str | None = None if config.precision == "auto" else config.precision
         self.evaluation_interval: int | None = None
+        self.evaluation_symbols = _MOST_SCORED
         self.clock = Clock()
         self.step = 0
         self.best_bits: float | None = None
@@ -193,7 +196,7 @@ class Trainer:
             valid = score(
                 self.model,
                 self.corpus.valid,
-                most=_EVALUATION_SYMBOLS,
+                most=self.evaluation_symbols,
                 precision=self.precision or "fp32",
                 threads=self.lane_count,
             )
@@ -235,17 +238,21 @@ class Trainer:
             self.precision = min(seconds, key=lambda name: seconds[name])
         self.lanes.precision = self.precision
         if self.evaluation_interval is None:
-            self.evaluation_interval = self._interval()
+            self._plan_evaluations()
 
-    def _interval(self) -> int:
-        windows = self.streams.windows_per_epoch
+    def _plan_evaluations(self) -> None:
+        """Settle how many steps lie between two looks, and how much a look scores."""
         if self.budget.seconds is not None:
-            steps = self.budget.seconds / self._probe(self.precision or "fp32")
+            window = self._probe(self.precision or "fp32")
+            steps = self.budget.seconds / window
+            speed = self.config.batch_size * self.config.seq_len / window * _SCORING_SPEED
+            affordable = self.budget.seconds * _LOOKING / self.config.evaluations * speed
+            self.evaluation_symbols = round(min(max(affordable, _FEWEST_SCORED), _MOST_SCORED))
         elif self.budget.epochs is not None:
-            steps = self.budget.epochs * windows
+            steps = self.budget.epochs * self.streams.windows_per_epoch
         else:
             steps = float(self.budget.steps or 1)
-        return max(1, round(steps / self.config.evaluations))
+        self.evaluation_interval = max(1, round(steps / self.config.evaluations))
 
     def _probe(self, precision: str) -> float:
         """Seconds a window takes at a precision; weights and carried state stay as they are."""
