@@ -18,6 +18,11 @@ import tempfile
 from pathlib import Path
 
 
+def _plain(word: str) -> str:
+    """A path by its name alone: where a file lies is nobody's business."""
+    return Path(word).name if Path(word).exists() else word
+
+
 def measured(folder: Path, *arguments: str) -> dict[str, object]:
     """Run the program once and take the figures from its summary."""
     command = [sys.executable, "-m", "seqforge", "run", *arguments, "--out", str(folder), "--json"]
@@ -25,7 +30,7 @@ def measured(folder: Path, *arguments: str) -> dict[str, object]:
     summary = json.loads(finished.stdout)
     part = summary["baselines"]["part"]
     return {
-        "command": " ".join(["seqforge", "run", *arguments]),
+        "command": " ".join(["seqforge", "run", *map(_plain, arguments)]),
         "held out": part,
         "bits": round(summary["bits_per_symbol"][part], 4),
         "best n-gram": summary["baselines"]["order_k"],
