@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -54,15 +55,7 @@ class _Shown:
     def pulse(self, pulse: Pulse) -> None:
         if not self._due():
             return
-        valid = "" if pulse.valid_bits is None else f", held-out {pulse.valid_bits:.3f}"
-        memory = peak_memory_mb()
-        text = (
-            f"loss {pulse.train_bits * 0.693147:.3f} ({pulse.train_bits:.3f} bits{valid}) | "
-            f"{pulse.symbols_per_second / 1000:,.0f}k symbols/s | "
-            f"{_clock(pulse.seconds_left)} left"
-            + (f" | {memory:,.0f} MB" if memory is not None else "")
-        )
-        self._draw(pulse.share, text)
+        self._draw(pulse.share, (_short if self._console.is_terminal else _long)(pulse))
 
     def evaluation(self, evaluation: Evaluation) -> None:
         if self._verbose and evaluation.valid_bits is not None:
@@ -90,7 +83,7 @@ class _Shown:
             return
         if self._bar is None:
             self._bar = Progress(
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=12),
                 TextColumn("{task.percentage:>3.0f}% {task.description}"),
                 console=self._console,
                 transient=True,
@@ -115,6 +108,32 @@ class _Shown:
     def close(self) -> None:
         """Take the bar away."""
         self._close()
+
+
+def _long(pulse: Pulse) -> str:
+    """A line of a log."""
+    valid = "" if pulse.valid_bits is None else f", held-out {pulse.valid_bits:.3f}"
+    memory = peak_memory_mb()
+    parts = [
+        f"loss {pulse.train_bits * math.log(2):.3f} ({pulse.train_bits:.3f} bits{valid})",
+        f"{pulse.symbols_per_second / 1000:,.0f}k symbols/s",
+        f"{_clock(pulse.seconds_left)} left",
+        *([] if memory is None else [f"{memory:,.0f} MB"]),
+    ]
+    return " | ".join(parts)
+
+
+def _short(pulse: Pulse) -> str:
+    """The same beside a bar, in a terminal of 80 columns."""
+    valid = "" if pulse.valid_bits is None else f" (held out {pulse.valid_bits:.3f})"
+    memory = peak_memory_mb()
+    parts = [
+        f"loss {pulse.train_bits * math.log(2):.3f}, {pulse.train_bits:.3f} bits{valid}",
+        f"{pulse.symbols_per_second / 1000:,.0f}k/s",
+        _clock(pulse.seconds_left),
+        *([] if memory is None else [f"{memory:,.0f} MB"]),
+    ]
+    return ", ".join(parts)
 
 
 def _clock(seconds: float) -> str:
