@@ -106,8 +106,9 @@ class Pipeline:
                 "sampling",
                 lambda: draw(self.folder, self.config, self.domain, corpus, self.watcher),
             )
-            if isinstance(self.domain, Searches) and self.config.search.backend != "off":
-                similarity = self._stage("searching", self._search)
+            domain = self.domain
+            if isinstance(domain, Searches) and self.config.search.backend != "off":
+                similarity = self._stage("searching", lambda: self._search(domain))
         stages = {
             "training": trained,
             "scoring": scored,
@@ -126,7 +127,8 @@ class Pipeline:
             self.watcher.stage(name)
             began = time.monotonic()
             result = work()
-            seconds = round(time.monotonic() - began, 2)
+            # Training knows its own time over all resumes; the clock here began with the last.
+            seconds = round(max(time.monotonic() - began, result.get("seconds", 0.0)), 2)
             return {**result, "wall_seconds": seconds, "peak_memory_mb": peak_memory_mb()}
 
         return self.folder.stage(name, timed)
@@ -195,12 +197,11 @@ class Pipeline:
             "baselines": baselines(corpus, self.domain, self.watcher),
         }
 
-    def _search(self) -> dict[str, Any]:
-        assert isinstance(self.domain, Searches)
+    def _search(self, domain: Searches) -> dict[str, Any]:
         samples = sorted(self.folder.samples.glob(f"*{self.domain.suffix}"))
         against = [Path(path) for path in self.config.search.against] or self.inputs.files
         make_folder(self.folder.similarity)
-        return self.domain.search(samples, against, self.folder.similarity, self.watcher.advance)
+        return domain.search(samples, against, self.folder.similarity, self.watcher.advance)
 
     def _write_page(
         self, summary: dict[str, Any], sampled: dict[str, Any], lines: Sequence[Ingested]

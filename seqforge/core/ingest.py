@@ -225,8 +225,7 @@ def _encode(spool: Spool, vocabulary: Vocabulary, split: Split, folder: Path) ->
         for cut in cuts[part]:
             writer.add(cut, _encoded(spool, vocabulary, cut))
         writer.close()
-    with disk_errors(folder):
-        return Corpus.finish(folder, vocabulary)
+    return Corpus.finish(folder, vocabulary)
 
 
 def _encoded(

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from seqforge.core.config import Budget, TrainingConfig
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What has been used so far."""
-
-    step: int
-    seconds: float
-    windows_per_epoch: int
-
-    def share(self, budget: Budget) -> float:
-        """Share of the budget that is used up, from 0; 1 and above is the end."""
-        if budget.steps is not None:
-            return self.step / budget.steps
-        if budget.epochs is not None:
-            return self.step / max(1, round(budget.epochs * self.windows_per_epoch))
-        if budget.seconds is not None:
-            return self.seconds / budget.seconds
-        raise ValueError("an empty budget")
+def used_share(budget: Budget, step: int, seconds: float, windows_per_epoch: int) -> float:
+    """Share of a budget that is used up, from 0; 1 and above is the end."""
+    if budget.steps is not None:
+        return step / budget.steps
+    if budget.epochs is not None:
+        return step / max(1, round(budget.epochs * windows_per_epoch))
+    if budget.seconds is not None:
+        return seconds / budget.seconds
+    raise ValueError("an empty budget")
 
 
 def learning_rate(config: TrainingConfig, share: float) -> float:

@@ -15,7 +15,7 @@ from seqforge.core.config import Budget, TrainingConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.lanes import Lanes, choose_lanes
 from seqforge.core.model import CharRNN
-from seqforge.core.schedule import Progress, learning_rate
+from seqforge.core.schedule import learning_rate, used_share
 from seqforge.core.scoring import bits, score
 from seqforge.core.streams import Streams
 from seqforge.errors import RunError
@@ -165,7 +165,7 @@ class Trainer:
 
     def _share(self) -> float:
         windows = self.streams.windows_per_epoch
-        return Progress(self.step, self.clock.total, windows).share(self.budget)
+        return used_share(self.budget, self.step, self.clock.total, windows)
 
     def _step(self, share: float, running: float) -> float:
         began = time.perf_counter()

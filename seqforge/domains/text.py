@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from seqforge.core.copying import CopyFinder, Ids
 from seqforge.core.domain import Record, Sample
-from seqforge.core.files import disk_errors, write_atomically
+from seqforge.core.files import write_atomically
 from seqforge.core.opening import read_bytes, read_text
 from seqforge.errors import InputError
 
@@ -92,8 +92,7 @@ class TextDomain:
             parting = f"\n{parting}\n"
         text = parting.join(sample.symbols for sample in samples)
         encoding = "latin-1" if self.bytes else "utf-8"
-        with disk_errors(path):
-            write_atomically(path, text.encode(encoding, "surrogatepass"))
+        write_atomically(path, text.encode(encoding, "surrogatepass"))
         return [path]
 
     def show(self, sample: Sample) -> str:

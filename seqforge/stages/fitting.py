@@ -27,7 +27,7 @@ from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored
 from seqforge.core.files import disk_errors, write_atomically
-from seqforge.core.machine import choose_device
+from seqforge.core.machine import choose_device, usable_cores
 from seqforge.core.model import CharRNN, model_from_arrays
 from seqforge.core.resume import load_state, save_state
 from seqforge.core.scoring import score
@@ -166,7 +166,7 @@ def final_bits(run: RunFolder, corpus: Corpus, watcher: Watcher) -> dict[str, fl
             done += symbols
             watcher.advance(done, total, f"scoring {what}")
 
-        found[name] = score(model, part, threads=_threads(), progress=count)
+        found[name] = score(model, part, threads=usable_cores(), progress=count)
     provenance = checkpoint.card.provenance.model_copy(update={"bits_per_symbol": found})
     card = checkpoint.card.model_copy(update={"provenance": provenance})
     save_checkpoint(run.model, card, checkpoint.weights)
@@ -179,12 +179,6 @@ def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
     card = checkpoint.card
     model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
     return model.eval()
-
-
-def _threads() -> int:
-    from seqforge.core.machine import usable_cores
-
-    return usable_cores()
 
 
 def _cut_metrics(run: RunFolder, step: int) -> None:

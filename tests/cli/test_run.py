@@ -200,6 +200,24 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     assert steps[0] == steps[1] == list(range(3, 121, 3))
 
 
+def test_the_time_of_a_run_adds_up_over_resumes(seqforge, start, tmp_path, text_file):
+    timed = [*small(tmp_path / "run")[:3], "4s", *small(tmp_path / "run")[4:]]
+    process = start("run", "text", "--input", text_file, *timed)
+    wait_for(lambda: (tmp_path / "run" / "resume.safetensors").exists())
+    try:
+        process.wait(2.5)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    result = seqforge("run", "text", "--input", text_file, *timed)
+
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["training"]["seconds"] >= 4
+    assert summary["wall_seconds"] >= summary["training"]["seconds"] - 0.1
+
+
 def test_resume_alone_takes_the_newest_unfinished_run(seqforge, start, text_file):
     process = start("run", "text", "--input", text_file, *long("runs/text-1"))
     wait_for(lambda: os.path.exists("runs/text-1/resume.safetensors") or process.poll() is not None)

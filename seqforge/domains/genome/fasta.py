@@ -28,7 +28,6 @@ from seqforge.core.opening import opened, plain_suffix
 from seqforge.errors import InputError
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
-FASTA = (".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn")
 
 _AMBIGUOUS = {
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
