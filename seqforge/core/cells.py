@@ -23,7 +23,7 @@ def recurrent_layer(cell: str, input_size: int, hidden_size: int) -> nn.RNNBase:
     2014), each gate on its own; biases are zero but for the LSTM's forget gate, which is 1
     (Jozefowicz et al. 2015).
     """
-    layer = _MODULES[cell](input_size, hidden_size, batch_first=True)
+    layer = _MODULES[cell](input_size, hidden_size)
     weights = dict(layer.named_parameters())
     with torch.no_grad():
         for gate in weights["weight_ih_l0"].chunk(GATES[cell]):
@@ -43,9 +43,25 @@ def zero_state(cell: str, batch: int, hidden_size: int, like: Tensor) -> LayerSt
     return tuple(like.new_zeros(batch, hidden_size) for _ in range(parts))
 
 
-def run_layer(layer: nn.Module, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
-    """Read a window: x (B, T, I) and the state before it give (B, T, H) and the state after."""
+def run_layer(
+    layer: nn.RNNBase, x: Tensor, state: LayerState, w_hh: Tensor | None = None
+) -> tuple[Tensor, LayerState]:
+    """Read a window with torch's own layer.
+
+    Args:
+        layer: From `recurrent_layer`.
+        x: (T, B, I).
+        state: The state before it.
+        w_hh: Recurrent weights to use instead of the layer's own.
+
+    Returns:
+        (T, B, H), and the state after the window.
+    """
     hidden = tuple(part.unsqueeze(0) for part in state)
-    out, after = layer(x, hidden if len(hidden) == 2 else hidden[0])
+    given = (x, hidden if len(hidden) == 2 else hidden[0])
+    if w_hh is None or w_hh is layer.weight_hh_l0:
+        out, after = layer(*given)
+    else:
+        out, after = torch.func.functional_call(layer, {"weight_hh_l0": w_hh}, given)
     after = after if isinstance(after, tuple) else (after,)
     return out, tuple(part.squeeze(0) for part in after)

@@ -120,6 +120,12 @@ class ModelConfig(BaseModel):
     """Width of the embedding; as wide as the hidden layer where it is not given."""
     dropout: Fraction = 0.0
     """Share of values dropped between layers and on the output."""
+    variational: bool = False
+    """Whether a dropout mask stays the same over a window (Gal and Ghahramani 2016)."""
+    weight_drop: Fraction = 0.0
+    """Share of recurrent weights dropped in a step (Merity et al. 2018)."""
+    embedding_dropout: Fraction = 0.0
+    """Share of symbols whose embedding is dropped in a step (Gal and Ghahramani 2016)."""
     tied: bool = False
     """Whether embedding and output share their weights (Press and Wolf 2017)."""
 
@@ -144,15 +150,31 @@ class TrainingConfig(BaseModel):
     """Highest rate; warm-up leads to it and a cosine leads down from it."""
     warmup: Fraction = 0.02
     """Share of the budget in which the learning rate rises."""
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    """What the learning rate does after the warm-up: a cosine fitted to the budget, or a fall at
+    evaluations that bring nothing, or nothing."""
     final_rate: Fraction = 0.01
-    """Learning rate at the end, as a share of the highest."""
+    """Learning rate at the end of the cosine, and the least of plateau: a share of the highest."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What the learning rate is multiplied by at an evaluation that is no better."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    averaging: Fraction = 0.0
+    """Share of the steps so far over which weights are averaged for scoring and keeping."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     """Longest gradient, as a Euclidean norm over all weights."""
     reset_probability: Fraction = 0.02
     """Chance a window that a stream's carried state is zeroed."""
     evaluations: PositiveInt = 25
     """How often the budget is interrupted to score held-out data."""
+    accumulate: PositiveInt = 1
+    """Windows whose gradients are summed for one step of the optimiser."""
+    label_smoothing: Fraction = 0.0
+    """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
+    own_inputs: Fraction = 0.0
+    """Chance, reached at the end of the budget, that an input is the model's own draw: scheduled
+    sampling (Bengio et al. 2015)."""
+    own_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Temperature of these draws."""
     patience: PositiveInt | None = None
     """Stop after so many evaluations without a better one; None never stops early."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -17,8 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from seqforge.core.cells import LayerState
 from seqforge.core.machine import usable_cores
-from seqforge.core.model import CharRNN, State
+from seqforge.core.model import CharRNN
+from seqforge.core.networks import Network, State, make_ready
 from seqforge.core.streams import Window
+from seqforge.core.vocabulary import END
+
+_WEIGHTS = 2**32 - 1  # stands for the lane in the key of masks that all lanes share
 
 
 def choose_lanes(wanted: int | str, batch_size: int, device: torch.device) -> int:
@@ -31,10 +35,25 @@ def choose_lanes(wanted: int | str, batch_size: int, device: torch.device) -> in
 
 
 @dataclass(frozen=True)
+class Objective:
+    """What is minimised beside the plain loss of the next symbol."""
+
+    label_smoothing: float = 0.0
+    """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
+    own_inputs: float = 0.0
+    """Chance that an input is not the text's symbol but one the model itself draws there."""
+    own_temperature: float = 1.0
+    """Temperature of these draws."""
+
+
+@dataclass(frozen=True)
 class _LaneResult:
     loss: float
     gradients: Sequence[Tensor]
     state: State
+
+
+_PLAIN = Objective()
 
 
 class Lanes:
@@ -42,8 +61,7 @@ class Lanes:
 
     def __init__(self, model: CharRNN, count: int, batch_size: int, precision: str) -> None:
         self._model = model
-        self._parameters = list(model.parameters())
-        self._device = self._parameters[0].device
+        self._device = model.output.bias.device
         self._bounds = [batch_size * lane // count for lane in range(count + 1)]
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self.precision = precision
@@ -52,43 +70,72 @@ class Lanes:
     def _rows(self) -> list[int]:
         return [b - a for a, b in zip(self._bounds, self._bounds[1:], strict=False)]
 
-    def gradients(self, window: Window, seed: int, step: int) -> tuple[float, list[Tensor]]:
+    def gradients(
+        self, window: Window, seed: int, step: int, objective: Objective = _PLAIN
+    ) -> tuple[float, list[Tensor]]:
         """Mean loss of a window (nats a symbol) and its gradients, the sum over lanes in order.
 
-        The state after the window replaces the carried one. Dropout masks are a function of
-        (seed, step, lane).
+        The state after the window replaces the carried one. Masks over values are a function of
+        (seed, step, lane), those over weights of (seed, step). The loss is the plain one whatever
+        the objective; the gradients are the objective's.
         """
-        weight = 1 / window.inputs.size
+        noise = _generator((seed, step, _WEIGHTS), self._device)
+        network = make_ready(self._model, self.precision, training=True, noise=noise)
         futures = [
-            self._pool.submit(self._lane, lane, window, weight, (seed, step, lane))
+            self._pool.submit(self._lane, network, lane, window, objective, (seed, step, lane))
             for lane in range(len(self.states))
         ]
         results = [future.result() for future in futures]
         self.states = [result.state for result in results]
-        total = [
-            torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-            for parts in zip(*(result.gradients for result in results), strict=True)
-        ]
-        return sum(result.loss for result in results), total
+        total = list(results[0].gradients)
+        for result in results[1:]:
+            torch._foreach_add_(total, list(result.gradients))
+        return sum(result.loss for result in results), network.parameter_gradients(total)
 
     def _lane(
-        self, lane: int, window: Window, weight: float, key: tuple[int, int, int]
-    ) -> _LaneResult:
+        self, network: Network, lane: int, window: Window, objective: Objective,
+        key: tuple[int, int, int],
+    ) -> _LaneResult:  # fmt: skip
         rows = slice(self._bounds[lane], self._bounds[lane + 1])
-        inputs = torch.from_numpy(window.inputs[rows]).to(self._device)
-        targets = torch.from_numpy(window.targets[rows]).to(self._device)
+        inputs = torch.from_numpy(np.ascontiguousarray(window.inputs[rows].T)).to(self._device)
+        targets = torch.from_numpy(np.ascontiguousarray(window.targets[rows].T)).to(self._device)
         resets = torch.from_numpy(window.resets[rows]).to(self._device)
         state = [_zeroed(layer, resets) for layer in self.states[lane]]
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            logits, after = self._model(inputs, state, _generator(key, self._device))
-        loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
-        gradients = torch.autograd.grad(loss * weight, self._parameters)
-        carried = [tuple(part.detach().float() for part in layer) for layer in after]
+        noise = _generator(key, self._device)
+        if objective.own_inputs:
+            inputs = _own_inputs(network, inputs, state, objective, noise)
+        logits, after = network.run(inputs, state, noise)
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+        wanted = loss
+        if smoothing := objective.label_smoothing:
+            spread = -torch.log_softmax(logits, 2).mean(2).sum()
+            wanted = (1 - smoothing) * loss + smoothing * spread
+        weight = 1 / window.inputs.size
+        gradients = torch.autograd.grad(wanted * weight, network.leaves)
+        carried = [tuple(part.detach() for part in layer) for layer in after]
         return _LaneResult(float(loss.detach()) * weight, gradients, carried)
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
+
+
+def _own_inputs(
+    network: Network, ids: Tensor, state: State, objective: Objective, noise: torch.Generator
+) -> Tensor:
+    """Put the model's own draws in place of some inputs (T, B), in one pass over the window.
+
+    Scheduled sampling (Bengio et al. 2015) with the draws made from the text's own context, which
+    needs no walk symbol by symbol (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651).
+    Where a record ends stays where it is.
+    """
+    with torch.no_grad():
+        logits, _ = network.run(ids, state)
+        chances = torch.softmax(logits[:-1] / objective.own_temperature, 2).flatten(0, 1)
+        drawn = torch.multinomial(chances, 1, generator=noise).view_as(ids[1:])
+        chosen = torch.rand(drawn.shape, generator=noise, device=ids.device) < objective.own_inputs
+        chosen &= (drawn != END) & (ids[1:] != END)
+        return torch.cat([ids[:1], torch.where(chosen, drawn, ids[1:])])
 
 
 def _zeroed(layer: LayerState, resets: Tensor) -> LayerState:

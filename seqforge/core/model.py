@@ -10,12 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqforge.core.cells import LayerState, recurrent_layer, run_layer, zero_state
+from seqforge.core.cells import recurrent_layer, zero_state
 from seqforge.core.config import ModelConfig
+from seqforge.core.networks import State, make_ready
 from seqforge.errors import CheckpointError
-
-State = list[LayerState]
-"""What the model carries from window to window, a layer an entry."""
 
 
 class CharRNN(nn.Module):
@@ -33,6 +31,9 @@ class CharRNN(nn.Module):
         num_layers: int = 1,
         embedding_size: int | None = None,
         dropout: float = 0.0,
+        variational: bool = False,
+        weight_drop: float = 0.0,
+        embedding_dropout: float = 0.0,
         tied: bool = False,
     ) -> None:
         """Make a model with fresh weights.
@@ -44,7 +45,9 @@ class CharRNN(nn.Module):
         embedding_size = embedding_size or hidden_size
         if tied and embedding_size != hidden_size:
             raise ValueError("tied weights need an embedding as wide as the hidden layer")
-        self.cell, self.hidden_size, self.dropout = cell, hidden_size, dropout
+        self.cell, self.hidden_size = cell, hidden_size
+        self.dropout, self.variational = dropout, variational
+        self.weight_drop, self.embedding_dropout = weight_drop, embedding_dropout
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         widths = [embedding_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(recurrent_layer(cell, width, hidden_size) for width in widths)
@@ -59,33 +62,50 @@ class CharRNN(nn.Module):
         like = self.embedding.weight
         return [zero_state(self.cell, batch, self.hidden_size, like) for _ in self.layers]
 
-    def forward(
-        self, ids: Tensor, state: State | None = None, noise: torch.Generator | None = None
-    ) -> tuple[Tensor, State]:
-        """Logits of the symbol after each one.
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits of the symbol after each one, in fp32 and with nothing dropped.
 
         Args:
             ids: (B, T).
             state: What was carried here; zeros where it is not given.
-            noise: Where dropout masks are drawn from; without it nothing is dropped.
 
         Returns:
             Logits (B, T, V), and the state after the last symbol.
         """
         state = state if state is not None else self.zero_state(len(ids))
-        x = self.embedding(ids)
-        after: State = []
-        for layer, before in zip(self.layers, state, strict=True):
-            x, layer_state = run_layer(layer, x, before)
-            x = self._drop(x, noise)
-            after.append(layer_state)
-        return self.output(x), after
+        network = make_ready(self, "fp32", training=torch.is_grad_enabled(), whole_graph=True)
+        logits, after = network.run(ids.t().contiguous(), state)
+        return logits.transpose(0, 1), after
 
-    def _drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
+    def recurrent_layers(self) -> list[nn.RNNBase]:
+        """The recurrent layers, the first one first."""
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
+        """The embedding and each layer's recurrent weights, some of them dropped.
+
+        Embedding dropout takes whole symbols away (Gal and Ghahramani 2016), weight drop single
+        recurrent weights (DropConnect; Merity et al. 2018, https://arxiv.org/abs/1708.02182).
+
+        Args:
+            noise: Where the masks are drawn from; without it nothing is dropped.
+        """
+        embedding = self.embedding.weight
+        recurrent = [layer.get_parameter("weight_hh_l0") for layer in self.layers]
+        if noise is None:
+            return embedding, list(recurrent)
+        rows = (len(embedding), 1)
+        return (
+            embedding * _mask(embedding, rows, self.embedding_dropout, noise),
+            [w * _mask(w, tuple(w.shape), self.weight_drop, noise) for w in recurrent],
+        )
+
+    def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
+        """Drop some of a layer's output (T, B, H): for all T the same where it is variational."""
         if noise is None or self.dropout == 0:
             return x
-        kept = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=noise)
-        return x * kept.div_(1 - self.dropout)
+        shape = (1, *x.shape[1:]) if self.variational else tuple(x.shape)
+        return x * _mask(x, shape, self.dropout, noise)
 
     def num_parameters(self) -> int:
         """Number of weights; shared ones count once."""
@@ -97,6 +117,14 @@ class CharRNN(nn.Module):
             name: tensor.detach().to("cpu", torch.float32).numpy().copy()
             for name, tensor in self.state_dict().items()
         }
+
+
+def _mask(like: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Generator) -> Tensor:
+    """Zeros at the rate, and what brings the mean back to one elsewhere."""
+    if rate == 0:
+        return like.new_ones(())
+    kept = torch.empty(shape, dtype=like.dtype, device=like.device)
+    return kept.bernoulli_(1 - rate, generator=noise).div_(1 - rate)
 
 
 def model_from_arrays(

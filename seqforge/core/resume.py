@@ -16,7 +16,7 @@ from seqforge.core.config import RunConfig
 from seqforge.core.training import Clock, Trainer
 from seqforge.errors import CheckpointError
 
-FORMAT = 1
+FORMAT = 2
 
 _LATER = ("sampling.", "search.")  # settings that training does not depend on
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -44,6 +44,7 @@ def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
         "lanes": trainer.lane_count,
         "evaluation_interval": trainer.evaluation_interval,
         "evaluation_symbols": trainer.evaluation_symbols,
+        "rate_fallen": trainer.rate_fallen,
         "best_bits": trainer.best_bits,
         "best_step": trainer.best_step,
         "last_valid": trainer.last_valid,
@@ -75,6 +76,7 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
     trainer.precision = header["precision"]
     trainer.evaluation_interval = header["evaluation_interval"]
     trainer.evaluation_symbols = header["evaluation_symbols"]
+    trainer.rate_fallen = header["rate_fallen"]
     trainer.best_bits, trainer.best_step = header["best_bits"], header["best_step"]
     trainer.last_valid = header["last_valid"]
     trainer.use_lanes(header["lanes"])
@@ -92,6 +94,9 @@ def _arrays(trainer: Trainer) -> Arrays:
         for layer, parts in enumerate(state):
             for number, part in enumerate(parts):
                 arrays[f"state.{lane}.{layer}.{number}"] = part.cpu().numpy()
+    if trainer.average is not None:
+        for number, value in enumerate(trainer.average.values):
+            arrays[f"average.{number}"] = value.cpu().numpy()
     # In double precision: the mean over them must come out the same after a resume.
     arrays["unseen_losses"] = np.array(trainer.unseen_losses, np.float64)
     return arrays
@@ -112,6 +117,9 @@ def _restore(trainer: Trainer, arrays: Arrays) -> None:
             }
             step = torch.tensor(float(trainer.step), device=parameter.device)
             trainer.optimizer.state[parameter] = {"step": step, **moments}
+    if trainer.average is not None:
+        for number, value in enumerate(trainer.average.values):
+            value.copy_(torch.from_numpy(arrays[f"average.{number}"]))
     trainer.lanes.states = [
         [
             tuple(

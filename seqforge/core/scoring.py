@@ -17,7 +17,8 @@ from torch.nn.functional import cross_entropy
 
 from seqforge.core.corpus import Part, Segment, Tokens
 from seqforge.core.holdout import CONTEXT
-from seqforge.core.model import CharRNN, State
+from seqforge.core.model import CharRNN
+from seqforge.core.networks import Network, make_ready
 
 _CHUNK = 8192
 _WINDOW = 256
@@ -67,10 +68,12 @@ def symbol_losses(
 ) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
     """Chunks of a part and the loss of each of their scored symbols, in nats."""
     chunks = evenly(chunked(part.segments.tolist()), most)
+    with torch.inference_mode():
+        network = make_ready(model, precision)
 
     def run(batch: list[Segment]) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            return _batch_losses(model, part.tokens, batch, precision)
+            return _batch_losses(model, network, part.tokens, batch)
 
     with ThreadPoolExecutor(threads) as pool:
         for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
@@ -105,24 +108,23 @@ def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
 
 
 def _batch_losses(
-    model: CharRNN, tokens: Tokens, batch: list[Segment], precision: str
+    model: CharRNN, network: Network, tokens: Tokens, batch: list[Segment]
 ) -> list[NDArray[np.float32]]:
     longest = max(stop - start for start, _, stop in batch)
     padded = np.zeros((len(batch), longest), np.int64)
     for row, (start, _, stop) in zip(padded, batch, strict=True):
         row[: stop - start] = tokens[start:stop]
     device = model.output.bias.device
-    losses = np.empty((len(batch), longest - 1), np.float32)
+    losses = np.empty((longest - 1, len(batch)), np.float32)
     window = max(8, min(_WINDOW, _LOGITS // (len(batch) * len(model.output.bias))))
-    state: State | None = None
+    state = model.zero_state(len(batch))
     for begin in range(0, longest - 1, window):
         end = min(begin + window, longest - 1)
-        ids = torch.from_numpy(padded[:, begin : end + 1]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits, state = model(ids[:, :-1], state)
-        loss = cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        losses[:, begin:end] = loss.view(len(batch), -1).cpu().numpy()
+        ids = torch.from_numpy(np.ascontiguousarray(padded[:, begin : end + 1].T)).to(device)
+        logits, state = network.run(ids[:-1], state)
+        loss = cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
+        losses[begin:end] = loss.view(-1, len(batch)).cpu().numpy()
     return [
         row[scored_from - start - 1 : stop - start - 1]
-        for row, (start, scored_from, stop) in zip(losses, batch, strict=True)
+        for row, (start, scored_from, stop) in zip(losses.T, batch, strict=True)
     ]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from seqforge.core.averaging import WeightAverage
 from seqforge.core.config import Budget, TrainingConfig
 from seqforge.core.corpus import Corpus
-from seqforge.core.lanes import Lanes, choose_lanes
+from seqforge.core.lanes import Lanes, Objective, choose_lanes
 from seqforge.core.model import CharRNN
+from seqforge.core.networks import check_precision, precisions
 from seqforge.core.schedule import learning_rate, used_share
 from seqforge.core.scoring import bits, score
 from seqforge.core.streams import Streams
@@ -107,10 +111,15 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
+        self.average = None
+        if config.averaging:
+            self.average = WeightAverage(list(model.parameters()), config.averaging)
         self.lane_count = choose_lanes(config.lanes, config.batch_size, self.device)
+        check_precision(config.precision, self.device)
         self.precision: str | None = None if config.precision == "auto" else config.precision
         self.evaluation_interval: int | None = None
         self.evaluation_symbols = _MOST_SCORED
+        self.rate_fallen = 1.0
         self.clock = Clock()
         self.step = 0
         self.best_bits: float | None = None
@@ -164,15 +173,18 @@ class Trainer:
         self.lanes.close()
 
     def _share(self) -> float:
-        windows = self.streams.windows_per_epoch
-        return used_share(self.budget, self.step, self.clock.total, windows)
+        return used_share(self.budget, self.step, self.clock.total, self.steps_per_epoch)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of the optimiser in which every training symbol is read about once."""
+        return -(-self.streams.windows_per_epoch // self.config.accumulate)
 
     def _step(self, share: float, running: float) -> float:
         began = time.perf_counter()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, share)
-        window = self.streams.window(self.step)
-        loss, gradients = self.lanes.gradients(window, self.config.seed, self.step)
+            group["lr"] = learning_rate(self.config, share, self.rate_fallen)
+        loss, gradients, symbols = self._gradients(share)
         if not math.isfinite(loss):
             raise RunError(
                 f"training has diverged at step {self.step:,}: the loss is no longer a number; "
@@ -183,27 +195,52 @@ class Trainer:
         self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
         self.optimizer.step()
         self.step += 1
+        if self.average is not None:
+            self.average.follow(self.step)
         self.unseen_losses.append(loss)
         self.clock.stepping += time.perf_counter() - began
-        self.clock.symbols += window.inputs.size
+        self.clock.symbols += symbols
         return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
+
+    def _gradients(self, share: float) -> tuple[float, list[Tensor], int]:
+        """Loss, gradients and symbols of a step: the mean over its windows."""
+        config = self.config
+        objective = Objective(
+            config.label_smoothing, config.own_inputs * min(1.0, share), config.own_temperature
+        )
+        total: list[Tensor] = []
+        losses, symbols = [], 0
+        for number in range(self.step * config.accumulate, (self.step + 1) * config.accumulate):
+            window = self.streams.window(number)
+            loss, gradients = self.lanes.gradients(window, config.seed, number, objective)
+            losses.append(loss)
+            symbols += window.inputs.size
+            if total:
+                torch._foreach_add_(total, gradients)
+            else:
+                total = gradients
+        if config.accumulate > 1:
+            torch._foreach_div_(total, config.accumulate)
+        return sum(losses) / len(losses), total, symbols
 
     def evaluate(self) -> Evaluation:
         """Score the valid part (or a large piece of it) and note whether it is the best yet."""
         valid = None
         if self.corpus.valid.symbols:
-            self.model.eval()
-            valid = score(
-                self.model,
-                self.corpus.valid,
-                most=self.evaluation_symbols,
-                precision=self.precision or "fp32",
-                threads=self.lane_count,
-            )
+            with self.kept_weights():
+                valid = score(
+                    self.model,
+                    self.corpus.valid,
+                    most=self.evaluation_symbols,
+                    precision=self.precision or "fp32",
+                    threads=self.lane_count,
+                )
         seen = self.unseen_losses
         best = valid is None or self.best_bits is None or valid < self.best_bits
         if best:
             self.best_bits, self.best_step = valid, self.step
+        elif self.config.schedule == "plateau":
+            self.rate_fallen *= self.config.plateau_factor
         self.last_valid = valid
         found = Evaluation(
             step=self.step,
@@ -217,6 +254,10 @@ class Trainer:
         )
         self.unseen_losses = []
         return found
+
+    def kept_weights(self) -> AbstractContextManager[None]:
+        """Inside, the model holds the weights to score and to keep: their average if asked for."""
+        return nullcontext() if self.average is None else self.average.standing_in()
 
     def _out_of_patience(self) -> bool:
         if self.config.patience is None:
@@ -234,7 +275,7 @@ class Trainer:
     def _settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""
         if self.precision is None:
-            seconds = {name: self._probe(name) for name in ("fp32", "bf16")}
+            seconds = {name: self._probe(name) for name in precisions(self.device)}
             self.precision = min(seconds, key=lambda name: seconds[name])
         self.lanes.precision = self.precision
         if self.evaluation_interval is None:
@@ -244,12 +285,12 @@ class Trainer:
         """Settle how many steps lie between two looks, and how much a look scores."""
         if self.budget.seconds is not None:
             window = self._probe(self.precision or "fp32")
-            steps = self.budget.seconds / window
+            steps = self.budget.seconds / window / self.config.accumulate
             speed = self.config.batch_size * self.config.seq_len / window * _SCORING_SPEED
             affordable = self.budget.seconds * _LOOKING / self.config.evaluations * speed
             self.evaluation_symbols = round(min(max(affordable, _FEWEST_SCORED), _MOST_SCORED))
         elif self.budget.epochs is not None:
-            steps = self.budget.epochs * self.streams.windows_per_epoch
+            steps = self.budget.epochs * self.steps_per_epoch
         else:
             steps = float(self.budget.steps or 1)
         self.evaluation_interval = max(1, round(steps / self.config.evaluations))

@@ -146,7 +146,9 @@ class _Keeper:
             unknown=self._task.corpus.vocabulary.unknown,
             provenance=provenance,
         )
-        save_checkpoint(self._task.run.model, card, self._trainer.model.arrays())
+        with self._trainer.kept_weights():
+            arrays = self._trainer.model.arrays()
+        save_checkpoint(self._task.run.model, card, arrays)
 
 
 def final_bits(run: RunFolder, corpus: Corpus, watcher: Watcher) -> dict[str, float | None]:

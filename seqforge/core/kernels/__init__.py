@@ -1,0 +1,1 @@
+"""Recurrent layers compiled for the processor at hand: forward, backward, two precisions."""

@@ -1,0 +1,179 @@
+"""What training can minimise and average: each against a plain statement of itself."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from seqforge.core.averaging import WeightAverage
+from seqforge.core.config import TrainingConfig
+from seqforge.core.lanes import Lanes, Objective, _own_inputs
+from seqforge.core.model import CharRNN
+from seqforge.core.networks import CompiledNetwork, TorchNetwork, make_ready
+from seqforge.core.schedule import learning_rate
+from seqforge.core.streams import Window
+from seqforge.core.vocabulary import END
+from tests.core.test_training import corpus_of, dna, trainer_for
+
+NOISE = {"dropout": 0.3, "variational": True, "weight_drop": 0.2, "embedding_dropout": 0.1}
+
+
+def window_of(rows, length, seed=0):
+    ids = np.random.default_rng(seed).integers(1, 9, (rows, length + 1))
+    return Window(ids[:, :-1], ids[:, 1:], np.zeros(rows, bool))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_compiled_network_is_torchs_with_the_same_masks(cell):
+    """Loss and gradients of all parameters, with everything dropped that can be."""
+    torch.manual_seed(0)
+    model = CharRNN(9, cell=cell, hidden_size=20, num_layers=2, tied=True, **NOISE)
+    ids = torch.randint(0, 9, (12, 5))
+    targets = torch.randint(0, 9, (12, 5))
+    found = []
+    for kind in (CompiledNetwork, TorchNetwork):
+        weights, values = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+        compiled = kind is CompiledNetwork
+        given = (model, False, True, False) if compiled else (model, "fp32")
+        network = kind(*given, weights)
+        # The kernels' values are padded to the vector width, and so would be their masks.
+        model.dropout = 0.0
+        logits, _ = network.run(ids, model.zero_state(5), values)
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
+        gradients = torch.autograd.grad(loss, network.leaves)
+        found.append((logits, network.parameter_gradients(gradients)))
+
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-5, rtol=0)
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_a_variational_mask_is_the_same_at_every_step_of_a_window():
+    model = CharRNN(5, hidden_size=64, dropout=0.5, variational=True)
+    dropped = model.drop(torch.ones(7, 3, 64), torch.Generator().manual_seed(0))
+
+    assert torch.equal(dropped, dropped[:1].expand_as(dropped))
+    assert not torch.equal(dropped[:, 0], dropped[:, 1])
+
+
+def test_embedding_dropout_takes_whole_symbols_and_weight_drop_single_weights():
+    model = CharRNN(4000, hidden_size=64, weight_drop=0.25, embedding_dropout=0.25)
+    embedding, (recurrent,) = model.dropped_weights(torch.Generator().manual_seed(0))
+
+    gone = (embedding == 0).all(1)
+    assert torch.equal(gone, (embedding == 0).any(1))
+    assert gone.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    kept = recurrent != 0
+    assert kept.float().mean().item() == pytest.approx(0.75, abs=0.02)
+    weight = model.layers[0].weight_hh_l0
+    torch.testing.assert_close(recurrent[kept], weight[kept] / 0.75)
+
+
+def test_label_smoothing_is_torchs():
+    torch.manual_seed(0)
+    model = CharRNN(9, hidden_size=16)
+    lanes = Lanes(model, 2, 6, "fp32")
+    window = window_of(6, 10)
+    loss, gradients = lanes.gradients(window, 0, 0, Objective(label_smoothing=0.2))
+    lanes.close()
+
+    logits, _ = model(torch.from_numpy(window.inputs))
+    targets = torch.from_numpy(window.targets).flatten()
+    plain = cross_entropy(logits.flatten(0, 1), targets)
+    smoothed = cross_entropy(logits.flatten(0, 1), targets, label_smoothing=0.2)
+    wanted = torch.autograd.grad(smoothed, list(model.parameters()))
+
+    assert loss == pytest.approx(plain.item(), abs=1e-5)
+    for ours, theirs in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_own_inputs_are_the_models_draws_and_record_ends_stay():
+    """With chance one every input but the first is drawn; a sharp model draws the likeliest."""
+    torch.manual_seed(0)
+    model = CharRNN(9, hidden_size=16)
+    with torch.no_grad():
+        model.output.bias[4] = 50.0  # whatever it reads, it draws symbol 4
+    ids = torch.randint(1, 9, (30, 8))
+    ids[10] = END
+    network, state = make_ready(model, "fp32"), model.zero_state(8)
+
+    def drawn(chance):
+        noise = torch.Generator().manual_seed(0)
+        return _own_inputs(network, ids, state, Objective(own_inputs=chance), noise)
+
+    everything = drawn(1.0)
+    assert torch.equal(everything[0], ids[0])
+    assert torch.equal(everything[10], ids[10])
+    assert (everything[1:10] == 4).all()
+    assert (everything[11:] == 4).all()
+    half = (drawn(0.5) != ids).float().mean().item()
+    assert half == pytest.approx(0.5 * 28 / 30 * 7 / 8, abs=0.08)
+    assert torch.equal(drawn(0.0), ids)
+
+
+def test_accumulated_windows_are_one_step_of_their_mean_gradient(tmp_path_factory):
+    corpus = corpus_of(tmp_path_factory, dna(20_000))
+    config = TrainingConfig(
+        budget="3steps", batch_size=4, seq_len=16, precision="fp32", accumulate=3
+    )
+    trainer = trainer_for(corpus, config)
+    by_hand = trainer_for(corpus, config)
+
+    loss, found, symbols = trainer._gradients(0.0)
+    parts = [by_hand.lanes.gradients(by_hand.streams.window(n), 0, n) for n in range(3)]
+
+    assert loss == pytest.approx(sum(part[0] for part in parts) / 3)
+    assert symbols == 3 * 4 * 16
+    for ours, *theirs in zip(found, *(part[1] for part in parts), strict=True):
+        torch.testing.assert_close(ours, sum(theirs) / 3)
+
+
+def test_the_average_looks_back_over_its_share_of_the_steps():
+    """Of the line 1, 2, 3 ... a window over the last tenth lags by about a tenth."""
+    parameter = torch.zeros(1)
+    average = WeightAverage([parameter], 0.1)
+    for step in range(1, 5001):
+        parameter.fill_(step)
+        average.follow(step)
+
+    assert 5000 - average.values[0].item() == pytest.approx(0.1 / 1.1 * 5000, rel=0.02)
+
+
+def test_the_average_stands_in_and_goes_away_again():
+    parameter = torch.randn(5)
+    average = WeightAverage([parameter], 0.5)
+    before, mean = parameter.clone(), average.values[0].clone()
+    parameter.add_(1)
+    with average.standing_in():
+        assert torch.equal(parameter, mean)
+
+    assert torch.equal(parameter, before + 1)
+    assert torch.equal(average.values[0], mean)
+
+
+def test_the_plateau_falls_where_an_evaluation_is_no_better(tmp_path_factory):
+    """A rate so high that training gets worse: it is brought down, step by step."""
+    corpus = corpus_of(tmp_path_factory, dna(20_000))
+    config = TrainingConfig(
+        budget="60steps", batch_size=8, seq_len=32, precision="fp32", schedule="plateau",
+        learning_rate=0.8, warmup=0.0, evaluations=12,
+    )  # fmt: skip
+    trainer = trainer_for(corpus, config)
+    seen = []
+    trainer.run(seen.append)
+
+    worse = [not evaluation.best for evaluation in seen]
+    assert any(worse)
+    assert trainer.rate_fallen == pytest.approx(0.5 ** sum(worse))
+    for before, after in pairwise(seen):
+        expected = before.learning_rate * (1.0 if before.best else 0.5)
+        assert after.learning_rate == pytest.approx(max(expected, 0.8 * config.final_rate))
+
+
+def test_a_constant_rate_stays_after_the_warm_up():
+    config = TrainingConfig(schedule="constant", learning_rate=0.01, warmup=0.1)
+    assert learning_rate(config, 0.05) == pytest.approx(0.005)
+    assert {learning_rate(config, share / 10) for share in range(1, 11)} == {0.01}
