@@ -66,7 +66,7 @@ Device = Annotated[
     typer.Option(help="What to compute on.", rich_help_panel=_PANEL),
 ]
 Precision = Annotated[
-    Literal["auto", "fp32", "bf16"] | None,
+    Literal["auto", "fp32", "bf16", "fp16"] | None,
     typer.Option(help="auto measures which is faster.", rich_help_panel=_PANEL),
 ]
 Lanes = Annotated[

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -44,6 +46,8 @@ class Objective:
     """Chance that an input is not the text's symbol but one the model itself draws there."""
     own_temperature: float = 1.0
     """Temperature of these draws."""
+    scale: float = 1.0
+    """What the gradients are multiplied by, to keep small ones alive in float16."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,9 @@ class Lanes:
         key: tuple[int, int, int],
     ) -> _LaneResult:  # fmt: skip
         rows = slice(self._bounds[lane], self._bounds[lane + 1])
-        inputs = torch.from_numpy(np.ascontiguousarray(window.inputs[rows].T)).to(self._device)
-        targets = torch.from_numpy(np.ascontiguousarray(window.targets[rows].T)).to(self._device)
-        resets = torch.from_numpy(window.resets[rows]).to(self._device)
+        inputs, targets, resets = (
+            self._moved(array[rows].T) for array in (window.inputs, window.targets, window.resets)
+        )
         state = [_zeroed(layer, resets) for layer in self.states[lane]]
         noise = _generator(key, self._device)
         if objective.own_inputs:
@@ -111,9 +115,16 @@ class Lanes:
             spread = -torch.log_softmax(logits, 2).mean(2).sum()
             wanted = (1 - smoothing) * loss + smoothing * spread
         weight = 1 / window.inputs.size
-        gradients = torch.autograd.grad(wanted * weight, network.leaves)
+        gradients = torch.autograd.grad(wanted * (weight * objective.scale), network.leaves)
         carried = [tuple(part.detach() for part in layer) for layer in after]
         return _LaneResult(float(loss.detach()) * weight, gradients, carried)
+
+    def _moved(self, array: NDArray[Any]) -> Tensor:
+        """An array as a tensor on the device; a GPU takes it from pinned memory without waiting."""
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
 
     def close(self) -> None:
         """End the threads."""

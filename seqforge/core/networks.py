@@ -51,7 +51,7 @@ def make_ready(
 
     Args:
         model: Where the weights are from.
-        precision: fp32 or bf16.
+        precision: One of `precisions`.
         training: Whether gradients will be asked for.
         whole_graph: Whether gradients are to go through to the parameters at once; else they are
             worked out for the ``leaves``, lane by lane, and then taken on together.
@@ -67,7 +67,7 @@ def precisions(device: torch.device) -> list[str]:
     if device.type == "cpu":
         return ["fp32", "bf16"] if HAS_BF16 else ["fp32"]
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return ["fp32"]
+        return ["fp32", "fp16"]
     return ["fp32", "bf16"]
 
 
@@ -144,7 +144,8 @@ class TorchNetwork:
     ) -> tuple[Tensor, State]:
         """Symbols (T, B) to logits (T, B, V), float32, and the state after them."""
         model, after = self._model, []
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
+        half = torch.float16 if self._precision == "fp16" else torch.bfloat16
+        with torch.autocast(ids.device.type, half, enabled=self._precision != "fp32"):
             x = torch.nn.functional.embedding(ids, self._embedding)
             for layer, w_hh, before in zip(
                 model.recurrent_layers(), self._recurrent, state, strict=True

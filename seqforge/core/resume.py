@@ -45,6 +45,7 @@ def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
         "evaluation_interval": trainer.evaluation_interval,
         "evaluation_symbols": trainer.evaluation_symbols,
         "rate_fallen": trainer.rate_fallen,
+        "loss_scale": trainer.scaler.state_dict(),
         "best_bits": trainer.best_bits,
         "best_step": trainer.best_step,
         "last_valid": trainer.last_valid,
@@ -74,6 +75,10 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
     trainer.step = header["step"]
     trainer.clock = Clock(**header["clock"])
     trainer.precision = header["precision"]
+    if trainer.precision is not None:
+        trainer.use_precision(trainer.precision)
+    if header["loss_scale"]:
+        trainer.scaler.load_state_dict(header["loss_scale"])
     trainer.evaluation_interval = header["evaluation_interval"]
     trainer.evaluation_symbols = header["evaluation_symbols"]
     trainer.rate_fallen = header["rate_fallen"]

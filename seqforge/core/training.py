@@ -117,6 +117,7 @@ class Trainer:
         self.lane_count = choose_lanes(config.lanes, config.batch_size, self.device)
         check_precision(config.precision, self.device)
         self.precision: str | None = None if config.precision == "auto" else config.precision
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.evaluation_interval: int | None = None
         self.evaluation_symbols = _MOST_SCORED
         self.rate_fallen = 1.0
@@ -168,6 +169,12 @@ class Trainer:
         precision = self.precision or "fp32"
         self.lanes = Lanes(self.model, count, self.config.batch_size, precision)
 
+    def use_precision(self, precision: str) -> None:
+        """Compute in a precision from now on; float16 needs its gradients scaled."""
+        self.precision = self.lanes.precision = precision
+        if self.scaler.is_enabled() != (precision == "fp16"):
+            self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+
     def close(self) -> None:
         """End the lanes' threads."""
         self.lanes.close()
@@ -192,8 +199,10 @@ class Trainer:
             )
         for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
             parameter.grad = gradient
+        self.scaler.unscale_(self.optimizer)
         self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.step += 1
         if self.average is not None:
             self.average.follow(self.step)
@@ -206,7 +215,10 @@ class Trainer:
         """Loss, gradients and symbols of a step: the mean over its windows."""
         config = self.config
         objective = Objective(
-            config.label_smoothing, config.own_inputs * min(1.0, share), config.own_temperature
+            config.label_smoothing,
+            config.own_inputs * min(1.0, share),
+            config.own_temperature,
+            float(self.scaler.scale(torch.ones((), device=self.device))),
         )
         total: list[Tensor] = []
         losses, symbols = [], 0
@@ -277,7 +289,7 @@ class Trainer:
         if self.precision is None:
             seconds = {name: self._probe(name) for name in precisions(self.device)}
             self.precision = min(seconds, key=lambda name: seconds[name])
-        self.lanes.precision = self.precision
+        self.use_precision(self.precision)
         if self.evaluation_interval is None:
             self._plan_evaluations()
 

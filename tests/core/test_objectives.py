@@ -177,3 +177,20 @@ def test_a_constant_rate_stays_after_the_warm_up():
     config = TrainingConfig(schedule="constant", learning_rate=0.01, warmup=0.1)
     assert learning_rate(config, 0.05) == pytest.approx(0.005)
     assert {learning_rate(config, share / 10) for share in range(1, 11)} == {0.01}
+
+
+def test_scaled_gradients_train_the_same_and_overflow_costs_one_step(tmp_path_factory):
+    """The loss scale of float16 is a power of two: in float32 it cannot be seen."""
+    corpus = corpus_of(tmp_path_factory, dna(20_000))
+    config = TrainingConfig(budget="6steps", batch_size=8, seq_len=16, precision="fp32", lanes=1)
+    plain, scaled = trainer_for(corpus, config), trainer_for(corpus, config)
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for trainer in (plain, scaled):
+        trainer.run(lambda evaluation: None)
+    for ours, theirs in zip(scaled.model.parameters(), plain.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+    before = scaled.model.arrays()
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=float("inf"))
+    scaled._step(0.5, 0.0)
+    assert all((before[name] == array).all() for name, array in scaled.model.arrays().items())
