@@ -23,7 +23,11 @@ _RISE = 0.01
 """Held-out bits over their best."""
 _MUCH, _ABOUT = 0.10, 0.03
 """How far training bits lie below held-out bits where that is much; where they are about equal."""
-_NOT_LEVEL = 0.03
+_CARRIED = 0.5
+"""Least part of what training bits fell by (if that is `_RISE` and more) that held-out bits must
+fall by: two losses that move apart, however near each other they still are.
+"""
+_NOT_LEVEL = 0.02
 """Part of all that was gained since the first look that the middle fifth of the looks gained. The
 last looks cannot tell: the learning rate falls to nothing there, and the curve levels off with it.
 """
@@ -118,6 +122,8 @@ def after(lines: Sequence[Mapping[str, Any]], size: Size, seen: int) -> Verdict 
     falling = _falling(looks)
     if gap >= _MUCH:
         return _apart(gap, measured, size, seen)
+    if seen > size.symbols and (moved := _moved_apart(looks, train, valid)):
+        return Verdict("over-fitting", f"over-fitting: {measured}; {moved}; {_less(size)}")
     if gap < (-_ABOUT if size.dropout else _ABOUT):
         return _level(measured, gap, size, falling)
     sentence = f"balanced: {measured} lie {abs(gap):.1%} apart"
@@ -140,8 +146,7 @@ def _risen(rise: float, last: _Look, best: _Look, size: Size) -> Verdict:
     return Verdict(
         "over-fitting",
         f"over-fitting: {rose} while training bits fell from {best.train:.3f} to "
-        f"{last.train:.3f}; {_more_dropout(size)}, a smaller --hidden-size or more data would "
-        "help; the model of the best step is kept",
+        f"{last.train:.3f}; {_less(size)}; the model of the best step is kept",
     )
 
 
@@ -154,8 +159,7 @@ def _apart(gap: float, measured: str, size: Size, seen: int) -> Verdict:
         )
     return Verdict(
         "over-fitting",
-        f"over-fitting: {measured} lie {gap:.1%} apart; {_more_dropout(size)}, a smaller "
-        "--hidden-size or more data would help",
+        f"over-fitting: {measured} lie {gap:.1%} apart; {_less(size)}",
     )
 
 
@@ -168,9 +172,23 @@ def _level(measured: str, gap: float, size: Size, falling: str) -> Verdict:
         remedies = f"{falling}, a longer --budget would likely help, then {remedies}"
     else:
         remedies += " would likely help"
-    return Verdict(
-        "under-fitting", f"under-fitting: {measured} {how}; {remedies} would likely help"
-    )
+    return Verdict("under-fitting", f"under-fitting: {measured} {how}; {remedies}")
+
+
+def _moved_apart(looks: Sequence[_Look], train: float, valid: float) -> str:
+    """That held-out bits gained little of what training bits gained, in words; empty if not so.
+
+    Counted from a fifth of the looks on: the first mean over training is of a network that knew
+    nothing. A mean over the time between two looks is set beside the mean of the two.
+    """
+    place = max(1, len(looks) // 5)
+    held_out = (looks[place - 1].valid + looks[place].valid) / 2 - valid
+    trained = looks[place].train - train
+    if trained < _RISE * valid or held_out >= _CARRIED * trained:
+        return ""
+    step = looks[place].step
+    fell = f"fell by {held_out:.3f}" if held_out >= 0 else f"rose by {-held_out:.3f}"
+    return f"from step {step:,} on training bits fell by {trained:.3f} while held-out bits {fell}"
 
 
 def _falling(looks: Sequence[_Look]) -> str:
@@ -183,6 +201,10 @@ def _falling(looks: Sequence[_Look]) -> str:
         f"held-out bits had not levelled off half way (they fell by {gained:.3f} from step "
         f"{one.step:,} to {other.step:,})"
     )
+
+
+def _less(size: Size) -> str:
+    return f"{_more_dropout(size)}, a smaller --hidden-size or more data would help"
 
 
 def _more_dropout(size: Size) -> str:
