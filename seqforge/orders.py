@@ -33,6 +33,8 @@ class Order:
     command: str = ""
     """The command that repeats it, for the page."""
     only_train: bool = False
+    sample_every: str | None = None
+    """How often to show a sample while training: 30s, 2m, 500steps; changes no result."""
 
 
 class Interrupted(KeyboardInterrupt):

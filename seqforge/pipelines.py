@@ -23,6 +23,7 @@ from seqforge.registry import options_of
 from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.drawing import draw
+from seqforge.stages.preview import Cadence
 from seqforge.stages.reading import Inputs, gather, read_corpus
 from seqforge.stages.summary import summarise
 from seqforge.version import __version__
@@ -63,6 +64,8 @@ class Pipeline:
         """Settle what to do, and check that it is what the folder was begun with."""
         self.order, self.name, self.folder, self.watcher = order, name, folder, watcher
         self.recipe = asked_recipe(order, name, folder)
+        if order.sample_every:
+            Cadence(order.sample_every)  # refuses what it is not, before anything is done
         config = self.recipe.config()
         self.inputs: Inputs = gather(
             config.domain,
@@ -185,6 +188,7 @@ class Pipeline:
                 self.key,
                 provenance,
                 self.watcher,
+                self.order.sample_every,
             )
         )
 
@@ -207,7 +211,7 @@ class Pipeline:
         self, summary: dict[str, Any], sampled: dict[str, Any], lines: Sequence[Ingested]
     ) -> None:
         from seqforge.reporting.page import write_report
-        from seqforge.stages.fitting import read_metrics
+        from seqforge.stages.logbook import read_metrics
 
         self.watcher.stage("the page")
         write_report(

@@ -31,6 +31,10 @@ class Watcher(Protocol):
         """Training looked at the held-out data."""
         ...
 
+    def sample(self, step: int, text: str) -> None:
+        """What the network wrote after a step; it may have many lines."""
+        ...
+
     def close(self) -> None:
         """Nothing more will come."""
         ...
@@ -52,6 +56,9 @@ class Silent:
         """Say nothing."""
 
     def evaluation(self, evaluation: Evaluation) -> None:
+        """Say nothing."""
+
+    def sample(self, step: int, text: str) -> None:
         """Say nothing."""
 
     def close(self) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from seqforge.core.machine import peak_memory_mb
 
@@ -18,24 +21,28 @@ if TYPE_CHECKING:
 
 _PLAIN_SECONDS = 5.0
 _BAR_SECONDS = 0.2
+_SAMPLE_LINES = 8
 
 
-def make_watcher(quiet: bool, verbose: bool = False) -> Watcher:
-    """The watcher that fits the terminal and what was asked for."""
+def make_watcher(quiet: bool, verbose: bool = False, samples: bool = False) -> Watcher:
+    """The watcher that fits the terminal and what was asked for.
+
+    A terminal always shows samples, under the bar; elsewhere they are shown if ``samples``.
+    """
     from seqforge.watching import Silent
 
     if quiet:
         return Silent()
-    return _Shown(verbose)
+    return _Shown(verbose, samples)
 
 
 class _Shown:
     """Everything goes to stderr."""
 
-    def __init__(self, verbose: bool) -> None:
+    def __init__(self, verbose: bool, samples: bool) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._verbose = verbose
-        self._bar: Progress | None = None
+        self._verbose, self._samples = verbose, samples
+        self._bar: _Bar | None = None
         self._task: TaskID | None = None
         self._stage = ""
         self._last = 0.0
@@ -65,6 +72,13 @@ class _Shown:
                 f"held-out {evaluation.valid_bits:.4f} bits{mark}"
             )
 
+    def sample(self, step: int, text: str) -> None:
+        lines = _excerpt(text, self._console.width - 4)
+        if self._bar is not None:
+            self._bar.under = Text("\n".join(["", f"after step {step:,}:", *lines]), style="dim")
+        elif self._samples and not self._console.is_terminal:
+            self._say("\n".join([f"  a sample after step {step:,}:", *(f"  | {k}" for k in lines)]))
+
     def _show(self, share: float, text: str) -> None:
         if self._due():
             self._draw(share, text)
@@ -82,7 +96,7 @@ class _Shown:
             print(f"  {self._stage} {share:4.0%} | {text}", file=sys.stderr, flush=True)  # noqa: T201
             return
         if self._bar is None:
-            self._bar = Progress(
+            self._bar = _Bar(
                 BarColumn(bar_width=12),
                 TextColumn("{task.percentage:>3.0f}% {task.description}"),
                 console=self._console,
@@ -108,6 +122,28 @@ class _Shown:
     def close(self) -> None:
         """Take the bar away."""
         self._close()
+
+
+class _Bar(Progress):
+    """A bar with something to read under it."""
+
+    under: Text | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, then the text."""
+        yield from super().get_renderables()
+        if self.under is not None:
+            yield self.under
+
+
+def _excerpt(text: str, width: int) -> list[str]:
+    """The first lines of a sample, long ones broken."""
+    lines = [
+        part
+        for line in text.strip("\n").splitlines()
+        for part in textwrap.wrap(line, width, drop_whitespace=False) or [""]
+    ]
+    return lines[:_SAMPLE_LINES]
 
 
 def _long(pulse: Pulse) -> str:

@@ -73,6 +73,14 @@ Lanes = Annotated[
     str | None,
     typer.Option(metavar="auto|N", help="Threads to train with.", rich_help_panel=_PANEL),
 ]
+SampleEvery = Annotated[
+    str | None,
+    typer.Option(
+        metavar="30s|500steps", rich_help_panel=_PANEL,
+        help="Show a sample so often while training (default: at each look at held-out data, "
+        "on a terminal).",
+    ),
+]  # fmt: skip
 
 
 def _number(text: str) -> Any:
@@ -128,6 +136,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
         device: Device = None,
         precision: Precision = None,
         lanes: Lanes = None,
+        sample_every: SampleEvery = None,
         blast: Blast = None,
         against: Against = None,
         settings: Set = None,
@@ -148,22 +157,29 @@ def launcher(only_train: bool) -> Callable[..., None]:
         chosen |= assignments(settings or [])
         paths, options = _parted(ctx, pipeline, more or [])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
-        _run(pipeline, [*(inputs or []), *paths], chosen, out, resume, only_train,
-             quiet or json_, verbose, json_)  # fmt: skip
+        order = _order(
+            pipeline, (*(inputs or []), *paths), chosen, out, resume, only_train, sample_every
+        )
+        _run(order, quiet or json_, verbose, json_)
 
     return launch
 
 
-def _run(
-    pipeline: str, inputs: list[str], chosen: dict[str, Any], out: Path | None, resume: bool,
-    only_train: bool, quiet: bool, verbose: bool, json_: bool,
-) -> None:  # fmt: skip
+def _order(
+    pipeline: str, inputs: tuple[str, ...], chosen: dict[str, Any], out: Path | None, resume: bool,
+    only_train: bool, sample_every: str | None,
+) -> Order:  # fmt: skip
+    from seqforge.orders import Order
+
+    return Order(pipeline, inputs, chosen, out, resume, command_line(), only_train, sample_every)
+
+
+def _run(order: Order, quiet: bool, verbose: bool, json_: bool) -> None:
     from seqforge.cli.progress import make_watcher
-    from seqforge.orders import Interrupted, Order
+    from seqforge.orders import Interrupted
     from seqforge.pipelines import run
 
-    order = Order(pipeline, tuple(inputs), chosen, out, resume, command_line(), only_train)
-    watcher = make_watcher(quiet, verbose)
+    watcher = make_watcher(quiet, verbose, samples=order.sample_every is not None)
     try:
         folder = run(order, watcher)
     except Interrupted as stopped:

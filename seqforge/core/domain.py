@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 
-__all__ = ["Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles"]
+__all__ = [
+    "Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles", "Shows",
+]  # fmt: skip
 
 
 class Domain(Protocol):
@@ -109,6 +111,19 @@ class Mirrored(Protocol):
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
         """For each id the id that stands for it when read backwards (V,); None for not at all."""
+        ...
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A domain whose samples can be looked at and listened to, beside being read."""
+
+    def picture(self, sample: Sample) -> NDArray[np.uint8] | None:
+        """The sample as an image (height, width, 3), RGB; None where there is nothing to see."""
+        ...
+
+    def sound(self, sample: Sample, rate: int) -> NDArray[np.float32] | None:
+        """The sample as audio (time,) in [-1, 1], ``rate`` values a second; None for silence."""
         ...
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,17 +23,16 @@ _LATER = ("sampling.", "search.")  # settings that training does not depend on
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
-    """Keep where training stands, atomically.
+def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> tuple[dict[str, Any], Arrays]:
+    """Where training stands, copied: later steps leave it alone.
 
     Args:
-        path: ``resume.safetensors``.
         trainer: Between two steps.
         config: What the run was told.
         corpus: Hash of what it trains on.
 
-    Raises:
-        RunError: If the disk refuses; the state kept before stays whole.
+    Returns:
+        Header and arrays, as `write_arrays` takes them; the weights are called ``model.*``.
     """
     header = {
         "resume_format": FORMAT,
@@ -50,7 +50,16 @@ def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
         "best_step": trainer.best_step,
         "last_valid": trainer.last_valid,
     }
-    write_arrays(path, header, _arrays(trainer))
+    return header, {name: array.copy() for name, array in _arrays(trainer).items()}
+
+
+def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
+    """Keep where training stands in ``resume.safetensors``, atomically.
+
+    Raises:
+        RunError: If the disk refuses; the state kept before stays whole.
+    """
+    write_arrays(path, *snapshot(trainer, config, corpus))
 
 
 def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:

@@ -16,6 +16,7 @@ from seqforge.reporting import curve
 from seqforge.reporting.comparison import Comparison, done
 from seqforge.reporting.tables import Table, facts, parts_table, records_table, report_tables
 from seqforge.reporting.wording import (
+    advice,
     bits,
     duration,
     finite,
@@ -58,7 +59,7 @@ def write_report(
         path: Where ``report.html`` goes; links to samples are relative to its folder.
         summary: ``summary.json``; anything in it may be null or missing.
         metrics: One mapping an evaluation: step, elapsed_seconds, train_bits, valid_bits,
-            learning_rate, symbols_per_second.
+            learning_rate, symbols_per_second; more is not looked at.
         samples: What to show: temperature, text, file.
         ingest: One mapping an input file: file, status (kept, split, refused), reason, records,
             symbols.
@@ -98,6 +99,7 @@ def render(
         notes=mapping(summary.get("baselines")).get("notes") or [],
         parts=parts_table(summary),
         geometry=curve,
+        advice=advice(summary),
         curve=curve.learning_curve(metrics, comparison.ngram),
         samples=_samples(samples, summary),
         report=report_tables(mapping(summary.get("report"))),

@@ -97,6 +97,13 @@ def verdict(model: float, other: float) -> str:
     return f"{abs(saved):.1f} % {'better' if saved > 0 else 'worse'}"
 
 
+def advice(summary: Mapping[str, Any]) -> list[str]:
+    """What was said of the network's size before training and of its curves after, as sentences."""
+    said = mapping(summary.get("advice"))
+    sentences = (str(said.get(key) or "") for key in ("before", "after"))
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]
+
+
 def readable(key: str) -> str:
     """A key of a summary as words."""
     return str(key).replace("_", " ")

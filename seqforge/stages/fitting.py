@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import date
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter  # noqa: TID253  (only training imports this)
 
+from seqforge.core.advice import Size, after, before
+from seqforge.core.background import Background
 from seqforge.core.checkpoint import (
+    Arrays,
     Checkpoint,
     ModelCard,
     Provenance,
     load_checkpoint,
     save_checkpoint,
+    write_arrays,
 )
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
-from seqforge.core.domain import Domain, Mirrored
-from seqforge.core.files import disk_errors, write_atomically
+from seqforge.core.domain import Domain, Mirrored, Sample
 from seqforge.core.machine import choose_device, usable_cores
 from seqforge.core.model import CharRNN, model_from_arrays
-from seqforge.core.resume import load_state, save_state
+from seqforge.core.resume import load_state, snapshot
 from seqforge.core.scoring import score
 from seqforge.core.training import Evaluation, Pulse, Trainer
 from seqforge.errors import RunError
+from seqforge.reporting.wording import printable
 from seqforge.runs import RunFolder
+from seqforge.stages.logbook import LogBook, Look, gradients, metrics_line, read_metrics
+from seqforge.stages.preview import Cadence, preview
 from seqforge.version import __version__
 from seqforge.watching import Watcher
 
@@ -52,6 +57,8 @@ class Fitting:
     corpus_key: str
     provenance: Provenance
     watcher: Watcher
+    sample_every: str | None = None
+    """How often to show a sample: seconds or steps; None: at each evaluation."""
 
 
 def fit(task: Fitting) -> dict[str, Any]:
@@ -71,13 +78,23 @@ def fit(task: Fitting) -> dict[str, Any]:
     if task.run.resume.is_file():
         load_state(task.run.resume, trainer, task.config, task.corpus_key)
         task.watcher.note(f"going on from step {trainer.step:,}")
-    _cut_metrics(task.run, trainer.step)
+    size = Size(model.num_parameters(), task.corpus.train.symbols, task.config.model.dropout)
+    task.watcher.note(advised := before(size))
     with interruptible() as stop, _Keeper(task, trainer) as keeper:
         finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
         keeper.save()
         trainer.close()
     if not finished:
         raise KeyboardInterrupt
+    said = {"before": advised, "verdict": None, "after": None}
+    verdict = after(read_metrics(task.run), size, trainer.clock.symbols)
+    if verdict is not None:
+        task.watcher.note(verdict.sentence)
+        said |= {"verdict": verdict.kind, "after": verdict.sentence}
+    return {**_figures(trainer), "advice": said}
+
+
+def _figures(trainer: Trainer) -> dict[str, Any]:
     return {
         "steps": trainer.step,
         "best_step": trainer.best_step,
@@ -87,58 +104,102 @@ def fit(task: Fitting) -> dict[str, Any]:
         "precision": trainer.precision,
         "lanes": trainer.lane_count,
         "device": str(trainer.device),
-        "parameters": model.num_parameters(),
+        "parameters": trainer.model.num_parameters(),
     }
 
 
 class _Keeper:
-    """Keeps what training makes: the best model, the state, the metrics."""
+    """Keeps what training makes: the best model, the state, the log.
+
+    Training waits for copies in memory alone; the disk, and drawing samples, are left to a thread
+    beside. That does one job at a time, in order, so that at any moment the folder holds what it
+    would hold if training had waited.
+    """
 
     def __init__(self, task: Fitting, trainer: Trainer) -> None:
         self._task, self._trainer = task, trainer
         self._saved = time.monotonic()
+        self._cadence = Cadence(task.sample_every) if task.sample_every else None
+        self._drawn: SimpleQueue[tuple[int, str]] = SimpleQueue()
 
     def __enter__(self) -> _Keeper:
-        run, step = self._task.run, self._trainer.step
-        with disk_errors(run.tensorboard):
-            self._board = SummaryWriter(str(run.tensorboard), purge_step=step or None)
+        self._logbook = LogBook(self._task.run, self._trainer)
+        self._beside = Background()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._board.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What has gone wrong already is what is to be told.
+        with suppress(RunError) if kind else nullcontext():
+            try:
+                self._beside.close()
+                self._show_drawn()
+            finally:
+                self._logbook.close()
 
     def step(self, pulse: Pulse) -> None:
+        self._beside.check()
         self._task.watcher.pulse(pulse)
+        self._show_drawn()
+        if self._beside.busy:
+            return
         if time.monotonic() - self._saved > _SAVE_SECONDS:
             self.save()
+        elif self._cadence and self._cadence.due(pulse.step):
+            with self._trainer.kept_weights():
+                card, weights = self._card(None), self._trainer.model.arrays()
+            self._beside.do(lambda: self._draw(card, weights, pulse.step, shown=True))
 
     def evaluation(self, evaluation: Evaluation) -> None:
-        task = self._task
-        if evaluation.best:
-            self._save_model(evaluation)
-        # One line is one write; a line that a crash cut short is dropped on resuming.
-        with disk_errors(task.run.metrics), task.run.metrics.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(evaluation)) + "\n")
-        for name, value in asdict(evaluation).items():
-            if isinstance(value, float):
-                self._board.add_scalar(name, value, evaluation.step)
-        task.watcher.evaluation(evaluation)
-        self.save()
+        state, card = self._snapshot(), self._card(evaluation)
+        with self._trainer.kept_weights():
+            weights = self._trainer.model.arrays()
+        look = Look(metrics_line(evaluation), weights, gradients(self._trainer))
+        shown = self._cadence is None or self._cadence.due(evaluation.step)
+
+        def keep() -> None:
+            if evaluation.best:
+                save_checkpoint(self._task.run.model, card, weights)
+            self._logbook.write(look)
+            write_arrays(self._task.run.resume, *state)
+            sample = self._draw(card, weights, evaluation.step, shown)
+            self._logbook.board.sample(self._task.domain, sample, evaluation.step)
+            self._logbook.board.flush()
+
+        self._beside.do(keep)
+        self._saved = time.monotonic()
+        self._task.watcher.evaluation(evaluation)
 
     def save(self) -> None:
-        save_state(self._task.run.resume, self._trainer, self._task.config, self._task.corpus_key)
+        state = self._snapshot()
+        self._beside.do(lambda: write_arrays(self._task.run.resume, *state))
         self._saved = time.monotonic()
 
-    def _save_model(self, evaluation: Evaluation) -> None:
-        provenance = self._task.provenance.model_copy(
-            update={
-                "steps": evaluation.step,
-                "trained_seconds": evaluation.elapsed_seconds,
-                "bits_per_symbol": {"valid": evaluation.valid_bits, "test": None},
-                "date": date.today().isoformat(),
-            }
-        )
-        card = ModelCard(
+    def _snapshot(self) -> tuple[dict[str, Any], Arrays]:
+        return snapshot(self._trainer, self._task.config, self._task.corpus_key)
+
+    def _draw(self, card: ModelCard, weights: Arrays, step: int, shown: bool) -> Sample:
+        sample = preview(self._task.domain, card, weights)
+        if shown:
+            self._drawn.put((step, printable(self._task.domain.show(sample))))
+        return sample
+
+    def _show_drawn(self) -> None:
+        """Hand on what was drawn beside; a watcher is told of it by the thread that trains."""
+        while not self._drawn.empty():
+            self._task.watcher.sample(*self._drawn.get())
+
+    def _card(self, evaluation: Evaluation | None) -> ModelCard:
+        provenance = self._task.provenance
+        if evaluation is not None:
+            provenance = provenance.model_copy(
+                update={
+                    "steps": evaluation.step,
+                    "trained_seconds": evaluation.elapsed_seconds,
+                    "bits_per_symbol": {"valid": evaluation.valid_bits, "test": None},
+                    "date": date.today().isoformat(),
+                }
+            )
+        return ModelCard(
             seqforge_version=__version__,
             name=self._task.name,
             config=self._task.config,
@@ -146,9 +207,6 @@ class _Keeper:
             unknown=self._task.corpus.vocabulary.unknown,
             provenance=provenance,
         )
-        with self._trainer.kept_weights():
-            arrays = self._trainer.model.arrays()
-        save_checkpoint(self._task.run.model, card, arrays)
 
 
 def final_bits(run: RunFolder, corpus: Corpus, watcher: Watcher) -> dict[str, float | None]:
@@ -181,30 +239,6 @@ def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
     card = checkpoint.card
     model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
     return model.eval()
-
-
-def _cut_metrics(run: RunFolder, step: int) -> None:
-    """Drop the lines of ``metrics.jsonl`` that lie after the point of resuming."""
-    if not run.metrics.is_file():
-        return
-    kept = [line for line in read_metrics(run) if line["step"] <= step]
-    text = "".join(json.dumps(line) + "\n" for line in kept)
-    write_atomically(run.metrics, text.encode())
-
-
-def read_metrics(run: RunFolder) -> list[dict[str, Any]]:
-    """The evaluations so far; a last line that was cut short is left out."""
-    lines: list[dict[str, Any]] = []
-    try:
-        text = run.metrics.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{run.metrics}: cannot be read ({error.strerror})") from error
-    for line in text.splitlines():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            break
-    return lines
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def summarise(
             "sample_symbols_per_second": sampled.get("sample_symbols_per_second"),
         },
         "training": {k: trained[k] for k in ("steps", "best_step", "seconds", "symbols_seen")},
+        "advice": trained.get("advice"),
         "peak_memory_mb": max((value for value in memory if value is not None), default=None),
         "seed": config.training.seed,
         "precision": trained["precision"],

@@ -20,6 +20,7 @@ def test_every_number_is_on_the_page(page):
         *("1.2e-09", "21,146,708", "21,146,608", "16", "5 samples", "1.800", "1.950"),
         *("the first 2,000 of 8,000 characters", "1 run of N", "no '>'", "2026-11-21 11:02"),
         *("seqforge run genome --fasta 'my fly.fa' --budget 2m", "The compressors saw"),
+        *("the model is small.", "Under-fitting: training 1.920 and held-out 1.931 bits are"),
         *("2 files: 1 read, 1 refused.", "Two of 15 samples", "at step 4,000"),
     ):
         assert wanted in text, wanted

@@ -21,6 +21,7 @@ from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.midi import midi_bytes, read_midi
 from seqforge.domains.music.musicxml import read_musicxml
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded, Piece
+from seqforge.domains.music.showing import Picture, Sound, piano_roll, synthesis
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -133,6 +134,14 @@ class MusicDomain:
         if self.code == "events":
             return to_abc(self.decode(sample.symbols).piece) + "\n"
         return sample.symbols.rstrip("\n") + "\n"
+
+    def picture(self, sample: Sample) -> Picture | None:
+        """The sample as a piano roll."""
+        return piano_roll(self.decode(sample.symbols).piece)
+
+    def sound(self, sample: Sample, rate: int) -> Sound | None:
+        """The sample played, its first 20 seconds."""
+        return synthesis(self.decode(sample.symbols).piece, rate)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Measures of the samples beside those of held-out music and of random notes."""

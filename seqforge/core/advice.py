@@ -1,0 +1,215 @@
+"""Whether a network is too small or too large for its data: beforehand by counting, afterwards
+by its learning curves.
+
+The rule of thumb and the two signs are those that Andrej Karpathy gives the users of char-rnn
+(https://github.com/karpathy/char-rnn, "Tips and Tricks"): weights and training symbols should be of
+about the same order of magnitude; a training loss much below the held-out loss means over-fitting,
+about equal losses mean under-fitting; and a network rather too large, then held back by dropout,
+tends to be the best. He puts no numbers to "much" and "about": the ones here are ours, but for the
+rise of the held-out loss over its best, which is the strictest criterion (GL with alpha = 1 %) of
+Prechelt 1998, "Automatic early stopping using cross validation", Neural Networks 11.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_MAGNITUDE = 10.0
+"""Symbols a weight (or weights a symbol) that are no longer the same order of magnitude."""
+_RISE = 0.01
+"""Held-out bits over their best."""
+_MUCH, _ABOUT = 0.10, 0.03
+"""How far training bits lie below held-out bits where that is much; where they are about equal."""
+_CARRIED = 0.5
+"""Least part of what training bits fell by (if that is `_RISE` and more) that held-out bits must
+fall by: two losses that move apart, however near each other they still are.
+"""
+_NOT_LEVEL = 0.02
+"""Part of all that was gained since the first look that the middle fifth of the looks gained. The
+last looks cannot tell: the learning rate falls to nothing there, and the curve levels off with it.
+"""
+_FEWEST_LOOKS = 5
+
+Kind = Literal["over-fitting", "under-fitting", "balanced", "unsteady", "unlike data"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is to be learnt, and by what."""
+
+    weights: int
+    symbols: int
+    """Training symbols."""
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the learning curves say."""
+
+    kind: Kind
+    sentence: str
+    """With the numbers that it rests on and what to do."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    step: int
+    train: float
+    valid: float
+
+
+def before(size: Size) -> str:
+    """One sentence: weights beside training symbols, and what follows from the two."""
+    ratio = size.symbols / max(1, size.weights)
+    if ratio >= 1:
+        a_weight = (
+            f"{ratio:,.0f} symbols a weight" if ratio >= 10 else f"{ratio:.1f} symbols a weight"
+        )
+    else:
+        a_weight = f"{1 / ratio if ratio else math.inf:,.1f} weights a symbol"
+    more = _more_dropout(size)
+    if ratio > _MAGNITUDE:
+        implied = (
+            "the model is small for the data; a larger --hidden-size would likely fit better, "
+            "if there is time"
+        )
+    elif ratio >= 1:
+        implied = "of the same order of magnitude, as they should be"
+    elif ratio >= 1 / _MAGNITUDE:
+        implied = (
+            "of the same order of magnitude; watch whether the held-out loss rises, "
+            f"and give {more} if it does"
+        )
+    else:
+        implied = (
+            "the model is large for the data and will likely over-fit; give "
+            f"{more}, a smaller --hidden-size or more data"
+        )
+    return f"{size.weights:,} weights, {size.symbols:,} training symbols ({a_weight}): {implied}"
+
+
+def after(lines: Sequence[Mapping[str, Any]], size: Size, seen: int) -> Verdict | None:
+    """What the curves say when training has ended.
+
+    Args:
+        lines: One evaluation each, in order: step, train_bits (a mean over what was trained on
+            since the one before, dropout included), valid_bits.
+        size: Of the network and of its training data.
+        seen: Symbols trained on, a symbol read twice counted twice.
+
+    Returns:
+        None where nothing was held out, or too few looks were taken to say.
+    """
+    looks = [
+        _Look(line["step"], line["train_bits"], line["valid_bits"])
+        for line in lines
+        if _known(line.get("train_bits")) and _known(line.get("valid_bits"))
+    ]
+    if len(looks) < _FEWEST_LOOKS:
+        return None
+    last, best = looks[-1], min(looks, key=lambda look: look.valid)
+    rise = last.valid / best.valid - 1 if best.valid else 0.0
+    if rise >= _RISE:
+        return _risen(rise, last, best, size)
+    late = looks[-max(1, len(looks) // 5) :]
+    train, valid = (sum(getattr(k, name) for k in late) / len(late) for name in ("train", "valid"))
+    gap = 1 - train / valid if valid else 0.0
+    measured = f"training {train:.3f} and held-out {valid:.3f} bits"
+    falling = _falling(looks)
+    if gap >= _MUCH:
+        return _apart(gap, measured, size, seen)
+    if seen > size.symbols and (moved := _moved_apart(looks, train, valid)):
+        return Verdict("over-fitting", f"over-fitting: {measured}; {moved}; {_less(size)}")
+    if gap < (-_ABOUT if size.dropout else _ABOUT):
+        return _level(measured, gap, size, falling)
+    sentence = f"balanced: {measured} lie {abs(gap):.1%} apart"
+    if falling:
+        sentence += f"; {falling}, a longer --budget would likely help"
+    return Verdict("balanced", sentence)
+
+
+def _risen(rise: float, last: _Look, best: _Look, size: Size) -> Verdict:
+    rose = (
+        f"held-out bits ended {rise:.1%} above their best ({last.valid:.3f}, and {best.valid:.3f} "
+        f"at step {best.step:,})"
+    )
+    if last.train >= best.train:
+        return Verdict(
+            "unsteady",
+            f"unsteady: {rose} and training bits rose too; a lower --learning-rate would likely "
+            "help; the model of the best step is kept",
+        )
+    return Verdict(
+        "over-fitting",
+        f"over-fitting: {rose} while training bits fell from {best.train:.3f} to "
+        f"{last.train:.3f}; {_less(size)}; the model of the best step is kept",
+    )
+
+
+def _apart(gap: float, measured: str, size: Size, seen: int) -> Verdict:
+    if seen <= size.symbols:  # nothing was read twice: nothing can have been learnt by heart
+        return Verdict(
+            "unlike data",
+            f"{measured} lie {gap:.1%} apart, though no symbol was read twice: the held-out data "
+            "are unlike the training data, or harder",
+        )
+    return Verdict(
+        "over-fitting",
+        f"over-fitting: {measured} lie {gap:.1%} apart; {_less(size)}",
+    )
+
+
+def _level(measured: str, gap: float, size: Size, falling: str) -> Verdict:
+    how = "are about equal" if abs(gap) < _ABOUT else "are no lower on what was trained on"
+    if size.dropout:
+        how += ", though dropout hampers only training"
+    remedies = f"{'less --dropout or ' * bool(size.dropout)}a larger --hidden-size"
+    if falling:
+        remedies = f"{falling}, a longer --budget would likely help, then {remedies}"
+    else:
+        remedies += " would likely help"
+    return Verdict("under-fitting", f"under-fitting: {measured} {how}; {remedies}")
+
+
+def _moved_apart(looks: Sequence[_Look], train: float, valid: float) -> str:
+    """That held-out bits gained little of what training bits gained, in words; empty if not so.
+
+    Counted from a fifth of the looks on: the first mean over training is of a network that knew
+    nothing. A mean over the time between two looks is set beside the mean of the two.
+    """
+    place = max(1, len(looks) // 5)
+    held_out = (looks[place - 1].valid + looks[place].valid) / 2 - valid
+    trained = looks[place].train - train
+    if trained < _RISE * valid or held_out >= _CARRIED * trained:
+        return ""
+    step = looks[place].step
+    fell = f"fell by {held_out:.3f}" if held_out >= 0 else f"rose by {-held_out:.3f}"
+    return f"from step {step:,} on training bits fell by {trained:.3f} while held-out bits {fell}"
+
+
+def _falling(looks: Sequence[_Look]) -> str:
+    """That the curve had not levelled off half way, in words; empty where it had."""
+    one, other = (looks[round(share * (len(looks) - 1))] for share in (0.4, 0.6))
+    gained, all_gained = one.valid - other.valid, looks[0].valid - looks[-1].valid
+    if all_gained <= 0 or gained < _NOT_LEVEL * all_gained:
+        return ""
+    return (
+        f"held-out bits had not levelled off half way (they fell by {gained:.3f} from step "
+        f"{one.step:,} to {other.step:,})"
+    )
+
+
+def _less(size: Size) -> str:
+    return f"{_more_dropout(size)}, a smaller --hidden-size or more data would help"
+
+
+def _more_dropout(size: Size) -> str:
+    return "more --dropout" if size.dropout else "--dropout"
+
+
+def _known(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,100 @@
+"""What a person sees while a run trains, and what it says of the network's size."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from tests.cli.conftest import small
+
+
+def test_samples_are_shown_as_often_as_asked(seqforge, tmp_path, text_file):
+    result = seqforge("train", "text", text_file, *small(tmp_path / "run"), "--budget", "200steps",
+                      "--sample-every", "50steps")  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    steps = [int(s) for s in re.findall(r"a sample after step (\d+):\n  \| .+", result.stderr)]
+    assert len(steps) >= 3
+    assert all(b - a >= 20 for a, b in pairwise(steps))
+    assert "a sample after" not in result.stdout
+
+
+def test_a_log_has_no_samples_unless_they_are_asked_for(seqforge, tmp_path, text_file):
+    result = seqforge("train", "text", text_file, *small(tmp_path / "run"))
+    assert "a sample after" not in result.stderr
+
+
+@pytest.mark.parametrize("every", ["3epochs", "often", "0s"])
+def test_what_is_no_interval_is_refused_before_anything_is_done(
+    seqforge, tmp_path, text_file, every
+):
+    result = seqforge("train", "text", text_file, *small(tmp_path / "run"), "--sample-every", every)
+
+    assert result.exit_code == 1
+    assert "--sample-every: give 30s, 2m, 1h or 500steps, not" in " ".join(result.stderr.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_interval_is_no_other_run(seqforge, tmp_path, text_file):
+    for more in ([], ["--sample-every", "1s"]):
+        result = seqforge("train", "text", text_file, *small(tmp_path / "run"), *more)
+        assert result.exit_code == 0, result.stderr
+    assert "this run is finished" in result.stderr
+
+
+def test_a_terminal_shows_the_sample_under_the_bar(tmp_path, text_file):
+    """In 80 columns nothing is wider than the screen."""
+    ours, theirs = pty.openpty()
+    arguments = ["train", "text", text_file, *small(tmp_path / "run"), "--budget", "3s"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqforge", *map(str, arguments)],
+        stdout=subprocess.DEVNULL, stderr=theirs, stdin=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "30"},
+    )  # fmt: skip
+    os.close(theirs)
+    written = b""
+    try:
+        while block := os.read(ours, 65536):
+            written += block
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(ours)
+
+    assert process.wait() == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+    after_step = re.findall(
+        r"% loss [^\r\n]*\r?\n\s*\r?\n?after step [\d,]+:\r?\n([^\r\n]+)", plain
+    )
+    assert after_step
+    assert all(len(line) <= 80 for line in plain.splitlines())
+
+
+def test_the_size_is_judged_before_and_the_curves_after(seqforge, tmp_path, text_file):
+    result = seqforge("run", "text", text_file, *small(tmp_path / "run"))
+
+    assert result.exit_code == 0, result.stderr
+    said = json.loads((tmp_path / "run" / "summary.json").read_text())["advice"]
+    assert said["before"].startswith(
+        "2,803 weights, 19,080 training symbols (6.8 symbols a weight)"
+    )
+    assert said["before"] in result.stderr
+    assert said["after"] in result.stderr
+    assert said["after"].startswith(said["verdict"])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert said["before"] in page
+    assert said["after"][1:] in page
+
+
+def test_a_run_without_held_out_data_gets_no_verdict(seqforge, tmp_path, text_file):
+    result = seqforge("run", "text", text_file, *small(tmp_path / "run"), "--split", "100/0/0")
+    assert result.exit_code == 0, result.stderr
+    said = json.loads((tmp_path / "run" / "summary.json").read_text())["advice"]
+    assert said["before"]
+    assert said["verdict"] is said["after"] is None
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["valid_perplexity"] is None
