@@ -23,7 +23,8 @@ from seqforge.registry import options_of
 from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.drawing import draw
-from seqforge.stages.reading import Inputs, gather, read_corpus
+from seqforge.stages.reading import Inputs, Known, gather, read_corpus
+from seqforge.stages.starting import named_start, start_of
 from seqforge.stages.summary import summarise
 from seqforge.version import __version__
 from seqforge.watching import Watcher
@@ -42,6 +43,7 @@ def run(order: Order, watcher: Watcher) -> RunFolder:
     folder = find_folder(order, name, watcher)
     try:
         with folder.locked():
+            order = named_start(order, folder)
             finished = folder.finished(order.only_train)
             if finished and not order.inputs:
                 asked_recipe(order, name, folder)  # refuses other settings; needs no input files
@@ -63,7 +65,10 @@ class Pipeline:
         """Settle what to do, and check that it is what the folder was begun with."""
         self.order, self.name, self.folder, self.watcher = order, name, folder, watcher
         self.recipe = asked_recipe(order, name, folder)
-        config = self.recipe.config()
+        config, self.start = start_of(order, self.recipe, folder)
+        self.known: Known | None = None
+        if self.start is not None:
+            self.known = Known(self.start.vocabulary, config.init.extend_vocabulary)
         self.inputs: Inputs = gather(
             config.domain,
             config.domain_options,
@@ -73,7 +78,7 @@ class Pipeline:
         )
         self.domain: Domain = self.inputs.domain
         self.config = config.model_copy(update={"domain_options": options_of(self.domain)})
-        self.key = self.inputs.key(config.data)
+        self.key = self.inputs.key(config.data, self.known)
         for path in map(Path, config.search.against):
             if not path.is_file():
                 raise InputError(f"{path}: there is no such file to search in")
@@ -91,6 +96,8 @@ class Pipeline:
         }
         if self.folder.worked:
             about = {key: self.folder.made().get(key, value) for key, value in about.items()}
+        if self.start is not None:
+            about["init"] = self.start.made
         self.folder.begin(self.name, self.config, named, about, self.recipe.note)
 
     def run(self) -> None:
@@ -140,7 +147,7 @@ class Pipeline:
     def _read(self) -> tuple[Corpus, list[Ingested]]:
         self.watcher.stage("reading")
         corpus, lines = read_corpus(
-            self.inputs, self.config.data, self.folder.ingest, self.watcher.advance
+            self.inputs, self.config.data, self.folder.ingest, self.watcher.advance, self.known
         )
         for note in self.inputs.notes:
             self.watcher.note(note)
@@ -173,7 +180,12 @@ class Pipeline:
             corpus=self.key,
             symbols={part: corpus.part(part).symbols for part in PARTS},
             note=self.recipe.note,
+            ancestors=self.start.ancestors if self.start else (),
         )
+        if self.start is not None:
+            digests, split = self.inputs.digests, self.config.data.split
+            for note in self.start.notes(corpus.vocabulary, digests, split):
+                self.watcher.note(note)
         name = self.name if self.recipe.note else self.folder.path.resolve().name
         return fit(
             Fitting(
@@ -185,6 +197,7 @@ class Pipeline:
                 self.key,
                 provenance,
                 self.watcher,
+                self.start.checkpoint.weights if self.start and self.start.checkpoint else None,
             )
         )
 

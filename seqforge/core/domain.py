@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 
-__all__ = ["Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles"]
+__all__ = [
+    "Coded",
+    "Domain",
+    "HasDefaultInput",
+    "Mirrored",
+    "Record",
+    "Sample",
+    "Searches",
+    "Settles",
+]
 
 
 class Domain(Protocol):
@@ -98,6 +107,18 @@ class Settles(Protocol):
     def settle(self, paths: Sequence[Path]) -> Self:
         """The same domain with what was ``auto`` decided; what comes back is recorded."""
         ...
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A domain that says which of its options decide what a symbol stands for.
+
+    Those of a model hold for whatever is read for it later. A domain that does not say has all its
+    options taken so.
+    """
+
+    coding: ClassVar[tuple[str, ...]]
+    """Names of options."""
 
 
 @runtime_checkable

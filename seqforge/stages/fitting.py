@@ -17,6 +17,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter  # noqa: TID253  (only training imports this)
 
 from seqforge.core.checkpoint import (
+    Arrays,
     Checkpoint,
     ModelCard,
     Provenance,
@@ -27,6 +28,7 @@ from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored
 from seqforge.core.files import disk_errors, write_atomically
+from seqforge.core.growing import adopt, shares_of
 from seqforge.core.machine import choose_device, usable_cores
 from seqforge.core.model import CharRNN, model_from_arrays
 from seqforge.core.resume import load_state, save_state
@@ -52,6 +54,8 @@ class Fitting:
     corpus_key: str
     provenance: Provenance
     watcher: Watcher
+    start: Arrays | None = None
+    """Weights to go on from."""
 
 
 def fit(task: Fitting) -> dict[str, Any]:
@@ -63,6 +67,8 @@ def fit(task: Fitting) -> dict[str, Any]:
     torch.set_num_threads(1)  # lanes take the cores; see lanes.py
     torch.manual_seed(task.config.training.seed)
     model = CharRNN(len(task.corpus.vocabulary), **task.config.model.model_dump())
+    if task.start is not None:
+        adopt(model, task.start, shares_of(task.corpus.train.tokens, len(task.corpus.vocabulary)))
     model.to(choose_device(task.config.training.device))
     mirror = None
     if isinstance(task.domain, Mirrored):
@@ -73,6 +79,8 @@ def fit(task: Fitting) -> dict[str, Any]:
         task.watcher.note(f"going on from step {trainer.step:,}")
     _cut_metrics(task.run, trainer.step)
     with interruptible() as stop, _Keeper(task, trainer) as keeper:
+        if task.start is not None and trainer.step == 0:
+            keeper.begin()
         finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
         keeper.save()
         trainer.close()
@@ -106,6 +114,14 @@ class _Keeper:
 
     def __exit__(self, *_: object) -> None:
         self._board.close()
+
+    def begin(self) -> None:
+        """Keep the model that training starts from: it may be better than what comes of it."""
+        if self._task.corpus.valid.symbols:
+            self._trainer.settle()
+            found = self._trainer.evaluate()
+            self._save_model(found)
+            self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
 
     def step(self, pulse: Pulse) -> None:
         self._task.watcher.pulse(pulse)
