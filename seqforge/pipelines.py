@@ -24,7 +24,8 @@ from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.drawing import draw
 from seqforge.stages.preview import Cadence
-from seqforge.stages.reading import Inputs, gather, read_corpus
+from seqforge.stages.reading import Inputs, Known, gather, read_corpus
+from seqforge.stages.starting import named_start, start_of
 from seqforge.stages.summary import summarise
 from seqforge.version import __version__
 from seqforge.watching import Watcher
@@ -43,6 +44,7 @@ def run(order: Order, watcher: Watcher) -> RunFolder:
     folder = find_folder(order, name, watcher)
     try:
         with folder.locked():
+            order = named_start(order, folder)
             finished = folder.finished(order.only_train)
             if finished and not order.inputs:
                 asked_recipe(order, name, folder)  # refuses other settings; needs no input files
@@ -66,7 +68,10 @@ class Pipeline:
         self.recipe = asked_recipe(order, name, folder)
         if order.sample_every:
             Cadence(order.sample_every)  # refuses what it is not, before anything is done
-        config = self.recipe.config()
+        config, self.start = start_of(order, self.recipe, folder)
+        self.known: Known | None = None
+        if self.start is not None:
+            self.known = Known(self.start.vocabulary, config.init.extend_vocabulary)
         self.inputs: Inputs = gather(
             config.domain,
             config.domain_options,
@@ -76,7 +81,7 @@ class Pipeline:
         )
         self.domain: Domain = self.inputs.domain
         self.config = config.model_copy(update={"domain_options": options_of(self.domain)})
-        self.key = self.inputs.key(config.data)
+        self.key = self.inputs.key(config.data, self.known)
         for path in map(Path, config.search.against):
             if not path.is_file():
                 raise InputError(f"{path}: there is no such file to search in")
@@ -94,6 +99,8 @@ class Pipeline:
         }
         if self.folder.worked:
             about = {key: self.folder.made().get(key, value) for key, value in about.items()}
+        if self.start is not None:
+            about["init"] = self.start.made
         self.folder.begin(self.name, self.config, named, about, self.recipe.note)
 
     def run(self) -> None:
@@ -143,7 +150,7 @@ class Pipeline:
     def _read(self) -> tuple[Corpus, list[Ingested]]:
         self.watcher.stage("reading")
         corpus, lines = read_corpus(
-            self.inputs, self.config.data, self.folder.ingest, self.watcher.advance
+            self.inputs, self.config.data, self.folder.ingest, self.watcher.advance, self.known
         )
         for note in self.inputs.notes:
             self.watcher.note(note)
@@ -176,7 +183,12 @@ class Pipeline:
             corpus=self.key,
             symbols={part: corpus.part(part).symbols for part in PARTS},
             note=self.recipe.note,
+            ancestors=self.start.ancestors if self.start else (),
         )
+        if self.start is not None:
+            digests, split = self.inputs.digests, self.config.data.split
+            for note in self.start.notes(corpus.vocabulary, digests, split):
+                self.watcher.note(note)
         name = self.name if self.recipe.note else self.folder.path.resolve().name
         return fit(
             Fitting(
@@ -189,6 +201,7 @@ class Pipeline:
                 provenance,
                 self.watcher,
                 self.order.sample_every,
+                self.start.checkpoint.weights if self.start and self.start.checkpoint else None,
             )
         )
 

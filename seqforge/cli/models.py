@@ -60,6 +60,8 @@ def show(name: Model, json_: Json = False) -> None:
         "held out": _bits(made.bits_per_symbol) or "nothing",
         "training": f"{made.steps:,} steps, {made.trained_seconds:,.0f} s, {made.date}",
         "seed": str(card.config.training.seed),
+        "started from": ", ".join(f"{one.name} ({one.sha256[:12]})" for one in made.ancestors)
+        or "fresh weights",
         "note": made.note or "-",
         "written by": f"seqforge {card.seqforge_version}, format {card.format}",
     }

@@ -99,6 +99,22 @@ BatchSize = Annotated[int | None, _number("Streams read side by side.")]
 SeqLen = Annotated[int | None, _number("Symbols between two steps of the optimiser.")]
 LearningRate = Annotated[float | None, _real("Highest learning rate.")]
 MinCount = Annotated[int | None, _number("Rarer symbols become one unknown symbol.")]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Go on from a model: a bundled name, a .safetensors file, a run folder.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Extend = Annotated[
+    bool,
+    typer.Option(
+        "--extend-vocabulary",
+        help="Add symbols that are new to the --init model.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any other setting of the recipe."),
@@ -133,6 +149,8 @@ def launcher(only_train: bool) -> Callable[..., None]:
         seq_len: SeqLen = None,
         learning_rate: LearningRate = None,
         min_count: MinCount = None,
+        init: Init = None,
+        extend_vocabulary: Extend = False,
         device: Device = None,
         precision: Precision = None,
         lanes: Lanes = None,
@@ -152,6 +170,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
             "training.seq_len": seq_len, "training.learning_rate": learning_rate,
             "training.device": device, "training.precision": precision,
             "training.lanes": _lanes(lanes), "search.backend": blast,
+            "init.model": init, "init.extend_vocabulary": extend_vocabulary or None,
             "search.against": [str(Path(p).absolute()) for p in against] if against else None,
         })  # fmt: skip
         chosen |= assignments(settings or [])

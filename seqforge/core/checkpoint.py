@@ -31,6 +31,20 @@ KEY = "seqforge"
 Arrays = dict[str, NDArray[Any]]
 
 
+class Ancestor(BaseModel):
+    """A model that another one went on from."""
+
+    model_config = STRICT
+
+    name: str
+    sha256: str
+    """Of its file."""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """What it was trained on: name and SHA-256 of each file."""
+    steps: int = 0
+    note: str = ""
+
+
 class Provenance(BaseModel):
     """Where a model comes from and how good it was found to be."""
 
@@ -49,6 +63,8 @@ class Provenance(BaseModel):
     date: str = ""
     note: str = ""
     """What a reader of its card should know: the source of the data, its licence."""
+    ancestors: tuple[Ancestor, ...] = ()
+    """Models it went on from, the nearest first."""
 
 
 class ModelCard(BaseModel):

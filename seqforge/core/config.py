@@ -209,6 +209,28 @@ class SearchConfig(BaseModel):
     """Library files; none: the files that were trained on."""
 
 
+class InitConfig(BaseModel):
+    """The model that a run goes on from; none: fresh weights."""
+
+    model_config = STRICT
+
+    model: str | None = None
+    """A bundled name, a .safetensors file or a run folder."""
+    sha256: str | None = None
+    """Of the model's file; written down when the run begins."""
+    extend_vocabulary: bool = False
+    """Whether symbols that are new to the model are added to it."""
+
+    @model_validator(mode="after")
+    def _a_model_to_extend(self) -> Self:
+        if self.extend_vocabulary and self.model is None:
+            raise ValueError(
+                "extend_vocabulary adds to a model's symbols, and there is no model; "
+                "give --init MODEL too"
+            )
+        return self
+
+
 class RunConfig(BaseModel):
     """A run from files to a page; a recipe is one of these as TOML."""
 
@@ -221,6 +243,7 @@ class RunConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()
     search: SearchConfig = SearchConfig()
+    init: InitConfig = InitConfig()
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -239,7 +262,7 @@ class RunConfig(BaseModel):
 
         Keys that begin with one of ``besides`` do not count.
         """
-        mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
+        mine, theirs = flat(self.model_dump()), flat(other.model_dump())
         return [
             f"{key}: {mine.get(key)} and {theirs.get(key)}"
             for key in sorted(mine.keys() | theirs.keys())
@@ -259,14 +282,15 @@ def first_problem(error: ValidationError) -> str:
     return f"{key}: {message} (got {first['input']!r})"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, each value under its dotted key."""
+    found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            found[prefix + key] = value
+    return found
 
 
 def with_setting(values: dict[str, Any], path: str, value: Any) -> None:

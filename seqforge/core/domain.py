@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles", "Shows",
+    "Coded", "Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles",
+    "Shows",
 ]  # fmt: skip
 
 
@@ -100,6 +101,18 @@ class Settles(Protocol):
     def settle(self, paths: Sequence[Path]) -> Self:
         """The same domain with what was ``auto`` decided; what comes back is recorded."""
         ...
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A domain that says which of its options decide what a symbol stands for.
+
+    Those of a model hold for whatever is read for it later. A domain that does not say has all its
+    options taken so.
+    """
+
+    coding: ClassVar[tuple[str, ...]]
+    """Names of options."""
 
 
 @runtime_checkable

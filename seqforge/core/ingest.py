@@ -21,6 +21,7 @@ from seqforge.core.vocabulary import Vocabulary, code_points, describe
 from seqforge.errors import InputError
 
 _BLOCK = 1 << 20
+_NAMED = 5  # strange symbols, in a message
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def ingest(
     folder: Path,
     progress: Callable[[int, int, str], None] = lambda done, total, name: None,
     vocabulary: Vocabulary | None = None,
+    extend: bool = False,
 ) -> tuple[Corpus, list[Ingested]]:
     """Read files into a corpus kept in ``folder`` (an existing, empty folder).
 
@@ -131,6 +133,7 @@ def ingest(
         folder: Where the token arrays go.
         progress: Called before each file with how many are done, how many there are, its name.
         vocabulary: That of a model; without it the symbols read make one.
+        extend: Whether what is new to that vocabulary is added to it.
 
     Raises:
         Unsplittable: If no file can be used, all together are too small to hold anything out, or
@@ -149,6 +152,8 @@ def ingest(
         try:
             if vocabulary is None:
                 vocabulary = Vocabulary.from_counts(+spool.counts, data.min_count)
+            elif extend:
+                vocabulary = vocabulary.extended(+spool.counts, data.min_count)
             else:
                 _check_known(vocabulary, spool)
             corpus = _encode(spool, vocabulary, Split.parse(data.split), folder)
@@ -162,10 +167,11 @@ def ingest(
 def _check_known(vocabulary: Vocabulary, spool: Spool) -> None:
     strange = sorted(set(+spool.counts) - set(vocabulary.symbols))
     if strange and not vocabulary.unknown:
-        more = f" and {len(strange) - 1} more symbols" if len(strange) > 1 else ""
+        named = ", ".join(describe(symbol) for symbol in strange[:_NAMED])
+        more = f" and {len(strange) - _NAMED} more symbols" if len(strange) > _NAMED else ""
         raise InputError(
-            f"the input holds {describe(strange[0])}{more} that the model does not know; "
-            f"it knows {vocabulary.listing()}"
+            f"the input holds {named}{more} that the model does not know; it knows "
+            f"{vocabulary.listing()} (train --init MODEL --extend-vocabulary teaches it new ones)"
         )
 
 

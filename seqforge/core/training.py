@@ -144,7 +144,7 @@ class Trainer:
             on_step: Called after every step.
             should_stop: Asked after every step; True ends the run before its budget.
         """
-        self._settle()
+        self.settle()
         started, before = time.perf_counter(), self.clock.total
         running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
         while (share := self._share()) < 1 and not self._out_of_patience():
@@ -284,7 +284,7 @@ class Trainer:
             self.step, share, running, self.last_valid, self.clock.symbols_per_second, left
         )
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""
         if self.precision is None:
             seconds = {name: self._probe(name) for name in precisions(self.device)}

@@ -24,7 +24,7 @@ _NOWHERE = -1
 class Vocabulary:
     """The symbols a model knows, one character each.
 
-    ``symbols[i]`` has id ``i + 1``. Where ``unknown`` is set the last symbol is `UNKNOWN`, and
+    ``symbols[i]`` has id ``i + 1``. Where ``unknown`` is set one of the symbols is `UNKNOWN`, and
     takes whatever the vocabulary lacks.
     """
 
@@ -36,8 +36,8 @@ class Vocabulary:
             raise ValueError("a symbol occurs twice in the vocabulary")
         if any(len(symbol) != 1 for symbol in self.symbols):
             raise ValueError("every symbol of a vocabulary is one character")
-        if self.unknown and self.symbols[-1:] != (UNKNOWN,):
-            raise ValueError("the unknown symbol must be the last of the vocabulary")
+        if self.unknown and UNKNOWN not in self.symbols:
+            raise ValueError("the vocabulary has no unknown symbol, and is said to have one")
 
     def __len__(self) -> int:
         """Number of ids, the end symbol counted."""
@@ -59,13 +59,33 @@ class Vocabulary:
             return cls(tuple(sorted(counts)))
         return cls((*kept, UNKNOWN), unknown=True)
 
+    def extended(self, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
+        """The same symbols under the same ids, and after them what a text has besides.
+
+        Args:
+            counts: Occurrences of each symbol of the text.
+            min_count: Rarer new symbols fall to the unknown symbol, which is itself added where
+                it is needed and missing; symbols that are known already stay, however rare.
+        """
+        strange = sorted(set(counts) - set(self.symbols))
+        new = [s for s in strange if counts[s] >= min_count and (s != UNKNOWN or min_count <= 1)]
+        if self.unknown or len(new) == len(strange):
+            return Vocabulary((*self.symbols, *new), self.unknown)
+        added = () if UNKNOWN in self.symbols else (UNKNOWN,)
+        return Vocabulary((*self.symbols, *new, *added), unknown=True)
+
+    @property
+    def unknown_id(self) -> int | None:
+        """Id of the unknown symbol, where there is one."""
+        return self.symbols.index(UNKNOWN) + 1 if self.unknown else None
+
     @cached_property
     def _table(self) -> NDArray[np.int32]:
         highest = max((ord(symbol) for symbol in self.symbols), default=0)
         table = np.full(highest + 2, _NOWHERE, np.int32)  # the last entry: whatever lies beyond
         table[[ord(symbol) for symbol in self.symbols]] = np.arange(1, len(self), dtype=np.int32)
-        if self.unknown:
-            table[table == _NOWHERE] = len(self) - 1
+        if self.unknown_id is not None:
+            table[table == _NOWHERE] = self.unknown_id
         return table
 
     @property

@@ -45,6 +45,7 @@ class TextDomain:
     )
     file_per_sample: ClassVar[bool] = False
     unit: ClassVar[str] = "character"
+    coding: ClassVar[tuple[str, ...]] = ("bytes",)
 
     bytes: bool = False
     """Symbols are bytes, not code points; any file at all can be read so."""

@@ -29,6 +29,7 @@ from seqforge.core.checkpoint import (
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored, Sample
+from seqforge.core.growing import adopt, shares_of
 from seqforge.core.machine import choose_device, usable_cores
 from seqforge.core.model import CharRNN, model_from_arrays
 from seqforge.core.resume import load_state, snapshot
@@ -59,6 +60,8 @@ class Fitting:
     watcher: Watcher
     sample_every: str | None = None
     """How often to show a sample: seconds or steps; None: at each evaluation."""
+    start: Arrays | None = None
+    """Weights to go on from."""
 
 
 def fit(task: Fitting) -> dict[str, Any]:
@@ -70,6 +73,8 @@ def fit(task: Fitting) -> dict[str, Any]:
     torch.set_num_threads(1)  # lanes take the cores; see lanes.py
     torch.manual_seed(task.config.training.seed)
     model = CharRNN(len(task.corpus.vocabulary), **task.config.model.model_dump())
+    if task.start is not None:
+        adopt(model, task.start, shares_of(task.corpus.train.tokens, len(task.corpus.vocabulary)))
     model.to(choose_device(task.config.training.device))
     mirror = None
     if isinstance(task.domain, Mirrored):
@@ -81,6 +86,8 @@ def fit(task: Fitting) -> dict[str, Any]:
     size = Size(model.num_parameters(), task.corpus.train.symbols, task.config.model.dropout)
     task.watcher.note(advised := before(size))
     with interruptible() as stop, _Keeper(task, trainer) as keeper:
+        if task.start is not None and trainer.step == 0:
+            keeper.begin()
         finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
         keeper.save()
         trainer.close()
@@ -135,6 +142,14 @@ class _Keeper:
                 self._show_drawn()
             finally:
                 self._logbook.close()
+
+    def begin(self) -> None:
+        """Keep the model that training starts from: it may be better than what comes of it."""
+        if self._task.corpus.valid.symbols:
+            self._trainer.settle()
+            found = self._trainer.evaluate()
+            save_checkpoint(self._task.run.model, self._card(found), self._trainer.model.arrays())
+            self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
 
     def step(self, pulse: Pulse) -> None:
         self._beside.check()

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -20,11 +20,21 @@ from seqforge.core.domain import Domain, HasDefaultInput, Settles
 from seqforge.core.files import disk_errors, make_folder, sha256_of
 from seqforge.core.ingest import Ingested, Unsplittable, ingest, read_ingest, write_ingest
 from seqforge.core.opening import plain_suffix
+from seqforge.core.vocabulary import Vocabulary
 from seqforge.errors import ConfigError, InputError, RunError
 from seqforge.registry import load_domain, options_of, package_version
 
 STDIN = "-"
 _KEPT = 20  # corpora in the cache; the oldest make room
+
+
+@dataclass(frozen=True)
+class Known:
+    """The symbols of a model that a run goes on from."""
+
+    vocabulary: Vocabulary
+    extend: bool
+    """Whether new ones are added to them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Inputs:
     repeated: tuple[Ingested, ...] = ()
     """Files that have the content of another; they are not read again."""
 
-    def key(self, data: DataConfig) -> str:
+    def key(self, data: DataConfig, known: Known | None = None) -> str:
         """The hash of everything that the corpus depends on."""
         said = [
             FORMAT,
@@ -49,6 +59,7 @@ class Inputs:
             data.model_dump(),
             self.digests,
             [path.name for path in self.files],  # an ending says how a file is to be read
+            *([] if known is None else [asdict(known)]),
         ]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
@@ -166,6 +177,7 @@ def read_corpus(
     data: DataConfig,
     table: Path,
     progress: Callable[[int, int, str], None],
+    known: Known | None = None,
 ) -> tuple[Corpus, list[Ingested]]:
     """The corpus of some inputs, from the cache where it was read before.
 
@@ -174,18 +186,20 @@ def read_corpus(
         data: What to hold out.
         table: Where ``ingest.tsv`` goes, even when every file is refused.
         progress: Told of each file.
+        known: The symbols of a model, where there is one.
 
     Raises:
-        InputError: If nothing could be used or it is too small.
+        InputError: If nothing could be used, it is too small, or has a symbol that is not known.
     """
     cache = corpus_cache()
-    folder = cache / inputs.key(data)[:32]
+    folder = cache / inputs.key(data, known)[:32]
     if not Corpus.is_in(folder):
         with disk_errors(cache):
             building = Path(mkdtemp(prefix="reading-", dir=cache))
         try:
             # Nothing of it is kept open: an open file cannot be moved on every system.
-            ingest(inputs.domain, inputs.files, data, building, progress)
+            vocabulary, extend = (known.vocabulary, known.extend) if known else (None, False)
+            ingest(inputs.domain, inputs.files, data, building, progress, vocabulary, extend)
             _move_into_place(building, folder)
         except Unsplittable as error:
             write_ingest(table, [*error.lines, *inputs.repeated])

@@ -37,6 +37,7 @@ def summarise(
         "records": {part: corpus.part(part).records for part in PARTS},
         "vocabulary_size": len(corpus.vocabulary),
         "parameters": trained["parameters"],
+        "init": config.init.model_dump() if config.init.model else None,
         "model": config.model.model_dump(),
         "bits_per_symbol": bits,
         "perplexity": {k: None if v is None else round(2**v, 4) for k, v in bits.items()},

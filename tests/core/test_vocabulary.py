@@ -1,5 +1,7 @@
 """Symbols and ids."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,27 @@ def test_a_text_that_holds_the_replacement_character_keeps_it_as_a_symbol():
 
     assert not vocabulary.unknown
     assert vocabulary.decode(vocabulary.encode(f"a{UNKNOWN}").tolist()) == f"a{UNKNOWN}"
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.integers(1, 3), st.integers(1, 3))
+def test_an_extended_vocabulary_keeps_every_id_and_knows_the_new_text(old, new, was, least):
+    """Old symbols keep their ids, however rare; rarer new ones than asked for are unknown."""
+    first = Vocabulary.from_counts(Counter(old), was)
+    counts = Counter(new)
+
+    both = first.extended(counts, least)
+
+    assert both.symbols[: len(first.symbols)] == first.symbols
+    known = set(both.symbols) - ({UNKNOWN} if both.unknown else set())
+    wanted = {s for s in counts if counts[s] >= least and not (s == UNKNOWN and both.unknown)}
+    assert wanted <= known
+    assert set(both.symbols) - set(first.symbols) <= wanted | {UNKNOWN}
+    rare = set(counts) - known
+    assert not rare or both.unknown
+    assert both.encode(new).tolist() == [
+        both.unknown_id if s in rare else both.symbols.index(s) + 1 for s in new
+    ]
+    assert both.extended(counts, least) == both
 
 
 @pytest.mark.parametrize(("size", "dtype"), [(255, "uint8"), (256, "uint16")])

@@ -135,7 +135,7 @@ class _Batch:
         options, constraint = self._options, self._sampler.constraint
         masked = logits.astype(np.float64)
         if self._sampler.vocabulary.unknown:
-            masked[:, -1] = -np.inf  # nobody wants to read it
+            masked[:, self._sampler.vocabulary.unknown_id] = -np.inf  # nobody wants to read it
         if constraint is not None:
             masked[~constraint.allowed[self._places]] = -np.inf
         if options.exact_length:

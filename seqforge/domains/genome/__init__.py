@@ -36,6 +36,7 @@ class GenomeDomain:
     )  # fmt: skip
     file_per_sample: ClassVar[bool] = False
     unit: ClassVar[str] = "base"
+    coding: ClassVar[tuple[str, ...]] = ("keep_case",)
 
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""
