@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -198,6 +199,33 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
         for f in (run, tmp_path / "whole")
     ]
     assert steps[0] == steps[1] == list(range(3, 121, 3))
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_leave_no_trace(seqforge, start, tmp_path):
+    """Both strands, two lanes, dropout of values and weights, an average, a schedule; in fp32."""
+    size = ["--budget", "800steps", "--hidden-size", "48", "--num-layers", "2", "--seq-len", "64",
+            "--batch-size", "16", "--precision", "fp32", "--lanes", "2", "--dropout", "0.2",
+            "--set", "model.variational=true", "--set", "model.weight_drop=0.1",
+            "--set", "training.averaging=0.1"]  # fmt: skip
+    run, moments, kills = tmp_path / "run", random.Random(0), 0
+    while kills < 20:
+        process = start("train", "genome", "--out", run, *size)
+        try:
+            process.wait(moments.uniform(0.5, 7))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        else:
+            pytest.fail(f"it had come to its end after {kills} kills: {process.returncode}")
+
+    last = seqforge("train", "genome", "--out", run, *size, "--resume")
+    whole = seqforge("train", "genome", "--out", tmp_path / "whole", *size)
+
+    assert last.exit_code == whole.exit_code == 0, last.stderr + whole.stderr
+    ours, theirs = (load_checkpoint(f / "model.safetensors") for f in (run, tmp_path / "whole"))
+    assert all(ours.weights[k].tobytes() == theirs.weights[k].tobytes() for k in ours.weights)
 
 
 def test_the_time_of_a_run_adds_up_over_resumes(seqforge, start, tmp_path, text_file):

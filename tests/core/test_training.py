@@ -133,23 +133,36 @@ CONFIG = TrainingConfig(
     budget="60steps", batch_size=8, seq_len=16, lanes=2, precision="fp32", evaluations=5, seed=3
 )
 DROPPING = ModelConfig(hidden_size=24, num_layers=2, dropout=0.3)
+EVERYTHING = (
+    CONFIG.model_copy(update={
+        "averaging": 0.2, "schedule": "plateau", "learning_rate": 0.02, "accumulate": 2,
+        "label_smoothing": 0.1, "own_inputs": 0.3,
+    }),
+    ModelConfig(cell="gru", hidden_size=24, num_layers=2, dropout=0.3, variational=True,
+                weight_drop=0.2, embedding_dropout=0.1),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("stop_at", [1, 12, 31, 59])
-def test_going_on_from_a_saved_state_gives_the_same_bytes(tmp_path_factory, tmp_path, stop_at):
+@pytest.mark.parametrize(("config", "model"), [(CONFIG, DROPPING), EVERYTHING])
+def test_going_on_from_a_saved_state_gives_the_same_bytes(
+    tmp_path_factory, tmp_path, stop_at, config, model
+):
     """N steps, save, load in a new trainer, M steps equal N + M steps: weights and evaluations."""
     corpus = corpus_of(tmp_path_factory, dna(20_000))
-    run_config = RunConfig(domain="genome", model=DROPPING, training=CONFIG)
-    whole, seen = trainer_for(corpus, CONFIG, DROPPING), []
+    run_config = RunConfig(domain="genome", model=model, training=config)
+    whole, seen = trainer_for(corpus, config, model), []
     whole.run(seen.append)
 
-    first, again = trainer_for(corpus, CONFIG, DROPPING), []
+    first, again = trainer_for(corpus, config, model), []
     first.run(again.append, should_stop=lambda: first.step == stop_at)
     save_state(tmp_path / "resume.safetensors", first, run_config, "hash")
-    second = trainer_for(corpus, CONFIG.model_copy(update={"seed": 3}), DROPPING)
+    second = trainer_for(corpus, config, model)
     load_state(tmp_path / "resume.safetensors", second, run_config, "hash")
     second.run(again.append)
 
+    for trainer in (whole, second):
+        trainer.kept_weights().__enter__()
     for name, array in whole.model.arrays().items():
         assert second.model.arrays()[name].tobytes() == array.tobytes(), name
     timeless = [
