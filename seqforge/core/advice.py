@@ -119,7 +119,7 @@ def after(lines: Sequence[Mapping[str, Any]], size: Size, seen: int) -> Verdict 
     train, valid = (sum(getattr(k, name) for k in late) / len(late) for name in ("train", "valid"))
     gap = 1 - train / valid if valid else 0.0
     measured = f"training {train:.3f} and held-out {valid:.3f} bits"
-    falling = _falling(looks)
+    falling = _unfinished(looks, size, seen)
     if gap >= _MUCH:
         return _apart(gap, measured, size, seen)
     if seen > size.symbols and (moved := _moved_apart(looks, train, valid)):
@@ -191,8 +191,10 @@ def _moved_apart(looks: Sequence[_Look], train: float, valid: float) -> str:
     return f"from step {step:,} on training bits fell by {trained:.3f} while held-out bits {fell}"
 
 
-def _falling(looks: Sequence[_Look]) -> str:
-    """That the curve had not levelled off half way, in words; empty where it had."""
+def _unfinished(looks: Sequence[_Look], size: Size, seen: int) -> str:
+    """That more could be learnt from the same data, in words; empty where nothing says so."""
+    if seen < size.symbols:
+        return f"only {seen / size.symbols:.0%} of the training symbols were read"
     one, other = (looks[round(share * (len(looks) - 1))] for share in (0.4, 0.6))
     gained, all_gained = one.valid - other.valid, looks[0].valid - looks[-1].valid
     if all_gained <= 0 or gained < _NOT_LEVEL * all_gained:

@@ -71,7 +71,10 @@ class Board:
                 self._add(Event(summary=_make.histogram(tag, finite, bins=_BINS), step=step))
 
     def sample(self, domain: Domain, sample: Sample, step: int) -> None:
-        """A sample as text, and as picture and audio where the domain has them."""
+        """A sample as text, and as picture and audio where the domain has them.
+
+        Each has a tag of its own: TensorBoard takes a tag to be of one kind in all a run.
+        """
         shown = printable(domain.show(sample)).encode("utf-8", "replace").decode()
         # Indented by four, Markdown takes it as it stands.
         block = "\n".join("    " + line for line in shown.splitlines())
@@ -79,9 +82,11 @@ class Board:
         if not isinstance(domain, Shows):
             return
         if (picture := domain.picture(sample)) is not None:
-            self._add(Event(summary=_image("sample", picture), step=step))
+            self._add(Event(summary=_image("sample/picture", picture), step=step))
         if (sound := domain.sound(sample, _RATE)) is not None:
-            self._add(Event(summary=_make.audio("sample", sound, sample_rate=_RATE), step=step))
+            self._add(
+                Event(summary=_make.audio("sample/sound", sound, sample_rate=_RATE), step=step)
+            )
 
     def _add(self, event: Event) -> None:
         event.wall_time = time.time()

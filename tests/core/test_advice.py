@@ -84,6 +84,11 @@ def test_what_was_read_once_was_not_learnt_by_heart():
     assert "no symbol was read twice" in verdict.sentence
 
 
+def test_who_has_not_read_everything_is_told_to_read_on():
+    verdict = after(curve(LEVEL, LEVEL), SIZE, seen=40)
+    assert "only 4% of the training symbols were read, a longer --budget" in verdict.sentence
+
+
 def test_without_held_out_data_or_with_few_looks_nothing_is_said():
     assert after(curve(LEVEL, [None] * 20), SIZE, 1) is None
     assert after(curve(LEVEL[:4], LEVEL[:4]), SIZE, 1) is None
