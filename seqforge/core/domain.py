@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.records import Record, Sample
+from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
     from seqforge.core.corpus import Corpus
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 
-__all__ = ["Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles"]
+__all__ = [
+    "Block",
+    "Domain",
+    "HasDefaultInput",
+    "Mirrored",
+    "ReadsBlocks",
+    "Record",
+    "Sample",
+    "Searches",
+    "Settles",
+]
 
 
 class Domain(Protocol):
@@ -88,6 +98,15 @@ class HasDefaultInput(Protocol):
 
     def default_input(self) -> list[Path]:
         """Files that every installation has."""
+        ...
+
+
+@runtime_checkable
+class ReadsBlocks(Protocol):
+    """A domain whose records may be too long to be held whole."""
+
+    def read_blocks(self, path: Path) -> Iterator[Block]:
+        """What `Domain.read` gives, cut anywhere; raises what it raises."""
         ...
 
 
