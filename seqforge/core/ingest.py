@@ -57,10 +57,13 @@ class Spool:
             self._file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115  (closed by close)
         self.records: list[_Spooled] = []
         self._begun = self._end = 0  # where the record under way begins, and what is written
+        self._dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8)
         self._folder = folder
 
     def write(self, points: NDArray[np.unsignedinteger]) -> None:
         """Append symbols to the record under way, all of it as uint8 or all as uint32."""
+        if self._end > self._begun and points.dtype != self._dtype:
+            raise ValueError(f"{points.dtype} blocks after {self._dtype} ones in one record")
         with disk_errors(self._folder):
             self._file.write(points.data)
         self._end += points.nbytes

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 _BLOCK = 1 << 20
 
-Array = TypeVar("Array", bound=NDArray[Any])
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
-def in_blocks(array: Array, size: int = _BLOCK, overlap: int = 0) -> Iterator[Array]:
+def in_blocks(
+    array: NDArray[Scalar], size: int = _BLOCK, overlap: int = 0
+) -> Iterator[NDArray[Scalar]]:
     """All of an array (N,) in blocks of ``size``, each with ``overlap`` symbols of the next.
 
     Where it is memory-mapped, the pages of each block are given back behind it.

@@ -80,14 +80,15 @@ def _first_line(path: Path, head: bytes) -> str:
 
 
 def _fasta(path: Path, stream: BinaryIO) -> Iterator[_Part]:
-    number, title = 0, ""
+    number, title, preamble = 0, "", b""
     for header, text in _split(stream):
         if header:
-            number, title, text = number + 1, text.decode("latin-1").rstrip(), b""
-        if number:
+            number, title = number + 1, text.decode("latin-1").rstrip()
+            yield number, title, b""
+        elif number:
             yield number, title, text
         else:
-            _check_preamble(path, text)
+            preamble = _check_preamble(path, preamble + text)
     if not number:
         raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
 
@@ -112,23 +113,29 @@ def _split(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
             yield False, text[place:]
 
 
-def _check_preamble(path: Path, text: bytes) -> None:
-    """Only comments may stand before the first header: nothing is skipped in silence."""
-    for line in map(bytes.strip, text.split(b"\n")):
+def _check_preamble(path: Path, text: bytes) -> bytes:
+    """Only comments may stand before the first header: nothing is skipped in silence.
+
+    Returns:
+        How the last line begins, which may go on in the next block.
+    """
+    lines = [line.strip() for line in text.split(b"\n")]
+    for line in lines:
         if line and not line.startswith((b";", b"#")):
             raise InputError(
                 f"{path}: is neither FASTA nor GenBank: it begins with "
                 f"{line[:30].decode('latin-1')!r}, and a FASTA record begins with a line such as "
                 ">chr1"
             )
+    return lines[-1][:1]
 
 
 def _genbank(path: Path, stream: BinaryIO) -> Iterator[_Part]:
+    text = io.TextIOWrapper(stream, encoding="latin-1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiopythonWarning)  # odd headers do not matter here
         try:
-            records = SeqIO.parse(io.TextIOWrapper(stream, encoding="latin-1"), "genbank")  # type: ignore[no-untyped-call]
-            for number, record in enumerate(records, 1):
+            for number, record in enumerate(SeqIO.parse(text, "genbank"), 1):  # type: ignore[no-untyped-call]
                 yield number, str(record.id), str(record.seq).encode("latin-1")
         except UndefinedSequenceError as error:
             raise InputError(
@@ -137,6 +144,8 @@ def _genbank(path: Path, stream: BinaryIO) -> Iterator[_Part]:
             ) from error
         except (ValueError, AssertionError, IndexError) as error:
             raise InputError(f"{path}: is not a GenBank file that can be read ({error})") from error
+        finally:
+            text.detach()  # it would close the file, which is not its own
 
 
 def _line_of_first_wrong(path: Path) -> int | None:
