@@ -15,7 +15,7 @@ from seqforge.core.corpus import PARTS, Corpus
 from seqforge.core.domain import Domain, Searches
 from seqforge.core.files import make_folder, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
-from seqforge.core.machine import peak_memory_mb
+from seqforge.core.machine import peak_memory_mb, trim_memory
 from seqforge.errors import InputError
 from seqforge.orders import Interrupted, Order, asked_recipe, check_inputs, find_folder
 from seqforge.recipes import find_recipe
@@ -134,6 +134,7 @@ class Pipeline:
 
     def _stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         def timed() -> dict[str, Any]:
+            trim_memory()
             self.watcher.stage(name)
             began = time.monotonic()
             result = work()
@@ -209,6 +210,7 @@ class Pipeline:
         from seqforge.stages.fitting import final_bits
 
         found = final_bits(self.folder, corpus, self.watcher)
+        trim_memory()
         return {
             "bits_per_symbol": found,
             "baselines": baselines(corpus, self.domain, self.watcher),

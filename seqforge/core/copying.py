@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqforge.core.paging import in_blocks
 
 Ids = NDArray[np.unsignedinteger]
 Hashes = NDArray[np.uint64]
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplication modulo 2^64 loses nothing
-_BLOCK = 1 << 20
 _FILTER_BITS = 20
 
 
@@ -58,15 +59,11 @@ class CopyFinder:
         shift = np.uint64(64 - _FILTER_BITS)
         maybe[wanted >> shift] = True
         found = np.empty(0, np.uint64)
-        for block in self._blocks(length):
+        for block in in_blocks(self._training, overlap=length - 1):
             hashes = span_hashes(block, length)
             likely = hashes[maybe[hashes >> shift]]
             found = np.union1d(found, np.intersect1d(likely, wanted))
         return found
-
-    def _blocks(self, length: int) -> Iterator[Ids]:
-        for start in range(0, max(0, len(self._training) - length + 1), _BLOCK):
-            yield self._training[start : start + _BLOCK + length - 1]
 
 
 def span_hashes(ids: Ids, length: int) -> Hashes:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from seqforge.core.files import disk_errors, write_json
 from seqforge.core.holdout import PARTS, Cut
-from seqforge.core.vocabulary import END, Vocabulary
+from seqforge.core.paging import in_blocks
+from seqforge.core.vocabulary import END, Vocabulary, code_points, text_of
 from seqforge.errors import RunError
 
 Tokens = NDArray[np.unsignedinteger]
@@ -155,23 +156,28 @@ class Corpus:
         """The part whose score is the headline: test where there is one, else valid."""
         return next((name for name in ("test", "valid") if self.part(name).symbols), None)
 
-    def sequences(self, part: str, most: int) -> list[str]:
-        """Decoded pieces of a part from its beginning, ``most`` symbols in all; the last is cut."""
+    def sequences(self, part: str, most: int, skipped: int = 0) -> list[str]:
+        """Decoded pieces of a part, ``most`` symbols in all; the last is cut.
+
+        The first ``skipped`` of its scored symbols, end symbols counted, are left out.
+        """
         found: list[str] = []
         for _, scored_from, stop in self.part(part).segments.tolist():
             if most <= 0:
                 break
-            ids = self.part(part).tokens[scored_from : min(stop, scored_from + most)]
-            found.append(self.vocabulary.decode(ids.tolist()))
-            most -= len(ids)
+            start = min(stop, scored_from + skipped)
+            skipped -= start - scored_from
+            ids = self.part(part).tokens[start : min(stop, start + most)]
+            if len(ids):
+                found.append(self.vocabulary.decode(ids.tolist()))
+                most -= len(ids)
         return found
 
-    def blocks(self, part: str, size: int = 1 << 20) -> Iterator[str]:
+    def blocks(self, part: str) -> Iterator[str]:
         """All of a part as text, a block at a time; an end symbol shows as a line break."""
-        symbols = np.array(["\n", *self.vocabulary.symbols])
-        tokens = self.part(part).tokens
-        for start in range(0, len(tokens), size):
-            yield "".join(symbols[tokens[start : start + size]])
+        points = code_points("".join(["\n", *self.vocabulary.symbols]))
+        for tokens in in_blocks(self.part(part).tokens):
+            yield text_of(points[tokens])
 
 
 def _open_part(folder: Path, part: str) -> Part:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.records import Record, Sample
+from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
     from seqforge.core.corpus import Corpus
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Coded", "Domain", "HasDefaultInput", "Mirrored", "Record", "Sample", "Searches", "Settles",
-    "Shows",
+    "Block", "Coded", "Domain", "HasDefaultInput", "Mirrored", "ReadsBlocks", "Record", "Sample",
+    "Searches", "Settles", "Shows",
 ]  # fmt: skip
 
 
@@ -91,6 +91,15 @@ class HasDefaultInput(Protocol):
 
     def default_input(self) -> list[Path]:
         """Files that every installation has."""
+        ...
+
+
+@runtime_checkable
+class ReadsBlocks(Protocol):
+    """A domain whose records may be too long to be held whole."""
+
+    def read_blocks(self, path: Path) -> Iterator[Block]:
+        """What `Domain.read` gives, cut anywhere; raises what it raises."""
         ...
 
 

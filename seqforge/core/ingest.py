@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seqforge.core.config import DataConfig, Split
 from seqforge.core.corpus import PARTS, Corpus, PartWriter
-from seqforge.core.domain import Domain, Record
+from seqforge.core.domain import Block, Domain, ReadsBlocks, Record
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.core.holdout import Cut, cut_records
 from seqforge.core.vocabulary import Vocabulary, code_points, describe
@@ -43,69 +43,79 @@ class _Spooled:
     record: Record  # without its symbols
     offset: int
     length: int
-    wide: bool
+    dtype: np.dtype[np.unsignedinteger]
 
 
 class Spool:
     """The symbols of all records, one after the other in a temporary file.
 
     One pass over the inputs then serves counting, splitting and encoding; in memory is never more
-    than the record that is being read.
+    than a block, or the record that a domain gives whole.
     """
 
     def __init__(self, folder: Path) -> None:
         with disk_errors(folder):
             self._file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115  (closed by close)
         self.records: list[_Spooled] = []
-        self.counts: Counter[str] = Counter()
-        self._end = 0
+        self._begun = self._end = 0  # where the record under way begins, and what is written
+        self._dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8)
         self._folder = folder
 
-    def add(self, record: Record) -> None:
-        """Append a record: Latin-1 text takes a byte a symbol, other text four."""
-        data = _narrowest(record.symbols)
-        wide = data.dtype != np.uint8
-        for start, stop in record.pieces():
-            for begin in range(start, stop, _BLOCK):
-                self._count(data[begin : min(stop, begin + _BLOCK)])
+    def write(self, points: NDArray[np.unsignedinteger]) -> None:
+        """Append symbols to the record under way, all of it as uint8 or all as uint32."""
+        if self._end > self._begun and points.dtype != self._dtype:
+            raise ValueError(f"{points.dtype} blocks after {self._dtype} ones in one record")
         with disk_errors(self._folder):
-            self._file.write(data.data)
-        kept = Record("", record.name, record.group, record.gaps, record.note)
-        self.records.append(_Spooled(kept, self._end, len(data), wide))
-        self._end += data.nbytes
+            self._file.write(points.data)
+        self._end += points.nbytes
+        self._dtype = points.dtype
+
+    def finish(self, record: Record) -> None:
+        """End the record under way; one that has no symbols outside gaps is forgotten."""
+        length = (self._end - self._begun) // self._dtype.itemsize
+        if record.pieces(length):
+            kept = replace(record, symbols="", description="")
+            self.records.append(_Spooled(kept, self._begun, length, self._dtype))
+        self._begun = self._end
 
     def drop_since(self, number: int) -> None:
         """Forget the records from ``number`` on: their file turned out to be unusable."""
-        for index, spooled in enumerate(self.records[number:], number):
+        del self.records[number:]
+        self._begun = self._end
+
+    def counts(self) -> Counter[str]:
+        """How often each symbol occurs outside gaps."""
+        counted: Counter[int] = Counter()
+        for index, spooled in enumerate(self.records):
             for start, stop in spooled.record.pieces(spooled.length):
                 for block in self.blocks(index, start, stop):
-                    self._count(block, sign=-1)
-        del self.records[number:]
-
-    def _count(self, points: NDArray[np.unsignedinteger], sign: int = 1) -> None:
-        if points.dtype == np.uint8:
-            counts = np.bincount(points, minlength=256)
-            values = np.flatnonzero(counts)
-            counts = counts[values]
-        else:
-            values, counts = np.unique(points, return_counts=True)
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            self.counts[chr(value)] += sign * count
+                    counted.update(_counts(block))
+        return Counter({chr(point): count for point, count in counted.items()})
 
     def blocks(self, index: int, start: int, stop: int) -> Iterator[NDArray[np.unsignedinteger]]:
         """Code points [start, stop) of record ``index``, a block at a time."""
         spooled = self.records[index]
-        dtype = np.dtype(np.uint32 if spooled.wide else np.uint8)
+        size = spooled.dtype.itemsize
         with disk_errors(self._folder):
             self._file.flush()
             for begin in range(start, stop, _BLOCK):
-                self._file.seek(spooled.offset + begin * dtype.itemsize)
+                self._file.seek(spooled.offset + begin * size)
                 count = min(_BLOCK, stop - begin)
-                yield np.frombuffer(self._file.read(count * dtype.itemsize), dtype)
+                yield np.frombuffer(self._file.read(count * size), spooled.dtype)
 
     def close(self) -> None:
         """Give the disk space back."""
         self._file.close()
+
+
+def _counts(points: NDArray[np.unsignedinteger]) -> dict[int, int]:
+    if points.dtype == np.uint8:
+        counts = np.bincount(points, minlength=256)
+        values = np.flatnonzero(counts)
+        counts = counts[values]
+    else:
+        values, counts = np.unique(points, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def _narrowest(text: str) -> NDArray[np.unsignedinteger]:
@@ -151,9 +161,9 @@ def ingest(
             raise NothingUsable(lines)
         try:
             if vocabulary is None:
-                vocabulary = Vocabulary.from_counts(+spool.counts, data.min_count)
+                vocabulary = Vocabulary.from_counts(spool.counts(), data.min_count)
             elif extend:
-                vocabulary = vocabulary.extended(+spool.counts, data.min_count)
+                vocabulary = vocabulary.extended(spool.counts(), data.min_count)
             else:
                 _check_known(vocabulary, spool)
             corpus = _encode(spool, vocabulary, Split.parse(data.split), folder)
@@ -165,7 +175,7 @@ def ingest(
 
 
 def _check_known(vocabulary: Vocabulary, spool: Spool) -> None:
-    strange = sorted(set(+spool.counts) - set(vocabulary.symbols))
+    strange = sorted(set(spool.counts()) - set(vocabulary.symbols))
     if strange and not vocabulary.unknown:
         named = ", ".join(describe(symbol) for symbol in strange[:_NAMED])
         more = f" and {len(strange) - _NAMED} more symbols" if len(strange) > _NAMED else ""
@@ -194,12 +204,11 @@ class NothingUsable(Unsplittable):
 
 def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
     before = len(spool.records)
-    notes: Counter[str] = Counter()
     try:
-        for record in domain.read(path):
-            if record.pieces():
-                spool.add(record)
-                notes[record.note] += 1
+        for block in _blocks(domain, path):
+            spool.write(block.points)
+            if block.ends is not None:
+                spool.finish(block.ends)
         if len(spool.records) == before:
             raise InputError(
                 f"{path}: holds no {domain.unit}s to learn from; give a file that has some"
@@ -213,7 +222,7 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
         return Ingested(str(path), "refused", reason, 0, 0)
     read = spool.records[before:]
     gaps = sum(len(spooled.record.gaps) for spooled in read)
-    notes.pop("", None)
+    notes = Counter(spooled.record.note for spooled in read if spooled.record.note)
     said = [f"{note} ({count} records)" if count > 1 else note for note, count in notes.items()]
     return Ingested(
         str(path),
@@ -222,6 +231,14 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
         len(read),
         sum(b - a for spooled in read for a, b in spooled.record.pieces(spooled.length)),
     )
+
+
+def _blocks(domain: Domain, path: Path) -> Iterator[Block]:
+    if isinstance(domain, ReadsBlocks):
+        yield from domain.read_blocks(path)
+    else:
+        for record in domain.read(path):
+            yield Block(_narrowest(record.symbols), record)
 
 
 def _encode(spool: Spool, vocabulary: Vocabulary, split: Split, folder: Path) -> Corpus:

@@ -7,15 +7,20 @@ of the sorted codes, and two binary searches count them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.files import disk_errors
+from seqforge.core.paging import give_back, in_blocks
+
 TRAIN_LIMIT = 40_000_000
-"""Windows counted, both directions together: 160 MB of codes."""
+"""Windows counted, both directions together: 160 MB of codes, on disk."""
 TRAIN_LIMIT_WIDE = 24_000_000
 """The same where a code takes 64 bits: 192 MB."""
 HELD_OUT_LIMIT = 1_200_000
@@ -58,6 +63,7 @@ def ngram_bits(
     limit: int | None = None,
     held_out_limit: int | None = HELD_OUT_LIMIT,
     progress: Callable[[int, float], None] | None = None,
+    folder: Path | None = None,
 ) -> NgramResult:
     """Score held-out symbols under interpolated Witten-Bell n-grams of each order.
 
@@ -83,9 +89,12 @@ def ngram_bits(
             it `TRAIN_LIMIT` or `TRAIN_LIMIT_WIDE`.
         held_out_limit: Most symbols scored, about: segments, or pieces of long ones, evenly taken.
         progress: Called with each order and its bits per symbol.
+        folder: Where the counts lie meanwhile, four or eight bytes a window; without it where
+            temporary files do.
 
     Raises:
         ValueError: If there is nothing to score, or no order to score it with.
+        RunError: If the disk is full.
 
     References:
         Witten and Bell 1991, https://doi.org/10.1109/18.87000 (method C);
@@ -96,7 +105,7 @@ def ngram_bits(
         limit = TRAIN_LIMIT if _is_small(vocab_size, max(wanted) + 1) else TRAIN_LIMIT_WIDE
     ring = train[max(1, len(train) - limit // (1 if mirror is None else 2)) :]
     queries = _Queries(held_out, thin(segments, held_out_limit), vocab_size)
-    windows = _Windows(ring, vocab_size, max(wanted) + 1, mirror)
+    windows = _Windows(ring, vocab_size, max(wanted) + 1, mirror, folder or Path(gettempdir()))
     probability = np.full(queries.count, 1 / vocab_size)
     bits: dict[int, float] = {}
     for order in range(max(wanted) + 1):
@@ -152,35 +161,46 @@ def _is_small(vocab_size: int, width: int) -> bool:
 
 
 class _Windows:
-    """The sorted codes of all windows of ``width`` symbols of a ring of ids."""
+    """The sorted codes of all windows of ``width`` symbols of a ring of ids.
+
+    They lie in a file and are sorted there, memory-mapped: what is in memory of them the system
+    may take back. The file is written first, so that a full disk is an error.
+    """
 
     def __init__(
-        self, ring: NDArray[Any], vocab_size: int, width: int, mirror: NDArray[Any] | None
+        self,
+        ring: NDArray[Any],
+        vocab_size: int,
+        width: int,
+        mirror: NDArray[Any] | None,
+        folder: Path,
     ) -> None:
-        strands = [ring] if mirror is None else [ring, mirror.astype(ring.dtype)[ring[::-1]]]
         self.vocab_size = vocab_size
         self.width = width
-        dtype = np.uint32 if _is_small(vocab_size, width) else np.uint64
-        self.codes: _Codes = np.empty(len(ring) * len(strands), dtype)
-        for number, strand in enumerate(strands):
-            self._encode(strand, self.codes[number * len(ring) :])
+        self._dtype = np.dtype(np.uint32 if _is_small(vocab_size, width) else np.uint64)
+        with disk_errors(folder), TemporaryFile(dir=folder) as stream:
+            for codes in self._encoded(ring, None):
+                stream.write(codes.data)
+            if mirror is not None:
+                for codes in self._encoded(ring[::-1], mirror):
+                    stream.write(codes.data)
+            self.codes: _Codes = np.asarray(np.memmap(stream, self._dtype, "r+"))
         self.codes.sort()
 
-    def _encode(self, ring: NDArray[Any], out: _Codes) -> None:
-        n = len(ring)
-        base = out.dtype.type(self.vocab_size)
-        for start in range(0, n, _BLOCK):
-            size = min(_BLOCK, n - start)
-            stop = start + size + self.width - 1
-            symbols = ring[start:stop]
-            if stop > n:  # the ring closes
-                symbols = np.concatenate([symbols, np.resize(ring, stop - n)])
-            symbols = symbols.astype(out.dtype)
-            code = out[start : start + size]
-            code[:] = symbols[:size]
+    def _encoded(self, ring: NDArray[Any], mirror: NDArray[Any] | None) -> Iterator[_Codes]:
+        closed = np.resize(ring[: self.width - 1], self.width - 1)  # the ring closes
+        base = self._dtype.type(self.vocab_size)
+        for block in in_blocks(ring, _BLOCK, self.width - 1):
+            size = min(_BLOCK, len(block))
+            symbols = np.concatenate([block, closed])
+            if mirror is not None:
+                symbols = mirror[symbols]
+            symbols = symbols.astype(self._dtype)
+            code = symbols[:size].copy()
             for digit in range(1, self.width):
                 code *= base
                 code += symbols[digit : digit + size]
+            yield code
 
     def divisor(self, length: int) -> int:
         """What takes the code of a window to that of its first ``length`` symbols."""
@@ -215,6 +235,7 @@ class _Windows:
             here = slice(*np.searchsorted(edges, [start + 1, start + len(seen) + 1]))
             result[here] = before + seen[edges[here] - start - 1]
             before += int(seen[-1])
+            give_back(self.codes)
         return result
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Record:
     record is split there, after the held-out part has been cut off."""
     note: str = ""
     """What reading changed, for ``ingest.tsv``: ``3 U read as T``."""
+    description: str = ""
+    """What its file says of it besides its name."""
 
     def pieces(self, length: int | None = None) -> list[tuple[int, int]]:
         """The spans [start, stop) between gaps, of ``length`` symbols (those it has)."""
@@ -27,6 +33,26 @@ class Record:
         starts = [0, *(stop for _, stop in self.gaps)]
         stops = [*(start for start, _ in self.gaps), end]
         return [(a, b) for a, b in zip(starts, stops, strict=True) if a < b]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The next symbols of a record that may be too long to be held whole."""
+
+    points: NDArray[np.unsignedinteger]
+    """Their code points, (T,): uint8 in all blocks of a record, or uint32 in all."""
+    ends: Record | None = None
+    """With the last of them the record itself, whose own ``symbols`` then do not count."""
+
+
+def joined(blocks: Iterable[Block]) -> Iterator[tuple[Record, bytes]]:
+    """Records that came in blocks of uint8, each with its symbols, a byte a symbol."""
+    parts: list[bytes] = []
+    for block in blocks:
+        parts.append(block.points.tobytes())
+        if block.ends is not None:
+            symbols, parts = b"".join(parts), []
+            yield block.ends, symbols
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.corpus import Part, Tokens
+from seqforge.core.paging import give_back, in_blocks
 from seqforge.core.vocabulary import END
 from seqforge.errors import ConfigError, InputError
 
+_KEPT_WINDOWS = 64  # windows after which the pages read so far are given back
 _LONG_RECORD = 4096  # symbols a record from which on a sample may as well begin in its middle
 
 
@@ -72,7 +74,7 @@ class Streams:
                 f"{part.symbols:,} training symbols are too few for {batch_size} streams; "
                 f"give a --batch-size of {max(1, part.symbols // 2)} or less"
             )
-        self._readings = readings
+        self._tokens, self._readings = part.tokens, readings
         self._rows, self._seq_len = rows, seq_len
         self._seed, self._reset_probability = seed, reset_probability
         self._long_records = part.symbols >= _LONG_RECORD * max(part.records, 1)
@@ -90,6 +92,8 @@ class Streams:
             for first in self._firsts(reading, epoch)
         ]
         block = np.stack(blocks)
+        if step % _KEPT_WINDOWS == 0:
+            give_back(self._tokens)
         inputs, targets = block[:, :-1], block[:, 1:]
         resets = inputs[:, 0] == END
         if number == 0:
@@ -127,8 +131,11 @@ class _Reading:
     def record_starts(self) -> NDArray[np.int64]:
         """Positions of end symbols, which are also the starts; the first position counts."""
         if self._starts is None:
-            found = np.flatnonzero(np.asarray(self._tokens) == END)
-            self._starts = found if len(found) and found[0] == 0 else np.insert(found, 0, 0)
+            found, before = [np.zeros(1, np.int64)], 0
+            for block in in_blocks(self._tokens):
+                found.append(before + np.flatnonzero(block == END))
+                before += len(block)
+            self._starts = np.unique(np.concatenate(found))
         return self._starts
 
     def block(self, start: int, length: int) -> NDArray[np.int64]:

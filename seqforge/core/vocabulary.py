@@ -113,7 +113,13 @@ class Vocabulary:
 
     def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
         """Ids of code points (T,), every one of which the vocabulary is known to hold."""
+        if points.dtype == np.uint8:
+            return np.take(self._narrow_table, points)
         return self._ids(points).astype(self.dtype)
+
+    @cached_property
+    def _narrow_table(self) -> NDArray[np.unsignedinteger]:
+        return self._ids(np.arange(256, dtype=np.uint8)).astype(self.dtype)
 
     def _ids(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.int32]:
         highest = min(len(self._table) - 1, np.iinfo(points.dtype).max)
@@ -136,6 +142,12 @@ def code_points(text: str) -> NDArray[np.uint32]:
     """The Unicode code points of a text (T,)."""
     order = "le" if sys.byteorder == "little" else "be"
     return np.frombuffer(text.encode(f"utf-32-{order}", "surrogatepass"), np.uint32)
+
+
+def text_of(points: NDArray[np.uint32]) -> str:
+    """The text of Unicode code points (T,)."""
+    order = "le" if sys.byteorder == "little" else "be"
+    return points.tobytes().decode(f"utf-32-{order}", "surrogatepass")
 
 
 def describe(symbol: str) -> str:

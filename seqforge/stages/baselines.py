@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqforge.core.compressors import CompressorResult, compressor_bits
+from seqforge.core.compressors import HELD_OUT_LIMIT, CompressorResult, compressor_bits
 from seqforge.core.corpus import Corpus, Part, Tokens
 from seqforge.core.domain import Domain, Mirrored
 from seqforge.core.ngram import NgramResult, ngram_bits
@@ -42,9 +42,10 @@ def baselines(corpus: Corpus, domain: Domain, watcher: Watcher) -> dict[str, Any
         len(corpus.vocabulary),
         mirror=mirror,
         progress=lambda order, bits: watcher.advance(order, 12, f"order-{order} n-gram"),
+        folder=corpus.folder,
     )
     watcher.advance(1, 1, "compressors")
-    packed = compressor_bits(corpus.train.tokens, _scored(part))
+    packed = compressor_bits(corpus.train.tokens, _scored(part, HELD_OUT_LIMIT))
     return {
         "part": name,
         "uniform": round(uniform, 4),
@@ -56,9 +57,12 @@ def baselines(corpus: Corpus, domain: Domain, watcher: Watcher) -> dict[str, Any
     }
 
 
-def _scored(part: Part) -> Tokens:
-    """The tokens that are scored, without the context that lies before them."""
-    spans = [part.tokens[a:b] for _, a, b in part.segments.tolist()]
+def _scored(part: Part, most: int) -> Tokens:
+    """The first tokens that are scored, without the context that lies before them."""
+    spans: list[Tokens] = []
+    for _, scored_from, stop in part.segments.tolist():
+        spans.append(part.tokens[scored_from : min(stop, scored_from + most)])
+        most -= len(spans[-1])
     return np.concatenate(spans)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from seqforge.core.domain import Record, Sample
+from seqforge.core.domain import Block, Record, Sample
 from seqforge.core.files import write_atomically
 from seqforge.errors import InputError
 from seqforge.resources import data_folder
@@ -46,14 +46,21 @@ class GenomeDomain:
     """Bases a line in the FASTA files it writes."""
 
     def read(self, path: Path) -> Iterator[Record]:
-        """The contigs of a FASTA or GenBank file; see `fasta` for the rules."""
+        """The contigs of a FASTA or GenBank file; see `nucleotides` for the rules."""
         from seqforge.domains.genome.fasta import read_sequences
 
         return read_sequences(path, self.keep_case)
 
+    def read_blocks(self, path: Path) -> Iterator[Block]:
+        """The same in blocks: a chromosome is never held whole."""
+        from seqforge.domains.genome.fasta import read_blocks
+
+        return read_blocks(path, self.keep_case)
+
     def prime(self, source: str | Path) -> str:
         """Bases typed, or the first contig of a file; N has no place in a prime."""
-        from seqforge.domains.genome.fasta import clean, read_sequences
+        from seqforge.domains.genome.fasta import read_sequences
+        from seqforge.domains.genome.nucleotides import clean
 
         if isinstance(source, Path):
             where = str(source)
@@ -64,7 +71,7 @@ class GenomeDomain:
         else:
             where = "the prime"
             try:
-                bases = clean(source, self.keep_case).symbols
+                bases = clean(source, self.keep_case)
             except ValueError as error:
                 raise InputError(f"{where}: {error}; give bases such as ACGT") from error
         if place := re.search("[Nn]", bases):
@@ -142,10 +149,10 @@ def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:
     if corpus.held_out is None:
         return []
     part = corpus.part(corpus.held_out)
-    text = "".join(corpus.sequences(corpus.held_out, part.scored)).upper()
-    gaps = max(0, len(text) - sum(map(len, drawn))) // max(1, len(drawn))
+    gaps = max(0, part.symbols - sum(map(len, drawn))) // max(1, len(drawn))
     pieces, place = [], 0
     for sample in drawn:
-        pieces.append(text[place : place + len(sample)])
+        found = corpus.sequences(corpus.held_out, len(sample), skipped=place)
+        pieces.append("".join(found).upper())
         place += len(sample) + gaps
     return [piece for piece in pieces if piece]

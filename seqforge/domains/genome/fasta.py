@@ -1,11 +1,6 @@
-"""Nucleotides from FASTA and GenBank files, cleaned by stated rules.
+"""Sequences of FASTA and GenBank files, cleaned by the rules of `nucleotides`.
 
-- Headers, line breaks, blanks and alignment gaps (``-``, ``.``) are never symbols.
-- Lower case (soft-masking) becomes upper case, unless case is kept.
-- U (RNA) is read as T.
-- N and X carry nothing: a run of them is a gap, at which a record is split.
-- Any other IUPAC code (Cornish-Bowden 1985) becomes one of the bases it stands for, in turn by
-  its position in the record: R at positions 0, 1, 2 of a record is A, G, A.
+Headers are never symbols. A FASTA file is read in blocks: a chromosome is never held whole.
 """
 
 from __future__ import annotations
@@ -13,105 +8,29 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import replace
+from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from Bio import BiopythonWarning, SeqIO
 from Bio.Seq import UndefinedSequenceError
-from Bio.SeqIO.FastaIO import SimpleFastaParser
-from numpy.typing import NDArray
 
-from seqforge.core.domain import Record
+from seqforge.core.domain import Block, Record
 from seqforge.core.opening import opened, plain_suffix
+from seqforge.core.records import joined
+from seqforge.domains.genome.nucleotides import Cleaner, NotNucleotides, is_sequence
 from seqforge.errors import InputError
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 
-_AMBIGUOUS = {
-    "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
-    "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG",
-}  # fmt: skip
-_DROPPED = b" \t\r\n-."
-_FEWEST_BASES = 0.5  # below this share of A, C, G, T, U and N a sequence is taken for protein
+_BLOCK = 1 << 20
+_BLANK = b"\xef\xbb\xbf \t\r\n"  # what may stand before everything: a byte-order mark, blanks
+_NOTHING = np.empty(0, np.uint8)
 
-
-def _bytes_of(letters: str) -> NDArray[np.uint8]:
-    return np.frombuffer((letters + letters.lower()).encode(), np.uint8)
-
-
-_KNOWN = np.zeros(256, bool)
-_KNOWN[_bytes_of("ACGTUNX" + "".join(_AMBIGUOUS))] = True
-_PLAIN = np.zeros(256, bool)
-_PLAIN[_bytes_of("ACGTUNX")] = True
-_GAP = np.zeros(256, bool)
-_GAP[_bytes_of("NX")] = True
-_TO_DNA = bytes.maketrans(b"UuXx", b"TtNn")
-
-
-@dataclass(frozen=True)
-class Nucleotides:
-    """A cleaned sequence."""
-
-    symbols: str
-    """A, C, G, T and N (and a, c, g, t, n where case is kept)."""
-    gaps: tuple[tuple[int, int], ...]
-    note: str
-
-
-class _NotNucleotides(ValueError):
-    """A letter that no nucleotide code has; ``args`` are the letter and why."""
-
-
-def clean(letters: str, keep_case: bool = False) -> Nucleotides:
-    """A sequence by the rules above.
-
-    Raises:
-        ValueError: If it holds something else; the message says what.
-    """
-    try:
-        raw = letters.encode("latin-1").translate(None, _DROPPED)
-    except UnicodeEncodeError as error:
-        raise _NotNucleotides(f"{letters[error.start]!r} is not a nucleotide code") from error
-    codes = np.frombuffer(raw, np.uint8)
-    known = _KNOWN[codes]
-    if not known.all():
-        wrong = chr(codes[known.argmin()])
-        hint = "; this looks like protein" if wrong.upper() in "EFILPQZJO*" else ""
-        raise _NotNucleotides(f"{wrong!r} is not a nucleotide code (ACGTUN or IUPAC){hint}")
-    plain = _PLAIN[codes]
-    if len(codes) and plain.mean() < _FEWEST_BASES:
-        raise _NotNucleotides("most letters are not A, C, G, T or N; this looks like protein")
-    notes = []
-    if uracils := raw.count(b"U") + raw.count(b"u"):
-        notes.append(f"{uracils} U read as T")
-    if not plain.all():
-        notes.append(f"{int((~plain).sum())} ambiguity codes resolved by position")
-        codes = _resolved(codes, plain)
-    dna = codes.tobytes().translate(_TO_DNA)
-    symbols = (dna if keep_case else dna.upper()).decode("latin-1")
-    gaps = _runs(_GAP[codes])
-    if gaps:
-        notes.append(f"split at {len(gaps)} runs of N ({sum(b - a for a, b in gaps)} in all)")
-    return Nucleotides(symbols, gaps, ", ".join(notes))
-
-
-def _resolved(codes: NDArray[np.uint8], plain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    codes = codes.copy()
-    places = np.flatnonzero(~plain)
-    for place in places.tolist():
-        letter = chr(codes[place])
-        bases = _AMBIGUOUS[letter.upper()]
-        base = bases[place % len(bases)]
-        codes[place] = ord(base if letter.isupper() else base.lower())
-    return codes
-
-
-def _runs(mask: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-    """Half-open spans where the mask is True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False]))))
-    return tuple((int(a), int(b)) for a, b in edges.reshape(-1, 2))
+_Part = tuple[int, str, bytes]  # number of the record from 1, its title, some of its letters
 
 
 def read_sequences(path: Path, keep_case: bool = False) -> Iterator[Record]:
@@ -120,37 +39,36 @@ def read_sequences(path: Path, keep_case: bool = False) -> Iterator[Record]:
     Raises:
         InputError: If it is neither, or holds no nucleotides; names the line.
     """
-    for number, (title, letters) in enumerate(raw_sequences(path), 1):
-        name = (title.split(maxsplit=1) or ["unnamed"])[0]
-        found = cleaned(path, name, letters, keep_case)
-        yield Record(found.symbols, name, f"{path}#{number}", found.gaps, found.note)
+    for record, bases in joined(read_blocks(path, keep_case)):
+        yield replace(record, symbols=bases.decode("latin-1"))
 
 
-def cleaned(path: Path, name: str, letters: str, keep_case: bool = False) -> Nucleotides:
-    """What `clean` makes of a record of a file.
+def read_blocks(path: Path, keep_case: bool = False) -> Iterator[Block]:
+    """The same in blocks.
 
     Raises:
-        InputError: If it is not nucleotides; names the line where there is one.
+        InputError: As `read_sequences` does.
     """
-    try:
-        return clean(letters, keep_case)
-    except _NotNucleotides as error:
-        line = _line_of_first_wrong(path)
-        where = f"{path}:{line}" if line else f"{path}: record {name}"
-        raise InputError(f"{where}: {error}; give DNA or RNA") from error
+    for (number, title), parts in groupby(_parts(path), key=lambda part: part[:2]):
+        name, *description = title.split(maxsplit=1) or ["unnamed"]
+        cleaner = Cleaner(keep_case)
+        try:
+            for _, _, letters in parts:
+                yield Block(cleaner.clean(letters))
+            record = cleaner.record(name, f"{path}#{number}", "".join(description))
+        except NotNucleotides as error:
+            line = _line_of_first_wrong(path)
+            where = f"{path}:{line}" if line else f"{path}: record {name}"
+            raise InputError(f"{where}: {error}; give DNA or RNA") from error
+        yield Block(_NOTHING, record)
 
 
-def raw_sequences(path: Path) -> Iterator[tuple[str, str]]:
-    """Title and letters of each record of a FASTA or GenBank file, as they stand there.
-
-    Raises:
-        InputError: If it is neither.
-    """
+def _parts(path: Path) -> Iterator[_Part]:
+    """The letters of a file as they stand there, line breaks among them."""
     with opened(path) as stream:
         start = _first_line(path, stream.peek(1 << 16) if hasattr(stream, "peek") else b"")
-        text = io.TextIOWrapper(stream, encoding="latin-1")
         genbank = plain_suffix(path) in GENBANK or start.startswith("LOCUS")
-        yield from _genbank(path, text) if genbank else _fasta(path, text)
+        yield from _genbank(path, stream) if genbank else _fasta(path, stream)
 
 
 def _first_line(path: Path, head: bytes) -> str:
@@ -158,32 +76,67 @@ def _first_line(path: Path, head: bytes) -> str:
         raise InputError(f"{path}: is a MIDI file, and a genome is read from FASTA or GenBank")
     if b"\0" in head:
         raise InputError(f"{path}: is no text file, and a genome is read from FASTA or GenBank")
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0].decode("latin-1")
+    return head.lstrip(_BLANK).split(b"\n", 1)[0].decode("latin-1")
 
 
-def _fasta(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
-    found = False
-    for line in text:  # SimpleFastaParser would silently skip whatever stands before the first >
-        stripped = line.lstrip("\ufeff\xef\xbb\xbf").strip()
-        if stripped.startswith(">"):
-            found = True
-            break
-        if stripped and not stripped.startswith((";", "#")):
-            raise InputError(
-                f"{path}: is neither FASTA nor GenBank: it begins with {stripped[:30]!r}, and a "
-                "FASTA record begins with a line such as >chr1"
-            )
-    if not found:
+def _fasta(path: Path, stream: BinaryIO) -> Iterator[_Part]:
+    number, title, preamble = 0, "", b""
+    for header, text in _split(stream):
+        if header:
+            number, title = number + 1, text.decode("latin-1").rstrip()
+            yield number, title, b""
+        elif number:
+            yield number, title, text
+        else:
+            preamble = _check_preamble(path, preamble + text)
+    if not number:
         raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
-    yield from SimpleFastaParser(chain([stripped], text))  # type: ignore[no-untyped-call]
 
 
-def _genbank(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
+def _split(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
+    """Headers (True) without their ``>``, and blocks of what stands between them (False)."""
+    blocks = iter(partial(stream.read, _BLOCK), b"")
+    carried = b"\n"  # a header is known by the line break before it
+    for block in chain([next(blocks, b"").lstrip(_BLANK)], blocks, [b"\n"]):
+        text = carried + block.replace(b"\r", b"\n")
+        carried = text[-1:] if text.endswith(b"\n") else b""
+        place = 0
+        while (mark := text.find(b"\n>", place)) >= 0:
+            if mark > place:
+                yield False, text[place:mark]
+            place = text.find(b"\n", mark + 1)
+            if place < 0:  # the header goes on in the next block
+                carried, place = text[mark:], len(text)
+                break
+            yield True, text[mark + 2 : place]
+        if place < len(text):
+            yield False, text[place:]
+
+
+def _check_preamble(path: Path, text: bytes) -> bytes:
+    """Only comments may stand before the first header: nothing is skipped in silence.
+
+    Returns:
+        How the last line begins, which may go on in the next block.
+    """
+    lines = [line.strip() for line in text.split(b"\n")]
+    for line in lines:
+        if line and not line.startswith((b";", b"#")):
+            raise InputError(
+                f"{path}: is neither FASTA nor GenBank: it begins with "
+                f"{line[:30].decode('latin-1')!r}, and a FASTA record begins with a line such as "
+                ">chr1"
+            )
+    return lines[-1][:1]
+
+
+def _genbank(path: Path, stream: BinaryIO) -> Iterator[_Part]:
+    text = io.TextIOWrapper(stream, encoding="latin-1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiopythonWarning)  # odd headers do not matter here
         try:
-            for record in SeqIO.parse(text, "genbank"):  # type: ignore[no-untyped-call]
-                yield str(record.id), str(record.seq)
+            for number, record in enumerate(SeqIO.parse(text, "genbank"), 1):  # type: ignore[no-untyped-call]
+                yield number, str(record.id), str(record.seq).encode("latin-1")
         except UndefinedSequenceError as error:
             raise InputError(
                 f"{path}: a GenBank record without its sequence; download it with the sequence "
@@ -191,6 +144,8 @@ def _genbank(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[str, str]]:
             ) from error
         except (ValueError, AssertionError, IndexError) as error:
             raise InputError(f"{path}: is not a GenBank file that can be read ({error})") from error
+        finally:
+            text.detach()  # it would close the file, which is not its own
 
 
 def _line_of_first_wrong(path: Path) -> int | None:
@@ -199,7 +154,6 @@ def _line_of_first_wrong(path: Path) -> int | None:
         return None
     with opened(path) as stream:
         for number, line in enumerate(stream, 1):
-            codes = np.frombuffer(line.translate(None, _DROPPED), np.uint8)
-            if not line.startswith((b">", b";", b"#")) and not _KNOWN[codes].all():
+            if not line.startswith((b">", b";", b"#")) and not is_sequence(line):
                 return number
     return None

@@ -1,5 +1,6 @@
 """FASTA and GenBank in, FASTA out."""
 
+import bz2
 import gzip
 import re
 from pathlib import Path
@@ -9,13 +10,13 @@ import pytest
 from Bio import SeqIO
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.domain import Sample
 from seqforge.core.vocabulary import Vocabulary
 from seqforge.domains.genome import GenomeDomain
-from seqforge.domains.genome.fasta import clean
+from seqforge.domains.genome.nucleotides import Cleaner, clean
 from seqforge.errors import InputError
 from tests.conftest import ROOT
 
@@ -62,17 +63,103 @@ def test_every_code_becomes_a_base_that_it_stands_for(letters):
         with pytest.raises(ValueError, match="protein"):
             clean(letters)
         return
-    found = clean(letters)
+    cleaner = Cleaner()
+    symbols = cleaner.clean(letters.encode()).tobytes().decode()
+    gaps = cleaner.record().gaps
 
+    assert clean(letters) == symbols
     stands_for = {"R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
                   "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG"}  # fmt: skip
-    assert len(found.symbols) == len(kept)
-    for place, (letter, base) in enumerate(zip(kept, found.symbols, strict=True)):
+    assert len(symbols) == len(kept)
+    for place, (letter, base) in enumerate(zip(kept, symbols, strict=True)):
         bases = stands_for.get(letter, letter)
         assert base == bases[place % len(bases)]
-    assert "".join("." if base == "N" else "x" for base in found.symbols) == "".join(
-        "." if any(a <= i < b for a, b in found.gaps) else "x" for i in range(len(kept))
+    assert "".join("." if base == "N" else "x" for base in symbols) == "".join(
+        "." if any(a <= i < b for a, b in gaps) else "x" for i in range(len(kept))
     )
+
+
+LETTERS = st.text("ACGTacgtNnXUuRYykB-. ", max_size=60)
+
+
+def plainly(lines, keep_case):
+    """The rules again, a letter at a time, of lines without their headers."""
+    stands_for = {"R": "AG", "Y": "CT", "K": "GT", "B": "CGT"}
+    symbols = []
+    for letter in "".join(lines):
+        if letter in "-. ":
+            continue
+        base = {"U": "T", "X": "N"}.get(letter.upper(), letter.upper())
+        bases = stands_for.get(base, base)
+        base = bases[len(symbols) % len(bases)]
+        symbols.append(base.lower() if keep_case and letter.islower() else base)
+    return "".join(symbols)
+
+
+@settings(max_examples=300)
+@given(
+    contigs=st.lists(
+        st.tuples(st.text("chr1 >;#_", max_size=9), st.lists(LETTERS, max_size=8)),
+        min_size=1, max_size=4,
+    ),
+    end=st.sampled_from(["\n", "\r\n", "\r", "\n\n"]), last=st.booleans(),
+    preamble=st.sampled_from(["", "\ufeff", "; a comment\n", "\n \n"]),
+    block=st.integers(4, 50), keep_case=st.booleans(), packed=st.sampled_from(["", ".gz", ".bz2"]),
+)  # fmt: skip
+def test_whatever_the_blocks_a_file_reads_as_it_would_letter_by_letter(
+    tmp_path_factory, contigs, end, last, preamble, block, keep_case, packed
+):
+    lines = [line for title, letters in contigs for line in (f">{title}", *letters)]
+    data = (preamble + end.join(lines) + end * last).encode()
+    path = tmp_path_factory.mktemp("fasta") / f"x.fa{packed}"
+    path.write_bytes({"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}[packed](data))
+    wanted = [plainly(letters, keep_case) for _, letters in contigs]
+    domain = GenomeDomain(keep_case=keep_case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge.domains.genome.fasta._BLOCK", block)
+        protein = any(
+            sum(letter in "RYykB" for line in letters for letter in line) * 2 > len(symbols)
+            for (_, letters), symbols in zip(contigs, wanted, strict=True)
+        )
+        if protein:
+            with pytest.raises(InputError, match="protein"):
+                list(domain.read(path))
+            return
+        records = list(domain.read(path))
+        blocks = list(domain.read_blocks(path))
+
+    assert [record.symbols for record in records] == wanted
+    assert [record.name for record in records] == [
+        (title.split() or ["unnamed"])[0] for title, _ in contigs
+    ]
+    assert len({record.group for record in records}) == len(records)
+    for record in records:
+        runs = [match.span() for match in re.finditer("[Nn]+", record.symbols)]
+        assert record.gaps == tuple(runs)
+    assert b"".join(part.points.tobytes() for part in blocks).decode() == "".join(wanted)
+    ends = [part.ends for part in blocks if part.ends is not None]
+    assert [(end.gaps, end.note) for end in ends] == [(r.gaps, r.note) for r in records]
+
+
+def test_a_long_contig_comes_in_blocks(tmp_path):
+    """A line without end is no reason to hold it whole."""
+    path = tmp_path / "x.fa"
+    path.write_bytes(b">chr1\n" + b"ACGTN" * 1_000_000)
+
+    sizes = [len(block.points) for block in GenomeDomain().read_blocks(path)]
+
+    assert sum(sizes) == 5_000_000
+    assert max(sizes) <= 1 << 20
+
+
+def test_a_wrong_letter_far_into_a_file_is_found_with_its_line(tmp_path):
+    path = tmp_path / "x.fa"
+    lines = [">chr1", *["ACGT" * 15] * 40_000, "ACG!T", *["ACGT" * 15] * 9]
+    path.write_text("\r\n".join(lines))
+
+    with pytest.raises(InputError, match=r"x\.fa:40002: '!' is not a nucleotide code"):
+        list(GenomeDomain().read_blocks(path))
 
 
 def test_genbank_reads_like_the_same_sequence_as_fasta(tmp_path):

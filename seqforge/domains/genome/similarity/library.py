@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqforge.domains.genome.fasta import cleaned, raw_sequences
+from seqforge.core.records import joined
+from seqforge.domains.genome.fasta import read_blocks
 from seqforge.errors import InputError
 
 
@@ -36,7 +37,7 @@ class LibrarySize:
 
 
 def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
-    """The sequences of all files in turn, cleaned by the rules of `fasta`; empty ones left out.
+    """The sequences of all files in turn, cleaned by `nucleotides`' rules; empty ones left out.
 
     Raises:
         InputError: If a file is missing, damaged, empty, or not nucleotides.
@@ -44,13 +45,11 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
     for path in paths:
         found = False
         database = path.name.removesuffix(path.suffix if path.suffix in {".gz", ".bz2"} else "")
-        for title, letters in raw_sequences(path):
-            name, _, description = title.partition(" ")
-            bases = cleaned(path, name, letters).symbols.encode("ascii")
+        for record, bases in joined(read_blocks(path)):
             if bases:
                 found = True
-                name = name or "unnamed"
-                yield Entry(name, description.strip(), bases, Path(database).stem, str(path))
+                stem = Path(database).stem
+                yield Entry(record.name, record.description, bases, stem, str(path))
         if not found:
             raise InputError(f"{path}: holds no bases to search; give a FASTA file with some")
 
