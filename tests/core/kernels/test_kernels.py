@@ -129,11 +129,11 @@ def test_two_layers_are_torchs_forwards_and_backwards(bf16, cell, hidden, width,
     out = x[..., :hidden].float()
     found = torch.autograd.grad((out * upstream).sum(), parameters)
 
-    torch.testing.assert_close(out, wanted_out, atol=2e-2 if bf16 else 2e-6, rtol=0)
+    torch.testing.assert_close(out, wanted_out, atol=4e-2 if bf16 else 5e-6, rtol=0)
     wanted_state = wanted_state if cell == "lstm" else (wanted_state,)
     for part, theirs in zip(after, wanted_state, strict=True):
-        torch.testing.assert_close(part, theirs[0], atol=2e-2 if bf16 else 2e-6, rtol=0)
-    assert relative_error(found, wanted) < (5e-2 if bf16 else 5e-6)
+        torch.testing.assert_close(part, theirs[0], atol=4e-2 if bf16 else 5e-6, rtol=0)
+    assert relative_error(found, wanted) < (0.1 if bf16 else 1e-5)
 
 
 def test_what_lies_behind_the_padding_stays_zero():
