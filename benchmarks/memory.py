@@ -38,7 +38,7 @@ _ACGT = np.frombuffer(b"ACGT", np.uint8)
 _PIECE = 200_000  # bases that a genome takes from its source at a time; whole lines
 _MUTATED = 0.1  # share of bases drawn anew
 _WATCHED_SECONDS = 0.01
-_STEPS = 200
+_STEPS = 100
 
 
 def source_bases(fasta: Path | None, seed: int) -> Bases:

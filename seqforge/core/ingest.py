@@ -20,7 +20,7 @@ from seqforge.core.holdout import Cut, cut_records
 from seqforge.core.vocabulary import Vocabulary, code_points, describe
 from seqforge.errors import InputError
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _NAMED = 5  # strange symbols, in a message
 
 

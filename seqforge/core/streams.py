@@ -16,7 +16,7 @@ from seqforge.core.paging import give_back, in_blocks
 from seqforge.core.vocabulary import END
 from seqforge.errors import ConfigError, InputError
 
-_KEPT_WINDOWS = 64  # windows after which the pages read so far are given back
+_KEPT_WINDOWS = 16  # windows after which the pages read so far are given back
 _LONG_RECORD = 4096  # symbols a record from which on a sample may as well begin in its middle
 
 

@@ -1,5 +1,6 @@
 """From files to token arrays."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.config import DataConfig
-from seqforge.core.domain import Record
+from seqforge.core.domain import Block, Record
 from seqforge.core.ingest import NothingUsable, ingest, read_ingest
 from seqforge.core.vocabulary import END, Vocabulary
 from seqforge.errors import InputError
@@ -102,3 +103,40 @@ def test_if_no_file_is_left_the_reason_is_told(tmp_path_factory):
 def test_a_symbol_that_a_given_vocabulary_lacks_is_named(tmp_path_factory):
     with pytest.raises(InputError, match="'c'"):
         ingested(tmp_path_factory, {"f": [Record("abc" * 2000)]}, vocabulary=Vocabulary(("a", "b")))
+
+
+class Blocks(Records):
+    """The same domain, for records that come in blocks."""
+
+    def read_blocks(self, path):
+        for record in self.read(path):
+            points = np.frombuffer(record.symbols.encode("latin-1"), np.uint8)
+            for start in range(0, len(points), 7):
+                yield Block(points[start : start + 7])
+            yield Block(points[:0], record)
+
+
+@given(
+    texts=st.lists(
+        st.tuples(st.text("abN", max_size=60), st.booleans()), min_size=1, max_size=6
+    ).filter(lambda texts: any(set(text) - {"N"} for text, _ in texts)),
+)  # fmt: skip
+def test_a_record_in_blocks_is_the_record(tmp_path_factory, texts):
+    """Byte for byte, also where a file between is refused half way."""
+    records = []
+    for text, bad in texts:
+        gaps = tuple(match.span() for match in re.finditer("N+", text))
+        records.append([Record(text, gaps=gaps), *([InputError("no")] if bad else [])])
+    files = {str(number): found for number, found in enumerate(records)} | {
+        "last": [Record("ab" * 500)]
+    }
+
+    folders = []
+    for domain in (Records(files), Blocks(files)):
+        folders.append(tmp_path_factory.mktemp("corpus"))
+        ingest(domain, [Path(name) for name in files], DataConfig(split="100/0/0"), folders[-1])
+
+    names = sorted(path.name for path in folders[0].iterdir())
+    assert names == sorted(path.name for path in folders[1].iterdir())
+    for name in names:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()

@@ -76,4 +76,6 @@ def test_the_reset_gate_of_a_gru_shut_hides_what_the_new_state_recalls():
     gate(model, "layer_0/reset/bias_ih")[:] = -1e4
     before = states(model)
     gate(model, "layer_0/new/weight_hh")[:] = 7.0
-    assert (states(model) == before).all()
+    np.testing.assert_allclose(
+        states(model), before, atol=1e-6
+    )  # the kernel's gate is shut to 3e-8

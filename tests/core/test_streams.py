@@ -101,6 +101,15 @@ def test_an_epoch_reads_nearly_everything_whatever_the_lengths_of_records(
         assert found >= len(part.tokens) - 1 - min(missed, 0.35 * len(part.tokens))
 
 
+def test_starts_of_records_are_found_however_long_the_array_is():
+    records = [[2, 3]] * 800_000
+    part = part_of(records)
+    forward, backward = Streams(part, 4, 64, mirror=np.arange(5))._readings
+
+    assert forward.record_starts.tolist() == list(range(0, 2_400_001, 3))
+    assert backward.record_starts.tolist() == list(range(0, 2_400_001, 3))
+
+
 def test_a_window_is_a_function_of_the_step_alone():
     part = one_record(9000)
     a, b = (Streams(part, 4, 64, seed=5, reset_probability=0.5) for _ in range(2))

@@ -26,7 +26,7 @@ from seqforge.errors import InputError
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _BLANK = b"\xef\xbb\xbf \t\r\n"  # what may stand before everything: a byte-order mark, blanks
 _NOTHING = np.empty(0, np.uint8)
 
