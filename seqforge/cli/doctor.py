@@ -29,6 +29,7 @@ _PROGRAMS = {
 @app.command()
 def doctor(json_: Json = False) -> None:
     """Show versions, device, cores and the optional programs found, and what each is for."""
+    from seqforge.core.kernels.vectors import PROCESSOR
     from seqforge.core.machine import choose_device, usable_cores
     from seqforge.stages.reading import corpus_cache
 
@@ -44,6 +45,7 @@ def doctor(json_: Json = False) -> None:
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": usable_cores(),
+        "processor": PROCESSOR,
         "device": str(choose_device("auto")),
         "packages": {name: _version(name) for name in _PACKAGES},
         "programs": {name: shutil.which(name) for name in _PROGRAMS},
@@ -52,7 +54,7 @@ def doctor(json_: Json = False) -> None:
     if json_:
         typer.echo(json.dumps(found, indent=2))
         return
-    for key in ("seqforge", "python", "system", "cores", "device"):
+    for key in ("seqforge", "python", "system", "cores", "processor", "device"):
         typer.echo(f"{key:<12} {found[key]}")
     typer.echo("packages     " + ", ".join(f"{k} {v or '-'}" for k, v in found["packages"].items()))
     typer.echo(f"cache        {cache} ({size / 1e6:,.1f} MB; may be removed at any time)")

@@ -92,15 +92,18 @@ class Checkpoint:
 
     card: ModelCard
     weights: Arrays
+    """In float32, whatever they were kept as."""
 
 
 def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
-    """Write ``model.safetensors``, atomically.
+    """Write ``model.safetensors``, atomically, in the precision that the settings ask for.
 
     Raises:
         RunError: If the disk refuses.
     """
-    write_arrays(path, card.model_dump(mode="json"), weights)
+    kind = np.float16 if card.config.training.kept_as == "fp16" else np.float32
+    kept = {name: array.astype(kind) for name, array in weights.items()}
+    write_arrays(path, card.model_dump(mode="json"), kept)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -125,7 +128,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: a damaged header: {first_problem(error)}") from error
     except ValueError as error:
         raise CheckpointError(f"{path}: a damaged header: {error}") from error
-    return Checkpoint(card, weights)
+    return Checkpoint(card, {name: array.astype(np.float32) for name, array in weights.items()})
 
 
 def write_arrays(path: Path, header: Mapping[str, Any], arrays: Arrays) -> None:

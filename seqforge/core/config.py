@@ -181,6 +181,8 @@ class TrainingConfig(BaseModel):
     """``auto`` measures which is fastest; fp16 is for GPUs without bf16."""
     lanes: Annotated[int | str, AfterValidator(_checked_lanes)] = "auto"
     """Threads to train with; ``auto`` takes the cores."""
+    kept_as: Literal["fp32", "fp16"] = "fp32"
+    """What weights are kept as in ``model.safetensors``; fp16 takes half the space."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 

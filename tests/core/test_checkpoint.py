@@ -45,6 +45,20 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert all((found.weights[name] == weights[name]).all() for name in weights)
 
 
+def test_half_the_space_costs_a_thousandth_of_a_weight_at_most(tmp_path):
+    path, card, weights = saved(tmp_path)
+    whole = path.stat().st_size
+    training = {"training": {"kept_as": "fp16"}}
+    half = card.model_copy(update={"config": RunConfig(domain="text", **training)})
+    save_checkpoint(path, half, weights)
+    found = load_checkpoint(path)
+
+    assert whole - path.stat().st_size > 0.9 * sum(array.nbytes for array in weights.values()) / 2
+    for name, array in weights.items():
+        assert found.weights[name].dtype == np.float32
+        np.testing.assert_allclose(found.weights[name], array, rtol=1e-3)
+
+
 def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path):
     path, _, _ = saved(tmp_path)
     code = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n" + (

@@ -19,6 +19,11 @@ HAS_BF16 = "avx512bf16" in FEATURES
 WIDTH = 16 if "avx512f" in FEATURES else 8 if "avx2" in FEATURES else 4
 """Numbers (float32) in a vector register."""
 REGISTERS = 16 if WIDTH == 8 else 32
+PROCESSOR = (
+    f"{llvm.get_host_cpu_name()}, {WIDTH} numbers a vector, "
+    f"{'with' if HAS_BF16 else 'without'} bfloat16 products"
+)
+"""What the kernels are compiled for, in words."""
 
 I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 F32 = ir.FloatType()
