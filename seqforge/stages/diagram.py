@@ -25,7 +25,7 @@ def diagram(model: CharRNN, batch_size: int, seq_len: int) -> GraphDef:
 
     Nodes carry the shape of what they give (B batch, T time, ...) and the number of their weights.
     """
-    window, hidden = [batch_size, seq_len], model.hidden_size
+    window = [batch_size, seq_len]
     vocab_size, embedding_size = model.embedding.weight.shape
     nodes = [_node("symbols", "Placeholder", [], window)]
     nodes += _weights("embedding", model.embedding)
@@ -33,22 +33,8 @@ def diagram(model: CharRNN, batch_size: int, seq_len: int) -> GraphDef:
     inputs = ["symbols", *_names("embedding", model.embedding)]
     nodes.append(_node(x, "Embedding", inputs, [*window, embedding_size], _count(model.embedding)))
     for number, layer in enumerate(model.layers):
-        scope = f"layer_{number}"
-        nodes += _weights(scope, layer)
-        nodes.append(_node(f"{scope}/state_before", "Placeholder", [], [batch_size, hidden],
-                           about=_STATE.get(model.cell, "h")))  # fmt: skip
-        inputs = [x, f"{scope}/state_before", *_names(scope, layer)]
-        x = f"{scope}/{model.cell}"
-        gates = ", ".join(GATE_NAMES[model.cell])
-        nodes.append(
-            _node(
-                x, model.cell.upper(), inputs, [*window, hidden], _count(layer), f"gates: {gates}"
-            )
-        )
-        if model.dropout:
-            nodes.append(_node(f"{scope}/dropout", "Dropout", [x], [*window, hidden],
-                               about=f"share dropped: {model.dropout}"))  # fmt: skip
-            x = f"{scope}/dropout"
+        nodes += _layer(model, f"layer_{number}", layer, x, window)
+        x = nodes[-1].name
     tied = model.output.weight is model.embedding.weight
     nodes += [node for node in _weights("output", model.output)
               if not (tied and node.name == "output/weight")]  # fmt: skip
@@ -60,6 +46,26 @@ def diagram(model: CharRNN, batch_size: int, seq_len: int) -> GraphDef:
     nodes.append(_node("symbols_after", "Placeholder", [], window))
     nodes.append(_node("loss", "CrossEntropy", ["output/logits", "symbols_after"], []))
     return GraphDef(node=nodes)
+
+
+def _layer(
+    model: CharRNN, scope: str, layer: nn.Module, x: str, window: Sequence[int]
+) -> list[NodeDef]:
+    """A layer that reads ``x``; the last node is what it gives."""
+    shape = [*window, model.hidden_size]
+    before = f"{scope}/state_before"
+    inputs = [x, before, *_names(scope, layer)]
+    gates = f"gates: {', '.join(GATE_NAMES[model.cell])}"
+    name = f"{scope}/{model.cell}"
+    nodes = [
+        *_weights(scope, layer),
+        _node(before, "Placeholder", [], [shape[0], shape[2]], about=_STATE.get(model.cell, "h")),
+        _node(name, model.cell.upper(), inputs, shape, _count(layer), gates),
+    ]
+    if model.dropout:
+        dropped = f"share dropped: {model.dropout}"
+        nodes.append(_node(f"{scope}/dropout", "Dropout", [name], shape, about=dropped))
+    return nodes
 
 
 def _names(scope: str, module: nn.Module) -> list[str]:
