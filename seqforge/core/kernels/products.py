@@ -77,6 +77,15 @@ def pack(weight: Tensor, bf16: bool) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Rows of numbers at an address."""
+
+    pointer: Any
+    stride: Any
+    """Numbers from a row to the next, an i64 value."""
+
+
+@dataclass(frozen=True)
 class Product:
     """Code for ``result[r, :] = start[r, :] + left[r, :] @ packed``."""
 
@@ -88,93 +97,67 @@ class Product:
     add: bool = False
     """Whether to add to what stands in the result; else start from zero."""
 
-    def write(
-        self, code: Code, left: Any, left_stride: Any, packed: Any,
-        result: Any, result_stride: Any, rows: Any,
-    ) -> None:  # fmt: skip
-        """Write the code; strides in elements, ``rows`` an i64 value."""
+    @property
+    def _element(self) -> Any:
+        return F32 if self.left_kind is F32 else I16
+
+    @property
+    def _step(self) -> int:
+        """How many k are summed at once."""
+        return 1 if self.left_kind is F32 else 2
+
+    @property
+    def _padded_inner(self) -> int:
+        return -(-self.inner // self._step) * self._step
+
+    def write(self, code: Code, left: Matrix, packed: Any, result: Matrix, rows: Any) -> None:
+        """Write the code for ``rows`` (i64) rows."""
         tiling, b = Tiling(self.columns), code.builder
         width = tiling.across * WIDTH
         whole = b.mul(b.sdiv(rows, i64(tiling.rows)), i64(tiling.rows))
         with code.loop(0, self.columns // width) as tile:
-            element = F32 if self.left_kind is F32 else I16
-            weights = code.at(packed, element, b.mul(tile, i64(width * self._padded_inner)))
+            inner = i64(width * self._padded_inner)
+            weights = code.at(packed, self._element, b.mul(tile, inner))
             column = b.mul(tile, i64(width))
-
-            def block(row: Any, height: int, weights: Any = weights, column: Any = column) -> None:
-                at = b.add(b.mul(row, result_stride), column)
-                first = code.at(left, element, b.mul(row, left_stride))
-                self._tile(code, height, tiling.across, first, left_stride, weights,
-                           result, at, result_stride)  # fmt: skip
-
             with code.loop(0, whole, tiling.rows) as row:
-                block(row, tiling.rows)
-            self._rest(code, whole, rows, tiling.rows, block)
-
-    @property
-    def _padded_inner(self) -> int:
-        return self.inner + (self.inner % 2 if self.left_kind is BF16 else 0)
-
-    def _rest(self, code: Code, whole: Any, rows: Any, most: int, block: Any) -> None:
-        """The rows that are too few for a tile: a tile of just their height."""
-        b = code.builder
-        left_over = b.sub(rows, whole)
-        done = b.append_basic_block("rows_done")
-        switch = b.switch(left_over, done)
-        for height in range(1, most):
-            case = b.append_basic_block(f"rows_{height}")
-            switch.add_case(i64(height), case)
-            b.position_at_end(case)
-            block(whole, height)
-            b.branch(done)
-        b.position_at_end(done)
+                self._tile(code, tiling.rows, row, left, weights, result, column)
+            done = b.append_basic_block("rows_done")
+            switch = b.switch(b.sub(rows, whole), done)  # too few for a tile: one of their height
+            for height in range(1, tiling.rows):
+                case = b.append_basic_block(f"rows_{height}")
+                switch.add_case(i64(height), case)
+                b.position_at_end(case)
+                self._tile(code, height, whole, left, weights, result, column)
+                b.branch(done)
+            b.position_at_end(done)
 
     def _tile(
-        self, code: Code, height: int, across: int, left: Any, left_stride: Any,
-        weights: Any, result: Any, at: Any, result_stride: Any,
+        self, code: Code, height: int, first: Any, left: Matrix, weights: Any, result: Matrix,
+        column: Any,
     ) -> None:  # fmt: skip
-        b = code.builder
-        places = [b.add(at, b.mul(i64(row), result_stride)) for row in range(height)]
-        sums = [
-            [
-                code.load(result, b.add(place, i64(n * WIDTH))).value
-                if self.add
-                else code.constant(0.0).value
-                for n in range(across)
-            ]
-            for place in places
-        ]
-        before = b.block
-        head, body, done = (b.append_basic_block(name) for name in ("sum", "sum_body", "sum_done"))
-        b.branch(head)
-        b.position_at_end(head)
-        step = 2 if self.left_kind is BF16 else 1
-        k = b.phi(ir.IntType(64))
-        k.add_incoming(i64(0), before)
-        running = [[b.phi(vector_of(F32)) for _ in row] for row in sums]
-        for phis, starts in zip(running, sums, strict=True):
-            for phi, start in zip(phis, starts, strict=True):
-                phi.add_incoming(start, before)
-        b.cbranch(b.icmp_signed("<", k, i64(self._padded_inner)), body, done)
-        b.position_at_end(body)
-        row_of_weights = [
-            self._weights(
-                code, weights, b.mul(b.add(b.mul(k, i64(across)), i64(n * step)), i64(WIDTH))
-            )
+        """Code for ``height`` rows from ``first`` on: all sums of the tile stay in registers."""
+        b, across = code.builder, Tiling(self.columns).across
+        rows = [b.add(first, i64(row)) for row in range(height)]
+        begins = [b.mul(row, left.stride) for row in rows]
+        places = [
+            b.add(b.mul(row, result.stride), b.add(column, i64(n * WIDTH)))
+            for row in rows
             for n in range(across)
         ]
-        for row, phis in enumerate(running):
-            spread = self._spread(code, left, b.add(b.mul(i64(row), left_stride), k))
-            for phi, weight in zip(phis, row_of_weights, strict=True):
-                phi.add_incoming(self._multiply_add(code, phi, spread, weight), body)
-        k.add_incoming(b.add(k, i64(step)), body)
-        b.branch(head)
-        b.position_at_end(done)
-        for place, phis in zip(places, running, strict=True):
-            for n, phi in enumerate(phis):
-                code.store(
-                    Vector(code, phi), result, b.add(place, i64(n * WIDTH)), self.result_kind
-                )
+        zero = code.constant(0.0)
+        sums = [(code.load(result.pointer, at) if self.add else zero).value for at in places]
+        with code.running(0, self._padded_inner, self._step, sums) as k:
+            base = b.mul(k, i64(across * WIDTH))
+            of_weights = [
+                self._weights(code, weights, b.add(base, i64(n * self._step * WIDTH)))
+                for n in range(across)
+            ]
+            for row, begin in enumerate(begins):
+                spread = self._spread(code, left.pointer, b.add(begin, k))
+                for n, weight in enumerate(of_weights, row * across):
+                    sums[n] = self._multiply_add(code, sums[n], spread, weight)
+        for at, total in zip(places, sums, strict=True):
+            code.store(Vector(code, total), result.pointer, at, self.result_kind)
 
     def _weights(self, code: Code, weights: Any, index: Any) -> Any:
         b = code.builder

@@ -7,13 +7,13 @@ the kernels are padded to the vector width; padded places hold zeros throughout.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from seqforge.core.kernels.compiling import compile_function
 from seqforge.core.kernels.pointwise import CELLS, Cell
-from seqforge.core.kernels.products import Product
+from seqforge.core.kernels.products import Matrix, Product
 from seqforge.core.kernels.vectors import BF16, F32, I16, I64, WIDTH, Code, Vector, i64
 
 
@@ -70,20 +70,18 @@ class Kernels:
         scratch. h, x and act are of the kernel's kind, the others float32.
         """
         b, shape = code.builder, self.shape
-        hidden = i64(shape.hidden)
+        hidden, into = i64(shape.hidden), Matrix(pre, i64(self.columns))
         with code.loop(0, steps) as t:
             first = b.mul(t, rows)
             self._start_rows(code, start, ids, pre, first, rows)
             if shape.inputs is not None:
-                left = code.at(x, self._element, b.mul(first, i64(shape.inputs)))
                 Product(self.from_input, shape.inputs, self._kind, add=True).write(
-                    code, left, i64(shape.inputs), w_in, pre, i64(self.columns), rows
+                    code, self._rows(code, x, first, shape.inputs), w_in, into, rows
                 )
-            left = code.at(h, self._element, b.mul(first, hidden))
-            result = code.at(pre, F32, self.state_column)
             Product(self.from_state, shape.hidden, self._kind, add=True).write(
-                code, left, hidden, w_state, result, i64(self.columns), rows
-            )
+                code, self._rows(code, h, first, shape.hidden), w_state,
+                replace(into, pointer=code.at(pre, F32, self.state_column)), rows,
+            )  # fmt: skip
             with code.loop(0, rows) as row, code.loop(0, shape.hidden, WIDTH) as column:
                 here = b.add(b.mul(b.add(first, row), hidden), column)
                 after = b.add(here, b.mul(rows, hidden))
@@ -94,6 +92,11 @@ class Kernels:
                     code.store(vector, act, self._place(code, base, n, column), self._kind)
                 code.store(now, kept, after)
                 code.store(out, h, after, self._kind)
+
+    def _rows(self, code: Code, array: Any, first: Any, width: int) -> Matrix:
+        """The rows of an array of the kernel's kind from row ``first`` on."""
+        place = code.builder.mul(first, i64(width))
+        return Matrix(code.at(array, self._element, place), i64(width))
 
     def _start_rows(
         self, code: Code, start: Any, ids: Any, pre: Any, first: Any, rows: Any
@@ -137,15 +140,14 @@ class Kernels:
             with code.loop(0, rows) as row:
                 self._backward_row(code, ids, act, kept, dout, dpre, dstart, dh, dkept,
                                    b.add(first, row), row, rows)  # fmt: skip
-            left = code.at(dpre, self._element, b.mul(first, i64(self.columns)))
+            left = self._rows(code, dpre, first, self.columns)
             if shape.inputs is not None:
-                result = code.at(dx, self._element, b.mul(first, i64(shape.inputs)))
                 Product(shape.inputs, self.from_input, self._kind, self._kind).write(
-                    code, left, i64(self.columns), w_in, result, i64(shape.inputs), rows
+                    code, left, w_in, self._rows(code, dx, first, shape.inputs), rows
                 )
-            left = code.at(left, self._element, self.state_column)
+            left = replace(left, pointer=code.at(left.pointer, self._element, self.state_column))
             Product(shape.hidden, self.from_state, self._kind, add=keeps_h).write(
-                code, left, i64(self.columns), w_state, dh, i64(shape.hidden), rows
+                code, left, w_state, Matrix(dh, i64(shape.hidden)), rows
             )
 
     def _backward_row(

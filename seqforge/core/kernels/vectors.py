@@ -154,6 +154,16 @@ class Code:
     @contextmanager
     def loop(self, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
         """``for index in range(start, stop, step)``; all i64, step above zero."""
+        with self.running(start, stop, step, []) as index:
+            yield index
+
+    @contextmanager
+    def running(self, start: Any, stop: Any, step: int, values: list[Any]) -> Iterator[Any]:
+        """A loop that carries values in registers from round to round.
+
+        Inside, ``values`` are those of the round and are to be replaced by the next round's;
+        afterwards they are the last ones.
+        """
         b = self.builder
         before = b.block
         head, body, done = (b.append_basic_block(name) for name in ("head", "body", "done"))
@@ -161,12 +171,19 @@ class Code:
         b.position_at_end(head)
         index = b.phi(I64)
         index.add_incoming(i64(start), before)
+        carried = [b.phi(value.type) for value in values]
+        for phi, value in zip(carried, values, strict=True):
+            phi.add_incoming(value, before)
         b.cbranch(b.icmp_signed("<", index, i64(stop)), body, done)
         b.position_at_end(body)
+        values[:] = carried
         yield index
         index.add_incoming(b.add(index, i64(step)), b.block)
+        for phi, value in zip(carried, values, strict=True):
+            phi.add_incoming(value, b.block)
         b.branch(head)
         b.position_at_end(done)
+        values[:] = carried
 
 
 def i64(number: Any) -> Any:

@@ -9,7 +9,7 @@ from torch import nn
 
 from seqforge.core.kernels.compiling import compile_function
 from seqforge.core.kernels.layer import Weights, layer_weights, pack_weights, run_window
-from seqforge.core.kernels.products import Product, pack
+from seqforge.core.kernels.products import Matrix, Product, pack
 from seqforge.core.kernels.vectors import BF16, F32, HAS_BF16, WIDTH, i64
 
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -64,7 +64,7 @@ def test_a_product_is_the_plain_product_and_does_not_hang_on_the_number_of_rows(
     product = Product(columns, inner, kind, add=True)
 
     def write(code, left, packed, result, rows, stride):
-        product.write(code, left, stride, packed, result, i64(columns), rows)
+        product.write(code, Matrix(left, stride), packed, Matrix(result, i64(columns)), rows)
 
     call = compile_function("product", 3, 2, write)
     torch.manual_seed(0)
