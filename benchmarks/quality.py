@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,6 @@ import torch
 from common import (
     Curve,
     about,
-    corpus_of,
     process_context,
     say,
     scratch,
@@ -43,7 +44,7 @@ from contenders import Contender, take_turns
 from datasets import DATASETS, Dataset, found_inputs, read_data
 from held_out import cold_windows, sliding_windows, some, window_nats
 from seqforge.core.checkpoint import load_checkpoint
-from seqforge.core.corpus import Corpus, Part
+from seqforge.core.corpus import PARTS, Corpus, Part
 from seqforge.stages.fitting import torch_model
 from transformer import STEPS, Transformer, TransformerTrainer
 
@@ -101,20 +102,45 @@ def fastest_threads(corpus: Corpus, seed: int) -> int:
     return max(speeds, key=lambda speed: speed.median).contender.threads
 
 
-def ours(name: str, data: Dataset, inputs: list[Path], split: str, budget: str,
-         options: argparse.Namespace, folder: Path) -> dict[str, Any]:  # fmt: skip
-    """Train seqforge with one of `RUNS` and score it."""
-    changed = [*RUNS[name], *options.train_options]
-    settings = ["--split", split, "--seed", str(options.seed), "--budget", budget, *changed]
-    run = train(data.recipe, inputs, folder, settings, f"{data.name}, {name}: ")
-    corpus = corpus_of(data.recipe, inputs, split, folder)
-    part = corpus.part(str(corpus.held_out))
+@dataclass(frozen=True)
+class Task:
+    """One data set, read."""
+
+    data: Dataset
+    inputs: list[Path]
+    split: str
+    corpus: Corpus
+    seed: int
+    folder: Path
+
+    @property
+    def part(self) -> Part:
+        """What is scored in the end."""
+        return self.corpus.part(str(self.corpus.held_out))
+
+
+def ours(task: Task, name: str, budget: str, changed: Sequence[str]) -> dict[str, Any]:
+    """Train seqforge with one of `RUNS` and score it.
+
+    Raises:
+        ValueError: If it did not learn from the very corpus that the transformer learns from.
+    """
+    folder, corpus = task.folder / name, task.corpus
+    changed = [*RUNS[name], *changed]
+    settings = ["--split", task.split, "--seed", str(task.seed), "--budget", budget, *changed]
+    run = train(task.data.recipe, task.inputs, folder, settings, f"{task.data.name}, {name}: ")
+    sizes = {part: corpus.part(part).symbols for part in PARTS}
+    checkpoint = load_checkpoint(folder / "model.safetensors")
+    if run.summary["symbols"] != sizes or checkpoint.card.vocabulary != corpus.vocabulary:
+        raise ValueError(f"{task.data.name}, {name}: {' '.join(changed)} changes the data")
+    model = torch_model(checkpoint, str(folder))
     return {
         "contender": f"seqforge {name}",
         "options": " ".join(changed),
         "seconds": run.summary["training"]["seconds"],
         "carried": run.nats(str(corpus.held_out)),
-        "cold": cold_nats(folder / "model.safetensors", part),
+        # A zero state and the first symbol as it is: the model was never told of such beginnings.
+        "cold": window_nats(lambda ids: model(ids)[0], task.part, cold_windows(task.part)),
         "parameters": run.summary["parameters"],
         "curve": run.curve,
         "wall seconds": run.wall_seconds,
@@ -122,31 +148,19 @@ def ours(name: str, data: Dataset, inputs: list[Path], split: str, budget: str,
     }
 
 
-def cold_nats(path: Path, part: Part) -> float:
-    """Loss of a model of ours on cold windows: a zero state, the first symbol as it is."""
-    model = torch_model(load_checkpoint(path), str(path))
-    return window_nats(lambda ids: model(ids)[0], part, cold_windows(part))
-
-
-def measured(data: Dataset, inputs: list[Path], options: argparse.Namespace, folder: Path
-             ) -> list[dict[str, Any]]:  # fmt: skip
+def measured(task: Task, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The transformer, then seqforge with the time it took."""
-    inputs, split, corpus = read_data(data, inputs, folder)
-    rows = []
-    budget = options.budget
+    corpus, rows, budget = task.corpus, [], options.budget
     if options.steps:
-        threads = options.threads or fastest_threads(corpus, options.seed)
-        say(f"{data.name}, transformer: {options.steps:,} steps, {threads} thread(s)")
+        threads = options.threads or fastest_threads(corpus, task.seed)
+        say(f"{task.data.name}, transformer: {options.steps:,} steps, {threads} thread(s)")
         with ProcessPoolExecutor(1, mp_context=process_context()) as pool:
-            job = pool.submit(reference, corpus.folder, threads, options.steps, options.seed)
+            job = pool.submit(reference, corpus.folder, threads, options.steps, task.seed)
             rows.append(job.result())
         budget = budget or f"{rows[0]['seconds']:.1f}s"
-    for number, name in enumerate(options.runs):
-        run = folder / f"run-{number}"
-        rows.append(ours(name, data, inputs, split, budget, options, run))
-    part = corpus.part(str(corpus.held_out))
-    sizes = {"held out": corpus.held_out, "scored": part.scored, "budget": budget}
-    return [{"data": data.name, **sizes, **row} for row in rows]
+    rows += [ours(task, name, budget, options.train_options) for name in options.runs]
+    sizes = {"held out": corpus.held_out, "scored": task.part.scored, "budget": budget}
+    return [{"data": task.data.name, **sizes, **row} for row in rows]
 
 
 def shown(rows: list[dict[str, Any]]) -> str:
@@ -155,7 +169,7 @@ def shown(rows: list[dict[str, Any]]) -> str:
         {
             "data": row["data"], "contender": row["contender"], "seconds": row["seconds"],
             "carried": row["carried"], "bits": row["carried"] / _BITS, "cold": row["cold"],
-            "n-gram": row.get("best n-gram"), "parameters": row["parameters"],
+            "n-gram, nats": row.get("best n-gram"), "parameters": row["parameters"],
         }
         for row in rows
     ])  # fmt: skip
@@ -216,9 +230,12 @@ def main() -> None:
             inputs = found_inputs(data, getattr(options, data.name), options.data)
             if inputs is None:
                 continue
-            (folder / data.name).mkdir()
-            rows += measured(data, inputs, options, folder / data.name)
-            print(shown(rows[-1 - len(options.runs) :]), "\n", flush=True)
+            own = folder / data.name
+            own.mkdir()
+            task = Task(data, *read_data(data, inputs, own), options.seed, own)
+            found = measured(task, options)
+            print(shown(found), "\n", flush=True)
+            rows += found
     if not rows:
         raise SystemExit("no data: give --data FOLDER, or a file such as --shakespeare FILE")
     print(shown(rows))
