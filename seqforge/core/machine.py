@@ -60,7 +60,10 @@ def peak_memory_mb() -> float | None:
 
 
 def trim_memory() -> None:
-    """Give what was freed back to the system, where the C library would keep it (glibc)."""
+    """Give what was freed back to the system, where the C library keeps it (glibc).
+
+    Else what one stage no longer uses would lie beside what the next one needs.
+    """
     if sys.platform == "linux":
         import ctypes
 
