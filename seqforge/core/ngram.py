@@ -1,8 +1,6 @@
 """What counting alone achieves: interpolated n-grams, the baseline a sceptic would pick.
 
-One sorted array of codes answers for every order at once. A window of K + 1 symbols is the number
-whose digits, in base V, are its ids; so the windows that begin with a given (k+1)-gram are a range
-of the sorted codes, and two binary searches count them.
+One sorted array of codes answers for every order at once; see `windows`.
 """
 
 from __future__ import annotations
@@ -10,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.files import disk_errors
-from seqforge.core.paging import give_back, in_blocks
+from seqforge.core.windows import Codes, Windows, is_small
 
 TRAIN_LIMIT = 40_000_000
 """Windows counted, both directions together: 160 MB of codes, on disk."""
@@ -27,7 +24,8 @@ HELD_OUT_LIMIT = 1_200_000
 """Symbols scored."""
 _PIECE = 10_000
 """A longer held-out segment is cut into pieces of this many symbols before some are left out."""
-_BLOCK = 1 << 19
+_SOME = 1 << 17
+"""Scored symbols that are looked up at a time."""
 _FEW_SYMBOLS = 20
 _HIGHEST_ORDER = 12
 _HIGHEST_ORDER_OF_MANY = 8
@@ -36,7 +34,6 @@ _PATIENCE = 2
 
 Segment = tuple[int, int, int]
 """start, scored_from, stop: the symbols scored_from..stop-1 are scored, and see back to start."""
-_Codes = NDArray[np.unsignedinteger]
 
 
 @dataclass(frozen=True)
@@ -102,10 +99,10 @@ def ngram_bits(
     """
     wanted = _wanted(orders, vocab_size)
     if limit is None:
-        limit = TRAIN_LIMIT if _is_small(vocab_size, max(wanted) + 1) else TRAIN_LIMIT_WIDE
+        limit = TRAIN_LIMIT if is_small(vocab_size, max(wanted) + 1) else TRAIN_LIMIT_WIDE
     ring = train[max(1, len(train) - limit // (1 if mirror is None else 2)) :]
     queries = _Queries(held_out, thin(segments, held_out_limit), vocab_size)
-    windows = _Windows(ring, vocab_size, max(wanted) + 1, mirror, folder or Path(gettempdir()))
+    windows = Windows(ring, vocab_size, max(wanted) + 1, mirror, folder or Path(gettempdir()))
     probability = np.full(queries.count, 1 / vocab_size)
     bits: dict[int, float] = {}
     for order in range(max(wanted) + 1):
@@ -155,90 +152,6 @@ def _wanted(orders: Iterable[int] | None, vocab_size: int) -> set[int]:
     return kept
 
 
-def _is_small(vocab_size: int, width: int) -> bool:
-    """Whether the code of a window fits 32 bits."""
-    return bool(vocab_size**width <= 1 << 32)
-
-
-class _Windows:
-    """The sorted codes of all windows of ``width`` symbols of a ring of ids.
-
-    They lie in a file and are sorted there, memory-mapped: what is in memory of them the system
-    may take back. The file is written first, so that a full disk is an error.
-    """
-
-    def __init__(
-        self,
-        ring: NDArray[Any],
-        vocab_size: int,
-        width: int,
-        mirror: NDArray[Any] | None,
-        folder: Path,
-    ) -> None:
-        self.vocab_size = vocab_size
-        self.width = width
-        self._dtype = np.dtype(np.uint32 if _is_small(vocab_size, width) else np.uint64)
-        with disk_errors(folder), TemporaryFile(dir=folder) as stream:
-            for codes in self._encoded(ring, None):
-                stream.write(codes.data)
-            if mirror is not None:
-                for codes in self._encoded(ring[::-1], mirror):
-                    stream.write(codes.data)
-            self.codes: _Codes = np.asarray(np.memmap(stream, self._dtype, "r+"))
-        self.codes.sort()
-
-    def _encoded(self, ring: NDArray[Any], mirror: NDArray[Any] | None) -> Iterator[_Codes]:
-        closed = np.resize(ring[: self.width - 1], self.width - 1)  # the ring closes
-        base = self._dtype.type(self.vocab_size)
-        for block in in_blocks(ring, _BLOCK, self.width - 1):
-            size = min(_BLOCK, len(block))
-            symbols = np.concatenate([block, closed])
-            if mirror is not None:
-                symbols = mirror[symbols]
-            symbols = symbols.astype(self._dtype)
-            code = symbols[:size].copy()
-            for digit in range(1, self.width):
-                code *= base
-                code += symbols[digit : digit + size]
-            yield code
-
-    def divisor(self, length: int) -> int:
-        """What takes the code of a window to that of its first ``length`` symbols."""
-        return int(self.vocab_size ** (self.width - length))
-
-    def span(
-        self, first: _Codes, last: _Codes, length: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Where the windows begin and end that start with one of the grams ``first`` to ``last``.
-
-        Args:
-            first: (Q,) codes of grams of ``length`` symbols; quick when they ascend.
-            last: (Q,) likewise.
-            length: Symbols in a gram.
-        """
-        below = np.uint64(self.divisor(length) - 1)
-        factor = np.uint64(self.divisor(length))
-        low = (first * factor).astype(self.codes.dtype)
-        high = (last * factor + below).astype(self.codes.dtype)
-        return np.searchsorted(self.codes, low), np.searchsorted(self.codes, high, side="right")
-
-    def different(self, edges: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-        """How many different first ``length`` symbols lie before each ascending edge (Q,)."""
-        divisor = self.codes.dtype.type(self.divisor(length))
-        result = np.zeros(len(edges), np.intp)
-        before = 0
-        for start in range(0, len(self.codes), _BLOCK):
-            # One code of the block before comes along: is the first here different from it?
-            grams = self.codes[max(0, start - 1) : start + _BLOCK] // divisor
-            new = grams[1:] != grams[:-1]
-            seen = np.cumsum(new if start else np.concatenate([[True], new]), dtype=np.intp)
-            here = slice(*np.searchsorted(edges, [start + 1, start + len(seen) + 1]))
-            result[here] = before + seen[edges[here] - start - 1]
-            before += int(seen[-1])
-            give_back(self.codes)
-        return result
-
-
 class _Queries:
     """The scored symbols and the codes of their contexts, one order after the other."""
 
@@ -246,34 +159,52 @@ class _Queries:
         self, held_out: NDArray[Any], segments: Sequence[Segment], vocab_size: int
     ) -> None:
         pieces = [np.arange(scored_from, stop) for _, scored_from, stop in segments]
-        starts = [np.full(len(p), s[0]) for p, s in zip(pieces, segments, strict=True)]
+        rooms = [
+            np.minimum(p - s[0], 255).astype(np.uint8)
+            for p, s in zip(pieces, segments, strict=True)
+        ]
         self.count = sum(len(piece) for piece in pieces)
         if not self.count:
             raise ValueError("there is no held-out symbol to score")
         self.vocab_size = vocab_size
         self._held_out = held_out
         self._places = np.concatenate(pieces)
-        self._starts = np.concatenate(starts)
-        self.symbols: NDArray[np.uint64] = held_out[self._places].astype(np.uint64)
+        self._rooms = np.concatenate(rooms)  # symbols that each may see back to
+        self._symbols = held_out[self._places]
         self.contexts: NDArray[np.uint64] = np.zeros(self.count, np.uint64)
-        self.usable: NDArray[np.bool_] = np.ones(self.count, np.bool_)
 
     def lengthen(self, order: int) -> None:
         """Put the symbol ``order`` places back at the front of each context; called in turn."""
         if order:
-            places = self._places - order
-            self.usable = places >= self._starts
-            oldest = self._held_out[np.maximum(places, 0)].astype(np.uint64)
+            oldest = self._held_out[np.maximum(self._places - order, 0)].astype(np.uint64)
             self.contexts += oldest * np.uint64(self.vocab_size ** (order - 1))
+
+    def usable(self, order: int) -> Iterator[NDArray[np.intp]]:
+        """Which have so long a context, those of like contexts together, some at a time."""
+        at = np.flatnonzero(self._rooms >= order)
+        at = at[np.argsort(self.contexts[at])]
+        for start in range(0, len(at), _SOME):
+            yield at[start : start + _SOME]
+
+    def grams(self, at: NDArray[np.intp]) -> NDArray[np.uint64]:
+        """Context and symbol of those at some places, as one code."""
+        return self.contexts[at] * np.uint64(self.vocab_size) + self._symbols[at].astype(np.uint64)
 
 
 def _interpolate(
-    probability: NDArray[np.float64], queries: _Queries, windows: _Windows, order: int
+    probability: NDArray[np.float64], queries: _Queries, windows: Windows, order: int
 ) -> None:
     """Take the probability of each scored symbol from order - 1 to order, in place."""
-    base = np.uint64(queries.vocab_size)
-    at = np.flatnonzero(queries.usable)
-    codes = queries.contexts[at] * base + queries.symbols[at]
+    for at in queries.usable(order):
+        counts, weights = _counted(queries.grams(at), windows, order)
+        probability[at] = counts + weights * probability[at]
+
+
+def _counted(
+    codes: Codes, windows: Windows, order: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What training says of grams of order + 1 symbols: their share, the lower order's weight."""
+    base = np.uint64(windows.vocab_size)
     grams, gram_of = np.unique(codes, return_inverse=True)
     contexts, context_of = np.unique(grams // base, return_inverse=True)
     first, last = windows.span(grams, grams, order + 1)
@@ -285,4 +216,4 @@ def _interpolate(
     divisor = np.maximum(total, 1)
     count = np.where(seen, (last - first) / divisor, 0.0)
     weight = np.where(seen, followers[context_of] / divisor, 1.0)
-    probability[at] = count[gram_of] + weight[gram_of] * probability[at]
+    return count[gram_of], weight[gram_of]

@@ -79,8 +79,9 @@ def test_it_is_the_formula(case):
 
 @pytest.mark.parametrize(("vocab_size", "highest"), [(256, 7), (65536, 3), (3, 39), (5, 26)])
 def test_it_is_the_formula_where_codes_fill_their_integer(vocab_size, highest, monkeypatch):
-    """256**8 is all of 64 bits; blocks are made small so that the codes take several."""
-    monkeypatch.setattr("seqforge.core.ngram._BLOCK", 7)
+    """256**8 is all of 64 bits; blocks are made small so that there are several."""
+    monkeypatch.setattr("seqforge.core.windows._BLOCK", 7)
+    monkeypatch.setattr("seqforge.core.ngram._SOME", 5)
     draws = np.random.default_rng(1).integers(vocab_size - 2, vocab_size, 60)
     train = np.array([0, *draws[:40], 0], np.uint16)
     held_out = draws[35:].astype(np.uint16)
