@@ -6,7 +6,8 @@ SeqforgeError
 ├── CheckpointError   a model or a resume file that cannot be used
 ├── DomainError       a domain that is missing or cannot be loaded
 ├── RunError          a run folder that cannot be used
-└── Unfinished        not done yet, but it can go on (exit code 3)
+├── Unfinished        not done yet, but it can go on (exit code 3)
+└── SaidElsewhere     another process of the same training says it
 
 Users' mistakes raise one of these; callers' mistakes raise ValueError.
 """
@@ -44,3 +45,14 @@ class Unfinished(SeqforgeError):
     """The work is not finished but what exists is kept and it can go on."""
 
     exit_code = 3
+
+
+class SaidElsewhere(SeqforgeError):
+    """What another process of the same training says; this one ends with the same code."""
+
+    @classmethod
+    def of(cls, error: SeqforgeError) -> SaidElsewhere:
+        """The same error, not to be said again."""
+        found = cls(str(error))
+        found.exit_code = error.exit_code
+        return found

@@ -24,6 +24,7 @@ from seqforge.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from seqforge.core.ranks import Ranks
     from seqforge.orders import Order
     from seqforge.runs import RunFolder
 
@@ -177,14 +178,30 @@ def _run(
     pipeline: str, inputs: list[str], chosen: dict[str, Any], out: Path | None, resume: bool,
     only_train: bool, quiet: bool, verbose: bool, json_: bool,
 ) -> None:  # fmt: skip
-    from seqforge.cli.progress import make_watcher
-    from seqforge.orders import Interrupted, Order
-    from seqforge.pipelines import run
+    from seqforge.core.ranks import joined
+    from seqforge.orders import Order
 
     order = Order(pipeline, tuple(inputs), chosen, out, resume, command_line(), only_train)
+    with joined() as ranks:
+        if ranks.rank == 0:
+            _lead(order, ranks, quiet, verbose, json_)
+            return
+        from seqforge.stages.assisting import assist
+
+        finished = assist(ranks)
+    if not finished:
+        raise typer.Exit(STOPPED)
+
+
+def _lead(order: Order, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -> None:
+    """Do what was asked, and say how it went: what one process alone does, or the first."""
+    from seqforge.cli.progress import make_watcher
+    from seqforge.orders import Interrupted
+    from seqforge.pipelines import run
+
     watcher = make_watcher(quiet, verbose)
     try:
-        folder = run(order, watcher)
+        folder = run(order, watcher, ranks)
     except Interrupted as stopped:
         watcher.close()
         _say_stopped(order, stopped.folder)

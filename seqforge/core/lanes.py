@@ -18,16 +18,30 @@ from torch.nn.functional import cross_entropy
 from seqforge.core.cells import LayerState
 from seqforge.core.machine import usable_cores
 from seqforge.core.model import CharRNN, State
+from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.streams import Window
+from seqforge.errors import ConfigError
 
 
-def choose_lanes(wanted: int | str, batch_size: int, device: torch.device) -> int:
-    """How many lanes to use: on a CPU a core each, with at least four streams in a lane."""
+def choose_lanes(
+    wanted: int | str, batch_size: int, device: torch.device, ranks: Ranks = ALONE
+) -> int:
+    """How many lanes a process uses: on a CPU a core each, with at least four streams in a lane.
+
+    Raises:
+        ConfigError: If there are more processes than streams.
+    """
+    rows = batch_size // ranks.world
+    if rows < 1:
+        raise ConfigError(
+            f"training.batch_size: {batch_size} streams are too few for {ranks.world} processes; "
+            f"give a --batch-size of {ranks.world} or more"
+        )
     if device.type != "cpu":
         return 1
     if wanted != "auto":
-        return min(int(wanted), batch_size)
-    return max(1, min(usable_cores(), batch_size // 4))
+        return min(int(wanted), rows)
+    return max(1, min(usable_cores() // ranks.local_world, rows // 4))
 
 
 @dataclass(frozen=True)
@@ -40,17 +54,24 @@ class _LaneResult:
 class Lanes:
     """Computes loss and gradients of a window; the state is carried from call to call."""
 
-    def __init__(self, model: CharRNN, count: int, batch_size: int, precision: str) -> None:
+    def __init__(
+        self, model: CharRNN, count: int, batch_size: int, precision: str, ranks: Ranks = ALONE
+    ) -> None:
+        """Take the lanes of this process: of all, as many as any other process has."""
         self._model = model
         self._parameters = list(model.parameters())
         self._device = self._parameters[0].device
-        self._bounds = [batch_size * lane // count for lane in range(count + 1)]
+        self._first, lanes = ranks.rank * count, ranks.world * count
+        bounds = [batch_size * lane // lanes for lane in range(lanes + 1)]
+        self._bounds = bounds[self._first : self._first + count + 1]
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self.precision = precision
-        self.states = [model.zero_state(rows) for rows in self._rows()]
+        self.states = [model.zero_state(rows.stop - rows.start) for rows in self.rows]
 
-    def _rows(self) -> list[int]:
-        return [b - a for a, b in zip(self._bounds, self._bounds[1:], strict=False)]
+    @property
+    def rows(self) -> list[slice]:
+        """The rows of the batch that each lane takes."""
+        return [slice(a, b) for a, b in zip(self._bounds, self._bounds[1:], strict=False)]
 
     def gradients(self, window: Window, seed: int, step: int) -> tuple[float, list[Tensor]]:
         """Mean loss of a window (nats a symbol) and its gradients, the sum over lanes in order.
@@ -60,7 +81,7 @@ class Lanes:
         """
         weight = 1 / window.inputs.size
         futures = [
-            self._pool.submit(self._lane, lane, window, weight, (seed, step, lane))
+            self._pool.submit(self._lane, lane, window, weight, (seed, step, self._first + lane))
             for lane in range(len(self.states))
         ]
         results = [future.result() for future in futures]
@@ -74,7 +95,7 @@ class Lanes:
     def _lane(
         self, lane: int, window: Window, weight: float, key: tuple[int, int, int]
     ) -> _LaneResult:
-        rows = slice(self._bounds[lane], self._bounds[lane + 1])
+        rows = self.rows[lane]
         inputs = torch.from_numpy(window.inputs[rows]).to(self._device)
         targets = torch.from_numpy(window.targets[rows]).to(self._device)
         resets = torch.from_numpy(window.resets[rows]).to(self._device)

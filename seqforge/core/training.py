@@ -9,22 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from seqforge.core.config import Budget, TrainingConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.lanes import Lanes, choose_lanes
 from seqforge.core.model import CharRNN
+from seqforge.core.probing import seconds_a_window
+from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.schedule import learning_rate, used_share
 from seqforge.core.scoring import bits, score
-from seqforge.core.streams import Streams
+from seqforge.core.streams import Streams, Window
 from seqforge.errors import RunError
 
 _FEWEST_SCORED, _MOST_SCORED = 20_000, 500_000  # at each look; the final score is of all
 _LOOKING = 0.08  # share of a budget of time that looks at held-out data may take
 _SCORING_SPEED = 2.5  # scoring over training, in symbols a second
-_PROBE_WINDOWS = 3
-_PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ class Trainer:
         config: TrainingConfig,
         *,
         mirror: Any = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self.corpus, self.config = model, corpus, config
+        self.model, self.corpus, self.config, self.ranks = model, corpus, config, ranks
         self.budget = Budget.parse(config.budget)
         self.device = next(model.parameters()).device
         self.streams = Streams(
@@ -107,7 +109,9 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        self.lane_count = choose_lanes(config.lanes, config.batch_size, self.device)
+        self.lane_count = ranks.agree(
+            lambda: choose_lanes(config.lanes, config.batch_size, self.device, ranks)
+        )
         self.precision: str | None = None if config.precision == "auto" else config.precision
         self.evaluation_interval: int | None = None
         self.evaluation_symbols = _MOST_SCORED
@@ -118,7 +122,9 @@ class Trainer:
         self.last_valid: float | None = None
         self.unseen_losses: list[float] = []
         self.gradient_norm = 0.0
-        self.lanes = Lanes(model, self.lane_count, config.batch_size, self.precision or "fp32")
+        self.lanes = self._lanes(self.precision or "fp32")
+        self._began = 0.0
+        self._stopping = False
 
     def run(
         self,
@@ -135,29 +141,34 @@ class Trainer:
             should_stop: Asked after every step; True ends the run before its budget.
         """
         self.settle()
-        started, before = time.perf_counter(), self.clock.total
+        self._began = time.perf_counter() - self.clock.total
         running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
         while (share := self._share()) < 1 and not self._out_of_patience():
-            running = self._step(share, running)
-            self.clock.total = before + time.perf_counter() - started
+            running = self._step(share, running, should_stop)
             if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
                 evaluation = self.evaluate()
-                self.clock.total = before + time.perf_counter() - started
+                self.clock.total = self.ranks.agree(self._elapsed)
                 on_evaluation(evaluation)
                 if self._out_of_patience():
                     return True
             # Last: what is saved here must not lie between a step and its evaluation.
             on_step(self._pulse(running))
-            if should_stop():
+            if self._stopping or (self.ranks.world == 1 and should_stop()):
                 return self._share() >= 1
         return True
 
     def use_lanes(self, count: int) -> None:
-        """Split the batch over ``count`` lanes from now on, from a zero state."""
+        """Split the batch over ``count`` lanes a process from now on, from a zero state."""
         self.lanes.close()
         self.lane_count = count
-        precision = self.precision or "fp32"
-        self.lanes = Lanes(self.model, count, self.config.batch_size, precision)
+        self.lanes = self._lanes(self.precision or "fp32")
+
+    def _lanes(self, precision: str) -> Lanes:
+        batch_size = self.config.batch_size
+        return Lanes(self.model, self.lane_count, batch_size, precision, self.ranks)
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._began
 
     def close(self) -> None:
         """End the lanes' threads."""
@@ -167,17 +178,18 @@ class Trainer:
         windows = self.streams.windows_per_epoch
         return used_share(self.budget, self.step, self.clock.total, windows)
 
-    def _step(self, share: float, running: float) -> float:
+    def _step(self, share: float, running: float, should_stop: Callable[[], bool]) -> float:
         began = time.perf_counter()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, share)
         window = self.streams.window(self.step)
-        loss, gradients = self.lanes.gradients(window, self.config.seed, self.step)
+        loss, gradients = self._gradients(window, should_stop)
         if not math.isfinite(loss):
-            raise RunError(
+            diverged = RunError(
                 f"training has diverged at step {self.step:,}: the loss is no longer a number; "
                 "start again with a lower --learning-rate"
             )
+            raise self.ranks.error(diverged)
         for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
             parameter.grad = gradient
         self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
@@ -186,20 +198,28 @@ class Trainer:
         self.unseen_losses.append(loss)
         self.clock.stepping += time.perf_counter() - began
         self.clock.symbols += window.inputs.size
+        if self.ranks.world == 1:
+            self.clock.total = self._elapsed()
         return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
+
+    def _gradients(
+        self, window: Window, should_stop: Callable[[], bool]
+    ) -> tuple[float, list[Tensor]]:
+        """Loss and gradients over all ranks; with them goes what the ranks have to agree on."""
+        loss, gradients = self.lanes.gradients(window, self.config.seed, self.step)
+        if self.ranks.world > 1:
+            seconds = 0.0 if self.ranks.rank else self._elapsed()
+            said = [loss, seconds, float(should_stop())]
+            gradients, (loss, self.clock.total, stopping) = self.ranks.sum(gradients, said)
+            self._stopping = stopping > 0
+        return loss, gradients
 
     def evaluate(self) -> Evaluation:
         """Score the valid part (or a large piece of it) and note whether it is the best yet."""
         valid = None
         if self.corpus.valid.symbols:
             self.model.eval()
-            valid = score(
-                self.model,
-                self.corpus.valid,
-                most=self.evaluation_symbols,
-                precision=self.precision or "fp32",
-                threads=self.lane_count,
-            )
+            valid = self.ranks.agree(self._score)
         seen = self.unseen_losses
         best = valid is None or self.best_bits is None or valid < self.best_bits
         if best:
@@ -218,6 +238,15 @@ class Trainer:
         self.unseen_losses = []
         return found
 
+    def _score(self) -> float:
+        return score(
+            self.model,
+            self.corpus.valid,
+            most=self.evaluation_symbols,
+            precision=self.precision or "fp32",
+            threads=self.lane_count * self.ranks.local_world,  # the others wait meanwhile
+        )
+
     def _out_of_patience(self) -> bool:
         if self.config.patience is None:
             return False
@@ -235,34 +264,30 @@ class Trainer:
         """Decide what is still `auto`, by measurement; what was decided stays."""
         if self.precision is None:
             seconds = {name: self._probe(name) for name in ("fp32", "bf16")}
-            self.precision = min(seconds, key=lambda name: seconds[name])
+            self.precision = self.ranks.agree(lambda: min(seconds, key=lambda name: seconds[name]))
         self.lanes.precision = self.precision
         if self.evaluation_interval is None:
-            self._plan_evaluations()
+            plan = self._planned_evaluations()
+            self.evaluation_interval, self.evaluation_symbols = self.ranks.agree(lambda: plan)
 
-    def _plan_evaluations(self) -> None:
-        """Settle how many steps lie between two looks, and how much a look scores."""
+    def _planned_evaluations(self) -> tuple[int, int]:
+        """How many steps lie between two looks, and how much a look scores."""
+        symbols = self.evaluation_symbols
         if self.budget.seconds is not None:
             window = self._probe(self.precision or "fp32")
             steps = self.budget.seconds / window
             speed = self.config.batch_size * self.config.seq_len / window * _SCORING_SPEED
+            speed *= self.ranks.local_world / self.ranks.world  # one machine scores
             affordable = self.budget.seconds * _LOOKING / self.config.evaluations * speed
-            self.evaluation_symbols = round(min(max(affordable, _FEWEST_SCORED), _MOST_SCORED))
+            symbols = round(min(max(affordable, _FEWEST_SCORED), _MOST_SCORED))
         elif self.budget.epochs is not None:
             steps = self.budget.epochs * self.streams.windows_per_epoch
         else:
             steps = float(self.budget.steps or 1)
-        self.evaluation_interval = max(1, round(steps / self.config.evaluations))
+        return max(1, round(steps / self.config.evaluations)), symbols
 
     def _probe(self, precision: str) -> float:
-        """Seconds a window takes at a precision; weights and carried state stay as they are."""
-        lanes = Lanes(self.model, self.lane_count, self.config.batch_size, precision)
-        window = self.streams.window(0)
-        lanes.gradients(window, 0, 0)  # the first call chooses kernels
-        times: list[float] = []
-        while len(times) < _PROBE_WINDOWS or (sum(times) < _PROBE_SECONDS and len(times) < 20):
-            began = time.perf_counter()
-            lanes.gradients(window, 0, 0)
-            times.append(time.perf_counter() - began)
+        lanes = self._lanes(precision)
+        seconds = seconds_a_window(lanes, self.streams.window(0), self.ranks)
         lanes.close()
-        return sorted(times)[len(times) // 2]
+        return seconds

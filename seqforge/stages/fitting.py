@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
-from types import FrameType
 from typing import Any
 
 import torch
@@ -28,18 +22,17 @@ from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored
 from seqforge.core.files import disk_errors, write_atomically
-from seqforge.core.growing import adopt, shares_of
-from seqforge.core.machine import choose_device, usable_cores
+from seqforge.core.machine import usable_cores
 from seqforge.core.model import CharRNN, model_from_arrays
-from seqforge.core.resume import load_state, save_state
+from seqforge.core.ranks import ALONE, Ranks
+from seqforge.core.resume import Saver
 from seqforge.core.scoring import score
 from seqforge.core.training import Evaluation, Pulse, Trainer
 from seqforge.errors import RunError
 from seqforge.runs import RunFolder
+from seqforge.stages.assisting import Shared, interruptible, make_trainer, score_first
 from seqforge.version import __version__
 from seqforge.watching import Watcher
-
-_SAVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +49,7 @@ class Fitting:
     watcher: Watcher
     start: Arrays | None = None
     """Weights to go on from."""
+    ranks: Ranks = ALONE
 
 
 def fit(task: Fitting) -> dict[str, Any]:
@@ -64,26 +58,29 @@ def fit(task: Fitting) -> dict[str, Any]:
     Raises:
         KeyboardInterrupt: When stopped from outside, everything being saved.
     """
-    torch.set_num_threads(1)  # lanes take the cores; see lanes.py
-    torch.manual_seed(task.config.training.seed)
-    model = CharRNN(len(task.corpus.vocabulary), **task.config.model.model_dump())
-    if task.start is not None:
-        adopt(model, task.start, shares_of(task.corpus.train.tokens, len(task.corpus.vocabulary)))
-    model.to(choose_device(task.config.training.device))
     mirror = None
     if isinstance(task.domain, Mirrored):
         mirror = task.domain.mirror(task.corpus.vocabulary)
-    trainer = Trainer(model, task.corpus, task.config.training, mirror=mirror)
-    if task.run.resume.is_file():
-        load_state(task.run.resume, trainer, task.config, task.corpus_key)
+    shared = Shared(
+        task.config,
+        task.corpus.folder.absolute(),
+        task.corpus_key,
+        mirror,
+        task.run.resume if task.run.resume.is_file() else None,
+        scored_first=task.start is not None,
+    )
+    task.ranks.agree(lambda: shared)
+    trainer = make_trainer(shared, task.ranks, task.corpus, task.start)
+    if shared.resume is not None:
         task.watcher.note(f"going on from step {trainer.step:,}")
     _cut_metrics(task.run, trainer.step)
-    with interruptible() as stop, _Keeper(task, trainer) as keeper:
-        if task.start is not None and trainer.step == 0:
+    with interruptible(task.ranks) as stop, _Keeper(task, trainer) as keeper:
+        if task.start is not None:
             keeper.begin()
         finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
         keeper.save()
         trainer.close()
+        task.ranks.agree(lambda: None)  # everything is written: the other processes may end
     if not finished:
         raise KeyboardInterrupt
     return {
@@ -94,8 +91,9 @@ def fit(task: Fitting) -> dict[str, Any]:
         "symbols_seen": trainer.clock.symbols,
         "precision": trainer.precision,
         "lanes": trainer.lane_count,
+        "ranks": task.ranks.world,
         "device": str(trainer.device),
-        "parameters": model.num_parameters(),
+        "parameters": trainer.model.num_parameters(),
     }
 
 
@@ -104,7 +102,7 @@ class _Keeper:
 
     def __init__(self, task: Fitting, trainer: Trainer) -> None:
         self._task, self._trainer = task, trainer
-        self._saved = time.monotonic()
+        self._saver = Saver(task.run.resume, trainer, task.config, task.corpus_key)
 
     def __enter__(self) -> _Keeper:
         run, step = self._task.run, self._trainer.step
@@ -117,16 +115,13 @@ class _Keeper:
 
     def begin(self) -> None:
         """Keep the model that training starts from: it may be better than what comes of it."""
-        if self._task.corpus.valid.symbols:
-            self._trainer.settle()
-            found = self._trainer.evaluate()
+        if (found := score_first(self._trainer)) is not None:
             self._save_model(found)
             self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
 
     def step(self, pulse: Pulse) -> None:
         self._task.watcher.pulse(pulse)
-        if time.monotonic() - self._saved > _SAVE_SECONDS:
-            self.save()
+        self._saver.save_if_due()
 
     def evaluation(self, evaluation: Evaluation) -> None:
         task = self._task
@@ -142,8 +137,7 @@ class _Keeper:
         self.save()
 
     def save(self) -> None:
-        save_state(self._task.run.resume, self._trainer, self._task.config, self._task.corpus_key)
-        self._saved = time.monotonic()
+        self._saver.save()
 
     def _save_model(self, evaluation: Evaluation) -> None:
         provenance = self._task.provenance.model_copy(
@@ -219,24 +213,3 @@ def read_metrics(run: RunFolder) -> list[dict[str, Any]]:
         except ValueError:
             break
     return lines
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event instead of ending the process; a second Ctrl-C ends it."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread alone
-        return
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {kind: signal.signal(kind, handle) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
