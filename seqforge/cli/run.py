@@ -188,7 +188,10 @@ def _run(
             return
         from seqforge.stages.assisting import assist
 
-        finished = assist(ranks)
+        try:
+            finished = assist(ranks)
+        except KeyboardInterrupt:  # before training began; rank 0 says so
+            finished = False
     if not finished:
         raise typer.Exit(STOPPED)
 
