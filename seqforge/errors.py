@@ -6,7 +6,8 @@ SeqforgeError
 ├── CheckpointError   a model or a resume file that cannot be used
 ├── DomainError       a domain that is missing or cannot be loaded
 ├── RunError          a run folder that cannot be used
-└── Unfinished        not done yet, but it can go on (exit code 3)
+├── Unfinished        not done yet, but it can go on (exit code 3)
+└── SaidElsewhere     another process of the same training says it
 
 Users' mistakes raise one of these; callers' mistakes raise ValueError.
 """
@@ -44,3 +45,11 @@ class Unfinished(SeqforgeError):
     """The work is not finished but what exists is kept and it can go on."""
 
     exit_code = 3
+
+
+class SaidElsewhere(SeqforgeError):
+    """What another process of the same training says; this one ends with the same code."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code

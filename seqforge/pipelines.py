@@ -16,6 +16,7 @@ from seqforge.core.domain import Domain, Searches
 from seqforge.core.files import make_folder, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb, trim_memory
+from seqforge.core.ranks import ALONE, Ranks
 from seqforge.errors import InputError
 from seqforge.orders import Interrupted, Order, asked_recipe, check_inputs, find_folder
 from seqforge.recipes import find_recipe
@@ -33,8 +34,10 @@ from seqforge.watching import Watcher
 _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 
-def run(order: Order, watcher: Watcher) -> RunFolder:
+def run(order: Order, watcher: Watcher, ranks: Ranks = ALONE) -> RunFolder:
     """Do what was asked, in a run folder, going on where it was left.
+
+    Among several processes this is for rank 0; the others call `stages.assisting.assist`.
 
     Raises:
         SeqforgeError: For anything a person can mend.
@@ -49,8 +52,9 @@ def run(order: Order, watcher: Watcher) -> RunFolder:
             if finished and not order.inputs:
                 asked_recipe(order, name, folder)  # refuses other settings; needs no input files
             else:
-                pipeline = Pipeline(order, name, folder, watcher)
+                pipeline = Pipeline(order, name, folder, watcher, ranks)
             if finished:
+                ranks.agree(lambda: None)
                 watcher.note(f"{folder.path}: this run is finished; nothing is left to do")
             else:
                 pipeline.run()
@@ -62,8 +66,11 @@ def run(order: Order, watcher: Watcher) -> RunFolder:
 class Pipeline:
     """The stages of one run; each leaves its result in the run folder."""
 
-    def __init__(self, order: Order, name: str, folder: RunFolder, watcher: Watcher) -> None:
+    def __init__(
+        self, order: Order, name: str, folder: RunFolder, watcher: Watcher, ranks: Ranks = ALONE
+    ) -> None:
         """Settle what to do, and check that it is what the folder was begun with."""
+        self.ranks = ranks
         self.order, self.name, self.folder, self.watcher = order, name, folder, watcher
         self.recipe = asked_recipe(order, name, folder)
         if order.sample_every:
@@ -107,6 +114,8 @@ class Pipeline:
         """All stages, then the page."""
         began = time.monotonic()
         corpus, lines = self._read()
+        if not self.folder.undone(["training"]):
+            self.ranks.agree(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", lambda: self._train(corpus))
         scored = self._stage("scoring", lambda: self._score(corpus))
         sampled: dict[str, Any] = {}
@@ -203,6 +212,7 @@ class Pipeline:
                 self.watcher,
                 self.order.sample_every,
                 self.start.checkpoint.weights if self.start and self.start.checkpoint else None,
+                self.ranks,
             )
         )
 

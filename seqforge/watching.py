@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from seqforge.core.training import Evaluation, Pulse
+    from seqforge.core.looks import Evaluation, Pulse
 
 
 class Watcher(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from seqforge.errors import SeqforgeError
+from seqforge.errors import SaidElsewhere, SeqforgeError
 from seqforge.version import __version__
 
 STOPPED = 130
@@ -26,7 +26,8 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeqforgeError as error:
-            typer.secho(f"error: {error}", fg="red", err=True)
+            if not isinstance(error, SaidElsewhere):
+                typer.secho(f"error: {error}", fg="red", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             typer.secho("stopped", fg="yellow", err=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 from seqforge.core.machine import peak_memory_mb
 
 if TYPE_CHECKING:
-    from seqforge.core.training import Evaluation, Pulse
+    from seqforge.core.looks import Evaluation, Pulse
     from seqforge.watching import Watcher
 
 _PLAIN_SECONDS = 5.0

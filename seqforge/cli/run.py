@@ -24,6 +24,7 @@ from seqforge.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from seqforge.core.ranks import Ranks
     from seqforge.orders import Order
     from seqforge.runs import RunFolder
 
@@ -194,13 +195,31 @@ def _order(
 
 
 def _run(order: Order, quiet: bool, verbose: bool, json_: bool) -> None:
+    from seqforge.core.ranks import joined
+
+    with joined() as ranks:
+        if ranks.rank == 0:
+            _lead(order, ranks, quiet, verbose, json_)
+            return
+        from seqforge.stages.assisting import assist
+
+        try:
+            finished = assist(ranks)
+        except KeyboardInterrupt:  # before training began; rank 0 says so
+            finished = False
+    if not finished:
+        raise typer.Exit(STOPPED)
+
+
+def _lead(order: Order, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -> None:
+    """Do what was asked, and say how it went: what one process alone does, or the first."""
     from seqforge.cli.progress import make_watcher
     from seqforge.orders import Interrupted
     from seqforge.pipelines import run
 
     watcher = make_watcher(quiet, verbose, samples=order.sample_every is not None)
     try:
-        folder = run(order, watcher)
+        folder = run(order, watcher, ranks)
     except Interrupted as stopped:
         watcher.close()
         _say_stopped(order, stopped.folder)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from seqforge.core.config import Split
+from seqforge.core.budget import Split
 from seqforge.core.records import Record
 from seqforge.errors import InputError
 

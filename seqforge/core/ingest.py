@@ -12,7 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.config import DataConfig, Split
+from seqforge.core.budget import Split
+from seqforge.core.config import DataConfig
 from seqforge.core.corpus import PARTS, Corpus, PartWriter
 from seqforge.core.domain import Block, Domain, ReadsBlocks, Record
 from seqforge.core.files import disk_errors, write_atomically

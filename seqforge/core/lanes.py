@@ -21,19 +21,33 @@ from seqforge.core.cells import LayerState
 from seqforge.core.machine import usable_cores
 from seqforge.core.model import CharRNN
 from seqforge.core.networks import Network, State, make_ready
+from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.streams import Window
 from seqforge.core.vocabulary import END
+from seqforge.errors import ConfigError
 
 _WEIGHTS = 2**32 - 1  # stands for the lane in the key of masks that all lanes share
 
 
-def choose_lanes(wanted: int | str, batch_size: int, device: torch.device) -> int:
-    """How many lanes to use: on a CPU a core each, with at least four streams in a lane."""
+def choose_lanes(
+    wanted: int | str, batch_size: int, device: torch.device, ranks: Ranks = ALONE
+) -> int:
+    """How many lanes a process uses: on a CPU a core each, with at least four streams in a lane.
+
+    Raises:
+        ConfigError: If there are more processes than streams.
+    """
+    rows = batch_size // ranks.world
+    if rows < 1:
+        raise ConfigError(
+            f"training.batch_size: {batch_size} streams are too few for {ranks.world} processes; "
+            f"give a --batch-size of {ranks.world} or more"
+        )
     if device.type != "cpu":
         return 1
     if wanted != "auto":
-        return min(int(wanted), batch_size)
-    return max(1, min(usable_cores(), batch_size // 4))
+        return min(int(wanted), rows)
+    return max(1, min(usable_cores() // ranks.local_world, rows // 4))
 
 
 @dataclass(frozen=True)
@@ -63,16 +77,20 @@ _PLAIN = Objective()
 class Lanes:
     """Computes loss and gradients of a window; the state is carried from call to call."""
 
-    def __init__(self, model: CharRNN, count: int, batch_size: int, precision: str) -> None:
+    def __init__(
+        self, model: CharRNN, count: int, batch_size: int, precision: str, ranks: Ranks = ALONE
+    ) -> None:
+        """Take the lanes of this process: of all, as many as any other process has."""
         self._model = model
         self._device = model.output.bias.device
-        self._bounds = [batch_size * lane // count for lane in range(count + 1)]
+        self._first, lanes = ranks.rank * count, ranks.world * count
+        self._rows = [
+            slice(batch_size * lane // lanes, batch_size * (lane + 1) // lanes)
+            for lane in range(self._first, self._first + count)
+        ]
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
         self.precision = precision
-        self.states = [model.zero_state(rows) for rows in self._rows()]
-
-    def _rows(self) -> list[int]:
-        return [b - a for a, b in zip(self._bounds, self._bounds[1:], strict=False)]
+        self.states = [model.zero_state(rows.stop - rows.start) for rows in self._rows]
 
     def gradients(
         self, window: Window, seed: int, step: int, objective: Objective = _PLAIN
@@ -80,13 +98,16 @@ class Lanes:
         """Mean loss of a window (nats a symbol) and its gradients, the sum over lanes in order.
 
         The state after the window replaces the carried one. Masks over values are a function of
-        (seed, step, lane), those over weights of (seed, step). The loss is the plain one whatever
-        the objective; the gradients are the objective's.
+        (seed, step, lane), the lanes of all processes being numbered through, those over weights
+        of (seed, step). The loss is the plain one whatever the objective; the gradients are the
+        objective's. Both are the part of this process: all add up to those of the window.
         """
         noise = _generator((seed, step, _WEIGHTS), self._device)
         network = make_ready(self._model, self.precision, training=True, noise=noise)
         futures = [
-            self._pool.submit(self._lane, network, lane, window, objective, (seed, step, lane))
+            self._pool.submit(
+                self._lane, network, lane, window, objective, (seed, step, self._first + lane)
+            )
             for lane in range(len(self.states))
         ]
         results = [future.result() for future in futures]
@@ -100,7 +121,7 @@ class Lanes:
         self, network: Network, lane: int, window: Window, objective: Objective,
         key: tuple[int, int, int],
     ) -> _LaneResult:  # fmt: skip
-        rows = slice(self._bounds[lane], self._bounds[lane + 1])
+        rows = self._rows[lane]
         inputs, targets, resets = (
             self._moved(array[rows].T) for array in (window.inputs, window.targets, window.resets)
         )
@@ -125,6 +146,23 @@ class Lanes:
         if self._device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
+
+    def carried(self) -> Tensor:
+        """A copy of the state that is carried, (rows of this process, layers, parts, H)."""
+        lanes = [
+            torch.stack([torch.stack(layer, 1) for layer in state], 1) for state in self.states
+        ]
+        return torch.cat(lanes)
+
+    def carry_on(self, carried: Tensor) -> None:
+        """Put the carried state back, from that of all processes: (B, layers, parts, H)."""
+        self.states = [
+            [
+                tuple(part.contiguous() for part in layer.unbind(1))
+                for layer in carried[rows].to(self._device).unbind(1)
+            ]
+            for rows in self._rows
+        ]
 
     def close(self) -> None:
         """End the threads."""

@@ -71,13 +71,12 @@ def precisions(device: torch.device) -> list[str]:
     return ["fp32", "bf16"]
 
 
-def check_precision(wanted: str, device: torch.device) -> None:
-    """Refuse a precision that the device does not have.
+def check_precision(wanted: str, there: Sequence[str], device: torch.device) -> None:
+    """Refuse a precision that is not among those that are there.
 
     Raises:
         ConfigError: Says which are there.
     """
-    there = precisions(device)
     if wanted not in ("auto", *there):
         raise ConfigError(
             f"training.precision: this machine's {device.type} has no {wanted}; "

@@ -11,29 +11,58 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seqforge.core.checkpoint import Arrays, read_arrays, write_arrays
 from seqforge.core.config import RunConfig
-from seqforge.core.training import Clock, Trainer
+from seqforge.core.looks import Clock
+from seqforge.core.training import Trainer
 from seqforge.errors import CheckpointError
 
-FORMAT = 2
+FORMAT = 3
+
+_SAVE_SECONDS = 20.0
 
 _LATER = ("sampling.", "search.")  # settings that training does not depend on
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
+Snapshot = tuple[dict[str, Any], Arrays]
+"""Header and arrays, as `write_arrays` takes them; the weights are called ``model.*``."""
 
-def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> tuple[dict[str, Any], Arrays]:
+
+class Snapshots:
+    """Taken now and then, on all ranks at the same steps."""
+
+    def __init__(self, trainer: Trainer, config: RunConfig, corpus: str) -> None:
+        """Count from where training stands; the arguments are those of `snapshot`."""
+        self._trainer, self._config, self._corpus = trainer, config, corpus
+        self._taken = trainer.clock.total
+
+    @property
+    def due(self) -> bool:
+        """Whether the last one is a while ago, by the clock that all ranks share."""
+        return self._trainer.clock.total - self._taken > _SAVE_SECONDS
+
+    def take(self) -> Snapshot:
+        """Take one."""
+        self._taken = self._trainer.clock.total
+        return snapshot(self._trainer, self._config, self._corpus)
+
+
+def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> Snapshot:
     """Where training stands, copied: later steps leave it alone.
+
+    All ranks call it at the same step; rank 0 gets it, with the carried state of all, and the
+    others get nothing in it.
 
     Args:
         trainer: Between two steps.
         config: What the run was told.
         corpus: Hash of what it trains on.
-
-    Returns:
-        Header and arrays, as `write_arrays` takes them; the weights are called ``model.*``.
     """
+    carried = _carried(trainer)
+    if carried is None:
+        return {}, {}
     header = {
         "resume_format": FORMAT,
         "config": config.model_dump(mode="json"),
@@ -41,7 +70,7 @@ def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> tuple[dict[str
         "step": trainer.step,
         "clock": asdict(trainer.clock),
         "precision": trainer.precision,
-        "lanes": trainer.lane_count,
+        "lanes": trainer.lane_count * trainer.ranks.world,
         "evaluation_interval": trainer.evaluation_interval,
         "evaluation_symbols": trainer.evaluation_symbols,
         "rate_fallen": trainer.rate_fallen,
@@ -50,24 +79,41 @@ def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> tuple[dict[str
         "best_step": trainer.best_step,
         "last_valid": trainer.last_valid,
     }
-    return header, {name: array.copy() for name, array in _arrays(trainer).items()}
+    return header, {name: array.copy() for name, array in _arrays(trainer, carried).items()}
 
 
 def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
-    """Keep where training stands in ``resume.safetensors``, atomically.
+    """Keep where training stands in ``resume.safetensors``, atomically; rank 0 writes it.
 
     Raises:
         RunError: If the disk refuses; the state kept before stays whole.
     """
-    write_arrays(path, *snapshot(trainer, config, corpus))
+    header, arrays = snapshot(trainer, config, corpus)
+    if header:
+        write_arrays(path, header, arrays)
 
 
 def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
-    """Put a trainer where `save_state` found it.
+    """Put a trainer where `save_state` found it; rank 0 reads, all ranks call it.
+
+    Another number of ranks may go on: the streams are dealt out anew.
 
     Raises:
         CheckpointError: If the file is damaged, or belongs to another input or other settings.
     """
+    arrays: Arrays = {}
+
+    def read() -> dict[str, Any]:
+        header, found = _checked(path, config, corpus)
+        arrays.update(found)
+        return header
+
+    header = trainer.ranks.agree(read)
+    _restore_decisions(trainer, header)
+    _restore(trainer, trainer.ranks.spread(arrays))
+
+
+def _checked(path: Path, config: RunConfig, corpus: str) -> tuple[dict[str, Any], Arrays]:
     header, arrays = read_arrays(path)
     if header.get("resume_format") != FORMAT:
         raise CheckpointError(f"{path}: is no training state of this version; choose another --out")
@@ -81,6 +127,10 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
         raise CheckpointError(
             f"{path}: the run was begun on other input; give the same files, or another --out"
         )
+    return header, arrays
+
+
+def _restore_decisions(trainer: Trainer, header: dict[str, Any]) -> None:
     trainer.step = header["step"]
     trainer.clock = Clock(**header["clock"])
     trainer.precision = header["precision"]
@@ -93,21 +143,24 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
     trainer.rate_fallen = header["rate_fallen"]
     trainer.best_bits, trainer.best_step = header["best_bits"], header["best_step"]
     trainer.last_valid = header["last_valid"]
-    trainer.use_lanes(header["lanes"])
-    _restore(trainer, arrays)
+    trainer.use_lanes(max(1, header["lanes"] // trainer.ranks.world))
 
 
-def _arrays(trainer: Trainer) -> Arrays:
+def _carried(trainer: Trainer) -> Tensor | None:
+    """On rank 0 the state that all ranks carry, (B, layers, parts, H); elsewhere nothing."""
+    mine = trainer.lanes.carried().cpu()
+    parts = trainer.ranks.gather(mine.flatten())
+    return torch.cat(parts).view(-1, *mine.shape[1:]) if parts else None
+
+
+def _arrays(trainer: Trainer, carried: Tensor) -> Arrays:
     arrays: Arrays = {f"model.{k}": v for k, v in trainer.model.arrays().items()}
     for number, parameter in enumerate(trainer.model.parameters()):
         moments = trainer.optimizer.state.get(parameter, {})
         for name in _MOMENTS:
             if name in moments:
                 arrays[f"{name}.{number}"] = moments[name].cpu().numpy()
-    for lane, state in enumerate(trainer.lanes.states):
-        for layer, parts in enumerate(state):
-            for number, part in enumerate(parts):
-                arrays[f"state.{lane}.{layer}.{number}"] = part.cpu().numpy()
+    arrays["state"] = carried.numpy()
     if trainer.average is not None:
         for number, value in enumerate(trainer.average.values):
             arrays[f"average.{number}"] = value.cpu().numpy()
@@ -134,14 +187,5 @@ def _restore(trainer: Trainer, arrays: Arrays) -> None:
     if trainer.average is not None:
         for number, value in enumerate(trainer.average.values):
             value.copy_(torch.from_numpy(arrays[f"average.{number}"]))
-    trainer.lanes.states = [
-        [
-            tuple(
-                torch.from_numpy(arrays[f"state.{lane}.{layer}.{number}"].copy()).to(part)
-                for number, part in enumerate(parts)
-            )
-            for layer, parts in enumerate(state)
-        ]
-        for lane, state in enumerate(trainer.lanes.states)
-    ]
+    trainer.lanes.carry_on(torch.from_numpy(arrays["state"].copy()))
     trainer.unseen_losses = arrays["unseen_losses"].tolist()

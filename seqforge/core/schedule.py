@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from seqforge.core.config import Budget, TrainingConfig
+from seqforge.core.budget import Budget
+from seqforge.core.config import TrainingConfig
 
 
 def used_share(budget: Budget, step: int, seconds: float, windows_per_epoch: int) -> float:

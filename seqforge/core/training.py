@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,75 +13,28 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from seqforge.core.averaging import WeightAverage
-from seqforge.core.config import Budget, TrainingConfig
+from seqforge.core.budget import Budget
+from seqforge.core.config import TrainingConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.lanes import Lanes, Objective, choose_lanes
+from seqforge.core.looks import MOST_SCORED, Clock, Evaluation, Pulse, affordable_symbols
 from seqforge.core.model import CharRNN
 from seqforge.core.networks import check_precision, precisions
+from seqforge.core.probing import seconds_a_step
+from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.schedule import learning_rate, used_share
 from seqforge.core.scoring import bits, score
 from seqforge.core.streams import Streams
 from seqforge.errors import RunError
-
-_FEWEST_SCORED, _MOST_SCORED = 20_000, 500_000  # at each look; the final score is of all
-_LOOKING = 0.08  # share of a budget of time that looks at held-out data may take
-_SCORING_SPEED = 2.5  # scoring over training, in symbols a second
-_PROBE_WINDOWS = 3
-_PROBE_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A look at the model while it is trained; a line of ``metrics.jsonl``."""
-
-    step: int
-    elapsed_seconds: float
-    train_bits: float
-    """Mean over the windows since the look before."""
-    valid_bits: float | None
-    learning_rate: float
-    gradient_norm: float
-    symbols_per_second: float
-    best: bool
-    """Whether no look before was better."""
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """Where training stands after a step, for whoever watches."""
-
-    step: int
-    share: float
-    """Share of the budget that is used up, at most 1."""
-    train_bits: float
-    """Running mean."""
-    valid_bits: float | None
-    symbols_per_second: float
-    seconds_left: float
-
-
-@dataclass
-class Clock:
-    """Times that add up over resumes, in seconds, and what `auto` came to."""
-
-    total: float = 0.0
-    """The training loop with its evaluations."""
-    stepping: float = 0.0
-    """Training steps alone."""
-    symbols: int = 0
-    """Symbols trained on in that time."""
-
-    @property
-    def symbols_per_second(self) -> float:
-        """Training symbols over time in training steps."""
-        return self.symbols / self.stepping if self.stepping else 0.0
 
 
 class Trainer:
     """Fits a model to the train part of a corpus.
 
     The caller gives what happens at an evaluation and after a step; the trainer itself writes no
-    file. Its whole state is in the public attributes, which `resume.py` keeps.
+    file. Its whole state is in the public attributes, which `resume.py` keeps. Among several
+    processes each has one, and all take the same steps: what a step depends on is a function of
+    what they share.
     """
 
     def __init__(
@@ -92,8 +44,9 @@ class Trainer:
         config: TrainingConfig,
         *,
         mirror: Any = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self.corpus, self.config = model, corpus, config
+        self.model, self.corpus, self.config, self.ranks = model, corpus, config, ranks
         self.budget = Budget.parse(config.budget)
         self.device = next(model.parameters()).device
         self.streams = Streams(
@@ -114,12 +67,15 @@ class Trainer:
         self.average = None
         if config.averaging:
             self.average = WeightAverage(list(model.parameters()), config.averaging)
-        self.lane_count = choose_lanes(config.lanes, config.batch_size, self.device)
-        check_precision(config.precision, self.device)
+        self.lane_count = ranks.agree(
+            lambda: choose_lanes(config.lanes, config.batch_size, self.device, ranks)
+        )
+        self._precisions = ranks.common(precisions(self.device))
+        ranks.agree(lambda: check_precision(config.precision, self._precisions, self.device))
         self.precision: str | None = None if config.precision == "auto" else config.precision
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.evaluation_interval: int | None = None
-        self.evaluation_symbols = _MOST_SCORED
+        self.evaluation_symbols = MOST_SCORED
         self.rate_fallen = 1.0
         self.clock = Clock()
         self.step = 0
@@ -128,12 +84,15 @@ class Trainer:
         self.last_valid: float | None = None
         self.unseen_losses: list[float] = []
         self.gradient_norm = 0.0
-        self.lanes = Lanes(model, self.lane_count, config.batch_size, self.precision or "fp32")
+        self.lanes = self._lanes(self.precision or "fp32")
+        self._began = 0.0
+        self._should_stop: Callable[[], bool] = lambda: False
+        self._stopping = False
 
     def run(
         self,
-        on_evaluation: Callable[[Evaluation], None],
-        on_step: Callable[[Pulse], None] = lambda pulse: None,
+        on_evaluation: Callable[[Evaluation], object],
+        on_step: Callable[[Pulse], object] = lambda pulse: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Train until the budget is used up; returns whether it is.
@@ -145,29 +104,31 @@ class Trainer:
             should_stop: Asked after every step; True ends the run before its budget.
         """
         self.settle()
-        started, before = time.perf_counter(), self.clock.total
+        self._should_stop = should_stop
+        self._began = time.perf_counter() - self.clock.total
         running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
         while (share := self._share()) < 1 and not self._out_of_patience():
             running = self._step(share, running)
-            self.clock.total = before + time.perf_counter() - started
             if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
                 evaluation = self.evaluate()
-                self.clock.total = before + time.perf_counter() - started
+                self.clock.total = self.ranks.agree(self._elapsed)
                 on_evaluation(evaluation)
                 if self._out_of_patience():
                     return True
             # Last: what is saved here must not lie between a step and its evaluation.
             on_step(self._pulse(running))
-            if should_stop():
+            if self._stopping if self.ranks.world > 1 else should_stop():
                 return self._share() >= 1
         return True
 
     def use_lanes(self, count: int) -> None:
-        """Split the batch over ``count`` lanes from now on, from a zero state."""
+        """Split the batch over ``count`` lanes a process from now on, from a zero state."""
         self.lanes.close()
         self.lane_count = count
-        precision = self.precision or "fp32"
-        self.lanes = Lanes(self.model, count, self.config.batch_size, precision)
+        self.lanes = self._lanes(self.precision or "fp32")
+
+    def _lanes(self, precision: str) -> Lanes:
+        return Lanes(self.model, self.lane_count, self.config.batch_size, precision, self.ranks)
 
     def use_precision(self, precision: str) -> None:
         """Compute in a precision from now on; float16 needs its gradients scaled."""
@@ -178,6 +139,9 @@ class Trainer:
     def close(self) -> None:
         """End the lanes' threads."""
         self.lanes.close()
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._began
 
     def _share(self) -> float:
         return used_share(self.budget, self.step, self.clock.total, self.steps_per_epoch)
@@ -192,11 +156,14 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, share, self.rate_fallen)
         loss, gradients, symbols = self._gradients(share)
+        if self.ranks.world > 1:
+            loss, gradients = self._over_ranks(loss, gradients)
         if not math.isfinite(loss):
-            raise RunError(
+            diverged = RunError(
                 f"training has diverged at step {self.step:,}: the loss is no longer a number; "
                 "start again with a lower --learning-rate"
             )
+            raise self.ranks.error(diverged)
         for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimizer)
@@ -209,10 +176,15 @@ class Trainer:
         self.unseen_losses.append(loss)
         self.clock.stepping += time.perf_counter() - began
         self.clock.symbols += symbols
+        if self.ranks.world == 1:
+            self.clock.total = self._elapsed()
         return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
 
     def _gradients(self, share: float) -> tuple[float, list[Tensor], int]:
-        """Loss, gradients and symbols of a step: the mean over its windows."""
+        """Loss and gradients, the mean over a step's windows, and its symbols.
+
+        Of loss and gradients it is the part of this process, all symbols being counted.
+        """
         config = self.config
         objective = Objective(
             config.label_smoothing,
@@ -235,18 +207,19 @@ class Trainer:
             torch._foreach_div_(total, config.accumulate)
         return sum(losses) / len(losses), total, symbols
 
+    def _over_ranks(self, loss: float, gradients: list[Tensor]) -> tuple[float, list[Tensor]]:
+        """Sums over all processes; with them goes what those have to agree on at each step."""
+        seconds = 0.0 if self.ranks.rank else self._elapsed()
+        said = [loss, seconds, float(self._should_stop())]
+        gradients, (loss, self.clock.total, stopping) = self.ranks.sum(gradients, said)
+        self._stopping = stopping > 0
+        return loss, gradients
+
     def evaluate(self) -> Evaluation:
         """Score the valid part (or a large piece of it) and note whether it is the best yet."""
         valid = None
         if self.corpus.valid.symbols:
-            with self.kept_weights():
-                valid = score(
-                    self.model,
-                    self.corpus.valid,
-                    most=self.evaluation_symbols,
-                    precision=self.precision or "fp32",
-                    threads=self.lane_count,
-                )
+            valid = self.ranks.agree(self._score)
         seen = self.unseen_losses
         best = valid is None or self.best_bits is None or valid < self.best_bits
         if best:
@@ -266,6 +239,16 @@ class Trainer:
         )
         self.unseen_losses = []
         return found
+
+    def _score(self) -> float:
+        with self.kept_weights():
+            return score(
+                self.model,
+                self.corpus.valid,
+                most=self.evaluation_symbols,
+                precision=self.precision or "fp32",
+                threads=self.lane_count * self.ranks.local_world,  # the others wait meanwhile
+            )
 
     def kept_weights(self) -> AbstractContextManager[None]:
         """Inside, the model holds the weights to score and to keep: their average if asked for."""
@@ -287,35 +270,30 @@ class Trainer:
     def settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""
         if self.precision is None:
-            seconds = {name: self._probe(name) for name in precisions(self.device)}
-            self.precision = min(seconds, key=lambda name: seconds[name])
+            seconds = {name: self._probe(name) for name in self._precisions}
+            self.precision = self.ranks.agree(lambda: min(seconds, key=seconds.__getitem__))
         self.use_precision(self.precision)
         if self.evaluation_interval is None:
-            self._plan_evaluations()
+            plan = self._planned_evaluations()
+            self.evaluation_interval, self.evaluation_symbols = self.ranks.agree(lambda: plan)
 
-    def _plan_evaluations(self) -> None:
-        """Settle how many steps lie between two looks, and how much a look scores."""
+    def _planned_evaluations(self) -> tuple[int, int]:
+        """How many steps lie between two looks, and how much a look scores."""
+        config, symbols = self.config, self.evaluation_symbols
         if self.budget.seconds is not None:
-            window = self._probe(self.precision or "fp32")
-            steps = self.budget.seconds / window / self.config.accumulate
-            speed = self.config.batch_size * self.config.seq_len / window * _SCORING_SPEED
-            affordable = self.budget.seconds * _LOOKING / self.config.evaluations * speed
-            self.evaluation_symbols = round(min(max(affordable, _FEWEST_SCORED), _MOST_SCORED))
+            step = self._probe(self.precision or "fp32")
+            steps = self.budget.seconds / step
+            share = self.ranks.local_world / self.ranks.world  # one machine scores
+            symbols = affordable_symbols(config, self.budget.seconds, step, share)
         elif self.budget.epochs is not None:
             steps = self.budget.epochs * self.steps_per_epoch
         else:
             steps = float(self.budget.steps or 1)
-        self.evaluation_interval = max(1, round(steps / self.config.evaluations))
+        return max(1, round(steps / config.evaluations)), symbols
 
     def _probe(self, precision: str) -> float:
-        """Seconds a window takes at a precision; weights and carried state stay as they are."""
-        lanes = Lanes(self.model, self.lane_count, self.config.batch_size, precision)
-        window = self.streams.window(0)
-        lanes.gradients(window, 0, 0)  # the first call chooses kernels
-        times: list[float] = []
-        while len(times) < _PROBE_WINDOWS or (sum(times) < _PROBE_SECONDS and len(times) < 20):
-            began = time.perf_counter()
-            lanes.gradients(window, 0, 0)
-            times.append(time.perf_counter() - began)
+        """Seconds a step takes at a precision; weights and carried state stay as they are."""
+        lanes = self._lanes(precision)
+        seconds = seconds_a_step(lanes, self.streams.window(0), self.config.accumulate, self.ranks)
         lanes.close()
-        return sorted(times)[len(times) // 2]
+        return seconds

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from queue import SimpleQueue
-from types import FrameType
 from typing import Any
 
 import torch
@@ -29,21 +24,21 @@ from seqforge.core.checkpoint import (
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored, Sample
-from seqforge.core.growing import adopt, shares_of
-from seqforge.core.machine import choose_device, usable_cores
+from seqforge.core.looks import Evaluation, Pulse
+from seqforge.core.machine import usable_cores
 from seqforge.core.model import CharRNN, model_from_arrays
-from seqforge.core.resume import load_state, snapshot
+from seqforge.core.ranks import ALONE, Ranks
+from seqforge.core.resume import Snapshot, Snapshots
 from seqforge.core.scoring import score
-from seqforge.core.training import Evaluation, Pulse, Trainer
+from seqforge.core.training import Trainer
 from seqforge.errors import RunError
 from seqforge.reporting.wording import printable
 from seqforge.runs import RunFolder
+from seqforge.stages.assisting import Shared, interruptible, make_trainer, score_first
 from seqforge.stages.logbook import LogBook, Look, gradients, metrics_line, read_metrics
 from seqforge.stages.preview import Cadence, preview
 from seqforge.version import __version__
 from seqforge.watching import Watcher
-
-_SAVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -62,35 +57,33 @@ class Fitting:
     """How often to show a sample: seconds or steps; None: at each evaluation."""
     start: Arrays | None = None
     """Weights to go on from."""
+    ranks: Ranks = ALONE
 
 
 def fit(task: Fitting) -> dict[str, Any]:
     """Train to the end of the budget; the best model on valid is kept.
 
+    Among several processes this is for rank 0; the others call `assist`.
+
     Raises:
         KeyboardInterrupt: When stopped from outside, everything being saved.
     """
-    torch.set_num_threads(1)  # lanes take the cores; see lanes.py
-    torch.manual_seed(task.config.training.seed)
-    model = CharRNN(len(task.corpus.vocabulary), **task.config.model.model_dump())
-    if task.start is not None:
-        adopt(model, task.start, shares_of(task.corpus.train.tokens, len(task.corpus.vocabulary)))
-    model.to(choose_device(task.config.training.device))
-    mirror = None
-    if isinstance(task.domain, Mirrored):
-        mirror = task.domain.mirror(task.corpus.vocabulary)
-    trainer = Trainer(model, task.corpus, task.config.training, mirror=mirror)
-    if task.run.resume.is_file():
-        load_state(task.run.resume, trainer, task.config, task.corpus_key)
+    shared = _shared(task)
+    task.ranks.agree(lambda: shared.model_dump(mode="json"))
+    trainer = make_trainer(shared, task.ranks, task.corpus, task.start)
+    if shared.resume is not None:
         task.watcher.note(f"going on from step {trainer.step:,}")
-    size = Size(model.num_parameters(), task.corpus.train.symbols, task.config.model.dropout)
+    parameters = trainer.model.num_parameters()
+    size = Size(parameters, task.corpus.train.symbols, task.config.model.dropout)
     task.watcher.note(advised := before(size))
-    with interruptible() as stop, _Keeper(task, trainer) as keeper:
-        if task.start is not None and trainer.step == 0:
-            keeper.begin()
-        finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
-        keeper.save()
-        trainer.close()
+    with interruptible(task.ranks) as stop:
+        with _Keeper(task, trainer) as keeper:
+            if shared.scored_first:
+                keeper.begin()
+            finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
+            keeper.save()
+            trainer.close()
+        task.ranks.agree(lambda: None)  # everything is written: the other processes may end
     if not finished:
         raise KeyboardInterrupt
     said = {"before": advised, "verdict": None, "after": None}
@@ -99,6 +92,20 @@ def fit(task: Fitting) -> dict[str, Any]:
         task.watcher.note(verdict.sentence)
         said |= {"verdict": verdict.kind, "after": verdict.sentence}
     return {**_figures(trainer), "advice": said}
+
+
+def _shared(task: Fitting) -> Shared:
+    mirror = None
+    if isinstance(task.domain, Mirrored):
+        mirror = task.domain.mirror(task.corpus.vocabulary)
+    return Shared(
+        config=task.config,
+        corpus=task.corpus.folder.absolute(),
+        corpus_key=task.corpus_key,
+        mirror=None if mirror is None else tuple(mirror.tolist()),
+        resume=task.run.resume if task.run.resume.is_file() else None,
+        scored_first=task.start is not None,
+    )
 
 
 def _figures(trainer: Trainer) -> dict[str, Any]:
@@ -110,6 +117,7 @@ def _figures(trainer: Trainer) -> dict[str, Any]:
         "symbols_seen": trainer.clock.symbols,
         "precision": trainer.precision,
         "lanes": trainer.lane_count,
+        "ranks": trainer.ranks.world,
         "device": str(trainer.device),
         "parameters": trainer.model.num_parameters(),
     }
@@ -125,7 +133,7 @@ class _Keeper:
 
     def __init__(self, task: Fitting, trainer: Trainer) -> None:
         self._task, self._trainer = task, trainer
-        self._saved = time.monotonic()
+        self._snapshots = Snapshots(trainer, task.config, task.corpus_key)
         self._cadence = Cadence(task.sample_every) if task.sample_every else None
         self._drawn: SimpleQueue[tuple[int, str]] = SimpleQueue()
 
@@ -145,9 +153,7 @@ class _Keeper:
 
     def begin(self) -> None:
         """Keep the model that training starts from: it may be better than what comes of it."""
-        if self._task.corpus.valid.symbols:
-            self._trainer.settle()
-            found = self._trainer.evaluate()
+        if (found := score_first(self._trainer)) is not None:
             save_checkpoint(self._task.run.model, self._card(found), self._trainer.model.arrays())
             self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
 
@@ -155,17 +161,18 @@ class _Keeper:
         self._beside.check()
         self._task.watcher.pulse(pulse)
         self._show_drawn()
-        if self._beside.busy:
-            return
-        if time.monotonic() - self._saved > _SAVE_SECONDS:
-            self.save()
-        elif self._cadence and self._cadence.due(pulse.step):
+        busy = self._beside.busy
+        if self._snapshots.due:
+            state = self._snapshots.take()  # busy or not: the other ranks are waiting for it
+            if not busy:
+                self._write(state)
+        elif not busy and self._cadence and self._cadence.due(pulse.step):
             with self._trainer.kept_weights():
                 card, weights = self._card(None), self._trainer.model.arrays()
             self._beside.do(lambda: self._draw(card, weights, pulse.step, shown=True))
 
     def evaluation(self, evaluation: Evaluation) -> None:
-        state, card = self._snapshot(), self._card(evaluation)
+        state, card = self._snapshots.take(), self._card(evaluation)
         with self._trainer.kept_weights():
             weights = self._trainer.model.arrays()
         look = Look(metrics_line(evaluation), weights, gradients(self._trainer))
@@ -181,16 +188,13 @@ class _Keeper:
             self._logbook.board.flush()
 
         self._beside.do(keep)
-        self._saved = time.monotonic()
         self._task.watcher.evaluation(evaluation)
 
     def save(self) -> None:
-        state = self._snapshot()
-        self._beside.do(lambda: write_arrays(self._task.run.resume, *state))
-        self._saved = time.monotonic()
+        self._write(self._snapshots.take())
 
-    def _snapshot(self) -> tuple[dict[str, Any], Arrays]:
-        return snapshot(self._trainer, self._task.config, self._task.corpus_key)
+    def _write(self, state: Snapshot) -> None:
+        self._beside.do(lambda: write_arrays(self._task.run.resume, *state))
 
     def _draw(self, card: ModelCard, weights: Arrays, step: int, shown: bool) -> Sample:
         sample = preview(self._task.domain, card, weights)
@@ -254,24 +258,3 @@ def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
     card = checkpoint.card
     model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
     return model.eval()
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event instead of ending the process; a second Ctrl-C ends it."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread alone
-        return
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {kind: signal.signal(kind, handle) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

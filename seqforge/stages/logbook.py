@@ -9,7 +9,8 @@ from typing import Any
 
 from seqforge.core.checkpoint import Arrays
 from seqforge.core.files import disk_errors, write_atomically
-from seqforge.core.training import Evaluation, Trainer
+from seqforge.core.looks import Evaluation
+from seqforge.core.training import Trainer
 from seqforge.errors import RunError
 from seqforge.runs import RunFolder
 from seqforge.stages.board import Board

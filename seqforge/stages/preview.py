@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from seqforge.core.budget import Budget
 from seqforge.core.checkpoint import Arrays, Checkpoint, ModelCard
-from seqforge.core.config import Budget
 from seqforge.core.domain import Domain, Sample
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.errors import ConfigError

@@ -52,6 +52,7 @@ def summarise(
         "seed": config.training.seed,
         "precision": trained["precision"],
         "lanes": trained["lanes"],
+        "ranks": trained.get("ranks", 1),
         "device": trained["device"],
         "versions": {
             "seqforge": __version__,

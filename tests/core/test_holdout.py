@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.config import Split
+from seqforge.core.budget import Split
 from seqforge.core.domain import Record
 from seqforge.core.holdout import CONTEXT, cut_records
 from seqforge.errors import InputError

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.config import (
-    Budget,
-    DataConfig,
-    ModelConfig,
-    RunConfig,
-    Split,
-    TrainingConfig,
-)
+from seqforge.core.budget import Budget, Split
+from seqforge.core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from seqforge.core.corpus import Part
 from seqforge.core.domain import Record
 from seqforge.core.ingest import ingest
