@@ -50,6 +50,10 @@ class Clock:
     """The training loop with its evaluations."""
     stepping: float = 0.0
     """Training steps alone."""
+    looking: float = 0.0
+    """Looks at the held-out data, and handing on what is to be kept of them."""
+    probing: float = 0.0
+    """Measuring what is `auto`, before the loop and not part of it."""
     symbols: int = 0
     """Symbols trained on in that time."""
 

@@ -103,16 +103,20 @@ class Trainer:
             on_step: Called after every step.
             should_stop: Asked after every step; True ends the run before its budget.
         """
+        began = time.perf_counter()
         self.settle()
+        self.clock.probing += time.perf_counter() - began
         self._should_stop = should_stop
         self._began = time.perf_counter() - self.clock.total
         running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
         while (share := self._share()) < 1 and not self._out_of_patience():
             running = self._step(share, running)
             if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
+                began = time.perf_counter()
                 evaluation = self.evaluate()
                 self.clock.total = self.ranks.agree(self._elapsed)
                 on_evaluation(evaluation)
+                self.clock.looking += time.perf_counter() - began
                 if self._out_of_patience():
                     return True
             # Last: what is saved here must not lie between a step and its evaluation.
@@ -181,10 +185,7 @@ class Trainer:
         return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
 
     def _gradients(self, share: float) -> tuple[float, list[Tensor], int]:
-        """Loss and gradients, the mean over a step's windows, and its symbols.
-
-        Of loss and gradients it is the part of this process, all symbols being counted.
-        """
+        """Loss and gradients (this process's part of a step's mean), and all symbols of the step."""
         config = self.config
         objective = Objective(
             config.label_smoothing,
@@ -261,11 +262,9 @@ class Trainer:
         return self.step - self.best_step >= self.config.patience * interval
 
     def _pulse(self, running: float) -> Pulse:
-        share = min(1.0, self._share())
+        share, speed = min(1.0, self._share()), self.clock.symbols_per_second
         left = self.clock.total * (1 - share) / share if share else float("inf")
-        return Pulse(
-            self.step, share, running, self.last_valid, self.clock.symbols_per_second, left
-        )
+        return Pulse(self.step, share, running, self.last_valid, speed, left)
 
     def settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""

@@ -113,6 +113,10 @@ def _figures(trainer: Trainer) -> dict[str, Any]:
         "steps": trainer.step,
         "best_step": trainer.best_step,
         "seconds": round(trainer.clock.total, 2),
+        "seconds_in": {
+            part: round(getattr(trainer.clock, part), 2)
+            for part in ("stepping", "looking", "probing")
+        },
         "train_symbols_per_second": round(trainer.clock.symbols_per_second, 1),
         "symbols_seen": trainer.clock.symbols,
         "precision": trainer.precision,
