@@ -185,7 +185,7 @@ class Trainer:
         return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
 
     def _gradients(self, share: float) -> tuple[float, list[Tensor], int]:
-        """Loss and gradients (this process's part of a step's mean), and all symbols of the step."""
+        """Loss and gradients (this process's part of the mean), and all symbols of the step."""
         config = self.config
         objective = Objective(
             config.label_smoothing,
