@@ -59,6 +59,7 @@ EVERYTHING = [
         "training.averaging=0.2", "training.schedule=plateau", "training.learning_rate=0.02",
         "training.accumulate=2", "training.label_smoothing=0.1", "training.own_inputs=0.3",
         "model.variational=true", "model.weight_drop=0.2", "model.embedding_dropout=0.1",
+        "training.evaluations=50",
     ) for word in ("--set", setting)
 ]  # fmt: skip
 
