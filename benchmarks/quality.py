@@ -1,7 +1,7 @@
 """Held-out loss against wall-clock: seqforge beside a small transformer, on five kinds of data.
 
     python benchmarks/quality.py --data FOLDER --out benchmarks/quality.json
-    python benchmarks/quality.py --shakespeare plays.txt --runs default gru --plot curve.png
+    python benchmarks/quality.py --shakespeare plays.txt --runs default lstm --plot curve.png
 
 The transformer has nanoGPT's published settings for a CPU and the number of threads that makes it
 fastest. The time of its 2,000 steps, looks at held-out data not counted, is the budget of every
@@ -45,15 +45,15 @@ from datasets import DATASETS, Dataset, found_inputs, read_data
 from held_out import cold_windows, sliding_windows, some, window_nats
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.corpus import PARTS, Corpus, Part
-from seqforge.stages.fitting import torch_model
+from seqforge.stages.kept import torch_model
 from transformer import STEPS, Transformer, TransformerTrainer
 
 RUNS: dict[str, tuple[str, ...]] = {
     "default": (),
-    "gru": ("--cell", "gru"),
+    "lstm": ("--cell", "lstm"),
     "2 layers": ("--num-layers", "2", "--hidden-size", "256"),
-    "wide": ("--num-layers", "1", "--hidden-size", "384"),
-    "dropout": ("--num-layers", "2", "--hidden-size", "256", "--dropout", "0.2"),
+    "narrow": ("--num-layers", "1", "--hidden-size", "256"),
+    "no dropout": ("--dropout", "0"),
 }
 """seqforge's runs: the recipe as it is, and what one might change."""
 

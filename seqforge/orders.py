@@ -17,6 +17,7 @@ from seqforge.watching import Watcher
 # A stage that is not done yet may still be told otherwise.
 _SETTINGS = {"sampling": "sampling.", "searching": "search."}
 _OPTIONS = "domain_options."
+_NAMED = 3  # files that differ, in a message
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,25 @@ def asked_recipe(order: Order, name: str, folder: RunFolder) -> Recipe:
     return changed
 
 
-def check_inputs(folder: RunFolder, digests: Sequence[str]) -> None:
+def check_inputs(folder: RunFolder, files: Sequence[Path], digests: Sequence[str]) -> None:
     """See that a run goes on with the files it was begun with.
 
     Raises:
-        RunError: If a file has changed, or others were given.
+        RunError: If a file has changed, or others were given; says which.
     """
-    if list(folder.made().get("sha256", {}).values()) != list(digests):
-        raise RunError(
-            f"{folder.path}: this run was begun on other input; give the same files "
-            "unchanged, or another --out"
-        )
+    begun: dict[str, str] = folder.made().get("sha256", {})
+    if list(begun.values()) == list(digests):
+        return
+    now = dict(zip(map(str, files), digests, strict=True))
+    differ = [f"{path} has changed" for path in now if begun.get(path, now[path]) != now[path]]
+    differ += [f"{path} is new" for path in now if path not in begun]
+    differ += [f"{path} is missing" for path in begun if path not in now]
+    more = f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
+    said = "; ".join(differ[:_NAMED]) + more or "the files are in another order"
+    raise RunError(
+        f"{folder.path}: this run was begun on other input ({said}); give the same files "
+        "unchanged, or another --out"
+    )
 
 
 def _check_pipeline(folder: RunFolder, name: str) -> None:

@@ -93,7 +93,7 @@ class Pipeline:
             if not path.is_file():
                 raise InputError(f"{path}: there is no such file to search in")
         if folder.worked:
-            check_inputs(folder, self.inputs.digests)
+            check_inputs(folder, self.inputs.files, self.inputs.digests)
         if not folder.finished():
             self._begin()
 
@@ -217,7 +217,7 @@ class Pipeline:
         )
 
     def _score(self, corpus: Corpus) -> dict[str, Any]:
-        from seqforge.stages.fitting import final_bits
+        from seqforge.stages.kept import final_bits
 
         found = final_bits(self.folder, corpus, self.watcher)
         trim_memory()

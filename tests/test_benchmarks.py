@@ -35,7 +35,7 @@ COMMANDS = {
         "--loop-threads", 1, "--budgets", "60steps", "--train-options", " ".join(TINY),
     ],
     "quality": [
-        "quality.py", "--shakespeare", "text.txt", "--data", "nowhere", "--runs", "gru",
+        "quality.py", "--shakespeare", "text.txt", "--data", "nowhere", "--runs", "lstm",
         "--steps", 4, "--threads", 1, "--budget", "20steps", "--set", "model.hidden_size=8",
         "training.lanes=1", "training.precision=fp32",
     ],
@@ -107,7 +107,7 @@ def test_quality_compares_with_a_transformer(measured):
     _, said, found = measured("quality")
     theirs, ours = found["rows"]
     assert theirs["contender"] == "transformer"
-    assert ours["contender"] == "seqforge gru"
+    assert ours["contender"] == "seqforge lstm"
     for row in (theirs, ours):
         assert row["scored"] == len(TEXT) // 10 + 1  # and the end
         assert 0 < row["carried"] < 5

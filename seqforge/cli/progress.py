@@ -73,7 +73,7 @@ class _Shown:
             )
 
     def sample(self, step: int, text: str) -> None:
-        lines = _excerpt(text, self._console.width - 4)
+        lines = _excerpt(text, max(8, self._console.width - 4))
         if self._bar is not None:
             self._bar.under = Text("\n".join(["", f"after step {step:,}:", *lines]), style="dim")
         elif self._samples and not self._console.is_terminal:
@@ -98,7 +98,7 @@ class _Shown:
         if self._bar is None:
             self._bar = _Bar(
                 BarColumn(bar_width=12),
-                TextColumn("{task.percentage:>3.0f}% {task.description}"),
+                TextColumn("{task.percentage:>3.0f}% {task.description}", markup=False),
                 console=self._console,
                 transient=True,
             )

@@ -44,6 +44,7 @@ class Size:
     symbols: int
     """Training symbols."""
     dropout: float = 0.0
+    """The largest share of anything that is dropped or put in while training alone."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Budget:
             ValueError: If the text is none of these or not above zero.
         """
         match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(s|m|h|steps?|epochs?)", text.strip().lower())
-        if match is None or float(match[1]) <= 0:
+        if match is None or not 0 < float(match[1]) < 1e15:
             raise ValueError(f"a budget is 90s, 10m, 2h, 20000steps or 3epochs, not {text!r}")
         amount, unit = float(match[1]), match[2]
         if unit in _UNITS:

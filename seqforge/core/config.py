@@ -89,7 +89,7 @@ class TrainingConfig(BaseModel):
     """Streams read side by side."""
     seq_len: PositiveInt = 128
     """Truncated-BPTT window, in symbols."""
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4e-3
     """Highest rate; warm-up leads to it and a cosine leads down from it."""
     warmup: Fraction = 0.02
     """Share of the budget in which the learning rate rises."""
@@ -100,17 +100,17 @@ class TrainingConfig(BaseModel):
     """Learning rate at the end of the cosine, and the least of plateau: a share of the highest."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """What the learning rate is multiplied by at an evaluation that is no better."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     averaging: Fraction = 0.0
     """Share of the steps so far over which weights are averaged for scoring and keeping."""
-    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Longest gradient, as a Euclidean norm over all weights."""
     reset_probability: Fraction = 0.02
     """Chance a window that a stream's carried state is zeroed."""
     evaluations: PositiveInt = 25
     """How often the budget is interrupted to score held-out data."""
     accumulate: PositiveInt = 1
-    """Windows whose gradients are summed for one step of the optimiser."""
+    """Windows whose mean gradient makes one step of the optimiser."""
     label_smoothing: Fraction = 0.0
     """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
     own_inputs: Fraction = 0.0

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from seqforge.core.checkpoint import Arrays
 from seqforge.core.corpus import Tokens
 from seqforge.core.model import CharRNN
+from seqforge.core.paging import in_blocks
 
-_BLOCK = 1 << 22
 _WIDENED = ("embedding.weight", "output.weight", "output.bias")
 _BIAS = "output.bias"
 
@@ -52,7 +52,7 @@ def adopt(model: CharRNN, weights: Arrays, shares: NDArray[np.float64]) -> None:
 def shares_of(tokens: Tokens, size: int) -> NDArray[np.float64]:
     """How often each id occurs (V,): shares that add up to one, none of them 0 (Laplace)."""
     counts = np.ones(size, np.int64)
-    for start in range(0, len(tokens), _BLOCK):
-        counts += np.bincount(tokens[start : start + _BLOCK], minlength=size)
+    for block in in_blocks(tokens):
+        counts += np.bincount(block, minlength=size)
     shares: NDArray[np.float64] = counts / counts.sum()
     return shares

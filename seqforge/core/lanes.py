@@ -103,7 +103,9 @@ class Lanes:
         objective's. Both are the part of this process: all add up to those of the window.
         """
         noise = _generator((seed, step, _WEIGHTS), self._device)
-        network = make_ready(self._model, self.precision, training=True, noise=noise)
+        network = make_ready(
+            self._model, self.precision, training=True, noise=noise, symbols=window.inputs.size
+        )
         futures = [
             self._pool.submit(
                 self._lane, network, lane, window, objective, (seed, step, self._first + lane)
@@ -181,6 +183,7 @@ def _own_inputs(
     with torch.no_grad():
         logits, _ = network.run(ids, state)
         chances = torch.softmax(logits[:-1] / objective.own_temperature, 2).flatten(0, 1)
+        chances.nan_to_num_(1.0)  # of a training that has diverged; its loss says so
         drawn = torch.multinomial(chances, 1, generator=noise).view_as(ids[1:])
         chosen = torch.rand(drawn.shape, generator=noise, device=ids.device) < objective.own_inputs
         chosen &= (drawn != END) & (ids[1:] != END)

@@ -42,6 +42,11 @@ class Pulse:
     seconds_left: float
 
 
+def perplexity(bits: float | None) -> float | None:
+    """Two to the bits a symbol; None where it is no number worth writing."""
+    return None if bits is None or not bits < 1000 else round(2.0**bits, 4)
+
+
 @dataclass
 class Clock:
     """Times that add up over resumes, in seconds, and what `auto` came to."""
@@ -63,17 +68,14 @@ class Clock:
         return self.symbols / self.stepping if self.stepping else 0.0
 
 
-def affordable_symbols(
-    config: TrainingConfig, seconds: float, seconds_a_step: float, machines: float = 1.0
-) -> int:
+def affordable_symbols(config: TrainingConfig, steps: float, machines: float = 1.0) -> int:
     """Held-out symbols to score at a look, so that looks take a small share of the time.
 
     Args:
         config: How much a step reads, and how many looks there are.
-        seconds: The budget.
-        seconds_a_step: What a training step takes.
+        steps: Of the whole budget.
         machines: Share of the machines that train which scores.
     """
-    speed = config.batch_size * config.seq_len * config.accumulate / seconds_a_step
-    affordable = seconds * _LOOKING / config.evaluations * speed * _SCORING_SPEED * machines
+    trained = steps * config.batch_size * config.seq_len * config.accumulate
+    affordable = trained * _LOOKING / config.evaluations * _SCORING_SPEED * machines
     return round(min(max(affordable, _FEWEST_SCORED), MOST_SCORED))

@@ -96,8 +96,8 @@ class CharRNN(nn.Module):
             return embedding, list(recurrent)
         rows = (len(embedding), 1)
         return (
-            embedding * _mask(embedding, rows, self.embedding_dropout, noise),
-            [w * _mask(w, tuple(w.shape), self.weight_drop, noise) for w in recurrent],
+            _dropped(embedding, rows, self.embedding_dropout, noise),
+            [_dropped(w, tuple(w.shape), self.weight_drop, noise) for w in recurrent],
         )
 
     def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
@@ -105,7 +105,7 @@ class CharRNN(nn.Module):
         if noise is None or self.dropout == 0:
             return x
         shape = (1, *x.shape[1:]) if self.variational else tuple(x.shape)
-        return x * _mask(x, shape, self.dropout, noise)
+        return _dropped(x, shape, self.dropout, noise)
 
     def num_parameters(self) -> int:
         """Number of weights; shared ones count once."""
@@ -119,12 +119,12 @@ class CharRNN(nn.Module):
         }
 
 
-def _mask(like: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Generator) -> Tensor:
-    """Zeros at the rate, and what brings the mean back to one elsewhere."""
+def _dropped(x: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Generator) -> Tensor:
+    """``x`` with a share of a mask of this shape at zero, and the mean kept elsewhere."""
     if rate == 0:
-        return like.new_ones(())
-    kept = torch.empty(shape, dtype=like.dtype, device=like.device)
-    return kept.bernoulli_(1 - rate, generator=noise).div_(1 - rate)
+        return x
+    kept = torch.empty(shape, dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - rate, generator=noise).div_(1 - rate)
 
 
 def model_from_arrays(

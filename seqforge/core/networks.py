@@ -46,6 +46,7 @@ def make_ready(
     training: bool = False,
     whole_graph: bool = False,
     noise: torch.Generator | None = None,
+    symbols: int | None = None,
 ) -> Network:
     """The network for the device that the model lies on.
 
@@ -56,10 +57,13 @@ def make_ready(
         whole_graph: Whether gradients are to go through to the parameters at once; else they are
             worked out for the ``leaves``, lane by lane, and then taken on together.
         noise: Where masks over weights are drawn from.
+        symbols: How many will be read with it, if that is known.
     """
-    if model.output.bias.device.type == "cpu":
-        return CompiledNetwork(model, precision == "bf16", training, whole_graph, noise)
-    return TorchNetwork(model, precision, noise)
+    if model.output.bias.device.type != "cpu":
+        return TorchNetwork(model, precision, noise)
+    # A table of more rows than will be looked up costs more than it saves.
+    table = symbols is None or model.embedding.num_embeddings <= symbols
+    return CompiledNetwork(model, precision == "bf16", training, whole_graph, noise, table)
 
 
 def precisions(device: torch.device) -> list[str]:
@@ -94,39 +98,61 @@ class CompiledNetwork:
         training: bool,
         whole_graph: bool,
         noise: torch.Generator | None,
+        table: bool = True,
     ) -> None:
-        self._model = model
+        self._model, self._kind = model, torch.bfloat16 if bf16 else torch.float32
         self._parameters = list(model.parameters())
         embedding, recurrent = model.dropped_weights(noise)
+        first = embedding if table else None
         with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             made = [
-                layer_weights(model.cell, layer, w_hh, None if n else embedding)
+                layer_weights(model.cell, layer, w_hh, None if n else first)
                 for n, (layer, w_hh) in enumerate(
                     zip(model.recurrent_layers(), recurrent, strict=True)
                 )
             ]
         self._made = [tensor for weights in made for tensor in weights.tensors()]
-        self._layers = made if whole_graph else [weights.leaves() for weights in made]
+        cut = training and not whole_graph
+        self._layers = [weights.leaves() for weights in made] if cut else made
         self._packed = [pack_weights(model.cell, w, bf16, training) for w in self._layers]
-        self._head = [model.output.weight, model.output.bias]
-        self.leaves = [t for weights in self._layers for t in weights.tensors()] + self._head
+        self._ends = [model.output.weight, model.output.bias]
+        if not table:
+            self._made.append(embedding)
+            self._ends.insert(0, embedding.detach().requires_grad_() if cut else embedding)
+        self.leaves = [t for weights in self._layers for t in weights.tensors()] + self._ends
 
     def run(
         self, ids: Tensor, state: State, noise: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        """Symbols (T, B) to logits (T, B, V), float32, and the state after them."""
-        x, after = ids, []
+        """Symbols (T, B) to logits (T, B, V), float32, and the state after them.
+
+        Raises:
+            IndexError: If there is no such symbol.
+        """
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(self._ends[-1]):
+            raise IndexError(f"symbol {int(ids.max())} of {len(self._ends[-1])}")
+        x, after = self._inputs(ids), []
         for weights, packed, before in zip(self._layers, self._packed, state, strict=True):
             x, layer_state = run_window(x, weights, packed, before)
             x = self._model.drop(x, noise)
             after.append(layer_state)
-        weight, bias = self._head
+        weight, bias = self._ends[-2:]
         top = x[..., : self._model.hidden_size]
-        return linear(top, weight.to(x.dtype)).float() + bias, after
+        if top.dtype == torch.float32:
+            return linear(top, weight, bias), after
+        return linear(top, weight.to(top.dtype)).float() + bias, after
+
+    def _inputs(self, ids: Tensor) -> Tensor:
+        """What the first layer reads: symbols for its table, or their embeddings (T, B, E)."""
+        if self._layers[0].w_in is None:
+            return ids
+        x = torch.nn.functional.embedding(ids, self._ends[0])
+        width = self._layers[0].w_in.shape[1] - x.shape[2]
+        return torch.nn.functional.pad(x, (0, width)).to(self._kind).contiguous()
 
     def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:
         """Gradients of the leaves to gradients of the model's parameters, in their order."""
-        outputs = [*self._made, *self._head]
+        outputs = [*self._made, self._model.output.weight, self._model.output.bias]
         return list(torch.autograd.grad(outputs, self._parameters, list(gradients)))
 
 

@@ -19,7 +19,7 @@ from seqforge.core.looks import Clock
 from seqforge.core.training import Trainer
 from seqforge.errors import CheckpointError
 
-FORMAT = 3
+FORMAT = 4
 
 _SAVE_SECONDS = 20.0
 
@@ -70,6 +70,7 @@ def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> Snapshot:
         "step": trainer.step,
         "clock": asdict(trainer.clock),
         "precision": trainer.precision,
+        "device": trainer.device.type,
         "lanes": trainer.lane_count * trainer.ranks.world,
         "evaluation_interval": trainer.evaluation_interval,
         "evaluation_symbols": trainer.evaluation_symbols,
@@ -133,9 +134,10 @@ def _checked(path: Path, config: RunConfig, corpus: str) -> tuple[dict[str, Any]
 def _restore_decisions(trainer: Trainer, header: dict[str, Any]) -> None:
     trainer.step = header["step"]
     trainer.clock = Clock(**header["clock"])
-    trainer.precision = header["precision"]
-    if trainer.precision is not None:
-        trainer.use_precision(trainer.precision)
+    settled = header["precision"]
+    if settled is not None:
+        trainer.ranks.agree(lambda: _check_precision(settled, trainer))
+        trainer.use_precision(settled)
     if header["loss_scale"]:
         trainer.scaler.load_state_dict(header["loss_scale"])
     trainer.evaluation_interval = header["evaluation_interval"]
@@ -143,7 +145,16 @@ def _restore_decisions(trainer: Trainer, header: dict[str, Any]) -> None:
     trainer.rate_fallen = header["rate_fallen"]
     trainer.best_bits, trainer.best_step = header["best_bits"], header["best_step"]
     trainer.last_valid = header["last_valid"]
-    trainer.use_lanes(max(1, header["lanes"] // trainer.ranks.world))
+    if trainer.device.type == "cpu" and header["device"] == "cpu":
+        trainer.use_lanes(max(1, header["lanes"] // trainer.ranks.world))
+
+
+def _check_precision(settled: str, trainer: Trainer) -> None:
+    if settled not in trainer.precisions:
+        raise CheckpointError(
+            f"the run was begun in {settled}, which this machine's {trainer.device.type} does not "
+            "have; go on where it was begun, or start from its model with --init in another --out"
+        )
 
 
 def _carried(trainer: Trainer) -> Tensor | None:
@@ -160,6 +171,7 @@ def _arrays(trainer: Trainer, carried: Tensor) -> Arrays:
         for name in _MOMENTS:
             if name in moments:
                 arrays[f"{name}.{number}"] = moments[name].cpu().numpy()
+                arrays[f"steps.{number}"] = np.array(float(moments["step"]))
     arrays["state"] = carried.numpy()
     if trainer.average is not None:
         for number, value in enumerate(trainer.average.values):
@@ -182,7 +194,7 @@ def _restore(trainer: Trainer, arrays: Arrays) -> None:
                 name: torch.from_numpy(arrays[f"{name}.{number}"].copy()).to(parameter)
                 for name in _MOMENTS
             }
-            step = torch.tensor(float(trainer.step), device=parameter.device)
+            step = torch.tensor(arrays[f"steps.{number}"].item(), device=parameter.device)
             trainer.optimizer.state[parameter] = {"step": step, **moments}
     if trainer.average is not None:
         for number, value in enumerate(trainer.average.values):

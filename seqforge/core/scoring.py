@@ -19,6 +19,7 @@ from seqforge.core.corpus import Part, Segment, Tokens
 from seqforge.core.holdout import CONTEXT
 from seqforge.core.model import CharRNN
 from seqforge.core.networks import Network, make_ready
+from seqforge.core.paging import give_back
 
 _CHUNK = 8192
 _WINDOW = 256
@@ -77,6 +78,7 @@ def symbol_losses(
 
     with ThreadPoolExecutor(threads) as pool:
         for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
+            give_back(part.tokens)
             progress(sum(len(losses) for losses in found))
             yield from zip(batch, found, strict=True)
 

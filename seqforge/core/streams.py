@@ -99,16 +99,25 @@ class Streams:
         if number == 0:
             resets[:] = True
         else:
-            draw = np.random.Generator(np.random.Philox(key=[self._seed, step]))
+            draw = np.random.Generator(
+                np.random.Philox(key=np.array([self._seed, step], np.uint64))
+            )
             resets |= draw.random(len(resets)) < self._reset_probability
         if self._long_records:
             inputs = inputs.copy()
             inputs[resets, 0] = END
         return Window(inputs, targets, resets)
 
+    def _draw(self, what: int) -> np.random.Generator:
+        # An array: of a list with such large numbers numpy makes floats, and rounds them.
+        key = np.array([self._seed, what], np.uint64)
+        return np.random.Generator(np.random.Philox(key=key))
+
     def _firsts(self, reading: _Reading, epoch: int) -> NDArray[np.int64]:
         """Where each row of a reading begins in this epoch."""
-        draw = np.random.Generator(np.random.Philox(key=[self._seed, 2**63 + epoch]))
+        draw = np.random.Generator(
+            np.random.Philox(key=np.array([self._seed, 2**63 + epoch], np.uint64))
+        )
         shift = int(draw.integers(self._shift + 1))
         firsts = shift + np.arange(self._rows) * self._length
         if self._long_records:

@@ -17,15 +17,15 @@ from seqforge.core.budget import Budget
 from seqforge.core.config import TrainingConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.lanes import Lanes, Objective, choose_lanes
-from seqforge.core.looks import MOST_SCORED, Clock, Evaluation, Pulse, affordable_symbols
+from seqforge.core.looks import MOST_SCORED, Clock, Evaluation, Pulse
 from seqforge.core.model import CharRNN
 from seqforge.core.networks import check_precision, precisions
-from seqforge.core.probing import seconds_a_step
 from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.schedule import learning_rate, used_share
 from seqforge.core.scoring import bits, score
+from seqforge.core.settling import settle
 from seqforge.core.streams import Streams
-from seqforge.errors import RunError
+from seqforge.errors import RunError, SeqforgeError
 
 
 class Trainer:
@@ -70,8 +70,8 @@ class Trainer:
         self.lane_count = ranks.agree(
             lambda: choose_lanes(config.lanes, config.batch_size, self.device, ranks)
         )
-        self._precisions = ranks.common(precisions(self.device))
-        ranks.agree(lambda: check_precision(config.precision, self._precisions, self.device))
+        self.precisions = ranks.common(precisions(self.device))
+        ranks.agree(lambda: check_precision(config.precision, self.precisions, self.device))
         self.precision: str | None = None if config.precision == "auto" else config.precision
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.evaluation_interval: int | None = None
@@ -84,7 +84,7 @@ class Trainer:
         self.last_valid: float | None = None
         self.unseen_losses: list[float] = []
         self.gradient_norm = 0.0
-        self.lanes = self._lanes(self.precision or "fp32")
+        self.lanes = self.make_lanes(self.precision or "fp32")
         self._began = 0.0
         self._should_stop: Callable[[], bool] = lambda: False
         self._stopping = False
@@ -103,9 +103,7 @@ class Trainer:
             on_step: Called after every step.
             should_stop: Asked after every step; True ends the run before its budget.
         """
-        began = time.perf_counter()
         self.settle()
-        self.clock.probing += time.perf_counter() - began
         self._should_stop = should_stop
         self._began = time.perf_counter() - self.clock.total
         running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
@@ -129,16 +127,19 @@ class Trainer:
         """Split the batch over ``count`` lanes a process from now on, from a zero state."""
         self.lanes.close()
         self.lane_count = count
-        self.lanes = self._lanes(self.precision or "fp32")
+        self.lanes = self.make_lanes(self.precision or "fp32")
 
-    def _lanes(self, precision: str) -> Lanes:
+    def make_lanes(self, precision: str) -> Lanes:
+        """Lanes of this process, from a zero state."""
         return Lanes(self.model, self.lane_count, self.config.batch_size, precision, self.ranks)
 
     def use_precision(self, precision: str) -> None:
         """Compute in a precision from now on; float16 needs its gradients scaled."""
         self.precision = self.lanes.precision = precision
-        if self.scaler.is_enabled() != (precision == "fp16"):
-            self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+        # Autocast runs cuDNN's recurrent layers in float16, whatever half precision was asked for.
+        half = precision == "fp16" or (precision == "bf16" and self.device.type == "cuda")
+        if self.scaler.is_enabled() != half:
+            self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
 
     def close(self) -> None:
         """End the lanes' threads."""
@@ -163,15 +164,13 @@ class Trainer:
         if self.ranks.world > 1:
             loss, gradients = self._over_ranks(loss, gradients)
         if not math.isfinite(loss):
-            diverged = RunError(
-                f"training has diverged at step {self.step:,}: the loss is no longer a number; "
-                "start again with a lower --learning-rate"
-            )
-            raise self.ranks.error(diverged)
+            raise self._diverged()
         for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # fused steps read numbers as they lie
         self.scaler.unscale_(self.optimizer)
         self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
+        if not math.isfinite(self.gradient_norm) and not self.scaler.is_enabled():
+            raise self._diverged()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
@@ -183,6 +182,13 @@ class Trainer:
         if self.ranks.world == 1:
             self.clock.total = self._elapsed()
         return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
+
+    def _diverged(self) -> SeqforgeError:
+        diverged = RunError(
+            f"training has diverged at step {self.step:,}: loss or gradient is no longer a number; "
+            "start again with a lower --learning-rate"
+        )
+        return self.ranks.error(diverged)
 
     def _gradients(self, share: float) -> tuple[float, list[Tensor], int]:
         """Loss and gradients (this process's part of the mean), and all symbols of the step."""
@@ -222,7 +228,9 @@ class Trainer:
         if self.corpus.valid.symbols:
             valid = self.ranks.agree(self._score)
         seen = self.unseen_losses
-        best = valid is None or self.best_bits is None or valid < self.best_bits
+        best = valid is None or (
+            math.isfinite(valid) and (self.best_bits is None or valid < self.best_bits)
+        )
         if best:
             self.best_bits, self.best_step = valid, self.step
         elif self.config.schedule == "plateau":
@@ -242,13 +250,16 @@ class Trainer:
         return found
 
     def _score(self) -> float:
+        # The other processes wait meanwhile and leave their cores; a GPU takes a batch at a time.
+        others = self.ranks.local_world if self.device.type == "cpu" else 1
         with self.kept_weights():
             return score(
                 self.model,
                 self.corpus.valid,
                 most=self.evaluation_symbols,
                 precision=self.precision or "fp32",
-                threads=self.lane_count * self.ranks.local_world,  # the others wait meanwhile
+                threads=self.lane_count
+                * (self.ranks.local_world if self.device.type == "cpu" else 1),
             )
 
     def kept_weights(self) -> AbstractContextManager[None]:
@@ -268,31 +279,4 @@ class Trainer:
 
     def settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""
-        if self.precision is None:
-            seconds = {name: self._probe(name) for name in self._precisions}
-            self.precision = self.ranks.agree(lambda: min(seconds, key=seconds.__getitem__))
-        self.use_precision(self.precision)
-        if self.evaluation_interval is None:
-            plan = self._planned_evaluations()
-            self.evaluation_interval, self.evaluation_symbols = self.ranks.agree(lambda: plan)
-
-    def _planned_evaluations(self) -> tuple[int, int]:
-        """How many steps lie between two looks, and how much a look scores."""
-        config, symbols = self.config, self.evaluation_symbols
-        if self.budget.seconds is not None:
-            step = self._probe(self.precision or "fp32")
-            steps = self.budget.seconds / step
-            share = self.ranks.local_world / self.ranks.world  # one machine scores
-            symbols = affordable_symbols(config, self.budget.seconds, step, share)
-        elif self.budget.epochs is not None:
-            steps = self.budget.epochs * self.steps_per_epoch
-        else:
-            steps = float(self.budget.steps or 1)
-        return max(1, round(steps / config.evaluations)), symbols
-
-    def _probe(self, precision: str) -> float:
-        """Seconds a step takes at a precision; weights and carried state stay as they are."""
-        lanes = self._lanes(precision)
-        seconds = seconds_a_step(lanes, self.streams.window(0), self.config.accumulate, self.ranks)
-        lanes.close()
-        return seconds
+        settle(self)

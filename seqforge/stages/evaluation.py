@@ -10,10 +10,10 @@ from typing import Any
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.config import DataConfig
 from seqforge.core.ingest import ingest
-from seqforge.core.machine import usable_cores
+from seqforge.core.looks import perplexity
 from seqforge.core.scoring import score
 from seqforge.stages.baselines import baselines
-from seqforge.stages.fitting import torch_model
+from seqforge.stages.kept import scoring_threads, torch_model
 from seqforge.stages.reading import gather
 from seqforge.watching import Watcher
 
@@ -51,7 +51,7 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
                 watcher.note(f"refused: {line.reason}")
         watcher.stage("scoring")
         halves = (corpus.train, corpus.valid)
-        bits = [score(network, part, threads=usable_cores()) for part in halves]
+        bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
         scored = [part.scored for part in halves]
         whole = sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored)
         return {
@@ -59,7 +59,7 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
             "unit": found.domain.unit,
             "symbols": corpus.train.symbols + corpus.valid.symbols,
             "bits_per_symbol": round(whole, 4),
-            "perplexity": round(2**whole, 4),
+            "perplexity": perplexity(whole),
             "second_half": {
                 "bits_per_symbol": round(bits[1], 4),
                 "baselines": baselines(corpus, found.domain, watcher),

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
-
-import torch
 
 from seqforge.core.advice import Size, after, before
 from seqforge.core.background import Background
 from seqforge.core.checkpoint import (
     Arrays,
-    Checkpoint,
     ModelCard,
     Provenance,
-    load_checkpoint,
     save_checkpoint,
     write_arrays,
 )
@@ -25,11 +24,8 @@ from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored, Sample
 from seqforge.core.looks import Evaluation, Pulse
-from seqforge.core.machine import usable_cores
-from seqforge.core.model import CharRNN, model_from_arrays
 from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.resume import Snapshot, Snapshots
-from seqforge.core.scoring import score
 from seqforge.core.training import Trainer
 from seqforge.errors import RunError
 from seqforge.reporting.wording import printable
@@ -73,8 +69,7 @@ def fit(task: Fitting) -> dict[str, Any]:
     trainer = make_trainer(shared, task.ranks, task.corpus, task.start)
     if shared.resume is not None:
         task.watcher.note(f"going on from step {trainer.step:,}")
-    parameters = trainer.model.num_parameters()
-    size = Size(parameters, task.corpus.train.symbols, task.config.model.dropout)
+    size = _size(task, trainer)
     task.watcher.note(advised := before(size))
     with interruptible(task.ranks) as stop:
         with _Keeper(task, trainer) as keeper:
@@ -92,6 +87,12 @@ def fit(task: Fitting) -> dict[str, Any]:
         task.watcher.note(verdict.sentence)
         said |= {"verdict": verdict.kind, "after": verdict.sentence}
     return {**_figures(trainer), "advice": said}
+
+
+def _size(task: Fitting, trainer: Trainer) -> Size:
+    network, training = task.config.model, task.config.training
+    hampers = (network.dropout, network.weight_drop, network.embedding_dropout, training.own_inputs)
+    return Size(trainer.model.num_parameters(), task.corpus.train.symbols, max(hampers))
 
 
 def _shared(task: Fitting) -> Shared:
@@ -125,6 +126,17 @@ def _figures(trainer: Trainer) -> dict[str, Any]:
         "device": str(trainer.device),
         "parameters": trainer.model.num_parameters(),
     }
+
+
+@contextmanager
+def _only_raising(kind: type[Exception]) -> Iterator[None]:
+    """Let errors of one kind through and no others."""
+    try:
+        yield
+    except kind:
+        raise
+    except Exception:
+        return
 
 
 class _Keeper:
@@ -186,9 +198,12 @@ class _Keeper:
             if evaluation.best:
                 save_checkpoint(self._task.run.model, card, weights)
             self._logbook.write(look)
+            os.utime(self._task.corpus.folder)  # in use: not one to be cleared away
             write_arrays(self._task.run.resume, *state)
             sample = self._draw(card, weights, evaluation.step, shown)
-            self._logbook.board.sample(self._task.domain, sample, evaluation.step)
+            if sample is not None:
+                with _only_raising(RunError):  # a picture must not end a training
+                    self._logbook.board.sample(self._task.domain, sample, evaluation.step)
             self._logbook.board.flush()
 
         self._beside.do(keep)
@@ -200,16 +215,29 @@ class _Keeper:
     def _write(self, state: Snapshot) -> None:
         self._beside.do(lambda: write_arrays(self._task.run.resume, *state))
 
-    def _draw(self, card: ModelCard, weights: Arrays, step: int, shown: bool) -> Sample:
-        sample = preview(self._task.domain, card, weights)
+    def _draw(self, card: ModelCard, weights: Arrays, step: int, shown: bool) -> Sample | None:
+        """Draw a sample, and have it shown; where the domain cannot cope with it, that is said."""
+        try:
+            sample = preview(self._task.domain, card, weights)
+            text = printable(self._task.domain.show(sample))
+        except Exception as error:  # what a half-trained model writes may be anything
+            text, sample = f"(a sample that cannot be shown: {error})", None
         if shown:
-            self._drawn.put((step, printable(self._task.domain.show(sample))))
+            self._drawn.put((step, text))
         return sample
 
     def _show_drawn(self) -> None:
         """Hand on what was drawn beside; a watcher is told of it by the thread that trains."""
         while not self._drawn.empty():
             self._task.watcher.sample(*self._drawn.get())
+
+    def _public_config(self) -> RunConfig:
+        """The settings without the place of the model gone on from: its name and hash say it."""
+        config = self._task.config
+        if config.init.model is None:
+            return config
+        init = config.init.model_copy(update={"model": Path(config.init.model).name})
+        return config.model_copy(update={"init": init})
 
     def _card(self, evaluation: Evaluation | None) -> ModelCard:
         provenance = self._task.provenance
@@ -225,40 +253,8 @@ class _Keeper:
         return ModelCard(
             seqforge_version=__version__,
             name=self._task.name,
-            config=self._task.config,
+            config=self._public_config(),
             symbols=self._task.corpus.vocabulary.symbols,
             unknown=self._task.corpus.vocabulary.unknown,
             provenance=provenance,
         )
-
-
-def final_bits(run: RunFolder, corpus: Corpus, watcher: Watcher) -> dict[str, float | None]:
-    """Score the best model on all of valid and test, and note it on its card."""
-    checkpoint = load_checkpoint(run.model)
-    model = torch_model(checkpoint, str(run.model))
-    found: dict[str, float | None] = {}
-    for name in ("valid", "test"):
-        part = corpus.part(name)
-        if not part.symbols:
-            found[name] = None
-            continue
-        done = 0
-
-        def count(symbols: int, what: str = name, total: int = part.scored) -> None:
-            nonlocal done
-            done += symbols
-            watcher.advance(done, total, f"scoring {what}")
-
-        found[name] = score(model, part, threads=usable_cores(), progress=count)
-    provenance = checkpoint.card.provenance.model_copy(update={"bits_per_symbol": found})
-    card = checkpoint.card.model_copy(update={"provenance": provenance})
-    save_checkpoint(run.model, card, checkpoint.weights)
-    return found
-
-
-def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
-    """The network of a checkpoint, ready to score."""
-    torch.set_num_threads(1)
-    card = checkpoint.card
-    model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
-    return model.eval()

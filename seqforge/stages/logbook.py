@@ -9,7 +9,7 @@ from typing import Any
 
 from seqforge.core.checkpoint import Arrays
 from seqforge.core.files import disk_errors, write_atomically
-from seqforge.core.looks import Evaluation
+from seqforge.core.looks import Evaluation, perplexity
 from seqforge.core.training import Trainer
 from seqforge.errors import RunError
 from seqforge.runs import RunFolder
@@ -34,7 +34,7 @@ def metrics_line(evaluation: Evaluation) -> dict[str, Any]:
     for part in _PARTS:
         bits = line[f"{part}_bits"]
         line[f"{part}_loss"] = None if bits is None else bits * math.log(2)
-        line[f"{part}_perplexity"] = None if bits is None or bits > 1000 else 2.0**bits
+        line[f"{part}_perplexity"] = perplexity(bits)
     return line
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from seqforge.registry import load_domain, options_of, package_version
 
 STDIN = "-"
 _KEPT = 20  # corpora in the cache; the oldest make room
+_IN_USE_SECONDS = 2 * 24 * 3600.0  # a training refreshes its corpus at every look
 
 
 @dataclass(frozen=True)
@@ -245,4 +247,5 @@ def _prune(cache: Path) -> None:
             return float("inf")
 
     for folder in sorted(cache.iterdir(), key=age, reverse=True)[_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+        if time.time() - age(folder) > _IN_USE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,9 @@ from seqforge.runs import RunFolder
 
 _MODEL, _DIGEST = "init.model", "init.sha256"
 _OPTIONS = "domain_options."
-_FREE = ("model.dropout",)  # of the network, what may be another
+_FREE = ("dropout", "variational", "weight_drop", "embedding_dropout")
+"""Of the network, what may be another: it changes no weight's shape."""
+_NAMED = 20  # new symbols, in a note
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,18 @@ class Start:
         said = f"starting from {self.config.model}"
         said += "" if bits is None else f" ({bits:.4f} bits)"
         if new := vocabulary.symbols[len(self.vocabulary.symbols) :]:
-            said += f"; new symbols: {', '.join(map(repr, new))}"
+            more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+            said += f"; new symbols: {', '.join(map(repr, new[:_NAMED]))}{more}"
         seen = {digest for one in self.ancestors for _, digest in one.inputs}
-        if seen.isdisjoint(inputs) or card.config.data.split == split:
+        older = {digest for one in self.ancestors[1:] for _, digest in one.inputs}
+        theirs = [digest for _, digest in card.provenance.inputs]
+        alike = theirs == list(inputs) and card.config.data.split == split
+        if seen.isdisjoint(inputs) or (alike and older.isdisjoint(inputs)):
             return [said]
         return [
             said,
-            f"it was trained on some of these files with --split {card.config.data.split}: what "
-            "is held out here may have been learnt there",
+            "it was trained on some of these files, and they were parted otherwise: what is held "
+            "out here may have been learnt there",
         ]
 
 
@@ -165,10 +171,11 @@ def _fitted(
             f"{where}: is a model of {theirs.domain}, and this is a run of {config.domain}"
         )
     asked, model = _network(config), _network(theirs)
+    free = {f"model.{name}": name for name in _FREE}
     wrong = [
         f"{key}: {model[key]} and {asked[key]}"
         for key in model
-        if key in given and key not in _FREE and asked[key] != model[key]
+        if key in given and key not in free and asked[key] != model[key]
     ]
     theirs_domain = load_domain(theirs.domain, theirs.domain_options)
     options = {
@@ -189,8 +196,8 @@ def _fitted(
             f"{where}: is another model than the options ask for ({'; '.join(wrong)}); leave "
             "them out, or train without --init"
         )
-    dropout = config.model.dropout if _FREE[0] in given else theirs.model.dropout
-    network = theirs.model.model_copy(update={"dropout": dropout})
+    changed = {name: asked[key] for key, name in free.items() if key in given}
+    network = theirs.model.model_copy(update=changed)
     return config.model_copy(update={"model": network, "domain_options": mine})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import PARTS, Corpus
 from seqforge.core.domain import Domain
+from seqforge.core.looks import perplexity
 from seqforge.runs import RunFolder, now
 from seqforge.version import __version__
 
@@ -40,7 +41,7 @@ def summarise(
         "init": config.init.model_dump() if config.init.model else None,
         "model": config.model.model_dump(),
         "bits_per_symbol": bits,
-        "perplexity": {k: None if v is None else round(2**v, 4) for k, v in bits.items()},
+        "perplexity": {part: perplexity(found) for part, found in bits.items()},
         "baselines": scored["baselines"],
         "speed": {
             "train_symbols_per_second": trained["train_symbols_per_second"],

@@ -15,6 +15,7 @@ from seqforge.core.networks import CompiledNetwork, TorchNetwork, make_ready
 from seqforge.core.schedule import learning_rate
 from seqforge.core.streams import Window
 from seqforge.core.vocabulary import END
+from seqforge.errors import RunError
 from tests.core.test_training import corpus_of, dna, trainer_for
 
 NOISE = {"dropout": 0.3, "variational": True, "weight_drop": 0.2, "embedding_dropout": 0.1}
@@ -48,6 +49,45 @@ def test_the_compiled_network_is_torchs_with_the_same_masks(cell):
     torch.testing.assert_close(found[0][0], found[1][0], atol=1e-5, rtol=0)
     for ours, theirs in zip(found[0][1], found[1][1], strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_many_symbols_in_a_short_window_are_read_without_a_table():
+    """Loss and gradients are the same whether the first layer looks rows up or multiplies."""
+    torch.manual_seed(0)
+    model = CharRNN(300, cell="gru", hidden_size=20, num_layers=2, embedding_size=9)
+    ids, targets = torch.randint(0, 300, (2, 12, 5))
+    found = []
+    for symbols in (None, 60):
+        network = make_ready(model, "fp32", training=True, symbols=symbols)
+        logits, _ = network.run(ids, model.zero_state(5))
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
+        gradients = torch.autograd.grad(loss, network.leaves)
+        found.append((logits, network.parameter_gradients(gradients)))
+    largest = max(tensor.numel() for tensor in network.leaves)
+
+    assert largest < 300 * 4 * 20, "no table was made"
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-5, rtol=0)
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_a_symbol_that_is_not_there_is_refused():
+    model = CharRNN(9, hidden_size=16)
+    with pytest.raises(IndexError, match="symbol 9 of 9"):
+        model(torch.full((2, 3), 9))
+
+
+def test_a_gradient_that_is_no_number_ends_training_before_it_is_used(tmp_path_factory):
+    corpus = corpus_of(tmp_path_factory, dna(20_000))
+    config = TrainingConfig(budget="9steps", batch_size=8, seq_len=16, precision="fp32")
+    trainer = trainer_for(corpus, config)
+    with torch.no_grad():
+        trainer.model.output.weight[:] = 1e30
+    before = trainer.model.arrays()
+
+    with pytest.raises(RunError, match=r"diverged at step 0.*lower --learning-rate"):
+        trainer.run(lambda evaluation: None)
+    assert all((before[name] == array).all() for name, array in trainer.model.arrays().items())
 
 
 def test_a_variational_mask_is_the_same_at_every_step_of_a_window():

@@ -130,3 +130,15 @@ def test_resets_come_as_often_as_they_should():
 def test_too_small_an_input_names_a_batch_that_fits():
     with pytest.raises(InputError, match="too few for 64 streams; give a --batch-size of 15"):
         Streams(one_record(30), 64, 16)
+
+
+def test_every_epoch_cuts_its_windows_elsewhere():
+    """The rows are moved by another number of symbols in each epoch, for large seeds too."""
+    tokens = np.arange(1, 20_001).astype(np.uint16)
+    part = Part(tokens, np.array([[0, 1, 20_000]]), 20_000, 1)
+    for seed in (0, 2**60):
+        streams = Streams(part, 4, 50, seed=seed)
+        firsts = [
+            streams.window(epoch * streams.windows_per_epoch).inputs[1, 1] for epoch in range(12)
+        ]
+        assert len(set(firsts)) > 6

@@ -32,12 +32,12 @@ def test_the_three_domains_are_found_through_their_entry_points():
 
 def test_settings_are_set_by_dotted_keys():
     recipe = find_recipe("text").with_settings(
-        assignments(["model.cell=gru", "training.seq_len=7"])
+        assignments(["model.cell=rnn", "training.seq_len=7"])
     )
     config = recipe.config()
 
-    assert (config.model.cell, config.training.seq_len) == ("gru", 7)
-    assert find_recipe("text").config().model.cell == "lstm", "the recipe itself has not changed"
+    assert (config.model.cell, config.training.seq_len) == ("rnn", 7)
+    assert find_recipe("text").config().model.cell == "gru", "the recipe itself has not changed"
     with pytest.raises(ConfigError, match=r"model is a value|domain is a value"):
         find_recipe("text").with_settings({"domain.name": "x"})
 

@@ -6,12 +6,13 @@ the kernels are padded to the vector width; padded places hold zeros throughout.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from seqforge.core.kernels.compiling import compile_function
+from seqforge.core.kernels.compiling import Writer, compile_function
 from seqforge.core.kernels.pointwise import CELLS, Cell
 from seqforge.core.kernels.products import Matrix, Product
 from seqforge.core.kernels.vectors import BF16, F32, I16, I64, WIDTH, Code, Vector, i64
@@ -40,6 +41,8 @@ class Kernels:
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
+        self._lock = threading.Lock()
+        self._functions: dict[str, Callable[..., None]] = {}
         self._cell: Cell = CELLS[shape.cell]
         layout = self._cell.layout
         self.columns = layout.blocks * shape.hidden
@@ -49,15 +52,23 @@ class Kernels:
         self._kind = BF16 if shape.bf16 else F32
         self._element = I16 if shape.bf16 else F32
 
-    @cached_property
+    @property
     def forward(self) -> Callable[..., None]:
         """``(start, ids, x, w_in, w_state, h, kept, act, pre, steps, rows)``; see `_forward`."""
-        return compile_function(f"{self.shape.cell}_forward", 9, 2, self._forward)
+        return self._compiled("forward", 9, self._forward)
 
-    @cached_property
+    @property
     def backward(self) -> Callable[..., None]:
         """``(ids, act, kept, dout, w_in, w_state, dpre, dx, dstart, dh, dkept, steps, rows)``."""
-        return compile_function(f"{self.shape.cell}_backward", 11, 2, self._backward)
+        return self._compiled("backward", 11, self._backward)
+
+    def _compiled(self, name: str, pointers: int, write: Writer) -> Callable[..., None]:
+        """The function, compiled when it is first asked for, by whichever lane asks first."""
+        with self._lock:
+            if name not in self._functions:
+                called = f"{self.shape.cell}_{name}"
+                self._functions[name] = compile_function(called, pointers, 2, write)
+            return self._functions[name]
 
     def _forward(
         self, code: Code, start: Any, ids: Any, x: Any, w_in: Any, w_state: Any,

@@ -6,6 +6,7 @@ code for AVX-512, AVX2 and NEON.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ HAS_BF16 = "avx512bf16" in FEATURES
 """Whether the processor multiplies pairs of bfloat16 numbers."""
 WIDTH = 16 if "avx512f" in FEATURES else 8 if "avx2" in FEATURES else 4
 """Numbers (float32) in a vector register."""
-REGISTERS = 16 if WIDTH == 8 else 32
+REGISTERS = 32 if "avx512f" in FEATURES or platform.machine() in ("aarch64", "arm64") else 16
 PROCESSOR = (
     f"{llvm.get_host_cpu_name()}, {WIDTH} numbers a vector, "
     f"{'with' if HAS_BF16 else 'without'} bfloat16 products"

@@ -153,7 +153,11 @@ def _line_of_first_wrong(path: Path) -> int | None:
     if plain_suffix(path) in GENBANK:
         return None
     with opened(path) as stream:
+        begun = False
         for number, line in enumerate(stream, 1):
-            if not line.startswith((b">", b";", b"#")) and not is_sequence(line):
+            line = line.lstrip(_BLANK) if number == 1 else line
+            begun = begun or line.startswith(b">")
+            other = line.startswith(b">" if begun else (b">", b";", b"#"))
+            if not other and not is_sequence(line):
                 return number
     return None
