@@ -99,9 +99,7 @@ class Streams:
         if number == 0:
             resets[:] = True
         else:
-            draw = np.random.Generator(
-                np.random.Philox(key=np.array([self._seed, step], np.uint64))
-            )
+            draw = self._draw(step)
             resets |= draw.random(len(resets)) < self._reset_probability
         if self._long_records:
             inputs = inputs.copy()
@@ -115,9 +113,7 @@ class Streams:
 
     def _firsts(self, reading: _Reading, epoch: int) -> NDArray[np.int64]:
         """Where each row of a reading begins in this epoch."""
-        draw = np.random.Generator(
-            np.random.Philox(key=np.array([self._seed, 2**63 + epoch], np.uint64))
-        )
+        draw = self._draw(2**63 + epoch)
         shift = int(draw.integers(self._shift + 1))
         firsts = shift + np.arange(self._rows) * self._length
         if self._long_records:

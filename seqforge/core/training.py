@@ -258,8 +258,7 @@ class Trainer:
                 self.corpus.valid,
                 most=self.evaluation_symbols,
                 precision=self.precision or "fp32",
-                threads=self.lane_count
-                * (self.ranks.local_world if self.device.type == "cpu" else 1),
+                threads=self.lane_count * others,
             )
 
     def kept_weights(self) -> AbstractContextManager[None]:
