@@ -27,6 +27,19 @@ def test_the_bundled_model_gives_fasta(seqforge):
     assert "model=fly t=1.0 seed=0" in result.stdout
 
 
+def test_the_bundled_models_are_small_and_say_how_good_they_are(seqforge):
+    from seqforge.core.checkpoint import load_checkpoint
+    from seqforge.models import bundled_models
+
+    assert set(bundled_models()) == {"fly", "shakespeare"}
+    for name, path in bundled_models().items():
+        card = load_checkpoint(path).card
+        assert path.stat().st_size < 2_000_000
+        assert 1 < card.provenance.bits_per_symbol["valid"] < 2.1
+        assert card.provenance.note
+        assert seqforge("sample", name, "--length", 50).exit_code == 0
+
+
 def test_the_same_seed_gives_the_same_samples_and_another_gives_others(seqforge):
     def drawn(seed, n):
         return records(seqforge("sample", "fly", "-n", n, "--seed", seed, "--length", 80).stdout)
