@@ -90,7 +90,8 @@ class Start:
         card = self.checkpoint.card
         found = card.provenance.bits_per_symbol
         bits = next((b for part in ("test", "valid") if (b := found.get(part)) is not None), None)
-        said = f"starting from {self.config.model}"
+        place = _shown(self.config.model or "")
+        said = f"starting from {place}"
         said += "" if bits is None else f" ({bits:.4f} bits)"
         if new := vocabulary.symbols[len(self.vocabulary.symbols) :]:
             more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
@@ -212,6 +213,12 @@ def _place(named: str) -> str:
     """How a model is written down: a bundled name as it is, anything else as a whole path."""
     path = Path(named)
     return str(path.absolute()) if path.exists() or path.suffix else named
+
+
+def _shown(place: str) -> str:
+    """A model's place as short as it can be said from here."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
 
 
 def _digest(place: str) -> str:
