@@ -34,7 +34,7 @@ DATASETS = (
     ),
     Dataset(
         "nottingham", "music", ("music/nottingham-abc",), "90/10/0",
-        "folder of ABC tunes; every tenth tune is held out",
+        "folder of ABC tunes; a tenth of the tunes is held out",
     ),
     Dataset(
         "ptb", "text",

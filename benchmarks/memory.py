@@ -16,7 +16,6 @@ import argparse
 import gzip
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -28,6 +27,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from common import machine
 
 Bases = NDArray[np.uint8]
 
@@ -165,7 +166,7 @@ def _packed(path: Path) -> Path:
 def measure(folder: Path, fasta: Path | None, sizes: Sequence[int], seed: int) -> Iterator[Any]:
     """All rows, one after the other: what was given, what was done, what it took."""
     source = source_bases(fasta, seed)
-    cases = [(size, RECORD) for size in sizes] + [(sizes[-1], sizes[-1] * 1_000_000)]
+    cases = [(size, RECORD) for size in sizes] + [(max(sizes), max(sizes) * 1_000_000)]
     for size, record in cases:
         path = folder / f"{size}Mb-{record}.fa"
         write_genome(path, size * 1_000_000, record, source, seed)
@@ -176,12 +177,6 @@ def measure(folder: Path, fasta: Path | None, sizes: Sequence[int], seed: int) -
             yield {**given, "done": "read .gz", **reading_row(_packed(path), folder)}
             yield {**given, "done": "search", **searching_row(path, folder)}
         path.unlink()
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def main() -> None:
@@ -201,10 +196,9 @@ def main() -> None:
             rows.append(row)
             shown = {k: v for k, v in row.items() if not isinstance(v, dict | list)}
             print("  ".join(f"{key} {value}" for key, value in shown.items()), flush=True)
-    machine = {"processor": _processor(), "cores": os.cpu_count()}
     versions = next(row["versions"] for row in rows if "versions" in row)
     document = {
-        "machine": machine,
+        "machine": machine(),
         "versions": versions,
         "seed": chosen.seed,
         "source": chosen.fasta.name if chosen.fasta else "random bases",

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from common import machine
 
 
 def _plain(word: str) -> str:
@@ -63,9 +63,8 @@ def main() -> None:
             rows.append(measured(Path(folder) / str(number), *arguments))
             shown = {k: v for k, v in rows[-1].items() if k not in ("versions", "seed")}
             print("  ".join(f"{key} {value}" for key, value in shown.items()), flush=True)
-    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     if chosen.out:
-        chosen.out.write_text(json.dumps({"machine": machine, "runs": rows}, indent=2) + "\n")
+        chosen.out.write_text(json.dumps({"machine": machine(), "runs": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

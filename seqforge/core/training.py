@@ -25,7 +25,7 @@ from seqforge.core.schedule import learning_rate, used_share
 from seqforge.core.scoring import bits, score
 from seqforge.core.settling import settle
 from seqforge.core.streams import Streams
-from seqforge.errors import RunError, SeqforgeError
+from seqforge.errors import ConfigError, RunError, SeqforgeError
 
 
 class Trainer:
@@ -64,6 +64,7 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
+        ranks.agree(lambda: _check_held_out(config, corpus))
         self.average = None
         if config.averaging:
             self.average = WeightAverage(list(model.parameters()), config.averaging)
@@ -279,3 +280,12 @@ class Trainer:
     def settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""
         settle(self)
+
+
+def _check_held_out(config: TrainingConfig, corpus: Corpus) -> None:
+    asked = {"schedule: plateau": config.schedule == "plateau", "patience": config.patience}
+    for name in (name for name, wanted in asked.items() if wanted and not corpus.valid.symbols):
+        raise ConfigError(
+            f"training.{name} looks at held-out data, and none are held out; give a --split "
+            "whose middle number is above 0"
+        )

@@ -15,7 +15,7 @@ from seqforge.core.networks import CompiledNetwork, TorchNetwork, make_ready
 from seqforge.core.schedule import learning_rate
 from seqforge.core.streams import Window
 from seqforge.core.vocabulary import END
-from seqforge.errors import RunError
+from seqforge.errors import ConfigError, RunError
 from tests.core.test_training import corpus_of, dna, trainer_for
 
 NOISE = {"dropout": 0.3, "variational": True, "weight_drop": 0.2, "embedding_dropout": 0.1}
@@ -211,6 +211,13 @@ def test_the_plateau_falls_where_an_evaluation_is_no_better(tmp_path_factory):
     for before, after in pairwise(seen):
         expected = before.learning_rate * (1.0 if before.best else 0.5)
         assert after.learning_rate == pytest.approx(max(expected, 0.8 * config.final_rate))
+
+
+@pytest.mark.parametrize("setting", [{"schedule": "plateau"}, {"patience": 3}])
+def test_what_looks_at_held_out_data_needs_some(tmp_path_factory, setting):
+    corpus = corpus_of(tmp_path_factory, dna(20_000), "95/0/5")
+    with pytest.raises(ConfigError, match=r"none are held out; give a --split"):
+        trainer_for(corpus, TrainingConfig(**setting))
 
 
 def test_a_constant_rate_stays_after_the_warm_up():
