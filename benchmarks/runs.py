@@ -46,8 +46,8 @@ def measured(folder: Path, *arguments: str) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--text", help="a text; 2 minutes, last 10 % held out")
-    parser.add_argument("--fasta", help="a genome; 5 minutes, last 5 % held out")
+    parser.add_argument("--text", help="a text; 2 minutes, last 10 %% held out")
+    parser.add_argument("--fasta", help="a genome; 5 minutes, last 5 %% held out")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     chosen = parser.parse_args()
     runs = [("music", "--budget", "2m")]

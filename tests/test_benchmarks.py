@@ -194,3 +194,13 @@ def test_the_transformer_sees_nothing_of_what_comes(module):
 def test_work_a_symbol_is_counted_as_the_table_says(module):
     """LSTM 2x64 over 65 symbols: 3 * (2 layers * 2 * 4 * 64 * 128 + 2 * 64 * 65)."""
     assert module("train_speed").flops("lstm", 2, 64, 65) == 418_176
+
+
+@pytest.mark.parametrize("program", ["train_speed.py", "quality.py", "memory.py", "runs.py"])
+def test_every_benchmark_says_how_it_is_used(program):
+    found = subprocess.run(
+        [sys.executable, FOLDER / program, "--help"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert "--out" in found.stdout
