@@ -72,7 +72,7 @@ def precisions(device: torch.device) -> list[str]:
         return ["fp32", "bf16"] if HAS_BF16 else ["fp32"]
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return ["fp32", "fp16"]
-    return ["fp32", "bf16"]
+    return ["fp32", "bf16"] if device.type == "cuda" else ["fp32"]
 
 
 def check_precision(wanted: str, there: Sequence[str], device: torch.device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +41,9 @@ def compile_function(name: str, pointers: int, numbers: int, write: Writer) -> C
 def _machine_code(text: str) -> Any:
     module = llvm.parse_assembly(text)
     module.verify()
-    target = llvm.Target.from_default_triple().create_target_machine(
+    # LLVM's loader of code just compiled is at home with ELF, on Windows too.
+    triple = llvm.get_process_triple() + "-elf" * (sys.platform == "win32")
+    target = llvm.Target.from_triple(triple).create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
     )
     options = llvm.create_pipeline_tuning_options(speed_level=2)
