@@ -53,7 +53,7 @@ def test_the_summary_has_the_numbers_of_the_page(finished):
 
     assert summary["domain"] == "text"
     assert summary["symbols"]["train"] > summary["symbols"]["valid"] > 0
-    assert summary["parameters"] == 2803
+    assert summary["parameters"] == 2259
     for part in ("valid", "test"):
         bits = summary["bits_per_symbol"][part]
         assert summary["perplexity"][part] == pytest.approx(2**bits, rel=1e-3)
