@@ -32,7 +32,7 @@ COMMANDS = {
     ],
     "loss": [
         "train_speed.py", "--to-loss", "text.txt", "--loop-json", "loop.json", "--steps", 1,
-        "--loop-threads", 1, "--budgets", "60steps", "--train-options", " ".join(TINY),
+        "--loop-threads", 1, "--budgets", "300steps", "--train-options", " ".join(TINY),
     ],
     "quality": [
         "quality.py", "--shakespeare", "text.txt", "--data", "nowhere", "--runs", "lstm",

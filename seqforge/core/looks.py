@@ -44,7 +44,7 @@ class Pulse:
 
 def perplexity(bits: float | None) -> float | None:
     """Two to the bits a symbol; None where it is no number worth writing."""
-    return None if bits is None or not bits < 1000 else round(2.0**bits, 4)
+    return None if bits is None or not bits < 1000 else 2.0**bits
 
 
 @dataclass

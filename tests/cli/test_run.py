@@ -204,10 +204,10 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_leave_no_trace(seqforge, start, tmp_path):
     """Both strands, two lanes, dropout of values and weights, an average, a schedule; in fp32."""
-    size = ["--budget", "800steps", "--hidden-size", "48", "--num-layers", "2", "--seq-len", "64",
+    size = ["--budget", "30000steps", "--hidden-size", "48", "--num-layers", "2", "--seq-len", "64",
             "--batch-size", "16", "--precision", "fp32", "--lanes", "2", "--dropout", "0.2",
             "--set", "model.variational=true", "--set", "model.weight_drop=0.1",
-            "--set", "training.averaging=0.1"]  # fmt: skip
+            "--set", "training.averaging=0.1", "--set", "training.evaluations=150"]  # fmt: skip
     run, moments, kills = tmp_path / "run", random.Random(0), 0
     while kills < 20:
         process = start("train", "genome", "--out", run, *size)

@@ -80,7 +80,7 @@ def test_the_size_is_judged_before_and_the_curves_after(seqforge, tmp_path, text
     assert result.exit_code == 0, result.stderr
     said = json.loads((tmp_path / "run" / "summary.json").read_text())["advice"]
     assert said["before"].startswith(
-        "2,803 weights, 19,080 training symbols (6.8 symbols a weight)"
+        "2,259 weights, 19,080 training symbols (8.4 symbols a weight)"
     )
     assert said["before"] in result.stderr
     assert said["after"] in result.stderr
