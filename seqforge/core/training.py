@@ -57,13 +57,7 @@ class Trainer:
             reset_probability=config.reset_probability,
             mirror=mirror,
         )
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=config.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=config.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        self.optimizer = _optimizer(model, config)
         ranks.agree(lambda: _check_held_out(config, corpus))
         self.average = None
         if config.averaging:
@@ -280,6 +274,16 @@ class Trainer:
     def settle(self) -> None:
         """Decide what is still `auto`, by measurement; what was decided stays."""
         settle(self)
+
+
+def _optimizer(model: CharRNN, config: TrainingConfig) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=config.weight_decay,
+        fused=model.output.bias.device.type in ("cpu", "cuda"),
+    )
 
 
 def _check_held_out(config: TrainingConfig, corpus: Corpus) -> None:
