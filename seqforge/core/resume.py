@@ -80,7 +80,7 @@ def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> Snapshot:
         "best_step": trainer.best_step,
         "last_valid": trainer.last_valid,
     }
-    return header, {name: array.copy() for name, array in _arrays(trainer, carried).items()}
+    return header, _arrays(trainer, carried)
 
 
 def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
@@ -165,17 +165,18 @@ def _carried(trainer: Trainer) -> Tensor | None:
 
 
 def _arrays(trainer: Trainer, carried: Tensor) -> Arrays:
+    """Copies of all that is to be kept; ``carried`` is one already, and so are the weights."""
     arrays: Arrays = {f"model.{k}": v for k, v in trainer.model.arrays().items()}
     for number, parameter in enumerate(trainer.model.parameters()):
         moments = trainer.optimizer.state.get(parameter, {})
         for name in _MOMENTS:
             if name in moments:
-                arrays[f"{name}.{number}"] = moments[name].cpu().numpy()
+                arrays[f"{name}.{number}"] = moments[name].cpu().numpy().copy()
                 arrays[f"steps.{number}"] = np.array(float(moments["step"]))
     arrays["state"] = carried.numpy()
     if trainer.average is not None:
         for number, value in enumerate(trainer.average.values):
-            arrays[f"average.{number}"] = value.cpu().numpy()
+            arrays[f"average.{number}"] = value.cpu().numpy().copy()
     # In double precision: the mean over them must come out the same after a resume.
     arrays["unseen_losses"] = np.array(trainer.unseen_losses, np.float64)
     return arrays

@@ -68,7 +68,7 @@ class Trainer:
         self.precisions = ranks.common(precisions(self.device))
         ranks.agree(lambda: check_precision(config.precision, self.precisions, self.device))
         self.precision: str | None = None if config.precision == "auto" else config.precision
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)  # see use_precision
         self.evaluation_interval: int | None = None
         self.evaluation_symbols = MOST_SCORED
         self.rate_fallen = 1.0
