@@ -22,7 +22,6 @@ from seqforge.core.files import disk_errors, make_folder
 from seqforge.core.model import CharRNN
 from seqforge.core.parts import gate_arrays
 from seqforge.core.png import png_bytes
-from seqforge.reporting.wording import printable
 from seqforge.stages.diagram import diagram
 
 _RATE = 11_025
@@ -70,12 +69,12 @@ class Board:
                 tag = f"{group}/{name}"
                 self._add(Event(summary=_make.histogram(tag, finite, bins=_BINS), step=step))
 
-    def sample(self, domain: Domain, sample: Sample, step: int) -> None:
-        """A sample as text, and as picture and audio where the domain has them.
+    def sample(self, domain: Domain, sample: Sample, text: str, step: int) -> None:
+        """A sample as ``text``, and as picture and audio where the domain has them.
 
         Each has a tag of its own: TensorBoard takes a tag to be of one kind in all a run.
         """
-        shown = printable(domain.show(sample)).encode("utf-8", "replace").decode()
+        shown = text.encode("utf-8", "replace").decode()
         # Indented by four, Markdown takes it as it stands.
         block = "\n".join("    " + line for line in shown.splitlines())
         self._add(Event(summary=_make.text("sample", block), step=step))

@@ -200,10 +200,10 @@ class _Keeper:
             self._logbook.write(look)
             os.utime(self._task.corpus.folder)  # in use: not one to be cleared away
             write_arrays(self._task.run.resume, *state)
-            sample = self._draw(card, weights, evaluation.step, shown)
+            sample, text = self._draw(card, weights, evaluation.step, shown)
             if sample is not None:
                 with _only_raising(RunError):  # a picture must not end a training
-                    self._logbook.board.sample(self._task.domain, sample, evaluation.step)
+                    self._logbook.board.sample(self._task.domain, sample, text, evaluation.step)
             self._logbook.board.flush()
 
         self._beside.do(keep)
@@ -215,7 +215,9 @@ class _Keeper:
     def _write(self, state: Snapshot) -> None:
         self._beside.do(lambda: write_arrays(self._task.run.resume, *state))
 
-    def _draw(self, card: ModelCard, weights: Arrays, step: int, shown: bool) -> Sample | None:
+    def _draw(
+        self, card: ModelCard, weights: Arrays, step: int, shown: bool
+    ) -> tuple[Sample | None, str]:
         """Draw a sample, and have it shown; where the domain cannot cope with it, that is said."""
         try:
             sample = preview(self._task.domain, card, weights)
@@ -224,7 +226,7 @@ class _Keeper:
             text, sample = f"(a sample that cannot be shown: {error})", None
         if shown:
             self._drawn.put((step, text))
-        return sample
+        return sample, text
 
     def _show_drawn(self) -> None:
         """Hand on what was drawn beside; a watcher is told of it by the thread that trains."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,15 @@ def seqforge():
     return call
 
 
-@pytest.fixture
-def start():
-    """Start the program as a process of its own; it is ended with the test."""
+@contextmanager
+def processes(*program, ending=signal.SIGKILL, **environment):
+    """Start ``python -m program ...`` as often as wanted; what still runs is ended afterwards."""
     running = []
 
     def launch(*arguments: object) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-m", "seqforge", *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+            [sys.executable, "-m", *program, *map(str, arguments)], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment},
         )  # fmt: skip
         running.append(process)
         return process
@@ -46,8 +47,15 @@ def start():
     yield launch
     for process in running:
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.communicate()
+            process.send_signal(ending)
+        process.communicate(timeout=60)
+
+
+@pytest.fixture
+def start():
+    """Start the program as a process of its own; it is ended with the test."""
+    with processes("seqforge") as launch:
+        yield launch
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from seqforge.core.checkpoint import load_checkpoint
-from tests.cli.conftest import wait_for
+from tests.cli.conftest import processes, wait_for
 
 SIZE = ["--hidden-size", 24, "--num-layers", 2, "--dropout", 0.2, "--batch-size", 8,
         "--seq-len", 16, "--precision", "fp32", "--set", "training.evaluations=10"]  # fmt: skip
@@ -18,23 +17,10 @@ SIZE = ["--hidden-size", 24, "--num-layers", 2, "--dropout", 0.2, "--batch-size"
 @pytest.fixture
 def torchrun():
     """Start the program as two processes; what still runs is ended with the test."""
-    running = []
-
-    def launch(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-             "-m", "seqforge", *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        running.append(process)
-        return process
-
-    yield launch
-    for process in running:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)  # which torchrun hands on to the processes
-        process.communicate(timeout=60)
+    program = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "seqforge")
+    # SIGTERM, which torchrun hands on to the processes.
+    with processes(*program, ending=signal.SIGTERM, OMP_NUM_THREADS="1") as launch:
+        yield launch
 
 
 def ended(process, seconds=100):

@@ -12,7 +12,7 @@ from seqforge.core.corpus import Part
 from seqforge.core.domain import Record
 from seqforge.core.ingest import ingest
 from seqforge.core.model import CharRNN
-from seqforge.core.resume import load_state, save_state
+from seqforge.core.resume import load_state, save_state, snapshot
 from seqforge.core.schedule import learning_rate
 from seqforge.core.scoring import chunked, evenly, score, symbol_losses
 from seqforge.core.training import Trainer
@@ -164,6 +164,30 @@ def test_going_on_from_a_saved_state_gives_the_same_bytes(
     ]
     assert timeless[0] == timeless[1]
     assert second.step == 60
+
+
+def test_a_snapshot_is_not_changed_by_later_steps(tmp_path_factory):
+    """It is written by a thread beside, while training goes on in the same memory."""
+    config, model = EVERYTHING
+    trainer = trainer_for(corpus_of(tmp_path_factory, dna(20_000)), config, model)
+    trainer.run(lambda evaluation: None, should_stop=lambda: trainer.step == 3)
+    run_config = RunConfig(domain="genome", model=model, training=config)
+    _, arrays = snapshot(trainer, run_config, "hash")
+    before = {name: array.tobytes() for name, array in arrays.items()}
+    trainer.run(lambda evaluation: None, should_stop=lambda: trainer.step == 6)
+    _, later = snapshot(trainer, run_config, "hash")
+
+    assert all(array.tobytes() == before[name] for name, array in arrays.items())
+    changed = {name.partition(".")[0] for name in later if later[name].tobytes() != before[name]}
+    assert changed == {
+        "model",
+        "exp_avg",
+        "exp_avg_sq",
+        "steps",
+        "average",
+        "state",
+        "unseen_losses",
+    }
 
 
 def test_a_state_of_another_run_is_refused_with_what_differs(tmp_path_factory, tmp_path):
