@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,8 @@ class Sample:
     """All of it: the prime, then what was drawn."""
     prime_length: int = 0
     """How many of ``symbols``, from the left, were given and not drawn."""
+    suffix_length: int = 0
+    """The same from the right."""
     number: int = 1
     model: str = ""
     temperature: float | None = None
@@ -71,3 +74,13 @@ class Sample:
     """Mean log-probability a drawn symbol under the model at temperature 1, in nats."""
     ended: bool = False
     """Whether the model drew the end symbol (which is not among ``symbols``)."""
+    removed_mass: float | None = None
+    """Mean probability, over what was drawn, of the symbols that the grammar forbade; None without
+    a grammar."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """How it was drawn besides: what differs from plain drawing, by the option's name."""
+
+    @property
+    def drawn(self) -> str:
+        """What the model drew: ``symbols`` without what was given."""
+        return self.symbols[self.prime_length : len(self.symbols) - self.suffix_length]

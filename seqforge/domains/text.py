@@ -105,7 +105,7 @@ class TextDomain:
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Known words, word length and what is copied, beside the same of held-out text."""
-        drawn = [sample.symbols[sample.prime_length :] for sample in samples]
+        drawn = [sample.drawn for sample in samples]
         size = sum(len(text) for text in drawn)
         part = corpus.held_out
         held = corpus.sequences(part, size) if part else []

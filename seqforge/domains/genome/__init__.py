@@ -110,7 +110,7 @@ class GenomeDomain:
         """Composition and copying, beside the same of held-out sequence."""
         from seqforge.domains.genome.composition import composition_report, copy_report
 
-        drawn = [sample.symbols[sample.prime_length :].upper() for sample in samples]
+        drawn = [sample.drawn.upper() for sample in samples]
         held_out = _pieces_like(drawn, corpus)
         blocks = (block.upper() for block in corpus.blocks("train"))
         return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
