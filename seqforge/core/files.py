@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from seqforge.errors import RunError
 
 _BLOCK = 1 << 20
@@ -66,6 +68,12 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def cache_root() -> Path:
+    """Where whatever can be made again is kept: ``SEQFORGE_CACHE``, else the user's cache."""
+    named = os.environ.get("SEQFORGE_CACHE")
+    return Path(named) if named else platformdirs.user_cache_path("seqforge")
 
 
 def make_folder(path: Path) -> Path:

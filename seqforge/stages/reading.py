@@ -13,12 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-import platformdirs
-
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import FORMAT, Corpus
 from seqforge.core.domain import Domain, HasDefaultInput, Settles
-from seqforge.core.files import disk_errors, make_folder, sha256_of
+from seqforge.core.files import cache_root, disk_errors, make_folder, sha256_of
 from seqforge.core.ingest import Ingested, Unsplittable, ingest, read_ingest, write_ingest
 from seqforge.core.opening import plain_suffix
 from seqforge.core.vocabulary import Vocabulary
@@ -220,11 +218,9 @@ def read_corpus(
 
 
 def corpus_cache() -> Path:
-    """The folder of all corpora: ``SEQFORGE_CACHE``, else the user's cache folder."""
-    named = os.environ.get("SEQFORGE_CACHE")
-    root = Path(named) if named else platformdirs.user_cache_path("seqforge")
+    """The folder of all corpora."""
     try:
-        return make_folder(root / "corpora")
+        return make_folder(cache_root() / "corpora")
     except RunError as error:
         raise RunError(f"{error}; set SEQFORGE_CACHE to a folder of yours") from error
 

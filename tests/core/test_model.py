@@ -7,7 +7,8 @@ import torch
 from seqforge.core.config import ModelConfig
 from seqforge.core.lanes import Lanes
 from seqforge.core.model import CharRNN, model_from_arrays
-from seqforge.core.sampling.recurrence import Recurrence
+from seqforge.core.sampling.engine import KernelEngine
+from seqforge.core.sampling.network import build_network, zero_state
 from seqforge.core.streams import Window
 from seqforge.errors import CheckpointError
 
@@ -23,7 +24,7 @@ def test_weights_are_as_many_as_in_the_program_this_one_descends_from(hidden, we
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_sampler_computes_what_the_trainer_does(cell, layers):
-    """The recurrence over plain arrays, gate by gate and step by step, against torch's layers."""
+    """The sampling kernel, step by step, against the kernels of training."""
     torch.manual_seed(1)
     model = CharRNN(11, cell=cell, hidden_size=13, num_layers=layers, embedding_size=7)
     with torch.no_grad():
@@ -33,12 +34,14 @@ def test_the_sampler_computes_what_the_trainer_does(cell, layers):
 
     wanted, _ = model(torch.from_numpy(ids))
 
-    recurrence = Recurrence(cell, model.arrays())
-    state = recurrence.zero_state(5)
+    engine = KernelEngine(build_network(cell, model.arrays()))
+    state = zero_state(engine.network, 5)
     for position in range(40):
-        logits, state = recurrence.step(ids[:, position], state)
+        engine.step(state, np.ascontiguousarray(ids[:, position]))
         np.testing.assert_allclose(
-            logits, wanted[:, position].detach().numpy(), atol=2e-4 if cell == "rnn" else 2e-5
+            state.logits[:, :11],
+            wanted[:, position].detach().numpy(),
+            atol=2e-4 if cell == "rnn" else 2e-5,
         )
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from seqforge.core.kernels.packing import pack
 from seqforge.core.kernels.pointwise import CELLS
-from seqforge.core.kernels.products import pack, padded
+from seqforge.core.kernels.products import padded
 from seqforge.core.kernels.recurrence import Kernels, Shape, kernels
 
 

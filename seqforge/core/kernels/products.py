@@ -11,9 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from llvmlite import ir
-from torch import Tensor
 
 from seqforge.core.kernels.vectors import (
     BF16,
@@ -60,22 +58,6 @@ def padded(size: int) -> int:
     return -(-size // WIDTH) * WIDTH
 
 
-def pack(weight: Tensor, bf16: bool) -> Tensor:
-    """Lay weights (N, K) out in the order in which a product reads them; N a multiple of WIDTH.
-
-    A tile's columns lie together, for each k in turn (each pair of k for bfloat16, whose products
-    are summed in pairs).
-    """
-    columns, inner = weight.shape
-    width = Tiling(columns).across * WIDTH
-    if not bf16:
-        return weight.view(columns // width, width, inner).transpose(1, 2).contiguous()
-    if inner % 2:
-        weight = torch.nn.functional.pad(weight, (0, 1))
-    pairs = weight.bfloat16().view(columns // width, width, -1, 2)
-    return pairs.transpose(1, 2).contiguous()
-
-
 @dataclass(frozen=True)
 class Matrix:
     """Rows of numbers at an address."""
@@ -89,13 +71,20 @@ class Matrix:
 class Product:
     """Code for ``result[r, :] = start[r, :] + left[r, :] @ packed``."""
 
-    columns: int
-    inner: int
+    columns: Any
+    inner: Any
+    """Sizes: numbers, or (for float32) i64 values that are known when the code runs."""
     left_kind: Any
     """F32 or BF16: the kind of ``left`` and of the packed weights."""
     result_kind: Any = F32
     add: bool = False
     """Whether to add to what stands in the result; else start from zero."""
+    across: int | None = None
+    """Vectors across a tile; None: what suits the columns."""
+
+    @property
+    def _across(self) -> int:
+        return self.across or Tiling(self.columns).across
 
     @property
     def _element(self) -> Any:
@@ -107,23 +96,20 @@ class Product:
         return 1 if self.left_kind is F32 else 2
 
     @property
-    def _padded_inner(self) -> int:
-        return -(-self.inner // self._step) * self._step
+    def _padded_inner(self) -> Any:
+        return self.inner if self._step == 1 else -(-self.inner // self._step) * self._step
 
     def write(self, code: Code, left: Matrix, packed: Any, result: Matrix, rows: Any) -> None:
         """Write the code for ``rows`` (i64) rows."""
-        tiling, b = Tiling(self.columns), code.builder
-        width = tiling.across * WIDTH
-        whole = b.mul(b.sdiv(rows, i64(tiling.rows)), i64(tiling.rows))
-        with code.loop(0, self.columns // width) as tile:
-            inner = i64(width * self._padded_inner)
-            weights = code.at(packed, self._element, b.mul(tile, inner))
-            column = b.mul(tile, i64(width))
-            with code.loop(0, whole, tiling.rows) as row:
-                self._tile(code, tiling.rows, row, left, weights, result, column)
+        width, high, b = self._across * WIDTH, _rows(self._across), code.builder
+        whole = b.mul(b.sdiv(rows, i64(high)), i64(high))
+        with code.loop(0, self.columns, width) as column:
+            weights = code.at(packed, self._element, b.mul(column, i64(self._padded_inner)))
+            with code.loop(0, whole, high) as row:
+                self._tile(code, high, row, left, weights, result, column)
             done = b.append_basic_block("rows_done")
             switch = b.switch(b.sub(rows, whole), done)  # too few for a tile: one of their height
-            for height in range(1, tiling.rows):
+            for height in range(1, high):
                 case = b.append_basic_block(f"rows_{height}")
                 switch.add_case(i64(height), case)
                 b.position_at_end(case)
@@ -136,7 +122,7 @@ class Product:
         column: Any,
     ) -> None:  # fmt: skip
         """Code for ``height`` rows from ``first`` on: all sums of the tile stay in registers."""
-        b, across = code.builder, Tiling(self.columns).across
+        b, across = code.builder, self._across
         rows = [b.add(first, i64(row)) for row in range(height)]
         begins = [b.mul(row, left.stride) for row in rows]
         places = [

@@ -9,7 +9,8 @@ from torch import nn
 
 from seqforge.core.kernels.compiling import compile_function
 from seqforge.core.kernels.layer import Weights, layer_weights, pack_weights, run_window
-from seqforge.core.kernels.products import Matrix, Product, pack
+from seqforge.core.kernels.packing import pack
+from seqforge.core.kernels.products import Matrix, Product
 from seqforge.core.kernels.vectors import BF16, F32, HAS_BF16, WIDTH, i64
 
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}

@@ -1,0 +1,117 @@
+"""The two engines that read symbols and draw: the compiled kernel, and torch.
+
+Both draw by the same compiled code from their logits; they differ in how they come by them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.checkpoint import Checkpoint
+from seqforge.core.sampling.network import (
+    Ids,
+    Network,
+    State,
+    build_network,
+    step_rows,
+    zero_state,
+)
+from seqforge.core.sampling.streams import (
+    Grammar,
+    Streams,
+    read_rows,
+    run_streams,
+)
+from seqforge.core.sampling.weighing import END, Rules
+from seqforge.errors import CheckpointError
+
+
+class Engine(Protocol):
+    """Reads symbols and draws them. R rows, T time, V symbols.
+
+    A state is the engine's own; ``state.logits`` (R, V or wider), float32, is of the symbol that
+    comes next.
+    """
+
+    def begin(self, rows: int) -> Any:
+        """The state at the start of a record."""
+
+    def step(self, state: Any, ids: Ids) -> None:
+        """Read a symbol in each row: ids (R,) change the state."""
+
+    def read(self, state: Any, ids: Ids) -> NDArray[np.float64]:
+        """Read ids (T,) in every row; their log-probabilities, in nats (R, T)."""
+
+    def run(self, state: Any, streams: Streams, rules: Rules, grammar: Grammar) -> None:
+        """Draw in every open row as many symbols as a call holds, or to the row's end."""
+
+    def rows(self, state: Any, chosen: Ids) -> Any:
+        """A state of its own with the chosen rows."""
+
+    def put(self, state: Any, row: int, source: Any) -> None:
+        """Copy the only row of another state to a row."""
+
+
+class KernelEngine:
+    """The compiled kernel: on the CPU, and without torch.
+
+    A row's numbers are the same whatever rows are beside it: every sum has one order.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> KernelEngine:
+        """The engine of a model.
+
+        Raises:
+            CheckpointError: If weights are missing, of the wrong shape, or no numbers.
+        """
+        name, config = checkpoint.card.name, checkpoint.card.config
+        try:
+            network = build_network(config.model.cell, checkpoint.weights)
+        except (KeyError, ValueError, IndexError) as error:
+            raise CheckpointError(f"{name}: its weights do not fit its settings") from error
+        if network.vocab_size != len(checkpoint.card.vocabulary):
+            raise CheckpointError(f"{name}: its weights do not fit its vocabulary")
+        if not np.isfinite(network.weights).all():
+            raise CheckpointError(
+                f"{name}: some of its weights are infinite or no numbers; train it again"
+            )
+        return cls(network)
+
+    def begin(self, rows: int) -> State:
+        """See `Engine.begin`."""
+        state = zero_state(self.network, rows)
+        self.step(state, np.full(rows, END))
+        return state
+
+    def step(self, state: State, ids: Ids) -> None:
+        """See `Engine.step`."""
+        step_rows(self.network, state, ids)
+
+    def read(self, state: State, ids: Ids) -> NDArray[np.float64]:
+        """See `Engine.read`."""
+        log_probs = np.empty((len(state.logits), len(ids)))
+        read_rows(self.network, state, ids, log_probs)
+        return log_probs
+
+    def run(self, state: State, streams: Streams, rules: Rules, grammar: Grammar) -> None:
+        """See `Engine.run`."""
+        run_streams(self.network, state, streams, rules, grammar)
+
+    def rows(self, state: State, chosen: Ids) -> State:
+        """See `Engine.rows`."""
+        found = zero_state(self.network, len(chosen))
+        found.h[:], found.kept[:] = state.h[:, chosen], state.kept[:, chosen]
+        found.logits[:] = state.logits[chosen]
+        return found
+
+    def put(self, state: State, row: int, source: State) -> None:
+        """See `Engine.put`."""
+        state.h[:, row], state.kept[:, row] = source.h[:, 0], source.kept[:, 0]
+        state.logits[row] = source.logits[0]

@@ -1,0 +1,88 @@
+"""Sampling through torch's own layers: on a GPU, and for whatever cells torch knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqforge.core.checkpoint import Checkpoint
+from seqforge.core.machine import choose_device
+from seqforge.core.model import model_from_arrays
+from seqforge.core.networks import State, TorchNetwork
+from seqforge.core.sampling.network import Ids
+from seqforge.core.sampling.streams import Grammar, Streams, draw_column
+from seqforge.core.sampling.weighing import END, Rules
+
+
+@dataclass
+class TorchState:
+    """What rows carry, where the model lies; the logits beside it, for the draws."""
+
+    carried: State
+    logits: NDArray[np.float32]
+
+
+class TorchEngine:
+    """Steps in torch, draws in the compiled code that the kernel draws with."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+        """Put the model on a device.
+
+        Raises:
+            CheckpointError: If the weights do not fit the settings.
+            ConfigError: If the device is not there.
+        """
+        card, self._device = checkpoint.card, choose_device(device)
+        self._model = model_from_arrays(
+            len(card.vocabulary), card.config.model, checkpoint.weights, card.name
+        ).to(self._device)
+        self._network = TorchNetwork(self._model, "fp32", None)
+
+    def begin(self, rows: int) -> TorchState:
+        """See `Engine.begin`."""
+        state = TorchState(self._model.zero_state(rows), np.empty((rows, 0), np.float32))
+        self.step(state, np.full(rows, END))
+        return state
+
+    @torch.no_grad()
+    def step(self, state: TorchState, ids: Ids) -> None:
+        """See `Engine.step`."""
+        given = torch.from_numpy(ids).to(self._device)[None]
+        logits, state.carried = self._network.run(given, state.carried)
+        state.logits = logits[0].cpu().numpy()
+
+    def read(self, state: TorchState, ids: Ids) -> NDArray[np.float64]:
+        """See `Engine.read`."""
+        log_probs = np.empty((len(state.logits), len(ids)))
+        for t, symbol in enumerate(ids):
+            wide = state.logits.astype(np.float64)
+            highest = wide.max(axis=1, keepdims=True)
+            total = highest[:, 0] + np.log(np.exp(wide - highest).sum(axis=1))
+            log_probs[:, t] = wide[:, symbol] - total
+            self.step(state, np.full(len(wide), symbol))
+        return log_probs
+
+    def run(self, state: TorchState, streams: Streams, rules: Rules, grammar: Grammar) -> None:
+        """See `Engine.run`."""
+        ids = np.zeros(len(streams.open), np.int64)
+        for column in range(streams.drawn.shape[1]):
+            if column and not streams.open.any():
+                break
+            draw_column(streams, state.logits, rules, grammar, column, ids)
+            self.step(state, ids)
+
+    def rows(self, state: TorchState, chosen: Ids) -> TorchState:
+        """See `Engine.rows`."""
+        index = torch.from_numpy(chosen).to(self._device)
+        carried = [tuple(part[index] for part in layer) for layer in state.carried]
+        return TorchState(carried, state.logits[chosen])
+
+    def put(self, state: TorchState, row: int, source: TorchState) -> None:
+        """See `Engine.put`."""
+        for layer, other in zip(state.carried, source.carried, strict=True):
+            for part, theirs in zip(layer, other, strict=True):
+                part[row] = theirs[0]
+        state.logits[row] = source.logits[0]
