@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.sample import Count, DrawSeed, Temperature
+from seqforge.cli.strategies import Count, Heat, Seed, Temperature
 from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def music(
         Path | None,
         typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
     ] = None,
-    temperature: Temperature = 1.0,
+    temperature: Temperature = Heat(1.0),
     count: Count = 1,
     bars: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many bars (default: the tune's end).")
     ] = None,
-    seed: DrawSeed = 0,
+    seed: Seed = 0,
     model: Annotated[
         str | None, typer.Option(help="Model to draw from (default: your newest of tunes).")
     ] = None,
@@ -38,7 +38,6 @@ def music(
     """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
     from seqforge.api import load
     from seqforge.core.files import make_folder
-    from seqforge.core.sampling.sampler import SamplingOptions
     from seqforge.domains.music import MusicDomain
 
     loaded = load(model or _default_model())
@@ -48,13 +47,9 @@ def music(
             f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
         )
     symbols = _prime_of(domain, loaded, prime) if prime is not None else ""
-    options = SamplingOptions(
-        temperature=temperature, prime=symbols, seed=seed,
-        length=loaded.card.config.sampling.length,
-    )  # fmt: skip
-    samples = list(loaded.draw(count, options))
-    if bars is not None:
-        samples = [domain.cut(sample, bars) for sample in samples]
+    samples = loaded.sample(
+        count, temperature=temperature.value, bars=bars, seed=seed, prime=symbols
+    )
     make_folder(out)
     for path in domain.write(samples, out / f"{prime.stem if prime else 'tune'}.mid"):
         typer.echo(str(path))

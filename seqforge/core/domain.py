@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Block", "Coded", "Domain", "HasDefaultInput", "Mirrored", "ReadsBlocks", "Record", "Sample",
+    "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Mirrored", "ReadsBlocks", "Record", "Sample",
     "Searches", "Settles", "Shows",
 ]  # fmt: skip
 
@@ -146,6 +146,19 @@ class Shows(Protocol):
 
     def sound(self, sample: Sample, rate: int) -> NDArray[np.float32] | None:
         """The sample as audio (time,) in [-1, 1], ``rate`` values a second; None for silence."""
+        ...
+
+
+@runtime_checkable
+class Barred(Protocol):
+    """A domain whose sequences have bars."""
+
+    def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
+        """Where the bars-th bar that ends after the first ``given`` symbols does, or None.
+
+        While more may come (``over`` is false) a place is told only if nothing that comes could
+        change it.
+        """
         ...
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.constraints import Constraint
     from seqforge.core.vocabulary import Vocabulary
 
+_LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
 _MEASURED = 200_000  # symbols of held-out music that a report measures
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
@@ -180,20 +181,15 @@ class MusicDomain:
             return symbols.count(events.BAR)
         return len(abc_files.bar_ends(symbols))
 
-    def cut(self, sample: Sample, bars: int) -> Sample:
-        """The sample with at most so many bars after its prime."""
-        drawn = sample.symbols[sample.prime_length :]
+    def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
+        """Where the bars-th bar after the first ``given`` symbols ends; see `Barred`."""
         if self.code == "events":
-            ends = [place for place, symbol in enumerate(drawn, 1) if symbol == events.BAR]
-        else:
-            ends = [
-                end - sample.prime_length
-                for end in abc_files.bar_ends(sample.symbols)
-                if end > sample.prime_length
-            ]
-        if len(ends) < bars:
-            return sample
-        return replace(sample, symbols=sample.symbols[: sample.prime_length + ends[bars - 1]])
+            ends = [place for place, symbol in enumerate(symbols, 1) if symbol == events.BAR]
+        else:  # what looks like a bar line may be the beginning of a longer one
+            ends = abc_files.bar_ends(symbols)
+            ends = [end for end in ends if over or end + _LONGEST_BAR_LINE < len(symbols)]
+        ends = [end for end in ends if end > given]
+        return ends[bars - 1] if len(ends) >= bars else None
 
     def _piece(self, path: Path) -> tuple[Piece, str]:
         reader = read_midi if _kind(path) == "midi" else read_musicxml
