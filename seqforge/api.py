@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.domain import Domain, Sample
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.vocabulary import Unknown
 from seqforge.models import find_model
 from seqforge.registry import load_domain
 
@@ -58,6 +59,7 @@ class Model:
         top_k: int | None = None,
         top_p: float | None = None,
         constraint: bool = True,
+        unknown: Unknown = "refuse",
     ) -> list[Sample]:
         """Draw samples; sample k of a seed is the same whatever ``n`` is.
 
@@ -72,27 +74,45 @@ class Model:
             top_k: Keep so many symbols.
             top_p: Keep the fewest symbols of this mass.
             constraint: Whether to keep to the domain's grammar.
+            unknown: What becomes of symbols of the prime that the model does not know: an error
+                ("refuse"), left out ("skip"), or the model's unknown symbol ("map").
 
         Raises:
-            InputError: If the prime has a symbol that the model does not know.
+            InputError: If the prime has symbols that the model does not know.
             ValueError: If an argument is out of range.
         """
         options = self.options(
             temperature=temperature, length=length, max_length=max_length, prime=prime, seed=seed,
-            top_k=top_k, top_p=top_p,
+            top_k=top_k, top_p=top_p, unknown=unknown,
         )  # fmt: skip
         return list(self.draw(n, options, constraint))
 
     def options(
-        self, *, length: int | None, max_length: int | None, prime: str | Path, **more: Any
+        self,
+        *,
+        length: int | None,
+        max_length: int | None,
+        prime: str | Path,
+        unknown: Unknown = "refuse",
+        **more: Any,
     ) -> SamplingOptions:
         """How to draw, as `sample` takes it, with the model's own length where none is given."""
         return SamplingOptions(
             length=length or max_length or self.card.config.sampling.length,
             exact_length=length is not None,
-            prime=self.domain.prime(prime) if prime else "",
+            prime=self.prime(prime, unknown)[0],
             **more,
         )
+
+    def prime(self, source: str | Path, unknown: Unknown = "refuse") -> tuple[str, dict[str, int]]:
+        """The symbols to begin with, and how often which others were left out or mapped.
+
+        Raises:
+            InputError: As `sample` does.
+        """
+        if not source:
+            return "", {}
+        return self.card.vocabulary.known(self.domain.prime(source), "the prime", unknown)
 
     def draw(self, n: int, options: SamplingOptions, constraint: bool = True) -> Iterator[Sample]:
         """Draw samples as they come; `sample` says the rest."""
