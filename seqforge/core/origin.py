@@ -13,6 +13,9 @@ from seqforge.core.records import Sample
 TEMPERATURE_END = "temperature_end"
 """The setting that a temperature which changes on the way ends at."""
 
+_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_strict = json.JSONEncoder(allow_nan=False).encode
+
 
 def temperature_of(sample: Sample) -> str | None:
     """The temperature, ``0.8``, or where it began and ended, ``1.2:0.5``."""
@@ -38,8 +41,11 @@ def word(value: Any) -> str:
 
 def line(value: Any) -> str:
     """A value as JSON (a text as it is) in one line, without tabs."""
-    known = as_json(value)
-    text = known if isinstance(known, str) else json.dumps(known, separators=(",", ":"))
+    text = as_json(value)
+    if not isinstance(text, str):
+        text = _compact(text)
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
@@ -57,4 +63,4 @@ def as_json(value: Any) -> Any:
 def sample_as_json(sample: Sample) -> str:
     """All that is known of a sample, as a JSON object in one line."""
     row = {field.name: getattr(sample, field.name) for field in fields(sample)}
-    return json.dumps(as_json(row), allow_nan=False)
+    return _strict(as_json(row))

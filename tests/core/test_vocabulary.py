@@ -98,7 +98,7 @@ def test_a_prime_is_refused_left_out_or_mapped_as_asked(text, has_unknown):
     if has_unknown:
         assert vocabulary.known(text, "the prime", "map") == (mapped, strange)
     else:
-        with pytest.raises(InputError, match="no unknown symbol to map .* --unknown skip"):
+        with pytest.raises(InputError, match=r"no unknown symbol to map .* --unknown skip"):
             vocabulary.known(text, "the prime", "map")
 
 
