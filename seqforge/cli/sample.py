@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,6 +36,12 @@ TopK = Annotated[int | None, typer.Option(min=1, help="Draw from the K likeliest
 TopP = Annotated[
     float | None, typer.Option(max=1, help="Draw from the likeliest that reach this mass.")
 ]
+UnknownSymbols = Annotated[
+    Literal["refuse", "skip", "map"],
+    typer.Option("--unknown",
+                 help="Symbols of the prime that the model does not know: refuse them, leave them "
+                      "out, or take them for its unknown symbol."),
+]  # fmt: skip
 DrawSeed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same samples.")]
 
 
@@ -61,6 +67,10 @@ def sample(
     ] = False,
     json_: Json = False,
     quiet: Quiet = False,
+    unknown: UnknownSymbols = "refuse",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an --out that was stopped.")
+    ] = False,
 ) -> None:
     """Draw samples from a model: to the terminal, or to a file with --out."""
     if length is not None and max_length is not None:
@@ -69,41 +79,37 @@ def sample(
         raise typer.BadParameter("give --prime or --prime-file, not both")
     if top_p is not None and not top_p > 0:
         raise typer.BadParameter("--top-p must be above 0")
+    if resume and out is None:
+        raise typer.BadParameter("--resume needs the --out that is to be gone on with")
     from seqforge.api import load
+    from seqforge.cli import saving
+    from seqforge.models import find_model
 
     loaded = load(model)
-    options = loaded.options(
+    symbols, strange = loaded.prime(prime if prime is not None else prime_file or "", unknown)
+    say_unknown(strange, unknown, quiet)
+    options = replace(loaded.options(
         temperature=temperature, length=length, max_length=max_length, seed=seed, top_k=top_k,
-        top_p=top_p, prime=prime if prime is not None else prime_file or "",
-    )  # fmt: skip
-    drawn = loaded.draw(count, options, constraint=not no_constraint)
+        top_p=top_p, prime="",
+    ), prime=symbols)  # fmt: skip
+
+    def draw(first: int) -> Iterator[Sample]:
+        return islice(loaded.draw(count, options, not no_constraint), first - 1, None)
+
+    settings = saving.settings_of(find_model(model), count, options, not no_constraint)
+    drawing = saving.Drawing(loaded.domain, count, draw, settings)
     if out is not None:
-        samples = list(_counted(drawn, count, quiet or json_))
-        for path in loaded.domain.write(samples, out):
-            typer.echo(str(path), err=json_)
-        if json_:
-            typer.echo(_as_json(samples))
+        saving.save(drawing, out, quiet, json_)
     elif json_:
-        typer.echo(_as_json(drawn))
+        saving.show_json(drawing, quiet)
     else:
-        for one in drawn:
-            typer.echo(loaded.domain.show(one), nl=False)
+        saving.show(drawing, quiet)
 
 
-def _as_json(samples: Iterable[Sample]) -> str:
-    rows = [asdict(one) for one in samples]
-    for row in rows:
-        if math.isinf(row["temperature"]):
-            row["temperature"] = "inf"  # JSON has no number for it
-    return json.dumps(rows, allow_nan=False)
+def say_unknown(strange: Mapping[str, int], unknown: str, quiet: bool) -> None:
+    """What became of symbols of a prime that the model does not know, on stderr."""
+    if strange and not quiet:
+        from seqforge.core.vocabulary import listed
 
-
-def _counted(drawn: Iterator[Sample], count: int, quiet: bool) -> Iterable[Sample]:
-    """The samples, with a bar where they take long."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    if quiet or count < 100 or not console.is_terminal:
-        return drawn
-    return track(drawn, "drawing", total=count, console=console, transient=True)
+        fate = "left out" if unknown == "skip" else "taken for the unknown symbol"
+        typer.echo(f"the prime: {fate}: {listed(strange)}", err=True)

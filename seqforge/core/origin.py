@@ -22,7 +22,7 @@ def temperature_of(sample: Sample) -> str | None:
     end = sample.settings.get(TEMPERATURE_END)
     if sample.temperature is None:
         return None
-    return f"{sample.temperature}" if end is None else f"{sample.temperature}:{end}"
+    return f"{sample.temperature}" if end is None else f"{sample.temperature}:{word(end)}"
 
 
 def settings_of(sample: Sample) -> dict[str, str]:

@@ -156,13 +156,11 @@ class _Written:
         """Where to go on; at the start where a file is gone or shorter than was noted."""
         partials = [partial_of(path) for path, _ in self._wanted]
         afresh = Standing(0, (0,) * len(partials))
-        if partials and not all(path.exists() for path in partials):
+        if partials and not partials[0].exists():
             return afresh  # deleted, which is how a person says that all is to be drawn anew
         standing = self._note.read() or afresh
-        sizes = [path.stat().st_size for path in partials]
-        whole = len(standing.bytes) == len(sizes) and all(
-            size >= kept for size, kept in zip(sizes, standing.bytes, strict=True)
-        )
+        sizes = [path.stat().st_size if path.exists() else -1 for path in partials]
+        whole = all(size >= kept for size, kept in zip(sizes, standing.bytes, strict=True))
         return standing if whole else afresh
 
     def add(self, sample: Sample) -> list[Path]:
