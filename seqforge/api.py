@@ -16,6 +16,7 @@ from seqforge.core.domain import Barred, Domain, Sample
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions
 from seqforge.core.sampling.stream import Stream
+from seqforge.core.vocabulary import Unknown
 from seqforge.errors import DomainError
 from seqforge.models import find_model
 from seqforge.registry import load_domain
@@ -55,6 +56,9 @@ class How(TypedDict, total=False):
     suffix: str | Path
     """End with this, after exactly ``length`` symbols."""
     candidates: int
+    unknown: Unknown
+    """What becomes of symbols of prime or suffix that the model does not know: an error
+    ("refuse", if nothing is said), left out ("skip"), or its unknown symbol ("map")."""
     seed: int
     constraint: bool
     """Whether to keep to the domain's grammar; it is kept to if nothing is said."""
@@ -151,9 +155,9 @@ class Model:
             given.pop(name, None)
         heat = given.pop("temperature", 1.0)
         start, end = heat if isinstance(heat, tuple) else (heat, None)
+        unknown = given.pop("unknown", "refuse")
         for name in ("prime", "suffix"):
-            source = given.pop(name, "")
-            given[name] = self.domain.prime(source) if source else ""
+            given[name] = self.given(given.pop(name, ""), unknown, f"the {name}")[0]
         return SamplingOptions(
             temperature=start,
             temperature_end=end,
@@ -161,6 +165,18 @@ class Model:
             exact_length=length is not None,
             **given,
         )
+
+    def given(
+        self, source: str | Path, unknown: Unknown = "refuse", what: str = "the prime"
+    ) -> tuple[str, dict[str, int]]:
+        """Symbols to begin or end with, and how often which others were left out or mapped.
+
+        Raises:
+            InputError: As `sample` does; calls it ``what``.
+        """
+        if not source:
+            return "", {}
+        return self.card.vocabulary.known(self.domain.prime(source), what, unknown)
 
     def _sampler(self, how: How) -> Sampler:
         grammar = None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.strategies import Count, Heat, Seed, Temperature
+from seqforge.cli.opening import opened
+from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
 from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def music(
         Path | None,
         typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
     ] = None,
-    temperature: Temperature = Heat(1.0),
+    temperature: Temperature = PLAIN_HEAT,
     count: Count = 1,
     bars: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many bars (default: the tune's end).")
@@ -36,11 +37,10 @@ def music(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
 ) -> None:
     """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
-    from seqforge.api import load
     from seqforge.core.files import make_folder
     from seqforge.domains.music import MusicDomain
 
-    loaded = load(model or _default_model())
+    loaded = opened(model or _default_model())
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(

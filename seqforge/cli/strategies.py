@@ -22,6 +22,9 @@ class Heat(NamedTuple):
         return self.start if self.end is None else (self.start, self.end)
 
 
+PLAIN_HEAT = Heat(1.0)
+
+
 def heat(text: Any) -> Heat:
     """Read ``0.8`` or ``1.2:0.5``.
 
@@ -48,7 +51,7 @@ Temperature = Annotated[
     Heat,
     typer.Option("--temperature", "-t", parser=heat, metavar="T|START:END", show_default="1.0",
                  rich_help_panel=_STRATEGY,
-                 help="0 takes the likeliest symbol; inf any symbol; START:END changes on the way."),
+                 help="0 takes the likeliest symbol; inf any; START:END changes on the way."),
 ]  # fmt: skip
 Count = Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same samples.")]
