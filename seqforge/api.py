@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class How(TypedDict, total=False):
-    """How to draw; what is not given is as in `SamplingOptions`, whose notes say where each is from.
+    """How to draw; `SamplingOptions` says what holds where nothing is given, and all sources.
 
     Sample k of a seed is the same however many are drawn beside it.
     """
