@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.sample import Count, DrawSeed, Temperature
+from seqforge.cli.sample import Count, DrawSeed, Temperature, UnknownSymbols, say_unknown
 from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
     from seqforge.api import Model
+    from seqforge.core.vocabulary import Unknown
     from seqforge.domains.music import MusicDomain
 
 _BUNDLED = "folk"
@@ -34,6 +35,7 @@ def music(
         str | None, typer.Option(help="Model to draw from (default: your newest of tunes).")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
+    unknown: UnknownSymbols = "refuse",
 ) -> None:
     """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
     from seqforge.api import load
@@ -47,7 +49,7 @@ def music(
         raise CheckpointError(
             f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
         )
-    symbols = _prime_of(domain, loaded, prime) if prime is not None else ""
+    symbols = _prime_of(domain, loaded, prime, unknown) if prime is not None else ""
     options = SamplingOptions(
         temperature=temperature, prime=symbols, seed=seed,
         length=loaded.card.config.sampling.length,
@@ -60,13 +62,15 @@ def music(
         typer.echo(str(path))
 
 
-def _prime_of(domain: MusicDomain, loaded: Model, prime: Path) -> str:
+def _prime_of(domain: MusicDomain, loaded: Model, prime: Path, unknown: Unknown) -> str:
     whole = domain.prime(prime)
     symbols = domain.fitted(whole, loaded.card.vocabulary)
     if len(symbols) < len(whole):
         typer.echo(f"{prime}: {len(whole) - len(symbols)} symbols that the model does not know "
                    "were left out", err=True)  # fmt: skip
-    return symbols
+    kept, strange = loaded.card.vocabulary.known(symbols, str(prime), unknown)
+    say_unknown(strange, unknown, quiet=False, where=str(prime))
+    return kept
 
 
 def _default_model() -> str:

@@ -106,10 +106,12 @@ def sample(
         saving.show(drawing, quiet)
 
 
-def say_unknown(strange: Mapping[str, int], unknown: str, quiet: bool) -> None:
+def say_unknown(
+    strange: Mapping[str, int], unknown: str, quiet: bool, where: str = "the prime"
+) -> None:
     """What became of symbols of a prime that the model does not know, on stderr."""
     if strange and not quiet:
         from seqforge.core.vocabulary import listed
 
         fate = "left out" if unknown == "skip" else "taken for the unknown symbol"
-        typer.echo(f"the prime: {fate}: {listed(strange)}", err=True)
+        typer.echo(f"{where}: {fate}: {listed(strange)}", err=True)
