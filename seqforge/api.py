@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.engine import Engine
 
 
+class Symbols(str):
+    """A text in a model's own symbols, which no domain has to make out of anything."""
+
+    __slots__ = ()
+
+
 class How(TypedDict, total=False):
     """How to draw; `SamplingOptions` says what holds where nothing is given, and all sources.
 
@@ -168,15 +174,19 @@ class Model:
 
     def given(
         self, source: str | Path, unknown: Unknown = "refuse", what: str = "the prime"
-    ) -> tuple[str, dict[str, int]]:
+    ) -> tuple[Symbols, dict[str, int]]:
         """Symbols to begin or end with, and how often which others were left out or mapped.
 
         Raises:
             InputError: As `sample` does; calls it ``what``.
         """
+        if isinstance(source, Symbols):
+            return source, {}
         if not source:
-            return "", {}
-        return self.card.vocabulary.known(self.domain.prime(source), what, unknown)
+            return Symbols(), {}
+        read = self.domain.prime(source)
+        symbols, strange = self.card.vocabulary.known(read, what, unknown)
+        return Symbols(symbols), strange
 
     def _sampler(self, how: How) -> Sampler:
         grammar = None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.opening import opened
+from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
 from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
 from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
     from seqforge.api import Model
+    from seqforge.core.vocabulary import Unknown
     from seqforge.domains.music import MusicDomain
 
 _BUNDLED = "folk"
@@ -35,6 +36,7 @@ def music(
         str | None, typer.Option(help="Model to draw from (default: your newest of tunes).")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
+    unknown: UnknownSymbols = "refuse",
 ) -> None:
     """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
     from seqforge.core.files import make_folder
@@ -46,7 +48,7 @@ def music(
         raise CheckpointError(
             f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
         )
-    symbols = _prime_of(domain, loaded, prime) if prime is not None else ""
+    symbols = _prime_of(domain, loaded, prime, unknown) if prime is not None else ""
     samples = loaded.sample(
         count, temperature=temperature.value, bars=bars, seed=seed, prime=symbols
     )
@@ -55,13 +57,17 @@ def music(
         typer.echo(str(path))
 
 
-def _prime_of(domain: MusicDomain, loaded: Model, prime: Path) -> str:
+def _prime_of(domain: MusicDomain, loaded: Model, prime: Path, unknown: Unknown) -> str:
+    from seqforge.api import Symbols
+
     whole = domain.prime(prime)
     symbols = domain.fitted(whole, loaded.card.vocabulary)
     if len(symbols) < len(whole):
         typer.echo(f"{prime}: {len(whole) - len(symbols)} symbols that the model does not know "
                    "were left out", err=True)  # fmt: skip
-    return symbols
+    kept, strange = loaded.card.vocabulary.known(symbols, str(prime), unknown)
+    say_unknown(str(prime), strange, unknown, quiet=False)
+    return Symbols(kept)
 
 
 def _default_model() -> str:

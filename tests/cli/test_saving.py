@@ -252,6 +252,21 @@ def test_symbols_that_the_model_does_not_know_are_refused_left_out_or_mapped(
     assert call("--unknown", "perhaps").exit_code == 2
 
 
+def test_a_melody_with_symbols_that_the_model_does_not_know(seqforge, tunes_model):
+    Path("melody.abc").write_text("X:1\nT:high\nM:4/4\nL:1/8\nK:Gb\nc''c''_b_b GABc|\n")
+
+    refused = seqforge("music", "--prime", "melody.abc", "--model", tunes_model)
+    skipped = seqforge("music", "--prime", "melody.abc", "--model", tunes_model,
+                       "--unknown", "skip")  # fmt: skip
+
+    assert refused.exit_code == 1
+    assert "is not a symbol of this model" in refused.stderr
+    assert "'_' (U+005F) 2 times; leave them out with --unknown skip" in refused.stderr
+    assert skipped.exit_code == 0
+    assert "melody.abc: left out: " in skipped.stderr
+    assert "\nccbb" in Path("music/melody.abc").read_text()
+
+
 def test_python_says_what_becomes_of_unknown_symbols(text_model):
     import seqforge
     from seqforge.errors import InputError
