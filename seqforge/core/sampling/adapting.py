@@ -2,7 +2,7 @@
 
 Dynamic evaluation (Krause, Kahembwe, Murray and Renals 2018, https://arxiv.org/abs/1709.07432). The
 prime is read in segments, each first scored and then learned from, and the weights are drawn back
-to those of the file. It imports torch, which sampling does without: import it where it is asked for.
+to those of the file. This imports torch, which sampling does without: import it only where needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seqforge.core.networks import State
 from seqforge.core.vocabulary import END
 from seqforge.errors import ConfigError, InputError
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 5e-4
 """The most that a weight moves in the first step. ``benchmarks/adapting.py`` measures it."""
 DECAY = 1e-3
 SEGMENT = 32
@@ -112,9 +112,7 @@ class _Learner:
     so they are those of the segments learned from so far: nothing is known of what is not yet read.
     """
 
-    def __init__(
-        self, model: CharRNN, learning_rate: float, decay: float, segment: int
-    ) -> None:
+    def __init__(self, model: CharRNN, learning_rate: float, decay: float, segment: int) -> None:
         self.steps = 0
         self._model = model
         self._learning_rate, self._decay, self._segment = learning_rate, decay, segment
@@ -136,7 +134,7 @@ class _Learner:
         return nats / math.log(2) / (len(symbols) - 1)
 
     def _step(self, gradient: Tensor) -> None:
-        """Equations 5 to 7 of the paper, the decay held to at most the whole way back."""
+        """Down the normalised gradient, and back by at most the whole way to the first weights."""
         norm = gradient.norm()
         if not norm.isfinite():  # nothing can be learned from it
             return
