@@ -3,34 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
-from seqforge.core.domain import Domain, Sample
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.domain import Barred, Domain, Sample
+from seqforge.core.sampling.beam import beam_search
+from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions
+from seqforge.core.sampling.stream import Stream
+from seqforge.core.vocabulary import Unknown
+from seqforge.errors import DomainError
 from seqforge.models import find_model
 from seqforge.registry import load_domain
 
+if TYPE_CHECKING:
+    from seqforge.core.sampling.adapting import Adaptation
+    from seqforge.core.sampling.engine import Engine
 
-def load(name: str | Path) -> Model:
-    """A model: a bundled name, a ``.safetensors`` file or a run folder.
 
-    Raises:
-        CheckpointError: If there is none or it cannot be used.
+class Symbols(str):
+    """A text in a model's own symbols, which no domain has to make out of anything."""
+
+    __slots__ = ()
+
+
+class How(TypedDict, total=False):
+    """How to draw; `SamplingOptions` says what holds where nothing is given, and all sources.
+
+    Sample k of a seed is the same however many are drawn beside it.
     """
-    return Model(load_checkpoint(find_model(str(name))))
+
+    temperature: float | tuple[float, float]
+    """0 is greedy, infinity uniform; a pair is that of the first symbol and of the last."""
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    repetition_penalty: float
+    repetition_window: int
+    length: int | None
+    """Draw exactly so many symbols, the end symbol held back."""
+    max_length: int | None
+    """Stop where the record ends, or at so many symbols; the model's own setting where neither
+    length is given."""
+    records: int
+    """Go on through the end of a record until so many came."""
+    stop: str | None
+    """Stop when this was drawn; it is kept."""
+    bars: int | None
+    """Stop after so many bars; of music."""
+    prime: str | Path
+    """Begin with this: text, or a file in the domain's format."""
+    suffix: str | Path
+    """End with this, after exactly ``length`` symbols."""
+    candidates: int
+    unknown: Unknown
+    """What becomes of symbols of prime or suffix that the model does not know: an error
+    ("refuse", if nothing is said), left out ("skip"), or its unknown symbol ("map")."""
+    seed: int
+    constraint: bool
+    """Whether to keep to the domain's grammar; it is kept to if nothing is said."""
 
 
 class Model:
     """A trained model, ready to draw from and to score with."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+        """Take a checkpoint.
+
+        Args:
+            checkpoint: The model.
+            device: ``cpu`` draws with the compiled kernel; ``cuda`` or ``mps`` with torch.
+        """
+        self._checkpoint, self._device = checkpoint, device
 
     @property
     def card(self) -> ModelCard:
@@ -46,58 +96,38 @@ class Model:
         """
         return load_domain(self.card.config.domain, self.card.config.domain_options)
 
-    def sample(
-        self,
-        n: int = 1,
-        *,
-        temperature: float = 1.0,
-        length: int | None = None,
-        max_length: int | None = None,
-        prime: str | Path = "",
-        seed: int = 0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        constraint: bool = True,
-    ) -> list[Sample]:
-        """Draw samples; sample k of a seed is the same whatever ``n`` is.
-
-        Args:
-            n: How many.
-            temperature: 0 is greedy.
-            length: Draw exactly so many symbols, the end symbol held back.
-            max_length: Stop where the record ends, or at so many symbols; the model's own
-                setting where neither length is given.
-            prime: Begin with this: text, or a file in the domain's format.
-            seed: Of the draws.
-            top_k: Keep so many symbols.
-            top_p: Keep the fewest symbols of this mass.
-            constraint: Whether to keep to the domain's grammar.
+    def sample(self, n: int = 1, **how: Unpack[How]) -> list[Sample]:
+        """Draw samples.
 
         Raises:
-            InputError: If the prime has a symbol that the model does not know.
+            InputError: If what is given has a symbol that the model does not know.
             ValueError: If an argument is out of range.
         """
-        options = self.options(
-            temperature=temperature, length=length, max_length=max_length, prime=prime, seed=seed,
-            top_k=top_k, top_p=top_p,
-        )  # fmt: skip
-        return list(self.draw(n, options, constraint))
+        return list(self.draw(n, **how))
 
-    def options(
-        self, *, length: int | None, max_length: int | None, prime: str | Path, **more: Any
-    ) -> SamplingOptions:
-        """How to draw, as `sample` takes it, with the model's own length where none is given."""
-        return SamplingOptions(
-            length=length or max_length or self.card.config.sampling.length,
-            exact_length=length is not None,
-            prime=self.domain.prime(prime) if prime else "",
-            **more,
-        )
+    def draw(self, n: int = 1, *, first: int = 1, **how: Unpack[How]) -> Iterator[Sample]:
+        """Draw samples ``first`` to ``first + n - 1`` as they come; raises what `sample` raises."""
+        drawn = self._sampler(how).draw(n, self.options(how), first=first, ending=self._ending(how))
+        return map(partial(_with_bars, how.get("bars")), drawn)
 
-    def draw(self, n: int, options: SamplingOptions, constraint: bool = True) -> Iterator[Sample]:
-        """Draw samples as they come; `sample` says the rest."""
-        grammar = self.domain.constraint(self.card.vocabulary) if constraint else None
-        return Sampler(self._checkpoint, grammar).draw(n, options)
+    def stream(self, *, number: int = 1, **how: Unpack[How]) -> Stream:
+        """Draw sample ``number`` a few symbols at a time: iterating yields strings.
+
+        What was drawn is afterwards in ``samples``. Raises what `sample` raises.
+        """
+        return self._sampler(how).stream(self.options(how), number, self._ending(how))
+
+    def beam(
+        self, width: int, n: int = 1, *, length_penalty: float = 0.0, **how: Unpack[How]
+    ) -> list[Sample]:
+        """The ``n`` likeliest sequences that a search holding ``width`` finds; see `beam_search`.
+
+        Raises:
+            InputError: If what is given has a symbol that the model does not know.
+            ValueError: If an argument is out of range.
+        """
+        plan = self._sampler(how).plan(self.options(how), self._ending(how))
+        return beam_search(plan, width, n, length_penalty)
 
     def score(self, text: str) -> NDArray[np.float64]:
         """Bits of each symbol of a record (T,), from the start; the end symbol is not scored.
@@ -105,4 +135,99 @@ class Model:
         Raises:
             InputError: If the text has a symbol that the model does not know.
         """
-        return Sampler(self._checkpoint).score(text)
+        return self._sampler({"constraint": False}).score(text)
+
+    def adapted(self, prime: str, passes: int = 1) -> tuple[Model, Adaptation]:
+        """A model that has learned from a prime, and what that did; see `adapting.adapt`.
+
+        Raises:
+            InputError: If the prime is too short or has a symbol that the model does not know.
+        """
+        from seqforge.core.sampling.adapting import adapt
+
+        ids = self.card.vocabulary.encode(prime, "the prime")
+        adaptation = adapt(self._checkpoint, ids, passes=passes)
+        return Model(adaptation.checkpoint, self._device), adaptation
+
+    def options(self, how: How) -> SamplingOptions:
+        """How to draw, with the model's own length where none is given.
+
+        Raises:
+            ValueError: If a value is out of range.
+        """
+        given: dict[str, Any] = {**how}
+        length, max_length = given.pop("length", None), given.pop("max_length", None)
+        for name in ("bars", "constraint"):
+            given.pop(name, None)
+        heat = given.pop("temperature", 1.0)
+        start, end = heat if isinstance(heat, tuple) else (heat, None)
+        unknown = given.pop("unknown", "refuse")
+        for name in ("prime", "suffix"):
+            given[name] = self.given(given.pop(name, ""), unknown, f"the {name}")[0]
+        return SamplingOptions(
+            temperature=start,
+            temperature_end=end,
+            length=length or max_length or self.card.config.sampling.length,
+            exact_length=length is not None,
+            **given,
+        )
+
+    def given(
+        self, source: str | Path, unknown: Unknown = "refuse", what: str = "the prime"
+    ) -> tuple[Symbols, dict[str, int]]:
+        """Symbols to begin or end with, and how often which others were left out or mapped.
+
+        Raises:
+            InputError: As `sample` does; calls it ``what``.
+        """
+        if isinstance(source, Symbols):
+            return source, {}
+        if not source:
+            return Symbols(), {}
+        read = self.domain.prime(source)
+        symbols, strange = self.card.vocabulary.known(read, what, unknown)
+        return Symbols(symbols), strange
+
+    def _sampler(self, how: How) -> Sampler:
+        grammar = None
+        if how.get("constraint", True):
+            grammar = self.domain.constraint(self.card.vocabulary)
+        return Sampler(self._checkpoint, grammar, engine=self._engine)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        if self._device == "cpu":
+            from seqforge.core.sampling.engine import KernelEngine
+
+            return KernelEngine.of(self._checkpoint)
+        from seqforge.core.sampling.torch_engine import TorchEngine
+
+        return TorchEngine(self._checkpoint, self._device)
+
+    def _ending(self, how: How) -> Ending | None:
+        bars, domain = how.get("bars"), self.domain
+        if bars is None:
+            return None
+        if not isinstance(domain, Barred):
+            raise DomainError(f"{self.card.name}: a model of {domain.name} has no bars to count")
+        prime, barred = self.options(how).prime, domain
+        found = partial(barred.bar_end, given=len(prime), bars=bars)
+
+        def ending(drawn: str, over: bool) -> int | None:
+            place = found(prime + drawn, over=over)
+            return None if place is None else place - len(prime)
+
+        return ending
+
+
+def load(name: str | Path, device: str = "cpu") -> Model:
+    """A model: a bundled name, a ``.safetensors`` file or a run folder.
+
+    Raises:
+        CheckpointError: If there is none or it cannot be used.
+    """
+    return Model(load_checkpoint(find_model(str(name))), device)
+
+
+def _with_bars(bars: int | None, sample: Sample) -> Sample:
+    return sample if bars is None else replace(sample, settings={**sample.settings, "bars": bars})

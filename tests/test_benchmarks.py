@@ -1,6 +1,7 @@
 """The benchmarks measure what they say: on tiny settings, end to end; and their scores by hand."""
 
 import argparse
+import gzip
 import importlib
 import json
 import os
@@ -39,6 +40,7 @@ COMMANDS = {
         "--steps", 4, "--threads", 1, "--budget", "20steps", "--set", "model.hidden_size=8",
         "training.lanes=1", "training.precision=fp32",
     ],
+    "adapting": ["adapting.py", "--data", ".", "--lengths", 40, 200, "--places", 2],
 }  # fmt: skip
 
 
@@ -47,6 +49,8 @@ def measured(tmp_path_factory):
     """All commands, run side by side as a person would one; gives folder, what was said, JSON."""
     folder = tmp_path_factory.mktemp("benchmarks")
     (folder / "text.txt").write_text(TEXT)
+    (folder / "text").mkdir()
+    (folder / "text" / "ptb.test.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
     running = {
         name: subprocess.Popen(
             [sys.executable, FOLDER / program, *map(str, options), "--out", f"{name}.json"],
@@ -114,6 +118,20 @@ def test_quality_compares_with_a_transformer(measured):
         assert 0 < row["cold"] < 5
         assert len(row["curve"]) > 1
     assert "chr2R: skipped, there is no nowhere/genome/dm3-chr2R.fa.gz" in said
+
+
+def test_adapting_is_measured_by_what_follows_the_prime(measured):
+    _, said, found = measured("adapting")
+    assert [(row["kind"], row["prime"]) for row in found["rows"]] == [
+        ("news (ptb.test)", 40),
+        ("news (ptb.test)", 200),
+    ]
+    for row in found["rows"]:
+        assert row["adapted"] < row["as it is"]  # of one sentence again and again
+        changes = [place["adapted"] - place["as it is"] for place in row["places"]]
+        assert row["change"] == pytest.approx(np.mean(changes), abs=2e-4)
+        assert row["worst change"] == pytest.approx(max(changes), abs=2e-4)
+    assert "E. coli: skipped, there is no genome/ecoli-536.fa.gz" in said
 
 
 def test_parts_that_are_files_are_cut_where_the_files_meet(tmp_path, module, monkeypatch):
@@ -196,7 +214,9 @@ def test_work_a_symbol_is_counted_as_the_table_says(module):
     assert module("train_speed").flops("lstm", 2, 64, 65) == 418_176
 
 
-@pytest.mark.parametrize("program", ["train_speed.py", "quality.py", "memory.py", "runs.py"])
+@pytest.mark.parametrize(
+    "program", ["train_speed.py", "quality.py", "memory.py", "runs.py", "adapting.py"]
+)
 def test_every_benchmark_says_how_it_is_used(program):
     found = subprocess.run(
         [sys.executable, FOLDER / program, "--help"],

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.sample import Count, DrawSeed, Temperature
+from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
+from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
 from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
     from seqforge.api import Model
+    from seqforge.core.vocabulary import Unknown
     from seqforge.domains.music import MusicDomain
 
 _BUNDLED = "folk"
@@ -24,49 +26,48 @@ def music(
         Path | None,
         typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
     ] = None,
-    temperature: Temperature = 1.0,
+    temperature: Temperature = PLAIN_HEAT,
     count: Count = 1,
     bars: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many bars (default: the tune's end).")
     ] = None,
-    seed: DrawSeed = 0,
+    seed: Seed = 0,
     model: Annotated[
         str | None, typer.Option(help="Model to draw from (default: your newest of tunes).")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
+    unknown: UnknownSymbols = "refuse",
 ) -> None:
     """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
-    from seqforge.api import load
     from seqforge.core.files import make_folder
-    from seqforge.core.sampling.sampler import SamplingOptions
     from seqforge.domains.music import MusicDomain
 
-    loaded = load(model or _default_model())
+    loaded = opened(model or _default_model())
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(
             f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
         )
-    symbols = _prime_of(domain, loaded, prime) if prime is not None else ""
-    options = SamplingOptions(
-        temperature=temperature, prime=symbols, seed=seed,
-        length=loaded.card.config.sampling.length,
-    )  # fmt: skip
-    samples = list(loaded.draw(count, options))
-    if bars is not None:
-        samples = [domain.cut(sample, bars) for sample in samples]
+    symbols = _prime_of(domain, loaded, prime, unknown) if prime is not None else ""
+    samples = loaded.sample(
+        count, temperature=temperature.value, bars=bars, seed=seed, prime=symbols
+    )
     make_folder(out)
     for path in domain.write(samples, out / f"{prime.stem if prime else 'tune'}.mid"):
         typer.echo(str(path))
 
 
-def _prime_of(domain: MusicDomain, loaded: Model, prime: Path) -> str:
+def _prime_of(domain: MusicDomain, loaded: Model, prime: Path, unknown: Unknown) -> str:
+    from seqforge.api import Symbols
+
     whole = domain.prime(prime)
     symbols = domain.fitted(whole, loaded.card.vocabulary)
     if len(symbols) < len(whole):
         typer.echo(f"{prime}: {len(whole) - len(symbols)} symbols that the model does not know "
                    "were left out", err=True)  # fmt: skip
-    return symbols
+    kept, strange = loaded.card.vocabulary.known(symbols, str(prime), unknown)
+    say_unknown(str(prime), strange, unknown, quiet=False)
+    return Symbols(kept)
 
 
 def _default_model() -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from seqforge.core.looks import Evaluation, Pulse
     from seqforge.watching import Watcher
 
-_PLAIN_SECONDS = 5.0
-_BAR_SECONDS = 0.2
+PLAIN_SECONDS = 5.0
+BAR_SECONDS = 0.2
 _SAMPLE_LINES = 8
 
 
@@ -84,7 +84,7 @@ class _Shown:
             self._draw(share, text)
 
     def _due(self) -> bool:
-        wait = _BAR_SECONDS if self._console.is_terminal else _PLAIN_SECONDS
+        wait = BAR_SECONDS if self._console.is_terminal else PLAIN_SECONDS
         now = time.monotonic()
         if now - self._last < wait:
             return False
@@ -153,7 +153,7 @@ def _long(pulse: Pulse) -> str:
     parts = [
         f"loss {pulse.train_bits * math.log(2):.3f} ({pulse.train_bits:.3f} bits{valid})",
         f"{pulse.symbols_per_second / 1000:,.0f}k symbols/s",
-        f"{_clock(pulse.seconds_left)} left",
+        f"{clock(pulse.seconds_left)} left",
         *([] if memory is None else [f"{memory:,.0f} MB"]),
     ]
     return " | ".join(parts)
@@ -166,13 +166,14 @@ def _short(pulse: Pulse) -> str:
     parts = [
         f"loss {pulse.train_bits * math.log(2):.3f}, {pulse.train_bits:.3f} bits{valid}",
         f"{pulse.symbols_per_second / 1000:,.0f}k/s",
-        _clock(pulse.seconds_left),
+        clock(pulse.seconds_left),
         *([] if memory is None else [f"{memory:,.0f} MB"]),
     ]
     return ", ".join(parts)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A span of time, to the second, or the minute where there are hours."""
     if seconds == float("inf"):
         return "?"
     minutes, rest = divmod(int(seconds), 60)

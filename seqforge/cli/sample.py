@@ -2,108 +2,132 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqforge.cli import strategies as how_to
 from seqforge.cli.app import app
+from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
 from seqforge.cli.options import Json, Model, Out, Quiet
+from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
+from seqforge.cli.strategies import PLAIN_HEAT, refuse_together
 
 if TYPE_CHECKING:
+    from seqforge.api import Model as Loaded
     from seqforge.core.domain import Sample
 
-
-def _temperature(value: float) -> float:
-    if math.isnan(value):
-        raise typer.BadParameter("a number is wanted, 0 or above; inf draws uniformly")
-    return value
-
-
-Temperature = Annotated[
-    float,
-    typer.Option("--temperature", "-t", min=0, callback=_temperature,
-                 help="0 takes the likeliest symbol; inf any symbol."),
-]  # fmt: skip
-Count = Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")]
 Prime = Annotated[str | None, typer.Option(help="Begin with this text.")]
 PrimeFile = Annotated[Path | None, typer.Option(help="Begin with what is in this file.")]
-TopK = Annotated[int | None, typer.Option(min=1, help="Draw from the K likeliest.")]
-TopP = Annotated[
-    float | None, typer.Option(max=1, help="Draw from the likeliest that reach this mass.")
+Suffix = Annotated[
+    str | None, typer.Option(help="End with this text, after exactly --length symbols.")
 ]
-DrawSeed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same samples.")]
+Candidates = Annotated[
+    int, typer.Option(min=1, help="How many ways to fill before --suffix are weighed.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an --out that was stopped.")]
 
 
 @app.command()
 def sample(
     model: Model,
-    count: Count = 1,
-    length: Annotated[
-        int | None, typer.Option(min=1, help="Exactly so many symbols, the prime not counted.")
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(min=1, help="Stop where the record ends, or here.")
-    ] = None,
+    count: how_to.Count = 1,
     prime: Prime = None,
     prime_file: PrimeFile = None,
-    temperature: Temperature = 1.0,
-    top_k: TopK = None,
-    top_p: TopP = None,
-    seed: DrawSeed = 0,
+    unknown: UnknownSymbols = "refuse",
+    suffix: Suffix = None,
+    candidates: Candidates = 64,
+    temperature: how_to.Temperature = PLAIN_HEAT,
+    top_k: how_to.TopK = None,
+    top_p: how_to.TopP = None,
+    min_p: how_to.MinP = None,
+    typical_p: how_to.TypicalP = None,
+    repetition_penalty: how_to.RepetitionPenalty = 1.0,
+    repetition_window: how_to.RepetitionWindow = 64,
+    beam: how_to.Beam = None,
+    length_penalty: how_to.LengthPenalty = 0.0,
+    adapt: how_to.Adapt = None,
+    no_constraint: how_to.NoConstraint = False,
+    length: how_to.Length = None,
+    max_length: how_to.MaxLength = None,
+    records: how_to.Records = 1,
+    stop: how_to.Stop = None,
+    bars: how_to.Bars = None,
+    seed: how_to.Seed = 0,
+    device: Device = "auto",
     out: Out = None,
-    no_constraint: Annotated[
-        bool, typer.Option("--no-constraint", help="Do not keep to the domain's grammar.")
-    ] = False,
+    resume: Resume = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw samples from a model: to the terminal, or to a file with --out."""
-    if length is not None and max_length is not None:
-        raise typer.BadParameter("give --length or --max-length, not both")
-    if prime is not None and prime_file is not None:
-        raise typer.BadParameter("give --prime or --prime-file, not both")
-    if top_p is not None and not top_p > 0:
-        raise typer.BadParameter("--top-p must be above 0")
-    from seqforge.api import load
-
-    loaded = load(model)
-    options = loaded.options(
-        temperature=temperature, length=length, max_length=max_length, seed=seed, top_k=top_k,
-        top_p=top_p, prime=prime if prime is not None else prime_file or "",
-    )  # fmt: skip
-    drawn = loaded.draw(count, options, constraint=not no_constraint)
+    _check(locals())
+    loaded = opened(model, device, quiet)
+    begin = prime if prime is not None else prime_file or ""
+    how: dict[str, Any] = {
+        "prime": given(loaded, begin, unknown, "the prime", quiet),
+        "suffix": given(loaded, suffix or "", unknown, "the suffix", quiet),
+        "temperature": temperature.value, "top_k": top_k, "top_p": top_p, "min_p": min_p,
+        "typical_p": typical_p, "repetition_penalty": repetition_penalty,
+        "repetition_window": repetition_window, "candidates": candidates, "length": length,
+        "max_length": max_length, "records": records, "stop": stop, "bars": bars, "seed": seed,
+        "constraint": not no_constraint,
+    }  # fmt: skip
+    loaded = adapted(loaded, how["prime"], adapt, quiet)
+    found = {"beam": beam, "length_penalty": length_penalty, "adapt": adapt}
+    drawing = _drawing(model, loaded, count, how, found)
     if out is not None:
-        samples = list(_counted(drawn, count, quiet or json_))
-        for path in loaded.domain.write(samples, out):
-            typer.echo(str(path), err=json_)
-        if json_:
-            typer.echo(_as_json(samples))
+        save(drawing, out, quiet, json_)
     elif json_:
-        typer.echo(_as_json(drawn))
+        show_json(drawing, quiet)
     else:
-        for one in drawn:
-            typer.echo(loaded.domain.show(one), nl=False)
+        show(drawing, quiet)
 
 
-def _as_json(samples: Iterable[Sample]) -> str:
-    rows = [asdict(one) for one in samples]
-    for row in rows:
-        if math.isinf(row["temperature"]):
-            row["temperature"] = "inf"  # JSON has no number for it
-    return json.dumps(rows, allow_nan=False)
+def _check(options: dict[str, Any]) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        typer.BadParameter: Says what.
+    """
+    refuse_together(**{name: options[name] for name in ("length", "max_length")})
+    refuse_together(prime=options["prime"] is not None, prime_file=options["prime_file"])
+    refuse_together(**{name: options[name] for name in ("suffix", "stop", "bars", "beam")})
+    refuse_together(length=options["length"], records=options["records"] > 1)
+    if options["resume"] and options["out"] is None:
+        raise typer.BadParameter("--resume needs the --out that is to be gone on with")
+    if options["suffix"] and options["length"] is None:
+        raise typer.BadParameter("--suffix needs --length: how much to fill in before it")
+    if options["adapt"] and not (options["prime"] or options["prime_file"]):
+        raise typer.BadParameter("--adapt needs a --prime or --prime-file to learn from")
+    if options["beam"] is not None and options["count"] > options["beam"]:
+        raise typer.BadParameter(f"--beam {options['beam']} finds no more than so many: raise it")
 
 
-def _counted(drawn: Iterator[Sample], count: int, quiet: bool) -> Iterable[Sample]:
-    """The samples, with a bar where they take long."""
-    from rich.console import Console
-    from rich.progress import track
+def _drawing(
+    model: str, loaded: Loaded, count: int, how: dict[str, Any], found: dict[str, Any]
+) -> Drawing:
+    """What to draw, from any sample on, and what it is known by."""
+    from seqforge.models import find_model
 
-    console = Console(stderr=True)
-    if quiet or count < 100 or not console.is_terminal:
-        return drawn
-    return track(drawn, "drawing", total=count, console=console, transient=True)
+    options = loaded.options(how)  # type: ignore[arg-type]
+    beam, penalty = found["beam"], found["length_penalty"]
+
+    def draw(first: int) -> Iterator[Sample]:
+        if beam is not None:
+            return islice(loaded.beam(beam, count, length_penalty=penalty, **how), first - 1, None)
+        if options.records > 1:  # how many a stream gives is known only when it is drawn
+            return islice(loaded.draw(count, **how), first - 1, None)
+        return loaded.draw(count - first + 1, first=first, **how)
+
+    streams = beam is None and not options.suffix and options.records == 1
+    return Drawing(
+        domain=loaded.domain,
+        count=count * options.records,
+        draw=draw,
+        stream=(lambda number: loaded.stream(number=number, **how)) if streams else None,
+        settings=settings_of(find_model(model), count, options, how, found),
+    )

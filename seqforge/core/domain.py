@@ -8,7 +8,7 @@ protocols after it are what it may have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Block", "Coded", "Domain", "HasDefaultInput", "Mirrored", "ReadsBlocks", "Record", "Sample",
-    "Searches", "Settles", "Shows",
+    "Appends", "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Mirrored", "ReadsBlocks",
+    "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 
@@ -68,7 +68,9 @@ class Domain(Protocol):
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """Keep samples in the domain's own format at (or beside) ``path``; returns the files.
 
-        It accepts whatever a model may draw: it never raises over the symbols.
+        It accepts whatever a model may draw: it never raises over the symbols. With
+        ``file_per_sample``, ``seqforge sample`` hands over one sample at a time, each with a path
+        that `core.files.numbered` made.
         """
         ...
 
@@ -146,6 +148,52 @@ class Shows(Protocol):
 
     def sound(self, sample: Sample, rate: int) -> NDArray[np.float32] | None:
         """The sample as audio (time,) in [-1, 1], ``rate`` values a second; None for silence."""
+        ...
+
+
+@runtime_checkable
+class Appends(Protocol):
+    """A domain with one file for all samples, which can be written sample by sample.
+
+    Law: ``write(samples, path)`` writes exactly the pieces of the samples, one after the other.
+    Without it samples are held until all are drawn, and a command that was stopped begins anew.
+    """
+
+    annotated: ClassVar[bool]
+    """Whether the file itself says how each sample was drawn; where not, a table beside it does."""
+
+    def piece(self, sample: Sample, first: bool) -> bytes:
+        """What a sample adds to a file with those before it; ``first`` where there are none."""
+        ...
+
+
+@runtime_checkable
+class ShowsAsDrawn(Protocol):
+    """A domain that can show a sample while it is drawn.
+
+    Law: joined, it is what ``show`` gives of the whole sample, however the symbols were cut.
+    """
+
+    def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
+        """What ``show`` gives, as far as it is certain after each piece.
+
+        Args:
+            sample: How it is drawn, with the prime as its symbols and no ``mean_log_prob``.
+            pieces: All symbols in turn; the first piece is the prime.
+        """
+        ...
+
+
+@runtime_checkable
+class Barred(Protocol):
+    """A domain whose sequences have bars."""
+
+    def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
+        """Where the bars-th bar that ends after the first ``given`` symbols does, or None.
+
+        While more may come (``over`` is false) a place is told only if nothing that comes could
+        change it.
+        """
         ...
 
 

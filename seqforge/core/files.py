@@ -55,6 +55,11 @@ def write_atomically(path: Path, data: bytes) -> None:
             raise
 
 
+def numbered(path: Path, number: int, suffix: str) -> Path:
+    """Where a sample goes that has files of its own: ``t-001.mid`` beside ``t.mid``."""
+    return path.with_name(f"{path.stem}-{number:03}{suffix}")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON document, atomically; not-a-numbers are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

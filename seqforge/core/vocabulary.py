@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ END = 0
 """Id of the end symbol; it ends a record, and an unprimed sample is fed it first."""
 UNKNOWN = "�"
 """How the unknown symbol is shown, where a vocabulary has one."""
+
+Unknown = Literal["refuse", "skip", "map"]
+"""What becomes of symbols that a model does not know: an error, nothing, the unknown symbol."""
 
 _NOWHERE = -1
 
@@ -111,6 +116,54 @@ class Vocabulary:
             )
         return self.encode_points(points)
 
+    def known(
+        self, text: str, where: str, unknown: Unknown = "refuse"
+    ) -> tuple[str, dict[str, int]]:
+        """A text in symbols that stand in the vocabulary, and how often it had which others.
+
+        Unlike `encode` it takes nothing for the unknown symbol that is not asked to be.
+
+        Args:
+            text: Any.
+            where: What it is, for messages.
+            unknown: What becomes of the others.
+
+        Raises:
+            InputError: If there are others and they are refused, or there is no unknown symbol to
+                map them to, or nothing else is left; names them and the place of the first.
+        """
+        symbols = frozenset(self.symbols)
+        strange = Counter(symbol for symbol in text if symbol not in symbols)
+        if not strange:
+            return text, {}
+        if unknown == "refuse":
+            raise InputError(self._refusal(text, where, strange))
+        if unknown == "map" and not self.unknown:
+            raise InputError(
+                f"{where}: this model has no unknown symbol to map {describe(next(iter(strange)))} "
+                "to; leave such symbols out with --unknown skip"
+            )
+        with_what = UNKNOWN if unknown == "map" else ""
+        kept = text.translate({ord(symbol): with_what for symbol in strange})
+        if not kept:
+            raise InputError(
+                f"{where}: holds no symbol of this model, which knows {self.listing()}"
+            )
+        return kept, dict(strange)
+
+    def _refusal(self, text: str, where: str, strange: Counter[str]) -> str:
+        first = next(iter(strange))
+        others = f"; not known are {listed(strange)}"
+        if strange.total() == 1:
+            others = ""
+        remedy = "leave them out with --unknown skip"
+        if self.unknown:
+            remedy += ", or take them for the unknown symbol with --unknown map"
+        return (
+            f"{where}: {describe(first)} at position {text.index(first) + 1} is not a symbol of "
+            f"this model, which knows {self.listing()}{others}; {remedy}"
+        )
+
     def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
         """Ids of code points (T,), every one of which the vocabulary is known to hold."""
         if points.dtype == np.uint8:
@@ -153,3 +206,13 @@ def text_of(points: NDArray[np.uint32]) -> str:
 def describe(symbol: str) -> str:
     """A symbol as a message should name it: 'x' (U+0078)."""
     return f"{symbol!r} (U+{ord(symbol):04X})"
+
+
+def listed(counts: Mapping[str, int], most: int = 10) -> str:
+    """Symbols for a message, with how often each occurs: 'x' (U+0078) 3 times."""
+    named = [
+        f"{describe(symbol)} {'once' if count == 1 else f'{count:,} times'}"
+        for symbol, count in list(counts.items())[:most]
+    ]
+    more = len(counts) - len(named)
+    return ", ".join(named) + (f" and {more:,} more" if more else "")

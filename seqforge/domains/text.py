@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _COPY_LENGTHS = (20, 50)
 _ESCAPES = re.compile(r"(\\n|\\t)+")
 _WORD = re.compile(r"\w+")
+_Bytes = bytes  # inside the class the name is an option
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -46,6 +48,7 @@ class TextDomain:
     file_per_sample: ClassVar[bool] = False
     unit: ClassVar[str] = "character"
     coding: ClassVar[tuple[str, ...]] = ("bytes",)
+    annotated: ClassVar[bool] = False
 
     bytes: bool = False
     """Symbols are bytes, not code points; any file at all can be read so."""
@@ -88,20 +91,42 @@ class TextDomain:
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """One file: the samples alone, parted by the separator (or an empty line)."""
+        pieces = [self.piece(sample, not place) for place, sample in enumerate(samples)]
+        write_atomically(path, b"".join(pieces))
+        return [path]
+
+    def piece(self, sample: Sample, first: bool) -> _Bytes:
+        """The sample, and before it what parts it from the one before."""
         parting = self._separator() if self.separator else "\n\n"
         if "\n" not in parting:
             parting = f"\n{parting}\n"
-        text = parting.join(sample.symbols for sample in samples)
-        encoding = "latin-1" if self.bytes else "utf-8"
-        write_atomically(path, text.encode(encoding, "surrogatepass"))
-        return [path]
+        text = sample.symbols if first else parting + sample.symbols
+        return self._bytes_of(text) if self.bytes else text.encode("utf-8", "surrogatepass")
+
+    def _bytes_of(self, symbols: str) -> _Bytes:
+        return symbols.encode("latin-1", "replace")  # the unknown symbol is no byte: ?
 
     def show(self, sample: Sample) -> str:
         """The text; bytes that are not UTF-8 show as U+FFFD."""
         text = sample.symbols
         if self.bytes:
-            text = text.encode("latin-1").decode("utf-8", "replace")
+            text = self._bytes_of(text).decode("utf-8", "replace")
         return text if text.endswith("\n") else text + "\n"
+
+    def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
+        """The text as it comes; a character of several bytes with the last of them."""
+        last = ""
+        for text in self._decoded(pieces) if self.bytes else pieces:
+            last = text[-1:] or last
+            yield text
+        if last != "\n":
+            yield "\n"
+
+    def _decoded(self, pieces: Iterable[str]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for piece in pieces:
+            yield decoder.decode(self._bytes_of(piece))
+        yield decoder.decode(b"", final=True)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Known words, word length and what is copied, beside the same of held-out text."""

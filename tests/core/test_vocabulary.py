@@ -69,3 +69,43 @@ def test_an_extended_vocabulary_keeps_every_id_and_knows_the_new_text(old, new, 
 @pytest.mark.parametrize(("size", "dtype"), [(255, "uint8"), (256, "uint16")])
 def test_ids_take_a_byte_while_they_fit(size, dtype):
     assert Vocabulary(tuple(map(chr, range(1000, 1000 + size)))).dtype == dtype
+
+
+@given(st.text("abcXYZ\n", max_size=60), st.booleans())
+def test_a_prime_is_refused_left_out_or_mapped_as_asked(text, has_unknown):
+    vocabulary = Vocabulary(("a", "b", "c", *([UNKNOWN] if has_unknown else [])), has_unknown)
+    strange = {s: text.count(s) for s in dict.fromkeys(text) if s not in "abc"}
+    skipped = "".join(s for s in text if s in "abc")
+    mapped = "".join(s if s in "abc" else UNKNOWN for s in text)
+
+    if not strange:
+        for unknown in ("refuse", "skip", "map"):
+            assert vocabulary.known(text, "the prime", unknown) == (text, {})
+        return
+    first = next(iter(strange))
+    where = rf"the prime: .*U\+{ord(first):04X}\) at position {text.index(first) + 1} is not"
+    with pytest.raises(InputError, match=where) as refused:
+        vocabulary.known(text, "the prime")
+    for symbol, count in strange.items() if sum(strange.values()) > 1 else ():
+        often = "once" if count == 1 else f"{count} times"
+        assert f"(U+{ord(symbol):04X}) {often}" in str(refused.value)
+    assert ("--unknown map" in str(refused.value)) == has_unknown
+    if skipped:
+        assert vocabulary.known(text, "the prime", "skip") == (skipped, strange)
+    else:
+        with pytest.raises(InputError, match="holds no symbol of this model"):
+            vocabulary.known(text, "the prime", "skip")
+    if has_unknown:
+        assert vocabulary.known(text, "the prime", "map") == (mapped, strange)
+    else:
+        with pytest.raises(InputError, match=r"no unknown symbol to map .* --unknown skip"):
+            vocabulary.known(text, "the prime", "map")
+
+
+def test_the_unknown_symbol_itself_can_be_typed_and_only_ten_others_are_named():
+    vocabulary = Vocabulary(("a", UNKNOWN), unknown=True)
+    assert vocabulary.known(f"a{UNKNOWN}a", "the prime") == (f"a{UNKNOWN}a", {})
+
+    with pytest.raises(InputError, match=r"not known are 'b' .* and 14 more; leave") as refused:
+        vocabulary.known("abcdefghijklmnopqrstuvwxy", "the prime")
+    assert str(refused.value).count(" once") == 10

@@ -116,7 +116,7 @@ def _continued(hypothesis: Hypothesis, symbol: int, log_prob: float) -> Hypothes
 def _stops(plan: Plan, hypothesis: Hypothesis) -> bool:
     """Whether the sequence has come to the end that was asked for."""
     return plan.ending is not None and (
-        plan.ending(plan.vocabulary.decode(hypothesis.ids)) is not None
+        plan.ending(plan.vocabulary.decode(hypothesis.ids), True) is not None
     )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from seqforge.core.sampling.weighing import Rules
 from seqforge.core.vocabulary import Vocabulary
 
-Ending = Callable[[str], int | None]
-"""Where what was drawn so far (the prime not among it) is to end, or None to go on."""
+Ending = Callable[[str, bool], int | None]
+"""Where what was drawn so far (the prime not among it) is to end, or None to go on; the second
+argument says that nothing more comes. Until then a place is told only if it is certain."""
 
 _PLAIN = ("temperature", "length", "exact_length", "prime", "suffix", "seed")
 
@@ -122,10 +123,10 @@ class SamplingOptions:
             return more
         wanted = self.stop
 
-        def first(drawn: str) -> int | None:
+        def first(drawn: str, over: bool) -> int | None:
             place = drawn.find(wanted)
             found = [place + len(wanted)] if place >= 0 else []
-            other = more(drawn) if more else None
+            other = more(drawn, over) if more else None
             return min([*found, *([] if other is None else [other])], default=None)
 
         return first

@@ -93,7 +93,8 @@ class Drawing:
             ended, text = end < len(ids), self._plan.vocabulary.decode(ids[begins:end].tolist())
             before = len(self._text)
             self._text += text
-            place = self._plan.ending(self._text) if self._plan.ending else None
+            over = ended or not self.open
+            place = self._plan.ending(self._text, over) if self._plan.ending else None
             if place is not None:
                 self.open, self._text = False, self._text[:place]
                 self._finish(streams, row, begins + place - before, ended=False)

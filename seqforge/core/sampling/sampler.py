@@ -86,7 +86,13 @@ class Sampler:
     def stream(
         self, options: SamplingOptions, number: int = 1, ending: Ending | None = None
     ) -> Stream:
-        """Draw one sample, a few symbols at a time; raises what `draw` raises."""
+        """Draw one sample, a few symbols at a time; raises what `draw` raises.
+
+        Raises:
+            ValueError: If there is a suffix: how to fill is known only when all is drawn.
+        """
+        if options.suffix:
+            raise ValueError("a sample with a suffix cannot be drawn symbol by symbol")
         return Stream(self.plan(options, ending), number)
 
     def plan(self, options: SamplingOptions, ending: Ending | None = None) -> Plan:

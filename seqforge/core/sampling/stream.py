@@ -35,6 +35,16 @@ class Stream:
                 self._streams = _longer(self._streams, min(_CALL, plan.limit))
 
     @property
+    def begun(self) -> Sample:
+        """The sample before anything is drawn: the prime, and how it will be."""
+        options = self._plan.options
+        return Sample(
+            symbols=options.prime, prime_length=len(options.prime), number=self._drawing.number,
+            model=self._plan.model, temperature=options.temperature, seed=options.seed,
+            settings=options.settings,
+        )  # fmt: skip
+
+    @property
     def samples(self) -> list[Sample]:
         """The sample (the samples, for a plan with several records), once all was drawn."""
         return self._drawing.done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from seqforge.core.domain import Block, Record, Sample
 from seqforge.core.files import write_atomically
+from seqforge.core.origin import settings_of, temperature_of, word
 from seqforge.errors import InputError
 from seqforge.resources import data_folder
 
@@ -37,6 +38,7 @@ class GenomeDomain:
     file_per_sample: ClassVar[bool] = False
     unit: ClassVar[str] = "base"
     coding: ClassVar[tuple[str, ...]] = ("keep_case",)
+    annotated: ClassVar[bool] = True
 
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""
@@ -97,14 +99,34 @@ class GenomeDomain:
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """One FASTA file: ``>sample_1 model=fly t=0.8 seed=0 ...``."""
-        write_atomically(path, "".join(map(self.show, samples)).encode())
+        pieces = [self.piece(sample, not place) for place, sample in enumerate(samples)]
+        write_atomically(path, b"".join(pieces))
         return [path]
+
+    def piece(self, sample: Sample, first: bool) -> bytes:
+        """The FASTA record of a sample."""
+        return self.show(sample).encode()
 
     def show(self, sample: Sample) -> str:
         """The FASTA record of a sample."""
         bases, width = sample.symbols, self.line_width
         lines = [bases[i : i + width] for i in range(0, len(bases), width)]
         return "\n".join([_header(sample), *lines]) + "\n"
+
+    def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
+        """The header, then the bases as they come, in lines."""
+        yield _header(sample) + "\n"
+        column = 0
+        for piece in pieces:
+            place, shown = 0, ""
+            while place < len(piece):
+                if column == self.line_width:
+                    shown, column = shown + "\n", 0
+                part = piece[place : place + self.line_width - column]
+                shown, place, column = shown + part, place + len(part), column + len(part)
+            yield shown
+        if column:
+            yield "\n"
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Composition and copying, beside the same of held-out sequence."""
@@ -134,11 +156,14 @@ class GenomeDomain:
 
 def _header(sample: Sample) -> str:
     fields = {
-        "model": sample.model.replace(" ", "_") or None,
-        "t": sample.temperature,
+        "model": word("_".join(sample.model.split())) or None,
+        "t": temperature_of(sample),
         "seed": sample.seed,
         "prime": sample.prime_length or None,
+        "suffix": sample.suffix_length or None,
         "mean_log_prob": None if sample.mean_log_prob is None else f"{sample.mean_log_prob:.4f}",
+        "removed_mass": None if sample.removed_mass is None else f"{sample.removed_mass:.4f}",
+        **settings_of(sample),
     }
     said = [f"{key}={value}" for key, value in fields.items() if value is not None]
     return " ".join([f">sample_{sample.number}", *said])

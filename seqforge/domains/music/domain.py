@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from seqforge.core.domain import Record, Sample
-from seqforge.core.files import write_atomically
+from seqforge.core.files import numbered, write_atomically
+from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.measures import random_like, table
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.constraints import Constraint
     from seqforge.core.vocabulary import Vocabulary
 
+_LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
 _MEASURED = 200_000  # symbols of held-out music that a report measures
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
@@ -120,10 +122,10 @@ class MusicDomain:
         """A .mid and an .abc for each sample; numbered (``t0.8-001.mid``) where there are more."""
         written = []
         for sample in samples:
-            stem = f"{path.stem}-{sample.number:03}" if len(samples) > 1 else path.stem
-            midi, text = path.with_name(f"{stem}.mid"), path.with_name(f"{stem}.abc")
-            if len(samples) == 1 and path.suffix != ".abc":
-                midi = path
+            midi = path if path.suffix != ".abc" else path.with_suffix(".mid")
+            if len(samples) > 1:
+                midi = numbered(path, sample.number, ".mid")
+            text = midi.with_name(f"{midi.stem}.abc")
             write_atomically(midi, midi_bytes(self.decode(sample.symbols).piece, _origin(sample)))
             write_atomically(text, self._abc_file(sample).encode())
             written += [midi, text]
@@ -134,6 +136,19 @@ class MusicDomain:
         if self.code == "events":
             return to_abc(self.decode(sample.symbols).piece) + "\n"
         return sample.symbols.rstrip("\n") + "\n"
+
+    def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
+        """ABC as it comes; the melody of events when all are there."""
+        if self.code == "events":
+            yield self.show(replace(sample, symbols="".join(pieces)))
+            return
+        held = ""  # line breaks that may be the last
+        for piece in pieces:
+            text = held + piece
+            shown = text.rstrip("\n")
+            held = text[len(shown) :]
+            yield shown
+        yield "\n"
 
     def picture(self, sample: Sample) -> Picture | None:
         """The sample as a piano roll."""
@@ -180,20 +195,15 @@ class MusicDomain:
             return symbols.count(events.BAR)
         return len(abc_files.bar_ends(symbols))
 
-    def cut(self, sample: Sample, bars: int) -> Sample:
-        """The sample with at most so many bars after its prime."""
-        drawn = sample.symbols[sample.prime_length :]
+    def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
+        """Where the bars-th bar after the first ``given`` symbols ends; see `Barred`."""
         if self.code == "events":
-            ends = [place for place, symbol in enumerate(drawn, 1) if symbol == events.BAR]
-        else:
-            ends = [
-                end - sample.prime_length
-                for end in abc_files.bar_ends(sample.symbols)
-                if end > sample.prime_length
-            ]
-        if len(ends) < bars:
-            return sample
-        return replace(sample, symbols=sample.symbols[: sample.prime_length + ends[bars - 1]])
+            ends = [place for place, symbol in enumerate(symbols, 1) if symbol == events.BAR]
+        else:  # what looks like a bar line may be the beginning of a longer one
+            ends = abc_files.bar_ends(symbols)
+            ends = [end for end in ends if over or end + _LONGEST_BAR_LINE < len(symbols)]
+        ends = [end for end in ends if end > given]
+        return ends[bars - 1] if len(ends) >= bars else None
 
     def _piece(self, path: Path) -> tuple[Piece, str]:
         reader = read_midi if _kind(path) == "midi" else read_musicxml
@@ -241,11 +251,15 @@ def _full(decoded: Sequence[Decoded]) -> float:
 def _origin(sample: Sample) -> str:
     """How the sample came to be, in a line that a file can keep."""
     said = [f"seqforge music: {sample.model or 'a model'}"]
-    if sample.temperature is not None:
-        said.append(f"temperature {sample.temperature:g}")
+    temperature = temperature_of(sample)
+    if temperature is not None:
+        said.append(f"temperature {temperature.removesuffix('.0')}")
     if sample.seed is not None:
         said.append(f"seed {sample.seed}")
     said.append(f"sample {sample.number}")
     if sample.mean_log_prob is not None:
         said.append(f"mean log-probability {sample.mean_log_prob:.4f}")
+    if sample.removed_mass is not None:
+        said.append(f"removed mass {sample.removed_mass:.4f}")
+    said += [f"{name} {value}" for name, value in settings_of(sample).items()]
     return " ".join(", ".join(said).split())

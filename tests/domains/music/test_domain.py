@@ -11,6 +11,8 @@ import mido
 import music21
 import pretty_midi
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqforge.core.domain import HasDefaultInput, Sample, Settles
 from seqforge.domains.music import MusicDomain, events
@@ -151,16 +153,23 @@ def test_a_prime_of_a_whole_bar_ends_with_a_bar_line(tmp_path):
 
 
 @pytest.mark.parametrize("domain", [ABC, EVENTS], ids=["abc", "events"])
-def test_cut_keeps_the_prime_and_so_many_bars(domain):
+def test_the_end_of_a_bar_after_a_prime_is_found(domain):
     whole = domain.prime(TUNES)
-    prime = whole[: whole.index("|" if domain is ABC else "~") + 1]
-    sample = Sample(whole, prime_length=len(prime))
+    given = whole.index("|" if domain is ABC else "~") + 1
 
-    short = domain.cut(sample, 4)
+    end = domain.bar_end(whole, given, 4, over=True)
 
-    assert short.symbols.startswith(prime)
-    assert domain.bars(short.symbols) - domain.bars(prime) == 4
-    assert domain.cut(sample, 99) == sample
+    assert domain.bars(whole[:end]) - domain.bars(whole[:given]) == 4
+    assert domain.bar_end(whole, given, 99, over=True) is None
+
+
+@given(st.text("ABc|:[]12\nK ", max_size=60), st.integers(1, 4), st.integers(0, 20))
+def test_where_a_bar_ends_does_not_change_as_more_is_drawn(text, bars, given):
+    """Else a sample would hang on how many symbols are drawn at a time."""
+    final = ABC.bar_end(text, given, bars, over=True)
+    for length in range(len(text)):
+        early = ABC.bar_end(text[:length], given, bars, over=False)
+        assert early in (None, final)
 
 
 def test_the_report_sets_samples_beside_held_out_and_random_notes():

@@ -1,0 +1,64 @@
+"""A model ready to draw from, and what a person should know of it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from seqforge.api import Model
+    from seqforge.core.vocabulary import Unknown
+
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(help="Where to compute; auto is the compiled kernel on the CPU."),
+]
+UnknownSymbols = Annotated[
+    Literal["refuse", "skip", "map"],
+    typer.Option("--unknown",
+                 help="Symbols of the prime that the model does not know: refuse them, leave them "
+                      "out, or take them for its unknown symbol."),
+]  # fmt: skip
+
+
+def opened(name: str, device: str = "auto", quiet: bool = False) -> Model:
+    """The model; says so where drawing has to be compiled first."""
+    from seqforge.api import load
+    from seqforge.core.sampling.compiled import is_kept
+
+    if not is_kept() and not quiet:
+        typer.echo("compiling for this processor (some ten seconds, and only this once)", err=True)
+    return load(name, "cpu" if device == "auto" else device)
+
+
+def given(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> str:
+    """Symbols to begin or end with; says on stderr what became of those that are not known."""
+    symbols, strange = loaded.given(source, unknown, what)
+    say_unknown(what, strange, unknown, quiet)
+    return symbols
+
+
+def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool) -> None:
+    """What became of symbols that the model does not know, on stderr."""
+    if strange and not quiet:
+        from seqforge.core.vocabulary import listed
+
+        fate = "left out" if unknown == "skip" else "taken for the unknown symbol"
+        typer.echo(f"{what}: {fate}: {listed(strange)}", err=True)
+
+
+def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model:
+    """The model after it has learned from the prime, where that is asked for."""
+    if passes is None:
+        return loaded
+    after, found = loaded.adapted(prime, passes)
+    if not quiet:
+        typer.echo(
+            f"adapted to the prime in {found.steps:,} steps: {found.before:.3f} bits a symbol "
+            f"before, {found.during:.3f} while it was learned from, {found.after:.3f} after",
+            err=True,
+        )
+    return after

@@ -1,0 +1,191 @@
+"""Where drawn samples go: the terminal, a JSON array, or files that a stop does not cost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from seqforge.cli.app import STOPPED
+from seqforge.cli.options import command_line
+
+if TYPE_CHECKING:
+    from seqforge.core.domain import Domain, Sample
+    from seqforge.core.output import Output
+    from seqforge.core.sampling.sampler import SamplingOptions
+    from seqforge.core.sampling.stream import Stream
+
+_LONGEST = 1000  # symbols of a text among the settings that are noted as they are
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is to be drawn."""
+
+    domain: Domain
+    count: int
+    draw: Callable[[int], Iterator[Sample]]
+    """Samples from this number on, to ``count``."""
+    stream: Callable[[int], Stream] | None
+    """A sample symbol by symbol, where it can be drawn so."""
+    settings: Mapping[str, Any]
+    """All that decides the samples, as `settings_of` gives it."""
+
+
+def settings_of(
+    model: Path, count: int, options: SamplingOptions, how: Mapping[str, Any],
+    found: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """All that decides the samples; a long text stands there as its hash."""
+    from hashlib import sha256
+
+    from seqforge.core.files import sha256_of
+    from seqforge.version import __version__
+
+    settings = {
+        "seqforge": __version__,
+        "model": sha256_of(model),
+        "count": count,
+        "constraint": how["constraint"],
+        "bars": how["bars"],
+        **found,
+        **asdict(options),
+    }
+    for name, value in settings.items():
+        if isinstance(value, str) and len(value) > _LONGEST:
+            digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+            settings[name] = f"{digest} ({len(value):,} symbols)"
+    return settings
+
+
+def show(drawing: Drawing, quiet: bool) -> None:
+    """To stdout, as the domain shows them; to a terminal while they are drawn."""
+    from seqforge.core.domain import ShowsAsDrawn
+
+    domain, stream = drawing.domain, drawing.stream
+    if stream is None or not sys.stdout.isatty() or not isinstance(domain, ShowsAsDrawn):
+        for sample in _counted(drawing, quiet):
+            typer.echo(domain.show(sample), nl=False)
+        return
+    tally = Tally(quiet)
+    for one in map(stream, range(1, drawing.count + 1)):
+        for text in domain.showing(one.begun, chain([one.begun.symbols], one)):
+            typer.echo(text, nl=False)
+        tally.take(*one.samples)
+    tally.say()
+
+
+def show_json(drawing: Drawing, quiet: bool) -> None:
+    """To stdout as one JSON array, a sample a line."""
+    array = _Array()
+    for sample in _counted(drawing, quiet):
+        array.add(sample)
+    array.close()
+
+
+def _counted(drawing: Drawing, quiet: bool) -> Iterator[Sample]:
+    """All samples, counted where they themselves are not seen to come."""
+    from seqforge.cli.counting import Counting
+
+    with Counting(0, drawing.count, quiet or sys.stdout.isatty()) as counting:
+        tally = Tally(quiet)
+        for sample in drawing.draw(1):
+            counting.saw(sample)
+            tally.take(sample)
+            yield sample
+    tally.say()
+
+
+class Tally:
+    """How much of the model's probability a grammar has taken away."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet, self._removed, self._symbols = quiet, 0.0, 0
+
+    def take(self, *samples: Sample) -> None:
+        """Count samples in."""
+        for sample in samples:
+            if sample.removed_mass is not None:
+                symbols = len(sample.drawn) + sample.ended
+                self._removed += sample.removed_mass * symbols
+                self._symbols += symbols
+
+    def say(self) -> None:
+        """Say it on stderr, where there was a grammar."""
+        if self._symbols and not self._quiet:
+            share = self._removed / self._symbols
+            typer.echo(
+                f"the grammar forbade {share:.2%} of the model's probability on the way", err=True
+            )
+
+
+def save(drawing: Drawing, out: Path, quiet: bool, json_: bool) -> None:
+    """To files, each sample when it is drawn; names of whole files go to stdout.
+
+    Going on, it draws only what is missing, except for a JSON array, which has to have it all.
+    """
+    from seqforge.core.output import output_for
+
+    with output_for(drawing.domain, out, drawing.count, drawing.settings) as output:
+        if output.done and not quiet:
+            done, count = f"{output.done:,}", f"{drawing.count:,}"
+            typer.echo(f"{out}: going on after {done} of {count} samples", err=True)
+        try:
+            _fill(output, drawing, quiet, json_)
+        except KeyboardInterrupt:
+            output.save()
+            typer.secho(_stopped(output, drawing.count), fg="yellow", err=True)
+            raise typer.Exit(STOPPED) from None
+
+
+def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool) -> None:
+    from seqforge.cli.counting import Counting
+
+    array = _Array() if json_ else None
+    begun = 0 if json_ else output.done
+    rest = drawing.draw(begun + 1) if begun < drawing.count else iter(())
+    tally = Tally(quiet)
+    with Counting(begun, drawing.count, quiet) as counting:
+        for number, sample in enumerate(rest, begun + 1):
+            if array is not None:
+                array.add(sample)
+            if number > output.done:
+                _name(output.add(sample), json_)
+            counting.saw(sample)
+            tally.take(sample)
+    _name(output.finish(), json_)
+    tally.say()
+    if array is not None:
+        array.close()
+
+
+def _name(files: list[Path], json_: bool) -> None:
+    for path in files:
+        typer.echo(str(path), err=json_)
+
+
+def _stopped(output: Output, count: int) -> str:
+    if not output.resumable:
+        return "stopped; nothing is kept, since this domain's files are written when all is drawn"
+    return f"stopped after {output.done:,} of {count:,} samples; go on with: {command_line()}"
+
+
+class _Array:
+    """A JSON array on stdout, written element by element."""
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def add(self, sample: Sample) -> None:
+        from seqforge.core.origin import sample_as_json
+
+        typer.echo(self._before + sample_as_json(sample), nl=False)
+        self._before = ",\n"
+
+    def close(self) -> None:
+        typer.echo("[]" if self._before == "[" else "]")

@@ -1,0 +1,226 @@
+"""Samples on their way into files: each is written when it is drawn, and none twice.
+
+Killed at any moment, the same command goes on after the last sample that the disk was known to
+hold; what it leaves in the end are the bytes of a command that nothing disturbed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from filelock import FileLock, Timeout
+
+from seqforge.core.domain import Appends, Domain, Sample
+from seqforge.core.files import disk_errors, numbered
+from seqforge.core.origin import as_json, sample_as_json
+from seqforge.core.partials import GrowingFile, Note, Standing, partial_of
+from seqforge.core.table import table_row
+from seqforge.errors import ConfigError, RunError
+
+JSON_LINES = ".jsonl"
+_SECONDS = 1.0  # of drawing that a kill may cost
+
+Piece = Callable[[Sample, bool], bytes]
+"""What a sample adds to a file; True for the first sample."""
+
+
+class Output(Protocol):
+    """Where samples go, in the order of their numbers."""
+
+    resumable: bool
+    """Whether it goes on from ``done`` when it is opened again."""
+
+    @property
+    def done(self) -> int:
+        """Samples that it holds."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Ready to take samples."""
+        ...
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of the files as they are."""
+        ...
+
+    def add(self, sample: Sample) -> list[Path]:
+        """Take the next sample; returns the files that are whole with it."""
+        ...
+
+    def save(self) -> None:
+        """Have the disk hold what was taken."""
+        ...
+
+    def finish(self) -> list[Path]:
+        """Have all files whole; returns those that were not yet."""
+        ...
+
+
+def output_for(
+    domain: Domain, path: Path, count: int, settings: Mapping[str, Any], every: float = _SECONDS
+) -> Output:
+    """Where ``count`` samples go when ``path`` is asked for.
+
+    Args:
+        domain: Whose samples they are; the path's ending .jsonl asks for JSON Lines instead.
+        path: The file, or with ``file_per_sample`` what the files' names come from.
+        count: How many there will be.
+        settings: All that decides the samples, kept to know them by.
+        every: Seconds between notes of how far it is.
+
+    Raises:
+        ConfigError: If the path is a folder, or lies in none.
+        RunError: If it was begun with other settings, is being written, or cannot be.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name a file in it with --out")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or name another")
+    if path.suffix.lower() == JSON_LINES:
+        return _Written(path, settings, every, files=[(path, _json_line)])
+    if domain.file_per_sample:
+        return _Written(path, settings, every, each=partial(_own_files, domain, path, count))
+    if not isinstance(domain, Appends):
+        return _Collected(domain, path)
+    files: list[tuple[Path, Piece]] = [(path, domain.piece)]
+    if not domain.annotated:
+        files.append((path.with_name(path.name + ".tsv"), table_row))
+    return _Written(path, settings, every, files=files)
+
+
+def _json_line(sample: Sample, first: bool) -> bytes:
+    return sample_as_json(sample).encode() + b"\n"
+
+
+def _own_files(domain: Domain, path: Path, count: int, sample: Sample) -> list[Path]:
+    where = path if count == 1 else numbered(path, sample.number, domain.suffix)
+    return domain.write([sample], where)
+
+
+class _Written:
+    """Written when they come: into growing files, or into files of their own."""
+
+    resumable = True
+
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any],
+        every: float,
+        files: list[tuple[Path, Piece]] | None = None,
+        each: Callable[[Sample], list[Path]] = lambda sample: [],
+    ) -> None:
+        self._path, self._every, self._each = path, every, each
+        self._note = Note(path, as_json(settings))
+        self._wanted = files or []
+        self._files: list[tuple[GrowingFile, Piece]] = []
+        self._standing = Standing()
+        self._held = ExitStack()
+        self._saved = time.monotonic()
+
+    @property
+    def done(self) -> int:
+        return self._standing.done
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._lock(stack)
+            standing = self._found()
+            for number, (path, piece) in enumerate(self._wanted):
+                file = GrowingFile(path, standing.bytes[number] if standing.done else 0)
+                stack.callback(file.close)
+                self._files.append((file, piece))
+            self._standing = standing
+            self.save()
+            self._held = stack.pop_all()
+        return self
+
+    def _lock(self, stack: ExitStack) -> None:
+        lock = FileLock(partial_of(self._path, ".lock"))
+        with disk_errors(self._path):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(
+                    f"{self._path}: another seqforge is writing it; wait for it, or give another "
+                    "--out"
+                ) from error
+        stack.callback(_unlock, lock)
+
+    def _found(self) -> Standing:
+        """Where to go on; at the start where a file is gone or shorter than was noted."""
+        partials = [partial_of(path) for path, _ in self._wanted]
+        afresh = Standing(0, (0,) * len(partials))
+        if partials and not partials[0].exists():
+            return afresh  # deleted, which is how a person says that all is to be drawn anew
+        standing = self._note.read() or afresh
+        sizes = [path.stat().st_size if path.exists() else -1 for path in partials]
+        whole = all(size >= kept for size, kept in zip(sizes, standing.bytes, strict=True))
+        return standing if whole else afresh
+
+    def add(self, sample: Sample) -> list[Path]:
+        for file, piece in self._files:
+            file.add(piece(sample, not self.done))
+        paths = self._each(sample)
+        sizes = tuple(file.size for file, _ in self._files)
+        self._standing = Standing(self.done + 1, sizes)  # at once: Ctrl-C may come between lines
+        if time.monotonic() - self._saved >= self._every:
+            self.save()
+        return paths
+
+    def save(self) -> None:
+        standing = self._standing
+        for file, _ in self._files:
+            file.flush()
+        self._note.write(standing)
+        self._saved = time.monotonic()
+
+    def finish(self) -> list[Path]:
+        for file, _ in reversed(self._files):  # the one that was asked for is the last to appear
+            file.finish()
+        self._note.delete()
+        return [file.path for file, _ in self._files]
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
+
+
+def _unlock(lock: FileLock) -> None:
+    with suppress(OSError):  # where an open file cannot be deleted it goes when it is let go of
+        Path(lock.lock_file).unlink()
+    lock.release()
+
+
+class _Collected:
+    """Held until all are there, for a domain whose file cannot be written piece by piece."""
+
+    resumable = False
+
+    def __init__(self, domain: Domain, path: Path) -> None:
+        self._domain, self._path = domain, path
+        self._samples: list[Sample] = []
+
+    @property
+    def done(self) -> int:
+        return 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def add(self, sample: Sample) -> list[Path]:
+        self._samples.append(sample)
+        return []
+
+    def save(self) -> None:
+        pass
+
+    def finish(self) -> list[Path]:
+        return self._domain.write(self._samples, self._path)

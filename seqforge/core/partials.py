@@ -1,0 +1,130 @@
+"""Files that grow beside their names until they are whole, with a note of how far they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqforge.core.files import disk_errors, write_atomically
+from seqforge.errors import RunError
+
+_SHOWN = 40  # characters of a setting in a message
+
+
+class GrowingFile:
+    """``<path>.partial``, which takes the name ``path`` when it is whole."""
+
+    def __init__(self, path: Path, kept: int = 0) -> None:
+        """Open it, and go on after its first ``kept`` bytes.
+
+        Raises:
+            RunError: If the disk refuses.
+        """
+        self.path, self.partial = path, partial_of(path)
+        with disk_errors(path):
+            self._stream = self.partial.open("r+b" if kept else "wb")
+            self._stream.truncate(kept)
+            self._stream.seek(kept)
+        self.size = kept
+
+    def add(self, data: bytes) -> None:
+        """Put bytes behind the others; they are safe after `flush`."""
+        with disk_errors(self.path):
+            self._stream.write(data)
+        self.size += len(data)
+
+    def flush(self) -> None:
+        """Have the disk hold all that was added."""
+        with disk_errors(self.path):
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+
+    def finish(self) -> None:
+        """Give the file its name; what stood there before is gone then."""
+        self.flush()
+        with disk_errors(self.path):
+            self._stream.close()
+            self.partial.replace(self.path)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        with suppress(OSError):  # what the disk refused was said when it refused
+            self._stream.close()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the writing of some files is."""
+
+    done: int = 0
+    """Samples."""
+    bytes: tuple[int, ...] = ()
+    """Of each file, so many belong to them."""
+
+
+class Note:
+    """``<path>.partial.json``: what is being written, and how far it is."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        """``settings`` are what decides the bytes, as JSON can keep it."""
+        self.path, self._for, self._settings = partial_of(path, ".json"), path, dict(settings)
+
+    def read(self) -> Standing | None:
+        """Where it stood; None where nothing was noted.
+
+        Raises:
+            RunError: If other settings are noted there, or it cannot be read.
+        """
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            settings = dict(found["settings"])
+            standing = Standing(int(found["done"]), tuple(map(int, found["bytes"])))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{self.path}: cannot be read, so that nothing can go on from it; delete it, and "
+                "all is drawn anew"
+            ) from error
+        differ = _differences(settings, self._settings)
+        if differ:
+            raise RunError(
+                f"{self._for}: was begun with other settings ({'; '.join(differ)}); give the same, "
+                f"or another --out, or delete {self.path}, and all is drawn anew"
+            )
+        return standing
+
+    def write(self, standing: Standing) -> None:
+        """Note where it stands, atomically."""
+        said = {"settings": self._settings, "done": standing.done, "bytes": list(standing.bytes)}
+        text = json.dumps(said, ensure_ascii=True, allow_nan=False)
+        write_atomically(self.path, text.encode())
+
+    def delete(self) -> None:
+        """Forget it."""
+        with disk_errors(self.path):
+            self.path.unlink(missing_ok=True)
+
+
+def partial_of(path: Path, more: str = "") -> Path:
+    """What stands beside ``path`` while it is not whole."""
+    return path.with_name(f"{path.name}.partial{more}")
+
+
+def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    names = [*begun, *(name for name in now if name not in begun)]
+    return [
+        f"{name.replace('_', '-')} was {_short(begun.get(name))} and is {_short(now.get(name))}"
+        for name in names
+        if begun.get(name) != now.get(name)
+    ]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -1,0 +1,278 @@
+"""Samples that go to files: written as they come, and gone on with after a stop."""
+
+import csv
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import small, wait_for
+from tests.conftest import ROOT, missing
+
+MANY = ("-n", 3000, "--length", 100)
+
+
+@pytest.fixture(scope="module")
+def text_model(tmp_path_factory):
+    """A run of text whose rare symbols, the capitals, are one unknown symbol."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "text.txt").write_text("the cat sat on the mat, and the dog lay. " * 400 + "QXZ")
+    subprocess.run(
+        [sys.executable, "-m", "seqforge", "train", "text", "text.txt", "--min-count", "5",
+         *map(str, small(Path("run")))],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    return folder / "run"
+
+
+def kill_in_the_middle(process, path, sign=signal.SIGKILL):
+    """Once the disk is known to hold some of the samples, and not all."""
+    note = path.with_name(path.name + ".partial.json")
+    wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)
+    process.send_signal(sign)
+    said = process.communicate(timeout=60)
+    return json.loads(note.read_text())["done"], *said
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.jsonl"])
+def test_a_killed_command_goes_on_and_ends_in_the_same_bytes(seqforge, start, tmp_path, name):
+    assert seqforge("sample", "fly", *MANY, "--out", tmp_path / f"whole-{name}").exit_code == 0
+    path = tmp_path / name
+    path.write_text("what stood there before")
+
+    done, *_ = kill_in_the_middle(start("sample", "fly", *MANY, "--out", path), path)
+
+    assert 0 < done < 3000
+    assert path.read_text() == "what stood there before"
+    result = seqforge("sample", "fly", *MANY, "--out", path)
+    assert result.exit_code == 0
+    assert f"{path}: going on after {done:,} of 3,000 samples\n" in result.stderr
+    assert result.stdout == f"{path}\n"
+    assert path.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == sorted([name, f"whole-{name}"])
+
+
+def test_other_settings_are_refused_until_what_is_kept_is_deleted(seqforge, start, tmp_path):
+    path = tmp_path / "x.fa"
+    kill_in_the_middle(start("sample", "fly", *MANY, "--out", path), path)
+
+    result = seqforge("sample", "fly", *MANY, "-t", 0.5, "--seed", 3, "--out", path)
+
+    assert result.exit_code == 1
+    said = " ".join(result.stderr.split())
+    assert "(temperature was 1.0 and is 0.5; seed was 0 and is 3)" in said
+    assert f"or another --out, or delete {path}.partial.json" in said
+    other = seqforge("sample", "shakespeare", *MANY, "--out", path)
+    assert other.exit_code == 1
+    assert "(model was " in other.stderr
+    Path(f"{path}.partial.json").unlink()
+    assert seqforge("sample", "fly", "-n", 2, "--out", path).exit_code == 0
+    assert os.listdir(tmp_path) == ["x.fa"]
+
+
+def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(seqforge, start, tmp_path):
+    path = tmp_path / "x.fa"
+    process = start("sample", "fly", *MANY, "--out", path)
+
+    done, _, said = kill_in_the_middle(process, path, signal.SIGINT)
+
+    assert process.returncode == 130
+    assert f"stopped after {done:,} of 3,000 samples; go on with: seqforge sample fly" in said
+    kept = Path(f"{path}.partial").read_text()
+    assert kept.count(">") == done
+    assert "Traceback" not in said
+    again = seqforge("sample", "fly", *MANY, "--out", path, "--resume")
+    assert f"going on after {done:,} of" in again.stderr
+    assert path.read_text().startswith(kept)
+
+
+def test_resume_with_nothing_saved_starts_afresh_and_needs_an_out(seqforge, tmp_path):
+    path = tmp_path / "x.fa"
+    result = seqforge("sample", "fly", "-n", 2, "--length", 9, "--resume", "--out", path)
+    assert result.exit_code == 0
+    assert path.read_text().count(">") == 2
+    assert seqforge("sample", "fly", "--resume").exit_code == 2
+
+
+def test_a_json_array_has_every_sample_also_when_the_file_goes_on(seqforge, start, tmp_path):
+    path = tmp_path / "x.fa"
+    kill_in_the_middle(start("sample", "fly", *MANY, "--out", path), path)
+
+    result = seqforge("sample", "fly", *MANY, "--out", path, "--json")
+
+    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 3001))
+    assert path.read_text().count(">") == 3000
+    assert str(path) in result.stderr
+
+
+def test_text_has_a_table_beside_it_that_says_how_it_was_drawn(seqforge, text_model, tmp_path):
+    options = ["-n", 3, "--prime", "the ", "-t", 0.7, "--seed", 5, "--max-length", 40]
+    path = tmp_path / "x.txt"
+
+    result = seqforge("sample", text_model, *options, "--out", path)
+    rows = json.loads(seqforge("sample", text_model, *options, "--json").stdout)
+
+    assert result.stdout.split() == [str(path), f"{path}.tsv"]
+    assert path.read_text() == "\n\n".join(row["symbols"] for row in rows)
+    with open(f"{path}.tsv", newline="") as stream:
+        table = list(csv.DictReader(stream, delimiter="\t"))
+    assert len(table) == 3
+    for line, row in zip(table, rows, strict=True):
+        assert int(line["number"]) == row["number"]
+        assert int(line["symbols"]) == len(row["symbols"])
+        assert float(line["mean_log_prob"]) == row["mean_log_prob"]
+        assert json.loads(line["settings"]) == row["settings"]
+        assert (line["temperature"], line["seed"], line["prime_length"]) == ("0.7", "5", "4")
+        assert line["ended"] == str(row["ended"]).lower()
+
+
+def test_json_lines_have_a_sample_each(seqforge, text_model, tmp_path):
+    options = ["-n", 3, "-t", "inf", "--length", 30]
+    seqforge("sample", text_model, *options, "--out", tmp_path / "x.jsonl")
+
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+
+    assert rows == json.loads(seqforge("sample", text_model, *options, "--json").stdout)
+    assert {row["temperature"] for row in rows} == {"inf"}
+
+
+@pytest.fixture
+def tunes_model(seqforge, tmp_path):
+    run = seqforge("train", "music", ROOT / "data" / "tunes.abc", *small(tmp_path / "tunes"),
+                   "--split", "80/20/0")  # fmt: skip
+    assert run.exit_code == 0, run.stderr
+    return tmp_path / "tunes"
+
+
+def test_tunes_are_numbered_where_there_are_several(seqforge, start, tunes_model):
+    options = ("--max-length", 200, "-t", 0.8, "--out", "t.mid")
+    assert seqforge("sample", tunes_model, *options).stdout == "t.mid\nt.abc\n"
+    one = {path.name: path.read_bytes() for path in Path().glob("t*.*")}
+    for name in one:
+        Path(name).unlink()
+
+    many = ("sample", tunes_model, "-n", 2000, *options)
+    done, said, _ = kill_in_the_middle(start(*many), Path("t.mid"))
+    result = seqforge(*many)
+
+    assert sorted(one) == ["t.abc", "t.mid"]
+    assert f"going on after {done:,} of 2,000 samples" in result.stderr
+    names = [f"t-{number:03}.{kind}" for number in range(1, 2001) for kind in ("mid", "abc")]
+    assert said.splitlines()[: 2 * done] == names[: 2 * done]
+    assert result.stdout.splitlines() == names[2 * done :]
+    assert sorted(path.name for path in Path().glob("t*.*")) == sorted(names)
+    assert Path("t-001.mid").read_bytes() == one["t.mid"]
+    assert Path("t-001.abc").read_bytes() == one["t.abc"]
+
+
+def test_a_full_disk_is_one_sentence_and_it_goes_on_later(seqforge, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        missing("the right to mount a small file system")
+    try:
+        full = seqforge("sample", "fly", *MANY, "--out", disk / "x.fa")
+        assert full.exit_code == 1
+        assert "x.fa: the disk is full; free some space and go on with --resume" in " ".join(
+            full.stderr.split()
+        )
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        assert seqforge("sample", "fly", *MANY, "--out", disk / "x.fa", "--resume").exit_code == 0
+        assert (disk / "x.fa").read_text().count(">") == 3000
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_log_has_a_line_every_few_seconds_and_quiet_has_none(start, tmp_path):
+    long = ("sample", "fly", "-n", 100_000, "--length", 100, "--out")
+    loud, quiet = start(*long, tmp_path / "a.fa"), start(*long, tmp_path / "b.fa", "--quiet")
+    line = loud.stderr.readline()
+    for process in (loud, quiet):
+        process.kill()
+
+    assert re.fullmatch(
+        r"  drawing \| [\d,]+ of 100,000 samples, [\d.]+k symbols/s, [\dh:]+ left\n", line
+    )
+    assert quiet.stderr.read() == ""
+
+
+def test_a_terminal_shows_a_bar_and_a_pipe_gets_the_samples_alone(tmp_path):
+    ours, theirs = pty.openpty()
+    arguments = ["sample", "fly", "-n", "1500", "--length", "100", "--json"]
+    with open(tmp_path / "out.json", "w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "seqforge", *arguments], stdout=out, stderr=theirs,
+            stdin=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+        )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while process.poll() is None or select.select([ours], [], [], 0)[0]:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert re.search(rb"of 1,500 samples, [\d.]+k symbols/s, \d:\d\d left", shown)
+    assert len(json.loads((tmp_path / "out.json").read_text())) == 1500
+
+
+def test_a_folder_is_no_place_for_samples(seqforge, tmp_path):
+    result = seqforge("sample", "fly", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert "is a folder; name a file in it with --out" in " ".join(result.stderr.split())
+
+
+def test_symbols_that_the_model_does_not_know_are_refused_left_out_or_mapped(
+    seqforge, text_model, tmp_path
+):
+    def call(*more):
+        return seqforge("sample", text_model, "--prime", "the Zebra Z", "--length", 5, *more)
+
+    refused, skipped, mapped = call(), call("--unknown", "skip"), call("--unknown", "map")
+
+    assert refused.exit_code == 1
+    said = " ".join(refused.stderr.split())
+    assert "'Z' (U+005A) at position 5 is not a symbol of this model" in said
+    strange = "'Z' (U+005A) 2 times, 'b' (U+0062) once, 'r' (U+0072) once"
+    assert f"; not known are {strange}; leave them out with --unknown skip, or take" in said
+    assert skipped.stdout.startswith("the ea ")
+    assert f"the prime: left out: {strange}" in skipped.stderr
+    assert mapped.stdout.startswith("the \ufffde\ufffd\ufffda \ufffd")
+    assert f"the prime: taken for the unknown symbol: {strange}" in mapped.stderr
+    assert call("--unknown", "skip", "--quiet").stderr == ""
+    assert call("--unknown", "perhaps").exit_code == 2
+
+
+def test_a_melody_with_symbols_that_the_model_does_not_know(seqforge, tunes_model):
+    Path("melody.abc").write_text("X:1\nT:high\nM:4/4\nL:1/8\nK:Gb\nc''c''_b_b GABc|\n")
+
+    refused = seqforge("music", "--prime", "melody.abc", "--model", tunes_model)
+    skipped = seqforge("music", "--prime", "melody.abc", "--model", tunes_model,
+                       "--unknown", "skip")  # fmt: skip
+
+    assert refused.exit_code == 1
+    assert "is not a symbol of this model" in refused.stderr
+    assert "'_' (U+005F) 2 times; leave them out with --unknown skip" in refused.stderr
+    assert skipped.exit_code == 0
+    assert "melody.abc: left out: " in skipped.stderr
+    assert "\nccbb" in Path("music/melody.abc").read_text()
+
+
+def test_python_says_what_becomes_of_unknown_symbols(text_model):
+    import seqforge
+    from seqforge.errors import InputError
+
+    model = seqforge.load(text_model)
+    with pytest.raises(InputError, match=r"'W' \(U\+0057\) at position 1"):
+        model.sample(prime="What", length=3)
+    (sample,) = model.sample(prime="What", length=3, unknown="skip")
+    assert sample.symbols[: sample.prime_length] == "hat"

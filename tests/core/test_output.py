@@ -1,0 +1,245 @@
+"""Samples on their way into files, stopped anywhere."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.core.domain import Sample
+from seqforge.core.output import output_for
+from seqforge.domains.genome import GenomeDomain
+from seqforge.domains.music import MusicDomain
+from seqforge.domains.text import TextDomain
+from seqforge.errors import ConfigError, RunError
+from tests.conftest import ROOT
+
+DOMAINS = {"x.fa": GenomeDomain(), "x.txt": TextDomain(), "x.jsonl": MusicDomain(code="abc"),
+           "t.mid": MusicDomain(code="abc")}  # fmt: skip
+SETTINGS = {"model": "abc", "temperature": 0.8}
+
+
+def draw(first: int, count: int) -> Iterator[Sample]:
+    for number in range(first, count + 1):
+        symbols = "ACGT"[number % 4] * (number % 90)
+        yield Sample(symbols, number=number, model="m", temperature=0.8, mean_log_prob=-1 / number)
+
+
+class Killed(Exception):
+    """What ends a process, for a test that goes on in the same one."""
+
+
+def write(name: str, count: int, until: int | None = None, every: float = 0.0, **settings):
+    """Write as a command does; ``until`` so many are there, and then no more is done."""
+    output = output_for(DOMAINS[name], Path(name), count, {**SETTINGS, **settings}, every)
+    with output:
+        begun = output.done
+        for sample in draw(begun + 1, count):
+            if sample.number - 1 == until:
+                raise Killed
+            output.add(sample)
+        output.finish()
+    return begun
+
+
+def files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(Path().iterdir())}
+
+
+def fresh() -> None:
+    for path in Path().iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_going_on_leaves_the_same_bytes_wherever_it_was_stopped(name):
+    write(name, 9)
+    whole = files()
+    for until in range(9):
+        fresh()
+        with pytest.raises(Killed):
+            write(name, 9, until)
+        assert write(name, 9) == until
+        assert files() == whole
+    assert not [left for left in whole if "partial" in left]
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+@given(stops=st.lists(st.integers(0, 8), max_size=4), every=st.sampled_from([0.0, 1e9]),
+       torn=st.binary(max_size=50))  # fmt: skip
+def test_what_was_written_after_the_note_is_written_again(name, stops, every, torn):
+    """A disk may hold more than was noted, whole samples or half of one, and never less."""
+    fresh()
+    for until in stops:
+        try:
+            begun = write(name, 9, until, every)
+        except Killed:
+            assert every == 0 or json.loads(Path(f"{name}.partial.json").read_text())["done"] == 0
+        else:
+            assert begun > until
+        for partial in Path().glob("*.partial"):
+            with partial.open("ab") as stream:
+                stream.write(torn)
+        if Path(name).exists():
+            break
+    write(name, 9)
+    after = files()
+    fresh()
+    write(name, 9)
+    assert files() == after
+
+
+def test_the_file_is_what_the_domain_writes():
+    samples = list(draw(1, 5))
+    for name, domain in DOMAINS.items():
+        if name.endswith("jsonl"):
+            continue
+        write(name, 5)
+        ours = files()
+        fresh()
+        domain.write(samples, Path(name))
+        theirs = files()
+        fresh()
+        assert {k: v for k, v in ours.items() if not k.endswith(".tsv")} == theirs
+
+
+def test_what_stood_there_before_stays_until_the_new_file_is_whole():
+    Path("x.fa").write_text("old")
+    with pytest.raises(Killed):
+        write("x.fa", 9, 4)
+    assert Path("x.fa").read_text() == "old"
+    write("x.fa", 9)
+    assert Path("x.fa").read_text().count(">") == 9
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_other_settings_are_refused_and_named_with_the_remedy(name):
+    with pytest.raises(Killed):
+        write(name, 9, 4)
+
+    with pytest.raises(RunError) as refused:
+        write(name, 9, temperature=1.5, top_k=3)
+
+    said = str(refused.value)
+    assert "(temperature was 0.8 and is 1.5; top-k was null and is 3)" in said
+    assert f"or another --out, or delete {name}.partial.json" in said
+    Path(f"{name}.partial.json").unlink()
+    assert write(name, 9, temperature=1.5, top_k=3) == 0
+
+
+def test_a_deleted_partial_begins_anew():
+    with pytest.raises(Killed):
+        write("x.fa", 9, 4)
+    Path("x.fa.partial").unlink()
+
+    assert write("x.fa", 9, temperature=1.5) == 0
+
+
+def test_a_partial_that_was_cut_begins_anew():
+    with pytest.raises(Killed):
+        write("x.fa", 9, 4)
+    with Path("x.fa.partial").open("r+b") as stream:
+        stream.truncate(3)
+
+    assert write("x.fa", 9) == 0
+
+
+def test_a_note_that_is_none_is_named():
+    Path("x.fa.partial").write_text("")
+    Path("x.fa.partial.json").write_text('{"settings": 3')
+    with pytest.raises(RunError, match=r"x\.fa\.partial\.json: cannot be read.*; delete it"):
+        write("x.fa", 9)
+
+
+def test_two_cannot_write_one_file():
+    with (
+        output_for(GenomeDomain(), Path("x.fa"), 9, SETTINGS),
+        pytest.raises(RunError, match=r"x\.fa: another seqforge is writing it"),
+    ):
+        write("x.fa", 9)
+    assert write("x.fa", 9) == 0
+
+
+@pytest.mark.parametrize("where", ["folder", "nowhere/x.fa"])
+def test_a_place_that_cannot_be_is_refused_before_anything_is_drawn(where):
+    Path("folder").mkdir()
+    with pytest.raises(ConfigError, match=r"is a folder|there is no folder nowhere"):
+        output_for(GenomeDomain(), Path(where), 9, SETTINGS)
+    assert not Path("nowhere").exists()
+
+
+def test_infinities_are_kept_as_json():
+    samples = [Sample("a", temperature=float("inf"), mean_log_prob=float("nan"),
+                      settings={"stop": ["x\t", None], "min_p": float("-inf")})]  # fmt: skip
+    for name in ("x.jsonl", "x.txt"):
+        with output_for(TextDomain(), Path(name), 1, {"temperature": float("inf")}) as output:
+            output.add(samples[0])
+            output.finish()
+
+    row = json.loads(Path("x.jsonl").read_text())
+    assert (row["temperature"], row["mean_log_prob"]) == ("inf", None)
+    names, cells = (line.split("\t") for line in Path("x.txt.tsv").read_text().splitlines())
+    table = dict(zip(names, cells, strict=True))
+    assert (table["temperature"], table["mean_log_prob"]) == ("inf", "")
+    assert json.loads(table["settings"]) == row["settings"] == {"stop": ["x\t", None],
+                                                                "min_p": "-inf"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A domain of somebody else's, with no more than a domain must have to be written."""
+
+    name: ClassVar[str] = "plain"
+    suffix: ClassVar[str] = ".plain"
+    file_per_sample: ClassVar[bool] = False
+
+    def write(self, samples, path):
+        path.write_text(f"{len(samples)}\n" + "".join(sample.symbols + "\n" for sample in samples))
+        return [path]
+
+
+def test_a_domain_that_cannot_append_is_written_at_the_end():
+    with output_for(Plain(), Path("x.plain"), 3, SETTINGS) as output:
+        assert not output.resumable
+        for sample in draw(1, 3):
+            assert output.add(sample) == []
+        assert files() == {}
+        assert output.finish() == [Path("x.plain")]
+    assert Path("x.plain").read_text().startswith("3\n")
+
+
+MANY = """
+import resource, sys
+from pathlib import Path
+from tests.core.test_output import DOMAINS, draw, output_for
+
+def write(count):
+    with output_for(DOMAINS[sys.argv[1]], Path(sys.argv[1]), count, {}) as output:
+        for sample in draw(1, count):
+            output.add(sample)
+        output.finish()
+
+write(1_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+write(200_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.txt", "x.jsonl"])
+def test_memory_does_not_grow_with_the_samples(name):
+    """200,000 samples, of which a list takes 80 MB; in a process of its own."""
+    result = subprocess.run(
+        [sys.executable, "-c", MANY, name], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) < 8_000  # KiB
+    assert Path(name).stat().st_size > 40 * 200_000
