@@ -10,7 +10,7 @@ import numpy as np
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.network import Ids
-from seqforge.core.sampling.options import Ending, SamplingOptions
+from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.plan import Plan
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.streams import Grammar, Streams, closed_streams, note_all
@@ -58,15 +58,12 @@ class Conversation:
     _heard: Ids
     _records: tuple[Written, ...]
 
-    def __init__(
-        self, sampler: Sampler, options: SamplingOptions, ending: Ending | None = None
-    ) -> None:
+    def __init__(self, sampler: Sampler, options: SamplingOptions) -> None:
         """Begin, with the prime of the options said where there is one.
 
         Args:
             sampler: What draws.
             options: How; they can be changed between turns.
-            ending: Where a continuation is to end besides.
 
         Raises:
             InputError: If the prime has a symbol that the vocabulary lacks.
@@ -76,7 +73,6 @@ class Conversation:
             raise ValueError("a conversation has no suffix, and its records come one by one")
         self.options = replace(options, prime="")
         self._plan: Plan = sampler.plan(self.options)
-        self._more_ending = ending
         self._turns: list[_Turn] = []
         self._restore(self._beginning())
         if options.prime:
@@ -194,14 +190,14 @@ class Conversation:
     def _draw(self, options: SamplingOptions, turn: _Turn) -> Iterator[str]:
         """Draw, a call at a time; each is part of the text before it is yielded."""
         vocabulary, rules = self._plan.vocabulary, options.rules(self._plan.vocabulary)
-        ending = options.ending(self._more_ending)
+        ending = options.ending(None)
         limit = int(self._row.positions[0]) + options.length
         new, call, record = "", _FIRST_CALL, self._open_record()
         record = replace(record, turns=(*record.turns, options))
         while self._turns and self._turns[-1] is turn:
             before = self._point() if ending else None
             ids = self._run(rules, min(call, limit - int(self._row.positions[0])))
-            place = ending(new + vocabulary.decode(ids)) if ending else None
+            place = ending(new + vocabulary.decode(ids), True) if ending else None
             if before is not None and place is not None:  # draw no further than the end
                 self._restore(before)
                 ids = self._run(rules, place - len(new))
