@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import os.path
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
@@ -127,8 +128,8 @@ class _Talk:
             self._decoder.reset()
             terminal.context(self._decoded(here[1]).rpartition("\n")[2][-_CONTEXT:])
             return
-        number, text = self._written
-        if number not in (0, here[0]) or not here[1].startswith(text):
+        record, text = self._written
+        if record not in (0, here[0]) or not here[1].startswith(text):
             terminal.break_line()
             self._decoder.reset()
             text = ""
@@ -221,5 +222,5 @@ class _Talk:
             raise ConfigError("/save needs the name of a file")
         if not samples:
             raise ConfigError("nothing is written yet, and nothing was saved")
-        written = self._domain.write(samples, Path(value).expanduser())
+        written = self._domain.write(samples, Path(os.path.expanduser(value)))
         self._terminal.remark("saved: " + ", ".join(map(str, written)))

@@ -41,6 +41,7 @@ SETTINGS = {
     "window": "repetition_window", "stop": "stop", "length": "length", "seed": "seed",
 }  # fmt: skip
 _WHOLE = {"top_k", "repetition_window", "length", "seed"}
+_MOST = {"seed": 2**63 - 1, "window": 10**6}
 _OFF = {"top_k": None, "top_p": None, "min_p": None, "typical_p": None, "stop": None,
         "repetition_penalty": 1.0}  # fmt: skip
 _ESCAPE = re.compile(r"\\([\\nt])")
@@ -105,4 +106,6 @@ def number(name: str, value: str, whole: bool) -> float:
     if math.isnan(found) or (math.isinf(found) and SETTINGS.get(name) != "temperature"):
         kind = "a whole number" if whole else "a number"
         raise ConfigError(f"/{name} {value}: {kind} is wanted")
+    if whole and found > (most := _MOST.get(name, 10**9)):
+        raise ConfigError(f"/{name} {value}: {most:,} is the most")
     return found
