@@ -66,9 +66,10 @@ def make_plan(
     prime = vocabulary.encode(options.prime, "the prime").astype(np.int64)
     window = options.repetition_window if options.repetition_penalty > 1 else 0
     begun = closed_streams(1, len(vocabulary), window, 1)
-    note_all(begun, 0, prime, grammar)
     state = engine.begin(1)
-    engine.read(state, prime)
+    if len(prime):  # what is not called need not be fetched from the disk
+        note_all(begun, 0, prime, grammar)
+        engine.read(state, prime)
     return Plan(
         model, vocabulary, options, options.rules(vocabulary), grammar, options.ending(ending),
         engine, state, begun,
