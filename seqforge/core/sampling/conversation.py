@@ -14,7 +14,7 @@ from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.plan import Plan
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.streams import Grammar, Streams, closed_streams, note_all
-from seqforge.core.sampling.weighing import Rules
+from seqforge.core.sampling.weighing import END, Rules
 from seqforge.core.sampling.written import Written
 
 _FIRST_CALL, _CALL = 8, 64  # symbols: something to see at once, then little cost a call
@@ -27,8 +27,6 @@ class _Point:
 
     state: Any
     row: Streams
-    heard: Ids
-    """Ids since the state was fresh, (T,)."""
     records: tuple[Written, ...]
 
 
@@ -55,7 +53,6 @@ class Conversation:
 
     _state: Any
     _row: Streams
-    _heard: Ids
     _records: tuple[Written, ...]
 
     def __init__(self, sampler: Sampler, options: SamplingOptions) -> None:
@@ -130,12 +127,13 @@ class Conversation:
         """
         ids = self._plan.vocabulary.encode(text, "what was typed").astype(np.int64)
         self._turns.append(_Turn(self._point(), said=True))
+        record = self._open_record()
         if self.ended:
             self._begin_record()
+            record = Written()
         note_all(self._row, 0, ids, self._plan.grammar)
         self._plan.engine.read(self._state, ids)
-        self._heard = np.concatenate([self._heard, ids])
-        self._put(self._open_record().said(text))
+        self._put(record.said(text))
 
     def go_on(self, length: int | None = None) -> Iterator[str]:
         """Let the model go on; yields what it draws, a few symbols at a time.
@@ -204,7 +202,7 @@ class Conversation:
             text = vocabulary.decode(ids)
             record = record.continued(self._row, ids, text)
             self._put(record)
-            new, call = new + text, _CALL
+            new, call = new + text if ending else "", _CALL
             if text:
                 yield text
             if record.ended or place is not None or self._row.positions[0] >= limit:
@@ -217,13 +215,13 @@ class Conversation:
         row = self._row
         row.limits[0], row.ends_left[0], row.open[0] = row.positions[0] + count, 1, True
         self._plan.engine.run(self._state, row, rules, self._plan.grammar)
-        ids = row.drawn[0][row.drawn[0] >= 0]
-        self._heard = np.concatenate([self._heard, ids])
-        return [int(i) for i in ids]
+        return [int(i) for i in row.drawn[0] if i >= 0]
 
     def _open_record(self) -> Written:
         """The record that what comes next belongs to."""
-        return self._records[-1] if self._records and not self.ended else Written()
+        return (
+            self._records[-1] if self._records and not self.ended else Written(through=self.ended)
+        )
 
     def _put(self, record: Written) -> None:
         """Put a record in the place of its earlier self, or behind the others."""
@@ -240,7 +238,7 @@ class Conversation:
         """Before anything was said or drawn."""
         row = self._new_row()
         row.numbers[0] = 1
-        return _Point(self._plan.state, row, np.zeros(0, np.int64), ())
+        return _Point(self._plan.state, row, ())
 
     def _new_row(self) -> Streams:
         # The window is there without a penalty too: the next turn may have one.
@@ -256,16 +254,27 @@ class Conversation:
         row = self._new_row()
         grammar = self._plan.grammar
         none = Grammar(grammar.allowed[:0], grammar.following[:0])
-        note_all(row, 0, self._heard[-self.options.repetition_window :], none)
+        note_all(row, 0, self._heard(self.options.repetition_window), none)
         self._row = old._replace(recent=row.recent, seen=row.seen, counts=row.counts)
+
+    def _heard(self, most: int) -> Ids:
+        """The last ids that were said or drawn since the model was as before a record, (T,)."""
+        ids = np.zeros(0, np.int64)
+        for record in reversed(self._records):
+            end = [END] if record.ended else []
+            said = self._plan.vocabulary.encode(record.text[-most:]).astype(np.int64)
+            ids = np.concatenate([said, np.array(end, np.int64), ids])
+            if len(ids) >= most or not record.through:
+                break
+        return np.ascontiguousarray(ids[-most:])
 
     def _point(self) -> _Point:
         state = self._plan.engine.rows(self._state, _ONE_ROW)
-        return _Point(state, _copied(self._row), self._heard, self._records)
+        return _Point(state, _copied(self._row), self._records)
 
     def _restore(self, point: _Point) -> None:
         self._state = self._plan.engine.rows(point.state, _ONE_ROW)
-        self._row, self._heard, self._records = _copied(point.row), point.heard, point.records
+        self._row, self._records = _copied(point.row), point.records
         self._fit_window()
 
 

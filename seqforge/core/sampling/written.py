@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.options import SamplingOptions
@@ -15,7 +16,10 @@ from seqforge.core.sampling.weighing import END
 class Written:
     """One record of a conversation so far."""
 
-    text: str = ""
+    parts: tuple[str, ...] = ()
+    """Its text as it came: what grows by a few symbols is not copied each time."""
+    through: bool = False
+    """Whether it was gone on to through the end of the one before."""
     given: int = 0
     """Symbols said before the first was drawn."""
     drawn: int = 0
@@ -28,17 +32,22 @@ class Written:
     turns: tuple[SamplingOptions, ...] = ()
     """How each continuation was drawn."""
 
+    @cached_property
+    def text(self) -> str:
+        """All of it, the end symbol not among it."""
+        return "".join(self.parts)
+
     def said(self, text: str) -> Written:
         """The record with symbols of a person's."""
         given = self.given if self.drawn else self.given + len(text)
-        return replace(self, text=self.text + text, given=given)
+        return replace(self, parts=(*self.parts, text), given=given)
 
     def continued(self, row: Streams, ids: Sequence[int], text: str) -> Written:
         """The record with what the last call drew in a row."""
         last = len(ids)
         return replace(
             self,
-            text=self.text + text,
+            parts=(*self.parts, text),
             drawn=self.drawn + last,
             log_prob=self.log_prob + float(row.log_probs[0, last] - row.log_probs[0, 0]),
             removed=self.removed + float(row.removed[0, last] - row.removed[0, 0]),

@@ -203,6 +203,25 @@ def test_a_penalty_of_another_window_looks_back_at_what_was_heard(sampler):
         assert conversation.text == alone.symbols
 
 
+@pytest.mark.parametrize("window", [3, 500])
+@pytest.mark.parametrize("through", [True, False])
+def test_a_window_that_changes_knows_what_the_ring_would_have_known(sampler, window, through):
+    """Also through the end of a record, and not beyond the beginning of another."""
+    texts = []
+    for begun in (window, 20):
+        conversation = Conversation(sampler, options(seed=2, repetition_window=begun))
+        ended(conversation)
+        if not through:
+            conversation.say("ab")
+        drawn(conversation, 3)
+        conversation.say("cd")
+        conversation.change(repetition_window=window, repetition_penalty=2.0, exact_length=True)
+        drawn(conversation, 60)
+        texts.append(conversation.text)
+
+    assert texts[0] == texts[1]
+
+
 def test_the_end_symbol_ends_the_record_and_what_is_said_begins_another(sampler):
     conversation = Conversation(sampler, options(seed=2))
     first = ended(conversation)
