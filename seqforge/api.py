@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.domain import Barred, Domain, Sample
 from seqforge.core.sampling.beam import beam_search
+from seqforge.core.sampling.conversation import Conversation
 from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions
 from seqforge.core.sampling.stream import Stream
 from seqforge.core.vocabulary import Unknown
@@ -116,6 +117,17 @@ class Model:
         What was drawn is afterwards in ``samples``. Raises what `sample` raises.
         """
         return self._sampler(how).stream(self.options(how), number, self._ending(how))
+
+    def conversation(self, **how: Unpack[How]) -> Conversation:
+        """A text to be written in turns with the model, the prime said already.
+
+        Raises:
+            InputError: If the prime has a symbol that the model does not know.
+            ValueError: If an argument is out of range, or is ``suffix``, ``records`` or ``bars``.
+        """
+        if how.get("bars") is not None:
+            raise ValueError("a conversation counts no bars")
+        return Conversation(self._sampler(how), self.options(how))
 
     def beam(
         self, width: int, n: int = 1, *, length_penalty: float = 0.0, **how: Unpack[How]

@@ -28,6 +28,9 @@ Suffix = Annotated[
 Candidates = Annotated[
     int, typer.Option(min=1, help="How many ways to fill before --suffix are weighed.")
 ]
+Interactive = Annotated[
+    bool, typer.Option("--interactive", "-i", help="Write a text in turns with the model.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an --out that was stopped.")]
 
 
@@ -58,6 +61,7 @@ def sample(
     bars: how_to.Bars = None,
     seed: how_to.Seed = 0,
     device: Device = "auto",
+    interactive: Interactive = False,
     out: Out = None,
     resume: Resume = False,
     json_: Json = False,
@@ -77,6 +81,11 @@ def sample(
         "constraint": not no_constraint,
     }  # fmt: skip
     loaded = adapted(loaded, how["prime"], adapt, quiet)
+    if interactive:
+        from seqforge.cli.interactive import converse
+
+        converse(loaded, loaded.conversation(**how), unknown, quiet)
+        return
     found = {"beam": beam, "length_penalty": length_penalty, "adapt": adapt}
     drawing = _drawing(model, loaded, count, how, found)
     if out is not None:
@@ -96,6 +105,10 @@ def _check(options: dict[str, Any]) -> None:
     refuse_together(**{name: options[name] for name in ("length", "max_length")})
     refuse_together(prime=options["prime"] is not None, prime_file=options["prime_file"])
     refuse_together(**{name: options[name] for name in ("suffix", "stop", "bars", "beam")})
+    for name in ("out", "json_", "beam", "suffix", "bars"):
+        refuse_together(interactive=options["interactive"], **{name.strip("_"): options[name]})
+    for name in ("count", "records"):
+        refuse_together(interactive=options["interactive"], **{name: options[name] > 1})
     refuse_together(length=options["length"], records=options["records"] > 1)
     if options["resume"] and options["out"] is None:
         raise typer.BadParameter("--resume needs the --out that is to be gone on with")

@@ -1,0 +1,226 @@
+"""``seqforge sample MODEL --interactive``: a text that a person and a model write in turns."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import os.path
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+from seqforge.api import Model
+from seqforge.cli.opening import say_unknown
+from seqforge.cli.spoken import HELP, SETTINGS, all_shown, change, number, shown, unescaped
+from seqforge.cli.terminal import Terminal
+from seqforge.core.sampling.conversation import Conversation
+from seqforge.core.vocabulary import Unknown
+from seqforge.errors import ConfigError, SeqforgeError
+
+_GREETING = "Type something to begin with; an empty line lets {name} go on; /help says the rest."
+_LEAVE = ("quit", "exit", "q")
+_CONTEXT = 200  # symbols of the line so far that are shown again before the model goes on
+
+
+def converse(model: Model, conversation: Conversation, unknown: Unknown, quiet: bool) -> None:
+    """Talk until there are no more lines.
+
+    Args:
+        model: Whose conversation it is.
+        conversation: What has been said in it already is gone on from at once.
+        unknown: What becomes of symbols that the model does not know.
+        quiet: Do not say at first how it is done.
+    """
+    terminal = Terminal()
+    talk = _Talk(model, conversation, unknown, terminal)
+    with terminal.listening():
+        if terminal.asks and not quiet:
+            terminal.remark(_GREETING.format(name=model.card.name))
+        if conversation.text:
+            talk.draw(conversation.go_on())
+        while True:
+            try:
+                line = terminal.read()
+            except KeyboardInterrupt:
+                if not terminal.asks:
+                    raise
+                terminal.remark("Ctrl-D or /quit leaves.")
+                continue
+            if line is None or not talk.hear(line):
+                break
+        terminal.break_line()
+
+
+class _Talk:
+    """What a line does."""
+
+    def __init__(
+        self, model: Model, conversation: Conversation, unknown: Unknown, terminal: Terminal
+    ) -> None:
+        self._model, self._domain, self._unknown = model, model.domain, unknown
+        self._conversation, self._terminal = conversation, terminal
+        self._commands: dict[str, Callable[[], None]] = {
+            "undo": self._undo, "new": self._new, "show": self._show, "text": self._text,
+            "help": lambda: terminal.remark(HELP),
+        }  # fmt: skip
+        self._written = (0, "")  # the number of the record that stdout is at, and its text there
+        self._has_bytes = bool(getattr(self._domain, "bytes", False))
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        # A code that nobody reads is shown as what it stands for, once a turn is over.
+        self._is_readable = getattr(self._domain, "code", "") != "events"
+
+    def hear(self, line: str) -> bool:
+        """Do what a line asks for; returns whether the conversation goes on."""
+        try:
+            if line.startswith("/") and not line.startswith("//"):
+                name, _, value = line[1:].partition(" ")
+                if name in _LEAVE:
+                    return False
+                self._command(name, value.strip())
+            else:
+                self._say(line[1:] if line.startswith("//") else line)
+        except SeqforgeError as error:
+            self._terminal.remark(str(error).replace("--unknown", "/unknown"))
+        return True
+
+    def _say(self, line: str) -> None:
+        if any("\ud800" <= symbol <= "\udfff" for symbol in line):
+            raise ConfigError("what was typed is not UTF-8; nothing was changed")
+        typed = unescaped(line)
+        symbols, strange = self._model.given(typed, self._unknown, "what was typed")
+        say_unknown("what was typed", strange, self._unknown, quiet=False)
+        if symbols:
+            self._conversation.say(symbols)
+        self.draw(self._conversation.go_on())
+
+    def draw(self, pieces: Iterator[str]) -> None:
+        """Show what is drawn while it is drawn."""
+        terminal = self._terminal
+        terminal.stopped = False
+        self._catch_up()
+        for piece in pieces:
+            if self._is_readable:
+                terminal.text(self._decoded(piece))
+            if terminal.stopped:
+                terminal.remark("stopped; what came is kept")
+                break
+        samples = self._conversation.samples()
+        self._written = (len(samples), self._conversation.text)
+        if not self._is_readable and samples:
+            terminal.text(self._domain.show(samples[-1]))
+        if terminal.shows_text:
+            terminal.break_line()
+        if self._conversation.ended:
+            terminal.remark(
+                "The record ends here: what you type begins another, an empty line goes on "
+                "through the end."
+            )
+
+    def _catch_up(self) -> None:
+        """Bring stdout to where the text stands: the model goes on from there."""
+        terminal, records = self._terminal, len(self._conversation.samples())
+        here = (records, self._conversation.text)
+        if self._conversation.ended:
+            here = (records + 1, "")
+        if not self._is_readable:
+            return
+        if terminal.shows_text:
+            self._decoder.reset()
+            terminal.context(self._decoded(here[1]).rpartition("\n")[2][-_CONTEXT:])
+            return
+        record, text = self._written
+        if record not in (0, here[0]) or not here[1].startswith(text):
+            terminal.break_line()
+            self._decoder.reset()
+            text = ""
+        terminal.text(self._decoded(here[1][len(text) :]))
+
+    def _decoded(self, symbols: str) -> str:
+        if not self._has_bytes:
+            return symbols
+        return self._decoder.decode(symbols.encode("latin-1", "replace"))
+
+    def _command(self, name: str, value: str) -> None:
+        if name in SETTINGS:
+            self._set(name, value)
+        elif name in ("more", "again"):
+            self._draw_more(name, value)
+        elif name == "save":
+            self._save(value)
+        elif name == "unknown":
+            self._set_unknown(value)
+        elif name not in self._commands:
+            known = [*SETTINGS, *self._commands, "more", "again", "save", "unknown", "quit"]
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean /{close[0]}?" if close else ";"
+            raise ConfigError(
+                f"there is no command /{name}{hint} /help lists them, and // begins a line with "
+                "a slash"
+            )
+        elif value:
+            raise ConfigError(f"/{name} takes nothing after it")
+        else:
+            self._commands[name]()
+
+    def _draw_more(self, name: str, value: str) -> None:
+        length = int(number(name, value, whole=True)) if value else None
+        if length is not None and length < 1:
+            raise ConfigError(f"/{name} {value}: 1 or more symbols are drawn")
+        if name == "more":
+            self.draw(self._conversation.go_on(length))
+        elif self._conversation.has_drawn:
+            self.draw(self._conversation.again(length))
+        else:
+            raise ConfigError("nothing was drawn yet; an empty line lets the model go on")
+
+    def _set(self, name: str, value: str) -> None:
+        if value:
+            try:
+                self._conversation.change(**change(name, value))
+            except ValueError as error:
+                said = str(error).replace("_", " ")
+                raise ConfigError(f"/{name} {value}: {said}") from error
+        self._terminal.remark(shown(self._conversation.options, SETTINGS[name]))
+
+    def _set_unknown(self, value: str) -> None:
+        for choice in get_args(Unknown):
+            if value == choice:
+                self._unknown = choice
+        if value not in ("", self._unknown):
+            raise ConfigError(f"/unknown {value}: one of {', '.join(get_args(Unknown))} is wanted")
+        self._terminal.remark(f"symbols that the model does not know: {self._unknown}")
+
+    def _show(self) -> None:
+        how = all_shown(self._conversation.options)
+        numbers = f"sample {self._conversation.number}, {self._conversation.turns} turns"
+        self._terminal.remark(f"{how}\n{numbers}")
+
+    def _undo(self) -> None:
+        if not self._conversation.turns:
+            raise ConfigError("there is no turn to take back")
+        self._conversation.undo()
+        text = self._conversation.text
+        where = f"the text ends with {text[-60:]!r} now" if text else "nothing is written now"
+        if text and not self._is_readable:
+            where = f"the text has {len(text)} symbols now"
+        self._terminal.remark(f"taken back; {where}")
+
+    def _new(self) -> None:
+        self._conversation.begin_anew()
+        self._terminal.remark("begun anew; /undo brings the text back")
+
+    def _text(self) -> None:
+        for sample in self._conversation.samples():
+            text = sample.symbols
+            if self._has_bytes:
+                text = text.encode("latin-1", "replace").decode("utf-8", "replace")
+            self._terminal.remark(text if self._is_readable else self._domain.show(sample))
+
+    def _save(self, value: str) -> None:
+        samples = self._conversation.samples()
+        if not value:
+            raise ConfigError("/save needs the name of a file")
+        if not samples:
+            raise ConfigError("nothing is written yet, and nothing was saved")
+        written = self._domain.write(samples, Path(os.path.expanduser(value)))
+        self._terminal.remark("saved: " + ", ".join(map(str, written)))

@@ -1,0 +1,349 @@
+"""A conversation on the command line: through pipes, and on a terminal."""
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+
+from seqforge.core.checkpoint import save_checkpoint
+from seqforge.core.config import RunConfig
+from tests.core.test_sampler import checkpoint
+
+pty = pytest.importorskip("pty")
+
+# The child takes the terminal it was given for its own, so that Ctrl-C typed there reaches it.
+_AT_HOME = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'seqforge', *sys.argv[1:]])"
+)
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory):
+    """One cache for all processes here: the kernel is compiled once."""
+    cache = str(tmp_path_factory.mktemp("kernel"))
+    return {**os.environ, "SEQFORGE_CACHE": cache, "TERM": "dumb", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def piped(surroundings):
+    """Give a conversation lines through a pipe."""
+
+    def talk(*arguments, lines=()):
+        return subprocess.run(
+            [sys.executable, "-m", "seqforge", "sample", *map(str, arguments)],
+            input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
+            env=surroundings, timeout=120,
+        )  # fmt: skip
+
+    return talk
+
+
+class OnTerminal:
+    """A process whose stdin, and what else is not given, is a terminal."""
+
+    def __init__(self, environment, *arguments, stdout=None, stderr=None):
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _AT_HOME, "sample", *map(str, arguments)],
+            stdin=slave, stdout=stdout or slave, stderr=stderr or slave, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self.shown = ""
+
+    def type(self, keys):
+        os.write(self._master, keys.encode())
+
+    def until(self, pattern, seconds=90.0):
+        """What is shown until a pattern has come; the pattern counts among it."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.shown)):
+            assert time.monotonic() < end, f"{pattern!r} did not come: {self.shown!r}"
+            if select.select([self._master], [], [], 0.1)[0]:
+                self.shown += os.read(self._master, 65536).decode().replace("\r\n", "\n")
+        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
+        return before
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+@pytest.fixture
+def terminal(surroundings):
+    """Start a conversation on a terminal of its own."""
+    running = []
+
+    def start(*arguments, **files):
+        running.append(OnTerminal(surroundings, *arguments, **files))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A model of seven symbols that often ends a record, as one of any domain."""
+
+    def save(domain, symbols="abcdefg", **options):
+        made, path = checkpoint(), tmp_path / f"{domain}.safetensors"
+        config = RunConfig(domain=domain, domain_options=options, model=made.card.config.model)
+        card = made.card.model_copy(update={"config": config, "symbols": tuple(symbols)})
+        save_checkpoint(path, card, made.weights)
+        return path
+
+    return save
+
+
+def symbols_of(result):
+    (sample,) = json.loads(result.stdout)
+    return sample["symbols"]
+
+
+def test_what_is_typed_is_gone_on_from_as_from_a_prime(piped):
+    talk = piped("fly", "-i", "--max-length", 40, lines=["acgt"])
+    primed = piped("fly", "-i", "--max-length", 40, "--prime", "acgt")
+    sample = piped("fly", "--prime", "acgt", "--max-length", 40, "--json")
+
+    assert talk.stdout == primed.stdout == symbols_of(sample) + "\n"
+    assert (talk.returncode, primed.returncode) == (0, 0)
+
+
+def test_through_pipes_only_the_text_is_on_stdout(piped):
+    lines = [r"ROMEO:\n", "", "/t 0.5", "/show", "/text", "/help", "/length 10", "JULIET"]
+    talk = piped("shakespeare", "-i", "--max-length", 50, "--seed", 3, lines=lines)
+    sample = piped("shakespeare", "--prime", "ROMEO:\n", "--max-length", 100, "--seed", 3, "--json")
+
+    text = symbols_of(sample)
+    assert talk.stdout.startswith(text + "JULIET")
+    assert len(talk.stdout.removesuffix("\n")) == len(text) + 6 + 10
+    assert "temperature 0.5" in talk.stderr
+    assert "/again" in talk.stderr
+    assert text in talk.stderr
+    assert "\x1b" not in talk.stdout + talk.stderr
+
+
+def test_what_is_wrong_is_a_sentence_and_nothing_is_lost(piped):
+    wrong = {
+        "acXz": "'z' is not a nucleotide code",
+        "/t warm": "/t warm: a number is wanted",
+        "/t -1": "/t -1: temperature must be 0 or above, not -1",
+        "/top-k 1.5": "/top-k 1.5: a whole number is wanted",
+        "/top-p inf": "/top-p inf: a number is wanted",
+        "/typical 2": "typical p must lie in",
+        "/window 1000000000000": "1,000,000 is the most",
+        "/seed 99999999999999999999": "is the most",
+        "/more 0": "1 or more",
+        "/udno": "there is no command /udno; did you mean /undo?",
+        "/undo 3": "/undo takes nothing after it",
+        "/save": "/save needs the name of a file",
+        "/save /nowhere/x.fa": "/nowhere/x.fa: cannot be written",
+        "/unknown maybe": "one of refuse, skip, map is wanted",
+    }
+    lines = ["acgt", *wrong, ""]
+    talk = piped("fly", "-i", "--max-length", 20, lines=lines)
+    plain = piped("fly", "-i", "--max-length", 20, lines=["acgt", ""])
+
+    for sentence in wrong.values():
+        assert sentence in talk.stderr
+    assert len(talk.stderr.splitlines()) == len(wrong)
+    assert (talk.stdout, talk.returncode) == (plain.stdout, 0)
+
+
+def test_nothing_yet_is_said_and_no_error(piped, tmp_path):
+    talk = piped("fly", "-i", lines=["/undo", "/again", f"/save {tmp_path}/x.fa", "/text", "/quit"])
+
+    assert talk.stdout == ""
+    assert talk.stderr.splitlines() == [
+        "there is no turn to take back",
+        "nothing was drawn yet; an empty line lets the model go on",
+        "nothing is written yet, and nothing was saved",
+    ]
+    assert (talk.returncode, list(tmp_path.iterdir())) == (0, [])
+
+
+def test_what_was_taken_back_or_drawn_anew_begins_a_line(piped):
+    lines = ["acgt", "/again", "/undo", "acgt", "/new", "acgt"]
+    talk = piped("fly", "-i", "--max-length", 30, lines=lines)
+    samples = json.loads(
+        piped("fly", "--prime", "acgt", "--max-length", 30, "-n", 2, "--json").stdout
+    )
+
+    first, second = (sample["symbols"] for sample in samples)
+    assert talk.stdout.splitlines() == [first, second, first, first]
+
+
+def test_symbols_that_are_not_known_can_be_left_out(piped):
+    lines = ["zé~", "/unknown skip", "zé~"]
+    talk = piped("shakespeare", "-i", "--max-length", 5, lines=lines)
+
+    assert "leave them out with /unknown skip" in talk.stderr
+    assert "left out: 'é' (U+00E9) once, '~' (U+007E) once" in talk.stderr
+    assert talk.stdout.startswith("z")
+    assert len(talk.stdout) == 1 + 5 + 1
+
+
+def test_a_line_begins_with_a_slash_where_two_were_typed(piped):
+    talk = piped("shakespeare", "-i", "--unknown", "skip", "--max-length", 5, lines=["//t 9 \\\\n"])
+
+    assert "'/' (U+002F) once" in talk.stderr
+    assert "'\\\\' (U+005C) once" in talk.stderr
+    assert talk.stdout.startswith("t  n") or talk.stdout.startswith("t 9 n")
+
+
+def test_a_line_that_is_not_utf_8_is_said(surroundings):
+    talk = subprocess.run(
+        [sys.executable, "-m", "seqforge", "sample", "shakespeare", "-i", "--max-length", "5"],
+        input=b"A\xffB\nAB\n", capture_output=True, env=surroundings, timeout=120, check=True,
+    )  # fmt: skip
+
+    assert b"not UTF-8" in talk.stderr
+    assert talk.stdout.startswith(b"AB")
+
+
+def test_where_the_model_ends_a_record_the_next_line_begins_another(piped, toy, tmp_path):
+    model = toy("text")
+    kept = tmp_path / "kept.txt"
+    lines = ["ab", "cd", "", f"/save {kept}"]
+    talk = piped(model, "-i", "--max-length", 1000, lines=lines)
+    first = piped(model, "--prime", "ab", "--max-length", 1000, "--json")
+
+    records = talk.stdout.splitlines()
+    assert len(records) == 3
+    assert records[0] == symbols_of(first)
+    assert records[1].startswith("cd")
+    assert talk.stderr.count("The record ends here") == 3
+    assert kept.read_text() == "\n\n".join(records)
+
+
+def test_a_tune_is_saved_as_music(piped, toy, tmp_path):
+    model = toy("music", code="abc")
+    kept = tmp_path / "tune.mid"
+    lines = ["abc", f"/save {kept}"]
+    talk = piped(model, "-i", "--length", 30, lines=lines)
+
+    assert talk.stdout.startswith("abc")
+    assert len(talk.stdout.strip()) == 33
+    assert kept.read_bytes().startswith(b"MThd")
+    assert talk.stdout.strip() in kept.with_suffix(".abc").read_text()
+
+
+def test_a_code_that_nobody_reads_is_shown_as_what_it_stands_for(piped, toy):
+    talk = piped(toy("music", code="events"), "-i", "--length", 30, lines=["", ""])
+
+    assert talk.returncode == 0
+    assert talk.stdout.count("K:") == 2
+
+
+def test_bytes_are_shown_as_the_characters_they_make(piped, toy, tmp_path):
+    """However many bytes of one come in a piece, and whoever gave the first of them."""
+    model = toy("text", "abcd\xc3\xa9e", bytes=True)
+    lines = ["aé", "", "é", f"/save {tmp_path}/kept", "/text"]
+    talk = piped(model, "-i", "--length", 150, lines=lines)
+
+    text = (tmp_path / "kept").read_bytes().decode("utf-8", "replace")
+    assert text.count("é") > 2
+    assert talk.stdout.rstrip("\n\ufffd") == text.rstrip("\ufffd")
+    assert text in talk.stderr
+
+
+@pytest.mark.parametrize("more", [("-n", 2), ("--out", "x.fa"), ("--json",), ("--beam", 3)])
+def test_what_does_not_go_with_a_conversation_is_a_usage_error(seqforge, more):
+    result = seqforge("sample", "fly", "--interactive", *more)
+
+    assert result.exit_code == 2
+    assert "--interactive" in result.stderr
+
+
+def test_on_a_terminal_the_model_goes_on_below_what_was_typed(terminal, piped):
+    talk = terminal("fly", "-i", "--max-length", 40)
+    talk.until(r"/help says the rest\.\n")
+    talk.until("> ")
+    talk.type("acgt\n")
+    shown = talk.until(r"[ACGT]{44}\n> ")
+    talk.type("/t 0.5\n")
+    talk.until("temperature 0.5\n> ")
+    talk.type("/undo\n")
+    talk.until("taken back; nothing is written now\n> ")
+    talk.type("\x04")
+
+    assert talk.process.wait(60) == 0
+    sample = piped("fly", "--prime", "acgt", "--max-length", 40, "--json")
+    assert symbols_of(sample) in shown
+
+
+def test_ctrl_c_stops_the_model_and_keeps_what_came(terminal, tmp_path):
+    talk = terminal("fly", "-i", "--length", 900_000_000)
+    talk.until("> ")
+    talk.type("acgt\n")
+    shown = talk.until(r"ACGT[ACGT]{200}")
+    talk.type("\x03")
+    shown += talk.until("stopped; what came is kept\n> ")
+    talk.type(f"/save {tmp_path}/x.fa\n")
+    talk.until("saved: .*\n> ")
+    talk.type("/more 50\n")
+    talk.until(r"[ACGT]{50}\n> ")
+    talk.type("/quit\n")
+
+    assert talk.process.wait(60) == 0
+    kept = "".join((tmp_path / "x.fa").read_text().split("\n")[1:])
+    drawn = shown[shown.index("ACGT") :].replace("^C", "").partition("stopped")[0]
+    assert kept == drawn.strip()
+
+
+def test_ctrl_c_at_the_prompt_says_how_to_leave(terminal):
+    talk = terminal("fly", "-i", "--max-length", 10, "--quiet")
+    assert talk.until("> ").endswith("> ")
+    talk.type("gat")
+    talk.until("gat")
+    talk.type("\x03")
+    talk.until(r"Ctrl-D or /quit leaves\.\n> ")
+    talk.type("\n")
+    shown = talk.until(r"\n[ACGT]{10}\n> ")
+    talk.type("/quit\n")
+
+    assert "GAT" not in shown.upper().partition("\n")[0]
+    assert talk.process.wait(60) == 0
+
+
+def test_with_the_text_sent_to_a_file_a_person_still_sees_the_prompt(terminal, tmp_path):
+    with (tmp_path / "out.txt").open("w") as out:
+        talk = terminal("fly", "-i", "--max-length", 30, stdout=out)
+        talk.until("> ")
+        talk.type("acgt\n")
+        talk.until("> ")
+        talk.type("/top-k 2\n")
+        talk.until("top k 2\n> ")
+        talk.type("\x04")
+        assert talk.process.wait(60) == 0
+
+    assert re.fullmatch(r"ACGT[ACGT]{30}\n", (tmp_path / "out.txt").read_text())
+
+
+def test_a_reader_that_goes_away_ends_it_without_a_traceback(surroundings):
+    talk = subprocess.Popen(
+        [sys.executable, "-m", "seqforge", "sample", "fly", "-i", "--length", "900000000"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=surroundings,
+    )  # fmt: skip
+    try:
+        talk.stdin.write(b"acgt\n")
+        talk.stdin.flush()
+        assert talk.stdout.read(50).startswith(b"ACGT")
+        talk.stdout.close()
+        assert talk.wait(60) == 1
+        assert b"Traceback" not in talk.stderr.read()
+    finally:
+        talk.kill()
+        talk.stdin.close()
+        talk.stderr.close()
+        talk.wait()
