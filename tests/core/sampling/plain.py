@@ -51,7 +51,11 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
     scores = [x * options.repetition_penalty if i in seen else x for i, x in enumerate(scores)]
     scores = [-math.inf if i in forbidden else x for i, x in enumerate(scores)]
     ranked = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
-    found = _tempered(scores, temperature_of(options, position), ranked[0])
+    temperature = temperature_of(options, position)
+    for place in {1 if temperature == 0 else 0, options.top_k or 0} - {0}:
+        if 0 < _gap(scores, ranked, place) < edge:
+            raise OnTheEdge
+    found = _tempered(scores, temperature, ranked[0])
     if options.top_k:
         found = _only(found, ranked[: options.top_k])
     if options.top_p:
@@ -80,6 +84,13 @@ def _tempered(scores, temperature, best):
     else:
         weights = [math.exp((x - scores[best]) / temperature) for x in scores]
     return _only(weights, range(len(weights)))
+
+
+def _gap(scores, ranked, place):
+    """How much higher the last one kept is than the first one left out."""
+    if place >= len(ranked) or scores[ranked[place]] == -math.inf:
+        return math.inf
+    return scores[ranked[place - 1]] - scores[ranked[place]]
 
 
 def _only(weights, kept):

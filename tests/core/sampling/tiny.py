@@ -32,14 +32,18 @@ STRATEGIES = {
 }  # fmt: skip
 
 
-def checkpoint(seed=0, scale=1.5, end=0.0, symbols=SYMBOLS, unknown=False, **model):
-    """A model whose weights are random; ``end`` is added to the logit of the end symbol."""
+def checkpoint(seed=0, scale=1.5, end=0.0, sharp=1.0, symbols=SYMBOLS, unknown=False, **model):
+    """A model whose weights are random; ``end`` is added to the logit of the end symbol.
+
+    ``scale`` multiplies all weights, ``sharp`` those of the output besides.
+    """
     settings = ModelConfig(**{"hidden_size": 24, "num_layers": 2, **model})
     torch.manual_seed(seed)
     network = CharRNN(len(symbols) + 1, **settings.model_dump())
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(scale)
+        network.output.weight.mul_(sharp)
         network.output.bias[0] += end
     config = RunConfig(domain="text", model=settings)
     card = ModelCard(
