@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.checkpoint import Checkpoint
+from seqforge.core.config import ModelConfig
+from seqforge.core.kernels.pointwise import CELLS
 from seqforge.core.sampling.network import (
     Ids,
     Network,
@@ -55,6 +57,41 @@ class Engine(Protocol):
         """Copy the only row of another state to a row."""
 
 
+def check_weights(checkpoint: Checkpoint) -> None:
+    """See that the weights are all there, of the right shapes, and numbers.
+
+    Raises:
+        CheckpointError: If they are not.
+    """
+    card = checkpoint.card
+    for name, shape in _shapes(len(card.vocabulary), card.config.model).items():
+        array = checkpoint.weights.get(name)
+        if array is None or array.shape != shape:
+            found = "is missing" if array is None else f"has the shape {array.shape}, not {shape}"
+            raise CheckpointError(
+                f"{card.name}: its weights do not fit its settings: {name} {found}; train it again"
+            )
+        if not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{card.name}: some of its weights are infinite or no numbers; train it again"
+            )
+
+
+def _shapes(vocab_size: int, model: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of every array of a model, by torch's names."""
+    hidden, width = model.hidden_size, model.embedding_size or model.hidden_size
+    gates = hidden * (max(CELLS[model.cell].layout.from_input) + 1)
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab_size, width)}
+    for layer in range(model.num_layers):
+        shapes |= {
+            f"layers.{layer}.weight_ih_l0": (gates, hidden if layer else width),
+            f"layers.{layer}.weight_hh_l0": (gates, hidden),
+            f"layers.{layer}.bias_ih_l0": (gates,),
+            f"layers.{layer}.bias_hh_l0": (gates,),
+        }
+    return shapes | {"output.weight": (vocab_size, hidden), "output.bias": (vocab_size,)}
+
+
 class KernelEngine:
     """The compiled kernel: on the CPU, and without torch.
 
@@ -71,18 +108,8 @@ class KernelEngine:
         Raises:
             CheckpointError: If weights are missing, of the wrong shape, or no numbers.
         """
-        name, config = checkpoint.card.name, checkpoint.card.config
-        try:
-            network = build_network(config.model.cell, checkpoint.weights)
-        except (KeyError, ValueError, IndexError) as error:
-            raise CheckpointError(f"{name}: its weights do not fit its settings") from error
-        if network.vocab_size != len(checkpoint.card.vocabulary):
-            raise CheckpointError(f"{name}: its weights do not fit its vocabulary")
-        if not np.isfinite(network.weights).all():
-            raise CheckpointError(
-                f"{name}: some of its weights are infinite or no numbers; train it again"
-            )
-        return cls(network)
+        check_weights(checkpoint)
+        return cls(build_network(checkpoint.card.config.model.cell, checkpoint.weights))
 
     def begin(self, rows: int) -> State:
         """See `Engine.begin`."""

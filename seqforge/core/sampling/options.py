@@ -17,6 +17,7 @@ Ending = Callable[[str, bool], int | None]
 argument says that nothing more comes. Until then a place is told only if it is certain."""
 
 _PLAIN = ("temperature", "length", "exact_length", "prime", "suffix", "seed")
+_NEUTRAL = {"top_p": 1, "typical_p": 1, "min_p": 0, "stop": ""}  # said, and yet changing nothing
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class SamplingOptions:
 
     def __post_init__(self) -> None:
         for name, fits, wanted in (
-            ("repetition_penalty", self.repetition_penalty >= 1, "be 1 or above"),
+            ("repetition_penalty", 1 <= self.repetition_penalty <= 1e6, "lie in [1, 10^6]"),
             ("repetition_window", self.repetition_window >= 1, "be 1 or above"),
             ("temperature", self.temperature >= 0, "be 0 or above"),
             ("temperature_end", (self.temperature_end or 0) >= 0, "be 0 or above"),
@@ -104,7 +105,12 @@ class SamplingOptions:
             given.pop("candidates")
         elif "candidates" in given:
             plain["candidates"] = None
-        return {name: value for name, value in given.items() if value != plain[name]}
+        neutral = {**_NEUTRAL, "temperature_end": self.temperature}
+        return {
+            name: value
+            for name, value in given.items()
+            if value not in (plain[name], neutral.get(name, plain[name]))
+        }
 
     def rules(self, vocabulary: Vocabulary) -> Rules:
         """The strategies as the kernel reads them."""

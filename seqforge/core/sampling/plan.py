@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.engine import Engine
@@ -82,34 +83,42 @@ class Drawing:
     def __init__(self, plan: Plan, number: int) -> None:
         self._plan, self.number = plan, number
         self._text, self._log_prob, self._removed = "", 0.0, 0.0
+        # The sums before each symbol of the text that earlier calls drew: an ending may lie there.
+        self._before = np.empty((2, 0))
         self.done: list[Sample] = []
         self.open = True
 
     def take(self, streams: Streams, row: int) -> str:
         """Take what the last call drew in a row; returns its text, cut where the stream ends."""
         ids = streams.drawn[row][streams.drawn[row] >= 0]
+        sums = np.stack([streams.log_probs[row], streams.removed[row]])
         self.open = bool(streams.open[row])
         begins, new = 0, ""
-        for end in [*np.flatnonzero(ids == END), len(ids)]:
+        for end in [*np.flatnonzero(ids == END).tolist(), len(ids)]:
             ended, text = end < len(ids), self._plan.vocabulary.decode(ids[begins:end].tolist())
+            if not ended and not text:
+                break
             before = len(self._text)
             self._text += text
             over = ended or not self.open
             place = self._plan.ending(self._text, over) if self._plan.ending else None
             if place is not None:
                 self.open, self._text = False, self._text[:place]
-                self._finish(streams, row, begins + place - before, ended=False)
-                return new + text[: place - before]
+                known = np.hstack([self._before, sums[:, begins : end + 1]])
+                self._finish(known[:, len(self._text)], ended=False)
+                return new + text[: max(place - before, 0)]
             new += text
-            if ended or (not self.open and end > begins):
-                self._finish(streams, row, end + ended, ended)
+            if ended or not self.open:
+                self._finish(sums[:, end + ended], ended)
+            elif self._plan.ending:
+                self._before = np.hstack([self._before, sums[:, begins:end]])
             begins = end + 1
         return new
 
-    def _finish(self, streams: Streams, row: int, column: int, ended: bool) -> None:
-        """Make a sample of the text, whose last symbol is the one before a column."""
+    def _finish(self, sums: NDArray[np.float64], ended: bool) -> None:
+        """Make a sample of the text; ``sums`` (2,) are those after its last symbol."""
         options, count = self._plan.options, len(self._text) + ended
-        log_prob, removed = streams.log_probs[row, column], streams.removed[row, column]
+        log_prob, removed = sums.tolist()
         prime = "" if self.done else options.prime
         has_grammar = len(self._plan.grammar.allowed) > 0
         self.done.append(
@@ -120,12 +129,13 @@ class Drawing:
                 model=self._plan.model,
                 temperature=options.temperature,
                 seed=options.seed,
-                mean_log_prob=float(log_prob - self._log_prob) / count if count else None,
+                mean_log_prob=(log_prob - self._log_prob) / count if count else None,
                 ended=ended,
-                removed_mass=float(removed - self._removed) / count
+                removed_mass=(removed - self._removed) / count
                 if count and has_grammar
                 else None,
                 settings=options.settings,
             )
         )
-        self._text, self._log_prob, self._removed = "", float(log_prob), float(removed)
+        self._text, self._log_prob, self._removed = "", log_prob, removed
+        self._before = self._before[:, :0]

@@ -43,6 +43,8 @@ def draw_samples(
         rows: Most rows of a thread.
         threads: Most threads.
     """
+    if count < 1:
+        return
     threads = min(threads, count)
     lots = [_lot(plan, min(rows, -(-count // threads))) for _ in range(threads)]
     with ThreadPoolExecutor(threads) as executor:

@@ -48,6 +48,7 @@ class Sampler:
 
         Raises:
             CheckpointError: If weights are missing or of the wrong shape.
+            ValueError: If the grammar is not one over the model's vocabulary.
         """
         self.name = checkpoint.card.name
         self.vocabulary = checkpoint.card.vocabulary
@@ -56,6 +57,8 @@ class Sampler:
         size = len(self.vocabulary)
         self._grammar = Grammar(np.zeros((0, size), bool), np.zeros((0, size), np.int32))
         if constraint is not None:
+            if constraint.allowed.shape[1] != size:
+                raise ValueError("the constraint is not one over the model's vocabulary")
             self._grammar = Grammar(
                 np.ascontiguousarray(constraint.allowed, bool),
                 np.ascontiguousarray(constraint.following, np.int32),

@@ -12,6 +12,7 @@ from seqforge.core.checkpoint import Checkpoint
 from seqforge.core.machine import choose_device
 from seqforge.core.model import model_from_arrays
 from seqforge.core.networks import State, TorchNetwork
+from seqforge.core.sampling.engine import check_weights
 from seqforge.core.sampling.network import Ids
 from seqforge.core.sampling.streams import Grammar, Streams, draw_column
 from seqforge.core.sampling.weighing import END, Rules
@@ -32,9 +33,10 @@ class TorchEngine:
         """Put the model on a device.
 
         Raises:
-            CheckpointError: If the weights do not fit the settings.
+            CheckpointError: If the weights do not fit the settings, or are no numbers.
             ConfigError: If the device is not there.
         """
+        check_weights(checkpoint)
         card, self._device = checkpoint.card, choose_device(device)
         self._model = model_from_arrays(
             len(card.vocabulary), card.config.model, checkpoint.weights, card.name

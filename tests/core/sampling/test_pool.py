@@ -1,0 +1,207 @@
+"""Many samples: order, memory, records, stop strings, limits."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.sampler import Sampler
+
+from .plain import drawn_by_hand
+from .tiny import checkpoint, grammar
+
+
+def nats(sampler, text):
+    return -sampler.score(text) * np.log(2)
+
+
+def test_samples_come_in_order_whatever_their_lengths():
+    """Lengths differ by three orders of magnitude, so rows are done in any order."""
+    model = checkpoint(end=-5.0)
+    samples = list(Sampler(model, rows=5, threads=2).draw(200, SamplingOptions(length=2000)))
+    assert [sample.number for sample in samples] == list(range(1, 201))
+    assert max(len(s.symbols) for s in samples) > 100 * min(len(s.symbols) + 1 for s in samples)
+    later = Sampler(model, rows=5, threads=2).draw(7, SamplingOptions(length=2000), first=60)
+    assert list(later) == samples[59:66]
+
+
+def test_memory_does_not_grow_with_the_number_of_samples():
+    """100,000 of them: blocks of memory that Python holds, two and more for each sample kept."""
+    samples = Sampler(checkpoint(), rows=128, threads=1).draw(100_000, SamplingOptions(length=2))
+    held = {
+        sample.number: sys.getallocatedblocks()
+        for sample in samples
+        if sample.number % 20_000 == 0
+    }
+    assert len(held) == 5
+    assert max(held.values()) - held[20_000] < 10_000
+
+
+def test_a_generator_left_half_way_ends_its_threads():
+    samples = Sampler(checkpoint(), rows=4, threads=2).draw(1000, SamplingOptions(length=50))
+    next(samples)
+    samples.close()
+    assert list(samples) == []
+
+
+@pytest.mark.parametrize("records", [1, 2, 7])
+def test_records_are_the_pieces_of_one_long_draw(records):
+    """Each stream goes on through the end symbol; its symbols are those drawn one by one."""
+    model = checkpoint(end=-1.0)
+    options = SamplingOptions(length=40, records=records, prime="cab", seed=5)
+    samples = list(Sampler(model, rows=3, threads=2).draw(6, options))
+    for number in range(1, 7):
+        ids = drawn_by_hand(model, options, number, 40 * records)
+        mine = [s for s in samples if (s.number - 1) // records == number - 1]
+        rest = ids
+        for record, sample in enumerate(mine):
+            end = rest.index(0) if 0 in rest else len(rest)
+            assert sample.drawn == model.card.vocabulary.decode(rest[:end])
+            assert sample.ended == (end < len(rest))
+            assert sample.symbols == ("" if record else "cab") + sample.drawn
+            assert sample.number == (number - 1) * records + record + 1
+            rest = rest[end + 1 :]
+        assert len(mine) == records or not rest
+    assert [s.number for s in samples] == sorted({s.number for s in samples})
+
+
+def test_the_log_probability_of_each_record_is_its_own():
+    """Against one long reading: each end symbol counts to the record that it ends."""
+    model = checkpoint(end=-1.0)
+    sampler = Sampler(model)
+    options = SamplingOptions(length=30, records=5, prime="cab")
+    for number in range(1, 6):
+        samples = [s for s in sampler.draw(1, options, first=number)]
+        ids = model.card.vocabulary.encode("cab").tolist()
+        for sample in samples:
+            ids += [*model.card.vocabulary.encode(sample.drawn).tolist(), *([0] if sample.ended else [])]
+        engine = sampler.plan(options).engine
+        logs = engine.read(engine.begin(1), np.array(ids))[0]
+        begins = 3
+        for sample in samples:
+            count = len(sample.drawn) + sample.ended
+            assert sample.mean_log_prob == pytest.approx(logs[begins : begins + count].mean())
+            begins += count
+
+
+def test_an_end_at_once_is_an_empty_sample():
+    sampler = Sampler(checkpoint(end=50.0))
+    for sample in sampler.draw(3, SamplingOptions(length=10)):
+        assert (sample.symbols, sample.ended) == ("", True)
+        assert sample.mean_log_prob == pytest.approx(0, abs=1e-6)
+    primed = list(sampler.draw(2, SamplingOptions(length=10, prime="ab", records=3)))
+    assert [sample.symbols for sample in primed] == ["ab", "", ""] * 2
+    assert [sample.number for sample in primed] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 1023, 1024, 1025, 2500])
+def test_limits_are_exact_on_both_sides_of_a_call(length):
+    sampler = Sampler(checkpoint(), rows=1, threads=1)
+    options = SamplingOptions(length=length, exact_length=True)
+    (sample,) = sampler.draw(1, options)
+    assert len(sample.symbols) == length
+    stream = sampler.stream(options)
+    assert "".join(stream) == sample.symbols
+    (most,) = Sampler(checkpoint(end=-40.0)).draw(1, SamplingOptions(length=length))
+    assert (len(most.symbols), most.ended) == (length, False)
+
+
+@pytest.mark.parametrize("stop", ["a", "ba", "cab", "ggg"])
+@pytest.mark.parametrize("rules", [None, grammar()], ids=["free", "grammar"])
+def test_a_stop_string_ends_a_sample_where_it_stands_first(stop, rules):
+    """Call boundaries lie at 64 symbols and, for a stream, at 8: both are crossed."""
+    model = checkpoint(seed=3, end=-4.0)
+    sampler = Sampler(model, rules, rows=64, threads=1)
+    options = SamplingOptions(length=300, stop=stop, prime="cab")
+    whole = sampler.draw(200, SamplingOptions(length=300, prime="cab"))
+    places = set()
+    for sample, long in zip(sampler.draw(200, options), whole, strict=True):
+        place = long.drawn.find(stop)
+        assert sample.drawn == (long.drawn[: place + len(stop)] if place >= 0 else long.drawn)
+        assert sample.ended == (long.ended and place < 0)
+        if not sample.ended:
+            assert sample.mean_log_prob == pytest.approx(nats(sampler, sample.symbols)[3:].mean())
+        if place >= 0 and sample.number <= 30:
+            places |= {n for n in range(place, place + len(stop))}
+            stream = sampler.stream(options, sample.number)
+            assert "".join(stream) == sample.drawn
+            assert stream.samples == [sample]
+    if stop == "ba" and rules is None:
+        assert any(n % 8 == 7 for n in places)
+
+
+def test_a_stop_string_may_lie_across_a_call():
+    """Symbols 63 and 64 of some sample are the stop string: one ends a call, one begins the next."""
+    model = checkpoint(seed=3, end=-40.0)
+    sampler = Sampler(model, rows=64, threads=1)
+    crossing = 0
+    for long in sampler.draw(300, SamplingOptions(length=80)):
+        stop = long.drawn[60:68]
+        if stop in long.drawn[:67]:
+            continue
+        (sample,) = sampler.draw(1, SamplingOptions(length=80, stop=stop), first=long.number)
+        beside = list(sampler.draw(64, SamplingOptions(length=80, stop=stop), first=long.number))
+        assert sample.symbols == long.drawn[:68] == beside[0].symbols
+        crossing += 1
+        if crossing == 5:
+            return
+    pytest.fail("no sample to try")
+
+
+@pytest.mark.parametrize("back", [0, 1, 3, 8])
+@pytest.mark.parametrize("call", [8, 64])
+def test_an_ending_may_lie_before_what_shows_it(back, call):
+    """An ending is told by what follows it: the cut may lie in what an earlier call drew."""
+    model = checkpoint(seed=3, end=-40.0)
+    sampler = Sampler(model, rows=64, threads=1)
+    shown = call + 1  # that many symbols must be there
+
+    def ending(drawn, over):
+        return shown - back if len(drawn) >= shown else None
+
+    options = SamplingOptions(length=200)
+    whole = list(sampler.draw(80, options))
+    for sample, long in zip(sampler.draw(80, options, ending=ending), whole, strict=True):
+        assert sample.symbols == long.drawn[: shown - back]
+        assert sample.mean_log_prob == pytest.approx(nats(sampler, sample.symbols).mean())
+    stream = sampler.stream(options, 1, ending)
+    pieces = list(stream)
+    assert stream.samples[0].symbols == whole[0].drawn[: shown - back]
+    assert stream.samples[0].symbols == "".join(pieces)[: shown - back]
+    assert stream.samples[0].mean_log_prob == pytest.approx(
+        nats(sampler, stream.samples[0].symbols).mean()
+    )
+
+
+def test_the_first_of_a_stop_string_and_another_ending_counts():
+    sampler = Sampler(checkpoint(seed=3, end=-40.0))
+    options = SamplingOptions(length=300, stop="ab")
+    for long in sampler.draw(20, SamplingOptions(length=300)):
+        (one,) = sampler.draw(1, options, first=long.number, ending=lambda drawn, over: 9)
+        (other,) = sampler.draw(1, options, first=long.number, ending=lambda drawn, over: None)
+        stop = long.drawn.find("ab")
+        stop = 300 if stop < 0 else stop + 2
+        assert one.symbols == long.drawn[: min(9, stop)]
+        assert other.symbols == long.drawn[:stop]
+
+
+def test_a_stop_string_ends_the_stream_and_not_one_record_alone():
+    model = checkpoint(seed=3, end=-1.0)
+    sampler = Sampler(model)
+    plain = SamplingOptions(length=40, records=6)
+    for number in range(1, 40):
+        records = list(sampler.draw(1, plain, first=number))
+        options = SamplingOptions(length=40, records=6, stop="ca")
+        found = [sample.symbols for sample in sampler.draw(1, options, first=number)]
+        wanted = []
+        for record in records:
+            place = record.symbols.find("ca")
+            wanted.append(record.symbols[: place + 2] if place >= 0 else record.symbols)
+            if place >= 0:
+                break
+        assert found == wanted
+
+
+def test_no_samples_are_no_samples():
+    assert list(Sampler(checkpoint()).draw(0, SamplingOptions(length=3))) == []
