@@ -12,7 +12,7 @@ import pytest
 
 from seqforge.core.checkpoint import save_checkpoint
 from seqforge.core.config import RunConfig
-from tests.core.test_sampler import checkpoint
+from tests.core.sampling.tiny import checkpoint
 
 pty = pytest.importorskip("pty")
 

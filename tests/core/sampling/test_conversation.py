@@ -8,7 +8,7 @@ from seqforge.core.sampling.conversation import Conversation
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.core.sampling.torch_engine import TorchEngine
 from seqforge.errors import InputError
-from tests.core.test_sampler import SYMBOLS, checkpoint
+from tests.core.sampling.tiny import SYMBOLS, checkpoint
 
 STRATEGIES = {
     "plain": {},
