@@ -31,6 +31,13 @@ def temperature_of(options, position):
     return (1 - share) * options.temperature + share * options.temperature_end
 
 
+def log_softmax(logits):
+    """Log-probabilities: what adds up to one when exponentiated."""
+    highest = max(logits)
+    total = highest + math.log(math.fsum(math.exp(x - highest) for x in logits))
+    return [x - total for x in logits]
+
+
 def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
     """What a symbol is drawn from: a list of probabilities by id.
 
@@ -45,9 +52,7 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
     Raises:
         OnTheEdge: If rounding decides.
     """
-    highest = max(logits)
-    total = highest + math.log(math.fsum(math.exp(x - highest) for x in logits))
-    scores = [x - total for x in logits]
+    scores = log_softmax(logits)
     scores = [x * options.repetition_penalty if i in seen else x for i, x in enumerate(scores)]
     scores = [-math.inf if i in forbidden else x for i, x in enumerate(scores)]
     ranked = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
