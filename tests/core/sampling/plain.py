@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
         entropy = -math.fsum(p * math.log(p) for p in found if p)
         far = [abs(-math.log(p) - entropy) if p else math.inf for p in found]
         nearest = sorted(range(len(far)), key=lambda i: (far[i], i))
-        for one, other in zip(nearest, nearest[1:], strict=False):
+        for one, other in pairwise(nearest):
             if found[one] != found[other] and far[other] - far[one] < edge:
                 raise OnTheEdge
         found = _only(found, _fewest(found, nearest, options.typical_p, edge))

@@ -34,7 +34,11 @@ def draw(cache, before=""):
     """What the program prints, in a process of its own with its own cache."""
     environment = {**os.environ, "SEQFORGE_CACHE": str(cache)}
     done = subprocess.run(
-        [sys.executable, "-c", before + DRAW], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", before + DRAW],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split(" ", 2)
