@@ -48,10 +48,12 @@ def beam_search(plan: Plan, width: int, best: int, length_penalty: float = 0.0) 
         length_penalty: Exponent a of the length normalisation; above 0 favours longer ones.
 
     Raises:
-        ValueError: If ``best`` is more than ``width``.
+        ValueError: If ``best`` is more than ``width``, or the penalty is below 0.
     """
     if not 1 <= best <= width:
         raise ValueError(f"of {width} sequences held, {best} cannot be returned")
+    if not 0 <= length_penalty < math.inf:
+        raise ValueError(f"length_penalty must be 0 or above, not {length_penalty}")
     held = [Hypothesis((), 0.0)]
     state, places = plan.engine.rows(plan.state, np.zeros(1, np.int64)), plan.begun.places.copy()
     done: list[Hypothesis] = []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache
 
 from seqforge.core.files import cache_root
 
@@ -39,12 +42,31 @@ def entry(function: Function) -> Function:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(folder or "")
     try:
-        compiled: Function = numba.njit(
-            nogil=True, error_model="numpy", cache=folder is not None
-        )(function)  # fmt: skip
+        compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        if folder is not None:
+            compiled._cache = _Kept(function)  # as `cache=True` does with its own class
     finally:
         numba.config.CACHE_DIR = before
-    return compiled
+    found: Function = compiled
+    return found
+
+
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """What was compiled, on a disk that may be full and in files that may be damaged."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever unpickling half a file leads to
+            self._try(self.flush)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        self._try(lambda: super(_Kept, self).save_overload(sig, data))
+
+    def _try(self, write: Callable[[], None]) -> None:
+        with suppress(OSError, EOFError, UnpicklingError):
+            write()
 
 
 def is_kept() -> bool:

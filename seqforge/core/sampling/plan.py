@@ -84,7 +84,7 @@ class Drawing:
         self._plan, self.number = plan, number
         self._text, self._log_prob, self._removed = "", 0.0, 0.0
         # The sums before each symbol of the text that earlier calls drew: an ending may lie there.
-        self._before = np.empty((2, 0))
+        self._before: list[NDArray[np.float64]] = []
         self.done: list[Sample] = []
         self.open = True
 
@@ -104,14 +104,14 @@ class Drawing:
             place = self._plan.ending(self._text, over) if self._plan.ending else None
             if place is not None:
                 self.open, self._text = False, self._text[:place]
-                known = np.hstack([self._before, sums[:, begins : end + 1]])
+                known = np.hstack([*self._before, sums[:, begins : end + 1]])
                 self._finish(known[:, len(self._text)], ended=False)
                 return new + text[: max(place - before, 0)]
             new += text
             if ended or not self.open:
                 self._finish(sums[:, end + ended], ended)
             elif self._plan.ending:
-                self._before = np.hstack([self._before, sums[:, begins:end]])
+                self._before.append(sums[:, begins:end])
             begins = end + 1
         return new
 
@@ -131,11 +131,9 @@ class Drawing:
                 seed=options.seed,
                 mean_log_prob=(log_prob - self._log_prob) / count if count else None,
                 ended=ended,
-                removed_mass=(removed - self._removed) / count
-                if count and has_grammar
-                else None,
+                removed_mass=(removed - self._removed) / count if count and has_grammar else None,
                 settings=options.settings,
             )
         )
         self._text, self._log_prob, self._removed = "", log_prob, removed
-        self._before = self._before[:, :0]
+        self._before = []

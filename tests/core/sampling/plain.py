@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -31,6 +31,13 @@ def temperature_of(options, position):
     return (1 - share) * options.temperature + share * options.temperature_end
 
 
+def log_softmax(logits):
+    """Log-probabilities: what adds up to one when exponentiated."""
+    highest = max(logits)
+    total = highest + math.log(math.fsum(math.exp(x - highest) for x in logits))
+    return [x - total for x in logits]
+
+
 def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
     """What a symbol is drawn from: a list of probabilities by id.
 
@@ -45,9 +52,7 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
     Raises:
         OnTheEdge: If rounding decides.
     """
-    highest = max(logits)
-    total = highest + math.log(math.fsum(math.exp(x - highest) for x in logits))
-    scores = [x - total for x in logits]
+    scores = log_softmax(logits)
     scores = [x * options.repetition_penalty if i in seen else x for i, x in enumerate(scores)]
     scores = [-math.inf if i in forbidden else x for i, x in enumerate(scores)]
     ranked = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
@@ -69,7 +74,7 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
         entropy = -math.fsum(p * math.log(p) for p in found if p)
         far = [abs(-math.log(p) - entropy) if p else math.inf for p in found]
         nearest = sorted(range(len(far)), key=lambda i: (far[i], i))
-        for one, other in zip(nearest, nearest[1:], strict=False):
+        for one, other in pairwise(nearest):
             if found[one] != found[other] and far[other] - far[one] < edge:
                 raise OnTheEdge
         found = _only(found, _fewest(found, nearest, options.typical_p, edge))

@@ -120,3 +120,11 @@ def test_more_than_is_held_cannot_be_returned(width, best):
     plan = Sampler(checkpoint()).plan(SamplingOptions(length=4))
     with pytest.raises(ValueError, match=f"of {width} sequences held, {best} cannot be returned"):
         beam_search(plan, width, best)
+
+
+@pytest.mark.parametrize("penalty", [-0.1, float("nan"), float("inf")])
+def test_a_penalty_that_favours_what_is_short_is_refused(penalty):
+    """The search ends by a bound that holds only where longer sequences lose nothing."""
+    plan = Sampler(checkpoint()).plan(SamplingOptions(length=4))
+    with pytest.raises(ValueError, match="length_penalty must be 0 or above"):
+        beam_search(plan, 2, 2, penalty)

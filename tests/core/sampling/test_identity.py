@@ -34,7 +34,9 @@ def test_rows_threads_and_first_change_nothing(how, name, cell):
     for rows, threads in WAYS:
         sampler = Sampler(model, constraint, rows=rows, threads=threads)
         assert kept(sampler.draw(count, options)) == alone
-    assert kept(sampler.draw(30, options, first=51)) == [one for one in alone if one[0] > 50 * options.records]
+    assert kept(sampler.draw(30, options, first=51)) == [
+        one for one in alone if one[0] > 50 * options.records
+    ]
     for number in (1, 33):
         stream = sampler.stream(options, number)
         pieces = list(stream)

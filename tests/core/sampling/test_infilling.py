@@ -16,7 +16,6 @@ from .test_constraints import walk
 from .test_frequencies import assert_as_often
 from .tiny import STRATEGIES, checkpoint, grammar, log_probs
 
-
 SUFFIX = "dg"
 
 

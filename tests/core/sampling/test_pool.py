@@ -30,9 +30,7 @@ def test_memory_does_not_grow_with_the_number_of_samples():
     """100,000 of them: blocks of memory that Python holds, two and more for each sample kept."""
     samples = Sampler(checkpoint(), rows=128, threads=1).draw(100_000, SamplingOptions(length=2))
     held = {
-        sample.number: sys.getallocatedblocks()
-        for sample in samples
-        if sample.number % 20_000 == 0
+        sample.number: sys.getallocatedblocks() for sample in samples if sample.number % 20_000 == 0
     }
     assert len(held) == 5
     assert max(held.values()) - held[20_000] < 10_000
@@ -72,10 +70,13 @@ def test_the_log_probability_of_each_record_is_its_own():
     sampler = Sampler(model)
     options = SamplingOptions(length=30, records=5, prime="cab")
     for number in range(1, 6):
-        samples = [s for s in sampler.draw(1, options, first=number)]
+        samples = list(sampler.draw(1, options, first=number))
         ids = model.card.vocabulary.encode("cab").tolist()
         for sample in samples:
-            ids += [*model.card.vocabulary.encode(sample.drawn).tolist(), *([0] if sample.ended else [])]
+            ids += [
+                *model.card.vocabulary.encode(sample.drawn).tolist(),
+                *([0] if sample.ended else []),
+            ]
         engine = sampler.plan(options).engine
         logs = engine.read(engine.begin(1), np.array(ids))[0]
         begins = 3
@@ -123,7 +124,7 @@ def test_a_stop_string_ends_a_sample_where_it_stands_first(stop, rules):
         if not sample.ended:
             assert sample.mean_log_prob == pytest.approx(nats(sampler, sample.symbols)[3:].mean())
         if place >= 0 and sample.number <= 30:
-            places |= {n for n in range(place, place + len(stop))}
+            places |= set(range(place, place + len(stop)))
             stream = sampler.stream(options, sample.number)
             assert "".join(stream) == sample.drawn
             assert stream.samples == [sample]
@@ -132,7 +133,7 @@ def test_a_stop_string_ends_a_sample_where_it_stands_first(stop, rules):
 
 
 def test_a_stop_string_may_lie_across_a_call():
-    """Symbols 63 and 64 of some sample are the stop string: one ends a call, one begins the next."""
+    """Symbols 60 to 67 of a sample are the stop string; at 64 the next call begins."""
     model = checkpoint(seed=3, end=-40.0)
     sampler = Sampler(model, rows=64, threads=1)
     crossing = 0

@@ -15,7 +15,7 @@ from seqforge.core.sampling.uniform import uniform
 from seqforge.core.sampling.weighing import choose, exponential, weigh
 from seqforge.core.vocabulary import Vocabulary
 
-from .plain import OnTheEdge, chances, drawn_by_hand, numbers, pick
+from .plain import OnTheEdge, chances, drawn_by_hand, log_softmax, numbers, pick
 from .tiny import STRATEGIES, checkpoint
 
 ROWS = 64
@@ -130,7 +130,8 @@ def test_what_is_drawn_from_equals_the_plain_statement_to_rounding(logits, setti
         wanted = chances(logits, options)
     except OnTheEdge:
         return
-    found = weights_of(np.array(logits), options.temperature, rules_of(options, len(logits)))
+    scores, rules = np.array(log_softmax(logits)), rules_of(options, len(logits))
+    found = weights_of(scores, options.temperature, rules)
 
     assert (found / found.sum()).tolist() == pytest.approx(wanted, rel=1e-9, abs=1e-300)
 

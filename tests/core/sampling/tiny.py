@@ -53,7 +53,7 @@ def checkpoint(seed=0, scale=1.5, end=0.0, sharp=1.0, symbols=SYMBOLS, unknown=F
 
 
 def log_probs(model, ids):
-    """What torch's own layers give each next symbol after the start and ``ids``: (T + 1, V), fp64."""
+    """Torch's log-probabilities of what follows the start and each of ``ids``: (T + 1, V)."""
     card = model.card
     network = model_from_arrays(len(card.vocabulary), card.config.model, model.weights, "toy")
     with torch.no_grad():
@@ -61,7 +61,7 @@ def log_probs(model, ids):
     return torch.log_softmax(logits[0].double(), -1).numpy()
 
 
-def grammar(size=len(SYMBOLS) + 1, states=4, seed=8):
+def grammar(size=8, states=4, seed=8):
     """A random grammar: each state allows about half of the symbols, two of them the end too."""
     noise = np.random.default_rng(seed)
     allowed = noise.random((states, size)) < 0.5
