@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from seqforge.cli.app import app
 from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
 from seqforge.cli.options import Json, Model, Out, Quiet
 from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
-from seqforge.cli.strategies import PLAIN_HEAT, refuse_together
+from seqforge.cli.strategies import PLAIN_HEAT
 
 if TYPE_CHECKING:
     from seqforge.api import Model as Loaded
@@ -96,28 +97,49 @@ def sample(
         show(drawing, quiet)
 
 
+_APART = {
+    "length": ("max_length", "records"),
+    "prime": ("prime_file",),
+    "suffix": ("stop", "bars", "beam", "max_length", "records"),
+    "beam": ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
+             "repetition_window", "records", "seed"),
+    "interactive": ("out", "json_", "beam", "suffix", "bars", "count", "records"),
+}  # fmt: skip
+"""Options that exclude each other; silence about one of them would be a lie."""
+
+_NEEDED = {
+    "resume": ("out", "which is to be gone on with"),
+    "suffix": ("length", "how much to fill in before it"),
+    "candidates": ("suffix", "whose filling they are"),
+    "length_penalty": ("beam", "whose search it belongs to"),
+    "repetition_window": ("repetition_penalty", "whose window it is"),
+}
+"""Options that mean something only beside another."""
+
+
 def _check(options: dict[str, Any]) -> None:
     """Refuse what does not go together.
 
     Raises:
         typer.BadParameter: Says what.
     """
-    refuse_together(**{name: options[name] for name in ("length", "max_length")})
-    refuse_together(prime=options["prime"] is not None, prime_file=options["prime_file"])
-    refuse_together(**{name: options[name] for name in ("suffix", "stop", "bars", "beam")})
-    for name in ("out", "json_", "beam", "suffix", "bars"):
-        refuse_together(interactive=options["interactive"], **{name.strip("_"): options[name]})
-    for name in ("count", "records"):
-        refuse_together(interactive=options["interactive"], **{name: options[name] > 1})
-    refuse_together(length=options["length"], records=options["records"] > 1)
-    if options["resume"] and options["out"] is None:
-        raise typer.BadParameter("--resume needs the --out that is to be gone on with")
-    if options["suffix"] and options["length"] is None:
-        raise typer.BadParameter("--suffix needs --length: how much to fill in before it")
-    if options["adapt"] and not (options["prime"] or options["prime_file"]):
+    plain = {name: known.default for name, known in signature(sample).parameters.items()}
+    said = {name for name, value in options.items() if value != plain[name]}
+    for one, others in _APART.items():
+        for other in said.intersection(others):
+            if one in said:
+                raise typer.BadParameter(f"give {_flag(one)} or {_flag(other)}, not both")
+    for one, (other, why) in _NEEDED.items():
+        if one in said and other not in said:
+            raise typer.BadParameter(f"{_flag(one)} needs {_flag(other)}: {why}")
+    if "adapt" in said and not said & {"prime", "prime_file"}:
         raise typer.BadParameter("--adapt needs a --prime or --prime-file to learn from")
-    if options["beam"] is not None and options["count"] > options["beam"]:
+    if "beam" in said and options["count"] > options["beam"]:
         raise typer.BadParameter(f"--beam {options['beam']} finds no more than so many: raise it")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.strip('_').replace('_', '-')}"
 
 
 def _drawing(

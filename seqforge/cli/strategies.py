@@ -131,14 +131,3 @@ Bars = Annotated[
     int | None,
     typer.Option(min=1, rich_help_panel=_END, help="Stop after so many bars (of music)."),
 ]
-
-
-def refuse_together(**given: Any) -> None:
-    """Refuse options that exclude each other; those not given are None, False or empty.
-
-    Raises:
-        typer.BadParameter: Names two that were given.
-    """
-    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
-    if len(names) > 1:
-        raise typer.BadParameter(f"give {names[0]} or {names[1]}, not both")

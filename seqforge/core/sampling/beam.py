@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.domain import Sample
+from seqforge.core.sampling.network import Ids
 from seqforge.core.sampling.plan import Plan
 from seqforge.core.sampling.weighing import END
 
@@ -19,15 +20,22 @@ from seqforge.core.sampling.weighing import END
 class Hypothesis:
     """A sequence that the search holds."""
 
-    ids: tuple[int, ...]
+    ids: tuple[int, ...] = ()
     """What was found, the prime and the end symbol not among it."""
-    log_prob: float
+    log_prob: float = 0.0
     """Of all of it, the end symbol's too, in nats."""
     ended: bool = False
+    removed: float = 0.0
+    """The sum, over its symbols, of the probability that the grammar forbade."""
 
     def score(self, length_penalty: float) -> float:
         """Log-probability over ((5 + n) / 6)^a (Wu et al. 2016, equation 14), a = 0 for none."""
         return self.log_prob / _norm(len(self.ids) + self.ended, length_penalty)
+
+    def continued(self, symbol: int, log_prob: float, removed: float) -> Hypothesis:
+        """With one more symbol."""
+        ids = self.ids if symbol == END else (*self.ids, symbol)
+        return Hypothesis(ids, log_prob, symbol == END, self.removed + removed)
 
 
 def _norm(length: int, length_penalty: float) -> float:
@@ -54,65 +62,88 @@ def beam_search(plan: Plan, width: int, best: int, length_penalty: float = 0.0) 
         raise ValueError(f"of {width} sequences held, {best} cannot be returned")
     if not 0 <= length_penalty < math.inf:
         raise ValueError(f"length_penalty must be 0 or above, not {length_penalty}")
-    held = [Hypothesis((), 0.0)]
-    state, places = plan.engine.rows(plan.state, np.zeros(1, np.int64)), plan.begun.places.copy()
-    done: list[Hypothesis] = []
-    for _ in range(plan.limit):
-        log_probs = _continuations(plan, state, places)
-        chosen = _likeliest(held, log_probs, width)
-        done += [_continued(held[row], END, log_prob) for row, i, log_prob in chosen if i == END]
-        done = sorted(done, key=lambda h: -h.score(length_penalty))[:width]
-        goes_on = [(row, i, log_prob) for row, i, log_prob in chosen if i != END]
-        held = [_continued(held[row], i, log_prob) for row, i, log_prob in goes_on]
-        stopped = [h for h in held if _stops(plan, h)]
-        done += stopped
-        kept = [n for n, h in enumerate(held) if h not in stopped]
-        held = [held[n] for n in kept]
-        if not held or _settled(plan, held, done, best, length_penalty):
-            break
-        rows, ids = (np.array([goes_on[n][part] for n in kept], np.int64) for part in (0, 1))
-        state, places = plan.engine.rows(state, rows), places[rows]
-        if len(plan.grammar.allowed):
-            places = plan.grammar.following[places, ids]
-        plan.engine.step(state, ids)
-    found = sorted([*done, *held], key=lambda h: -h.score(length_penalty))[:best]
-    return [_sample(plan, h, rank, width, length_penalty) for rank, h in enumerate(found, 1)]
+    found = _Search(plan, width, best, length_penalty).run()
+    settings = {"beam": width, "length_penalty": length_penalty}
+    return [_sample(plan, h, rank, settings) for rank, h in enumerate(found, 1)]
 
 
-def _continuations(plan: Plan, state: Any, places: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Log-probabilities (R, V) of each next symbol, minus infinity where it may not come."""
+class _Search:
+    """The sequences held, with the engine's state after each; and those that came to an end."""
+
+    def __init__(self, plan: Plan, width: int, best: int, length_penalty: float) -> None:
+        self._plan, self._width, self._best, self._penalty = plan, width, best, length_penalty
+        self._held, self._done = [Hypothesis()], list[Hypothesis]()
+        self._state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
+        self._places = plan.begun.places.copy()
+
+    def run(self) -> list[Hypothesis]:
+        """The best ones, in order."""
+        for _ in range(self._plan.limit):
+            rows = self._continue()
+            if not self._held or self._is_settled():
+                break
+            self._step(rows)
+        return self._ranked([*self._done, *self._held])[: self._best]
+
+    def _ranked(self, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+        return sorted(hypotheses, key=lambda h: -h.score(self._penalty))
+
+    def _continue(self) -> Ids:
+        """Hold the likeliest continuations; returns the rows that those going on come from."""
+        log_probs, removed = _continuations(self._plan, self._state, self._places)
+        totals = np.array([[h.log_prob] for h in self._held]) + log_probs
+        held, rows = [], []
+        for place in np.argsort(-totals, axis=None, kind="stable")[: self._width].tolist():
+            row, symbol = divmod(place, totals.shape[1])
+            if totals[row, symbol] == -math.inf:
+                break
+            one = self._held[row].continued(symbol, float(totals[row, symbol]), removed[row])
+            if one.ended or _stops(self._plan, one):
+                self._done.append(one)
+            else:
+                held.append(one)
+                rows.append(row)
+        self._held, self._done = held, self._ranked(self._done)[: self._width]
+        return np.array(rows, np.int64)
+
+    def _is_settled(self) -> bool:
+        """Whether nothing that is held can still come among the best."""
+        if len(self._done) < self._best:
+            return False
+        worst = self._done[self._best - 1].score(self._penalty)
+        longest = _norm(self._plan.limit, self._penalty)  # log_prob only falls, its divisor grows
+        return all(h.log_prob / longest <= worst for h in self._held)
+
+    def _step(self, rows: Ids) -> None:
+        """Have the engine read the last symbol of each sequence held."""
+        ids = np.array([h.ids[-1] for h in self._held], np.int64)
+        self._state, self._places = self._plan.engine.rows(self._state, rows), self._places[rows]
+        if len(self._plan.grammar.allowed):
+            self._places = self._plan.grammar.following[self._places, ids]
+        self._plan.engine.step(self._state, ids)
+
+
+def _continuations(
+    plan: Plan, state: Any, places: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], list[float]]:
+    """Log-probabilities (R, V) of each next symbol, minus infinity where it may not come.
+
+    And how much of the model's probability the grammar forbids in each row.
+    """
     wide = state.logits[:, : len(plan.vocabulary)].astype(np.float64)
     wide -= wide.max(axis=1, keepdims=True)
     wide -= np.log(np.exp(wide).sum(axis=1, keepdims=True))
+    allowed = np.ones(wide.shape, bool)
+    if len(plan.grammar.allowed):
+        allowed = plan.grammar.allowed[places]
+    removed = np.where(allowed, 0.0, np.exp(wide)).sum(axis=1)
     if plan.rules.unknown >= 0:
         wide[:, plan.rules.unknown] = -np.inf
     if plan.rules.hold_end:
         wide[:, END] = -np.inf
-    if len(plan.grammar.allowed):
-        allowed = plan.grammar.allowed[places]
-        stuck = ~(allowed & np.isfinite(wide)).any(axis=1)  # as in a draw, the grammar gives way
-        wide[~allowed & ~stuck[:, None]] = -np.inf
-    return np.asarray(wide)
-
-
-def _likeliest(
-    held: Sequence[Hypothesis], log_probs: NDArray[np.float64], width: int
-) -> list[tuple[int, int, float]]:
-    """Row, symbol and log-probability of the ``width`` likeliest continuations."""
-    totals = np.array([[h.log_prob] for h in held]) + log_probs
-    flat = totals.ravel()
-    order = np.argsort(-flat, kind="stable")[:width]
-    return [
-        (int(place) // totals.shape[1], int(place) % totals.shape[1], float(flat[place]))
-        for place in order
-        if flat[place] > -math.inf
-    ]
-
-
-def _continued(hypothesis: Hypothesis, symbol: int, log_prob: float) -> Hypothesis:
-    if symbol == END:
-        return Hypothesis(hypothesis.ids, log_prob, ended=True)
-    return Hypothesis((*hypothesis.ids, symbol), log_prob)
+    stuck = ~(allowed & np.isfinite(wide)).any(axis=1)  # as in a draw, the grammar gives way
+    wide[~allowed & ~stuck[:, None]] = -np.inf
+    return np.asarray(wide), removed.tolist()
 
 
 def _stops(plan: Plan, hypothesis: Hypothesis) -> bool:
@@ -122,22 +153,9 @@ def _stops(plan: Plan, hypothesis: Hypothesis) -> bool:
     )
 
 
-def _settled(
-    plan: Plan, held: Sequence[Hypothesis], done: Sequence[Hypothesis], best: int, penalty: float
-) -> bool:
-    """Whether nothing that is held can still come among the best."""
-    if len(done) < best:
-        return False
-    worst = sorted((h.score(penalty) for h in done), reverse=True)[best - 1]
-    longest = _norm(plan.limit, penalty)  # a log-probability only falls, its divisor only grows
-    return all(h.log_prob / longest <= worst for h in held)
-
-
-def _sample(
-    plan: Plan, hypothesis: Hypothesis, rank: int, width: int, length_penalty: float
-) -> Sample:
+def _sample(plan: Plan, hypothesis: Hypothesis, rank: int, settings: dict[str, Any]) -> Sample:
     count = len(hypothesis.ids) + hypothesis.ended
-    prime = plan.options.prime
+    prime, has_grammar = plan.options.prime, len(plan.grammar.allowed) > 0
     return Sample(
         symbols=prime + plan.vocabulary.decode(hypothesis.ids),
         prime_length=len(prime),
@@ -145,5 +163,6 @@ def _sample(
         model=plan.model,
         mean_log_prob=hypothesis.log_prob / count if count else None,
         ended=hypothesis.ended,
-        settings={"beam": width, "length_penalty": length_penalty},
+        removed_mass=hypothesis.removed / count if count and has_grammar else None,
+        settings=settings,
     )
