@@ -5,7 +5,7 @@ from __future__ import annotations
 # isort: off
 from seqforge.cli import run, train, sample, evaluate  # noqa: F401
 from seqforge.cli import blast, music  # noqa: F401
-from seqforge.cli import models, domains, doctor  # noqa: F401
+from seqforge.cli import models, domains, config, doctor  # noqa: F401
 
 # isort: on
 from seqforge.cli.app import app

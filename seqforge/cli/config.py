@@ -1,0 +1,53 @@
+"""``seqforge config``: what is settled once for all searches."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from seqforge.cli.app import app
+from seqforge.cli.options import Json
+from seqforge.settings import Settings, settings_file
+
+config = typer.Typer(
+    help="Show, set and remove what is settled for all searches: e-mail, database.",
+    invoke_without_command=True,
+)
+app.add_typer(config, name="config")
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help=f"One of: {', '.join(Settings.names())}.")]
+
+
+@config.callback()
+def root(ctx: typer.Context) -> None:
+    """Show what is settled where nothing else is asked for."""
+    if ctx.invoked_subcommand is None:
+        show()
+
+
+@config.command()
+def show(json_: Json = False) -> None:
+    """Show what is settled, and where it stands."""
+    values = Settings.load().model_dump()
+    if json_:
+        typer.echo(json.dumps({"file": str(settings_file()), **values}))
+        return
+    for key, value in values.items():
+        typer.echo(f"{key:<10} {'(not set)' if value is None else value}")
+    typer.echo(str(settings_file()))
+
+
+@config.command("set")
+def set_value(key: Key, value: Annotated[str, typer.Argument(help="What it is to be.")]) -> None:
+    """Set a value; an e-mail is a standing yes to sending sequences to EMBL-EBI."""
+    path = Settings.load().with_value(key, value).save()
+    typer.echo(f"{key} is {value} now; it stands in {path}")
+
+
+@config.command()
+def unset(key: Key) -> None:
+    """Remove a value."""
+    path = Settings.load().with_value(key, None).save()
+    typer.echo(f"{key} is not set any more in {path}")

@@ -1,0 +1,105 @@
+"""What a person has settled once for all searches; it stands in their configuration folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+
+import platformdirs
+import tomli_w
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from seqforge.errors import ConfigError
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+
+
+def checked_email(address: str) -> str:
+    """An address that can be one; the service asks the domain's name server as well.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f"{address!r} is no e-mail address; write it as name@example.org")
+    return address
+
+
+class Settings(BaseModel):
+    """Values that stand until they are changed; None: not settled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    email: Annotated[str, AfterValidator(checked_email)] | None = None
+    """Sent with every search at EMBL-EBI; that it stands here is a standing yes to sending
+    sequences there."""
+    database: str | None = None
+    """Searched at EMBL-EBI where nothing else is said."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """What is settled; nothing where there is no file.
+
+        Raises:
+            ConfigError: If the file cannot be used.
+        """
+        path = settings_file()
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read ({error}); mend or remove it") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"{path}: {key}: {first['msg']}; mend or remove it") from error
+
+    def with_value(self, key: str, value: str | None) -> Self:
+        """The same with one value changed; None takes it away.
+
+        Raises:
+            ConfigError: If there is no such setting, or the value does not fit.
+        """
+        if key not in type(self).model_fields:
+            raise ConfigError(f"there is no setting {key}; there are {', '.join(self.names())}")
+        try:
+            return type(self).model_validate({**self.model_dump(), key: value})
+        except ValidationError as error:
+            message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"{key}: {message}") from error
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """All settings there are."""
+        return list(cls.model_fields)
+
+    def save(self) -> Path:
+        """Keep them; returns the file, which only its owner may read.
+
+        Raises:
+            ConfigError: If the folder cannot be written.
+        """
+        path = settings_file()
+        partial = path.with_name(path.name + ".partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.touch(mode=0o600)
+            partial.write_bytes(tomli_w.dumps(self.model_dump(exclude_none=True)).encode())
+            partial.replace(path)
+        except OSError as error:
+            raise ConfigError(
+                f"{path}: cannot be written ({error.strerror or error}); set SEQFORGE_CONFIG to "
+                "a folder of yours"
+            ) from error
+        return path
+
+
+def settings_file() -> Path:
+    """Where they stand: in ``SEQFORGE_CONFIG``, else in the user's configuration folder."""
+    named = os.environ.get("SEQFORGE_CONFIG")
+    folder = Path(named) if named else platformdirs.user_config_path("seqforge")
+    return folder / "settings.toml"

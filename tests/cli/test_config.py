@@ -1,0 +1,60 @@
+"""``seqforge config``: settled once, shown, changed, removed."""
+
+import json
+import stat
+import sys
+
+import pytest
+
+from seqforge.errors import ConfigError
+from seqforge.settings import Settings, settings_file
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQFORGE_CONFIG", str(tmp_path / "config"))
+
+
+def test_what_is_set_is_shown_until_it_is_removed(seqforge):
+    assert "(not set)" in seqforge("config").stdout
+    assert "a@b.org" in seqforge("config", "set", "email", "a@b.org").stdout
+    seqforge("config", "set", "database", "em_std_pln")
+
+    shown = json.loads(seqforge("config", "show", "--json").stdout)
+    assert (shown["email"], shown["database"]) == ("a@b.org", "em_std_pln")
+    assert shown["file"] == str(settings_file())
+
+    seqforge("config", "unset", "email")
+    assert Settings.load() == Settings(database="em_std_pln")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of files are another thing there")
+def test_only_its_owner_may_read_the_file():
+    path = Settings(email="a@b.org").save()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("address", ["", "a", "a@b", "a b@c.org", "@c.org", "a@b@c.org"])
+def test_what_is_no_address_is_refused(seqforge, address):
+    result = seqforge("config", "set", "email", address)
+    assert result.exit_code == 1
+    assert "is no e-mail address" in result.stderr
+    assert not settings_file().exists()
+
+
+def test_a_setting_that_does_not_exist_is_refused_with_those_that_do(seqforge):
+    result = seqforge("config", "set", "mail", "x")
+    assert result.exit_code == 1
+    assert "there are email, database" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("email = 3\n", "email: .*string"), ("email = \n", "cannot be read"),
+     ("mail = 'a@b.org'\n", "mail: .*not permitted"), ("\xff", "email|cannot be read")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_named(text, said):
+    settings_file().parent.mkdir()
+    settings_file().write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=f"settings.toml: {said}"):
+        Settings.load()
