@@ -11,8 +11,11 @@ DOMAIN = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from seqforge.core.domain import Record
 from seqforge.core.files import write_atomically
+from seqforge.core.sampling.constraints import Constraint
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,12 @@ class MorseDomain:
         return str(source).replace(" ", self.pause)
 
     def constraint(self, vocabulary):
-        return None
+        pause = vocabulary.symbols.index(self.pause) + 1
+        allowed = np.ones((2, len(vocabulary)), bool)
+        allowed[1, pause] = False
+        following = np.zeros((2, len(vocabulary)), np.int32)
+        following[:, pause] = 1
+        return Constraint(allowed, following)
 
     def write(self, samples, path):
         write_atomically(path, "".join(map(self.show, samples)).encode())
@@ -89,6 +97,12 @@ def test_a_domain_from_another_package_is_found_trained_and_sampled(morse, tmp_p
 
     sampled = morse("sample", tmp_path / "run", "-t", 0, "--prime", "... ---")
     assert sampled.stdout == "... --- ...\n"
+    assert "the grammar forbade 0" in sampled.stderr, "what it learned has no two pauses"
+
+    wild = morse("sample", tmp_path / "run", "-t", "inf", "--length", 5000)
+    assert "  " not in wild.stdout, "at random, and yet no two pauses follow each other"
+    free = morse("sample", tmp_path / "run", "-t", "inf", "--length", 5000, "--no-constraint")
+    assert "  " in free.stdout
 
 
 def test_a_domain_that_fails_to_load_is_one_sentence(morse, tmp_path):
