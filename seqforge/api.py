@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -111,10 +112,17 @@ class Model:
         drawn = self._sampler(how).draw(n, self.options(how), first=first, ending=self._ending(how))
         return map(partial(_with_bars, how.get("bars")), drawn)
 
-    def stream(self, *, number: int = 1, **how: Unpack[How]) -> Stream:
-        """Draw sample ``number`` a few symbols at a time: iterating yields strings.
+    def stream(self, *, number: int = 1, **how: Unpack[How]) -> Iterator[str]:
+        """Draw sample ``number``, and yield its symbols as they come; raises what `sample` raises.
 
-        What was drawn is afterwards in ``samples``. Raises what `sample` raises.
+        The prime is not among them, nor is the end symbol.
+        """
+        return chain.from_iterable(self.drawing(number=number, **how))
+
+    def drawing(self, *, number: int = 1, **how: Unpack[How]) -> Stream:
+        """Sample ``number`` a few symbols at a time, and afterwards whole in ``samples``.
+
+        Raises what `sample` raises.
         """
         return self._sampler(how).stream(self.options(how), number, self._ending(how))
 

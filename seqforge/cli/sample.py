@@ -163,6 +163,6 @@ def _drawing(
         domain=loaded.domain,
         count=count * options.records,
         draw=draw,
-        stream=(lambda number: loaded.stream(number=number, **how)) if streams else None,
+        stream=(lambda number: loaded.drawing(number=number, **how)) if streams else None,
         settings=settings_of(find_model(model), count, options, how, found),
     )
