@@ -1,5 +1,6 @@
 """Beam search against the enumeration of every sequence."""
 
+import json
 from itertools import product
 
 import numpy as np
@@ -113,6 +114,26 @@ def test_a_sequence_ends_with_what_was_asked_for():
             ids = model.card.vocabulary.encode(sample.drawn)
             logs = log_probs(model, ids.tolist())[np.arange(len(ids)), ids]
             assert sample.mean_log_prob == pytest.approx(logs.mean(), abs=1e-5)
+
+
+def test_the_removed_mass_is_the_mean_of_what_the_grammar_forbids():
+    """Of every sequence within the grammar, by torch's probabilities; and json can keep it."""
+    model, rules = model_of_four(), grammar(5, 3, seed=4)
+    vocabulary = model.card.vocabulary
+    options = SamplingOptions(length=4, prime="dab")
+    found = beam_search(Sampler(model, rules).plan(options), ALL, 20)
+    for sample in found:
+        ids = [*vocabulary.encode(sample.symbols).tolist(), *([0] if sample.ended else [])]
+        chances, place, removed = np.exp(log_probs(model, ids)), 0, []
+        for row, symbol in zip(chances, ids, strict=False):
+            removed.append(row[~rules.allowed[place]].sum())
+            place = rules.following[place, symbol]
+        if ids[3:]:
+            assert sample.removed_mass == pytest.approx(np.mean(removed[3:]), abs=1e-6)
+        assert json.loads(json.dumps(vars(sample))) == vars(sample)
+    assert len({sample.removed_mass for sample in found}) > 5
+    (free,) = beam_search(Sampler(model).plan(options), 3, 1)
+    assert free.removed_mass is None
 
 
 @pytest.mark.parametrize(("width", "best"), [(3, 4), (3, 0), (0, 0)])

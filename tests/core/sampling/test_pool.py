@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from seqforge.core.sampling.constraints import Constraint
 from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.sampler import Sampler
 
@@ -34,6 +35,32 @@ def test_memory_does_not_grow_with_the_number_of_samples():
     }
     assert len(held) == 5
     assert max(held.values()) - held[20_000] < 10_000
+
+
+def test_what_waits_for_a_long_sample_is_bounded():
+    """While the first one is drawn no more than four times the rows are begun beside it.
+
+    The grammar ends a sample after one symbol, but for the rarest symbol, which never ends.
+    """
+    model, rare = checkpoint(), 7
+    model.weights["output.bias"][rare] = -4
+    allowed, following = np.ones((3, 8), bool), np.ones((3, 8), np.int32)
+    following[0, rare] = following[2] = 2
+    allowed[1, 1:] = allowed[2, 0] = allowed[0, 0] = False
+    sampler = Sampler(model, Constraint(allowed, following), rows=4, threads=1)
+    options, done = SamplingOptions(length=20_000), []
+    first = next(s.number for s in sampler.draw(9999, options) if len(s.symbols) > 1)
+
+    def ending(drawn, over):
+        done.append(over)
+
+    samples = sampler.draw(100_000, options, first=first, ending=ending)
+    assert len(next(samples).symbols) == 20_000
+    assert 10 < sum(done) <= 4 * 4
+
+
+def test_an_empty_text_has_no_scores():
+    assert Sampler(checkpoint()).score("").shape == (0,)
 
 
 def test_a_generator_left_half_way_ends_its_threads():
