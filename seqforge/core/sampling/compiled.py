@@ -72,7 +72,7 @@ class _Kept(FunctionCache):  # type: ignore[misc]
 def is_kept() -> bool:
     """Whether the kernel was compiled before on this machine, and need not be again."""
     folder = _folder()
-    return folder is not None and any(folder.rglob("*.nbi"))
+    return folder is not None and any(folder.rglob("*run_streams*.nbi"))
 
 
 @cache

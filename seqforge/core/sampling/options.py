@@ -53,7 +53,8 @@ class SamplingOptions:
     """Keep the fewest that reach this mass, those first whose surprise is nearest to the mean
     surprise: locally typical (Meister et al. 2023, https://arxiv.org/abs/2202.00666)."""
     length: int = 1000
-    """Most symbols to draw, what is given not counted."""
+    """Most symbols to draw, what is given not counted; of several records so many times as many
+    together."""
     exact_length: bool = False
     """Hold the end symbol back, so that exactly ``length`` symbols come."""
     records: int = 1

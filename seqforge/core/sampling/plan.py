@@ -31,6 +31,8 @@ class Plan:
     """Of one row, after the prime."""
     begun: Streams
     """One row that has been led through the prime."""
+    waits: bool
+    """Whether more may have to be drawn before it is certain where a sample ended."""
 
     @property
     def limit(self) -> int:
@@ -73,7 +75,7 @@ def make_plan(
         engine.read(state, prime)
     return Plan(
         model, vocabulary, options, options.rules(vocabulary), grammar, options.ending(ending),
-        engine, state, begun,
+        engine, state, begun, waits=ending is not None,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,7 +25,14 @@ class Stream:
         plan.seat(self._streams, 0, number)
 
     def __iter__(self) -> Iterator[str]:
-        """What is drawn, a few symbols at a time."""
+        """What is drawn, a few symbols at a time; all at once where its end is known last."""
+        if self._plan.waits:
+            deque(self._pieces(), maxlen=0)
+            yield "".join(sample.drawn for sample in self.samples)
+        else:
+            yield from self._pieces()
+
+    def _pieces(self) -> Iterator[str]:
         plan = self._plan
         while self._drawing.open:
             plan.engine.run(self._state, self._streams, plan.rules, plan.grammar)

@@ -233,3 +233,19 @@ def test_a_stop_string_ends_the_stream_and_not_one_record_alone():
 
 def test_no_samples_are_no_samples():
     assert list(Sampler(checkpoint()).draw(0, SamplingOptions(length=3))) == []
+
+
+def test_a_stream_shows_nothing_past_an_end_that_is_known_late():
+    """An ending tells place 40 only when 60 symbols, or all, are there: as bars in ABC do."""
+
+    def ending(drawn, over):
+        return 40 if (over or len(drawn) >= 60) and len(drawn) >= 40 else None
+
+    sampler, options = Sampler(checkpoint(end=-40.0)), SamplingOptions(length=200)
+    stream = sampler.stream(options, 3, ending)
+
+    shown = "".join(stream)
+
+    (sample,) = sampler.draw(1, options, first=3, ending=ending)
+    assert shown == sample.symbols == stream.samples[0].symbols
+    assert len(shown) == 40
