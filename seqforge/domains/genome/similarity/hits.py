@@ -95,6 +95,9 @@ class SearchResult:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     hits: tuple[Hit, ...] = ()
     """Best first."""
+    masked: float | None = None
+    """The fraction of the query that DUST calls low-complexity, whether it was masked for the
+    search or not; None where nobody has looked."""
 
     @property
     def best_evalue(self) -> float | None:
