@@ -23,7 +23,9 @@ Letters = Literal["dna", "protein"]
 _DAY = 86400.0
 _TRIES = 4
 _CONTEXT = {"dna": "nucleotide", "protein": "protein"}
-_RETIRED = re.compile(r"em_?(?:(cds|ncr|geo|con|wgs|est)_)?(?:rel|cum)(?:_std)?(?:_(\w+))?|em(all|new|vec)")
+_RETIRED = re.compile(
+    r"em_?(?:(cds|ncr|geo|con|wgs|est)_)?(?:rel|cum)(?:_std)?(?:_(\w+))?|em(all|new|vec)"
+)
 
 # What ncbiblast took in August 2026; it serves where nothing newer can be had, for --dry-run.
 _KNOWN_DATE = "2026-08"
@@ -142,7 +144,9 @@ class Catalogue:
     def _known(self, parameter: str) -> tuple[Value, ...]:
         known = _KNOWN.get(parameter, "") if self._client.tool == "ncbiblast" else ""
         if known:
-            self._say(f"the values of {parameter} are those of {_KNOWN_DATE}: EMBL-EBI was not asked")
+            self._say(
+                f"the values of {parameter} are those of {_KNOWN_DATE}: EMBL-EBI was not asked"
+            )
         return tuple(Value(value, value) for value in known.split())
 
 
