@@ -21,6 +21,7 @@ def _words(text: str) -> list[str]:
 _COUNTS = _words("0 5 10 20 50 100 150 200 250 500 750 1000")
 _EXP = _words("1e-200 1e-100 1e-50 1e-10 1e-5 1e-4 1e-3 1e-2 1e-1 1.0 10 100 1000")
 _PAIRS = _words("1,-4 2,-7 1,-3 2,-5 1,-2 2,-3 1,-1 5,-4 4,-5")
+_FASTA_PAIRS = ["+5/-4", *("+" + pair.replace(",", "/") for pair in _PAIRS if pair != "5,-4")]
 _BLAST_MATRICES = _words("BLOSUM45 BLOSUM50 BLOSUM62 BLOSUM80 BLOSUM90 PAM30 PAM70 PAM250 NONE")
 _FASTA_MATRICES = _words("BL50 BP62 BL80 P120 P250 MD10 MD20 MD40 OPT5 NONE")
 _WHOLE = [str(number) for number in range(22)]
@@ -133,7 +134,6 @@ def _common() -> list[Parameter]:
     return [
         _one_of("alignments", "Alignments", _COUNTS, "50", "INTEGER"),
         _one_of("scores", "Scores", _COUNTS, "50", "INTEGER"),
-        _one_of("match_scores", "Match/mismatch scores", _PAIRS, "1,-3"),
         _free("seqrange", "Sequence Range"),
         _free("sequence", "Sequence", required=True),
     ]
@@ -149,6 +149,7 @@ def _ncbiblast() -> list[Parameter]:
         _one_of("dropoff", "Drop off", _words("0 2 4 6 8 10"), "0", "INTEGER"),
         _one_of("gapopen", "Gap open", ["-1", *_WHOLE, "25"], "-1", "INTEGER"),
         _one_of("gapext", "Gap extend", _words("-1 0 1 2 3 4 5 6 8 10"), "-1", "INTEGER"),
+        _one_of("match_scores", "Match/mismatch scores", _PAIRS, "1,-3"),
         _per_context("filter", "Filter", {"nucleotide": "T", "protein": "F"}),
         _one_of("gapalign", "Gap align", ["true", "false"], "true", "BOOLEAN"),
         _one_of("compstats", "Compositional adjustments", _words("F D 1 2 3"), "F"),
@@ -171,6 +172,8 @@ def _fasta() -> list[Parameter]:
         _one_of("matrix", "Matrix", _FASTA_MATRICES, "BL50"),
         _one_of("gapopen", "Gap open", numbers, "-14", "INTEGER"),
         _one_of("gapext", "Gap extend", numbers[:17], "-4", "INTEGER"),
+        # How fasta36 writes them; that the service does too is inferred.
+        _one_of("match_scores", "Match/mismatch scores", _FASTA_PAIRS, "+5/-4"),
         _one_of("hsps", "Multi HSPs", ["true", "false"], "false", "BOOLEAN"),
         _free("expupperlim", "Expectation upper limit", "DOUBLE"),
         _free("explowlim", "Expectation lower limit", "DOUBLE"),

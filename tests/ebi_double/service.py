@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time as real_time
 from collections.abc import Callable, Mapping, Sequence
@@ -242,7 +243,7 @@ def _defaults(job: Job) -> dict[str, str]:
         own |= {"task": "blastn", "wordsize": "11", "hsps": "100"}
     else:
         own = {"exp": "10", "filter": "none", "gapopen": "-14", "gapext": "-4", "ktup": "6"}
-        own |= {"match_scores": "5,-4"}
+        own |= {"match_scores": "+5/-4"}
     form = {
         name: job.value(name, value)
         for name, value in {**own, "scores": "50", "alignments": "50"}.items()
@@ -256,11 +257,11 @@ def _defaults(job: Job) -> dict[str, str]:
 
 
 def _asked(form: Mapping[str, str]) -> Asked:
-    reward, penalty = map(int, form["match_scores"].split(","))
+    reward, penalty = map(int, re.findall(r"-?\d+", form["match_scores"]))
     numbers: dict[str, Any] = {"reward": reward, "penalty": penalty, "evalue": float(form["exp"])}
     numbers["max_hits"] = max(int(form["scores"]), int(form["alignments"]), 1)
-    if "ktup" in form:  # the double has no fasta36: gap costs that blastn knows for 5,-4
-        return Asked(**numbers, gap_open=10, gap_extend=6, max_hsps=1, dust=False)
+    if "ktup" in form:
+        return Asked(**numbers, **_fasta_gaps(form), max_hsps=1, dust=False)
     return Asked(
         **numbers,
         gap_open=int(form["gapopen"]),
@@ -270,6 +271,18 @@ def _asked(form: Mapping[str, str]) -> Asked:
         word_size=int(form["wordsize"]),
         task=form["task"],
     )
+
+
+def _fasta_gaps(form: Mapping[str, str]) -> dict[str, int]:
+    """Gap costs for blastn, which stands in for fasta36 here.
+
+    Fasta's first cost is that of a gap's first letter. Its own default for 5,-4 is none that
+    blastn has statistics for; the nearest that is serves.
+    """
+    first, following = -int(form["gapopen"]), -int(form["gapext"])
+    if (first, following) == (14, 4):
+        return {"gap_open": 10, "gap_extend": 6}
+    return {"gap_open": first - following, "gap_extend": following}
 
 
 def _command(job: Job, form: Mapping[str, str]) -> str:
