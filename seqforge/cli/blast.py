@@ -37,6 +37,7 @@ def blast(
             "searches at home only and sends nothing to EMBL-EBI"
         )
     from seqforge.cli.progress import make_watcher
+    from seqforge.domains.genome.similarity.backends import LocalBackend
     from seqforge.domains.genome.similarity.parameters import SearchParameters
     from seqforge.domains.genome.similarity.stage import search_files
 
@@ -49,7 +50,7 @@ def blast(
     watcher = make_watcher(quiet or json_)
     watcher.stage("searching")
     try:
-        found = search_files([samples], against, folder, parameters, watcher.advance)
+        found = search_files([samples], LocalBackend(against), folder, parameters, watcher.advance)
     finally:
         watcher.close()
     if json_:

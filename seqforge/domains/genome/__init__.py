@@ -145,9 +145,10 @@ class GenomeDomain:
         progress: Callable[[float, float, str], None],
     ) -> dict[str, Any]:
         """Smith-Waterman against a library at home; E-values as blastn's."""
+        from seqforge.domains.genome.similarity.backends import LocalBackend
         from seqforge.domains.genome.similarity.stage import search_files
 
-        return search_files(samples, against, folder, progress=progress).summary()
+        return search_files(samples, LocalBackend(against), folder, progress=progress).summary()
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

@@ -41,11 +41,13 @@ class Hsp:
     query_aligned: str = ""
     midline: str = ""
     hit_aligned: str = ""
+    overlap: int = 0
+    """Columns, said by those that do not always show the aligned strings; 0 where they do."""
 
     @property
     def align_length(self) -> int:
         """Columns of the alignment."""
-        return len(self.query_aligned)
+        return self.overlap or len(self.query_aligned)
 
     @property
     def gap_opens(self) -> int:
@@ -93,6 +95,9 @@ class SearchResult:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     hits: tuple[Hit, ...] = ()
     """Best first."""
+    masked: float | None = None
+    """The fraction of the query that DUST calls low-complexity, whether it was masked for the
+    search or not; None where nobody has looked."""
 
     @property
     def best_evalue(self) -> float | None:

@@ -28,6 +28,8 @@ class SearchParameters:
     """Library sequences a query."""
     max_hsps: int = 5
     """Alignments a library sequence, both strands together."""
+    dust: bool = False
+    """Whether low-complexity stretches of the query are masked."""
 
     def __post_init__(self) -> None:
         karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.files import make_folder, write_atomically
 from seqforge.domains.genome.fasta import read_sequences
+from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.hits import SearchResult
-from seqforge.domains.genome.similarity.local import search
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.reports import (
     format_alignments,
@@ -58,12 +58,12 @@ class Report:
 
 def search_files(
     samples: Sequence[Path],
-    against: Sequence[Path],
+    backend: SearchBackend,
     folder: Path,
     parameters: SearchParameters | None = None,
-    progress: Callable[[float, float, str], None] = lambda done, total, what: None,
+    progress: Progress = lambda done, total, what: None,
 ) -> Report:
-    """Search every sequence of some FASTA files in a library, and keep what is found.
+    """Search for every sequence of some FASTA files, and keep what is found.
 
     Raises:
         InputError: If a file cannot be used or holds no sequence.
@@ -73,12 +73,7 @@ def search_files(
     if not any(query.bases for query in queries):
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
-    results = search(
-        queries,
-        list(against),
-        parameters,
-        lambda done, total: progress(done, total, f"{len(queries)} sequences, both strands"),
-    )
+    results = backend.search(queries, parameters or SearchParameters(), progress)
     files = write_hits(results, make_folder(folder))
     alignments = folder / "alignments.txt"
     write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
