@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ebi_double.library import SmallDivision, small_division
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +61,11 @@ def mutated(rng: random.Random) -> Callable[[str, float], str]:
         return "".join(changed)
 
     return mutate
+
+
+@pytest.fixture(scope="session")
+def division(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDivision]:
+    """A small library behind the double of EBI's service, and queries with known answers."""
+    made = small_division(tmp_path_factory.mktemp("division"))
+    yield made
+    made.engine.close()

@@ -41,11 +41,13 @@ class Hsp:
     query_aligned: str = ""
     midline: str = ""
     hit_aligned: str = ""
+    overlap: int = 0
+    """Columns, said by those that do not always show the aligned strings; 0 where they do."""
 
     @property
     def align_length(self) -> int:
         """Columns of the alignment."""
-        return len(self.query_aligned)
+        return self.overlap or len(self.query_aligned)
 
     @property
     def gap_opens(self) -> int:

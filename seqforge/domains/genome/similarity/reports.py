@@ -146,7 +146,7 @@ def _alignment(hsp: Hsp) -> Iterator[str]:
     yield f" Strand={strands}"
     width = len(str(max(hsp.query_end, hsp.hit_start, hsp.hit_end)))
     query, hit = hsp.query_start, hsp.hit_start
-    for start in range(0, columns, _LINE):
+    for start in range(0, len(hsp.query_aligned), _LINE):
         yield ""
         rows = [
             row[start : start + _LINE] for row in (hsp.query_aligned, hsp.midline, hsp.hit_aligned)

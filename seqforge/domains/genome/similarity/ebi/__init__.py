@@ -1,0 +1,1 @@
+"""Searching at EMBL-EBI, through its Job Dispatcher REST service; sequences leave the machine."""

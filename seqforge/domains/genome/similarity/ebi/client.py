@@ -1,0 +1,265 @@
+"""EMBL-EBI's Job Dispatcher, a request at a time; nothing here waits, retries or remembers.
+
+References:
+    https://www.ebi.ac.uk/jdispatcher/docs/webservices/
+    Madeira et al. 2024, https://doi.org/10.1093/nar/gkae241
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from ssl import SSLCertVerificationError
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from seqforge.domains.genome.similarity.ebi.details import (
+    ParameterDetails,
+    read_details,
+    read_types,
+)
+from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Gone, Refused, Transient
+from seqforge.domains.genome.similarity.ebi.markup import as_text, is_page, remedy, said
+from seqforge.errors import ConfigError
+from seqforge.version import __version__
+
+BASE_URL = "https://www.ebi.ac.uk/Tools/services/rest"
+
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and seconds without a byte."""
+
+Form = Mapping[str, str | Sequence[str]]
+"""What is submitted; a name with several values is sent once for each."""
+
+_MOST_WAIT = 60.0
+_BODY_SECONDS, _BODY_BYTES = 600.0, 1 << 30
+_BLOCK = 512  # small, so that a body that drips is noticed
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_WORD = re.compile(r"[A-Za-z_]{2,40}")
+_LOST = re.compile(r"not found|cannot be found|not exist|expired|no longer", re.IGNORECASE)
+_EARLY = re.compile(r"still (queued|pending|running)|not (yet )?finished", re.IGNORECASE)
+_ABSENT = re.compile(r"renderer|result type", re.IGNORECASE)
+
+
+class EbiClient:
+    """The requests of one tool (``ncbiblast`` or ``fasta``).
+
+    Args:
+        email: Sent with every submission: the service asks for one that exists.
+        base_url: Everything before the tool's name.
+        sleep: Waits some seconds; for those who use the client and must wait.
+        clock: Seconds since 1970; the same.
+        timeout: Seconds to connect, and seconds without a byte.
+    """
+
+    def __init__(
+        self,
+        email: str,
+        tool: str = "ncbiblast",
+        base_url: str = BASE_URL,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        self.email, self.tool = email, tool
+        self.url = f"{base_url.rstrip('/')}/{tool}"
+        self.sleep, self.clock = sleep, clock
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = user_agent()
+        self._job_id = re.compile(rf"{re.escape(tool)}-\w\d{{8}}(-\w+){{4}}", re.ASCII)
+
+    @property
+    def service(self) -> str:
+        """Host and path, the same whatever the scheme: what a job's id belongs to."""
+        parts = urlsplit(self.url)
+        return f"{parts.netloc}{parts.path}"
+
+    def require_email(self) -> None:
+        """Raise ConfigError where there is no e-mail address to send with a search."""
+        if not _EMAIL.fullmatch(self.email):
+            raise ConfigError(
+                f"EMBL-EBI wants an e-mail address with every search, and {self.email!r} is none; "
+                "give --email or set SEQFORGE_EMAIL"
+            )
+
+    def submit(self, form: Form) -> str:
+        """Send a job, once; returns its id.
+
+        Raises:
+            ConfigError: If there is no e-mail address; nothing was sent.
+            Refused: The service said no; there is no job.
+            Transient: It was not taken, for certain.
+            FateUnknown: It was sent, and whether there is a job now cannot be known.
+        """
+        self.require_email()
+        try:
+            # A connection of its own: one that is kept alive may be closed by the other side in
+            # the moment it is used, and then nobody knows whether the job was taken.
+            answer = requests.post(
+                f"{self.url}/run",
+                data={**form, "email": self.email},
+                headers={**self._headers("text/plain"), "Connection": "close"},
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            )
+            body = _body(answer)
+        except requests.RequestException as error:
+            if _never_sent(error):
+                raise Transient(f"{self.url} cannot be reached ({_reason(error)})") from error
+            raise FateUnknown(f"the connection broke ({_reason(error)})") from error
+        return self._submitted(answer, body)
+
+    def _submitted(self, answer: requests.Response, body: bytes) -> str:
+        code, text = answer.status_code, said(body)
+        if code == requests.codes.ok:
+            job_id = as_text(body).strip()
+            if self._job_id.fullmatch(job_id):
+                return job_id
+            raise FateUnknown(f"in place of a job's id came {text or 'nothing'}")
+        if code in {429, 503}:  # turned away at the door
+            raise Transient(f"{self.url} is busy ({code}: {text})", self._retry_after(answer))
+        if 300 <= code < 500:
+            text = text or answer.reason
+            raise Refused(f"EMBL-EBI refused the search ({code}): {text}; {remedy(text)}")
+        raise FateUnknown(f"the answer was {code}: {text or answer.reason}")
+
+    def status(self, job_id: str) -> str:
+        """The service's word for where a job stands; a job it does not know is NOT_FOUND.
+
+        Raises:
+            Transient: If no word came.
+        """
+        try:
+            body = self._get(f"status/{job_id}", "text/plain")
+        except (Gone, Refused):
+            return "NOT_FOUND"
+        word = as_text(body).strip()
+        if not _WORD.fullmatch(word):
+            raise Transient(f"in place of a state came {said(body) or 'nothing'}")
+        return word.upper()
+
+    def result_types(self, job_id: str) -> list[str]:
+        """What a finished job can be had as: json, xml, out, ...
+
+        Raises:
+            Transient, Gone, Refused, Unreadable.
+        """
+        return read_types(self._get(f"resulttypes/{job_id}", "application/json"))
+
+    def result(self, job_id: str, kind: str) -> bytes:
+        """A finished job's result, as it came.
+
+        Raises:
+            Transient, Gone: As they say.
+            Refused: If the job has no result of this kind.
+        """
+        body = self._get(f"result/{job_id}/{kind}", "*/*")
+        if is_page(body):
+            raise Transient(f"in place of the result came {said(body)}")
+        return body
+
+    def parameter_details(self, name: str) -> ParameterDetails:
+        """What the service says of one parameter, its values among it.
+
+        Raises:
+            Transient, Unreadable: As they say.
+            Refused: If the tool has no such parameter.
+        """
+        body = self._get(f"parameterdetails/{name}", "application/json")
+        if is_page(body):
+            raise Transient(f"in place of the parameter {name} came {said(body)}")
+        return read_details(body)
+
+    def _get(self, path: str, accept: str) -> bytes:
+        try:
+            answer = self._session.get(
+                f"{self.url}/{path}",
+                headers=self._headers(accept),
+                timeout=self._timeout,
+                stream=True,
+            )
+            body = _body(answer)
+        except requests.RequestException as error:
+            raise Transient(f"{self.url} did not answer ({_reason(error)})") from error
+        code = answer.status_code
+        if code == requests.codes.ok:
+            return body
+        text = said(body) or answer.reason
+        # A page, or a code that is not the service's, comes from something in between.
+        if code not in {400, 404} or is_page(body) or _EARLY.search(text):
+            raise Transient(f"the answer was {code}: {text}", self._retry_after(answer))
+        if _LOST.search(text) and not _ABSENT.search(text):
+            raise Gone(f"EMBL-EBI answers: {text}")
+        raise Refused(f"{self.url}/{path}: {code}: {text}")
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        return {"User-Agent": user_agent(), "Accept": accept, "Accept-Encoding": "identity"}
+
+    def _retry_after(self, answer: requests.Response) -> float | None:
+        """The wait that the service asks for, in seconds or until a date; never above a minute."""
+        value = answer.headers.get("Retry-After", "").strip()
+        if not value:
+            return None
+        try:
+            seconds = float(value)
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(value).timestamp() - self.clock()
+            except (ValueError, OverflowError):
+                return None
+        return min(max(seconds, 0.0), _MOST_WAIT)
+
+
+def user_agent() -> str:
+    """Who asks, as the service's own clients say it."""
+    python, system = platform.python_version(), platform.system()
+    return f"seqforge/{__version__} (Python {python}; {system}) requests/{requests.__version__}"
+
+
+def _body(answer: requests.Response) -> bytes:
+    """The whole body, within a time: a server that drips must not hold us for ever.
+
+    Raises:
+        requests.Timeout: If it takes too long.
+        requests.RequestException: If it is too long or breaks off.
+    """
+    began, blocks, size = time.monotonic(), [], 0
+    with answer:
+        for block in answer.iter_content(_BLOCK):
+            blocks.append(block)
+            size += len(block)
+            if time.monotonic() - began > _BODY_SECONDS:
+                raise requests.Timeout(f"the answer took more than {_BODY_SECONDS:.0f} s")
+            if size > _BODY_BYTES:
+                raise requests.RequestException("the answer is longer than 1 GiB")
+    return b"".join(blocks)
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether no connection was made, so that nothing of the request can have arrived."""
+    certain = requests.ConnectTimeout, requests.exceptions.ProxyError, ValueError  # a bad address
+    return isinstance(error, certain) or any(
+        isinstance(cause, NewConnectionError | SSLCertVerificationError) for cause in _causes(error)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, which says what happened without the machinery."""
+    innermost = list(_causes(error))[-1]
+    return str(innermost).rpartition(": ")[2] or type(innermost).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it carries inside, the innermost last."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        yield inner
+        carried = (getattr(inner, "reason", None), *getattr(inner, "args", ()))
+        inner = next((each for each in carried if isinstance(each, BaseException)), None)

@@ -1,0 +1,259 @@
+"""What was submitted: kept so that a kill at any moment loses nothing and repeats nothing.
+
+A row a search. A state is committed before what it announces is done: ``submitting`` before the
+request is sent, ``running`` with the job's id before the first poll. A row that is found in
+``submitting`` when the store is opened was left by a process that died in between: whether there
+is a job nobody can know, so it becomes ``unknown`` and is never submitted again by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from filelock import FileLock, Timeout
+
+from seqforge.core.files import disk_errors, make_folder, write_atomically
+from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown
+from seqforge.errors import RunError
+
+State = Literal["planned", "submitting", "running", "finished", "failed", "unknown", "expired"]
+
+_NEXT: Mapping[str, frozenset[str]] = {
+    "planned": frozenset({"submitting"}),
+    "submitting": frozenset({"planned", "running", "unknown"}),
+    "running": frozenset({"finished", "failed", "expired"}),
+    "finished": frozenset(),
+    "failed": frozenset({"planned"}),
+    "unknown": frozenset({"planned"}),
+    "expired": frozenset({"planned"}),
+}
+_FORMAT = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+    key TEXT PRIMARY KEY,
+    service TEXT NOT NULL,
+    query TEXT NOT NULL,
+    form TEXT NOT NULL,
+    state TEXT NOT NULL,
+    job_id TEXT,
+    submitted REAL,
+    note TEXT NOT NULL DEFAULT '',
+    result TEXT
+);
+CREATE TABLE IF NOT EXISTS history (
+    at REAL NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, job_id TEXT, note TEXT NOT NULL
+);
+"""
+_SUFFIXES = {"json": ".json", "xml": ".xml", "out": ".txt"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A search as it stands."""
+
+    key: str
+    service: str
+    query: str
+    """The query's name when the search was first asked for."""
+    form: dict[str, Any]
+    state: State
+    job_id: str | None
+    submitted: float | None
+    """When its id came, in seconds since 1970."""
+    note: str
+    """A sentence on what went wrong, else empty."""
+    result: dict[str, Any] | None
+
+
+class JobStore:
+    """The searches of one folder; one process at a time.
+
+    Args:
+        path: The database; raw replies go to ``raw`` beside it.
+        clock: Seconds since 1970.
+
+    Raises:
+        RunError: If another process has it, the disk refuses, or it is no store of ours.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path, self._clock = path, clock
+        self._raw = path.parent / "raw"
+        make_folder(path.parent)
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        with disk_errors(path):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(
+                    f"{path}: another seqforge is searching with it; wait for it, or give "
+                    "another --out"
+                ) from error
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> None:
+        try:
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if found not in {0, _FORMAT}:
+                raise RunError(
+                    f"{self.path}: is of a newer seqforge (format {found}, not {_FORMAT}); "
+                    "update, or give another --out"
+                )
+            self._db.executescript(_TABLES + f"PRAGMA user_version = {_FORMAT};")
+            left = list(self._jobs("WHERE state = ?", "submitting"))
+        except sqlite3.Error as error:
+            raise RunError(
+                f"{self.path}: cannot be used as a store of searches ({error}); move it away or "
+                "give another --out"
+            ) from error
+        for job in left:
+            self.move(job.key, "unknown", note=fate_unknown("seqforge was stopped", job.query))
+
+    def close(self) -> None:
+        """Let go of the database; everything is already on the disk."""
+        self._db.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def plan(self, key: str, service: str, query: str, form: Mapping[str, Any]) -> Job:
+        """Write down a search before anything is sent; one that is there stays as it is."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT OR IGNORE INTO jobs (key, service, query, form, state) "
+                "VALUES (?, ?, ?, ?, 'planned')",
+                (key, service, query, json.dumps(form)),
+            )
+            if cursor.rowcount:
+                self._note(key, "planned", None, "")
+        return self.job(key)
+
+    def job(self, key: str) -> Job:
+        """A search that was planned.
+
+        Raises:
+            KeyError: If it was not.
+        """
+        found = next(self._jobs("WHERE key = ?", key), None)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def jobs(self) -> list[Job]:
+        """All searches, in the order they were planned."""
+        return list(self._jobs("ORDER BY rowid"))
+
+    def move(
+        self,
+        key: str,
+        state: State,
+        *,
+        job_id: str | None = None,
+        note: str = "",
+        result: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Put a search in another state, in one transaction that is on the disk on return.
+
+        A job that comes to ``planned`` again forgets its id; the history keeps it.
+
+        Raises:
+            ValueError: If no way leads from the state it is in to this one.
+        """
+        with self._transaction():
+            now = self.job(key)
+            if state not in _NEXT[now.state]:
+                raise ValueError(f"a search that is {now.state} does not become {state}")
+            kept = None if state == "planned" else job_id or now.job_id
+            submitted = self._clock() if state == "running" else now.submitted
+            self._db.execute(
+                "UPDATE jobs SET state = ?, job_id = ?, submitted = ?, note = ?, result = ? "
+                "WHERE key = ?",
+                (
+                    state,
+                    kept,
+                    None if state == "planned" else submitted,
+                    note,
+                    None if result is None else json.dumps(result),
+                    key,
+                ),
+            )
+            self._note(key, state, job_id or now.job_id, note)
+        return self.job(key)
+
+    def history(self, key: str) -> list[tuple[str, str | None, str]]:
+        """Every state a search was in, with the job's id and the note, oldest first."""
+        rows = self._db.execute(
+            "SELECT state, job_id, note FROM history WHERE key = ? ORDER BY rowid", (key,)
+        )
+        return [(state, job_id, note) for state, job_id, note in rows]
+
+    def keep_raw(self, job_id: str, kind: str, body: bytes) -> Path:
+        """Write a reply as it came, whole or not at all.
+
+        Raises:
+            RunError: If the disk refuses.
+        """
+        path = self._raw_path(job_id, kind)
+        make_folder(self._raw)
+        write_atomically(path, body)
+        return path
+
+    def raw(self, job_id: str, kind: str) -> bytes | None:
+        """A reply that was kept; None if there is none."""
+        path = self._raw_path(job_id, kind)
+        return path.read_bytes() if path.exists() else None
+
+    def _raw_path(self, job_id: str, kind: str) -> Path:
+        return self._raw / f"{job_id}{_SUFFIXES[kind]}"
+
+    def _jobs(self, where: str, *values: str) -> Iterator[Job]:
+        columns = "key, service, query, form, state, job_id, submitted, note, result"
+        for row in self._db.execute(f"SELECT {columns} FROM jobs {where}", values):
+            form, result = json.loads(row[3]), None if row[8] is None else json.loads(row[8])
+            key, service, query, _, state, job_id, submitted, note, _ = row
+            yield Job(key, service, query, form, state, job_id, submitted, note, result)
+
+    def _note(self, key: str, state: str, job_id: str | None, note: str) -> None:
+        self._db.execute(
+            "INSERT INTO history VALUES (?, ?, ?, ?, ?)", (self._clock(), key, state, job_id, note)
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, on the disk at the end."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error}); free some space and run again"
+            ) from error

@@ -1,0 +1,36 @@
+"""Run the double to try the command line against it: python -m tests.ebi_double --library x.fa."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from tests.ebi_double import EbiDouble, engine_for
+from tests.ebi_double.searching import LocalEngine
+
+
+def main() -> None:
+    """Serve until Ctrl-C, and say what came in."""
+    parser = argparse.ArgumentParser(prog="python -m tests.ebi_double", description=__doc__)
+    parser.add_argument("--library", type=Path, required=True, help="a FASTA file to search")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long a job takes")
+    parser.add_argument("--local", action="store_true", help="search without BLAST+")
+    options = parser.parse_args()
+    engine = LocalEngine(options.library) if options.local else engine_for(options.library)
+    with EbiDouble(engine, run_seconds=options.seconds, port=options.port) as double:
+        print(f"seqforge blast samples.fa --email you@your.org --base-url {double.url}", flush=True)
+        told = 0
+        try:
+            while True:
+                for exchange in double.exchanges[told:]:
+                    told += 1
+                    print(exchange.call, exchange.name, exchange.kind, flush=True)
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            print(f"{len(double.accepted)} jobs were accepted")
+
+
+if __name__ == "__main__":
+    main()

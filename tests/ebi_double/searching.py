@@ -1,0 +1,208 @@
+"""The real search behind the double: BLAST+ where it is installed, else the package's own."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from seqforge.domains.genome.similarity.hits import Hsp, SearchResult
+from seqforge.domains.genome.similarity.library import measure, read_library
+from seqforge.domains.genome.similarity.local import search
+from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.errors import SeqforgeError
+from tests.ebi_double.validation import InputSequence
+
+
+class SearchFailedError(Exception):
+    """The program ended with an error; its words."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A job's parameters as numbers."""
+
+    reward: int = 1
+    penalty: int = -3
+    gap_open: int = 5
+    gap_extend: int = 2
+    evalue: float = 10.0
+    max_hits: int = 50
+    max_hsps: int = 100
+    dust: bool = True
+    word_size: int = 11
+    task: str = "blastn"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found. ``hits`` are as in BLAST's -outfmt 15, "title" taken out."""
+
+    version: str
+    query: InputSequence
+    sequences: int
+    letters: int
+    hits: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Engine(Protocol):
+    """Searches one library."""
+
+    library: Path
+
+    def find(self, query: InputSequence, asked: Asked) -> Found: ...
+
+    def pairwise(self, query: InputSequence, asked: Asked) -> str | None:
+        """The program's own text report, or None where it has none."""
+
+    def close(self) -> None:
+        """Remove what was built for the library."""
+
+
+def engine_for(library: Path) -> Engine:
+    """BLAST+ when it is installed, else the local search."""
+    if shutil.which("blastn") and shutil.which("makeblastdb"):
+        return BlastEngine(library)
+    return LocalEngine(library)
+
+
+class BlastEngine:
+    """Debian's or anybody's blastn, with EBI's command line."""
+
+    def __init__(self, library: Path) -> None:
+        self.library = library
+        self._folder = tempfile.TemporaryDirectory(prefix="ebi-double-")
+        self._base = Path(self._folder.name)
+        command = ["makeblastdb", "-in", str(library), "-dbtype", "nucl", "-title", "library"]
+        command += ["-out", str(self._base / "library")]
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
+
+    def close(self) -> None:
+        """Remove the database."""
+        self._folder.cleanup()
+
+    def find(self, query: InputSequence, asked: Asked) -> Found:
+        report = json.loads(self._blastn(query, asked, 15))["BlastOutput2"][0]["report"]
+        told = report["results"]["search"]
+        hits = [{"title": hit["description"][0]["title"], **hit} for hit in told["hits"]]
+        statistics = told["stat"]
+        letters, sequences = statistics["db_len"], statistics["db_num"]
+        return Found(report["version"], query, sequences, letters, hits)
+
+    def pairwise(self, query: InputSequence, asked: Asked) -> str | None:
+        return self._blastn(query, asked, 0)
+
+    def _blastn(self, query: InputSequence, asked: Asked, outfmt: int) -> str:
+        options = {
+            "-task": asked.task,
+            "-evalue": asked.evalue,
+            "-reward": asked.reward,
+            "-penalty": asked.penalty,
+            "-gapopen": asked.gap_open,
+            "-gapextend": asked.gap_extend,
+            "-max_hsps": asked.max_hsps,
+            "-dust": "yes" if asked.dust else "no",
+            "-word_size": asked.word_size,
+            "-outfmt": outfmt,
+        }
+        if outfmt == 15:
+            options["-max_target_seqs"] = asked.max_hits
+        else:
+            options["-num_descriptions"] = options["-num_alignments"] = asked.max_hits
+        command = ["blastn", "-db", str(self._base / "library")]
+        command += [str(part) for pair in options.items() for part in pair]
+        done = subprocess.run(
+            command,
+            input=f">{query.name}\n{query.letters}\n",
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if done.returncode:
+            raise SearchFailedError(done.stderr.replace(str(self._base), "$DATA_CURRENT"))
+        return done.stdout
+
+
+class LocalEngine:
+    """The package's own Smith-Waterman; it masks nothing."""
+
+    def __init__(self, library: Path) -> None:
+        self.library = library
+        self._size = measure([library])
+        self._titles = {
+            entry.id: f"{entry.id} {entry.description}".strip() for entry in read_library([library])
+        }
+
+    def find(self, query: InputSequence, asked: Asked) -> Found:
+        try:
+            result = self._search(query, asked)
+        except SeqforgeError as error:
+            raise SearchFailedError(str(error)) from error
+        hits = [
+            {
+                "title": self._titles[hit.id],
+                "len": hit.length,
+                "hsps": [_as_blast(number, hsp) for number, hsp in enumerate(hit.hsps, 1)],
+            }
+            for hit in result.hits
+        ]
+        return Found("LOCAL 1", query, self._size.sequences, self._size.letters, hits)
+
+    def pairwise(self, query: InputSequence, asked: Asked) -> str | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing was built."""
+
+    def _search(self, query: InputSequence, asked: Asked) -> SearchResult:
+        parameters = SearchParameters(
+            reward=asked.reward,
+            penalty=asked.penalty,
+            gap_open=asked.gap_open,
+            gap_extend=asked.gap_extend,
+            evalue=asked.evalue,
+            max_hits=asked.max_hits,
+            max_hsps=asked.max_hsps,
+        )
+        return search([Query("q", query.letters)], self.library, parameters, threads=1)[0]
+
+
+def _as_blast(number: int, hsp: Hsp) -> dict[str, Any]:
+    return {
+        "num": number,
+        "bit_score": round(hsp.bit_score, 3),
+        "score": hsp.score,
+        "evalue": hsp.evalue,
+        "identity": hsp.identity_count,
+        "query_from": hsp.query_start,
+        "query_to": hsp.query_end,
+        "query_strand": "Plus",
+        "hit_from": hsp.hit_start,
+        "hit_to": hsp.hit_end,
+        "hit_strand": "Plus" if hsp.hit_strand == 1 else "Minus",
+        "align_len": hsp.align_length,
+        "gaps": hsp.gaps,
+        "qseq": hsp.query_aligned,
+        "hseq": hsp.hit_aligned,
+        "midline": hsp.midline,
+    }
+
+
+_HEADER = re.compile(r"(?:(?P<database>[A-Z_]+):)?(?P<id>\S+)\s*(?P<description>.*)")
+
+
+def parts_of(title: str, database: str) -> tuple[str, str, str]:
+    """The hit's database, id and description from its header ``EM_INV:AE014296 AE014296.5 ...``.
+
+    A header without a prefix gets one from the database: em_std_inv is EM_INV.
+    """
+    match = _HEADER.fullmatch(title)
+    if match is None:
+        raise ValueError(f"a header without an id: {title!r}")
+    prefix = match["database"] or database.upper().replace("_STD", "").replace("_CDS", "")
+    return prefix, match["id"], match["description"]
