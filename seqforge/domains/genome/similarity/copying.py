@@ -8,7 +8,7 @@ in a table of all 12-mers; everything longer is looked at there alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,16 +53,27 @@ def copy_report(
         Share of k-mers found for each k, and the longest exact match in bases; None where
         there is nothing long enough to look for.
     """
-    groups = {"samples": CopySearch(samples), "held-out": CopySearch(held_out)}
-    longest = max(group.longest_query for group in groups.values())
+    return copied_from({"samples": samples, "held-out": held_out}, training_blocks)
+
+
+def copied_from(
+    groups: Mapping[str, Sequence[str]], training_blocks: Iterable[str]
+) -> dict[str, dict[str, float | None]]:
+    """The same for any groups of sequences, which should have the same lengths.
+
+    Returns:
+        A row a measure, with a value for each group; see `copy_report`.
+    """
+    searches = {name: CopySearch(sequences) for name, sequences in groups.items()}
+    longest = max((search.longest_query for search in searches.values()), default=0)
     for block in _overlapping(training_blocks, max(longest, _SEED)):
-        for group in groups.values():
-            group.look_through(block)
-    rows: dict[str, Any] = {
-        f"{k}-mers found in training": {name: group.share(k) for name, group in groups.items()}
+        for search in searches.values():
+            search.look_through(block)
+    rows: dict[str, dict[str, float | None]] = {
+        f"{k}-mers found in training": {name: s.share(k) for name, s in searches.items()}
         for k in COPY_LENGTHS
     }
-    rows["longest exact match"] = {name: group.longest for name, group in groups.items()}
+    rows["longest exact match"] = {name: search.longest for name, search in searches.items()}
     return rows
 
 

@@ -69,7 +69,7 @@ def search_files(
         InputError: If a file cannot be used or holds no sequence.
         ConfigError: For scores without statistics.
     """
-    queries = list(_queries(samples))
+    queries = list(read_queries(samples))
     if not any(query.bases for query in queries):
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
@@ -80,7 +80,7 @@ def search_files(
     return Report(tuple(results), (*files, alignments))
 
 
-def _queries(files: Sequence[Path]) -> Iterable[Query]:
+def read_queries(files: Sequence[Path]) -> Iterable[Query]:
     """Sequences by name; those of several files say which they come from."""
     for path in files:
         prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""

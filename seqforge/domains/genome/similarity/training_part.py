@@ -1,0 +1,65 @@
+"""The library that a run's samples are held against: what it trained on, and nothing it held out.
+
+Held-out sequence is searched in it beside the samples; in the whole file it would find itself.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqforge.core.budget import Split
+from seqforge.core.files import disk_errors
+from seqforge.core.holdout import Cut, cut_records
+from seqforge.core.records import Record, joined
+from seqforge.domains.genome.fasta import read_blocks
+
+_LINE = 60
+
+
+def write_training_part(paths: Sequence[Path], split: Split, target: Path) -> None:
+    """Write what a run trains on as FASTA (.gz), names and coordinates as in its files.
+
+    Whatever else a record has is N, or cut off where nothing follows it. Memory is that of the
+    longest record.
+
+    Args:
+        paths: The files that the run reads, without those it refused, in its order.
+        split: How it divides them.
+        target: Where the FASTA goes.
+
+    Raises:
+        InputError: If a file cannot be read, or the split leaves a part empty.
+        RunError: If the disk refuses.
+    """
+    sizes = [(record, len(bases)) for record, bases in _records(paths)]
+    cuts: dict[int, list[Cut]] = {}
+    for cut in cut_records(sizes, split)["train"]:
+        cuts.setdefault(cut.record, []).append(cut)
+    partial = target.with_name(target.name + ".partial")
+    with disk_errors(target):
+        with partial.open("wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as stream:
+            for number, (record, bases) in enumerate(_records(paths)):
+                if number in cuts:
+                    stream.write(_entry(record, bases, cuts[number]))
+        partial.replace(target)
+
+
+def _records(paths: Sequence[Path]) -> Iterator[tuple[Record, bytes]]:
+    """Those that a run counts as records: with something outside gaps."""
+    for path in paths:
+        for record, bases in joined(read_blocks(path)):
+            if record.pieces(len(bases)):
+                yield record, bases
+
+
+def _entry(record: Record, bases: bytes, cuts: Sequence[Cut]) -> bytes:
+    kept = bytearray(b"N" * max(cut.stop for cut in cuts))
+    for cut in cuts:
+        kept[cut.start : cut.stop] = bases[cut.start : cut.stop]
+    words = [record.name, record.description]
+    if len(kept) < len(bases):
+        words.append(f"(1-{len(kept)} of {len(bases)} bases: the training part)")
+    lines = [bytes(kept[i : i + _LINE]) for i in range(0, len(kept), _LINE)]
+    return b"\n".join([f">{' '.join(filter(None, words))}".encode("latin-1"), *lines, b""])
