@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,46 +11,153 @@ from seqforge.cli.app import app
 from seqforge.cli.options import Json, Quiet
 from seqforge.errors import ConfigError
 
+if TYPE_CHECKING:
+    from seqforge.domains.genome.similarity.backends import SearchBackend
+    from seqforge.domains.genome.similarity.parameters import SearchParameters
+    from seqforge.watching import Watcher
+
+_HOME, _EBI, _SCORES = "At home", "At EMBL-EBI", "What counts as alike"
+
+Samples = Annotated[Path, typer.Argument(metavar="SAMPLES.fa", help="Sequences to look for.")]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="LIB.fa", rich_help_panel=_HOME,
+                 help="Library: FASTA or GenBank, .gz too."),
+]  # fmt: skip
+BackendName = Annotated[
+    Literal["local", "blast+", "ebi"] | None,
+    typer.Option("--backend",
+                 help="Smith-Waterman here, blastn here, or EMBL-EBI; local with --against, else "
+                      "ebi."),
+]  # fmt: skip
+Database = Annotated[
+    list[str] | None,
+    typer.Option(rich_help_panel=_EBI, help="What to search there (default: the settings', else "
+                 "em_std_inv)."),
+]  # fmt: skip
+Email = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_EBI, help="The service asks for one (default: SEQFORGE_EMAIL, "
+                 "else the settings')."),
+]  # fmt: skip
+Yes = Annotated[bool, typer.Option("--yes", rich_help_panel=_EBI, help="Send without being asked.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", rich_help_panel=_EBI, help="Show what would be sent; send nothing."),
+]
+Deadline = Annotated[
+    str,
+    typer.Option(rich_help_panel=_EBI, help="Wait so long; the same command goes on later."),
+]
+Tool = Annotated[
+    Literal["ncbiblast", "fasta"], typer.Option(rich_help_panel=_EBI, help="Which program there.")
+]
+Protein = Annotated[
+    bool, typer.Option("--protein", rich_help_panel=_EBI, help="The samples are proteins.")
+]
+Resubmit = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SAMPLE", rich_help_panel=_EBI,
+                 help="Send this sample once more, though it failed or its fate is unknown."),
+]  # fmt: skip
+BaseUrl = Annotated[
+    str | None, typer.Option(metavar="URL", rich_help_panel=_EBI, help="Another service's address.")
+]
+ControlKinds = Annotated[
+    str | None,
+    typer.Option("--controls", metavar="KINDS",
+                 help="Search for chance too: some of shuffle,markov,real."),
+]  # fmt: skip
+HeldOutFile = Annotated[
+    Path | None,
+    typer.Option("--held-out", metavar="FASTA", help="Real sequence that the library lacks, for "
+                 "--controls real."),
+]  # fmt: skip
+Evalue = Annotated[
+    float, typer.Option(min=0, rich_help_panel=_SCORES, help="Show hits up to this E-value.")
+]
+MatchScores = Annotated[str, typer.Option(rich_help_panel=_SCORES, help="Reward and penalty.")]
+Gaps = Annotated[
+    str,
+    typer.Option(rich_help_panel=_SCORES, help="Cost of opening a gap, and of each base in it."),
+]
+Dust = Annotated[
+    bool,
+    typer.Option("--dust", rich_help_panel=_SCORES, help="Leave low-complexity sequence out."),
+]
+Folder = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder for hits.tsv, hits.json, alignments.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with what was begun (as the same command does anyway)."),
+]
+
 
 @app.command()
 def blast(
-    samples: Annotated[Path, typer.Argument(metavar="SAMPLES.fa", help="Sequences to look for.")],
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="LIB.fa", help="Library: FASTA or GenBank, .gz too."),
-    ] = None,
-    evalue: Annotated[float, typer.Option(min=0, help="Show hits up to this E-value.")] = 10.0,
-    match_scores: Annotated[str, typer.Option(help="Reward and penalty.")] = "1,-3",
-    gaps: Annotated[
-        str, typer.Option(help="Cost of opening a gap, and of each base in it.")
-    ] = "5,2",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for hits.tsv, hits.json, alignments.")
-    ] = None,
+    samples: Samples,
+    against: Against = None,
+    backend: BackendName = None,
+    database: Database = None,
+    email: Email = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    deadline: Deadline = "30m",
+    tool: Tool = "ncbiblast",
+    protein: Protein = False,
+    resubmit: Resubmit = None,
+    base_url: BaseUrl = None,
+    controls: ControlKinds = None,
+    held_out: HeldOutFile = None,
+    evalue: Evalue = 10.0,
+    match_scores: MatchScores = "1,-3",
+    gaps: Gaps = "5,2",
+    dust: Dust = False,
+    out: Folder = None,
+    resume: Resume = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search a library of your own for sequences like your samples (Smith-Waterman, E-values)."""
-    if not against:
-        raise ConfigError(
-            f"{samples}: give a library to search, such as --against genome.fa; this version "
-            "searches at home only and sends nothing to EMBL-EBI"
-        )
+    """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
     from seqforge.cli.progress import make_watcher
-    from seqforge.domains.genome.similarity.backends import LocalBackend
-    from seqforge.domains.genome.similarity.parameters import SearchParameters
+    from seqforge.cli.searching import AtEbi, at_home, controls_of
+
+    parameters = _parameters(evalue, match_scores, gaps, dust)
+    folder = out or samples.with_name(f"{samples.stem}-similarity")
+    name = backend or ("local" if against else "ebi")
+    watcher = make_watcher(quiet or json_)
+    if name == "ebi":
+        if against:
+            raise ConfigError("--against is a library at home; --backend ebi searches elsewhere")
+        asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
+        if dry_run:
+            typer.echo(asked.dry_run(email, parameters))
+            return
+        with asked.opened(email, yes, folder) as searcher:
+            wanted = controls_of(controls, held_out, ())
+            _search(samples, searcher, folder, wanted, parameters, watcher, json_)
+        return
+    searcher = at_home(name, against)
+    wanted = controls_of(controls, held_out, against or ())
+    _search(samples, searcher, folder, wanted, parameters, watcher, json_)
+
+
+def _search(
+    samples: Path, searcher: SearchBackend, folder: Path, controls: Any,
+    parameters: SearchParameters, watcher: Watcher, json_: bool,
+) -> None:  # fmt: skip
+    """Search, keep what is found, and show it."""
+    from seqforge.domains.genome.similarity.controlled import search_with_controls
     from seqforge.domains.genome.similarity.stage import search_files
 
-    reward, penalty = _pair(match_scores, "--match-scores 1,-3")
-    gap_open, gap_extend = _pair(gaps, "--gaps 5,2")
-    parameters = SearchParameters(
-        reward=reward, penalty=penalty, gap_open=gap_open, gap_extend=gap_extend, evalue=evalue
-    )
-    folder = out or samples.with_name(f"{samples.stem}-similarity")
-    watcher = make_watcher(quiet or json_)
     watcher.stage("searching")
+    given = (parameters, watcher.advance)
     try:
-        found = search_files([samples], LocalBackend(against), folder, parameters, watcher.advance)
+        if controls is None:
+            found: Any = search_files([samples], searcher, folder, *given)
+        else:
+            found = search_with_controls([samples], searcher, folder, controls, *given)
     finally:
         watcher.close()
     if json_:
@@ -58,9 +165,20 @@ def blast(
         return
     typer.echo(found.table())
     typer.echo(found.sentence())
-    typer.echo(f"rewards and gaps: {reward},{penalty} and {gap_open},{gap_extend}")
+    typer.echo(parameters.said())
     for path in found.files:
         typer.echo(str(path))
+
+
+def _parameters(evalue: float, match_scores: str, gaps: str, dust: bool) -> SearchParameters:
+    from seqforge.domains.genome.similarity.parameters import SearchParameters
+
+    reward, penalty = _pair(match_scores, "--match-scores 1,-3")
+    gap_open, gap_extend = _pair(gaps, "--gaps 5,2")
+    return SearchParameters(
+        reward=reward, penalty=penalty, gap_open=gap_open, gap_extend=gap_extend, evalue=evalue,
+        dust=dust,
+    )  # fmt: skip
 
 
 def _pair(text: str, example: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from seqforge.domains.genome.similarity.hits import SearchResult
 from seqforge.domains.genome.similarity.local import search
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 
 Progress = Callable[[float, float, str], None]
 """Told how much is done, how much there is, and of what."""
@@ -20,6 +20,11 @@ class SearchBackend(Protocol):
     @property
     def name(self) -> str:
         """``local``, ``blast+`` or ``ebi``."""
+        ...
+
+    @property
+    def letters(self) -> Letters:
+        """What the queries are."""
         ...
 
     def search(
@@ -37,6 +42,7 @@ class LocalBackend:
     """Smith-Waterman in this process against FASTA or GenBank files: see `local`."""
 
     name = "local"
+    letters: Letters = "dna"
 
     def __init__(self, against: Sequence[Path]) -> None:
         self.against = tuple(against)

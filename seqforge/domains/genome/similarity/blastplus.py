@@ -29,7 +29,7 @@ from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
 from seqforge.domains.genome.similarity.kmers import plain_bases
 from seqforge.domains.genome.similarity.library import stem_of
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.domains.genome.similarity.programs import (
     find_program,
     program_version,
@@ -47,6 +47,7 @@ class BlastPlusBackend:
     """blastn against FASTA or GenBank files; their database is made once and kept."""
 
     name = "blast+"
+    letters: Letters = "dna"
 
     def __init__(self, against: Sequence[Path], timeout_seconds: float = _DAY) -> None:
         """Find the programs.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from seqforge.domains.genome.similarity.scanning import Scoring
 from seqforge.domains.genome.similarity.statistics import KarlinAltschul, karlin_altschul
 from seqforge.errors import ConfigError
+
+Letters = Literal["dna", "protein"]
+"""What queries and library are made of."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class SearchParameters:
         if min(self.max_hits, self.max_hsps) < 1:
             raise ConfigError("at least one hit and one HSP a hit must be kept")
 
+    def said(self) -> str:
+        """How it scores, in words."""
+        masked = "masked" if self.dust else "not masked"
+        scores = f"{self.reward},{self.penalty} and {self.gap_open},{self.gap_extend}"
+        return (
+            f"rewards and gaps: {scores}; "
+            f"low-complexity sequence {masked}; hits up to E = {self.evalue:g}"
+        )
+
     @property
     def statistics(self) -> KarlinAltschul:
         """The parameters of its E-values."""
@@ -51,7 +64,7 @@ class SearchParameters:
 
 @dataclass(frozen=True)
 class Query:
-    """A sequence to look for. U is read as T; letters other than ACGTU match nothing."""
+    """A sequence to look for. Of DNA U is read as T, and letters besides ACGTU match nothing."""
 
     id: str
     bases: str

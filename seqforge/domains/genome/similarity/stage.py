@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.files import make_folder, write_atomically
+from seqforge.core.opening import read_text
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.hits import SearchResult
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.domains.genome.similarity.reports import (
     format_alignments,
     format_evalue,
@@ -69,7 +70,7 @@ def search_files(
         InputError: If a file cannot be used or holds no sequence.
         ConfigError: For scores without statistics.
     """
-    queries = list(read_queries(samples))
+    queries = list(read_queries(samples, backend.letters))
     if not any(query.bases for query in queries):
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
@@ -80,12 +81,33 @@ def search_files(
     return Report(tuple(results), (*files, alignments))
 
 
-def read_queries(files: Sequence[Path]) -> Iterable[Query]:
-    """Sequences by name; those of several files say which they come from."""
+def read_queries(files: Sequence[Path], letters: Letters = "dna") -> Iterable[Query]:
+    """Sequences by name; those of several files say which they come from.
+
+    Raises:
+        InputError: If a file cannot be used.
+    """
     for path in files:
         prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""
-        for record in read_sequences(path):
-            yield Query(prefix + record.name, record.symbols)
+        if letters == "dna":
+            pairs = ((record.name, record.symbols) for record in read_sequences(path))
+        else:
+            pairs = _proteins(path)
+        for name, symbols in pairs:
+            yield Query(prefix + name, symbols)
+
+
+def _proteins(path: Path) -> Iterator[tuple[str, str]]:
+    """Names and letters of a FASTA file of proteins; a stop (*) at the end is none of them."""
+    from io import StringIO
+
+    from Bio.SeqIO.FastaIO import SimpleFastaParser
+
+    text = read_text(path)
+    if not text.lstrip().startswith(">"):
+        raise InputError(f"{path}: is no FASTA; its first line must begin with >")
+    for title, letters in SimpleFastaParser(StringIO(text)):
+        yield title.split(maxsplit=1)[0] if title.strip() else "", letters.upper().rstrip("*")
 
 
 def _row(result: SearchResult) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seqforge.domains.genome.similarity.ebi.campaign import Campaign
-from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue, Letters
+from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.forms import Forms, check_query, key_of, prepare
 from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore
 from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
 from seqforge.domains.genome.similarity.hits import Hit, SearchResult, from_json, to_json
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.errors import RunError, Unfinished
 
 GO_ON = "run the same command again to go on"
@@ -50,7 +50,7 @@ class EbiBackend:
     ) -> None:
         self._client, self._store, self._say = client, store, say
         self._databases = [database] if isinstance(database, str) else list(database)
-        self._deadline, self._letters = deadline_seconds, letters
+        self._deadline, self.letters = deadline_seconds, letters
         self._resubmit = frozenset(resubmit)
         self.unanswered: dict[str, str] = {}
         """After `search`: the queries that have no result and will get none by waiting, and why."""
@@ -114,9 +114,9 @@ class EbiBackend:
 
     def _forms(self, queries: Iterable[Query], parameters: SearchParameters, *, ask: bool) -> Forms:
         for query in queries:
-            check_query(query, self._letters)
+            check_query(query, self.letters)
         catalogue = Catalogue(self._client, self._say, ask=ask)
-        forms = prepare(self._client.tool, self._letters, self._databases, parameters, catalogue)
+        forms = prepare(self._client.tool, self.letters, self._databases, parameters, catalogue)
         named = ", ".join(
             name if label == name else f"{name} ({label})"
             for name, label in zip(self._databases, forms.labels, strict=True)

@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from seqforge.core.files import cache_root, make_folder, write_atomically
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.details import Value
 from seqforge.domains.genome.similarity.ebi.failures import Refused, Transient, Unreadable
+from seqforge.domains.genome.similarity.parameters import Letters
 from seqforge.errors import ConfigError
-
-Letters = Literal["dna", "protein"]
 
 _DAY = 86400.0
 _TRIES = 4

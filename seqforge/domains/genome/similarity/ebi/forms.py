@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue, Letters
+from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue
 from seqforge.domains.genome.similarity.ebi.client import Form
 from seqforge.domains.genome.similarity.ebi.details import Value
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.errors import ConfigError, InputError
 
 _ALPHABETS = {"dna": "ACGTURYSWKMBDHVN", "protein": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}

@@ -1,0 +1,150 @@
+"""What `seqforge blast` searches with: a library here, or EMBL-EBI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from seqforge.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from seqforge.domains.genome.similarity.backends import SearchBackend
+    from seqforge.domains.genome.similarity.controls import Controls
+    from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
+    from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+    from seqforge.domains.genome.similarity.parameters import Letters, SearchParameters
+
+_INVERTEBRATES = "em_std_inv"  # the division that the first of these experiments searched
+_PROTEINS = "uniprotkb_swissprot"
+
+
+def at_home(name: str, against: Sequence[Path] | None) -> SearchBackend:
+    """A backend on this machine.
+
+    Raises:
+        ConfigError: If there is no library.
+        ProgramError: If BLAST+ is asked for and not installed.
+    """
+    from seqforge.domains.genome.similarity.backends import LocalBackend
+    from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
+
+    if not against:
+        raise ConfigError(f"--backend {name} searches a library: give one, --against genome.fa")
+    return BlastPlusBackend(against) if name == "blast+" else LocalBackend(against)
+
+
+def controls_of(
+    kinds: str | None, held_out: Path | None, library: Sequence[Path]
+) -> Controls | None:
+    """The controls that were asked for; None for none.
+
+    Raises:
+        ConfigError: If one is not known, or what it is made of is not at hand.
+    """
+    from seqforge.domains.genome.similarity.controls import Background, Controls, HeldOut
+
+    if kinds is None:
+        if held_out is not None:
+            raise ConfigError(f"--held-out {held_out}: give --controls real too")
+        return None
+    return Controls(
+        kinds=tuple(kind.strip() for kind in kinds.split(",") if kind.strip()),
+        background=Background.library(library) if library else None,
+        held_out=HeldOut.fasta(held_out) if held_out else None,
+    )
+
+
+@dataclass(frozen=True)
+class AtEbi:
+    """A search at EMBL-EBI as it was asked for."""
+
+    samples: Path
+    databases: Sequence[str] | None
+    deadline: str
+    tool: str
+    protein: bool
+    resubmit: Sequence[str] | None
+    base_url: str | None
+    quiet: bool
+
+    def dry_run(self, email: str | None, parameters: SearchParameters) -> str:
+        """What would be sent, as JSON; nothing is."""
+        from tempfile import TemporaryDirectory
+
+        from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+        from seqforge.domains.genome.similarity.stage import read_queries
+
+        address = email or "(the e-mail address)"
+        with TemporaryDirectory() as folder, JobStore(Path(folder) / "jobs.sqlite") as store:
+            backend = self._backend(address, store)
+            requests = backend.dry_run(
+                list(read_queries([self.samples], self._letters)), parameters
+            )
+        return json.dumps(requests, indent=2)
+
+    @contextmanager
+    def opened(self, email: str | None, yes: bool, folder: Path) -> Iterator[SearchBackend]:
+        """The backend, once the person has agreed; afterwards what has no answer is said.
+
+        Raises:
+            ConfigError: If nothing may be sent.
+            RunError: If some queries have no answer and none will come.
+        """
+        from seqforge.cli.consent import sender
+        from seqforge.core.files import make_folder
+        from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+        from seqforge.domains.genome.similarity.stage import read_queries
+
+        queries = list(read_queries([self.samples], self._letters))
+        letters = sum(len(query.bases) for query in queries)
+        what = f"sending {len(queries):,} sequences ({letters:,} letters) to EMBL-EBI"
+        address = sender(email, yes, what[0].upper() + what[1:])
+        with JobStore(make_folder(folder) / "jobs.sqlite") as store:
+            backend = self._backend(address, store)
+            yield backend
+            for name, why in backend.unanswered.items():
+                typer.echo(f"{name}: {why}", err=True)
+            if backend.unanswered:
+                raise RunError(
+                    f"{len(backend.unanswered)} of {len(queries)} sequences have no answer; the "
+                    "others' hits are kept"
+                )
+
+    @property
+    def _letters(self) -> Letters:
+        return "protein" if self.protein else "dna"
+
+    def _backend(self, address: str, store: JobStore) -> EbiBackend:
+        from seqforge.core.budget import Budget
+        from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
+        from seqforge.domains.genome.similarity.ebi.client import BASE_URL, EbiClient
+
+        try:
+            seconds = Budget.parse(self.deadline).seconds
+        except ValueError:
+            seconds = None
+        if seconds is None:
+            raise ConfigError(f"--deadline: give 90s, 30m or 2h, not {self.deadline!r}")
+        return EbiBackend(
+            EbiClient(address, self.tool, self.base_url or BASE_URL), store, self._database(),
+            seconds, self._say, letters=self._letters,
+            resubmit=self.resubmit or (),
+        )  # fmt: skip
+
+    def _database(self) -> list[str]:
+        """What was asked for, else what is settled, else a division that the service offers."""
+        from seqforge.settings import Settings
+
+        if self.databases:
+            return list(self.databases)
+        return [Settings.load().database or (_PROTEINS if self.protein else _INVERTEBRATES)]
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            typer.echo(text, err=True)
