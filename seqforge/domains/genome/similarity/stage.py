@@ -90,24 +90,24 @@ def read_queries(files: Sequence[Path], letters: Letters = "dna") -> Iterable[Qu
     for path in files:
         prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""
         if letters == "dna":
-            pairs = ((record.name, record.symbols) for record in read_sequences(path))
+            for record in read_sequences(path):
+                yield Query(prefix + record.name, record.symbols)
         else:
-            pairs = _proteins(path)
-        for name, symbols in pairs:
-            yield Query(prefix + name, symbols)
+            for name, symbols in _proteins(path):
+                yield Query(prefix + name, symbols)
 
 
 def _proteins(path: Path) -> Iterator[tuple[str, str]]:
     """Names and letters of a FASTA file of proteins; a stop (*) at the end is none of them."""
     from io import StringIO
 
-    from Bio.SeqIO.FastaIO import SimpleFastaParser
+    from Bio import SeqIO
 
     text = read_text(path)
     if not text.lstrip().startswith(">"):
         raise InputError(f"{path}: is no FASTA; its first line must begin with >")
-    for title, letters in SimpleFastaParser(StringIO(text)):
-        yield title.split(maxsplit=1)[0] if title.strip() else "", letters.upper().rstrip("*")
+    for record in SeqIO.parse(StringIO(text), "fasta"):
+        yield str(record.id), str(record.seq).upper().rstrip("*")
 
 
 def _row(result: SearchResult) -> dict[str, Any]:
