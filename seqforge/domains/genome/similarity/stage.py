@@ -106,7 +106,7 @@ def _proteins(path: Path) -> Iterator[tuple[str, str]]:
     text = read_text(path)
     if not text.lstrip().startswith(">"):
         raise InputError(f"{path}: is no FASTA; its first line must begin with >")
-    for record in SeqIO.parse(StringIO(text), "fasta"):
+    for record in SeqIO.parse(StringIO(text), "fasta"):  # type: ignore[no-untyped-call]
         yield str(record.id), str(record.seq).upper().rstrip("*")
 
 
