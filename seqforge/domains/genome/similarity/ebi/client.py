@@ -10,16 +10,21 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from ssl import SSLCertVerificationError
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from seqforge.domains.genome.similarity.ebi.details import ParameterDetails, read_details, read_types
+from seqforge.domains.genome.similarity.ebi.details import (
+    ParameterDetails,
+    read_details,
+    read_types,
+)
 from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Gone, Refused, Transient
-from seqforge.domains.genome.similarity.ebi.markup import as_text, is_page, said
+from seqforge.domains.genome.similarity.ebi.markup import as_text, is_page, remedy, said
 from seqforge.errors import ConfigError
 from seqforge.version import __version__
 
@@ -75,6 +80,14 @@ class EbiClient:
         parts = urlsplit(self.url)
         return f"{parts.netloc}{parts.path}"
 
+    def require_email(self) -> None:
+        """Raise ConfigError where there is no e-mail address to send with a search."""
+        if not _EMAIL.fullmatch(self.email):
+            raise ConfigError(
+                f"EMBL-EBI wants an e-mail address with every search, and {self.email!r} is none; "
+                "give --email or set SEQFORGE_EMAIL"
+            )
+
     def submit(self, form: Form) -> str:
         """Send a job, once; returns its id.
 
@@ -84,11 +97,7 @@ class EbiClient:
             Transient: It was not taken, for certain.
             FateUnknown: It was sent, and whether there is a job now cannot be known.
         """
-        if not _EMAIL.fullmatch(self.email):
-            raise ConfigError(
-                f"EMBL-EBI wants an e-mail address with every search, and {self.email!r} is none; "
-                "give --email or set SEQFORGE_EMAIL"
-            )
+        self.require_email()
         try:
             # A connection of its own: one that is kept alive may be closed by the other side in
             # the moment it is used, and then nobody knows whether the job was taken.
@@ -117,7 +126,8 @@ class EbiClient:
         if code in {429, 503}:  # turned away at the door
             raise Transient(f"{self.url} is busy ({code}: {text})", self._retry_after(answer))
         if 300 <= code < 500:
-            raise Refused(f"{self.url} refused the job ({code}): {text or answer.reason}")
+            text = text or answer.reason
+            raise Refused(f"EMBL-EBI refused the search ({code}): {text}; {remedy(text)}")
         raise FateUnknown(f"the answer was {code}: {text or answer.reason}")
 
     def status(self, job_id: str) -> str:
@@ -182,7 +192,8 @@ class EbiClient:
         if code == requests.codes.ok:
             return body
         text = said(body) or answer.reason
-        if code == 429 or code >= 500 or (code == 400 and _EARLY.search(text)):
+        # A page, or a code that is not the service's, comes from something in between.
+        if code not in {400, 404} or is_page(body) or _EARLY.search(text):
             raise Transient(f"the answer was {code}: {text}", self._retry_after(answer))
         if _LOST.search(text) and not _ABSENT.search(text):
             raise Gone(f"EMBL-EBI answers: {text}")
@@ -233,25 +244,22 @@ def _body(answer: requests.Response) -> bytes:
 
 def _never_sent(error: requests.RequestException) -> bool:
     """Whether no connection was made, so that nothing of the request can have arrived."""
-    if isinstance(
-        error,
-        requests.ConnectTimeout
-        | requests.exceptions.ProxyError
-        | requests.exceptions.SSLError
-        | requests.exceptions.InvalidURL
-        | requests.exceptions.MissingSchema
-        | requests.exceptions.InvalidSchema,
-    ):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
+    certain = requests.ConnectTimeout, requests.exceptions.ProxyError, ValueError  # a bad address
+    return isinstance(error, certain) or any(
+        isinstance(cause, NewConnectionError | SSLCertVerificationError) for cause in _causes(error)
+    )
 
 
 def _reason(error: BaseException) -> str:
     """The innermost cause, which says what happened without the machinery."""
-    cause: object = error
-    while True:
-        inner = getattr(cause, "reason", None) or next(iter(getattr(cause, "args", ())), None)
-        if not isinstance(inner, BaseException):
-            return str(cause).rpartition(": ")[2] or type(cause).__name__
-        cause = inner
+    innermost = list(_causes(error))[-1]
+    return str(innermost).rpartition(": ")[2] or type(innermost).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it carries inside, the innermost last."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        yield inner
+        carried = (getattr(inner, "reason", None), *getattr(inner, "args", ()))
+        inner = next((each for each in carried if isinstance(each, BaseException)), None)

@@ -126,12 +126,14 @@ def at_least(parameter: str, option: str, wanted: float, catalogue: Catalogue) -
     enough = [(number, text) for number, text in offered if number >= wanted * (1 - 1e-9)]
     if not enough:
         highest = max(offered)[1]
-        raise ConfigError(f"{option} {wanted:g} is more than EMBL-EBI offers; its most is {highest}")
+        raise ConfigError(
+            f"{option} {wanted:g} is more than EMBL-EBI offers; its most is {highest}"
+        )
     return min(enough)[1]
 
 
 def _choice(parameter: str, wanted: str, option: str, catalogue: Catalogue) -> str:
-    """The value offered that says the same as ``wanted``: letter for letter, else by its numbers."""
+    """The value offered that says the same as ``wanted``: by its letters, else its numbers."""
     offered = catalogue.values(parameter)
     for same in (_letters, _numbers, _magnitudes):
         for each in offered:

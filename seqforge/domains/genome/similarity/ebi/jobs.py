@@ -21,6 +21,7 @@ from typing import Any, Literal, Self
 from filelock import FileLock, Timeout
 
 from seqforge.core.files import disk_errors, make_folder, write_atomically
+from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown
 from seqforge.errors import RunError
 
 State = Literal["planned", "submitting", "running", "finished", "failed", "unknown", "expired"]
@@ -32,7 +33,7 @@ _NEXT: Mapping[str, frozenset[str]] = {
     "finished": frozenset(),
     "failed": frozenset({"planned"}),
     "unknown": frozenset({"planned"}),
-    "expired": frozenset({"planned", "finished"}),
+    "expired": frozenset({"planned"}),
 }
 _FORMAT = 1
 _TABLES = """
@@ -114,14 +115,14 @@ class JobStore:
                     "update, or give another --out"
                 )
             self._db.executescript(_TABLES + f"PRAGMA user_version = {_FORMAT};")
-            left = self._db.execute("SELECT key FROM jobs WHERE state = 'submitting'").fetchall()
+            left = list(self._jobs("WHERE state = ?", "submitting"))
         except sqlite3.Error as error:
             raise RunError(
                 f"{self.path}: cannot be used as a store of searches ({error}); move it away or "
                 "give another --out"
             ) from error
-        for (key,) in left:
-            self.move(key, "unknown", note="seqforge was stopped in the moment of submission")
+        for job in left:
+            self.move(job.key, "unknown", note=fate_unknown("seqforge was stopped", job.query))
 
     def close(self) -> None:
         """Let go of the database; everything is already on the disk."""
@@ -233,7 +234,8 @@ class JobStore:
         columns = "key, service, query, form, state, job_id, submitted, note, result"
         for row in self._db.execute(f"SELECT {columns} FROM jobs {where}", values):
             form, result = json.loads(row[3]), None if row[8] is None else json.loads(row[8])
-            yield Job(*row[:3], form, *row[4:8], result)
+            key, service, query, _, state, job_id, submitted, note, _ = row
+            yield Job(key, service, query, form, state, job_id, submitted, note, result)
 
     def _note(self, key: str, state: str, job_id: str | None, note: str) -> None:
         self._db.execute(

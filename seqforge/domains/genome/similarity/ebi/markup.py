@@ -15,6 +15,19 @@ _HEADINGS = tuple(
 _PAGE = re.compile(r"<!doctype html|<html[\s>]", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 _CHARACTERS = 300
+_REMEDIES = tuple(
+    (re.compile(pattern, re.IGNORECASE), advice)
+    for pattern, advice in (
+        ("e-?mail", "give an address of yours that exists with --email"),
+        ("input is too big", "search with fewer letters"),
+        ("sequence ->|reading input", "look at the letters of this sequence"),
+        ("database", "choose another --database"),
+        (r"expect|\bexp\b", "choose another --evalue"),
+        ("match", "choose other --match-scores"),
+        ("gap", "choose other --gaps"),
+        ("filter", "leave --dust out, or give it"),
+    )
+)
 
 
 def as_text(body: bytes) -> str:
@@ -23,7 +36,7 @@ def as_text(body: bytes) -> str:
 
 
 def is_page(body: bytes) -> bool:
-    """Whether this is a web page: what a proxy, a login or a broken server gives in place of data."""
+    """Whether this is a web page, as a proxy, a login or a broken server gives for data."""
     return _PAGE.search(as_text(body[:2000])) is not None
 
 
@@ -38,6 +51,14 @@ def said(body: bytes) -> str:
                 return f"a web page titled “{_plain(found[1])}”"
         return "a web page without a title"
     return _plain(text)
+
+
+def remedy(refusal: str) -> str:
+    """What a person can do about a refusal, by the first thing it names."""
+    for pattern, advice in _REMEDIES:
+        if pattern.search(refusal):
+            return advice
+    return "change what is asked and run again"
 
 
 def parse_xml(body: bytes) -> ElementTree.Element:

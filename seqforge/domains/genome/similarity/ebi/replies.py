@@ -27,8 +27,29 @@ _ENA = re.compile(
     r"([A-Z][a-z]{2,} (?:sp\.|cf\.|aff\.|[a-z]{3,}))(?=[ ,]|$)"
 )
 _NO_SPECIES = frozenset(
-    "and chromosome clone complete dna for from gene genes genomic genome mitochondrial mitochondrion "
-    "mrna of partial plasmid protein repeat ribosomal sequence the unknown virus with".split()
+    (
+        "and",
+        "chromosome",
+        "clone",
+        "complete",
+        "for",
+        "from",
+        "gene",
+        "genes",
+        "genomic",
+        "genome",
+        "mitochondrial",
+        "mitochondrion",
+        "partial",
+        "plasmid",
+        "protein",
+        "repeat",
+        "ribosomal",
+        "sequence",
+        "the",
+        "virus",
+        "with",
+    )
 )
 
 
@@ -124,9 +145,12 @@ def _hit(data: Mapping[str, Any]) -> Hit:
 
 
 def _segment(data: Mapping[str, Any]) -> Segment:
-    query, hit = (data["hsp_query_from"], data["hsp_query_to"]), (
-        data["hsp_hit_from"],
-        data["hsp_hit_to"],
+    query, hit = (
+        (data["hsp_query_from"], data["hsp_query_to"]),
+        (
+            data["hsp_hit_from"],
+            data["hsp_hit_to"],
+        ),
     )
     strands = str(data.get("hsp_strand") or "")
     if "none" in strands or not strands:

@@ -137,9 +137,7 @@ def _share(percent: Any, seen: int | None, columns: int) -> tuple[float, int]:
     return said, round(said * columns / 100)
 
 
-def _strands(
-    said: str, query: tuple[Any, Any], hit: tuple[Any, Any]
-) -> tuple[int, int]:
+def _strands(said: str, query: tuple[Any, Any], hit: tuple[Any, Any]) -> tuple[int, int]:
     """Signs of both strands; where nothing is said, the order of the ends tells."""
     signs = []
     words = [*said.lower().split("/"), "", ""]

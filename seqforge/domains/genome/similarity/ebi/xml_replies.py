@@ -28,7 +28,7 @@ def parse_application_result(body: bytes, asked: Asked) -> SearchResult:
         ("", "") if sizes is None else (sizes.get("letters"), sizes.get("sequences")),
         program="" if program is None else program.get("name", ""),
         version="" if program is None else program.get("version", ""),
-        when="" if times is None else times.get("end") or times.get("start", ""),
+        when="" if times is None else times.get("end", "") or times.get("start", ""),
     )
 
 

@@ -1,0 +1,222 @@
+"""Similarity search at EMBL-EBI: what was asked before comes from the store, the rest is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from seqforge.domains.genome.similarity.ebi.campaign import Campaign
+from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue, Letters
+from seqforge.domains.genome.similarity.ebi.client import EbiClient
+from seqforge.domains.genome.similarity.ebi.forms import Forms, check_query, key_of, prepare
+from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore
+from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
+from seqforge.domains.genome.similarity.hits import Hit, SearchResult, from_json, to_json
+from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.errors import ConfigError, RunError, Unfinished
+
+GO_ON = "run the same command again to go on"
+
+
+class EbiBackend:
+    """Searches one tool's databases at EMBL-EBI. The queries' letters leave the machine.
+
+    Args:
+        client: Says which tool, and who asks.
+        store: Where searches are written down before they are sent.
+        database: The service's name of one, or of several.
+        deadline_seconds: After so long `search` stops waiting; what runs goes on at EMBL-EBI.
+        say: Told in sentences what a person should know.
+        letters: What the queries are.
+        resubmit: Names of queries to send once more though an earlier submission of theirs
+            failed, was lost, or has a fate that nobody knows.
+    """
+
+    name = "ebi"
+
+    def __init__(
+        self,
+        client: EbiClient,
+        store: JobStore,
+        database: str | Sequence[str],
+        deadline_seconds: float,
+        say: Callable[[str], None],
+        *,
+        letters: Letters = "dna",
+        resubmit: Collection[str] = (),
+    ) -> None:
+        self._client, self._store, self._say = client, store, say
+        self._databases = [database] if isinstance(database, str) else list(database)
+        self._deadline, self._letters = deadline_seconds, letters
+        self._resubmit = frozenset(resubmit)
+        self.unanswered: dict[str, str] = {}
+        """After `search`: the queries that have no result and will get none by waiting, and why."""
+
+    def dry_run(
+        self, queries: Sequence[Query], parameters: SearchParameters
+    ) -> list[dict[str, Any]]:
+        """The requests that `search` would send, letter for letter; nothing at all is sent.
+
+        Raises:
+            ConfigError, InputError: As `search` does.
+        """
+        self._check(queries)
+        forms = self._prepare(parameters, self._say, ask=False)
+        return [
+            {
+                "query": query.id,
+                "request": f"POST {self._client.url}/run",
+                "form": {**forms.form(query), "email": self._client.email},
+            }
+            for query in queries
+            if query.bases
+        ]
+
+    def search(
+        self,
+        queries: Sequence[Query],
+        parameters: SearchParameters,
+        progress: Callable[[float, float, str], None],
+    ) -> list[SearchResult]:
+        """The results in the queries' order, without the queries that `unanswered` tells of.
+
+        Raises:
+            ConfigError: If the service does not offer what is asked; nothing was sent.
+            InputError: If a query has letters that are none; nothing was sent.
+            Unfinished: At the deadline; everything is kept.
+            RunError: If no query has an answer and none will come.
+        """
+        began = self._client.clock()
+        forms = self._forms(queries, parameters)
+        keys = [self._plan(forms, query).key if query.bases else "" for query in queries]
+        planned = {key: self._store.job(key) for key in keys if key}
+        if any(job.state == "planned" for job in planned.values()):
+            self._client.require_email()
+        campaign = Campaign(
+            self._client,
+            self._store,
+            planned.values(),
+            self._read,
+            self._say,
+            lambda queued, running, done: progress(
+                done, len(planned), f"{queued} queued, {running} running, {done} done"
+            ),
+        )
+        ended = campaign.run(began + self._deadline)
+        jobs = {key: self._store.job(key) for key in planned}
+        if not ended:
+            raise Unfinished(_how_far(jobs.values()))
+        pairs = [(query, jobs.get(key)) for query, key in zip(queries, keys, strict=True)]
+        self._tell_unanswered(pairs, campaign.refusal)
+        results = (self._result(query, job, parameters) for query, job in pairs)
+        return [result for result in results if result is not None]
+
+    def _forms(self, queries: Sequence[Query], parameters: SearchParameters) -> Forms:
+        """The forms to send; where all was sent before, the service is not asked anything."""
+        self._check(queries)
+        with suppress(ConfigError):
+            forms = self._prepare(parameters, lambda _: None, ask=False)
+            sent = {job.key for job in self._store.jobs() if job.state != "planned"}
+            service = self._client.service
+            if all(key_of(service, forms.form(q)) in sent for q in queries if q.bases):
+                return forms
+        return self._prepare(parameters, self._say, ask=True)
+
+    def _check(self, queries: Iterable[Query]) -> None:
+        for query in queries:
+            check_query(query, self._letters)
+
+    def _prepare(
+        self, parameters: SearchParameters, say: Callable[[str], None], *, ask: bool
+    ) -> Forms:
+        catalogue = Catalogue(self._client, say, ask=ask)
+        forms = prepare(self._client.tool, self._letters, self._databases, parameters, catalogue)
+        named = ", ".join(
+            name if label == name else f"{name} ({label})"
+            for name, label in zip(self._databases, forms.labels, strict=True)
+        )
+        say(f"EMBL-EBI's {self._client.tool} searches {named}; --database takes another")
+        return forms
+
+    def _plan(self, forms: Forms, query: Query) -> Job:
+        """The search as it is written down, from now on if it was not before."""
+        form = forms.form(query)
+        key = key_of(self._client.service, form)
+        job = self._store.plan(key, self._client.service, query.id, form)
+        if query.id in self._resubmit and job.state in {"unknown", "failed", "expired"}:
+            job = self._store.move(key, "planned", note="submitted once more, as was asked")
+        return job
+
+    def _read(self, job: Job, kind: str, body: bytes) -> dict[str, object]:
+        """The document of all that came for a job.
+
+        Raises:
+            Unreadable: If the reply cannot be read.
+        """
+        return to_json([parse_reply(kind, body, self._asked(job))])
+
+    def _asked(self, job: Job) -> Asked:
+        """What is known of a job before its reply comes."""
+        settings = {name: value for name, value in job.form.items() if name != "sequence"}
+        letters = "".join(job.form["sequence"].split("\n")[1:])
+        now = datetime.fromtimestamp(self._client.clock(), UTC)
+        return Asked(
+            query_id=job.query,
+            query_length=len(letters),
+            tool=self._client.tool,
+            program=settings["program"],
+            database=" ".join(settings["database"]),
+            when=now.isoformat(timespec="seconds"),
+            parameters={"service": job.service, "job": job.job_id, "settings": settings},
+        )
+
+    def _tell_unanswered(
+        self, pairs: Iterable[tuple[Query, Job | None]], refusal: str | None
+    ) -> None:
+        asked = [(query, job) for query, job in pairs if job is not None]
+        self.unanswered = {
+            query.id: job.note or refusal or f"it was not submitted; {GO_ON}"
+            for query, job in asked
+            if job.state != "finished"
+        }
+        if asked and all(job.state != "finished" for _, job in asked):
+            name, why = next(iter(self.unanswered.items()))
+            raise RunError(f"no search was answered; {name}: {why}")
+
+    def _result(
+        self, query: Query, job: Job | None, parameters: SearchParameters
+    ) -> SearchResult | None:
+        """What a query found; None where it has no answer."""
+        if job is None:
+            self._say(f"{query.id} has no letters, so nothing was sent for it")
+            now = datetime.fromtimestamp(self._client.clock(), UTC).isoformat(timespec="seconds")
+            name, database = f"EMBL-EBI {self._client.tool}", " ".join(self._databases)
+            return SearchResult(query.id, 0, name, "", database, 0, 0, now, asdict(parameters))
+        if job.state != "finished" or job.result is None:
+            return None
+        (kept,) = from_json(job.result)
+        hits = _limited(kept.hits, parameters)
+        if parameters.dust and not hits:
+            self._say(f"{query.id} has no hits, and was masked; without --dust it may have some")
+        told = {**asdict(parameters), **kept.parameters}
+        return replace(kept, query_id=query.id, parameters=told, hits=hits)
+
+
+def _how_far(jobs: Collection[Job]) -> str:
+    states = Counter(job.state for job in jobs)
+    waiting = f"{states['running']} running at EMBL-EBI, {states['planned']} not yet submitted"
+    return f"{states['finished']} of {len(jobs)} searches are finished, {waiting}; {GO_ON}"
+
+
+def _limited(hits: Iterable[Hit], parameters: SearchParameters) -> tuple[Hit, ...]:
+    """The hits that were asked for: the service's limits are a little wider."""
+    limited = []
+    for hit in hits:
+        good = [hsp for hsp in hit.hsps if hsp.evalue <= parameters.evalue]
+        if good:
+            limited.append(replace(hit, hsps=tuple(good[: parameters.max_hsps])))
+    return tuple(limited[: parameters.max_hits])

@@ -1,0 +1,277 @@
+"""Seeing jobs through: submitted, polled and fetched, each when it is due, until all have ended.
+
+Time is the client's clock and waiting its sleep, so that a test takes none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from seqforge.domains.genome.similarity.ebi.client import EbiClient
+from seqforge.domains.genome.similarity.ebi.failures import (
+    EbiError,
+    FateUnknown,
+    Gone,
+    Refused,
+    Transient,
+    Unreadable,
+)
+from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore, State
+from seqforge.domains.genome.similarity.ebi.pacing import (
+    KEPT_SECONDS,
+    about_the_query,
+    expired,
+    failed,
+    fate_unknown,
+    lost,
+    poll_seconds,
+    unreadable,
+)
+from seqforge.domains.genome.similarity.ebi.replies import KINDS
+
+IN_FLIGHT = 30
+"""EMBL-EBI asks for no more jobs at a time."""
+
+_GRACE = 60.0  # a job may be NOT_FOUND for so long after it was submitted
+_IN_A_ROW = 3  # ERROR, or NOT_FOUND later on, may be the service's own trouble so often
+_RETRIES = 3  # of a reply that came broken, before another kind of it is asked for
+_LONGEST = 60.0
+_BAD_WORDS = frozenset({"ERROR", "ERRORED"})
+
+
+@dataclass
+class Task:
+    """A job under way in this process."""
+
+    job: Job
+    wanted: bool = True
+    """False for one that an earlier command left running: it is fetched, but not waited for."""
+    due: float = 0.0
+    failures: int = 0
+    """Requests in a row that gave nothing."""
+    bad_words: int = 0
+    lost: int = 0
+    stalls: int = 0
+    """Results that did not come, though the job has finished."""
+    broken: Counter[str] = field(default_factory=Counter)
+    """Results that came and could not be read, by kind."""
+    useless: set[str] = field(default_factory=set)
+    """Kinds of result that are not asked for again."""
+    refused: bool = False
+    """Whether the service turned this query down, in this process."""
+
+
+class Campaign:
+    """Some jobs of a store, seen through with one client.
+
+    Args:
+        read: Turns a reply into what is kept; raises Unreadable for what is none.
+        say: Told in sentences what a person should know.
+        progress: Told how many are queued, running and done.
+    """
+
+    def __init__(
+        self,
+        client: EbiClient,
+        store: JobStore,
+        jobs: Iterable[Job],
+        read: Callable[[Job, str, bytes], dict[str, object]],
+        say: Callable[[str], None],
+        progress: Callable[[int, int, int], None],
+    ) -> None:
+        self._client, self._store, self._read = client, store, read
+        self._say, self._progress = say, progress
+        self.tasks = [Task(job) for job in jobs]
+        ours = {task.job.key for task in self.tasks}
+        self.tasks += [
+            Task(job, wanted=False)
+            for job in store.jobs()
+            if job.key not in ours and job.state == "running" and job.service == client.service
+        ]
+        self._turned_away = 0
+        self.refusal: str | None = None
+        """Why nothing more is submitted: what is wrong is the same for every query."""
+
+    def run(self, deadline: float) -> bool:
+        """Go on until all have ended or it is ``deadline`` by the client's clock.
+
+        Returns:
+            Whether all have ended.
+        """
+        for task in self.tasks:
+            self._pick_up(task)
+        while True:
+            self._report()
+            ready = self._eligible()
+            if not any(task.wanted for task in ready):
+                return True
+            task = min(ready, key=lambda each: each.due)
+            wait = task.due - self._client.clock()
+            if max(task.due, self._client.clock()) >= deadline:
+                return False
+            if wait > 0:
+                self._client.sleep(wait)
+            if task.job.state == "planned":
+                self._submit(task)
+            else:
+                self._look(task)
+
+    def _pick_up(self, task: Task) -> None:
+        """What an earlier process left: replies that were kept are read, old jobs are given up."""
+        job = task.job
+        if job.state in {"unknown", "failed", "expired"}:
+            self._say(f"{job.query}: {job.note}")
+        if job.state != "running" or job.job_id is None:
+            return
+        for kind in KINDS:
+            body = self._store.raw(job.job_id, kind)
+            if body is not None and self._finish(task, kind, body):
+                return
+        if self._age(job) > KEPT_SECONDS:
+            self._end(task, "expired", expired(job.query, job.job_id))
+
+    def _eligible(self) -> list[Task]:
+        """Jobs that run, and where there is room those that wait to be submitted."""
+        running = [task for task in self.tasks if task.job.state == "running"]
+        if len(running) >= IN_FLIGHT or self.refusal is not None:
+            return running
+        return running + [
+            task for task in self.tasks if task.job.state == "planned" and not task.refused
+        ]
+
+    def _submit(self, task: Task) -> None:
+        key, name = task.job.key, task.job.query
+        self._store.move(key, "submitting")
+        try:
+            job_id = self._client.submit(task.job.form)
+        except Transient as error:
+            task.job = self._store.move(key, "planned", note=str(error))
+            self._turned_away += 1
+            task.failures = self._turned_away - 1
+            self._postpone(task, error, f"{name} could not be submitted")
+            for other in self.tasks:  # the door is closed for all of them
+                if other.job.state == "planned":
+                    other.due = max(other.due, task.due)
+        except FateUnknown as error:
+            self._end(task, "unknown", fate_unknown(str(error), name))
+        except Refused as error:
+            task.job = self._store.move(key, "planned", note=f"{error}")
+            self._say(f"{name}: {error}")
+            task.refused = True
+            if not about_the_query(str(error)):
+                self.refusal = str(error)
+        except BaseException:  # Ctrl-C in the middle of it
+            self._store.move(key, "unknown", note=fate_unknown("seqforge was stopped", name))
+            raise
+        else:
+            task.job = self._store.move(key, "running", job_id=job_id)
+            task.failures = self._turned_away = 0
+            task.due = self._client.clock() + poll_seconds(0.0)
+
+    def _look(self, task: Task) -> None:
+        """Ask once where a job stands, and do what the answer wants."""
+        job_id = task.job.job_id or ""
+        try:
+            word = self._client.status(job_id)
+            if word == "FINISHED":
+                self._fetch(task, job_id)
+                return
+        except Transient as error:
+            self._postpone(task, error, f"{task.job.query} ({job_id})")
+            return
+        task.failures = 0
+        self._judge(task, word)
+
+    def _judge(self, task: Task, word: str) -> None:
+        """A word but FINISHED: most mean to wait, and so does any that is new."""
+        age = self._age(task.job)
+        task.bad_words = task.bad_words + 1 if word in _BAD_WORDS else 0
+        task.lost = task.lost + 1 if word == "NOT_FOUND" and age > _GRACE else 0
+        if word == "FAILURE" or task.bad_words > _IN_A_ROW:
+            self._end(task, "failed", self._failure(task, word))
+        elif task.lost > _IN_A_ROW or (task.lost and age > KEPT_SECONDS):
+            self._end(task, "expired", lost(task.job.query, task.job.job_id or ""))
+        else:
+            task.due = self._client.clock() + poll_seconds(age)
+
+    def _fetch(self, task: Task, job_id: str) -> None:
+        """Get the best kind of result that the job has and that can be read.
+
+        Raises:
+            Transient: If nothing came.
+        """
+        try:
+            offered = self._client.result_types(job_id)
+        except Gone:
+            self._judge(task, "NOT_FOUND")
+            return
+        except (Refused, Unreadable):
+            offered = list(KINDS)
+        while kinds := [kind for kind in KINDS if kind in offered and kind not in task.useless]:
+            # A kind that the service cannot make for now leaves its turn to the others.
+            kind = kinds[task.stalls // _RETRIES % len(kinds)]
+            try:
+                body = self._client.result(job_id, kind)
+            except Gone:
+                self._judge(task, "NOT_FOUND")
+                return
+            except Refused:
+                task.useless.add(kind)
+                continue
+            except Transient:
+                task.stalls += 1
+                raise
+            self._store.keep_raw(job_id, kind, body)
+            if self._finish(task, kind, body):
+                return
+            task.broken[kind] += 1
+            if task.broken[kind] < _RETRIES:
+                raise Transient(f"its {kind} came broken")
+            task.useless.add(kind)
+        raw = self._store.path.parent / "raw"
+        self._end(task, "failed", unreadable(task.job.query, job_id, raw))
+
+    def _finish(self, task: Task, kind: str, body: bytes) -> bool:
+        """Keep what a reply says; False if it says nothing."""
+        try:
+            result = self._read(task.job, kind, body)
+        except Unreadable:
+            return False
+        task.job = self._store.move(task.job.key, "finished", result=result)
+        return True
+
+    def _end(self, task: Task, state: State, note: str) -> None:
+        task.job = self._store.move(task.job.key, state, note=note)
+        self._say(f"{task.job.query}: {note}")
+
+    def _postpone(self, task: Task, error: Transient, what: str) -> None:
+        """Try again when the service says, else after twice as long as the last time."""
+        task.failures += 1
+        wait = min(_LONGEST, 2.0**task.failures)
+        if error.retry_after is not None:
+            wait = min(_LONGEST, max(error.retry_after, 1.0))
+            quiet = self._client.clock() + wait
+            for other in self.tasks:  # it asked us, not this job, to be quiet
+                other.due = max(other.due, quiet)
+        if task.failures in {1, 5}:
+            self._say(f"{what}: {error}; trying again in {wait:.0f} s")
+        task.due = self._client.clock() + wait
+
+    def _failure(self, task: Task, word: str) -> str:
+        """Why a job failed, with what the service's own program said, where it can be had."""
+        job_id = task.job.job_id or ""
+        try:
+            told = " ".join(self._client.result(job_id, "error").decode(errors="replace").split())
+        except EbiError:
+            told = ""
+        return failed(task.job.query, job_id, word, told)
+
+    def _age(self, job: Job) -> float:
+        return self._client.clock() - (job.submitted or 0.0)
+
+    def _report(self) -> None:
+        states = [task.job.state for task in self.tasks if task.wanted]
+        queued, running = states.count("planned"), states.count("running")
+        self._progress(queued, running, len(states) - queued - running)
