@@ -109,6 +109,22 @@ class Resets(Fault):
 
 
 @dataclass
+class Stops(Fault):
+    """The program behind an accepted job ends with an error, and says this on stderr."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self.on = "run"
+
+    def act(self, exchange: Exchange, proceed: Proceed) -> Reply:
+        reply = proceed()
+        if exchange.job is not None:
+            exchange.job.failed = self.text
+        return reply
+
+
+@dataclass
 class Slow(Fault):
     """The body comes in pieces, with a real pause before each."""
 

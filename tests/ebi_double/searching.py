@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,6 +76,7 @@ class BlastEngine:
 
     def __init__(self, library: Path) -> None:
         self.library = library
+        self._found: dict[tuple[str, Asked], Found] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="ebi-double-")
         self._base = Path(self._folder.name)
         command = ["makeblastdb", "-in", str(library), "-dbtype", "nucl", "-title", "library"]
@@ -87,9 +88,15 @@ class BlastEngine:
         self._folder.cleanup()
 
     def find(self, query: InputSequence, asked: Asked) -> Found:
+        key = query.letters, asked
+        if key not in self._found:
+            self._found[key] = self._find(query, asked)
+        return replace(self._found[key], query=query)
+
+    def _find(self, query: InputSequence, asked: Asked) -> Found:
         report = json.loads(self._blastn(query, asked, 15))["BlastOutput2"][0]["report"]
-        told = report["results"]["search"]
-        hits = [{"title": hit["description"][0]["title"], **hit} for hit in told["hits"]]
+        told = report["results"]["search"]  # without hits it has a message in their place
+        hits = [{"title": hit["description"][0]["title"], **hit} for hit in told.get("hits", [])]
         statistics = told["stat"]
         letters, sequences = statistics["db_len"], statistics["db_num"]
         return Found(report["version"], query, sequences, letters, hits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore
 from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
 from seqforge.domains.genome.similarity.hits import Hit, SearchResult, from_json, to_json
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
-from seqforge.errors import RunError, Unfinished
+from seqforge.errors import ConfigError, RunError, Unfinished
 
 GO_ON = "run the same command again to go on"
 
@@ -63,7 +64,8 @@ class EbiBackend:
         Raises:
             ConfigError, InputError: As `search` does.
         """
-        forms = self._forms(queries, parameters, ask=False)
+        self._check(queries)
+        forms = self._prepare(parameters, self._say, ask=False)
         return [
             {
                 "query": query.id,
@@ -89,10 +91,11 @@ class EbiBackend:
             RunError: If no query has an answer and none will come.
         """
         began = self._client.clock()
-        self._client.require_email()
-        forms = self._forms(queries, parameters, ask=True)
+        forms = self._forms(queries, parameters)
         keys = [self._plan(forms, query).key if query.bases else "" for query in queries]
         planned = {key: self._store.job(key) for key in keys if key}
+        if any(job.state == "planned" for job in planned.values()):
+            self._client.require_email()
         campaign = Campaign(
             self._client,
             self._store,
@@ -112,16 +115,31 @@ class EbiBackend:
         results = (self._result(query, job, parameters) for query, job in pairs)
         return [result for result in results if result is not None]
 
-    def _forms(self, queries: Iterable[Query], parameters: SearchParameters, *, ask: bool) -> Forms:
+    def _forms(self, queries: Sequence[Query], parameters: SearchParameters) -> Forms:
+        """The forms to send; where all was sent before, the service is not asked anything."""
+        self._check(queries)
+        with suppress(ConfigError):
+            forms = self._prepare(parameters, lambda _: None, ask=False)
+            sent = {job.key for job in self._store.jobs() if job.state != "planned"}
+            service = self._client.service
+            if all(key_of(service, forms.form(q)) in sent for q in queries if q.bases):
+                return forms
+        return self._prepare(parameters, self._say, ask=True)
+
+    def _check(self, queries: Iterable[Query]) -> None:
         for query in queries:
             check_query(query, self.letters)
-        catalogue = Catalogue(self._client, self._say, ask=ask)
+
+    def _prepare(
+        self, parameters: SearchParameters, say: Callable[[str], None], *, ask: bool
+    ) -> Forms:
+        catalogue = Catalogue(self._client, say, ask=ask)
         forms = prepare(self._client.tool, self.letters, self._databases, parameters, catalogue)
         named = ", ".join(
             name if label == name else f"{name} ({label})"
             for name, label in zip(self._databases, forms.labels, strict=True)
         )
-        self._say(f"EMBL-EBI's {self._client.tool} searches {named}; --database takes another")
+        say(f"EMBL-EBI's {self._client.tool} searches {named}; --database takes another")
         return forms
 
     def _plan(self, forms: Forms, query: Query) -> Job:
@@ -181,12 +199,11 @@ class EbiBackend:
         if job.state != "finished" or job.result is None:
             return None
         (kept,) = from_json(job.result)
-        return replace(
-            kept,
-            query_id=query.id,
-            parameters={**asdict(parameters), **kept.parameters},
-            hits=_limited(kept.hits, parameters),
-        )
+        hits = _limited(kept.hits, parameters)
+        if parameters.dust and not hits:
+            self._say(f"{query.id} has no hits, and was masked; without --dust it may have some")
+        told = {**asdict(parameters), **kept.parameters}
+        return replace(kept, query_id=query.id, parameters=told, hits=hits)
 
 
 def _how_far(jobs: Collection[Job]) -> str:

@@ -59,6 +59,7 @@ class Catalogue:
         self._client, self._say, self._ask = client, say, ask
         self._folder = cache_root() / "ebi" if folder is None else folder
         self._seen: dict[str, tuple[Value, ...]] = {}
+        self._told = False
 
     def values(self, parameter: str) -> tuple[Value, ...]:
         """The values that a parameter may have; empty where anything goes.
@@ -141,9 +142,11 @@ class Catalogue:
 
     def _known(self, parameter: str) -> tuple[Value, ...]:
         known = _KNOWN.get(parameter, "") if self._client.tool == "ncbiblast" else ""
-        if known:
+        if not self._ask and not self._told:
+            self._told = True
             self._say(
-                f"the values of {parameter} are those of {_KNOWN_DATE}: EMBL-EBI was not asked"
+                "EMBL-EBI was not asked what it offers, and what it said before is not "
+                f"remembered: values are those of {_KNOWN_DATE}, or as they were given"
             )
         return tuple(Value(value, value) for value in known.split())
 
