@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqforge.core.budget import Split
 from seqforge.core.checkpoint import Provenance
 from seqforge.core.corpus import PARTS, Corpus
-from seqforge.core.domain import Domain, Searches
+from seqforge.core.domain import Domain, Learnt, Searches
 from seqforge.core.files import make_folder, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb, trim_memory
@@ -127,7 +128,9 @@ class Pipeline:
             )
             domain = self.domain
             if isinstance(domain, Searches) and self.config.search.backend != "off":
-                similarity = self._stage("searching", lambda: self._search(domain))
+                similarity = self._stage(
+                    "searching", lambda: self._search(domain, corpus, lines)
+                )
         stages = {
             "training": trained,
             "scoring": scored,
@@ -226,11 +229,21 @@ class Pipeline:
             "baselines": baselines(corpus, self.domain, self.watcher),
         }
 
-    def _search(self, domain: Searches) -> dict[str, Any]:
-        samples = sorted(self.folder.samples.glob(f"*{self.domain.suffix}"))
-        against = [Path(path) for path in self.config.search.against] or self.inputs.files
-        make_folder(self.folder.similarity)
-        return domain.search(samples, against, self.folder.similarity, self.watcher.advance)
+    def _search(
+        self, domain: Searches, corpus: Corpus, lines: Sequence[Ingested]
+    ) -> dict[str, Any]:
+        asked = self.config.search
+        read = zip(self.inputs.files, lines, strict=False)  # behind them: files given twice
+        files = tuple(path for path, line in read if line.status != "refused")
+        return domain.search(
+            sorted(self.folder.samples.glob(f"*{self.domain.suffix}")),
+            [Path(path) for path in asked.against],
+            make_folder(self.folder.similarity),
+            self.watcher.advance,
+            Learnt(files, Split.parse(self.config.data.split), corpus),
+            None if asked.controls == "auto" else asked.controls,
+            self.config.training.seed,
+        )
 
     def _write_page(
         self, summary: dict[str, Any], sampled: dict[str, Any], lines: Sequence[Ingested]

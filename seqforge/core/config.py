@@ -151,7 +151,9 @@ class SearchConfig(BaseModel):
 
     backend: Literal["local", "off"] = "local"
     against: tuple[str, ...] = ()
-    """Library files; none: the files that were trained on."""
+    """Library files; none: the part of the input that is trained on."""
+    controls: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick."""
 
 
 class InitConfig(BaseModel):

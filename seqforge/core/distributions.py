@@ -53,7 +53,8 @@ class Distributions:
             f'<svg{space} viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(said)}">',
             *([f"<style>{_ALONE}</style>"] if alone else []),
             *self._axes(),
-            *(self._line(style, name) for style, name in self.legend()),
+            # The first last: it lies on top of the others.
+            *(self._line(style, name) for style, name in reversed(self.legend())),
             *(self._legend_lines() if alone else []),
             "</svg>",
         ]

@@ -9,12 +9,14 @@ protocols after it are what it may have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.budget import Split
 from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Mirrored", "ReadsBlocks",
+    "Appends", "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Learnt", "Mirrored", "ReadsBlocks",
     "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
@@ -197,6 +199,16 @@ class Barred(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What a run was trained on, and what it held out of that."""
+
+    files: tuple[Path, ...]
+    """Those that were read, in their order; none that was refused."""
+    split: Split
+    corpus: Corpus
+
+
 @runtime_checkable
 class Searches(Protocol):
     """A domain that can look for its samples in a library of known sequences."""
@@ -207,12 +219,25 @@ class Searches(Protocol):
         against: Sequence[Path],
         folder: Path,
         progress: Callable[[float, float, str], None],
+        learnt: Learnt,
+        controls: int | None,
+        seed: int,
     ) -> dict[str, Any]:
         """Search every sample of some files in a library; the hits are left in ``folder``.
 
-        ``progress`` is told how much is done, of how much, and what it is.
+        Args:
+            samples: Files that the domain wrote.
+            against: Library files; none stands for what was trained on, without what was held out.
+            folder: An existing one.
+            progress: Told how much is done, of how much, and what it is.
+            learnt: What the samples' model comes from.
+            controls: How many sequences made by chance, or held out, are searched beside each
+                sample; None for as many as are quick.
+            seed: Of the controls.
 
         Returns:
-            ``library``, ``library_length``, ``sentence``, and ``table``: a list of rows.
+            ``library``, ``library_length``, ``sentence``, and ``table``: a list of rows; perhaps
+            ``controls``: ``sentence``, ``notes``, ``table``, ``copying`` and ``picture`` (the
+            fields of a `core.distributions.Distributions`).
         """
         ...

@@ -20,6 +20,7 @@ from seqforge.resources import data_folder
 
 if TYPE_CHECKING:
     from seqforge.core.corpus import Corpus
+    from seqforge.core.domain import Learnt
     from seqforge.core.sampling.constraints import Constraint
     from seqforge.core.vocabulary import Vocabulary
 
@@ -143,12 +144,32 @@ class GenomeDomain:
         against: Sequence[Path],
         folder: Path,
         progress: Callable[[float, float, str], None],
+        learnt: Learnt,
+        controls: int | None,
+        seed: int,
     ) -> dict[str, Any]:
-        """Smith-Waterman against a library at home; E-values as blastn's."""
-        from seqforge.domains.genome.similarity.backends import LocalBackend
-        from seqforge.domains.genome.similarity.stage import search_files
+        """Smith-Waterman against a library at home; E-values as blastn's.
 
-        return search_files(samples, LocalBackend(against), folder, progress=progress).summary()
+        Without a library it is ``training.fa.gz``, left in the folder: what was trained on. What
+        was held out is searched in it as the samples are, with what chance makes.
+        """
+        from seqforge.domains.genome.similarity.backends import LocalBackend
+        from seqforge.domains.genome.similarity.controlled import search_with_controls
+        from seqforge.domains.genome.similarity.controls import Controls
+        from seqforge.domains.genome.similarity.stage import search_files
+        from seqforge.domains.genome.similarity.training_part import write_training_part
+
+        library = list(against)
+        if not library:
+            library = [folder / "training.fa.gz"]
+            write_training_part(learnt.files, learnt.split, library[0])
+        backend = LocalBackend(library)
+        if controls == 0:
+            return search_files(samples, backend, folder, progress=progress).summary()
+        wanted = Controls.of_run(learnt.corpus, self.strands == "both", controls, seed)
+        return search_with_controls(
+            samples, backend, folder, wanted, progress=progress
+        ).summary()
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

@@ -78,12 +78,11 @@ class Comparison:
         first = self.groups[SAMPLES].results[0]
         said = [f"{self._verdict(tests)} ({first.database}, {first.database_length:,} bases)"]
         shares = [
-            f"{100 * test.superiority:.0f} % of pairs with {self.groups[kind].label} "
-            f"(p = {_p(test.p)})"
+            f"{100 * test.superiority:.0f} % with {self.groups[kind].label} (p = {_p(test.p)})"
             for kind, test in tests.items()
         ]
         if shares:
-            said.append(f"a sample has the better E-value in {_listed(shares)}")
+            said.append(f"of all pairs the sample has the better E-value in {_listed(shares)}")
             least = max(test.least_p for test in tests.values())
             said.append(f"with {self._count()} no p can be below {_p(least)}")
         return "; ".join(said)
@@ -187,7 +186,7 @@ def _row(group: Group, test: RankTest | None, limit: float) -> dict[str, Any]:
         "median best E()": _evalue_text(median(likeness), limit) if count else None,
         "lowest E()": _evalue_text(likeness[-1], limit) if count else None,
         f"E() <= {NOTABLE:g}": notable,
-        "samples are better": None if test is None else f"{100 * test.superiority:.0f} % of pairs",
+        "samples better (% of pairs)": None if test is None else round(100 * test.superiority),
         "Cliff's delta": None if test is None else f"{test.delta:+.2f}",
         "p": None if test is None else _p(test.p),
     }

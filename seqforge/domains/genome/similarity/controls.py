@@ -26,9 +26,9 @@ from seqforge.errors import ConfigError, InputError
 
 KINDS = ("shuffle", "markov", "real")
 
-EACH = 3
+EACH = 5
 """Controls of each kind a sample, where nothing else is asked for."""
-_LOCAL_WORK = 1e11
+_LOCAL_WORK = 1.5e11
 """Cells of alignment matrices that controls may cost at home: about 20 s on two cores."""
 
 
@@ -136,6 +136,15 @@ class Controls:
     """Needed for ``markov``; where there is one, copies are looked for in it too."""
     held_out: HeldOut | None = None
     """Needed for ``real``."""
+
+    @classmethod
+    def of_run(
+        cls, corpus: Corpus, both: bool = True, each: int | None = None, seed: int = 0
+    ) -> Controls:
+        """All kinds, from what a run trained on and held out; none is real where nothing was."""
+        held_out = HeldOut.corpus(corpus)
+        kinds = tuple(kind for kind in KINDS if kind != "real" or held_out is not None)
+        return cls(kinds, each, seed, Background.training(corpus, both), held_out)
 
     def __post_init__(self) -> None:
         strange = [kind for kind in self.kinds if kind not in KINDS]

@@ -56,5 +56,5 @@ class _Scale:
             place = self(-power)
             room = place - found[-1][0] if found else 1.0
             if 0 <= place <= 1 and room >= _CLOSEST:
-                found.append((place, f"{10.0**power:g}"))
+                found.append((place, f"{10.0**power:g}" if power > -4 else f"1e{power}"))
         return found
