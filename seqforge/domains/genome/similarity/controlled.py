@@ -18,7 +18,7 @@ from seqforge.domains.genome.similarity.comparison import (
 from seqforge.domains.genome.similarity.controls import EACH, ControlGroup, Controls
 from seqforge.domains.genome.similarity.copying import copied_from
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.stage import Report, read_queries, search_files
+from seqforge.domains.genome.similarity.stage import Report, answered, read_queries, search_files
 
 _LINE = 60
 
@@ -69,16 +69,18 @@ def search_with_controls(
     """
     parameters = parameters or SearchParameters()
     report = search_files(samples, backend, folder, parameters, progress)
-    given = zip(read_queries(samples), report.results, strict=True)
+    given = answered(read_queries(samples, backend.letters), report.results)
     compared = [(query, result) for query, result in given if query.bases]
     queries = [query for query, _ in compared]
     rounds = controls.rounds(queries, report.results[0].database_length, backend.name)
     made = controls.make(queries, rounds)
     asked = [query for group in made.values() for query in group.queries]
-    found = iter(backend.search(asked, parameters, _named(progress, len(asked))))
+    results = backend.search(asked, parameters, _named(progress, len(asked)))
+    found = {query.id: result for query, result in answered(asked, results)}
     groups = {SAMPLES: Group("the samples", tuple(result for _, result in compared))}
     for kind, group in made.items():
-        groups[kind] = Group(group.label, tuple(next(found) for _ in group.queries))
+        known = tuple(found[query.id] for query in group.queries if query.id in found)
+        groups[kind] = Group(group.label, known)
     notes = [*_few(rounds, controls, len(compared), len(report.results))]
     if "real" in groups and (why := _find_themselves(groups["real"])):
         notes.append(why)

@@ -77,13 +77,27 @@ def search_files(
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
     found = backend.search(queries, parameters or SearchParameters(), progress)
     results = [
-        replace(result, masked=masked_fraction(query.bases)) if result.masked is None else result
-        for query, result in zip(queries, found, strict=True)
+        replace(result, masked=masked_fraction(query.bases))
+        if result.masked is None and backend.letters == "dna"
+        else result
+        for query, result in answered(queries, found)
     ]
     files = write_hits(results, make_folder(folder))
     alignments = folder / "alignments.txt"
     write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
     return Report(tuple(results), (*files, alignments))
+
+
+def answered(
+    queries: Iterable[Query], results: Iterable[SearchResult]
+) -> Iterator[tuple[Query, SearchResult]]:
+    """Each result with its query: they come in the same order, and some queries have none."""
+    left = iter(results)
+    result = next(left, None)
+    for query in queries:
+        if result is not None and result.query_id == query.id:
+            yield query, result
+            result = next(left, None)
 
 
 def read_queries(files: Sequence[Path], letters: Letters = "dna") -> Iterable[Query]:
