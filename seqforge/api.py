@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -16,6 +15,8 @@ from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.domain import Barred, Domain, Sample
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.conversation import Conversation
+from seqforge.core.sampling.plan import Plan
+from seqforge.core.sampling.pool import Drawn
 from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions
 from seqforge.core.sampling.stream import Stream
 from seqforge.core.vocabulary import Unknown
@@ -75,14 +76,15 @@ class How(TypedDict, total=False):
 class Model:
     """A trained model, ready to draw from and to score with."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu", adapted: int = 0) -> None:
         """Take a checkpoint.
 
         Args:
             checkpoint: The model.
             device: ``cpu`` draws with the compiled kernel; ``cuda`` or ``mps`` with torch.
+            adapted: How often it has learned from a prime, for samples to say.
         """
-        self._checkpoint, self._device = checkpoint, device
+        self._checkpoint, self._device, self._adapted = checkpoint, device, adapted
 
     @property
     def card(self) -> ModelCard:
@@ -107,24 +109,31 @@ class Model:
         """
         return list(self.draw(n, **how))
 
-    def draw(self, n: int = 1, *, first: int = 1, **how: Unpack[How]) -> Iterator[Sample]:
-        """Draw samples ``first`` to ``first + n - 1`` as they come; raises what `sample` raises."""
-        drawn = self._sampler(how).draw(n, self.options(how), first=first, ending=self._ending(how))
-        return map(partial(_with_bars, how.get("bars")), drawn)
+    def draw(
+        self, n: int = 1, *, first: int = 1, drawn: Drawn = lambda symbols: None,
+        **how: Unpack[How],
+    ) -> Iterator[Sample]:  # fmt: skip
+        """Draw samples ``first`` to ``first + n - 1`` as they come; raises what `sample` raises.
+
+        ``drawn`` is told of symbols as they come, also of samples that are not whole yet.
+        """
+        sampler, plan = self._planned(how)
+        return sampler.samples(plan, n, first, drawn)
 
     def stream(self, *, number: int = 1, **how: Unpack[How]) -> Iterator[str]:
         """Draw sample ``number``, and yield its symbols as they come; raises what `sample` raises.
 
         The prime is not among them, nor is the end symbol.
         """
-        return chain.from_iterable(self.drawing(number=number, **how))
+        return chain.from_iterable(self.drawings(**how)(number))
 
-    def drawing(self, *, number: int = 1, **how: Unpack[How]) -> Stream:
-        """Sample ``number`` a few symbols at a time, and afterwards whole in ``samples``.
+    def drawings(self, **how: Unpack[How]) -> Callable[[int], Stream]:
+        """Gives the sample of a number a few symbols at a time, and whole in ``samples``.
 
         Raises what `sample` raises.
         """
-        return self._sampler(how).stream(self.options(how), number, self._ending(how))
+        _, plan = self._planned(how)
+        return partial(Stream, plan)
 
     def conversation(self, **how: Unpack[How]) -> Conversation:
         """A text to be written in turns with the model, the prime said already.
@@ -146,7 +155,7 @@ class Model:
             InputError: If what is given has a symbol that the model does not know.
             ValueError: If an argument is out of range.
         """
-        plan = self._sampler(how).plan(self.options(how), self._ending(how))
+        _, plan = self._planned(how)
         return beam_search(plan, width, n, length_penalty)
 
     def score(self, text: str) -> NDArray[np.float64]:
@@ -157,7 +166,9 @@ class Model:
         """
         return self._sampler({"constraint": False}).score(text)
 
-    def adapted(self, prime: str, passes: int = 1) -> tuple[Model, Adaptation]:
+    def adapted(
+        self, prime: str | Path, passes: int = 1, unknown: Unknown = "refuse"
+    ) -> tuple[Model, Adaptation]:
         """A model that has learned from a prime, and what that did; see `adapting.adapt`.
 
         Raises:
@@ -165,29 +176,34 @@ class Model:
         """
         from seqforge.core.sampling.adapting import adapt
 
-        ids = self.card.vocabulary.encode(prime, "the prime")
-        adaptation = adapt(self._checkpoint, ids, passes=passes)
-        return Model(adaptation.checkpoint, self._device), adaptation
+        symbols, _ = self.given(prime, unknown)
+        adaptation = adapt(
+            self._checkpoint, self.card.vocabulary.encode(symbols, "the prime"), passes=passes
+        )
+        return Model(adaptation.checkpoint, self._device, self._adapted + passes), adaptation
 
     def options(self, how: How) -> SamplingOptions:
         """How to draw, with the model's own length where none is given.
 
         Raises:
-            ValueError: If a value is out of range.
+            ValueError: If a value is out of range, or two exclude each other.
         """
         given: dict[str, Any] = {**how}
         length, max_length = given.pop("length", None), given.pop("max_length", None)
+        if length is not None and max_length is not None:
+            raise ValueError("give length or max_length, not both")
         for name in ("bars", "constraint"):
             given.pop(name, None)
         heat = given.pop("temperature", 1.0)
-        start, end = heat if isinstance(heat, tuple) else (heat, None)
+        start, end = heat if isinstance(heat, tuple | list) else (heat, None)
         unknown = given.pop("unknown", "refuse")
         for name in ("prime", "suffix"):
             given[name] = self.given(given.pop(name, ""), unknown, f"the {name}")[0]
+        most = self.card.config.sampling.length if max_length is None else max_length
         return SamplingOptions(
             temperature=start,
             temperature_end=end,
-            length=length or max_length or self.card.config.sampling.length,
+            length=most if length is None else length,
             exact_length=length is not None,
             **given,
         )
@@ -207,6 +223,16 @@ class Model:
         read = self.domain.prime(source)
         symbols, strange = self.card.vocabulary.known(read, what, unknown)
         return Symbols(symbols), strange
+
+    def _planned(self, how: How) -> tuple[Sampler, Plan]:
+        sampler, ending = self._sampler(how), self._ending(how)
+        labels = {
+            "bars": how.get("bars"),
+            "adapt": self._adapted or None,
+            "constraint": None if how.get("constraint", True) else False,
+        }
+        said = {name: value for name, value in labels.items() if value is not None}
+        return sampler, sampler.plan(self.options(how), ending, said)
 
     def _sampler(self, how: How) -> Sampler:
         grammar = None
@@ -230,12 +256,12 @@ class Model:
             return None
         if not isinstance(domain, Barred):
             raise DomainError(f"{self.card.name}: a model of {domain.name} has no bars to count")
-        prime, barred = self.options(how).prime, domain
-        found = partial(barred.bar_end, given=len(prime), bars=bars)
+        if bars < 1:
+            raise ValueError(f"bars must be 1 or above, not {bars}")
+        barred = domain
 
-        def ending(drawn: str, over: bool) -> int | None:
-            place = found(prime + drawn, over=over)
-            return None if place is None else place - len(prime)
+        def ending(symbols: str, given: int, over: bool) -> int | None:
+            return barred.bar_end(symbols, given, bars, over)
 
         return ending
 
@@ -247,7 +273,3 @@ def load(name: str | Path, device: str = "cpu") -> Model:
         CheckpointError: If there is none or it cannot be used.
     """
     return Model(load_checkpoint(find_model(str(name))), device)
-
-
-def _with_bars(bars: int | None, sample: Sample) -> Sample:
-    return sample if bars is None else replace(sample, settings={**sample.settings, "bars": bars})

@@ -19,19 +19,25 @@ Device = Annotated[
 UnknownSymbols = Annotated[
     Literal["refuse", "skip", "map"],
     typer.Option("--unknown",
-                 help="Symbols of the prime that the model does not know: refuse them, leave them "
-                      "out, or take them for its unknown symbol."),
+                 help="Symbols of prime or suffix that the model does not know: refuse them, leave "
+                      "them out, or take them for its unknown symbol."),
 ]  # fmt: skip
 
 
 def opened(name: str, device: str = "auto", quiet: bool = False) -> Model:
     """The model; says so where drawing has to be compiled first."""
     from seqforge.api import load
-    from seqforge.core.sampling.compiled import is_kept
+    from seqforge.core.sampling.compiled import can_be_kept, is_kept
 
+    loaded = load(name, "cpu" if device == "auto" else device)
     if not is_kept() and not quiet:
-        typer.echo("compiling for this processor (some ten seconds, and only this once)", err=True)
-    return load(name, "cpu" if device == "auto" else device)
+        again = "only this once"
+        if not can_be_kept():
+            again = (
+                "each time, for no cache can be written; set SEQFORGE_CACHE to a folder of yours"
+            )
+        typer.echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
+    return loaded
 
 
 def given(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from inspect import signature
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
 from seqforge.cli.options import Json, Model, Out, Quiet
 from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
 from seqforge.cli.strategies import PLAIN_HEAT
+from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqforge.api import Model as Loaded
@@ -27,7 +29,8 @@ Suffix = Annotated[
     str | None, typer.Option(help="End with this text, after exactly --length symbols.")
 ]
 Candidates = Annotated[
-    int, typer.Option(min=1, help="How many ways to fill before --suffix are weighed.")
+    int,
+    typer.Option(min=1, max=10_000, help="How many ways to fill before --suffix are weighed."),
 ]
 Interactive = Annotated[
     bool, typer.Option("--interactive", "-i", help="Write a text in turns with the model.")
@@ -148,7 +151,11 @@ def _drawing(
     """What to draw, from any sample on, and what it is known by."""
     from seqforge.models import find_model
 
-    options = loaded.options(how)  # type: ignore[arg-type]
+    try:
+        options = loaded.options(how)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    streams = cache(lambda: loaded.drawings(**how))  # the prime is read once for all
     beam, penalty = found["beam"], found["length_penalty"]
 
     def draw(first: int) -> Iterator[Sample]:
@@ -158,11 +165,11 @@ def _drawing(
             return islice(loaded.draw(count, **how), first - 1, None)
         return loaded.draw(count - first + 1, first=first, **how)
 
-    streams = beam is None and not options.suffix and options.records == 1
+    as_drawn = beam is None and not options.suffix and options.records == 1
     return Drawing(
         domain=loaded.domain,
         count=count * options.records,
         draw=draw,
-        stream=(lambda number: loaded.drawing(number=number, **how)) if streams else None,
+        stream=(lambda number: streams()(number)) if as_drawn else None,
         settings=settings_of(find_model(model), count, options, how, found),
     )

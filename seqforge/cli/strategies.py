@@ -49,11 +49,12 @@ def heat(text: Any) -> Heat:
 
 Temperature = Annotated[
     Heat,
-    typer.Option("--temperature", "-t", parser=heat, metavar="T|START:END", show_default="1.0",
+    typer.Option("--temperature", "-t", parser=heat, metavar="T|START:END", show_default=False,
                  rich_help_panel=_STRATEGY,
-                 help="0 takes the likeliest symbol; inf any; START:END changes on the way."),
+                 help="1 if nothing is said; 0 takes the likeliest symbol; inf any; START:END "
+                      "changes on the way."),
 ]  # fmt: skip
-Count = Annotated[int, typer.Option("-n", "--count", min=1, help="How many.")]
+Count = Annotated[int, typer.Option("-n", "--count", min=1, max=10**12, help="How many.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same samples.")]
 
 
@@ -68,7 +69,9 @@ def _share(what: str) -> Any:
 
 TopK = Annotated[
     int | None,
-    typer.Option(min=1, rich_help_panel=_STRATEGY, help="Draw from the K likeliest."),
+    typer.Option(
+        min=1, max=2**31 - 1, rich_help_panel=_STRATEGY, help="Draw from the K likeliest."
+    ),
 ]
 TopP = Annotated[float | None, _share("Draw from the likeliest that reach this mass.")]
 MinP = Annotated[
@@ -81,26 +84,29 @@ TypicalP = Annotated[
 ]
 RepetitionPenalty = Annotated[
     float,
-    typer.Option(min=1, rich_help_panel=_STRATEGY,
+    typer.Option(min=1, max=1e6, rich_help_panel=_STRATEGY,
                  help="Above 1 makes symbols of the last few less likely."),
 ]  # fmt: skip
 RepetitionWindow = Annotated[
-    int, typer.Option(min=1, rich_help_panel=_STRATEGY, help="How many symbols these last few are.")
+    int,
+    typer.Option(
+        min=1, max=65536, rich_help_panel=_STRATEGY, help="How many symbols these last few are."
+    ),
 ]
 Beam = Annotated[
     int | None,
-    typer.Option(min=1, rich_help_panel=_STRATEGY,
+    typer.Option(min=1, max=10_000, rich_help_panel=_STRATEGY,
                  help="Draw nothing: search for the likeliest sequences, so many at a time; -n of "
                       "them come out."),
 ]  # fmt: skip
 LengthPenalty = Annotated[
     float,
-    typer.Option(min=0, rich_help_panel=_STRATEGY,
+    typer.Option(min=0, max=100, rich_help_panel=_STRATEGY,
                  help="Above 0 lets --beam favour longer sequences."),
 ]  # fmt: skip
 Adapt = Annotated[
     int | None,
-    typer.Option(min=1, metavar="PASSES", rich_help_panel=_STRATEGY,
+    typer.Option(min=1, max=1000, metavar="PASSES", rich_help_panel=_STRATEGY,
                  help="First let the model learn from the prime, reading it so many times."),
 ]  # fmt: skip
 NoConstraint = Annotated[
@@ -110,16 +116,18 @@ NoConstraint = Annotated[
 ]  # fmt: skip
 Length = Annotated[
     int | None,
-    typer.Option(min=1, rich_help_panel=_END,
+    typer.Option(min=1, max=10**12, rich_help_panel=_END,
                  help="Exactly so many symbols, what is given not counted."),
 ]  # fmt: skip
 MaxLength = Annotated[
     int | None,
-    typer.Option(min=1, rich_help_panel=_END, help="Stop where the record ends, or here."),
+    typer.Option(
+        min=1, max=10**12, rich_help_panel=_END, help="Stop where the record ends, or here."
+    ),
 ]
 Records = Annotated[
     int,
-    typer.Option(min=1, rich_help_panel=_END,
+    typer.Option(min=1, max=10**12, rich_help_panel=_END,
                  help="Go on through the end of a record until so many came."),
 ]  # fmt: skip
 Stop = Annotated[

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,8 @@ class Vocabulary:
             InputError: If there are others and they are refused, or there is no unknown symbol to
                 map them to, or nothing else is left; names them and the place of the first.
         """
+        if unknown not in get_args(Unknown):
+            raise ValueError(f"unknown is one of {', '.join(get_args(Unknown))}, not {unknown!r}")
         symbols = frozenset(self.symbols)
         strange = Counter(symbol for symbol in text if symbol not in symbols)
         if not strange:

@@ -78,13 +78,8 @@ def adapt(
         ValueError: If a number is out of range, or an id is not in the vocabulary.
     """
     card = checkpoint.card
-    _check(passes, learning_rate, decay, segment)
+    _check(passes, learning_rate, decay, segment, len(ids))
     symbols = _with_start(ids, len(card.vocabulary))
-    if len(ids) < segment:
-        raise InputError(
-            f"the prime has {len(ids)} symbols and adapting to one takes at least {segment}; "
-            "give a longer prime, or sample without adapting"
-        )
     with _one_thread():
         model = model_from_arrays(
             len(card.vocabulary), card.config.model, checkpoint.weights, card.name
@@ -96,13 +91,17 @@ def adapt(
             during = during if number else found
         if passes:
             after = _read(model, symbols)
-    weights = model.arrays()
-    if not (math.isfinite(after) and all(np.isfinite(array).all() for array in weights.values())):
+    adapted = Checkpoint(card, model.arrays())
+    if not math.isfinite(after) or not _is_finite(adapted):
         raise ConfigError(
             f"adapting to the prime at a learning rate of {learning_rate:g} led to weights that "
             f"are no numbers; give a lower one, such as {LEARNING_RATE:g}"
         )
-    return Adaptation(Checkpoint(card, weights), before, during, after, learner.steps)
+    return Adaptation(adapted, before, during, after, learner.steps)
+
+
+def _is_finite(checkpoint: Checkpoint) -> bool:
+    return all(np.isfinite(array).all() for array in checkpoint.weights.values())
 
 
 class _Learner:
@@ -175,7 +174,7 @@ def _with_start(ids: NDArray[Any], vocab_size: int) -> Tensor:
     return torch.from_numpy(np.concatenate([[END], ids.astype(np.int64)]))
 
 
-def _check(passes: int, learning_rate: float, decay: float, segment: int) -> None:
+def _check(passes: int, learning_rate: float, decay: float, segment: int, length: int) -> None:
     if passes < 0:
         raise ValueError(f"passes must be 0 or above, not {passes}")
     if not 0 <= learning_rate < math.inf:
@@ -184,6 +183,11 @@ def _check(passes: int, learning_rate: float, decay: float, segment: int) -> Non
         raise ValueError(f"the decay must lie in [0, 1], not {decay}")
     if segment < 1:
         raise ValueError(f"a segment must have 1 symbol or more, not {segment}")
+    if length < segment:
+        raise InputError(
+            f"the prime has {length} symbols and adapting to one takes at least {segment}; "
+            "give a longer prime, or sample without adapting"
+        )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,15 +56,21 @@ def beam_search(plan: Plan, width: int, best: int, length_penalty: float = 0.0) 
         length_penalty: Exponent a of the length normalisation; above 0 favours longer ones.
 
     Raises:
-        ValueError: If ``best`` is more than ``width``, or the penalty is below 0.
+        ValueError: If ``best`` is more than ``width``, the penalty is not in [0, 100], or the plan
+            has a suffix or more than one record.
     """
     if not 1 <= best <= width:
         raise ValueError(f"of {width} sequences held, {best} cannot be returned")
-    if not 0 <= length_penalty < math.inf:
-        raise ValueError(f"length_penalty must be 0 or above, not {length_penalty}")
-    found = _Search(plan, width, best, length_penalty).run()
-    settings = {"beam": width, "length_penalty": length_penalty}
-    return [_sample(plan, h, rank, settings) for rank, h in enumerate(found, 1)]
+    if not 0 <= length_penalty <= 100:
+        raise ValueError(f"length_penalty must lie in [0, 100], not {length_penalty}")
+    if plan.options.suffix or plan.options.records > 1:
+        raise ValueError("a search has no suffix, and finds one record")
+    settings = {**plan.labels, "beam": width, "length_penalty": length_penalty}
+    samples = [
+        plan.sample(rank, plan.vocabulary.decode(h.ids), h.log_prob, h.removed, h.ended, first=True)
+        for rank, h in enumerate(_Search(plan, width, best, length_penalty).run(), 1)
+    ]
+    return [replace(one, temperature=None, seed=None, settings=settings) for one in samples]
 
 
 class _Search:
@@ -78,7 +84,7 @@ class _Search:
 
     def run(self) -> list[Hypothesis]:
         """The best ones, in order."""
-        for _ in range(self._plan.limit):
+        for _ in range(self._plan.options.length):
             rows = self._continue()
             if not self._held or self._is_settled():
                 break
@@ -111,7 +117,9 @@ class _Search:
         if len(self._done) < self._best:
             return False
         worst = self._done[self._best - 1].score(self._penalty)
-        longest = _norm(self._plan.limit, self._penalty)  # log_prob only falls, its divisor grows
+        longest = _norm(
+            self._plan.options.length, self._penalty
+        )  # log_prob only falls, its divisor grows
         return all(h.log_prob / longest <= worst for h in self._held)
 
     def _step(self, rows: Ids) -> None:
@@ -148,21 +156,8 @@ def _continuations(
 
 def _stops(plan: Plan, hypothesis: Hypothesis) -> bool:
     """Whether the sequence has come to the end that was asked for."""
-    return plan.ending is not None and (
-        plan.ending(plan.vocabulary.decode(hypothesis.ids), True) is not None
-    )
-
-
-def _sample(plan: Plan, hypothesis: Hypothesis, rank: int, settings: dict[str, Any]) -> Sample:
-    count = len(hypothesis.ids) + hypothesis.ended
-    prime, has_grammar = plan.options.prime, len(plan.grammar.allowed) > 0
-    return Sample(
-        symbols=prime + plan.vocabulary.decode(hypothesis.ids),
-        prime_length=len(prime),
-        number=rank,
-        model=plan.model,
-        mean_log_prob=hypothesis.log_prob / count if count else None,
-        ended=hypothesis.ended,
-        removed_mass=hypothesis.removed / count if count and has_grammar else None,
-        settings=settings,
-    )
+    if plan.ending is None:
+        return False
+    prime = plan.options.prime
+    symbols = prime + plan.vocabulary.decode(hypothesis.ids)
+    return plan.ending(symbols, len(prime), True) is not None

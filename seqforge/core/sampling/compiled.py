@@ -23,6 +23,7 @@ _SOURCES = (
       for name in ("intrinsics", "uniform", "weighing", "network", "streams")),
 )  # fmt: skip
 
+_ENTRIES: list[_Kept] = []
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -45,6 +46,7 @@ def entry(function: Function) -> Function:
         compiled = numba.njit(nogil=True, error_model="numpy")(function)
         if folder is not None:
             compiled._cache = _Kept(function)  # as `cache=True` does with its own class
+            _ENTRIES.append(compiled._cache)
     finally:
         numba.config.CACHE_DIR = before
     found: Function = compiled
@@ -61,6 +63,13 @@ class _Kept(FunctionCache):  # type: ignore[misc]
             self._try(self.flush)
             return None
 
+    def holds_any(self) -> bool:
+        """Whether something good was kept, for this processor and these sources."""
+        try:
+            return bool(self._cache_file._load_index())
+        except Exception:  # as above
+            return False
+
     def save_overload(self, sig: Any, data: Any) -> None:
         self._try(lambda: super(_Kept, self).save_overload(sig, data))
 
@@ -70,9 +79,13 @@ class _Kept(FunctionCache):  # type: ignore[misc]
 
 
 def is_kept() -> bool:
-    """Whether the kernel was compiled before on this machine, and need not be again."""
-    folder = _folder()
-    return folder is not None and any(folder.rglob("*run_streams*.nbi"))
+    """Whether all entries imported so far were compiled before, and need not be again."""
+    return bool(_ENTRIES) and all(entry.holds_any() for entry in _ENTRIES)
+
+
+def can_be_kept() -> bool:
+    """Whether what is compiled now will be there for the next process."""
+    return _folder() is not None
 
 
 @cache

@@ -195,7 +195,7 @@ class Conversation:
         while self._turns and self._turns[-1] is turn:
             before = self._point() if ending else None
             ids = self._run(rules, min(call, limit - int(self._row.positions[0])))
-            place = ending(new + vocabulary.decode(ids), True) if ending else None
+            place = ending(new + vocabulary.decode(ids), 0, True) if ending else None
             if before is not None and place is not None:  # draw no further than the end
                 self._restore(before)
                 ids = self._run(rules, place - len(new))
@@ -232,6 +232,7 @@ class Conversation:
         """The model as it is before a record; numbers and positions go on."""
         fresh, old, records = self._beginning(), self._row, self._records
         fresh.row.numbers[0], fresh.row.positions[0] = old.numbers[0], old.positions[0]
+        fresh.row.begins[0] = old.positions[0]
         self._restore(replace(fresh, records=records))
 
     def _beginning(self) -> _Point:

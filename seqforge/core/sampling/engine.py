@@ -30,6 +30,8 @@ from seqforge.core.sampling.streams import (
 from seqforge.core.sampling.weighing import END, Rules
 from seqforge.errors import CheckpointError
 
+_READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
+
 
 class Engine(Protocol):
     """Reads symbols and draws them. R rows, T time, V symbols.
@@ -123,8 +125,12 @@ class KernelEngine:
 
     def read(self, state: State, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
-        log_probs = np.empty((len(state.logits), len(ids)))
-        read_rows(self.network, state, ids, log_probs)
+        rows = len(state.logits)
+        log_probs, call = np.empty((rows, len(ids))), max(1, _READ // rows)
+        for first in range(0, len(ids), call):
+            some = np.empty((rows, len(ids[first : first + call])))
+            read_rows(self.network, state, ids[first : first + call], some)
+            log_probs[:, first : first + call] = some
         return log_probs
 
     def run(self, state: State, streams: Streams, rules: Rules, grammar: Grammar) -> None:

@@ -19,45 +19,62 @@ from numpy.typing import NDArray
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.network import Ids
-from seqforge.core.sampling.plan import Drawing, Plan
+from seqforge.core.sampling.plan import Plan
+from seqforge.core.sampling.pool import Drawn
 from seqforge.core.sampling.streams import Grammar
 
+_CALL = 1024  # symbols that are drawn between two looks for Ctrl-C
 _CANDIDATE = 40  # bit of the stream's number from which the candidate is counted
 
 
-def fill(plan: Plan, first: int, count: int, threads: int) -> Iterator[Sample]:
+def fill(
+    plan: Plan, first: int, count: int, threads: int, drawn: Drawn
+) -> Iterator[Sample]:  # fmt: skip
     """Draw samples ``first`` to ``first + count - 1`` that end with the plan's suffix.
 
     Where the grammar forbids the suffix after some candidates these are left out, unless after
-    all.
+    all. ``drawn`` is told of the symbols of all candidates.
     """
     suffix = plan.vocabulary.encode(plan.options.suffix, "the suffix").astype(np.int64)
     numbers = iter(range(first, first + count))
     with ThreadPoolExecutor(threads) as executor:
         while some := list(islice(numbers, threads)):
-            yield from executor.map(lambda number: _fill(plan, suffix, number), some)
+            yield from executor.map(lambda number: _fill(plan, suffix, number, drawn), some)
 
 
-def _fill(plan: Plan, suffix: Ids, number: int) -> Sample:
+def _fill(plan: Plan, suffix: Ids, number: int, drawn: Drawn) -> Sample:
     engine, rows = plan.engine, plan.options.candidates
     state = engine.rows(plan.state, np.zeros(rows, np.int64))
-    streams = plan.streams(rows, plan.limit)
+    streams = plan.streams(rows, _CALL)
     for row in range(rows):
         plan.seat(streams, row, number + (row << _CANDIDATE))
-    engine.run(state, streams, plan.rules, plan.grammar)
-    weights = engine.read(state, suffix).sum(axis=1)
-    fits = _fitting(plan.grammar, streams.places, suffix)
-    if fits.any():
-        weights[~fits] = -np.inf
-    chances = np.exp(weights - weights.max())
-    key = [plan.options.seed, number + (rows << _CANDIDATE)]
-    wanted = np.random.Generator(np.random.Philox(key=key)).random() * chances.sum()
-    chosen = int(np.searchsorted(np.cumsum(chances), wanted, side="right"))
-    drawing = Drawing(plan, number)
-    drawing.take(streams, min(chosen, rows - 1))
-    (sample,) = drawing.done
+    parts: list[NDArray[np.unsignedinteger]] = []  # (C, T) each, as narrow as ids can be
+    while streams.open.any():
+        engine.run(state, streams, plan.rules, plan.grammar)
+        new = streams.drawn[:, : int((streams.drawn[0] >= 0).sum())]  # all are of one length
+        parts.append(new.astype(plan.vocabulary.dtype))
+        drawn(new.size)
+    last = parts[-1].shape[1]
+    chosen = _chosen(plan, engine.read(state, suffix).sum(axis=1), streams.places, suffix, number)
+    text = plan.vocabulary.decode(np.concatenate([part[chosen] for part in parts]).tolist())
+    log_prob, removed = float(streams.log_probs[chosen, last]), float(streams.removed[chosen, last])
+    sample = plan.sample(number, text, log_prob, removed, ended=False, first=True)
     end = plan.options.suffix
     return replace(sample, symbols=sample.symbols + end, suffix_length=len(end))
+
+
+def _chosen(
+    plan: Plan, log_probs: NDArray[np.float64], places: NDArray[np.int32], suffix: Ids, number: int
+) -> int:  # fmt: skip
+    """The candidate that is taken: chances in proportion to how likely the suffix is after it."""
+    fits = _fitting(plan.grammar, places, suffix)
+    if fits.any():
+        log_probs[~fits] = -np.inf
+    chances = np.exp(log_probs - log_probs.max())
+    key = [plan.options.seed, number + (len(chances) << _CANDIDATE)]
+    wanted = np.random.Generator(np.random.Philox(key=key)).random() * chances.sum()
+    chosen = int(np.searchsorted(np.cumsum(chances), wanted, side="right"))
+    return min(chosen, len(chances) - 1)
 
 
 def _fitting(grammar: Grammar, places: NDArray[np.int32], suffix: Ids) -> NDArray[np.bool_]:

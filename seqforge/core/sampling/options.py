@@ -12,11 +12,14 @@ import numpy as np
 from seqforge.core.sampling.weighing import Rules
 from seqforge.core.vocabulary import Vocabulary
 
-Ending = Callable[[str, bool], int | None]
-"""Where what was drawn so far (the prime not among it) is to end, or None to go on; the second
-argument says that nothing more comes. Until then a place is told only if it is certain."""
+Ending = Callable[[str, int, bool], int | None]
+"""Where a record is to end, or None to go on: told its symbols so far, how many of them, from the
+left, were given, and whether nothing more comes. Until then only a certain place is told."""
 
+MOST = 10**12
+"""Symbols, and records: more than anybody waits for."""
 _PLAIN = ("temperature", "length", "exact_length", "prime", "suffix", "seed")
+_WHOLE = ("repetition_window", "top_k", "length", "records", "candidates", "seed")
 _NEUTRAL = {"top_p": 1, "typical_p": 1, "min_p": 0, "stop": ""}  # said, and yet changing nothing
 
 
@@ -53,12 +56,12 @@ class SamplingOptions:
     """Keep the fewest that reach this mass, those first whose surprise is nearest to the mean
     surprise: locally typical (Meister et al. 2023, https://arxiv.org/abs/2202.00666)."""
     length: int = 1000
-    """Most symbols to draw, what is given not counted; of several records so many times as many
-    together."""
+    """Most symbols of a record, what is given not counted; a longer one is cut there, and ends."""
     exact_length: bool = False
     """Hold the end symbol back, so that exactly ``length`` symbols come."""
     records: int = 1
-    """Go on through the end symbol until so many records came, each a sample of its own."""
+    """Go on through the end symbol until so many records came, each a sample of its own; fewer
+    come where one is cut."""
     stop: str | None = None
     """Stop when this was drawn; it is kept."""
     prime: str = ""
@@ -70,18 +73,21 @@ class SamplingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in _WHOLE:
+            if not isinstance(getattr(self, name), int | np.integer | None):
+                raise ValueError(f"{name} must be a whole number, not {getattr(self, name)}")
         for name, fits, wanted in (
             ("repetition_penalty", 1 <= self.repetition_penalty <= 1e6, "lie in [1, 10^6]"),
-            ("repetition_window", self.repetition_window >= 1, "be 1 or above"),
+            ("repetition_window", 1 <= self.repetition_window <= 65536, "lie in [1, 65536]"),
             ("temperature", self.temperature >= 0, "be 0 or above"),
             ("temperature_end", (self.temperature_end or 0) >= 0, "be 0 or above"),
-            ("top_k", self.top_k is None or self.top_k >= 1, "be 1 or above"),
+            ("top_k", self.top_k is None or 1 <= self.top_k < 2**31, "lie in [1, 2^31)"),
             ("top_p", self.top_p is None or 0 < self.top_p <= 1, "lie in (0, 1]"),
             ("min_p", self.min_p is None or 0 <= self.min_p <= 1, "lie in [0, 1]"),
             ("typical_p", self.typical_p is None or 0 < self.typical_p <= 1, "lie in (0, 1]"),
-            ("length", self.length >= 1, "be 1 or above"),
-            ("records", self.records >= 1, "be 1 or above"),
-            ("candidates", self.candidates >= 1, "be 1 or above"),
+            ("length", 1 <= self.length <= MOST, "lie in [1, 10^12]"),
+            ("records", 1 <= self.records <= MOST, "lie in [1, 10^12]"),
+            ("candidates", 1 <= self.candidates <= 10_000, "lie in [1, 10000]"),
             ("seed", 0 <= self.seed < 2**63, "lie in [0, 2^63)"),
         ):
             if not fits:
@@ -130,10 +136,10 @@ class SamplingOptions:
             return more
         wanted = self.stop
 
-        def first(drawn: str, over: bool) -> int | None:
-            place = drawn.find(wanted)
+        def first(symbols: str, given: int, over: bool) -> int | None:
+            place = symbols.find(wanted, given)
             found = [place + len(wanted)] if place >= 0 else []
-            other = more(drawn, over) if more else None
+            other = more(symbols, given, over) if more else None
             return min([*found, *([] if other is None else [other])], default=None)
 
         return first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,18 +32,48 @@ class Plan:
     """Of one row, after the prime."""
     begun: Streams
     """One row that has been led through the prime."""
+    labels: Mapping[str, Any]
+    """What samples are to say of themselves besides the options."""
     waits: bool
     """Whether more may have to be drawn before it is certain where a sample ended."""
 
     @property
-    def limit(self) -> int:
-        """Most symbols of a stream, end symbols counted."""
-        return self.options.length * self.options.records
+    def settings(self) -> dict[str, Any]:
+        """How samples are drawn besides plainly."""
+        return {**self.options.settings, **self.labels}
+
+    def sample(
+        self, number: int, text: str, log_prob: float, removed: float, ended: bool, first: bool
+    ) -> Sample:
+        """What was drawn, as a sample.
+
+        Args:
+            number: Of the sample.
+            text: Its symbols without those given.
+            log_prob: Of all of it, the end symbol's too, in nats.
+            removed: The sum, over its symbols, of the probability that the grammar forbade.
+            ended: Whether the end symbol came.
+            first: Whether it begins with the prime: a stream's later records do not.
+        """
+        count, prime = len(text) + ended, self.options.prime if first else ""
+        has_grammar = len(self.grammar.allowed) > 0
+        return Sample(
+            symbols=prime + text,
+            prime_length=len(prime),
+            number=number,
+            model=self.model,
+            temperature=self.options.temperature,
+            seed=self.options.seed,
+            mean_log_prob=log_prob / count if count else None,
+            ended=ended,
+            removed_mass=removed / count if count and has_grammar else None,
+            settings=self.settings,
+        )
 
     def streams(self, rows: int, call: int) -> Streams:
         """Rows for samples of this plan, ``call`` symbols at a time."""
         window = self.begun.recent.shape[1]
-        return closed_streams(rows, len(self.vocabulary), window, min(call, self.limit))
+        return closed_streams(rows, len(self.vocabulary), window, min(call, self.options.length))
 
     def seat(self, streams: Streams, row: int, number: int) -> None:
         """Begin a sample in a row."""
@@ -51,21 +82,22 @@ class Plan:
             (streams.seen, self.begun.seen), (streams.counts, self.begun.counts),
         ):  # fmt: skip
             mine[row] = given[0]
-        streams.numbers[row], streams.positions[row] = number, 0
-        streams.limits[row], streams.ends_left[row] = self.limit, self.options.records
+        streams.numbers[row], streams.positions[row], streams.begins[row] = number, 0, 0
+        streams.limits[row], streams.ends_left[row] = self.options.length, self.options.records
         streams.log_probs[row], streams.removed[row] = 0.0, 0.0
         streams.drawn[row], streams.open[row] = -1, True
 
 
 def make_plan(
     model: str, vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar,
-    ending: Ending | None, engine: Engine,
+    ending: Ending | None, engine: Engine, labels: Mapping[str, Any],
 ) -> Plan:  # fmt: skip
     """Read the prime, once for all samples.
 
     Raises:
-        InputError: If the prime has a symbol that the vocabulary lacks.
+        InputError: If the prime, or where to stop, has a symbol that the vocabulary lacks.
     """
+    vocabulary.encode(options.stop or "", "where to stop")  # else it would never come
     prime = vocabulary.encode(options.prime, "the prime").astype(np.int64)
     window = options.repetition_window if options.repetition_penalty > 1 else 0
     begun = closed_streams(1, len(vocabulary), window, 1)
@@ -75,7 +107,7 @@ def make_plan(
         engine.read(state, prime)
     return Plan(
         model, vocabulary, options, options.rules(vocabulary), grammar, options.ending(ending),
-        engine, state, begun, waits=ending is not None,
+        engine, state, begun, labels, waits=ending is not None,
     )  # fmt: skip
 
 
@@ -84,8 +116,10 @@ class Drawing:
 
     def __init__(self, plan: Plan, number: int) -> None:
         self._plan, self.number = plan, number
-        self._text, self._log_prob, self._removed = "", 0.0, 0.0
-        # The sums before each symbol of the text that earlier calls drew: an ending may lie there.
+        self._parts: list[str] = []
+        self._from = np.zeros(2)
+        """Log-probability and removed mass of all records before."""
+        # The sums before each symbol that earlier calls drew: an ending may lie there.
         self._before: list[NDArray[np.float64]] = []
         self.done: list[Sample] = []
         self.open = True
@@ -100,42 +134,35 @@ class Drawing:
             ended, text = end < len(ids), self._plan.vocabulary.decode(ids[begins:end].tolist())
             if not ended and not text:
                 break
-            before = len(self._text)
-            self._text += text
-            over = ended or not self.open
-            place = self._plan.ending(self._text, over) if self._plan.ending else None
+            self._parts.append(text)
+            self._before.append(sums[:, begins:end])
+            place = self._end(over=ended or not self.open)
             if place is not None:
-                self.open, self._text = False, self._text[:place]
-                known = np.hstack([*self._before, sums[:, begins : end + 1]])
-                self._finish(known[:, len(self._text)], ended=False)
-                return new + text[: max(place - before, 0)]
+                self.open = False
+                whole, known = "".join(self._parts), np.hstack([*self._before, sums[:, [end]]])
+                self._parts = [whole[:place]]
+                self._finish(known[:, place], ended=False)
+                return new + text[: max(place - len(whole) + len(text), 0)]
             new += text
             if ended or not self.open:
                 self._finish(sums[:, end + ended], ended)
-            elif self._plan.ending:
-                self._before.append(sums[:, begins:end])
             begins = end + 1
         return new
 
+    def _end(self, over: bool) -> int | None:
+        """Where the record ends, counted from what was drawn first; None to go on."""
+        if self._plan.ending is None:
+            self._before = []
+            return None
+        given = "" if self.done else self._plan.options.prime
+        self._parts = ["".join(self._parts)]
+        place = self._plan.ending(given + self._parts[0], len(given), over)
+        return None if place is None else place - len(given)
+
     def _finish(self, sums: NDArray[np.float64], ended: bool) -> None:
         """Make a sample of the text; ``sums`` (2,) are those after its last symbol."""
-        options, count = self._plan.options, len(self._text) + ended
-        log_prob, removed = sums.tolist()
-        prime = "" if self.done else options.prime
-        has_grammar = len(self._plan.grammar.allowed) > 0
-        self.done.append(
-            Sample(
-                symbols=prime + self._text,
-                prime_length=len(prime),
-                number=(self.number - 1) * options.records + len(self.done) + 1,
-                model=self._plan.model,
-                temperature=options.temperature,
-                seed=options.seed,
-                mean_log_prob=(log_prob - self._log_prob) / count if count else None,
-                ended=ended,
-                removed_mass=(removed - self._removed) / count if count and has_grammar else None,
-                settings=options.settings,
-            )
-        )
-        self._text, self._log_prob, self._removed = "", log_prob, removed
-        self._before = []
+        number = (self.number - 1) * self._plan.options.records + len(self.done) + 1
+        log_prob, removed = (sums - self._from).tolist()
+        text, first = "".join(self._parts), not self.done
+        self.done.append(self._plan.sample(number, text, log_prob, removed, ended, first))
+        self._parts, self._from, self._before = [], sums, []

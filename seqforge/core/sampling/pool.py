@@ -6,7 +6,7 @@ order; what is done too early waits, and how much may wait is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,10 @@ _SHORTEST_CALL, _LONGEST_CALL = 64, 1024
 _AHEAD = 4  # samples that may be begun before one is done, as a multiple of the rows
 
 
+Drawn = Callable[[int], None]
+"""Told how many symbols came since it was last told."""
+
+
 @dataclass
 class _Lot:
     """The rows of one thread."""
@@ -32,7 +36,7 @@ class _Lot:
 
 
 def draw_samples(
-    plan: Plan, first: int, count: int, rows: int, threads: int
+    plan: Plan, first: int, count: int, rows: int, threads: int, drawn: Drawn
 ) -> Iterator[Sample]:  # fmt: skip
     """Draw streams ``first`` to ``first + count - 1``; yields their samples in order.
 
@@ -42,6 +46,7 @@ def draw_samples(
         count: How many.
         rows: Most rows of a thread.
         threads: Most threads.
+        drawn: Told how many symbols each call drew.
     """
     if count < 1:
         return
@@ -62,6 +67,7 @@ def draw_samples(
                     waiting = next(begun, None)
             list(run(lambda lot: plan.engine.run(
                 lot.state, lot.streams, plan.rules, plan.grammar), lots))  # fmt: skip
+            drawn(sum(int((lot.streams.drawn >= 0).sum()) for lot in lots))
             for lot, row in seats:
                 _collect(lot, row, ready)
             while next_out in ready:

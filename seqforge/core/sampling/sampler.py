@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from seqforge.core.sampling.engine import Engine, KernelEngine
 from seqforge.core.sampling.infilling import fill
 from seqforge.core.sampling.options import Ending, SamplingOptions
 from seqforge.core.sampling.plan import Plan, make_plan
-from seqforge.core.sampling.pool import draw_samples
+from seqforge.core.sampling.pool import Drawn, draw_samples
 from seqforge.core.sampling.stream import Stream
 from seqforge.core.sampling.streams import Grammar
 
@@ -81,27 +82,35 @@ class Sampler:
         Raises:
             InputError: If what is given has a symbol that the vocabulary lacks.
         """
-        plan = self.plan(options, ending)
-        if options.suffix:
-            return fill(plan, first, count, self._threads)
-        return draw_samples(plan, first, count, self._rows, self._threads)
+        return self.samples(self.plan(options, ending), count, first)
+
+    def samples(
+        self, plan: Plan, count: int, first: int = 1, drawn: Drawn = lambda symbols: None
+    ) -> Iterator[Sample]:
+        """Draw samples of a plan, as `draw` does; ``drawn`` is told of symbols as they come."""
+        if plan.options.suffix:
+            return fill(plan, first, count, self._threads, drawn)
+        return draw_samples(plan, first, count, self._rows, self._threads, drawn)
 
     def stream(
         self, options: SamplingOptions, number: int = 1, ending: Ending | None = None
     ) -> Stream:
-        """Draw one sample, a few symbols at a time; raises what `draw` raises.
-
-        Raises:
-            ValueError: If there is a suffix: how to fill is known only when all is drawn.
-        """
-        if options.suffix:
-            raise ValueError("a sample with a suffix cannot be drawn symbol by symbol")
+        """Draw one sample, a few symbols at a time; raises what `draw` and `Stream` raise."""
         return Stream(self.plan(options, ending), number)
 
-    def plan(self, options: SamplingOptions, ending: Ending | None = None) -> Plan:
-        """The prime read, and all that samples share; raises what `draw` raises."""
+    def plan(
+        self, options: SamplingOptions, ending: Ending | None = None,
+        labels: Mapping[str, Any] | None = None,
+    ) -> Plan:  # fmt: skip
+        """The prime read, and all that samples share; raises what `draw` raises.
+
+        Args:
+            options: How to draw.
+            ending: Where a sample is to end besides.
+            labels: What samples are to say of themselves besides the options.
+        """
         return make_plan(
-            self.name, self.vocabulary, options, self._grammar, ending, self._engine
+            self.name, self.vocabulary, options, self._grammar, ending, self._engine, labels or {}
         )  # fmt: skip
 
     def score(self, text: str) -> NDArray[np.float64]:

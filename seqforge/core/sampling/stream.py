@@ -18,6 +18,13 @@ class Stream:
     """Sample ``number`` of a plan while it is drawn; the same that `Sampler.draw` gives."""
 
     def __init__(self, plan: Plan, number: int) -> None:
+        """Begin.
+
+        Raises:
+            ValueError: If there is a suffix: how to fill is known only when all is drawn.
+        """
+        if plan.options.suffix:
+            raise ValueError("a sample with a suffix cannot be drawn symbol by symbol")
         self._plan = plan
         self._state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
         self._drawing = Drawing(plan, number)
@@ -40,17 +47,12 @@ class Stream:
             if new:
                 yield new
             if self._streams.drawn.shape[1] < _CALL:
-                self._streams = _longer(self._streams, min(_CALL, plan.limit))
+                self._streams = _longer(self._streams, min(_CALL, plan.options.length))
 
     @property
     def begun(self) -> Sample:
         """The sample before anything is drawn: the prime, and how it will be."""
-        options = self._plan.options
-        return Sample(
-            symbols=options.prime, prime_length=len(options.prime), number=self._drawing.number,
-            model=self._plan.model, temperature=options.temperature, seed=options.seed,
-            settings=options.settings,
-        )  # fmt: skip
+        return self._plan.sample(self._drawing.number, "", 0.0, 0.0, ended=False, first=True)
 
     @property
     def samples(self) -> list[Sample]:

@@ -43,13 +43,15 @@ class Streams(NamedTuple):
     """(R,): the stream of uniform numbers, which is the sample's number."""
     positions: Ids
     """(R,): symbols drawn, the end symbol counted."""
+    begins: Ids
+    """(R,): the position of the first symbol of the record under way."""
     limits: Ids
-    """(R,): where to stop."""
+    """(R,): where to stop, if the record has not ended before."""
     ends_left: Ids
     """(R,): at how many more end symbols to stop."""
     places: NDArray[np.int32]
     """(R,): states of the grammar."""
-    recent: Ids
+    recent: NDArray[np.int32]
     """(R, W): the last symbols, in a ring."""
     seen: Ids
     """(R,): how many symbols have been through it."""
@@ -69,10 +71,11 @@ def closed_streams(rows: int, vocab_size: int, window: int, call: int) -> Stream
         open=np.zeros(rows, bool),
         numbers=np.zeros(rows, np.uint64),
         positions=np.zeros(rows, np.int64),
+        begins=np.zeros(rows, np.int64),
         limits=np.zeros(rows, np.int64),
         ends_left=np.zeros(rows, np.int64),
         places=np.zeros(rows, np.int32),
-        recent=np.zeros((rows, window), np.int64),
+        recent=np.zeros((rows, window), np.int32),
         seen=np.zeros(rows, np.int64),
         counts=np.zeros((rows, vocab_size), np.int32),
         drawn=np.full((rows, call), -1, np.int64),
@@ -138,7 +141,7 @@ def draw(
         if streams.recent.shape[1] and streams.counts[row, i] > 0:
             scores[i] *= rules.repetition_penalty
     removed = _forbid(streams, row, rules, grammar, chances, scores)
-    temperature = temperature_at(rules, streams.positions[row])
+    temperature = temperature_at(rules, streams.positions[row] - streams.begins[row])
     weigh(scores, size, temperature, rules, chances)
     number = uniform(rules.seed, streams.numbers[row], streams.positions[row])
     symbol = choose(chances, size, number)
@@ -147,10 +150,13 @@ def draw(
     streams.log_probs[row, column + 1] = streams.log_probs[row, column] + log_prob
     streams.removed[row, column + 1] = streams.removed[row, column] + removed
     streams.positions[row] += 1
+    if streams.positions[row] == streams.limits[row]:
+        streams.open[row] = False
     if symbol == END:
         streams.ends_left[row] -= 1
-    if streams.positions[row] == streams.limits[row] or streams.ends_left[row] == 0:
-        streams.open[row] = False
+        streams.open[row] = streams.ends_left[row] > 0
+        streams.begins[row] = streams.positions[row]
+        streams.limits[row] = streams.positions[row] + rules.positions
     note(streams, row, symbol, grammar)
     return symbol
 

@@ -31,7 +31,7 @@ class Rules(NamedTuple):
     temperature_end: float
     """At the last position; in between it changes by the same amount at each."""
     positions: int
-    """How many positions the change takes."""
+    """Most symbols of a record: how many positions the change takes."""
     top_k: int
     """0 for all."""
     top_p: float
@@ -98,7 +98,7 @@ def log_total(logits: NDArray[np.float32], size: int, chances: Weights) -> float
 
 @inner
 def temperature_at(rules: Rules, position: int) -> float:
-    """The temperature of a position of a sample, both counted from 0."""
+    """The temperature of a position of a record, counted from 0."""
     if position == 0 or rules.temperature == rules.temperature_end or rules.positions < 2:
         return rules.temperature
     share = min(position / (rules.positions - 1), 1.0)

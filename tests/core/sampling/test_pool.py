@@ -10,7 +10,7 @@ from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.sampler import Sampler
 
 from .plain import drawn_by_hand
-from .tiny import checkpoint, grammar
+from .tiny import checkpoint, grammar, log_probs
 
 
 def nats(sampler, text):
@@ -51,7 +51,7 @@ def test_what_waits_for_a_long_sample_is_bounded():
     options, done = SamplingOptions(length=20_000), []
     first = next(s.number for s in sampler.draw(9999, options) if len(s.symbols) > 1)
 
-    def ending(drawn, over):
+    def ending(drawn, given, over):
         done.append(over)
 
     samples = sampler.draw(100_000, options, first=first, ending=ending)
@@ -74,10 +74,10 @@ def test_a_generator_left_half_way_ends_its_threads():
 def test_records_are_the_pieces_of_one_long_draw(records):
     """Each stream goes on through the end symbol; its symbols are those drawn one by one."""
     model = checkpoint(end=-1.0)
-    options = SamplingOptions(length=40, records=records, prime="cab", seed=5)
+    options = SamplingOptions(length=300, records=records, prime="cab", seed=5)
     samples = list(Sampler(model, rows=3, threads=2).draw(6, options))
     for number in range(1, 7):
-        ids = drawn_by_hand(model, options, number, 40 * records)
+        ids = drawn_by_hand(model, options, number, 300 * records)
         mine = [s for s in samples if (s.number - 1) // records == number - 1]
         rest = ids
         for record, sample in enumerate(mine):
@@ -89,6 +89,37 @@ def test_records_are_the_pieces_of_one_long_draw(records):
             rest = rest[end + 1 :]
         assert len(mine) == records or not rest
     assert [s.number for s in samples] == sorted({s.number for s in samples})
+
+
+def test_no_record_is_longer_than_the_length_and_one_that_is_cut_is_the_last():
+    """Whether a record was cut or ended, each is what it would be with room for more."""
+    model = checkpoint(end=-3.0)
+    sampler = Sampler(model)
+    samples = list(sampler.draw(30, SamplingOptions(length=12, records=4)))
+    roomy = {s.number: s for s in sampler.draw(30, SamplingOptions(length=400, records=4))}
+
+    assert {len(s.symbols) for s in samples if not s.ended} == {12}
+    assert all(len(s.symbols) <= 12 for s in samples)
+    assert all(roomy[s.number].symbols[:12] == s.symbols for s in samples)
+    streams = [[s for s in samples if (s.number - 1) // 4 == n] for n in range(30)]
+    assert all(s.ended for stream in streams for s in stream[:-1])
+    assert all(len(stream) == 4 or not stream[-1].ended for stream in streams)
+    assert 30 < len(samples) < 120
+
+
+def test_a_changing_temperature_begins_anew_with_each_record():
+    """At the end of the schedule, temperature 0: symbol 6 of every record is the likeliest."""
+    model = checkpoint(end=-3.0)
+    sampler = Sampler(model)
+    how = SamplingOptions(length=6, records=5, temperature=1.0, temperature_end=0.0)
+    cut = [s for s in sampler.draw(60, how) if not s.ended and (s.number - 1) % 5]
+    assert cut
+    for sample in cut:
+        stream = list(sampler.draw(1, how, first=(sample.number - 1) // 5 + 1))
+        before = [model.card.vocabulary.encode(s.symbols).tolist() for s in stream]
+        ids = [i for part in before[:-1] for i in (*part, 0)] + before[-1]
+        logits = log_probs(model, ids)[len(ids) - 1].copy()
+        assert ids[-1] == int(logits.argmax())
 
 
 def test_the_log_probability_of_each_record_is_its_own():
@@ -185,7 +216,7 @@ def test_an_ending_may_lie_before_what_shows_it(back, call):
     sampler = Sampler(model, rows=64, threads=1)
     shown = call + 1  # that many symbols must be there
 
-    def ending(drawn, over):
+    def ending(drawn, given, over):
         return shown - back if len(drawn) >= shown else None
 
     options = SamplingOptions(length=200)
@@ -206,8 +237,10 @@ def test_the_first_of_a_stop_string_and_another_ending_counts():
     sampler = Sampler(checkpoint(seed=3, end=-40.0))
     options = SamplingOptions(length=300, stop="ab")
     for long in sampler.draw(20, SamplingOptions(length=300)):
-        (one,) = sampler.draw(1, options, first=long.number, ending=lambda drawn, over: 9)
-        (other,) = sampler.draw(1, options, first=long.number, ending=lambda drawn, over: None)
+        (one,) = sampler.draw(1, options, first=long.number, ending=lambda symbols, given, over: 9)
+        (other,) = sampler.draw(
+            1, options, first=long.number, ending=lambda symbols, given, over: None
+        )
         stop = long.drawn.find("ab")
         stop = 300 if stop < 0 else stop + 2
         assert one.symbols == long.drawn[: min(9, stop)]
@@ -238,7 +271,7 @@ def test_no_samples_are_no_samples():
 def test_a_stream_shows_nothing_past_an_end_that_is_known_late():
     """An ending tells place 40 only when 60 symbols, or all, are there: as bars in ABC do."""
 
-    def ending(drawn, over):
+    def ending(drawn, given, over):
         return 40 if (over or len(drawn) >= 60) and len(drawn) >= 40 else None
 
     sampler, options = Sampler(checkpoint(end=-40.0)), SamplingOptions(length=200)
