@@ -33,9 +33,7 @@ def opened(name: str, device: str = "auto", quiet: bool = False) -> Model:
     if not is_kept() and not quiet:
         again = "only this once"
         if not can_be_kept():
-            again = (
-                "each time, for no cache can be written; set SEQFORGE_CACHE to a folder of yours"
-            )
+            again = "each time: no cache can be written; set SEQFORGE_CACHE to a folder of yours"
         typer.echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
     return loaded
 

@@ -78,8 +78,8 @@ def adapt(
         ValueError: If a number is out of range, or an id is not in the vocabulary.
     """
     card = checkpoint.card
-    _check(passes, learning_rate, decay, segment, len(ids))
     symbols = _with_start(ids, len(card.vocabulary))
+    _check(passes, learning_rate, decay, segment, len(ids))
     with _one_thread():
         model = model_from_arrays(
             len(card.vocabulary), card.config.model, checkpoint.weights, card.name

@@ -23,7 +23,8 @@ _SOURCES = (
       for name in ("intrinsics", "uniform", "weighing", "network", "streams")),
 )  # fmt: skip
 
-_ENTRIES: list[_Kept] = []
+_ENTRIES: dict[str, _Kept] = {}
+_ALWAYS = ("step_rows", "run_streams")  # what every sample needs
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -46,7 +47,7 @@ def entry(function: Function) -> Function:
         compiled = numba.njit(nogil=True, error_model="numpy")(function)
         if folder is not None:
             compiled._cache = _Kept(function)  # as `cache=True` does with its own class
-            _ENTRIES.append(compiled._cache)
+            _ENTRIES[function.__name__] = compiled._cache
     finally:
         numba.config.CACHE_DIR = before
     found: Function = compiled
@@ -79,8 +80,8 @@ class _Kept(FunctionCache):  # type: ignore[misc]
 
 
 def is_kept() -> bool:
-    """Whether all entries imported so far were compiled before, and need not be again."""
-    return bool(_ENTRIES) and all(entry.holds_any() for entry in _ENTRIES)
+    """Whether what every sample needs was compiled before, and need not be again."""
+    return all(name in _ENTRIES and _ENTRIES[name].holds_any() for name in _ALWAYS)
 
 
 def can_be_kept() -> bool:
