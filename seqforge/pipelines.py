@@ -230,17 +230,16 @@ class Pipeline:
     def _search(
         self, domain: Searches, corpus: Corpus, lines: Sequence[Ingested]
     ) -> dict[str, Any]:
-        asked = self.config.search
         read = zip(self.inputs.files, lines, strict=False)  # behind them: files given twice
         files = tuple(path for path, line in read if line.status != "refused")
         return domain.search(
             sorted(self.folder.samples.glob(f"*{self.domain.suffix}")),
-            [Path(path) for path in asked.against],
             make_folder(self.folder.similarity),
-            self.watcher.advance,
+            self.config.search,
             Learnt(files, Split.parse(self.config.data.split), corpus),
-            None if asked.controls == "auto" else asked.controls,
             self.config.training.seed,
+            self.watcher.advance,
+            self.watcher.note,
         )
 
     def _write_page(

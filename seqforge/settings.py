@@ -38,6 +38,8 @@ class Settings(BaseModel):
     sequences there."""
     database: str | None = None
     """Searched at EMBL-EBI where nothing else is said."""
+    base_url: str | None = None
+    """Where the service is, if not at EMBL-EBI's own address."""
 
     @classmethod
     def load(cls) -> Self:
@@ -96,6 +98,19 @@ class Settings(BaseModel):
                 "a folder of yours"
             ) from error
         return path
+
+
+def email_address() -> str | None:
+    """What a service is told: ``SEQFORGE_EMAIL``, else what is settled; None for nothing.
+
+    Raises:
+        ConfigError: If it is no address, or the settings cannot be used.
+    """
+    named = os.environ.get("SEQFORGE_EMAIL")
+    try:
+        return checked_email(named) if named else Settings.load().email
+    except ValueError as error:
+        raise ConfigError(f"SEQFORGE_EMAIL: {error}") from error
 
 
 def settings_file() -> Path:

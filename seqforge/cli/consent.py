@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
 
 from seqforge.errors import ConfigError
-from seqforge.settings import Settings, checked_email
-
-ENVIRONMENT = "SEQFORGE_EMAIL"
+from seqforge.settings import Settings, checked_email, email_address
 
 
 def sender(given: str | None, yes: bool, leaving: str) -> str:
@@ -29,16 +26,15 @@ def sender(given: str | None, yes: bool, leaving: str) -> str:
         ConfigError: If there is no address, or the person says no.
     """
     settings, asked = Settings.load(), sys.stdin.isatty() and sys.stderr.isatty()
-    address = given or os.environ.get(ENVIRONMENT) or settings.email
+    address = _checked(given) if given else email_address()
     if address is None:
         if not asked:
             raise ConfigError(
                 f"{leaving} needs an e-mail address, which the service asks for: give --email "
-                f"(or {ENVIRONMENT}, or once and for all `seqforge config set email ...`); or "
+                f"(or SEQFORGE_EMAIL, or once and for all `seqforge config set email ...`); or "
                 "search at home with --against FASTA, which sends nothing"
             )
         return _typed(leaving, settings)
-    address = _checked(address)
     if asked and not yes and address != settings.email:
         typer.echo(f"{leaving}, in the name of {address}.", err=True)
         if not typer.confirm("Send them?", err=True):

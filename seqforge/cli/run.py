@@ -121,7 +121,8 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any other setting of the recipe."),
 ]
 Blast = Annotated[
-    str | None, typer.Option(metavar="local|off", help="Where samples of DNA are looked for.")
+    str | None,
+    typer.Option(metavar="local|blast+|ebi|off", help="Where samples of DNA are looked for."),
 ]
 Against = Annotated[
     list[str] | None, typer.Option(metavar="FASTA", help="Library to look in (default: the input).")
@@ -177,6 +178,10 @@ def launcher(only_train: bool) -> Callable[..., None]:
         chosen |= assignments(settings or [])
         paths, options = _parted(ctx, pipeline, more or [])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
+        if chosen.get("search.backend") == "ebi":  # asked now, and not after hours of training
+            from seqforge.cli.consent import sender
+
+            sender(None, False, "Sending the samples of this run to EMBL-EBI")
         order = _order(
             pipeline, (*(inputs or []), *paths), chosen, out, resume, only_train, sample_every
         )

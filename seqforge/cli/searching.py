@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from seqforge.domains.genome.similarity.ebi.jobs import JobStore
     from seqforge.domains.genome.similarity.parameters import Letters, SearchParameters
 
-_INVERTEBRATES = "em_std_inv"  # the division that the first of these experiments searched
-_PROTEINS = "uniprotkb_swissprot"
+_PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
 
 
 def at_home(name: str, against: Sequence[Path] | None) -> SearchBackend:
@@ -124,6 +123,7 @@ class AtEbi:
         from seqforge.core.budget import Budget
         from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
         from seqforge.domains.genome.similarity.ebi.client import BASE_URL, EbiClient
+        from seqforge.settings import Settings
 
         try:
             seconds = Budget.parse(self.deadline).seconds
@@ -131,19 +131,20 @@ class AtEbi:
             seconds = None
         if seconds is None:
             raise ConfigError(f"--deadline: give 90s, 30m or 2h, not {self.deadline!r}")
+        url = self.base_url or Settings.load().base_url or BASE_URL
         return EbiBackend(
-            EbiClient(address, self.tool, self.base_url or BASE_URL), store, self._database(),
-            seconds, self._say, letters=self._letters,
-            resubmit=self.resubmit or (),
+            EbiClient(address, self.tool, url), store, self._database(), seconds, self._say,
+            letters=self._letters, resubmit=self.resubmit or (),
         )  # fmt: skip
 
     def _database(self) -> list[str]:
         """What was asked for, else what is settled, else a division that the service offers."""
+        from seqforge.domains.genome.similarity.of_run import INVERTEBRATES
         from seqforge.settings import Settings
 
         if self.databases:
             return list(self.databases)
-        return [Settings.load().database or (_PROTEINS if self.protein else _INVERTEBRATES)]
+        return [Settings.load().database or (_PROTEINS if self.protein else INVERTEBRATES)]
 
     def _say(self, text: str) -> None:
         if not self.quiet:

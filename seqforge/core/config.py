@@ -149,11 +149,15 @@ class SearchConfig(BaseModel):
 
     model_config = STRICT
 
-    backend: Literal["local", "off"] = "local"
+    backend: Literal["local", "blast+", "ebi", "off"] = "local"
+    """Here, with blastn, or at EMBL-EBI, which takes an address and a yes."""
     against: tuple[str, ...] = ()
     """Library files; none: the part of the input that is trained on."""
+    database: str | None = None
+    """What to search at EMBL-EBI; None: what is settled, else the invertebrate division."""
     controls: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick."""
+    """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick
+    (at EMBL-EBI none)."""
 
 
 class InitConfig(BaseModel):

@@ -20,6 +20,7 @@ from seqforge.core.budget import Split
 from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
+    from seqforge.core.config import SearchConfig
     from seqforge.core.corpus import Corpus
     from seqforge.core.sampling.constraints import Constraint
     from seqforge.core.vocabulary import Vocabulary
@@ -216,24 +217,24 @@ class Searches(Protocol):
     def search(
         self,
         samples: Sequence[Path],
-        against: Sequence[Path],
         folder: Path,
-        progress: Callable[[float, float, str], None],
+        asked: SearchConfig,
         learnt: Learnt,
-        controls: int | None,
         seed: int,
+        progress: Callable[[float, float, str], None],
+        say: Callable[[str], None],
     ) -> dict[str, Any]:
         """Search every sample of some files in a library; the hits are left in ``folder``.
 
         Args:
             samples: Files that the domain wrote.
-            against: Library files; none stands for what was trained on, without what was held out.
             folder: An existing one.
-            progress: Told how much is done, of how much, and what it is.
+            asked: Where and how. No library file stands for what was trained on, without what was
+                held out.
             learnt: What the samples' model comes from.
-            controls: How many sequences made by chance, or held out, are searched beside each
-                sample; None for as many as are quick.
             seed: Of the controls.
+            progress: Told how much is done, of how much, and what it is.
+            say: Told what a person should know.
 
         Returns:
             ``library``, ``library_length``, ``sentence``, and ``table``: a list of rows; perhaps

@@ -19,6 +19,7 @@ from seqforge.errors import InputError
 from seqforge.resources import data_folder
 
 if TYPE_CHECKING:
+    from seqforge.core.config import SearchConfig
     from seqforge.core.corpus import Corpus
     from seqforge.core.domain import Learnt
     from seqforge.core.sampling.constraints import Constraint
@@ -141,33 +142,22 @@ class GenomeDomain:
     def search(
         self,
         samples: Sequence[Path],
-        against: Sequence[Path],
         folder: Path,
-        progress: Callable[[float, float, str], None],
+        asked: SearchConfig,
         learnt: Learnt,
-        controls: int | None,
         seed: int,
+        progress: Callable[[float, float, str], None],
+        say: Callable[[str], None],
     ) -> dict[str, Any]:
-        """Smith-Waterman against a library at home; E-values as blastn's.
+        """A search at home or at EMBL-EBI, and the same for what chance makes.
 
         Without a library it is ``training.fa.gz``, left in the folder: what was trained on. What
-        was held out is searched in it as the samples are, with what chance makes.
+        was held out is searched in it as the samples are.
         """
-        from seqforge.domains.genome.similarity.backends import LocalBackend
-        from seqforge.domains.genome.similarity.controlled import search_with_controls
-        from seqforge.domains.genome.similarity.controls import Controls
-        from seqforge.domains.genome.similarity.stage import search_files
-        from seqforge.domains.genome.similarity.training_part import write_training_part
+        from seqforge.domains.genome.similarity.of_run import search_of_run
 
-        library = list(against)
-        if not library:
-            library = [folder / "training.fa.gz"]
-            write_training_part(learnt.files, learnt.split, library[0])
-        backend = LocalBackend(library)
-        if controls == 0:
-            return search_files(samples, backend, folder, progress=progress).summary()
-        wanted = Controls.of_run(learnt.corpus, self.strands == "both", controls, seed)
-        return search_with_controls(samples, backend, folder, wanted, progress=progress).summary()
+        both = self.strands == "both"
+        return search_of_run(samples, folder, asked, learnt, both, seed, progress, say)
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

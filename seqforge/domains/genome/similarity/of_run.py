@@ -1,0 +1,75 @@
+"""The search that ends a run: for its samples, in what it trained on or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqforge.domains.genome.similarity.backends import LocalBackend, Progress, SearchBackend
+from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
+from seqforge.domains.genome.similarity.controlled import search_with_controls
+from seqforge.domains.genome.similarity.controls import Controls
+from seqforge.domains.genome.similarity.stage import search_files
+from seqforge.domains.genome.similarity.training_part import write_training_part
+from seqforge.errors import ConfigError
+from seqforge.settings import email_address
+
+if TYPE_CHECKING:
+    from seqforge.core.config import SearchConfig
+    from seqforge.core.domain import Learnt
+
+INVERTEBRATES = "em_std_inv"
+"""The division that the first of these experiments searched; the service says if it has it."""
+_DEADLINE = 1800.0  # seconds that a run waits for EMBL-EBI; resumed, it waits again
+
+
+def search_of_run(
+    samples: Sequence[Path], folder: Path, asked: SearchConfig, learnt: Learnt, both: bool,
+    seed: int, progress: Progress, say: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """See `core.domain.Searches`; ``both`` says that both strands were trained on."""
+    controls = None if asked.controls == "auto" else asked.controls
+    if asked.backend == "ebi" and controls is None:
+        controls = 0  # chance is not worth a public service's time unasked
+    with _backend(folder, asked, learnt, say) as backend:
+        if controls == 0:
+            return search_files(samples, backend, folder, progress=progress).summary()
+        wanted = Controls.of_run(learnt.corpus, both, controls, seed)
+        return search_with_controls(samples, backend, folder, wanted, progress=progress).summary()
+
+
+@contextmanager
+def _backend(
+    folder: Path, asked: SearchConfig, learnt: Learnt, say: Callable[[str], None]
+) -> Iterator[SearchBackend]:
+    if asked.backend == "ebi":
+        from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
+        from seqforge.domains.genome.similarity.ebi.client import BASE_URL, EbiClient
+        from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+        from seqforge.settings import Settings
+
+        database = asked.database or Settings.load().database or INVERTEBRATES
+        with JobStore(folder / "jobs.sqlite") as store:
+            client = EbiClient(_address(), base_url=Settings.load().base_url or BASE_URL)
+            backend = EbiBackend(client, store, database, _DEADLINE, say)
+            yield backend
+            for name, why in backend.unanswered.items():
+                say(f"{name}: {why}")
+        return
+    library = [Path(path) for path in asked.against]
+    if not library:
+        library = [folder / "training.fa.gz"]
+        write_training_part(learnt.files, learnt.split, library[0])
+    yield BlastPlusBackend(library) if asked.backend == "blast+" else LocalBackend(library)
+
+
+def _address() -> str:
+    address = email_address()
+    if address is None:
+        raise ConfigError(
+            "searching at EMBL-EBI needs an e-mail address: set SEQFORGE_EMAIL, or once and for "
+            "all `seqforge config set email ...`; then the same command goes on"
+        )
+    return address
