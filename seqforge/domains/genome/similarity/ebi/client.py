@@ -43,6 +43,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORD = re.compile(r"[A-Za-z_]{2,40}")
 _LOST = re.compile(r"not found|cannot be found|not exist|expired|no longer", re.IGNORECASE)
 _EARLY = re.compile(r"still (queued|pending|running)|not (yet )?finished", re.IGNORECASE)
+_OBJECT = re.compile(r"^.*?[)>]: ")  # which connection, in Python's words
 _ABSENT = re.compile(r"renderer|result type", re.IGNORECASE)
 
 
@@ -253,7 +254,7 @@ def _never_sent(error: requests.RequestException) -> bool:
 def _reason(error: BaseException) -> str:
     """The innermost cause, which says what happened without the machinery."""
     innermost = list(_causes(error))[-1]
-    return str(innermost).rpartition(": ")[2] or type(innermost).__name__
+    return _OBJECT.sub("", str(innermost)) or type(innermost).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
