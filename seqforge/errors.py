@@ -6,6 +6,7 @@ SeqforgeError
 ├── CheckpointError   a model or a resume file that cannot be used
 ├── DomainError       a domain that is missing or cannot be loaded
 ├── RunError          a run folder that cannot be used
+├── ProgramError      another program that is missing, failed or took too long
 ├── Unfinished        not done yet, but it can go on (exit code 3)
 └── SaidElsewhere     another process of the same training says it
 
@@ -39,6 +40,10 @@ class DomainError(SeqforgeError):
 
 class RunError(SeqforgeError):
     """A run folder that is locked, foreign, or not a folder."""
+
+
+class ProgramError(SeqforgeError):
+    """Another program that is not installed, that failed, or that took too long."""
 
 
 class Unfinished(SeqforgeError):

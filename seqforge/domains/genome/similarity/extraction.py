@@ -5,6 +5,9 @@ the library sequence are masked on that strand, the stretches it lies in are sca
 on: the declumping of Waterman and Eggert, with library letters masked where they mask pairs. A
 library stretch is so reported once a strand, even where the query repeats.
 
+Where low-complexity letters of the query are masked, an alignment is found by the others alone and
+then goes on through the masked ones, as blastn's do (soft masking).
+
 References:
     Waterman & Eggert 1987, https://doi.org/10.1016/0022-2836(87)90478-5
 """
@@ -17,7 +20,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from seqforge.domains.genome.similarity.scanning import End, Scanner, Scoring
-from seqforge.domains.genome.similarity.traceback import Alignment, align_back
+from seqforge.domains.genome.similarity.traceback import Alignment, align_back, align_through
+
+# blastn goes on extending until a score has sunk by 100 bits, which no scores here take for more.
+_DROP = 100  # in rewards
 
 
 class Stretch(NamedTuple):
@@ -44,6 +50,8 @@ class Strand:
     bases: bytes
     scoring: Scoring
     prepare: Callable[[bytes, Scoring], Scanner]
+    unmasked: bytes | None = None
+    """Its letters before some were masked (made N in ``bases``); None where none were."""
     scanner: Scanner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,13 +104,15 @@ def best_alignments(
         strand, mask = by_sign[candidate.strand], masked[candidate.strand]
         if not mask.touched(candidate.stretch, masks_known):
             alignment = _trace(strand, mask, candidate)
+            if strand.unmasked is not None:
+                alignment = _through_masked(strand.unmasked, strand, mask, alignment)
             found.append(Found(strand.sign, alignment))
             mask.add(Stretch(alignment.hit_start, alignment.hit_stop))
         end = strand.scanner.best_ends([mask.letters(candidate.stretch)])[0]
         if end.score >= cutoff:
             again = candidate._replace(end=end)
             heapq.heappush(heap, (_rank(again), len(mask.parts)))
-    return found
+    return sorted(found, key=lambda one: -one.alignment.score)  # one may have grown past another
 
 
 def _rank(candidate: Candidate) -> tuple[int, int, int, Candidate]:
@@ -160,3 +170,30 @@ def _trace(strand: Strand, mask: _Masked, candidate: Candidate) -> Alignment:
         hit_start=found.hit_start + hit_start + first,
         hit_stop=found.hit_stop + hit_start + first,
     )
+
+
+def _through_masked(query: bytes, strand: Strand, mask: _Masked, found: Alignment) -> Alignment:
+    """An alignment of unmasked letters, gone on to both sides through masked ones too."""
+    query_at, hit_at = _firmest_pair(found)
+    span = strand.scoring.longest_span(len(query))
+    first = max(0, hit_at - span)
+    letters = mask.letters(Stretch(first, hit_at + span))
+    drop = max(found.score, _DROP * strand.scoring.reward)  # so that what was found is passed
+    whole = align_through(query, letters, (query_at, hit_at - first), drop, strand.scoring)
+    # Traced once more as all alignments are: gaps that may stand in several places stand there.
+    again = align_back(
+        query[: whole.query_stop], letters[: whole.hit_stop], whole.score, strand.scoring
+    )
+    if (again.query_start, again.hit_start) == (whole.query_start, whole.hit_start):
+        whole = again
+    return replace(whole, hit_start=whole.hit_start + first, hit_stop=whole.hit_stop + first)
+
+
+def _firmest_pair(alignment: Alignment) -> tuple[int, int]:
+    """Places of the pair in the middle of the longest run of equal letters."""
+    rows = alignment.query_aligned, alignment.hit_aligned
+    same = "".join("=" if a == b != "N" else " " for a, b in zip(*rows, strict=True))
+    run = max(same.split(), key=len)
+    column = same.index(run) + len(run) // 2
+    query_at, hit_at = (column - row[:column].count("-") for row in rows)
+    return alignment.query_start + query_at, alignment.hit_start + hit_at

@@ -44,14 +44,18 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
     """
     for path in paths:
         found = False
-        database = path.name.removesuffix(path.suffix if path.suffix in {".gz", ".bz2"} else "")
         for record, bases in joined(read_blocks(path)):
             if bases:
                 found = True
-                stem = Path(database).stem
-                yield Entry(record.name, record.description, bases, stem, str(path))
+                yield Entry(record.name, record.description, bases, stem_of(path), str(path))
         if not found:
             raise InputError(f"{path}: holds no bases to search; give a FASTA file with some")
+
+
+def stem_of(path: Path) -> str:
+    """A library file's name without its endings: ``dmel`` for ``dmel.fa.gz``."""
+    packed = path.suffix if path.suffix in {".gz", ".bz2"} else ""
+    return Path(path.name.removesuffix(packed)).stem
 
 
 def measure(paths: Sequence[Path]) -> LibrarySize:

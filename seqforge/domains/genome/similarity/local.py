@@ -3,6 +3,10 @@
 Nothing is skipped by a heuristic: every query, on both strands, meets every base of the library.
 The library is cut into stretches that overlap by the longest alignment that is possible, and
 the stretches are scanned by all cores.
+
+With masking, the query's low-complexity letters match nothing at first: an alignment must be worth
+reporting by its other letters. It then goes on through masked letters, whose score counts, as
+blastn's alignments do, which need a word of 11 other letters.
 """
 
 from __future__ import annotations
@@ -15,7 +19,11 @@ from pathlib import Path
 from threading import Event
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqforge.core.machine import usable_cores
+from seqforge.domains.genome.similarity.dust import dust_mask
 from seqforge.domains.genome.similarity.extraction import (
     Candidate,
     Found,
@@ -25,7 +33,7 @@ from seqforge.domains.genome.similarity.extraction import (
     stretches,
 )
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
-from seqforge.domains.genome.similarity.kmers import plain_bases, reverse_complement
+from seqforge.domains.genome.similarity.kmers import encode, plain_bases, reverse_complement
 from seqforge.domains.genome.similarity.library import Entry, LibrarySize, measure, read_library
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.scanning import Backend, installed_backend
@@ -91,21 +99,30 @@ class _Target:
         self.hits: list[Hit] = []
         self.strands: tuple[Strand, ...] = ()
         self.space = self.cutoff = 0
+        low = dust_mask(encode(query.bases))
+        self.masked = float(low.mean()) if len(low) else 0.0
         if plus := plain_bases(query.bases):
             self.space = effective_search_space(
                 parameters.statistics, len(plus), size.letters, size.sequences
             )
             self.cutoff = parameters.statistics.cutoff_score(parameters.evalue, self.space)
-            self.strands = tuple(
-                Strand(sign, bases, parameters.scoring, backend.scanner)
-                for sign, bases in ((1, plus), (-1, reverse_complement(plus)))
-            )
+            hidden = _hidden(plus, low) if parameters.dust else plus
+            if hidden.strip(b"N"):
+                self.strands = tuple(
+                    Strand(
+                        sign, turn(hidden), parameters.scoring, backend.scanner,
+                        turn(plus) if hidden != plus else None,
+                    )
+                    for sign, turn in ((1, bytes), (-1, reverse_complement))
+                )  # fmt: skip
 
     def wants(self, candidates: Sequence[Candidate]) -> bool:
         """Whether a library sequence with these is among the best so far."""
         best = max((candidate.end.score for candidate in candidates), default=0)
-        full = len(self.hits) == self.parameters.max_hits
-        return best >= self.cutoff and not (full and best <= self.hits[-1].hsps[0].score)
+        if best < self.cutoff or len(self.hits) < self.parameters.max_hits:
+            return best >= self.cutoff
+        grows = any(strand.unmasked is not None for strand in self.strands)
+        return grows or best > self.hits[-1].hsps[0].score
 
     def keep(self, entry: Entry, found: Sequence[Found]) -> None:
         """Add what was found in a library sequence, and drop the worst where there are many."""
@@ -169,11 +186,16 @@ class _Target:
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             parameters={
                 **asdict(self.parameters),
-                "dust": False,
                 "against": [str(path) for path in paths],
             },
             hits=tuple(self.hits),
+            masked=self.masked,
         )
+
+
+def _hidden(bases: bytes, masked: NDArray[np.bool_]) -> bytes:
+    """The letters with N for those masked."""
+    return np.where(masked, np.uint8(ord("N")), np.frombuffer(bases, np.uint8)).tobytes()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""From where an alignment ends to the whole of it: a banded, affine-gap traceback in numpy.
+"""From one pair of an alignment to the whole of it: a banded, affine-gap traceback in numpy.
 
 The scanners say only how good the best alignment is and where it ends. Here the alignment that
 ends there is found again in a box around it, row by row, so that both scanners give the same
-alignment.
+alignment. The same rows find how far an alignment goes to both sides of a pair in it.
 
 References:
     Gotoh 1982, https://doi.org/10.1016/0022-2836(82)90398-9
@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +54,7 @@ def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignm
     Raises:
         ValueError: If no alignment that ends there has that score.
     """
-    # An alignment with g gap letters has at most (a + b - g) / 2 pairs, which bounds g.
-    spare = scoring.reward * (len(query) + len(hit)) / 2 - score - scoring.gap_open
-    width = max(0, int(spare / (scoring.gap_extend + scoring.reward / 2)))
-    width = min(width, max(len(query), len(hit)))
+    width = _band(len(query), len(hit), score, scoring)
     table, found = _extend(query[::-1], hit[::-1], width, score, scoring)
     if found is None:
         raise ValueError(f"no alignment of score {score} ends there")
@@ -73,22 +71,106 @@ def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignm
     )
 
 
+def align_through(
+    query: bytes, hit: bytes, pair: tuple[int, int], drop: int, scoring: Scoring
+) -> Alignment:
+    """The best alignment that pairs two given letters.
+
+    Args:
+        query: A, C, G, T, N.
+        hit: The same of the library's sequence.
+        pair: Places of two equal letters, from 0; no gap follows or precedes them at once.
+        drop: How far the score may sink below the highest before no more is expected.
+        scoring: What pairs and gaps are worth.
+    """
+    query_at, hit_at = pair
+    before, query_start, hit_start, left = _climb(
+        query[:query_at][::-1], hit[:hit_at][::-1], drop, scoring
+    )
+    after, query_stop, hit_stop, right = _climb(
+        query[query_at + 1 :], hit[hit_at + 1 :], drop, scoring
+    )
+    columns = [*before, (True, True), *reversed(after)]
+    places = (
+        query_at - query_start,
+        query_at + 1 + query_stop,
+        hit_at - hit_start,
+        hit_at + 1 + hit_stop,
+    )
+    return Alignment(
+        left + scoring.reward + right,
+        *places,
+        _spell(query[places[0] : places[1]], [take for take, _ in columns]),
+        _spell(hit[places[2] : places[3]], [take for _, take in columns]),
+    )
+
+
+def _band(query_length: int, hit_length: int, score: int, scoring: Scoring) -> int:
+    """By how many letters more of one than of the other an alignment of a score may move on."""
+    # An alignment with g gap letters has at most (a + b - g) / 2 pairs, which bounds g.
+    spare = scoring.reward * (query_length + hit_length) / 2 - score - scoring.gap_open
+    width = max(0, int(spare / (scoring.gap_extend + scoring.reward / 2)))
+    return min(width, max(query_length, hit_length))
+
+
 def _extend(
     query: bytes, hit: bytes, width: int, score: int, scoring: Scoring
 ) -> tuple[NDArray[np.uint8], tuple[int, int] | None]:
     """Extend an alignment from the first letters of both until it has ``score``.
 
-    Cell (i, j), after i letters of the query and j of the hit, stands in column j - i + width.
+    Returns:
+        What led to each cell, as `_rows` writes it, and the first cell with the score.
+    """
+    table = np.zeros((len(query) + 1, 2 * width + 1), np.uint8)
+    for row, best in _rows(query, hit, table, scoring):
+        reached = np.flatnonzero(best == score)
+        if len(reached):
+            return table, (row, row + int(reached[0]) - width)
+    return table, None
+
+
+def _climb(
+    query: bytes, hit: bytes, drop: int, scoring: Scoring
+) -> tuple[list[tuple[bool, bool]], int, int, int]:
+    """Extend an alignment from the first letters of both as far as that is worth.
 
     Returns:
-        What led to each cell, (rows + 1, 2 width + 1), and the first cell with the score.
+        Its columns, the last first; its letters of the query and of the hit; its score.
     """
-    band, opening = 2 * width + 1, np.int32(scoring.gap_open + scoring.gap_extend)
+    width = _band(len(query), len(hit), 0, scoring)
+    table = np.zeros((len(query) + 1, 2 * width + 1), np.uint8)
+    highest, found = 0, (0, 0)
+    for row, best in _rows(query, hit, table, scoring):
+        place = int(best.argmax())
+        if best[place] > highest:
+            highest, found = int(best[place]), (row, row + place - width)
+        elif best[place] < highest - drop:
+            break
+    return _walk(table, *found, width), *found, highest
+
+
+def _rows(
+    query: bytes, hit: bytes, table: NDArray[np.uint8], scoring: Scoring
+) -> Iterator[tuple[int, NDArray[np.int32]]]:
+    """Extend all alignments from the first letters of both by one letter of the query at a time.
+
+    Cell (i, j), after i letters of the query and j of the hit, stands in column j - i + width.
+
+    Args:
+        query: Its letters.
+        hit: Its letters.
+        table: Where it is noted what led to each cell, (rows + 1, 2 width + 1), zeros.
+        scoring: What pairs and gaps are worth.
+
+    Yields:
+        The number of letters, and the best score of each cell of that row, (2 width + 1,).
+    """
+    band = table.shape[1]
+    width, opening = band // 2, np.int32(scoring.gap_open + scoring.gap_extend)
     extension = np.int32(scoring.gap_extend)
     padded = np.full(len(hit) + len(query) + band + 1, _OUTSIDE, np.uint8)
     padded[width + 1 : width + 1 + len(hit)] = np.frombuffer(hit, np.uint8)
     ramp = np.arange(band, dtype=np.int32) * extension
-    table = np.zeros((len(query) + 1, band), np.uint8)
     best = np.full(band + 1, _NEVER, np.int32)  # the last one stands for outside the band
     best[width] = 0
     gap_hit = np.full(band + 1, _NEVER, np.int32)
@@ -109,10 +191,7 @@ def _extend(
         table[row] = _GAP_HIT * (gap_hit[:-1] > paired) | _GAP_QUERY * (gap_query > above)
         table[row] |= _OPENS_HIT * (opened >= extended)
         table[row, 1:] |= _OPENS_QUERY * (gap_query[1:] == above[:-1] - opening)
-        reached = np.flatnonzero(best[:-1] == score)
-        if len(reached):
-            return table, (row, row + int(reached[0]) - width)
-    return table, None
+        yield row, best[:-1]
 
 
 def _pair_scores(letter: int, facing: NDArray[np.uint8], scoring: Scoring) -> NDArray[np.int32]:
