@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
 
+from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.hits import Hsp, SearchResult
