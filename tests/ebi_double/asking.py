@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
+import pytest
 
+from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-from seqforge.domains.genome.similarity.hits import SearchResult
+from seqforge.domains.genome.similarity.hits import Hsp, SearchResult
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from tests.ebi_double.clock import Clock
 from tests.ebi_double.faults import Fault
@@ -74,8 +75,11 @@ class Asking:
         """All that was said, and why there are no results."""
         return "\n".join([*self.said, *self.unanswered.values()])
 
-    def assert_right(self, results: list[SearchResult], *, rows: bool = True) -> None:
-        """Every result is what the search behind the double finds, number for number."""
+    def assert_right(self, results: list[SearchResult], *, rounding: float = 0.0) -> None:
+        """Every result is what the search behind the double finds, number for number.
+
+        E-values have the two digits that EBI keeps, or with ``rounding`` are that near.
+        """
         for result in results:
             letters = self.division.queries[result.query_id]
             found = self.division.engine.find(InputSequence("q", letters), Asked(dust=False))
@@ -84,23 +88,24 @@ class Asking:
                 hit["title"].split()[0].split(":")[1] for hit in found.hits
             ]
             for hit, expected in zip(result.hits, found.hits, strict=True):
-                told = [_told(hsp, rows) for hsp in expected["hsps"][:5]]
-                assert [_ours(hsp, rows) for hsp in hit.hsps] == told
+                told = expected["hsps"][:5]
+                assert [_ours(hsp) for hsp in hit.hsps] == [_told(hsp) for hsp in told]
+                for hsp, true in zip(hit.hsps, told, strict=True):
+                    two_digits = float(f"{true['evalue']:.2g}")
+                    assert hsp.evalue == pytest.approx(two_digits, rel=rounding, abs=0.0)
 
 
-def _told(hsp: dict[str, Any], rows: bool) -> tuple[Any, ...]:
+def _told(hsp: dict[str, Any]) -> tuple[Any, ...]:
     places = tuple(hsp[f"{side}_{end}"] for side in ("query", "hit") for end in ("from", "to"))
     strand = 1 if hsp["hit_strand"] == "Plus" else -1
-    count = hsp["identity"], hsp["gaps"], hsp["align_len"]
-    shown = (hsp["qseq"], hsp["hseq"]) if rows else ()
-    return hsp["score"], float(f"{hsp['evalue']:.2g}"), strand, places, count, shown
+    counts = hsp["identity"], hsp["gaps"], hsp["align_len"]
+    return hsp["score"], strand, places, counts, hsp["qseq"], hsp["hseq"]
 
 
-def _ours(hsp: Any, rows: bool) -> tuple[Any, ...]:
+def _ours(hsp: Hsp) -> tuple[Any, ...]:
     places = hsp.query_start, hsp.query_end, hsp.hit_start, hsp.hit_end
-    count = hsp.identity_count, hsp.gaps, hsp.align_length
-    shown = (hsp.query_aligned, hsp.hit_aligned) if rows else ()
-    return hsp.score, float(f"{hsp.evalue:.2g}"), hsp.hit_strand, places, count, shown
+    counts = hsp.identity_count, hsp.gaps, hsp.align_length
+    return hsp.score, hsp.hit_strand, places, counts, hsp.query_aligned, hsp.hit_aligned
 
 
 @contextmanager
