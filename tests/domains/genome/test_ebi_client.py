@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
@@ -29,7 +30,7 @@ class Wire:
 
     def __init__(self, answer: bytes) -> None:
         self.answer, self.heard = answer, []
-        self.whole_requests = True
+        self.whole_requests, self.pause = True, 0.0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/rest"
 
@@ -41,7 +42,18 @@ class Wire:
                 return
             with connection:
                 self.heard.append(self._request(connection))
-                connection.sendall(self.answer)
+                with suppress(OSError):  # whoever asked may have gone
+                    self._say(connection)
+
+    def _say(self, connection: socket.socket) -> None:
+        if not self.pause:
+            connection.sendall(self.answer)
+            return
+        head, end, body = self.answer.partition(b"\r\n\r\n")
+        connection.sendall(head + end)
+        for byte in body:
+            connection.sendall(bytes([byte]))
+            time.sleep(self.pause)
 
     def _request(self, connection: socket.socket) -> bytes:
         if not self.whole_requests:
@@ -141,6 +153,28 @@ def test_what_is_no_id_of_this_tool_is_not_believed(id_):
 def test_a_submission_that_may_have_arrived_has_an_unknown_fate(answer, says):
     with pytest.raises(FateUnknown, match=says):
         ask(answer, "submit")
+
+
+def test_a_body_that_drips_does_not_hold_us_for_ever(monkeypatch):
+    """Every byte comes in time, so no time-out of a read ends it."""
+    monkeypatch.setattr("seqforge.domains.genome.similarity.ebi.client._BODY_SECONDS", 0.3)
+    with wire(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500) as made:
+        made.pause = 0.02
+        began = time.monotonic()
+        with pytest.raises(Transient, match=r"took more than 0\.3 s"):
+            client(made.url).result(JOB, "json")
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("cut", [0, 3, 60])
+def test_chunked_bodies_are_whole_or_an_error(cut):
+    body = b"7\r\nRUNNING\r\n0\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    if not cut:
+        assert ask(answer, "status") == "RUNNING"
+        return
+    with pytest.raises(Transient):
+        ask(answer[: len(answer) - min(cut, len(body)) - 2], "status")
 
 
 def test_silence_after_sending_is_an_unknown_fate():

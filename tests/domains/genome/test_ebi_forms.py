@@ -207,6 +207,19 @@ def test_a_damaged_memory_is_forgotten(catalogue, tmp_path, double):
     assert json.loads(kept.read_text())["values"][0]["value"] == "1e-200"
 
 
+def test_a_cache_that_cannot_be_written_costs_no_search(double, tmp_path):
+    (tmp_path / "cache").write_text("a file where a folder is wanted")
+    client = EbiClient("", base_url=double.url)
+
+    assert len(Catalogue(client, print, folder=tmp_path / "cache").values("exp")) == 13
+
+
+def test_rna_is_sent_as_dna(catalogue):
+    forms = prepare("ncbiblast", "dna", ["em_std_inv"], SearchParameters(), catalogue())
+
+    assert forms.form(Query("rna", "acgu"))["sequence"] == ">query\nACGT"
+
+
 def test_letters_are_checked_before_anything_is_sent():
     check_query(Query("fine", "acgtunryswkmbdhv"), "dna")
     check_query(
@@ -214,6 +227,9 @@ def test_letters_are_checked_before_anything_is_sent():
     )
     with pytest.raises(InputError, match=r"s7: letter 3, 'X', is no nucleotide, .*proteins"):
         check_query(Query("s7", "ACXGT"), "dna")
+    with pytest.raises(InputError, match="these are nucleotides"):
+        check_query(Query("n", "ACGTN" * 10), "protein")
+    check_query(Query("short", "ACGT" * 10), "protein")
     with pytest.raises(InputError, match=r"letter 2, '\*', is no amino acid"):
         check_query(Query("p", "M*A"), "protein")
 

@@ -16,7 +16,7 @@ from ssl import SSLCertVerificationError
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from seqforge.domains.genome.similarity.ebi.details import (
     ParameterDetails,
@@ -38,7 +38,7 @@ Form = Mapping[str, str | Sequence[str]]
 
 _MOST_WAIT = 60.0
 _BODY_SECONDS, _BODY_BYTES = 600.0, 1 << 30
-_BLOCK = 512  # small, so that a body that drips is noticed
+_BLOCK = 1 << 16
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORD = re.compile(r"[A-Za-z_]{2,40}")
 _LOST = re.compile(r"not found|cannot be found|not exist|expired|no longer", re.IGNORECASE)
@@ -232,14 +232,21 @@ def _body(answer: requests.Response) -> bytes:
         requests.RequestException: If it is too long or breaks off.
     """
     began, blocks, size = time.monotonic(), [], 0
+    # read1 gives what is there; read would wait for a whole block however slowly it drips in.
+    read = getattr(answer.raw, "read1", answer.raw.read)
     with answer:
-        for block in answer.iter_content(_BLOCK):
-            blocks.append(block)
-            size += len(block)
-            if time.monotonic() - began > _BODY_SECONDS:
-                raise requests.Timeout(f"the answer took more than {_BODY_SECONDS:.0f} s")
-            if size > _BODY_BYTES:
-                raise requests.RequestException("the answer is longer than 1 GiB")
+        try:
+            while block := read(_BLOCK):
+                blocks.append(block)
+                size += len(block)
+                if time.monotonic() - began > _BODY_SECONDS:
+                    raise requests.Timeout(f"the answer took more than {_BODY_SECONDS:g} s")
+                if size > _BODY_BYTES:
+                    raise requests.RequestException("the answer is longer than 1 GiB")
+        except (HTTPError, OSError) as error:
+            if isinstance(error, requests.RequestException):
+                raise
+            raise requests.ConnectionError(error) from error
     return b"".join(blocks)
 
 
