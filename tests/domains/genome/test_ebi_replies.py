@@ -127,7 +127,7 @@ def test_numbers_may_be_text():
     [
         ("plus/minus", ("1", "-1"), (1, -1)),
         ("none/none", ("f", "r"), (1, -1)),
-        ("none/none", ("r", "f"), (-1, 1)),
+        ("none/none", ("r", "f"), (1, -1)),  # fasta turns the query round, we the hit
         ("", ("0", "0"), (1, 1)),
         ("none/none", ("0", "0"), (1, 1)),
     ],
@@ -137,6 +137,26 @@ def test_strands_are_told_in_words_or_frames(strand, frames, signs):
     hsp = read(document(**said)).hits[0].hsps[0]
 
     assert (hsp.query_strand, hsp.hit_strand) == signs
+
+
+def test_a_query_that_was_turned_round_is_shown_as_it_was_given():
+    turned = {
+        "hsp_query_from": 22,
+        "hsp_query_to": 3,
+        "hsp_query_frame": "r",
+        "hsp_hit_frame": "f",
+        "hsp_strand": "none/none",
+        "hsp_qseq": "AACCGTACGTRCGTACGTAC",
+        "hsp_mseq": ": ::::::::: ::::::::",
+        "hsp_hseq": "ATCCGTACGTR-GTACGTAC",
+    }
+    hsp = read(document(**turned)).hits[0].hsps[0]
+
+    assert (hsp.query_strand, hsp.hit_strand) == (1, -1)
+    assert (hsp.query_start, hsp.query_end, hsp.hit_start, hsp.hit_end) == (3, 22, 119, 101)
+    assert hsp.query_aligned == "GTACGTACGYACGTACGGTT"
+    assert hsp.midline == ":::::::: ::::::::: :"
+    assert hsp.hit_aligned == "GTACGTAC-YACGTACGGAT"
 
 
 def test_the_minus_strand_shows_in_the_order_of_places_too():
@@ -350,7 +370,7 @@ def test_the_report_of_a_program_of_fasta(sample):
         50001,
         50200,
     )
-    assert result.hits[3].hsps[0].query_strand == -1
+    assert result.hits[3].hsps[0].hit_strand == -1
 
 
 def test_a_real_report_of_ssearch(sample):
