@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import requests
@@ -163,3 +167,24 @@ def test_the_database_list_changes_and_what_is_gone_is_refused(double, division)
     rows = get(double, "parameterdetails/database", headers=JSON).json()["values"]["values"]
     assert "em_std_ivt" in [row["value"] for row in rows]
     assert 'Currently "em_std_inv"' in refused(double, division.queries["exact"])
+
+
+def test_a_person_can_run_it_and_is_told_what_to_type(division, tmp_path):
+    command = [sys.executable, "-m", "tests.ebi_double", "--library", str(division.path)]
+    with subprocess.Popen(
+        [*command, "--seconds", "0.1"],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line = process.stdout.readline()
+        address = line.split()[-1]
+        data = form(division.queries["exact"])
+        job = requests.post(f"{address}/ncbiblast/run", data=data, timeout=10).text
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+
+    assert line.startswith("seqforge blast samples.fa --email you@your.org --base-url http://")
+    assert JOB_ID.fullmatch(job)
+    assert rest.endswith("1 jobs were accepted\n")
+    assert process.returncode == 0
