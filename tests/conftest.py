@@ -50,4 +50,5 @@ def _own_surroundings(tmp_path_factory, monkeypatch):
     """Every test has its own cache and working folder, and one thread an operation."""
     home = tmp_path_factory.mktemp("surroundings")
     monkeypatch.setenv("SEQFORGE_CACHE", str(home / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")  # servers of the tests' own
     monkeypatch.chdir(home)

@@ -6,8 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from tests.ebi_double import EbiDouble, engine_for
-from tests.ebi_double.searching import LocalEngine
+from tests.ebi_double import EbiDouble, LocalEngine
 
 
 def main() -> None:
@@ -18,8 +17,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long a job takes")
     parser.add_argument("--local", action="store_true", help="search without BLAST+")
     options = parser.parse_args()
-    engine = LocalEngine(options.library) if options.local else engine_for(options.library)
-    with EbiDouble(engine, run_seconds=options.seconds, port=options.port) as double:
+    library = LocalEngine(options.library) if options.local else options.library
+    with EbiDouble(library, run_seconds=options.seconds, port=options.port) as double:
         print(f"seqforge blast samples.fa --email you@your.org --base-url {double.url}", flush=True)
         told = 0
         try:
@@ -29,7 +28,7 @@ def main() -> None:
                     print(exchange.call, exchange.name, exchange.kind, flush=True)
                 time.sleep(0.2)
         except KeyboardInterrupt:
-            print(f"{len(double.accepted)} jobs were accepted")
+            print(f"{len(double.accepted)} jobs were accepted", flush=True)
 
 
 if __name__ == "__main__":

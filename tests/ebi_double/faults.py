@@ -40,6 +40,8 @@ class Fault:
     """Only the job of this number, in the order of acceptance, from 1."""
     kind: str | None = None
     """Only this result type."""
+    together: bool = False
+    """Whether the calls of all jobs are counted as one."""
     struck: int = field(default=0, init=False)
     """How often it has struck: a test can see that what it scripted did happen."""
     _seen: Counter[str] = field(default_factory=Counter, init=False)
@@ -54,7 +56,7 @@ class Fault:
         if self.kind is not None and exchange.kind != self.kind:
             return False
         with self._lock:
-            key = "" if exchange.job is None else exchange.job.id
+            key = "" if exchange.job is None or self.together else exchange.job.id
             self._seen[key] += 1
             turn = self._seen[key] - self.after
             struck = turn >= 1 and (self.times is None or turn <= self.times)

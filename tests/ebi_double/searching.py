@@ -158,7 +158,7 @@ class LocalEngine:
             }
             for hit in result.hits
         ]
-        return Found("LOCAL 1", query, self._size.sequences, self._size.letters, hits)
+        return Found("BLASTN local", query, self._size.sequences, self._size.letters, hits)
 
     def pairwise(self, query: InputSequence, asked: Asked) -> str | None:
         return None

@@ -273,7 +273,7 @@ def _asked(form: Mapping[str, str]) -> Asked:
     )
 
 
-def _fasta_gaps(form: Mapping[str, str]) -> dict[str, int]:
+def _fasta_gaps(form: Mapping[str, str]) -> dict[str, Any]:
     """Gap costs for blastn, which stands in for fasta36 here.
 
     Fasta's first cost is that of a gap's first letter. Its own default for 5,-4 is none that

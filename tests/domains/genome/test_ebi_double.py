@@ -1,35 +1,21 @@
-"""The double of EBI's service: that it answers as the service is known to."""
+"""The double of EBI's service: its calls, states, lists and refusals are what is known of them."""
 
 from __future__ import annotations
 
-import json
 import re
-import time
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.ebi_double import (
-    BlastEngine,
-    Clock,
-    EbiDouble,
-    Lacks,
-    LocalEngine,
-    Resets,
-    Says,
-    Slow,
-    Style,
-    Truncated,
-    Written,
-    bad_gateway,
-    login_page,
-    too_many_requests,
-)
+from tests.ebi_double import Clock, EbiDouble
+from tests.ebi_double.raw import JSON, described, finished, form, get, refused, submit
 
 JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
-JSON = {"Accept": "application/json"}
-NS = "{http://www.ebi.ac.uk/schema}"
 
 
 @pytest.fixture
@@ -37,47 +23,10 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["blastn", "local"])
-def engine(request, division):
-    """The same claims with BLAST+ behind the double and without."""
-    if request.param == "local":
-        return LocalEngine(division.path)
-    request.getfixturevalue("require_program")("blastn")
-    assert isinstance(division.engine, BlastEngine)
-    return division.engine
-
-
 @pytest.fixture
 def double(division, clock):
     with EbiDouble(division.engine, clock=clock) as running:
         yield running
-
-
-def form(sequence, **changes):
-    values = {
-        "email": "a@ebi.ac.uk",
-        "program": "blastn",
-        "stype": "dna",
-        "database": "em_std_inv",
-        "sequence": f">q1\n{sequence}\n",
-    }
-    return {**values, **changes}
-
-
-def submit(double, sequence, tool="ncbiblast", **changes):
-    reply = requests.post(f"{double.url}/{tool}/run", data=form(sequence, **changes), timeout=10)
-    assert reply.status_code == 200, reply.text
-    return reply.text
-
-
-def get(double, path, tool="ncbiblast", **options):
-    return requests.get(f"{double.url}/{tool}/{path}", timeout=10, **options)
-
-
-def finished(double, sequence, tool="ncbiblast", **changes):
-    job = submit(double, sequence, tool, **changes)
-    assert get(double, f"status/{job}", tool).text == "FINISHED"
-    return job
 
 
 @pytest.mark.parametrize("path", ["run", "run/"])
@@ -107,17 +56,6 @@ def test_repeated_keys_and_multipart_bodies_are_read(double, division):
     first, second = double.submissions
     assert first.parameters["database"] == databases
     assert second["sequence"] == ">q1\n" + "ACGT" * 9 + "\n"
-
-
-def described(reply):
-    assert reply.status_code == 400
-    assert reply.headers["Content-Type"].startswith("text/xml")
-    return ET.fromstring(reply.text).findtext("description")
-
-
-def refused(double, sequence, **changes):
-    reply = requests.post(f"{double.url}/ncbiblast/run", data=form(sequence, **changes), timeout=10)
-    return described(reply)
 
 
 @pytest.mark.parametrize(
@@ -231,214 +169,22 @@ def test_the_database_list_changes_and_what_is_gone_is_refused(double, division)
     assert 'Currently "em_std_inv"' in refused(double, division.queries["exact"])
 
 
-def test_json_is_ebis_with_percents_and_the_true_place(engine, division, clock):
-    with EbiDouble(engine, clock=clock) as double:
-        job = finished(double, division.queries["mutated"], filter="F")
-        told = get(double, f"result/{job}/json").json()
+def test_a_person_can_run_it_and_is_told_what_to_type(division, tmp_path):
+    command = [sys.executable, "-m", "tests.ebi_double", "--library", str(division.path)]
+    with subprocess.Popen(
+        [*command, "--seconds", "0.1"],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line = process.stdout.readline()
+        address = line.split()[-1]
+        data = form(division.queries["exact"])
+        job = requests.post(f"{address}/ncbiblast/run", data=data, timeout=10).text
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
 
-    assert_follows_the_schema(told)
-    hit = told["hits"][0]
-    assert (hit["hit_db"], hit["hit_id"], hit["hit_os"]) == ("EM_INV", "AL138972", "NA")
-    hsp = hit["hit_hsps"][0]
-    same = sum(a == b for a, b in zip(hsp["hsp_qseq"], hsp["hsp_hseq"], strict=True))
-    assert hsp["hsp_identity"] == round(100 * same / hsp["hsp_align_len"], 1)
-    assert 85 < hsp["hsp_identity"] < 97
-    assert hsp["hsp_hit_from"] - hsp["hsp_query_from"] == 7_000
-    assert hsp["hsp_expect"] == float(f"{hsp['hsp_expect']:.2g}")
-    assert (told["db_num"], told["db_len"], told["query_len"]) == (2, 100_000, 300)
-
-
-def assert_follows_the_schema(document):
-    """EBI's own schema where jsonschema is installed, else its required keys by hand."""
-    from tests.conftest import SHARED
-
-    path = SHARED / "ebi" / "samples" / "sss_schema.json"
-    if not path.exists():
-        pytest.skip("EBI's schema is not beside the project")
-    schema = json.loads(path.read_text())
-    try:
-        import jsonschema
-    except ModuleNotFoundError:
-        _assert_required(document, schema)
-    else:
-        jsonschema.validate(document, schema)
-
-
-def _assert_required(value, schema):
-    kinds = {"object": dict, "array": list, "string": str, "number": (int, float)}
-    kinds["boolean"] = bool
-    assert isinstance(value, kinds[schema["type"]]), (value, schema["type"])
-    if isinstance(value, dict):
-        assert set(schema.get("required", [])) <= set(value)
-        for name, inner in schema.get("properties", {}).items():
-            if name in value:
-                _assert_required(value[name], inner)
-    if isinstance(value, list) and "contains" in schema:
-        assert value
-        for each in value:
-            _assert_required(each, schema["contains"])
-
-
-def test_the_minus_strand_and_several_hsps(engine, division, clock):
-    with EbiDouble(engine, clock=clock) as double:
-        minus = finished(double, division.queries["minus"])
-        several = finished(double, division.queries["several"])
-        hsp = get(double, f"result/{minus}/json").json()["hits"][0]["hit_hsps"][0]
-        hsps = get(double, f"result/{several}/json").json()["hits"][0]["hit_hsps"]
-
-    assert (hsp["hsp_strand"], hsp["hsp_hit_frame"]) == ("plus/minus", "-1")
-    assert (hsp["hsp_hit_from"], hsp["hsp_hit_to"]) == (30_180, 30_001)
-    assert [each["hsp_num"] for each in hsps][:3] == [1, 2, 3]
-    assert sorted(each["hsp_hit_from"] // 1000 for each in hsps[:3]) == [5, 21, 42]
-
-
-def test_dust_hides_what_is_simple_and_zero_hits_are_a_result(division, clock, require_program):
-    require_program("blastn")
-    with EbiDouble(division.engine, clock=clock) as double:
-        job = finished(double, division.queries["masked"])
-        assert get(double, f"result/{job}/json").json()["hits"] == []
-        assert '<hits total="0">' in get(double, f"result/{job}/xml").text
-        assert "No hits found" in get(double, f"result/{job}/out").text
-        assert get(double, f"result/{job}/ids").text == ""
-
-
-def test_xml_tells_what_json_tells(engine, division, clock):
-    with EbiDouble(engine, clock=clock) as double:
-        job = finished(double, division.queries["several"])
-        told = get(double, f"result/{job}/json").json()
-        root = ET.fromstring(get(double, f"result/{job}/xml").content)
-
-    hits = root.findall(f".//{NS}hit")
-    assert [hit.get("id") for hit in hits] == [hit["hit_id"] for hit in told["hits"]]
-    alignments = hits[0].findall(f".//{NS}alignment")
-    for alignment, hsp in zip(alignments, told["hits"][0]["hit_hsps"], strict=True):
-        assert float(alignment.findtext(f"{NS}expectation")) == hsp["hsp_expect"]
-        assert float(alignment.findtext(f"{NS}identity")) == hsp["hsp_identity"]
-        assert alignment.findtext(f"{NS}pattern") == hsp["hsp_mseq"]
-
-
-def test_text_is_blasts(engine, division, clock):
-    with EbiDouble(engine, clock=clock) as double:
-        job = finished(double, division.queries["minus"])
-        text = get(double, f"result/{job}/out").text
-
-    assert "Query= q1" in text
-    assert "Strand=Plus/Minus" in text
-    assert re.search(r"Sbjct +30180 +[ACGT]+ +30121", text)
-
-
-def test_fasta_rows_have_flanks_and_an_overlap_of_their_own(engine, division, clock):
-    sequence = "ACGT" * 8 + division.queries["mutated"] + "TTGCA" * 8
-    with EbiDouble(engine, clock=clock) as double:
-        job = finished(double, sequence, "fasta", program="fasta")
-        told = get(double, f"result/{job}/json", "fasta").json()
-
-    assert_follows_the_schema(told)
-    hsp = told["hits"][0]["hit_hsps"][0]
-    assert "hsp_gaps" not in hsp
-    assert hsp["hsp_align_len"] != hsp["hsp_overlap"]
-    assert len(hsp["hsp_qseq"]) > len(hsp["hsp_mseq"])
-    assert hsp["hsp_identity"] == round(100 * hsp["hsp_mseq"].count(":") / hsp["hsp_overlap"], 1)
-    assert hsp["hsp_query_display_from"] == hsp["hsp_query_from"] - 30
-
-
-def test_scores_that_blastn_cannot_do_pass_and_end_in_error(division, clock, require_program):
-    require_program("blastn")
-    with EbiDouble(division.engine, clock=clock) as double:
-        job = submit(double, division.queries["exact"], match_scores="2,-7")
-
-        assert get(double, f"status/{job}").text == "ERROR"
-        assert "not supported for substitution scores" in get(double, f"result/{job}/error").text
-        assert get(double, f"result/{job}/json").status_code == 400
-
-
-@pytest.mark.parametrize("status", [429, 400])
-def test_the_31st_job_in_flight_is_refused_and_noted(division, clock, status):
-    with EbiDouble(division.engine, clock=clock, run_seconds=60, crowded=status) as double:
-        jobs = [submit(double, "ACGT" * 20) for _ in range(30)]
-        reply = requests.post(f"{double.url}/ncbiblast/run", data=form("ACGT" * 20), timeout=10)
-        assert reply.status_code == status
-        assert double.violations == ["job 31 in flight was submitted"]
-        clock.advance(seconds=61)
-        get(double, f"status/{jobs[0]}")
-        assert submit(double, "ACGT" * 20)
-
-
-def test_faults_strike_the_calls_they_name_in_their_order(division, clock):
-    script = [
-        Says("QUEUED", times=2),
-        too_many_requests(times=1),
-        bad_gateway(),
-        Says("ERROR", job=2, times=1),
-    ]
-    with EbiDouble(division.engine, script, clock=clock) as double:
-        first, second = (submit(double, "ACGT" * 20) for _ in range(2))
-        replies = [get(double, f"status/{first}") for _ in range(5)]
-        assert [reply.status_code for reply in replies] == [200, 200, 429, 502, 200]
-        assert [replies[i].text for i in (0, 1, 4)] == ["QUEUED", "QUEUED", "FINISHED"]
-        assert replies[2].headers["Retry-After"] == "7"
-        assert "<h1>502 Bad Gateway</h1>" in replies[3].text
-        others = [get(double, f"status/{second}").text for _ in range(6)]
-        assert [others[i] for i in (0, 1, 4, 5)] == ["QUEUED", "QUEUED", "ERROR", "FINISHED"]
-        assert [fault.struck for fault in script] == [4, 2, 2, 1]
-
-
-@pytest.mark.parametrize("handled", [False, True])
-def test_a_reset_submission_is_seen_or_not_as_scripted(division, clock, handled):
-    with EbiDouble(division.engine, [Resets(on="run", handled=handled)], clock=clock) as double:
-        with pytest.raises(requests.ConnectionError, match="reset"):
-            submit(double, "ACGT" * 20)
-        assert len(double.submissions) == handled
-        assert JOB_ID.fullmatch(submit(double, "ACGT" * 20))
-
-
-def test_a_login_page_comes_in_place_of_an_id(division, clock):
-    with EbiDouble(division.engine, [login_page()], clock=clock) as double:
-        assert submit(double, "ACGT" * 20).startswith("<!DOCTYPE html>")
-        assert double.submissions == []
-
-
-def test_bodies_can_be_slow_truncated_or_cut_off(division, clock):
-    script = [
-        Slow(on="result", pieces=5, pause=0.02),
-        Truncated(on="result", announced=False, after=1),
-        Truncated(on="result", after=2),
-    ]
-    with EbiDouble(division.engine, script, clock=clock) as double:
-        job = finished(double, division.queries["exact"])
-        before = time.monotonic()
-        whole = get(double, f"result/{job}/json")
-        assert time.monotonic() - before >= 0.1
-        assert whole.json()["hits"]
-        short = get(double, f"result/{job}/json").content
-        assert whole.content.startswith(short)
-        assert len(short) == len(whole.content) // 2
-        with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
-            get(double, f"result/{job}/json")
-
-
-def test_result_types_can_be_missing_and_written_the_old_way(division, clock):
-    script = [Lacks(kinds=("json", "xml"), job=1, times=None)]
-    script.append(Written(style=Style(old_dates=True, organisms=True, dbfetch=False)))
-    with EbiDouble(division.engine, script, clock=clock) as double:
-        job = finished(double, division.queries["exact"])
-        assert b"json" not in get(double, f"resulttypes/{job}").content
-        assert get(double, f"result/{job}/json").status_code == 400
-        other = finished(double, division.queries["exact"])
-        told = get(double, f"result/{other}/json").json()
-
-    assert told["start"] == "21/11/2026 09:00:00 GMT"
-    assert re.fullmatch(r"\d:\d\d:\d\d", told["search"])
-    assert told["hits"][0]["hit_os"] == "Drosophila melanogaster"
-    assert "hit_dbfetch_url" not in told["hits"][0]
-
-
-def test_a_stopped_double_refuses_and_comes_back_with_its_jobs(double, division):
-    job, address = finished(double, division.queries["exact"]), double.url
-
-    double.stop()
-    with pytest.raises(requests.ConnectionError, match="refused"):
-        get(double, f"status/{job}")
-    double.start()
-    assert double.url == address
-    assert get(double, f"status/{job}").text == "FINISHED"
+    assert line.startswith("seqforge blast samples.fa --email you@your.org --base-url http://")
+    assert JOB_ID.fullmatch(job)
+    assert rest.endswith("1 jobs were accepted\n")
+    assert process.returncode == 0

@@ -233,7 +233,7 @@ def test_forty_queries_never_are_more_than_thirty_jobs(division, tmp_path):
 def test_two_commands_in_one_folder_never_are_more_than_thirty_jobs(division, tmp_path):
     queries = many(36)
     first = dict(list(queries.items())[:25])
-    with asking(division, tmp_path, run_seconds=600) as asked:
+    with asking(division, tmp_path, run_seconds=150) as asked:
         with pytest.raises(Unfinished, match="25 running"):
             asked.search(deadline=60, **first)
         rest = {name: bases for name, bases in queries.items() if name not in first}

@@ -133,7 +133,11 @@ def test_types_that_are_not_told_are_tried(division, tmp_path):
 
 
 def test_xml_that_declares_entities_is_not_read(division, tmp_path):
-    bomb = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><x>&b;</x>'
+    bomb = """<?xml version="1.0"?>
+<!DOCTYPE EBIApplicationResult [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>
+<EBIApplicationResult><Header><program name="&b;"/></Header>
+<SequenceSimilaritySearchResult><hits total="0"/></SequenceSimilaritySearchResult>
+</EBIApplicationResult>"""
     script = [Lacks(times=None)]
     script += [Answers(200, bomb, "application/xml", on="result", kind="xml", times=None)]
     with asking(division, tmp_path, *script) as asked:

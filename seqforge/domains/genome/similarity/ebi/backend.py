@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.ebi.campaign import Campaign
 from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
@@ -120,7 +121,7 @@ class EbiBackend:
         self._check(queries)
         with suppress(ConfigError):
             forms = self._prepare(parameters, lambda _: None, ask=False)
-            sent = {job.key for job in self._store.jobs() if job.state != "planned"}
+            sent = {key for key, state in self._store.states().items() if state != "planned"}
             service = self._client.service
             if all(key_of(service, forms.form(q)) in sent for q in queries if q.bases):
                 return forms
@@ -203,7 +204,8 @@ class EbiBackend:
         if parameters.dust and not hits:
             self._say(f"{query.id} has no hits, and was masked; without --dust it may have some")
         told = {**asdict(parameters), **kept.parameters}
-        return replace(kept, query_id=query.id, parameters=told, hits=hits)
+        masked = masked_fraction(query.bases) if self._letters == "dna" else None
+        return replace(kept, query_id=query.id, parameters=told, hits=hits, masked=masked)
 
 
 def _how_far(jobs: Collection[Job]) -> str:

@@ -87,8 +87,8 @@ class Campaign:
         ours = {task.job.key for task in self.tasks}
         self.tasks += [
             Task(job, wanted=False)
-            for job in store.jobs()
-            if job.key not in ours and job.state == "running" and job.service == client.service
+            for job in store.jobs("running")
+            if job.key not in ours and job.service == client.service
         ]
         self._turned_away = 0
         self.refusal: str | None = None

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.details import Value
 from seqforge.domains.genome.similarity.ebi.failures import Refused, Transient, Unreadable
 from seqforge.domains.genome.similarity.parameters import Letters
-from seqforge.errors import ConfigError
+from seqforge.errors import ConfigError, RunError
 
 _DAY = 86400.0
 _TRIES = 4
@@ -192,7 +193,8 @@ def _read(path: Path) -> tuple[float, tuple[Value, ...] | None]:
 
 
 def _write(path: Path, when: float, values: Sequence[Value]) -> None:
-    make_folder(path.parent)
     asked = datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds")
     document = {"asked": asked, "values": [asdict(value) for value in values]}
-    write_atomically(path, json.dumps(document, indent=1).encode())
+    with suppress(RunError):  # a cache that cannot be written costs a request, and no search
+        make_folder(path.parent)
+        write_atomically(path, json.dumps(document, indent=1).encode())

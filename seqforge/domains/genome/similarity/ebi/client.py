@@ -16,7 +16,7 @@ from ssl import SSLCertVerificationError
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from seqforge.domains.genome.similarity.ebi.details import (
     ParameterDetails,
@@ -38,11 +38,12 @@ Form = Mapping[str, str | Sequence[str]]
 
 _MOST_WAIT = 60.0
 _BODY_SECONDS, _BODY_BYTES = 600.0, 1 << 30
-_BLOCK = 512  # small, so that a body that drips is noticed
+_BLOCK = 1 << 16
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORD = re.compile(r"[A-Za-z_]{2,40}")
 _LOST = re.compile(r"not found|cannot be found|not exist|expired|no longer", re.IGNORECASE)
 _EARLY = re.compile(r"still (queued|pending|running)|not (yet )?finished", re.IGNORECASE)
+_OBJECT = re.compile(r"^.*?[)>]: ")  # which connection, in Python's words
 _ABSENT = re.compile(r"renderer|result type", re.IGNORECASE)
 
 
@@ -231,14 +232,21 @@ def _body(answer: requests.Response) -> bytes:
         requests.RequestException: If it is too long or breaks off.
     """
     began, blocks, size = time.monotonic(), [], 0
+    # read1 gives what is there; read would wait for a whole block however slowly it drips in.
+    read = getattr(answer.raw, "read1", answer.raw.read)
     with answer:
-        for block in answer.iter_content(_BLOCK):
-            blocks.append(block)
-            size += len(block)
-            if time.monotonic() - began > _BODY_SECONDS:
-                raise requests.Timeout(f"the answer took more than {_BODY_SECONDS:.0f} s")
-            if size > _BODY_BYTES:
-                raise requests.RequestException("the answer is longer than 1 GiB")
+        try:
+            while block := read(_BLOCK):
+                blocks.append(block)
+                size += len(block)
+                if time.monotonic() - began > _BODY_SECONDS:
+                    raise requests.Timeout(f"the answer took more than {_BODY_SECONDS:g} s")
+                if size > _BODY_BYTES:
+                    raise requests.RequestException("the answer is longer than 1 GiB")
+        except (HTTPError, OSError) as error:
+            if isinstance(error, requests.RequestException):
+                raise
+            raise requests.ConnectionError(error) from error
     return b"".join(blocks)
 
 
@@ -253,7 +261,7 @@ def _never_sent(error: requests.RequestException) -> bool:
 def _reason(error: BaseException) -> str:
     """The innermost cause, which says what happened without the machinery."""
     innermost = list(_causes(error))[-1]
-    return str(innermost).rpartition(": ")[2] or type(innermost).__name__
+    return _OBJECT.sub("", str(innermost)) or type(innermost).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

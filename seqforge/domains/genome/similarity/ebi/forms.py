@@ -17,6 +17,7 @@ from seqforge.errors import ConfigError, InputError
 _ALPHABETS = {"dna": "ACGTURYSWKMBDHVN", "protein": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NUMBER = re.compile(r"[-+]?\d+")
 _LINE = 60
+_SURELY = 50  # no protein has so many of A, C, G and T alone
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Forms:
         The query's own name stays here: the service needs none.
         """
         bases = query.bases.upper()
+        if self.letters == "dna":
+            bases = bases.replace("U", "T")
         lines = [bases[at : at + _LINE] for at in range(0, len(bases), _LINE)]
         return {**self.settings, "sequence": "\n".join([">query", *lines])}
 
@@ -153,7 +156,13 @@ def check_query(query: Query, letters: Letters) -> None:
     Raises:
         InputError: If a letter is no nucleotide or amino acid, with its place.
     """
-    for place, letter in enumerate(query.bases.upper(), 1):
+    bases = query.bases.upper()
+    if letters == "protein" and len(bases) >= _SURELY and not bases.strip("ACGTUN"):
+        raise InputError(
+            f"{query.id}: these are nucleotides, and proteins are to be searched, so nothing was "
+            "sent; translate the sequence or search nucleotides"
+        )
+    for place, letter in enumerate(bases, 1):
         if letter not in _ALPHABETS[letters]:
             kind = "nucleotide" if letters == "dna" else "amino acid"
             raise InputError(

@@ -115,7 +115,7 @@ class JobStore:
                     "update, or give another --out"
                 )
             self._db.executescript(_TABLES + f"PRAGMA user_version = {_FORMAT};")
-            left = list(self._jobs("WHERE state = ?", "submitting"))
+            left = self.jobs("submitting")
         except sqlite3.Error as error:
             raise RunError(
                 f"{self.path}: cannot be used as a store of searches ({error}); move it away or "
@@ -163,9 +163,15 @@ class JobStore:
             raise KeyError(key)
         return found
 
-    def jobs(self) -> list[Job]:
-        """All searches, in the order they were planned."""
-        return list(self._jobs("ORDER BY rowid"))
+    def jobs(self, state: State | None = None) -> list[Job]:
+        """The searches in this state, or all, in the order they were planned."""
+        if state is None:
+            return list(self._jobs("ORDER BY rowid"))
+        return list(self._jobs("WHERE state = ? ORDER BY rowid", state))
+
+    def states(self) -> dict[str, State]:
+        """How every search stands, by its key."""
+        return dict(self._db.execute("SELECT key, state FROM jobs ORDER BY rowid"))
 
     def move(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seqforge.domains.genome.similarity.hits import Hsp
 
+_COMPLEMENT = str.maketrans("ACGTURYKMBVDHacgturykmbvdh", "TGCAAYRMKVBHDtgcaayrmkvbhd")
 _PERCENT = 0.051  # what one printed decimal leaves open
 
 
@@ -47,7 +48,7 @@ class Segment:
             columns,
         )
         strands = _strands(self.strands, self.query, self.hit)
-        return Hsp(
+        found = Hsp(
             score=whole(self.score),
             bit_score=number(self.bits),
             evalue=number(self.evalue),
@@ -67,6 +68,7 @@ class Segment:
             hit_aligned=hit,
             overlap=0 if query else columns,
         )
+        return _as_blast(found) if strands == (-1, 1) else found
 
     def _cut(self, columns: int, query_span: int, hit_span: int) -> tuple[str, str, str]:
         """The rows of the alignment alone; empty where they cannot be told from the context.
@@ -104,6 +106,25 @@ def number(value: Any, default: float = 0.0) -> float:
 def whole(value: Any) -> int:
     """The same as a whole number."""
     return round(number(value))
+
+
+def _as_blast(hsp: Hsp) -> Hsp:
+    """The same alignment with the query as it was given and the hit turned round.
+
+    Programs of the FASTA package turn the query round instead.
+    """
+    return replace(
+        hsp,
+        query_strand=1,
+        hit_strand=-1,
+        query_start=min(hsp.query_start, hsp.query_end),
+        query_end=max(hsp.query_start, hsp.query_end),
+        hit_start=max(hsp.hit_start, hsp.hit_end),
+        hit_end=min(hsp.hit_start, hsp.hit_end),
+        query_aligned=hsp.query_aligned.translate(_COMPLEMENT)[::-1],
+        midline=hsp.midline[::-1],
+        hit_aligned=hsp.hit_aligned.translate(_COMPLEMENT)[::-1],
+    )
 
 
 def _span(ends: tuple[Any, Any]) -> int:

@@ -1,0 +1,287 @@
+"""Searching through the backend: what comes back, in which order, and what is asked for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from seqforge.domains.genome.similarity.backends import SearchBackend
+from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
+from seqforge.domains.genome.similarity.ebi.client import EbiClient
+from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.errors import ConfigError, InputError, RunError, Unfinished
+from tests.ebi_double import Answers, Clock, EbiDouble, Resets, Says
+from tests.ebi_double.library import small_division
+
+
+@pytest.fixture(scope="module")
+def division(tmp_path_factory):
+    division = small_division(tmp_path_factory.mktemp("division"))
+    yield division
+    division.engine.close()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def double(division, clock):
+    with EbiDouble(division.engine, clock=clock, run_seconds=8) as double:
+        yield double
+
+
+class Person:
+    """Somebody at a terminal, with one folder."""
+
+    def __init__(self, double, clock, folder) -> None:
+        self.double, self.clock, self.folder = double, clock, folder
+        self.said: list[str] = []
+        self.states: list[tuple[float, float, str]] = []
+        self.email, self.database = "me@ebi.ac.uk", "em_std_inv"
+        self.sleep = clock.sleep
+        self.unanswered: dict[str, str] = {}
+
+    def search(self, queries, deadline=600.0, resubmit=(), **parameters):
+        client = EbiClient(self.email, base_url=self.double.url, sleep=self.sleep, clock=self.clock)
+        with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
+            backend: SearchBackend = EbiBackend(
+                client, store, self.database, deadline, self.said.append, resubmit=resubmit
+            )
+            try:
+                return backend.search(
+                    queries,
+                    SearchParameters(**parameters),
+                    lambda done, total, what: self.states.append((done, total, what)),
+                )
+            finally:
+                self.unanswered = backend.unanswered
+
+    def jobs(self):
+        with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
+            return store.jobs()
+
+
+@pytest.fixture
+def person(double, clock, tmp_path):
+    return Person(double, clock, tmp_path)
+
+
+def queries(division, *names: str) -> list[Query]:
+    return [Query(name, division.queries[name]) for name in names]
+
+
+def test_results_come_in_the_queries_order_whoever_is_first(division, double, person):
+    double.script.append(Says("RUNNING", times=9, job=1))
+    asked = queries(division, "exact", "several", "minus", "mutated")
+    results = person.search(asked)
+
+    assert [result.query_id for result in results] == [query.id for query in asked]
+    assert [len(query.bases) for query in asked] == [result.query_length for result in results]
+    assert results[0].hits[0].hsps[0].identity == 100.0
+    assert [hsp.align_length > 140 for hsp in results[1].hits[0].hsps[:3]] == [True] * 3
+    assert results[2].hits[0].hsps[0].hit_strand == -1
+    assert (results[0].database, results[0].database_length) == ("em_std_inv", 100_000)
+    assert results[0].parameters["settings"]["exp"] == "10"
+    assert results[0].parameters["job"] == double.accepted[0].job_id
+    assert "sequence" not in results[0].parameters["settings"]
+
+
+def test_what_is_searched_is_said_with_how_to_change_it(division, person):
+    person.search(queries(division, "exact"))
+
+    assert person.said == [
+        "EMBL-EBI's ncbiblast searches em_std_inv (ENA Sequence Standard Invertebrate); "
+        "--database takes another"
+    ]
+
+
+def test_finished_searches_come_from_the_store_without_any_request(division, double, clock, person):
+    """Even without the network, without an address, and after the service has forgotten them."""
+    asked = queries(division, "exact", "minus")
+    first = person.search(asked)
+    double.stop()
+    clock.advance(days=30)
+    person.email = ""
+
+    assert person.search(asked) == first
+    assert person.search(asked[::-1]) == first[::-1]
+
+
+def test_same_letters_under_two_names_and_two_sequences_under_one(division, double, person):
+    exact, minus = division.queries["exact"], division.queries["minus"]
+    results = person.search([Query("a", exact), Query("b", exact), Query("a", minus)])
+
+    assert [result.query_id for result in results] == ["a", "b", "a"]
+    assert results[0].hits == results[1].hits
+    assert results[2].hits != results[0].hits
+    assert len(double.accepted) == 2
+
+
+def test_a_query_without_letters_finds_nothing_and_is_not_sent(division, double, person):
+    results = person.search([Query("void", ""), *queries(division, "exact")], evalue=1e-5)
+
+    assert [(result.query_id, len(result.hits)) for result in results] == [
+        ("void", 0),
+        ("exact", 1),
+    ]
+    assert len(double.submissions) == 1
+    assert any(sentence.startswith("void has no letters") for sentence in person.said)
+
+
+def test_limits_that_were_widened_for_the_service_hold_here(division, double, person):
+    (wide,) = person.search(queries(division, "several"), evalue=10.0)
+    weakest = max(hsp.evalue for hit in wide.hits for hsp in hit.hsps)
+    (narrow,) = person.search(queries(division, "several"), evalue=weakest / 2)
+    (least,) = person.search(queries(division, "several"), max_hits=1, max_hsps=2)
+
+    assert max(hsp.evalue for hit in narrow.hits for hsp in hit.hsps) <= weakest / 2
+    assert double.accepted[1]["exp"] in {"10", "1.0"}
+    assert narrow.parameters["evalue"] == weakest / 2
+    assert [len(hit.hsps) for hit in least.hits] == [2]
+
+
+def test_masking_that_may_have_hidden_hits_is_said(division, person):
+    person.search(queries(division, "none"), dust=True)
+
+    assert "none has no hits, and was masked; without --dust it may have some" in person.said
+
+
+def test_progress_tells_how_many_wait_run_and_are_done(division, person):
+    person.search(queries(division, "exact", "minus"))
+
+    told = [what for _, _, what in person.states]
+    assert told[0] == "2 queued, 0 running, 0 done"
+    assert "0 queued, 2 running, 0 done" in told
+    assert person.states[-1] == (2, 2, "0 queued, 0 running, 2 done")
+
+
+def test_at_the_deadline_it_is_said_how_to_go_on(division, double, person):
+    asked = queries(division, "exact", "minus")
+    double.service.run_seconds = 100
+    with pytest.raises(Unfinished, match=r"^0 of 2 searches are finished, 2 running at EMBL-EBI"):
+        person.search(asked, deadline=20)
+    with pytest.raises(Unfinished, match="run the same command again to go on") as caught:
+        person.search(asked, deadline=20)
+    assert caught.value.exit_code == 3
+    assert len(person.search(asked)) == 2
+    assert len(double.submissions) == 2
+
+
+def test_a_wrong_letter_anywhere_sends_nothing_at_all(division, double, person):
+    with pytest.raises(InputError, match="letter 4, '7'"):
+        person.search([*queries(division, "exact"), Query("bad", "ACG7")])
+    assert double.exchanges == []
+
+
+def test_without_an_address_no_search_is_sent(division, double, person):
+    person.email = ""
+    with pytest.raises(ConfigError, match="SEQFORGE_EMAIL"):
+        person.search(queries(division, "exact"))
+    assert double.submissions == []
+
+
+def test_a_refused_address_stops_all_and_the_right_one_goes_on(division, double, person):
+    asked = queries(division, "exact", "minus", "mutated")
+    person.email = "me@nowhere.invalid"
+    with pytest.raises(RunError, match=r"valid email address; give an address .* --email"):
+        person.search(asked)
+    assert len(double.submissions) == 1  # the others would have been refused just so
+
+    person.email = "me@ebi.ac.uk"
+    assert len(person.search(asked)) == 3
+    assert len(double.accepted) == 3
+
+
+def test_one_refused_sequence_leaves_the_others_alone(division, double, person):
+    asked = [Query("huge", "ACGT" * 260_000), *queries(division, "exact")]
+    results = person.search(asked)
+
+    assert [result.query_id for result in results] == ["exact"]
+    assert list(person.unanswered) == ["huge"]
+    assert "limit is 1MB; search with fewer letters" in person.unanswered["huge"]
+    assert [job.state for job in person.jobs()] == ["planned", "finished"]
+
+
+def test_an_unknown_fate_is_said_again_until_it_is_resubmitted(division, double, person):
+    double.script.append(Resets(on="run", times=1))
+    asked = queries(division, "exact", "minus")
+    for _ in range(2):
+        (result,) = person.search(asked)
+        assert result.query_id == "minus"
+        assert "--resubmit exact sends it again" in person.unanswered["exact"]
+        assert any("it is not sent again by itself" in sentence for sentence in person.said)
+        person.said.clear()
+    assert len(double.submissions) == 1
+
+    assert len(person.search(asked, resubmit=["exact"])) == 2
+    assert person.unanswered == {}
+    assert len(double.submissions) == 2
+
+
+def test_ctrl_c_in_the_middle_of_a_submission_leaves_its_fate_unknown(division, double, person):
+    noticed = threading.Event()
+
+    class Interrupts(Answers):
+        def act(self, exchange, proceed):
+            reply = proceed()
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            noticed.wait(5)
+            return reply
+
+    double.script.append(Interrupts(200, "", on="run"))
+    with pytest.raises(KeyboardInterrupt):
+        person.search(queries(division, "exact"))
+    noticed.set()
+
+    assert [job.state for job in person.jobs()] == ["unknown"]
+    with pytest.raises(RunError, match="seqforge was stopped"):
+        person.search(queries(division, "exact"))
+    assert len(double.submissions) == 1
+
+
+def test_a_reply_that_was_kept_before_a_kill_is_read_and_not_fetched_again(
+    division, double, person
+):
+    asked = queries(division, "exact")
+    (first,) = person.search(asked)
+    (job,) = person.jobs()
+    with JobStore(person.folder / "jobs.sqlite", person.clock) as store:
+        # As a kill between the raw reply and the commit leaves it.
+        store._db.execute("UPDATE jobs SET state = 'running', result = NULL")
+        assert store.raw(job.job_id, "json") is not None
+    double.stop()
+
+    assert person.search(asked) == [first]
+
+
+@pytest.mark.parametrize("code", [500, 502])
+def test_a_kind_of_result_that_never_comes_leaves_its_turn_to_the_next(
+    division, double, person, code
+):
+    double.script.append(
+        Answers(code, "<html><h1>broken</h1></html>", on="result", kind="json", times=None)
+    )
+    (result,) = person.search(queries(division, "exact"))
+
+    assert result.hits[0].hsps[0].identity == 100.0
+    assert [path.suffix for path in (person.folder / "raw").iterdir()] == [".xml"]
+
+
+def test_several_databases_are_sent_each(division, double, person):
+    person.database = ["em_std_inv", "em_std_pln"]
+    (result,) = person.search(queries(division, "exact"))
+
+    assert result.database == "em_std_inv em_std_pln"
+    assert double.accepted[0].parameters["database"] == ["em_std_inv", "em_std_pln"]
+
+
+def test_a_result_is_the_same_from_the_wire_and_from_the_store(division, person):
+    (fresh,) = person.search(queries(division, "several"))
+    (kept,) = person.search(queries(division, "several"))
+
+    assert kept == fresh
