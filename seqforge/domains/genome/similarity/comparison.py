@@ -17,6 +17,7 @@ from seqforge.domains.genome.similarity.reports import format_evalue
 LEVEL = 0.05
 """A p at or below this counts as a difference."""
 NOTABLE = 1e-3
+_WHOLE = 0.99
 SAMPLES = "samples"
 CHANCE = ("shuffle", "markov")
 """Kinds of controls that chance makes; ``real`` is what a good model's samples are like."""
@@ -121,7 +122,7 @@ class Comparison:
 
     def summary(self) -> dict[str, Any]:
         """Everything above as plain values: ``controls.json``, and part of ``summary.json``."""
-        first = self.groups[SAMPLES].results[0]
+        first, picture = self.groups[SAMPLES].results[0], self.distributions()
         return {
             "sentence": self.sentence(),
             "library": first.database,
@@ -132,7 +133,7 @@ class Comparison:
             "best_evalues": {kind: group.evalues for kind, group in self.groups.items()},
             "tests": {kind: _test(test) for kind, test in self.tests().items()},
             "table": self.table(),
-            "picture": asdict(self.distributions()),
+            "picture": {**asdict(picture), "ticks": [list(tick) for tick in picture.ticks]},
             "copied_from": self.copied_from,
             "copying": {name: dict(row) for name, row in self.copying.items()},
         }
@@ -168,9 +169,14 @@ class Comparison:
 
 
 def found_whole(result: SearchResult) -> bool:
-    """Whether all of the query stands in the library, letter by letter."""
+    """Whether all of the query stands in the library, but for one letter in a hundred.
+
+    Letters that were masked match nothing and are taken to be there.
+    """
+    masked = (result.masked or 0.0) if result.parameters.get("dust") else 0.0
+    wanted = result.query_length * (_WHOLE - masked)
     return any(
-        hsp.identity_count == hsp.align_length == result.query_length
+        hsp.identity_count >= max(1.0, wanted) and not hsp.gaps
         for hit in result.hits
         for hsp in hit.hsps
     )

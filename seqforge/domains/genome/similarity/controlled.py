@@ -114,8 +114,8 @@ def _find_themselves(real: Group) -> str:
     whole = sum(map(found_whole, real.results))
     said = f"{whole} of {len(real.results)} pieces of {real.label} stand in the library whole"
     if not _comparable(real):
-        return f"{said}: it is part of the library and finds itself, so nothing is compared with it"
-    return f"{said}: repeats, or the library holds some of it" if whole else ""
+        return f"{said}: it is no sequence that the library does not have, and nothing is compared"
+    return f"{said}: they are repeats, or the library holds some of it" if whole else ""
 
 
 def _copying(
