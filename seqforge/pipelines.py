@@ -128,9 +128,7 @@ class Pipeline:
             )
             domain = self.domain
             if isinstance(domain, Searches) and self.config.search.backend != "off":
-                similarity = self._stage(
-                    "searching", lambda: self._search(domain, corpus, lines)
-                )
+                similarity = self._stage("searching", lambda: self._search(domain, corpus, lines))
         stages = {
             "training": trained,
             "scoring": scored,

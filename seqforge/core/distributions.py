@@ -94,7 +94,9 @@ class Distributions:
         parts = []
         for number, (style, name) in enumerate(self.legend()):
             y = HEIGHT + _LEGEND_LINE * number
-            parts.append(f'<polyline class="{style}" points="{_LEFT},{y} {_LEFT + 36},{y}"></polyline>')
+            parts.append(
+                f'<polyline class="{style}" points="{_LEFT},{y} {_LEFT + 36},{y}"></polyline>'
+            )
             parts.append(f'<text x="{_LEFT + 46}" y="{y}" dy=".35em">{escape(name)}</text>')
         return parts
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Learnt", "Mirrored", "ReadsBlocks",
-    "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
+    "Appends", "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Learnt", "Mirrored",
+    "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 

@@ -167,9 +167,7 @@ class GenomeDomain:
         if controls == 0:
             return search_files(samples, backend, folder, progress=progress).summary()
         wanted = Controls.of_run(learnt.corpus, self.strands == "both", controls, seed)
-        return search_with_controls(
-            samples, backend, folder, wanted, progress=progress
-        ).summary()
+        return search_with_controls(samples, backend, folder, wanted, progress=progress).summary()
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

@@ -179,6 +179,8 @@ def test_a_run_without_controls_has_none(tmp_path, random_bases):
     result = CliRunner().invoke(app, begin)
 
     assert result.exit_code == 0, result.output
-    assert "controls" not in json.loads((tmp_path / "run" / "summary.json").read_text())["similarity"]
+    assert (
+        "controls" not in json.loads((tmp_path / "run" / "summary.json").read_text())["similarity"]
+    )
     assert not (tmp_path / "run" / "similarity" / "controls.tsv").exists()
     assert "Beside what chance finds" not in (tmp_path / "run" / "report.html").read_text()

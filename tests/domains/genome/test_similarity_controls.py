@@ -130,7 +130,7 @@ def test_what_cannot_be_made_is_refused(settings, message):
 def test_sequence_without_bases_is_refused(fasta):
     empty = fasta("N" * 50)
 
-    with pytest.raises(InputError, match="library.fa: holds no bases to compare with"):
+    with pytest.raises(InputError, match=r"library\.fa: holds no bases to compare with"):
         HeldOut.fasta(empty)
     controls = Controls(("markov",), background=Background("the library", lambda: ["ACGTANNN"]))
     with pytest.raises(InputError, match="the library has no six bases in a row"):

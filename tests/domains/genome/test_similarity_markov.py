@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def plain_counts(text, size, both):
 def test_the_same_as_counting_word_by_word(text, cuts, both):
     """However the text is cut into blocks, samples are those of a model of plain counts."""
     edges = [0, *sorted(cuts), len(text)]
-    blocks = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    blocks = [text[a:b] for a, b in pairwise(edges)]
     plain = MarkovModel(np.array(plain_counts(text, 3, both)))
 
     model = MarkovModel.of(blocks, order=2, both=both)
@@ -89,7 +89,14 @@ def test_a_context_that_ends_the_text_goes_on_as_a_shorter_one():
 def test_the_order_is_what_the_text_bears(random_bases):
     text = random_bases(30_000)
 
-    assert [order_for(n) for n in (10, 1_600, 25_600, 409_599, 409_600, 10**9)] == [0, 1, 3, 4, 5, 5]
+    assert [order_for(n) for n in (10, 1_600, 25_600, 409_599, 409_600, 10**9)] == [
+        0,
+        1,
+        3,
+        4,
+        5,
+        5,
+    ]
     assert MarkovModel.of([text]).order == 3
     assert MarkovModel.of([text], both=True).order == order_for(2 * (len(text) - 5))
 

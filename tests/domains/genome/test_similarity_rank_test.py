@@ -29,7 +29,9 @@ def enumerated_p(first, second):
     return far / every
 
 
-@given(first=st.lists(VALUES, min_size=1, max_size=5), second=st.lists(VALUES, min_size=1, max_size=5))
+@given(
+    first=st.lists(VALUES, min_size=1, max_size=5), second=st.lists(VALUES, min_size=1, max_size=5)
+)
 def test_small_groups_have_the_p_of_all_permutations(first, second):
     found = mann_whitney(first, second)
 
@@ -40,7 +42,9 @@ def test_small_groups_have_the_p_of_all_permutations(first, second):
     assert found.delta == pytest.approx(2 * found.superiority - 1)
 
 
-@given(first=st.lists(VALUES, min_size=1, max_size=9), second=st.lists(VALUES, min_size=1, max_size=9))
+@given(
+    first=st.lists(VALUES, min_size=1, max_size=9), second=st.lists(VALUES, min_size=1, max_size=9)
+)
 def test_changing_sides_changes_the_sign_alone(first, second):
     here, there = mann_whitney(first, second), mann_whitney(second, first)
 
@@ -80,7 +84,9 @@ def test_values_that_are_all_the_same_tell_nothing():
 def test_the_rate_of_false_alarms_is_the_level(rng):
     """400 pairs of groups of one kind: p below 0.05 in one of twenty, as ties allow."""
     alarms = sum(
-        mann_whitney([rng.randint(0, 30) for _ in range(9)], [rng.randint(0, 30) for _ in range(27)]).p
+        mann_whitney(
+            [rng.randint(0, 30) for _ in range(9)], [rng.randint(0, 30) for _ in range(27)]
+        ).p
         <= 0.05
         for _ in range(400)
     )

@@ -73,7 +73,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, fasta, random_bases):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path, fasta, random_bases):
-    with pytest.raises(RunError, match="nowhere.*cannot be written"):
+    with pytest.raises(RunError, match=r"nowhere.*cannot be written"):
         write_training_part(
             [fasta(random_bases(5_000))], Split.parse("90/5/5"), tmp_path / "nowhere" / "x.gz"
         )

@@ -17,7 +17,6 @@ from seqforge.domains.genome.similarity.comparison import (
 )
 from seqforge.domains.genome.similarity.controls import EACH, ControlGroup, Controls
 from seqforge.domains.genome.similarity.copying import copied_from
-from seqforge.domains.genome.similarity.hits import SearchResult
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.stage import Report, read_queries, search_files
 

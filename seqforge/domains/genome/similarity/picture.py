@@ -24,7 +24,9 @@ def evalue_distributions(
         groups: Best E-values by the group's name; None where there is none up to the limit.
         limit: Of the search.
     """
-    known = [_likeness(value) for values in groups.values() for value in values if value is not None]
+    known = [
+        _likeness(value) for values in groups.values() for value in values if value is not None
+    ]
     scale = _Scale(-math.log10(limit) - _MARGIN, max([3.0, *known]) * 1.04)
     missing = any(value is None for values in groups.values() for value in values)
     places = {
