@@ -157,13 +157,9 @@ class GenomeDomain:
         from seqforge.domains.genome.similarity.controlled import search_with_controls
         from seqforge.domains.genome.similarity.controls import Controls
         from seqforge.domains.genome.similarity.stage import search_files
-        from seqforge.domains.genome.similarity.training_part import write_training_part
+        from seqforge.domains.genome.similarity.training_part import training_library
 
-        library = list(against)
-        if not library:
-            library = [folder / "training.fa.gz"]
-            write_training_part(learnt.files, learnt.split, library[0])
-        backend = LocalBackend(library)
+        backend = LocalBackend(against or [training_library(learnt, folder)])
         if controls == 0:
             return search_files(samples, backend, folder, progress=progress).summary()
         wanted = Controls.of_run(learnt.corpus, self.strands == "both", controls, seed)
