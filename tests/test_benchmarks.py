@@ -5,6 +5,7 @@ import gzip
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -24,6 +25,7 @@ HEAD = {"machine", "versions", "seed", "settings"}
 
 torch.set_num_threads(1)
 
+BACKENDS = ["local", "blast+"] if shutil.which("blastn") else ["local"]
 
 COMMANDS = {
     "speed": [
@@ -41,6 +43,10 @@ COMMANDS = {
         "training.lanes=1", "training.precision=fp32",
     ],
     "adapting": ["adapting.py", "--data", ".", "--lengths", 40, 200, "--places", 2],
+    "blast": [
+        "blast_speed.py", ROOT / "data" / "dm3-chr2R-slice.fa.gz", "--samples", 4, "--length", 90,
+        "--rounds", 2, "--backends", *BACKENDS,
+    ],
 }  # fmt: skip
 
 
@@ -134,6 +140,17 @@ def test_adapting_is_measured_by_what_follows_the_prime(measured):
     assert "E. coli: skipped, there is no genome/ecoli-536.fa.gz" in said
 
 
+def test_search_speed_is_measured_by_searches_that_find(measured):
+    _, said, found = measured("blast")
+    assert [row["backend"] for row in found["rows"]] == BACKENDS
+    assert found["settings"]["library"]["letters"] > 200_000
+    for row in found["rows"]:
+        assert len(row["rounds"]) == 2
+        assert 0 < row["median s"] < 60
+        assert row["E <= 0.001"] == 2  # those that were cut from the library
+        assert row["backend"] in said
+
+
 def test_parts_that_are_files_are_cut_where_the_files_meet(tmp_path, module, monkeypatch):
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
     datasets = module("datasets")
@@ -215,7 +232,8 @@ def test_work_a_symbol_is_counted_as_the_table_says(module):
 
 
 @pytest.mark.parametrize(
-    "program", ["train_speed.py", "quality.py", "memory.py", "runs.py", "adapting.py"]
+    "program",
+    ["train_speed.py", "quality.py", "memory.py", "runs.py", "adapting.py", "blast_speed.py"],
 )
 def test_every_benchmark_says_how_it_is_used(program):
     found = subprocess.run(

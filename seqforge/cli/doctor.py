@@ -18,8 +18,8 @@ from seqforge.version import __version__
 _PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
              "pretty_midi", "tensorboard")  # fmt: skip
 _PROGRAMS = {
-    "blastn": "similarity search with NCBI BLAST+, to compare with",
-    "makeblastdb": "libraries for BLAST+",
+    "blastn": "similarity search with NCBI BLAST+, far quicker in large libraries",
+    "makeblastdb": "libraries for BLAST+; it comes with blastn",
     "abc2midi": "comparing our reading of ABC tunes with another program's",
     "chromium": "testing that the report page opens",
     "nvidia-smi": "seeing an NVIDIA GPU",

@@ -15,7 +15,7 @@ from seqforge.domains.genome.similarity.scanning import (
     Scoring,
     installed_backend,
 )
-from seqforge.domains.genome.similarity.traceback import align_back
+from seqforge.domains.genome.similarity.traceback import align_back, align_through
 from tests.conftest import missing
 
 NEVER = -(10**9)
@@ -129,3 +129,35 @@ def test_both_aligners_give_the_same_scores(queries, hits):
 
 def test_stretches_are_plain_tuples():
     assert list(stretches(10, 6, 2)) == [Stretch(0, 6), Stretch(4, 10)]
+
+
+@given(query=bases, hit=bases, core=st.text("ACGT", min_size=5, max_size=20), s=scorings,
+       at=st.tuples(st.integers(0, 60), st.integers(0, 60)))  # fmt: skip
+def test_the_best_alignment_through_a_pair_is_the_best_of_all_that_have_it(query, hit, core, s, at):
+    """Never above Smith-Waterman's, and equal to it where Smith-Waterman's has the pair."""
+    query, hit = query[: at[0]] + core + query[at[0] :], hit[: at[1]] + core + hit[at[1] :]
+    pair = min(at[0], len(query) - len(core)) + 2, min(at[1], len(hit) - len(core)) + 2
+
+    found = align_through(query.encode(), hit.encode(), pair, 1000, s)
+
+    assert score_of(found.query_aligned, found.hit_aligned, s) == found.score
+    assert found.query_aligned.replace("-", "") == query[found.query_start : found.query_stop]
+    assert found.hit_aligned.replace("-", "") == hit[found.hit_start : found.hit_stop]
+    assert pair in pairs_of(found)
+    best = plain_smith_waterman(query, hit, s)
+    assert len(core) * s.reward <= found.score <= best
+    end = installed_backend().scanner(query.encode(), s).best_ends([hit.encode()])[0]
+    traced = align_back(query[: end.query + 1].encode(), hit[: end.hit + 1].encode(), best, s)
+    beside = {(pair[0] + step, pair[1] + step) for step in (-1, 0, 1)}
+    if beside <= pairs_of(traced):
+        assert found.score == best
+
+
+def pairs_of(alignment):
+    """Places that face each other."""
+    found, i, j = set(), alignment.query_start, alignment.hit_start
+    for a, b in zip(alignment.query_aligned, alignment.hit_aligned, strict=True):
+        if a != "-" != b:
+            found.add((i, j))
+        i, j = i + (a != "-"), j + (b != "-")
+    return found

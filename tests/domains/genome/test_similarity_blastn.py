@@ -1,4 +1,4 @@
-"""The local search against blastn itself, with the same scores and no masking."""
+"""Both searches at home against blastn itself, and the statistics against what it prints."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import subprocess
 
 import pytest
 
-from seqforge.domains.genome.similarity.local import search
+from seqforge.domains.genome.similarity.backends import LocalBackend
+from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
+from seqforge.domains.genome.similarity.dust import dust_intervals
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.statistics import effective_search_space
+from seqforge.domains.genome.similarity.statistics import (
+    SCORE_PAIRS,
+    effective_search_space,
+    karlin_altschul,
+    length_adjustment,
+)
 
 LENGTHS = (20, 30, 50, 80, 120, 200, 350, 500, 800, 2000)
 
@@ -46,7 +53,7 @@ def blastn(program, maker, folder, library, queries, parameters):
         "-gapextend": parameters.gap_extend,
         "-evalue": parameters.evalue,
     }
-    options = ["-task", "blastn", "-dust", "no", "-soft_masking", "false", "-outfmt", "15"]
+    options = ["-task", "blastn", "-dust", "yes" if parameters.dust else "no", "-outfmt", "15"]
     options += [str(part) for pair in scores.items() for part in pair]
     told = subprocess.run(
         [program, "-db", folder / "db", "-query", path, *options],
@@ -57,41 +64,115 @@ def blastn(program, maker, folder, library, queries, parameters):
     return [report["report"]["results"]["search"] for report in reports]
 
 
+@pytest.fixture(scope="session")
+def programs(require_program):
+    return require_program("blastn"), require_program("makeblastdb")
+
+
+def silent(done, total, what):
+    pass
+
+
 @pytest.mark.parametrize(("reward", "penalty"), [(1, -3), (2, -3)])
+@pytest.mark.parametrize("backend", [LocalBackend, BlastPlusBackend])
 def test_the_best_hit_is_blastns_or_better(
-    require_program, tmp_path, fasta, chr2r, queries, reward, penalty
+    programs, tmp_path, fasta, chr2r, queries, reward, penalty, backend
 ):
     """Score, bits and E are blastn's where the HSP is; elsewhere the score is no lower."""
-    programs = require_program("blastn"), require_program("makeblastdb")
     library = fasta(chr2r[:1_000_000], chr2r[1_000_000:1_400_000])
     parameters = SearchParameters(reward=reward, penalty=penalty)
 
     theirs = blastn(*programs, tmp_path, library, queries, parameters)
-    ours = search(queries, library, parameters)
+    ours = backend([library]).search(queries, parameters, silent)
 
+    assert len(queries) == 40
     same = 0
     for query, result, expected in zip(queries, ours, theirs, strict=True):
-        statistics = expected["stat"]
-        assert statistics["eff_space"] == effective_search_space(
+        assert expected["stat"]["eff_space"] == effective_search_space(
             parameters.statistics, len(query.bases), result.database_length, 2
         )
-        hsps = [hsp for hit in expected["hits"] for hsp in hit["hsps"]]
-        if not hsps:
+        same += compare(query, result, expected)
+        assert len(result.hits) >= len(expected["hits"])
+    assert same >= (25 if backend is LocalBackend else 30)
+
+
+def compare(query, result, expected):
+    """One query's hits with blastn's; returns whether the best is the same HSP."""
+    hsps = [hsp for hit in expected["hits"] for hsp in hit["hsps"]]
+    if not hsps:
+        return False
+    best = max(hsps, key=lambda hsp: hsp["score"])
+    assert result.hits, f"{query.id}: blastn has a hit, score {best['score']}"
+    assert result.hits[0].hsps[0].score >= best["score"], query.id
+    mine = {place(hsp): hsp for hit in result.hits for hsp in hit.hsps}
+    for hsp in hsps:
+        found = mine.get(tuple(hsp[key] for key in PLACES))
+        if found is None:
             continue
-        best = max(hsps, key=lambda hsp: hsp["score"])
-        assert result.hits, f"{query.id}: blastn has a hit, score {best['score']}"
-        assert result.hits[0].hsps[0].score >= best["score"], query.id
-        mine = {place(hsp): hsp for hit in result.hits for hsp in hit.hsps}
-        for hsp in hsps:
-            found = mine.get(tuple(hsp[key] for key in PLACES))
-            if found is None:
-                continue
-            same += hsp is best
-            assert found.score == hsp["score"]
-            assert found.bit_score == pytest.approx(hsp["bit_score"], rel=1e-5)
-            assert found.evalue == pytest.approx(hsp["evalue"], rel=1e-5)
-            assert found.gaps <= hsp["gaps"] or found.identity_count >= hsp["identity"]
-    assert same >= 25
+        assert found.score == hsp["score"]
+        assert found.bit_score == pytest.approx(hsp["bit_score"], rel=1e-5)
+        assert found.evalue == pytest.approx(hsp["evalue"], rel=1e-5, abs=1e-179)  # then 0.0
+        assert found.gaps <= hsp["gaps"] or found.identity_count >= hsp["identity"]
+    return tuple(best[key] for key in PLACES) in mine
+
+
+@pytest.mark.parametrize(("reward", "penalty"), [(1, -3), (2, -3)])
+def test_masked_the_best_hit_is_blastns_too(
+    programs, tmp_path, fasta, chr2r, rng, mutated, reward, penalty
+):
+    """Queries with low-complexity stretches in them: found by the rest, then gone on through."""
+    low = [span for span in dust_intervals(chr2r[:500_000]) if 14 <= span[1] - span[0] < 200]
+    queries = []
+    for number in range(30):
+        start, stop = rng.choice(low)
+        left, right = rng.choice([15, 30, 60, 150]), rng.choice([0, 15, 30, 60, 150])
+        bases = chr2r[max(0, start - left) : stop + right]
+        queries.append(Query(f"q{number}", mutated(bases, rng.choice([0, 0.05, 0.1]))))
+    library = fasta(chr2r[:300_000], chr2r[300_000:500_000])
+    parameters = SearchParameters(reward=reward, penalty=penalty, dust=True)
+
+    theirs = blastn(*programs, tmp_path, library, queries, parameters)
+    ours = LocalBackend([library]).search(queries, parameters, silent)
+
+    assert sum(result.masked > 0.1 for result in ours) >= 20
+    assert sum(map(compare, queries, ours, theirs)) >= 25
+
+
+def test_what_is_masked_whole_finds_nothing_as_in_blastn(programs, tmp_path, fasta, random_bases):
+    queries = [Query("ca", "CA" * 60 + "T" * 40), Query("a", "A" * 30)]
+    library = fasta(random_bases(3000) + queries[0].bases + random_bases(500) + "A" * 30)
+
+    for dust, hits in ((False, [1, 1]), (True, [0, 0])):
+        parameters = SearchParameters(dust=dust)
+        theirs = blastn(*programs, tmp_path, library, queries, parameters)
+        assert [len(found["hits"]) for found in theirs] == hits
+        for backend in (LocalBackend, BlastPlusBackend):
+            ours = backend([library]).search(queries, parameters, silent)
+            assert [len(result.hits) for result in ours] == hits
+
+
+COSTS = [(pair, (40, 40)) for pair in SCORE_PAIRS] + [
+    (pair, (5, 2)) for pair in SCORE_PAIRS if pair in {(1, -4), (1, -3), (1, -2), (2, -3), (1, -1)}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pair", "gaps"), COSTS)
+def test_statistics_are_what_blastn_prints(programs, tmp_path, fasta, random_bases, pair, gaps):
+    """Lambda, K, H, length adjustment and search space, for queries of 20 to 1,000 bases."""
+    library = fasta(*(random_bases(3000) for _ in range(20)))
+    queries = [Query(f"q{m}", random_bases(m)) for m in range(20, 1001, 10)]
+    parameters = SearchParameters(*pair, *gaps, evalue=1e-6)
+    statistics = karlin_altschul(*pair, *gaps)
+
+    for query, found in zip(
+        queries, blastn(*programs, tmp_path, library, queries, parameters), strict=True
+    ):
+        told, size = found["stat"], (len(query.bases), 60_000, 20)
+        assert (told["lambda"], told["kappa"], told["entropy"]) == pytest.approx(
+            (statistics.lambda_, statistics.k, statistics.h), rel=1e-9
+        )
+        assert told["hsp_len"] == length_adjustment(statistics, *size)
+        assert told["eff_space"] == effective_search_space(statistics, *size)
 
 
 PLACES = ("query_from", "query_to", "hit_from", "hit_to")

@@ -204,3 +204,46 @@ def test_parameters_that_make_no_sense_are_refused():
         SearchParameters(max_hsps=0)
     with pytest.raises(ConfigError, match="have no statistics"):
         SearchParameters(reward=3)
+
+
+def test_what_is_low_complexity_is_always_told_and_masked_on_demand(fasta, random_bases):
+    """A (CA)60 T40 query has an E-value that means nothing; masked, it finds nothing."""
+    queries = [Query("low", "CA" * 60 + "T" * 40), Query("plain", random_bases(100))]
+    library = fasta(random_bases(5000) + "CA" * 50 + random_bases(5000) + queries[1].bases)
+
+    unmasked = search(queries, library)
+    masked = search(queries, library, SearchParameters(dust=True))
+
+    assert unmasked[0].best_evalue < 1e-40
+    assert masked[0].hits == ()
+    assert [result.masked for result in unmasked] == [result.masked for result in masked]
+    assert unmasked[0].masked == 1
+    assert unmasked[1].masked < 0.2
+    assert places(masked[1])[0] == places(unmasked[1])[0]
+    assert [result.parameters["dust"] for result in (unmasked[0], masked[0])] == [False, True]
+
+
+def test_an_alignment_found_by_other_letters_goes_on_through_masked_ones(
+    fasta, random_bases, mutated
+):
+    """On both strands, through gaps, and once: its two sides are not two HSPs."""
+    low = "CACACATA" * 8
+    query = random_bases(80) + low + random_bases(80)
+    copy = mutated(query[:75], 0.05) + low + mutated(query[149:], 0.05)
+    library = fasta(random_bases(3000) + copy + random_bases(3000) + low * 3,
+                    random_bases(500) + copy.translate(COMPLEMENT)[::-1])  # fmt: skip
+
+    whole = search([Query("q", query)], library, SearchParameters(max_hsps=1))[0]
+    masked = search([Query("q", query)], library, SearchParameters(max_hsps=1, dust=True))[0]
+    parts = search(
+        [Query("q", query[:80] + "N" * 64 + query[144:])], library, SearchParameters(max_hsps=1)
+    )[0]
+
+    assert masked.masked == pytest.approx(64 / 224, abs=0.02)
+    assert places(masked) == places(whole)
+    assert [hit.hsps for hit in masked.hits] == [hit.hsps for hit in whole.hits]
+    assert all(hit.hsps[0].gaps for hit in masked.hits)
+    assert parts.hits[0].hsps[0].score < masked.hits[0].hsps[0].score - 50
+
+    several = search([Query("q", query)], library, SearchParameters(evalue=1e-3, dust=True))[0]
+    assert [len(hit.hsps) for hit in several.hits] == [1, 1]

@@ -85,7 +85,9 @@ def test_json_gives_the_same_results_back(tmp_path, results):
 def test_the_terminal_table_has_the_columns_of_ebi(results):
     first, head, *rows = format_table(results[0]).splitlines()
 
-    assert first == "BLAST one (200 bases) against library.fa, 1,042 bases in 2 sequences"
+    assert first == (
+        "BLAST one (200 bases, 0 % low-complexity) against library.fa, 1,042 bases in 2 sequences"
+    )
     assert head.split("  ")[0] == "DB:ID"
     for column in ("Source", "Length", "Score (Bits)", "Identities %", "Positives %", "E()"):
         assert column in head
@@ -94,6 +96,20 @@ def test_the_terminal_table_has_the_columns_of_ebi(results):
         format_evalue(results[0].hits[0].hsps[0].evalue),
     ]  # fmt: skip
     assert "no hits with E() of 1e-06 or less" in format_table(results[1])
+
+
+def test_the_table_says_how_much_is_low_complexity_and_whether_it_was_masked(fasta, random_bases):
+    """Also where nothing is found: this may be why."""
+    queries, library = [Query("q", "CA" * 15 + "GCGTTGCTAG")], fasta(random_bases(90) + "CA" * 40)
+    unmasked, masked = (
+        format_table(search(queries, library, SearchParameters(dust=dust, evalue=1e-3))[0])
+        for dust in (False, True)
+    )
+
+    assert unmasked.startswith("q (40 bases, 75 % low-complexity) against")
+    assert len(unmasked.splitlines()) == 3
+    assert masked.startswith("q (40 bases, 75 % low-complexity, masked) against")
+    assert "no hits" in masked
 
 
 def test_alignments_are_numbered_as_blast_does(results):

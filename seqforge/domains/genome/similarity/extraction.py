@@ -177,13 +177,15 @@ def _through_masked(query: bytes, strand: Strand, mask: _Masked, found: Alignmen
     query_at, hit_at = _firmest_pair(found)
     span = strand.scoring.longest_span(len(query))
     first = max(0, hit_at - span)
-    whole = align_through(
-        query,
-        mask.letters(Stretch(first, hit_at + span)),
-        (query_at, hit_at - first),
-        max(found.score, _DROP * strand.scoring.reward),  # so that what was found is passed
-        strand.scoring,
+    letters = mask.letters(Stretch(first, hit_at + span))
+    drop = max(found.score, _DROP * strand.scoring.reward)  # so that what was found is passed
+    whole = align_through(query, letters, (query_at, hit_at - first), drop, strand.scoring)
+    # Traced once more as all alignments are: gaps that may stand in several places stand there.
+    again = align_back(
+        query[: whole.query_stop], letters[: whole.hit_stop], whole.score, strand.scoring
     )
+    if (again.query_start, again.hit_start) == (whole.query_start, whole.hit_start):
+        whole = again
     return replace(whole, hit_start=whole.hit_start + first, hit_stop=whole.hit_stop + first)
 
 

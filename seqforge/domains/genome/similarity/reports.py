@@ -89,8 +89,8 @@ def format_table(result: SearchResult, limit: int = 20) -> str:
     rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
     lines = [
-        f"{result.query_id} ({result.query_length:,} bases) against {result.database}, "
-        f"{_size(result)}"
+        f"{result.query_id} ({result.query_length:,} bases{_low_complexity(result)}) against "
+        f"{result.database}, {_size(result)}"
     ]
     if not result.hits:
         return f"{lines[0]}\nno hits with E() of {result.parameters.get('evalue', 10):g} or less\n"
@@ -103,6 +103,14 @@ def format_table(result: SearchResult, limit: int = 20) -> str:
     if len(result.hits) > limit:
         lines.append(f"and {len(result.hits) - limit} more")
     return "\n".join(lines) + "\n"
+
+
+def _low_complexity(result: SearchResult) -> str:
+    """Said always where it is known: what repeats itself finds what repeats itself."""
+    if result.masked is None:
+        return ""
+    masked = ", masked" if result.parameters.get("dust") and result.masked else ""
+    return f", {100 * result.masked:.0f} % low-complexity{masked}"
 
 
 def _table_row(hit: Hit) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.files import make_folder, write_atomically
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
+from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.hits import SearchResult
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.reports import (
@@ -73,7 +74,11 @@ def search_files(
     if not any(query.bases for query in queries):
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
-    results = backend.search(queries, parameters or SearchParameters(), progress)
+    found = backend.search(queries, parameters or SearchParameters(), progress)
+    results = [
+        replace(result, masked=masked_fraction(query.bases)) if result.masked is None else result
+        for query, result in zip(queries, found, strict=True)
+    ]
     files = write_hits(results, make_folder(folder))
     alignments = folder / "alignments.txt"
     write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
@@ -90,6 +95,8 @@ def read_queries(files: Sequence[Path]) -> Iterable[Query]:
 
 def _row(result: SearchResult) -> dict[str, Any]:
     row: dict[str, Any] = {"sample": result.query_id, "length": result.query_length}
+    if result.masked is not None:
+        row["low-complexity %"] = round(100 * result.masked, 1)
     if not result.hits:
         return {**row, "hit": "none", "score (bits)": None, "identities %": None, "E()": None}
     hit = min(result.hits, key=lambda hit: hit.hsps[0].evalue)
