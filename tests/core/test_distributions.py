@@ -27,7 +27,7 @@ def curve(root, style):
 def test_a_line_falls_from_everything_to_nothing_at_its_values():
     """Four values: at each the share that lies there or further right falls by a quarter."""
     root = drawn({"a": [0.5, 0.25, 0.75, 0.75]})
-    left, right, top, bottom = 64, 692, 16, 264
+    left, right, top, bottom = 84, 692, 16, 264
 
     shares = [
         ((x - left) / (right - left), (bottom - y) / (bottom - top))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 from math import inf
 
@@ -107,6 +108,17 @@ def test_the_table_has_a_row_a_group():
     assert [row["Cliff's delta"] for row in rows] == [None, "+1.00", "+1.00"]
 
 
+def test_how_much_of_a_group_is_of_low_complexity_is_said_where_it_is_known():
+    found = comparison([1.0, 2.0], shuffle=[3.0])
+    first, second = found.groups["samples"].results
+    samples = replace(first, masked=0.5), replace(second, masked=0.0)
+    groups = {**found.groups, "samples": Group("the samples", samples)}
+
+    rows = Comparison(groups, 10.0).table()
+
+    assert [row["low-complexity %"] for row in rows] == [25.0, None]
+
+
 def test_the_files_have_every_sequence_and_the_librarys_length():
     found = comparison([1e-5, None], shuffle=[2.0])
 
@@ -139,9 +151,6 @@ def test_the_text_for_a_terminal_has_table_sentence_and_notes():
         (result(1e-40, identical=99), True),
         (result(1e-40, identical=98), False),
         (result(1e-40, identical=100, gaps=1), False),
-        (result(1e-40, identical=60, masked=0.4, parameters={"dust": True}), True),
-        (result(1e-40, identical=60, masked=0.4, parameters={"dust": False}), False),
-        (result(1e-40, identical=0, masked=1.0, parameters={"dust": True}), False),
         (result(None), False),
     ],
 )

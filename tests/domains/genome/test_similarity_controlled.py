@@ -120,6 +120,41 @@ def test_samples_without_bases_and_of_one_name_are_told_apart(compare, random_ba
     assert likeness[0] > 50 > likeness[1]
 
 
+def test_samples_with_a_prime_are_told_of(tmp_path, random_bases):
+    samples, library = tmp_path / "samples.fa", tmp_path / "library.fa"
+    library.write_text(f">chr1\n{random_bases(3_000)}\n")
+    samples.write_text(
+        f">sample_1 model=fly prime=20\n{random_bases(90)}\n"
+        f">sample_2 model=fly t=0.8\n{random_bases(90)}\n"
+    )
+
+    found = search_with_controls(
+        [samples], LocalBackend([library]), tmp_path / "out", Controls(("shuffle",), 1)
+    )
+
+    (note,) = found.comparison.notes
+    assert note.startswith("1 of 2 samples hold letters that were given to the model")
+
+
+def test_blast_says_the_same_of_copies(tmp_path, fasta, random_bases, mutated, require_program):
+    """With BLAST+ as the backend: copies apart from chance, by the same tests."""
+    require_program("blastn")
+    from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
+
+    library = random_bases(30_000)
+    samples = fasta(
+        *(mutated(library[i * 4000 : i * 4000 + 300], 0.1) for i in range(7)), name="samples.fa"
+    )
+    against = fasta(library)
+    controls = Controls(("shuffle", "markov"), 3, background=Background.library([against]))
+
+    found = search_with_controls([samples], BlastPlusBackend([against]), tmp_path / "out", controls)
+
+    assert "the samples are more like the library than chance" in found.comparison.sentence()
+    assert found.report.results[0].program != "seqforge local"
+    assert all(test.superiority == 1 for test in found.comparison.tests().values())
+
+
 def test_the_same_seed_gives_the_same_files(compare, random_bases, tmp_path):
     samples, library = [random_bases(150) for _ in range(3)], random_bases(4_000)
 

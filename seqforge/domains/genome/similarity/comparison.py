@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from seqforge.core.distributions import Distributions
@@ -169,14 +169,9 @@ class Comparison:
 
 
 def found_whole(result: SearchResult) -> bool:
-    """Whether all of the query stands in the library, but for one letter in a hundred.
-
-    Letters that were masked match nothing and are taken to be there.
-    """
-    masked = (result.masked or 0.0) if result.parameters.get("dust") else 0.0
-    wanted = result.query_length * (_WHOLE - masked)
+    """Whether all of the query stands in the library, but for one letter in a hundred."""
     return any(
-        hsp.identity_count >= max(1.0, wanted) and not hsp.gaps
+        hsp.identity_count >= _WHOLE * result.query_length and not hsp.gaps
         for hit in result.hits
         for hsp in hit.hsps
     )
@@ -185,6 +180,7 @@ def found_whole(result: SearchResult) -> bool:
 def _row(group: Group, test: RankTest | None, limit: float) -> dict[str, Any]:
     count = len(group.results)
     likeness = sorted(group.likeness)
+    masked = [result.masked for result in group.results if result.masked is not None]
     notable = sum(evalue is not None and evalue <= NOTABLE for evalue in group.evalues)
     return {
         "sequences": group.label,
@@ -192,6 +188,7 @@ def _row(group: Group, test: RankTest | None, limit: float) -> dict[str, Any]:
         "median best E()": _evalue_text(median(likeness), limit) if count else None,
         "lowest E()": _evalue_text(likeness[-1], limit) if count else None,
         f"E() <= {NOTABLE:g}": notable,
+        "low-complexity %": None if not masked else round(100 * mean(masked), 1),
         "samples better (% of pairs)": None if test is None else round(100 * test.superiority),
         "Cliff's delta": None if test is None else f"{test.delta:+.2f}",
         "p": None if test is None else _p(test.p),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.files import write_atomically, write_json
+from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.comparison import (
     SAMPLES,
@@ -18,7 +20,12 @@ from seqforge.domains.genome.similarity.comparison import (
 from seqforge.domains.genome.similarity.controls import EACH, ControlGroup, Controls
 from seqforge.domains.genome.similarity.copying import copied_from
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.stage import Report, read_queries, search_files
+from seqforge.domains.genome.similarity.stage import (
+    Report,
+    read_queries,
+    search_files,
+    search_queries,
+)
 
 _LINE = 60
 
@@ -75,11 +82,11 @@ def search_with_controls(
     rounds = controls.rounds(queries, report.results[0].database_length, backend.name)
     made = controls.make(queries, rounds)
     asked = [query for group in made.values() for query in group.queries]
-    found = iter(backend.search(asked, parameters, _named(progress, len(asked))))
+    found = iter(search_queries(asked, backend, parameters, _named(progress, len(asked))))
     groups = {SAMPLES: Group("the samples", tuple(result for _, result in compared))}
     for kind, group in made.items():
         groups[kind] = Group(group.label, tuple(next(found) for _ in group.queries))
-    notes = [*_few(rounds, controls, len(compared), len(report.results))]
+    notes = [*_primed(samples), *_few(rounds, controls, len(compared), len(report.results))]
     if "real" in groups and (why := _find_themselves(groups["real"])):
         notes.append(why)
         if not _comparable(groups["real"]):
@@ -92,6 +99,17 @@ def search_with_controls(
 
 def _named(progress: Progress, count: int) -> Progress:
     return lambda done, total, what: progress(done, total, f"{count} controls, both strands")
+
+
+def _primed(samples: Sequence[Path]) -> Iterator[str]:
+    """Samples that hold letters which no model drew; their headers say so."""
+    headers = [record.description for path in samples for record in read_sequences(path)]
+    primed = sum(re.search(r"\b(prime|suffix)=[1-9]", header) is not None for header in headers)
+    if primed:
+        yield (
+            f"{primed} of {len(headers)} samples hold letters that were given to the model (see "
+            "prime= and suffix= in their headers): these were searched too"
+        )
 
 
 def _few(rounds: int, controls: Controls, compared: int, given: int) -> Iterator[str]:
