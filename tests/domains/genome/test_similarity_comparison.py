@@ -58,7 +58,7 @@ THEY, LIKE = "the samples are", "like the library"
         (
             GOOD,
             {"shuffle": GOOD, "markov": POOR},
-            f"{THEY} more {LIKE} than {MODEL} but not than {SHUFFLES}",
+            f"{THEY} more {LIKE} than an {MODEL} but not than {SHUFFLES}",
         ),
         (GOOD[:2], {"shuffle": POOR[:2]}, f"2 samples cannot tell whether they are more {LIKE}"),
         (GOOD[:1], {"shuffle": POOR[:5], "markov": POOR[:5]}, "1 sample cannot tell whether they"),
@@ -76,7 +76,7 @@ def test_the_sentence_has_every_effect_its_p_and_the_least_that_p_can_be():
     sentence = comparison(GOOD[:3], shuffle=POOR[:3], markov=POOR[:4]).sentence()
 
     assert "100 % with shuffles of the samples (p = 0.1)" in sentence
-    assert "100 % with order-5 Markov model (p = 0.057)" in sentence
+    assert "100 % with an order-5 Markov model (p = 0.057)" in sentence
     assert sentence.startswith("3 samples cannot tell")
     assert sentence.endswith("with 3 samples no p can be below 0.1")
 

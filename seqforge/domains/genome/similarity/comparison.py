@@ -79,7 +79,7 @@ class Comparison:
         first = self.groups[SAMPLES].results[0]
         said = [f"{self._verdict(tests)} ({first.database}, {first.database_length:,} bases)"]
         shares = [
-            f"{100 * test.superiority:.0f} % with {self.groups[kind].label} (p = {_p(test.p)})"
+            f"{100 * test.superiority:.0f} % with {self._called(kind)} (p = {_p(test.p)})"
             for kind, test in tests.items()
         ]
         if shares:
@@ -101,10 +101,14 @@ class Comparison:
         if below == chance:
             return "the samples are less like the library than chance"
         if above:
-            rest = " or ".join(self.groups[kind].label for kind in chance if kind not in above)
-            higher = " and ".join(self.groups[kind].label for kind in above)
+            rest = " or ".join(self._called(kind) for kind in chance if kind not in above)
+            higher = " and ".join(self._called(kind) for kind in above)
             return f"the samples are more like the library than {higher} but not than {rest}"
         return "nothing shows that the samples are more like the library than chance"
+
+    def _called(self, kind: str) -> str:
+        label = self.groups[kind].label
+        return f"an {label}" if label.startswith("order") else label
 
     def _count(self) -> str:
         count = len(self.groups[SAMPLES].results)

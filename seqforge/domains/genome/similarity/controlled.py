@@ -116,7 +116,8 @@ def _few(rounds: int, controls: Controls, compared: int, given: int) -> Iterator
     if compared < given:
         yield f"{given - compared} of {given} samples have no bases and are not compared"
     if controls.each is None and rounds < EACH:
-        yield f"{rounds} control of each kind a sample, to keep the search short"
+        number = "1 control" if rounds == 1 else f"{rounds} controls"
+        yield f"{number} of each kind a sample, to keep the search short"
 
 
 def _comparable(real: Group) -> bool:
