@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqforge.core.budget import Split
 from seqforge.core.checkpoint import Provenance
 from seqforge.core.corpus import PARTS, Corpus
-from seqforge.core.domain import Domain, Learnt, Searches
+from seqforge.core.domain import Domain, Searches
 from seqforge.core.files import make_folder, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb, trim_memory
@@ -25,6 +24,7 @@ from seqforge.registry import options_of
 from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.drawing import draw
+from seqforge.stages.learnt import learnt_from
 from seqforge.stages.preview import Cadence
 from seqforge.stages.reading import Inputs, Known, gather, read_corpus
 from seqforge.stages.starting import named_start, start_of
@@ -230,13 +230,11 @@ class Pipeline:
     def _search(
         self, domain: Searches, corpus: Corpus, lines: Sequence[Ingested]
     ) -> dict[str, Any]:
-        read = zip(self.inputs.files, lines, strict=False)  # behind them: files given twice
-        files = tuple(path for path, line in read if line.status != "refused")
         return domain.search(
             sorted(self.folder.samples.glob(f"*{self.domain.suffix}")),
             make_folder(self.folder.similarity),
             self.config.search,
-            Learnt(files, Split.parse(self.config.data.split), corpus),
+            learnt_from(self.inputs, self.config.data, corpus, lines),
             self.config.training.seed,
             self.watcher.advance,
             self.watcher.note,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 720, 330
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 692, 16, 264
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 692, 16, 264
 _LEGEND_LINE = 22
 _STYLES = ("first", "second", "third", "fourth")
 """Classes of the lines in turn; the first is the one that the picture is about."""

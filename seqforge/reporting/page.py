@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
-from seqforge.core.distributions import Distributions
 from seqforge.core.files import write_atomically
 from seqforge.reporting import curve
 from seqforge.reporting.comparison import Comparison, done
+from seqforge.reporting.controls import ShownControls
 from seqforge.reporting.tables import Table, facts, parts_table, records_table, report_tables
 from seqforge.reporting.wording import (
     advice,
@@ -81,7 +80,7 @@ def render(
     ingest: Sequence[Mapping[str, str]],
 ) -> str:
     """The page as HTML; see `write_report`."""
-    # The template holds the only markup: whatever comes from a file is escaped.
+    # Markup is in the template alone, and in pictures: whatever comes from a file is escaped.
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -185,37 +184,8 @@ def _similarity(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         "library": found.get("library") or "",
         "size": "" if size is None else f"{number(size)} {plural(unit_name(summary))}",
         "table": records_table([mapping(row) for row in found.get("table") or []]),
-        "controls": _controls(mapping(found.get("controls"))),
+        "controls": ShownControls.of(mapping(found.get("controls"))),
     }
-
-
-def _controls(found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The samples beside their controls."""
-    if not found:
-        return None
-    picture = mapping(found.get("picture"))
-    drawn = None
-    if picture:
-        ticks = [(float(place), str(label)) for place, label in picture["ticks"]]
-        drawn = Distributions(str(picture["label"]), ticks, mapping(picture["groups"]))
-    labels = mapping(found.get("labels"))
-    copying = [
-        {"measure": name, **{str(labels.get(kind, kind)): cell for kind, cell in row.items()}}
-        for name, row in mapping(found.get("copying")).items()
-    ]
-    return {
-        "sentence": _sentence(str(found.get("sentence") or "")),
-        "notes": [_sentence(str(note)) for note in found.get("notes") or []],
-        "table": records_table([mapping(row) for row in found.get("table") or []]),
-        "copying": records_table(copying),
-        "picture": drawn and Markup(drawn.svg()),  # it escapes what it is given
-        "source": str(found.get("copied_from") or ""),
-        "legend": drawn.legend() if drawn else [],
-    }
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
 def _machine(summary: Mapping[str, Any], evaluations: int) -> Table:

@@ -59,6 +59,19 @@ def summary_of_a_run():
                 {"query": "samples", "hits": 2, "best_evalue": 1.2e-9},
                 {"query": "shuffle", "hits": 0, "best_evalue": None},
             ],
+            "controls": {
+                "sentence": "nothing shows that my fly.fa is near",
+                "notes": ["5 pieces of my fly.fa stand in the library whole"],
+                "labels": {"samples": "samples of my fly.fa", "shuffle": "shuffles"},
+                "table": [{"sequences": "samples of my fly.fa", "p": 0.0417, "how many": 15}],
+                "copied_from": "my fly.fa",
+                "copying": {"24-mers found in training": {"samples": 0.0625, "shuffle": 0.0}},
+                "picture": {
+                    "label": "best E() in my fly.fa",
+                    "ticks": [[0.0, "none"], [0.5, "1e-5"]],
+                    "groups": {"samples of my fly.fa": [0.0, 0.25, 0.5], "shuffles": [0.125]},
+                },
+            },
         },
     }
 

@@ -22,6 +22,8 @@ def test_every_number_is_on_the_page(page):
         *("seqforge run genome --fasta 'my fly.fa' --budget 2m", "The compressors saw"),
         *("the model is small.", "Under-fitting: training 1.920 and held-out 1.931 bits are"),
         *("2 files: 1 read, 1 refused.", "Two of 15 samples", "at step 4,000"),
+        *("Nothing shows that my fly.fa is near.", "5 pieces of my fly.fa", "0.0417"),
+        *("best E() in my fly.fa", "1e-5", "What they share with my fly.fa"),
     ):
         assert wanted in text, wanted
     assert "bz2" not in text
@@ -80,6 +82,17 @@ def test_anything_may_be_null(page, summary):
 
     known = (summary.get("bits_per_symbol") or {}).get("test")
     assert known or "how good the model is cannot be said" in text
+
+
+def test_controls_of_which_little_is_known_are_shown_as_far_as_they_go(page):
+    for controls in (
+        {"sentence": "only this"},
+        {"picture": {"groups": {"a": [0.5, None]}, "ticks": None}},
+        {"picture": {"groups": {"a": []}, "ticks": []}, "copying": {"x": None}},
+    ):
+        text = page({"similarity": {"controls": controls}}).text
+        assert "Beside what chance finds" in text
+        assert "None" not in text
 
 
 def test_a_report_of_any_shape_is_tables(page):
@@ -165,5 +178,5 @@ def test_a_browser_shows_it(tmp_path, require_program):
         check=True,
     )
 
-    assert shown.stdout.decode().count("<polyline") == 2
+    assert shown.stdout.decode().count("<polyline") == 4
     assert "the model is 1.2 % better" in shown.stdout.decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from seqforge.core.distributions import Distributions
@@ -17,6 +17,7 @@ from seqforge.domains.genome.similarity.reports import format_evalue
 LEVEL = 0.05
 """A p at or below this counts as a difference."""
 NOTABLE = 1e-3
+_WHOLE = 0.99
 SAMPLES = "samples"
 CHANCE = ("shuffle", "markov")
 """Kinds of controls that chance makes; ``real`` is what a good model's samples are like."""
@@ -78,7 +79,7 @@ class Comparison:
         first = self.groups[SAMPLES].results[0]
         said = [f"{self._verdict(tests)} ({first.database}, {first.database_length:,} bases)"]
         shares = [
-            f"{100 * test.superiority:.0f} % with {self.groups[kind].label} (p = {_p(test.p)})"
+            f"{100 * test.superiority:.0f} % with {self._called(kind)} (p = {_p(test.p)})"
             for kind, test in tests.items()
         ]
         if shares:
@@ -100,10 +101,14 @@ class Comparison:
         if below == chance:
             return "the samples are less like the library than chance"
         if above:
-            rest = " or ".join(self.groups[kind].label for kind in chance if kind not in above)
-            higher = " and ".join(self.groups[kind].label for kind in above)
+            rest = " or ".join(self._called(kind) for kind in chance if kind not in above)
+            higher = " and ".join(self._called(kind) for kind in above)
             return f"the samples are more like the library than {higher} but not than {rest}"
         return "nothing shows that the samples are more like the library than chance"
+
+    def _called(self, kind: str) -> str:
+        label = self.groups[kind].label
+        return f"an {label}" if label.startswith("order") else label
 
     def _count(self) -> str:
         count = len(self.groups[SAMPLES].results)
@@ -121,7 +126,7 @@ class Comparison:
 
     def summary(self) -> dict[str, Any]:
         """Everything above as plain values: ``controls.json``, and part of ``summary.json``."""
-        first = self.groups[SAMPLES].results[0]
+        first, picture = self.groups[SAMPLES].results[0], self.distributions()
         return {
             "sentence": self.sentence(),
             "library": first.database,
@@ -132,7 +137,7 @@ class Comparison:
             "best_evalues": {kind: group.evalues for kind, group in self.groups.items()},
             "tests": {kind: _test(test) for kind, test in self.tests().items()},
             "table": self.table(),
-            "picture": asdict(self.distributions()),
+            "picture": {**asdict(picture), "ticks": [list(tick) for tick in picture.ticks]},
             "copied_from": self.copied_from,
             "copying": {name: dict(row) for name, row in self.copying.items()},
         }
@@ -168,9 +173,9 @@ class Comparison:
 
 
 def found_whole(result: SearchResult) -> bool:
-    """Whether all of the query stands in the library, letter by letter."""
+    """Whether all of the query stands in the library, but for one letter in a hundred."""
     return any(
-        hsp.identity_count == hsp.align_length == result.query_length
+        hsp.identity_count >= _WHOLE * result.query_length and not hsp.gaps
         for hit in result.hits
         for hsp in hit.hsps
     )
@@ -179,6 +184,7 @@ def found_whole(result: SearchResult) -> bool:
 def _row(group: Group, test: RankTest | None, limit: float) -> dict[str, Any]:
     count = len(group.results)
     likeness = sorted(group.likeness)
+    masked = [result.masked for result in group.results if result.masked is not None]
     notable = sum(evalue is not None and evalue <= NOTABLE for evalue in group.evalues)
     return {
         "sequences": group.label,
@@ -186,6 +192,7 @@ def _row(group: Group, test: RankTest | None, limit: float) -> dict[str, Any]:
         "median best E()": _evalue_text(median(likeness), limit) if count else None,
         "lowest E()": _evalue_text(likeness[-1], limit) if count else None,
         f"E() <= {NOTABLE:g}": notable,
+        "low-complexity %": None if not masked else round(100 * mean(masked), 1),
         "samples better (% of pairs)": None if test is None else round(100 * test.superiority),
         "Cliff's delta": None if test is None else f"{test.delta:+.2f}",
         "p": None if test is None else _p(test.p),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.files import write_atomically, write_json
+from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.comparison import (
     SAMPLES,
@@ -18,7 +20,13 @@ from seqforge.domains.genome.similarity.comparison import (
 from seqforge.domains.genome.similarity.controls import EACH, ControlGroup, Controls
 from seqforge.domains.genome.similarity.copying import copied_from
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.stage import Report, answered, read_queries, search_files
+from seqforge.domains.genome.similarity.stage import (
+    Report,
+    answered,
+    read_queries,
+    search_files,
+    search_queries,
+)
 
 _LINE = 60
 
@@ -75,13 +83,13 @@ def search_with_controls(
     rounds = controls.rounds(queries, report.results[0].database_length, backend.name)
     made = controls.make(queries, rounds)
     asked = [query for group in made.values() for query in group.queries]
-    results = backend.search(asked, parameters, _named(progress, len(asked)))
+    results = search_queries(asked, backend, parameters, _named(progress, len(asked)))
     found = {query.id: result for query, result in answered(asked, results)}
     groups = {SAMPLES: Group("the samples", tuple(result for _, result in compared))}
     for kind, group in made.items():
         known = tuple(found[query.id] for query in group.queries if query.id in found)
         groups[kind] = Group(group.label, known)
-    notes = [*_few(rounds, controls, len(compared), len(report.results))]
+    notes = [*_primed(samples), *_few(rounds, controls, len(compared), len(report.results))]
     if "real" in groups and (why := _find_themselves(groups["real"])):
         notes.append(why)
         if not _comparable(groups["real"]):
@@ -96,11 +104,23 @@ def _named(progress: Progress, count: int) -> Progress:
     return lambda done, total, what: progress(done, total, f"{count} controls, both strands")
 
 
+def _primed(samples: Sequence[Path]) -> Iterator[str]:
+    """Samples that hold letters which no model drew; their headers say so."""
+    headers = [record.description for path in samples for record in read_sequences(path)]
+    primed = sum(re.search(r"\b(prime|suffix)=[1-9]", header) is not None for header in headers)
+    if primed:
+        yield (
+            f"{primed} of {len(headers)} samples hold letters that were given to the model (see "
+            "prime= and suffix= in their headers): these were searched too"
+        )
+
+
 def _few(rounds: int, controls: Controls, compared: int, given: int) -> Iterator[str]:
     if compared < given:
         yield f"{given - compared} of {given} samples have no bases and are not compared"
     if controls.each is None and rounds < EACH:
-        yield f"{rounds} control of each kind a sample, to keep the search short"
+        number = "1 control" if rounds == 1 else f"{rounds} controls"
+        yield f"{number} of each kind a sample, to keep the search short"
 
 
 def _comparable(real: Group) -> bool:
@@ -115,8 +135,8 @@ def _find_themselves(real: Group) -> str:
     whole = sum(map(found_whole, real.results))
     said = f"{whole} of {len(real.results)} pieces of {real.label} stand in the library whole"
     if not _comparable(real):
-        return f"{said}: it is part of the library and finds itself, so nothing is compared with it"
-    return f"{said}: repeats, or the library holds some of it" if whole else ""
+        return f"{said}: it is no sequence that the library does not have, and nothing is compared"
+    return f"{said}: they are repeats, or the library holds some of it" if whole else ""
 
 
 def _copying(

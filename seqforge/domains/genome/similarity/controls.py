@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.core.corpus import Corpus
+from seqforge.core.domain import Learnt
 from seqforge.core.vocabulary import END
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.library import read_library
@@ -28,7 +29,7 @@ KINDS = ("shuffle", "markov", "real")
 
 EACH = 5
 """Controls of each kind a sample, where nothing else is asked for."""
-_LOCAL_WORK = 1.5e11
+_LOCAL_WORK = 4e11
 """Cells of alignment matrices that controls may cost at home: about 20 s on two cores."""
 
 
@@ -145,6 +146,40 @@ class Controls:
         held_out = HeldOut.corpus(corpus)
         kinds = tuple(kind for kind in KINDS if kind != "real" or held_out is not None)
         return cls(kinds, each, seed, Background.training(corpus, both), held_out)
+
+    @classmethod
+    def of_files(
+        cls,
+        kinds: Sequence[str],
+        against: Sequence[Path],
+        held_out: Path | None = None,
+        learnt: Learnt | None = None,
+        each: int | None = None,
+        seed: int = 0,
+    ) -> Controls:
+        """For a search outside a run.
+
+        Args:
+            kinds: Some of `KINDS`.
+            against: Library files, or none where the library is elsewhere. Without ``learnt`` the
+                Markov model is of them.
+            held_out: FASTA of real sequence; it comes before what a run held out.
+            learnt: What the samples' model was trained on, where that is known.
+            each: Controls of each kind a sample.
+            seed: Of the controls.
+
+        Raises:
+            ConfigError: If a kind is asked for that nothing is there to make of.
+            InputError: If ``held_out`` cannot be used.
+        """
+        background, real = None, None
+        if learnt is not None:
+            background, real = Background.training(learnt.corpus), HeldOut.corpus(learnt.corpus)
+        elif against:
+            background = Background.library(against)
+        if held_out is not None:
+            real = HeldOut.fasta(held_out)
+        return cls(tuple(kinds), each, seed, background, real)
 
     def __post_init__(self) -> None:
         strange = [kind for kind in self.kinds if kind not in KINDS]

@@ -12,7 +12,7 @@ from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 from seqforge.domains.genome.similarity.controlled import search_with_controls
 from seqforge.domains.genome.similarity.controls import Controls
 from seqforge.domains.genome.similarity.stage import search_files
-from seqforge.domains.genome.similarity.training_part import write_training_part
+from seqforge.domains.genome.similarity.training_part import training_library
 from seqforge.errors import ConfigError
 from seqforge.settings import email_address
 
@@ -60,8 +60,7 @@ def _backend(
         return
     library = [Path(path) for path in asked.against]
     if not library:
-        library = [folder / "training.fa.gz"]
-        write_training_part(learnt.files, learnt.split, library[0])
+        library = [training_library(learnt, folder)]
     yield BlastPlusBackend(library) if asked.backend == "blast+" else LocalBackend(library)
 
 

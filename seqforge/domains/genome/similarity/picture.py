@@ -10,7 +10,7 @@ from seqforge.core.distributions import Distributions
 _LABEL = "best E(), more like the library to the right"
 _TICKS = (1, 0, -1, -2, -3, -5, -10, -20, -50, -100, -200, -300)
 """Powers of ten."""
-_CLOSEST = 0.075  # ticks may not stand closer, as a share of the axis
+_CLOSEST = 0.11  # ticks may not stand closer, as a share of the axis: a phone has large letters
 _LEAST_POWER = -300.0  # an E-value of 0 stands here: the smallest that a double holds is near
 _MARGIN = 0.4  # the place of sequences without a hit, to the left of the limit, in powers of ten
 

@@ -8,8 +8,8 @@ end: a tree) and the order of the others.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def _random_path(path: NDArray[np.intp], rng: np.random.Generator) -> list[int]:
     order = np.argsort(path[:-1], kind="stable")
     targets = path[1:][order]
     bounds = np.searchsorted(path[:-1][order], np.arange(int(path.max()) + 2))
-    edges = [targets[a:b] for a, b in itertools.pairwise(bounds)]
+    edges = [targets[a:b] for a, b in pairwise(bounds)]
     tree = _random_tree(edges, int(path[-1]), rng)
     left: list[list[int]] = []
     for vertex, out in enumerate(edges):

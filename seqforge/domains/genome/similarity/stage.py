@@ -75,17 +75,27 @@ def search_files(
     if not any(query.bases for query in queries):
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
-    found = backend.search(queries, parameters or SearchParameters(), progress)
-    results = [
+    results = search_queries(queries, backend, parameters or SearchParameters(), progress)
+    files = write_hits(results, make_folder(folder))
+    alignments = folder / "alignments.txt"
+    write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
+    return Report(tuple(results), (*files, alignments))
+
+
+def search_queries(
+    queries: Sequence[Query],
+    backend: SearchBackend,
+    parameters: SearchParameters,
+    progress: Progress,
+) -> list[SearchResult]:
+    """What a backend finds, with how much of each query is low-complexity where it does not say."""
+    found = backend.search(queries, parameters, progress)
+    return [
         replace(result, masked=masked_fraction(query.bases))
         if result.masked is None and backend.letters == "dna"
         else result
         for query, result in answered(queries, found)
     ]
-    files = write_hits(results, make_folder(folder))
-    alignments = folder / "alignments.txt"
-    write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
-    return Report(tuple(results), (*files, alignments))
 
 
 def answered(

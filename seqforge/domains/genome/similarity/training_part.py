@@ -10,12 +10,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqforge.core.budget import Split
-from seqforge.core.files import disk_errors
+from seqforge.core.domain import Learnt
+from seqforge.core.files import disk_errors, make_folder, sha256_of
 from seqforge.core.holdout import Cut, cut_records
 from seqforge.core.records import Record, joined
 from seqforge.domains.genome.fasta import read_blocks
 
 _LINE = 60
+
+
+def training_library(learnt: Learnt, folder: Path) -> Path:
+    """The training part of a run's input as ``training.fa.gz`` in a folder."""
+    path = make_folder(folder) / "training.fa.gz"
+    write_training_part(learnt.files, learnt.split, path)
+    return path
+
+
+def library_of(against: Sequence[Path], learnt: Learnt | None, folder: Path) -> list[Path]:
+    """What samples of a run are to be searched in, where ``against`` was asked for.
+
+    Where that is what the run read, it is the part that it trained on; see `training_library`.
+    """
+    if learnt is not None and {*map(sha256_of, against)} == {*map(sha256_of, learnt.files)}:
+        return [training_library(learnt, folder)]
+    return list(against)
 
 
 def write_training_part(paths: Sequence[Path], split: Split, target: Path) -> None:
