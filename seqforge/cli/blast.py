@@ -121,7 +121,7 @@ def blast(
 ) -> None:
     """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
     from seqforge.cli.progress import make_watcher
-    from seqforge.cli.searching import AtEbi, at_home, controls_of
+    from seqforge.cli.searching import AtEbi, at_home, with_controls
 
     parameters = _parameters(evalue, match_scores, gaps, dust)
     folder = out or samples.with_name(f"{samples.stem}-similarity")
@@ -134,13 +134,12 @@ def blast(
         if dry_run:
             typer.echo(asked.dry_run(email, parameters))
             return
+        _, wanted = with_controls(controls, held_out, samples, (), folder)
         with asked.opened(email, yes, folder) as searcher:
-            wanted = controls_of(controls, held_out, ())
             _search(samples, searcher, folder, wanted, parameters, watcher, json_)
         return
-    searcher = at_home(name, against)
-    wanted = controls_of(controls, held_out, against or ())
-    _search(samples, searcher, folder, wanted, parameters, watcher, json_)
+    library, wanted = with_controls(controls, held_out, samples, against or (), folder)
+    _search(samples, at_home(name, library), folder, wanted, parameters, watcher, json_)
 
 
 def _search(

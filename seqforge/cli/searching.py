@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
 
 
-def at_home(name: str, against: Sequence[Path] | None) -> SearchBackend:
+def at_home(name: str, library: Sequence[Path]) -> SearchBackend:
     """A backend on this machine.
 
     Raises:
@@ -33,30 +33,35 @@ def at_home(name: str, against: Sequence[Path] | None) -> SearchBackend:
     from seqforge.domains.genome.similarity.backends import LocalBackend
     from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 
-    if not against:
+    if not library:
         raise ConfigError(f"--backend {name} searches a library: give one, --against genome.fa")
-    return BlastPlusBackend(against) if name == "blast+" else LocalBackend(against)
+    return BlastPlusBackend(library) if name == "blast+" else LocalBackend(library)
 
 
-def controls_of(
-    kinds: str | None, held_out: Path | None, library: Sequence[Path]
-) -> Controls | None:
-    """The controls that were asked for; None for none.
+def with_controls(
+    kinds: str | None, held_out: Path | None, samples: Path, against: Sequence[Path], folder: Path
+) -> tuple[list[Path], Controls | None]:
+    """The library, and the controls that were asked for; None for none.
+
+    Samples in a run folder know what their run trained on: that part alone is then the library,
+    where the library is what the run read, so that held-out sequence does not find itself.
 
     Raises:
         ConfigError: If one is not known, or what it is made of is not at hand.
+        RunError: If the samples' run cannot say any more what it held out.
     """
-    from seqforge.domains.genome.similarity.controls import Background, Controls, HeldOut
+    from seqforge.domains.genome.similarity.controls import Controls
+    from seqforge.domains.genome.similarity.training_part import library_of
+    from seqforge.stages.learnt import learnt_by_run_of
 
     if kinds is None:
         if held_out is not None:
             raise ConfigError(f"--held-out {held_out}: give --controls real too")
-        return None
-    return Controls(
-        kinds=tuple(kind.strip() for kind in kinds.split(",") if kind.strip()),
-        background=Background.library(library) if library else None,
-        held_out=HeldOut.fasta(held_out) if held_out else None,
-    )
+        return list(against), None
+    wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
+    learnt = learnt_by_run_of(samples)
+    controls = Controls.of_files(wanted, against, held_out, learnt)
+    return library_of(against, learnt, folder), controls
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ class EbiBackend:
         if parameters.dust and not hits:
             self._say(f"{query.id} has no hits, and was masked; without --dust it may have some")
         told = {**asdict(parameters), **kept.parameters}
-        masked = masked_fraction(query.bases) if self._letters == "dna" else None
+        masked = masked_fraction(query.bases) if self.letters == "dna" else None
         return replace(kept, query_id=query.id, parameters=told, hits=hits, masked=masked)
 
 
