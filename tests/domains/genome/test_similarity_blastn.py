@@ -129,7 +129,7 @@ def test_masked_the_best_hit_is_blastns_too(
         bases = chr2r[max(0, start - left) : stop + right]
         queries.append(Query(f"q{number}", mutated(bases, rng.choice([0, 0.05, 0.1]))))
     library = fasta(chr2r[:300_000], chr2r[300_000:500_000])
-    parameters = SearchParameters(reward=reward, penalty=penalty, dust=True)
+    parameters = SearchParameters(reward=reward, penalty=penalty, evalue=0.01, dust=True)
 
     theirs = blastn(*programs, tmp_path, library, queries, parameters)
     ours = LocalBackend([library]).search(queries, parameters, silent)

@@ -25,6 +25,7 @@ from seqforge.domains.genome.similarity.parameters import Query, SearchParameter
 from seqforge.domains.genome.similarity.programs import find_program, run_program
 from seqforge.domains.genome.similarity.stage import search_files
 from seqforge.errors import InputError, ProgramError
+from tests.conftest import ROOT
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 GENBANK = """LOCUS       PLASMID                  120 bp    DNA     linear   UNK 01-JAN-1980
@@ -234,14 +235,14 @@ def test_an_unusable_library_is_one_sentence_and_leaves_nothing(tmp_path, conten
 def test_databases_nobody_uses_make_room(fasta, random_bases, monkeypatch):
     cache = cache_root() / "blastdb"
     now = time.time()
-    for days in (1, 3, 10, 31, 400):
-        (cache / f"used-{days}").mkdir(parents=True)
-        (cache / f"used-{days}" / "library.nsq").write_bytes(b"x" * 1000)
-        os.utime(cache / f"used-{days}", (now - days * 86400,) * 2)
+    for kind, days in [*(("used", days) for days in (1, 3, 10, 31, 400)), ("building", 3)]:
+        (cache / f"{kind}-{days}").mkdir(parents=True)
+        (cache / f"{kind}-{days}" / "library.nsq").write_bytes(b"x" * 1000)
+        os.utime(cache / f"{kind}-{days}", (now - days * 86400,) * 2)
     query = [Query("q", "ACGTACGTAGCTAG")]
 
     search(fasta(random_bases(100)), query)
-    kept = {path.name for path in databases() if path.name.startswith("used")}
+    kept = {path.name for path in databases() if "-" in path.name}
     assert kept == {"used-1", "used-3", "used-10"}
 
     monkeypatch.setattr(blast_database, "_KEPT_BYTES", 3000)
@@ -340,7 +341,7 @@ def test_ctrl_c_ends_the_program_too(tmp_path):
     )
     ours = subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     child = sleeping(tmp_path)
     assert alive(child)
@@ -349,3 +350,41 @@ def test_ctrl_c_ends_the_program_too(tmp_path):
 
     assert b"KeyboardInterrupt" in said
     assert not alive(child)
+
+
+def test_a_search_that_was_killed_leaves_nothing_that_counts(
+    tmp_path, fasta, random_bases, programs
+):
+    """While its database was made: the next one makes it."""
+    library = fasta(random_bases(500))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "blastn").symlink_to(programs[0])
+    hangs = tmp_path / "bin" / "makeblastdb"
+    version = subprocess.run([programs[1], "-version"], capture_output=True, text=True).stdout
+    hangs.write_text(
+        f"#!{sys.executable}\nimport os, sys\n"
+        f"if '-version' in sys.argv: sys.exit(print({version!r}))\n"
+        f"os.chdir({str(tmp_path)!r})\n{SLEEPER}\n"
+    )
+    hangs.chmod(0o755)
+    script = (
+        "from pathlib import Path\n"
+        "from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend\n"
+        "from seqforge.domains.genome.similarity.parameters import Query, SearchParameters\n"
+        f"BlastPlusBackend([Path({str(library)!r})]).search(\n"
+        "    [Query('q', 'ACGT')], SearchParameters(), lambda done, total, what: None)\n"
+    )
+    ours = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PATH": str(tmp_path / "bin"), "PYTHONPATH": str(ROOT)},
+    )
+    child = sleeping(tmp_path)
+    ours.kill()
+    ours.wait()
+    os.kill(child, signal.SIGKILL)
+    (left,) = databases()
+
+    result = search(library, [Query("q", library.read_text().split("\n")[1][:90])])[0]
+
+    assert result.hits[0].hsps[0].score == 90
+    assert len(set(databases()) - {left}) == 1

@@ -247,3 +247,14 @@ def test_an_alignment_found_by_other_letters_goes_on_through_masked_ones(
 
     several = search([Query("q", query)], library, SearchParameters(evalue=1e-3, dust=True))[0]
     assert [len(hit.hsps) for hit in several.hits] == [1, 1]
+
+
+def test_a_strict_limit_counts_the_whole_alignment_not_its_unmasked_part(fasta, random_bases):
+    query = random_bases(16) + "CACACATA" * 8 + random_bases(16)
+    library = fasta(random_bases(3000) + query + random_bases(3000))
+
+    found = search([Query("q", query)], library, SearchParameters(evalue=1e-30, dust=True))[0]
+
+    assert [hsp.score for hsp in found.hits[0].hsps] == [len(query)]
+    weak = search([Query("q", query)], library, SearchParameters(evalue=1e-60, dust=True))[0]
+    assert weak.hits == ()

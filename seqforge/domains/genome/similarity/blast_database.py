@@ -34,6 +34,7 @@ _DAY = 24 * 3600.0
 _KEPT_DAYS, _KEPT_BYTES = 30, 20 * 10**9
 _IN_USE_DAYS = 2  # a search may take that long
 _LINE = 10_000
+_UNFINISHED = "building-"  # what these folders are called; kill -9 leaves them behind
 _NAMES, _ABOUT, _LETTERS = "names.jsonl", "about.json", "letters.fa"
 
 
@@ -93,7 +94,7 @@ def blast_database(
     with disk_errors(cache), FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             progress(0, 1, "making a BLAST+ database")
-            building = Path(mkdtemp(prefix="building-", dir=cache))
+            building = Path(mkdtemp(prefix=_UNFINISHED, dir=cache))
             try:
                 _make(building, files, makeblastdb, timeout_seconds)
                 building.rename(folder)
@@ -138,7 +139,8 @@ def _prune(cache: Path, mine: Path) -> None:
     for used, folder in sorted(_last_uses(cache), reverse=True):
         days = (now - used) / _DAY
         room -= sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
-        if folder != mine and days > _IN_USE_DAYS and (days > _KEPT_DAYS or room < 0):
+        unused = days > _KEPT_DAYS or room < 0 or folder.name.startswith(_UNFINISHED)
+        if folder != mine and days > _IN_USE_DAYS and unused:
             shutil.rmtree(folder, ignore_errors=True)
             Path(f"{folder}.lock").unlink(missing_ok=True)
 

@@ -24,6 +24,7 @@ from seqforge.domains.genome.similarity.traceback import Alignment, align_back, 
 
 # blastn goes on extending until a score has sunk by 100 bits, which no scores here take for more.
 _DROP = 100  # in rewards
+_GROWING = 4  # times as many are looked at where one may grow past others through masked letters
 
 
 class Stretch(NamedTuple):
@@ -99,7 +100,8 @@ def best_alignments(
     heap = [(_rank(candidate), 0) for candidate in candidates if candidate.end.score >= cutoff]
     heapq.heapify(heap)
     found: list[Found] = []
-    while heap and len(found) < most:
+    grows = any(strand.unmasked is not None for strand in strands)
+    while heap and len(found) < most * (_GROWING if grows else 1):
         (_, _, _, candidate), masks_known = heapq.heappop(heap)
         strand, mask = by_sign[candidate.strand], masked[candidate.strand]
         if not mask.touched(candidate.stretch, masks_known):
@@ -112,7 +114,7 @@ def best_alignments(
         if end.score >= cutoff:
             again = candidate._replace(end=end)
             heapq.heappush(heap, (_rank(again), len(mask.parts)))
-    return sorted(found, key=lambda one: -one.alignment.score)  # one may have grown past another
+    return sorted(found, key=lambda one: -one.alignment.score)[:most]
 
 
 def _rank(candidate: Candidate) -> tuple[int, int, int, Candidate]:

@@ -4,9 +4,9 @@ Nothing is skipped by a heuristic: every query, on both strands, meets every bas
 The library is cut into stretches that overlap by the longest alignment that is possible, and
 the stretches are scanned by all cores.
 
-With masking, the query's low-complexity letters match nothing at first: an alignment must be worth
-reporting by its other letters. It then goes on through masked letters, whose score counts, as
-blastn's alignments do, which need a word of 11 other letters.
+With masking, the query's low-complexity letters match nothing at first: an alignment is found by
+its other letters, if they alone have an E-value of 10 or less. It then goes on through masked
+letters, whose score counts, as blastn's alignments do, which begin at a word of 11 other letters.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ from seqforge.domains.genome.similarity.scanning import Backend, installed_backe
 from seqforge.domains.genome.similarity.statistics import effective_search_space
 from seqforge.version import __version__
 
+_FOUND_EVALUE = (
+    10.0  # of the unmasked part of an alignment that then goes on through masked letters
+)
 # Library letters that are read before they are scanned, and that one task of a thread scans.
 _BATCH, _TASK = 1 << 22, 1 << 18
 
@@ -98,7 +101,7 @@ class _Target:
         self.query, self.parameters = query, parameters
         self.hits: list[Hit] = []
         self.strands: tuple[Strand, ...] = ()
-        self.space = self.cutoff = 0
+        self.space = self.cutoff = self.found_from = 0
         low = dust_mask(encode(query.bases))
         self.masked = float(low.mean()) if len(low) else 0.0
         if plus := plain_bases(query.bases):
@@ -107,6 +110,10 @@ class _Target:
             )
             self.cutoff = parameters.statistics.cutoff_score(parameters.evalue, self.space)
             hidden = _hidden(plus, low) if parameters.dust else plus
+            self.found_from = self.cutoff
+            if hidden != plus:
+                weak = parameters.statistics.cutoff_score(_FOUND_EVALUE, self.space)
+                self.found_from = min(self.cutoff, weak)
             if hidden.strip(b"N"):
                 self.strands = tuple(
                     Strand(
@@ -119,8 +126,8 @@ class _Target:
     def wants(self, candidates: Sequence[Candidate]) -> bool:
         """Whether a library sequence with these is among the best so far."""
         best = max((candidate.end.score for candidate in candidates), default=0)
-        if best < self.cutoff or len(self.hits) < self.parameters.max_hits:
-            return best >= self.cutoff
+        if best < self.found_from or len(self.hits) < self.parameters.max_hits:
+            return best >= self.found_from
         grows = any(strand.unmasked is not None for strand in self.strands)
         return grows or best > self.hits[-1].hsps[0].score
 
@@ -250,15 +257,16 @@ def _search_batch(
             if not stop.is_set()
             for strand in target.strands
             for (number, part), end in zip(task, strand.scanner.best_ends(parts), strict=True)
-            if end.score >= target.cutoff
+            if end.score >= target.found_from
         ]
 
     def trace(key: tuple[int, int]) -> list[Found]:
         entry, target = batch[key[0]], targets[key[1]]
-        return best_alignments(
-            entry.bases, target.strands, candidates[key], target.cutoff,
+        found = best_alignments(
+            entry.bases, target.strands, candidates[key], target.found_from,
             target.parameters.max_hsps,
         )  # fmt: skip
+        return [one for one in found if one.alignment.score >= target.cutoff]
 
     tasks = list(_tasks(batch, cut))
     for task, scanned in zip(tasks, pool.map(scan, tasks), strict=True):
@@ -267,7 +275,8 @@ def _search_batch(
         yield sum(cut.letters(part, batch[number]) for number, part in task)
     wanted = [key for key in sorted(candidates) if targets[key[1]].wants(candidates[key])]
     for key, found in zip(wanted, pool.map(trace, wanted), strict=True):
-        targets[key[1]].keep(batch[key[0]], found)
+        if found:
+            targets[key[1]].keep(batch[key[0]], found)
 
 
 def _tasks(batch: Sequence[Entry], cut: _Cut) -> Iterator[list[tuple[int, Stretch]]]:
