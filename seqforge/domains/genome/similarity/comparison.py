@@ -157,7 +157,7 @@ class Comparison:
         return "\n".join([*lines, ""])
 
     def text(self) -> str:
-        """The sentence, the table and the notes for a terminal."""
+        """The table and the notes for a terminal; `sentence` says what they mean."""
         rows = [{key: _cell(cell) for key, cell in row.items()} for row in self.table()]
         heads = list(rows[0])
         widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
@@ -169,7 +169,7 @@ class Comparison:
             ).rstrip()
             for cells in [{head: head for head in heads}, *rows]
         ]  # fmt: skip
-        return "\n".join([*lines, self.sentence(), *self.notes])
+        return "\n".join([*lines, *self.notes])
 
 
 def found_whole(result: SearchResult) -> bool:
