@@ -35,6 +35,7 @@ class Asking:
         self.said: list[str] = []
         self.unanswered: dict[str, str] = {}
         self.timeout = (5.0, 5.0)
+        self.email = "a@ebi.ac.uk"
 
     def search(
         self,
@@ -49,7 +50,7 @@ class Asking:
         queries = [Query(name, self.division.queries[name]) for name in names]
         queries += [Query(name, letters) for name, letters in more.items()]
         client = EbiClient(
-            "a@ebi.ac.uk",
+            self.email,
             tool=tool,
             base_url=self.double.url,
             sleep=self.clock.sleep,
@@ -74,6 +75,15 @@ class Asking:
     def words(self) -> str:
         """All that was said, and why there are no results."""
         return "\n".join([*self.said, *self.unanswered.values()])
+
+    def assert_all_right(
+        self, results: list[SearchResult], *names: str, submissions: int | None = None
+    ) -> None:
+        """These queries have their results, from so many submissions; one each where None."""
+        assert [result.query_id for result in results] == list(names)
+        self.assert_right(results)
+        assert len(self.double.submissions) == (submissions or len(names))
+        assert self.double.violations == []
 
     def assert_right(self, results: list[SearchResult], *, rounding: float = 0.0) -> None:
         """Every result is what the search behind the double finds, number for number.

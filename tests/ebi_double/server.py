@@ -230,8 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _reset(self) -> None:
         """End the connection with RST in place of FIN: nothing lingers."""
         self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(self.connection.detach())
+        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        socket.close(self.connection.detach())
 
 
 def _form(body: bytes, media: str) -> dict[str, list[str]]:

@@ -30,6 +30,9 @@ from tests.ebi_double.asking import Asking
 from tests.ebi_double.clock import START, Clock
 from tests.ebi_double.wire import Cut, Exchange, Reply
 
+if sys.platform == "win32":
+    pytest.skip("there is no SIGKILL here", allow_module_level=True)
+
 ROOT = Path(__file__).parents[3]
 SPEED = 60.0  # the client's minute is a second
 NAMES = ("exact", "mutated", "minus", "several", "none")
@@ -200,7 +203,7 @@ def test_killed_at_a_call_that_the_service_never_has(runs, division, call, after
 
 def test_killed_with_the_answer_to_a_submission_on_its_way(runs, division):
     script = [Kills(on="run", after=2, together=True, runs=runs, delay=0.0)]
-    runs.double.script[:] = [Slow(on="run", after=2, pieces=1, pause=0.3), *script]
+    runs.double.script[:] = [Slow(on="run", after=2, pieces=1, pause=1.0), *script]
     runs.start()
     assert not runs.finish()
     runs.start()

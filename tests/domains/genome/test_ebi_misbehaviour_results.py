@@ -63,9 +63,9 @@ def test_a_body_that_drips_is_waited_for(division, tmp_path, call):
 
 @pytest.mark.parametrize("call", ["status", "resulttypes", "result", "parameterdetails"])
 def test_a_body_that_stands_still_is_asked_for_again(division, tmp_path, call):
-    slow = Slow(on=call, pieces=2, pause=0.4)
+    slow = Slow(on=call, pieces=2, pause=0.8)
     with asking(division, tmp_path, slow) as asked:
-        asked.timeout = (5.0, 0.2)
+        asked.timeout = (5.0, 0.5)
         asked.assert_right(asked.search("several"))
         assert slow.struck >= 1
         assert len(asked.double.calls(call)) > 1

@@ -1,0 +1,130 @@
+"""The client against a service with limits and moods: room, politeness, what it takes and offers.
+
+In every test the numbers must be right in the end, and nothing may be submitted twice.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from seqforge.errors import ConfigError, RunError, Unfinished
+from tests.ebi_double import bad_gateway
+from tests.ebi_double.asking import asking
+from tests.ebi_double.clock import START
+
+
+def test_polls_become_rarer_with_a_jobs_age(division, tmp_path):
+    with asking(division, tmp_path, run_seconds=600) as asked:
+        asked.assert_all_right(asked.search("exact"), "exact")
+        times = [exchange.time - START for exchange in asked.double.calls("status")]
+        waits = [(a, b - a) for a, b in pairwise(times)]
+        assert all(wait == 3 for age, wait in waits if age < 30)
+        assert all(wait == 5 for age, wait in waits if 30 <= age < 120)
+        assert all(10 <= wait <= 30 for age, wait in waits if age >= 120)
+
+
+def many(count):
+    """Queries that differ, each cut from the library's letters."""
+    letters = "ACGGTCATTGCAAGCTTACGATCG" * 4
+    return {f"q{i}": letters[i % 24 :] + "ACGT"[i // 24] * 12 for i in range(count)}
+
+
+def test_forty_queries_never_are_more_than_thirty_jobs(division, tmp_path):
+    with asking(division, tmp_path, run_seconds=45, crowded=400) as asked:
+        results = asked.search(**many(36))
+
+        assert len(results) == 36
+        assert asked.double.violations == []
+        assert len(asked.double.submissions) == 36
+
+
+def test_two_commands_in_one_folder_never_are_more_than_thirty_jobs(division, tmp_path):
+    queries = many(36)
+    first = dict(list(queries.items())[:25])
+    with asking(division, tmp_path, run_seconds=150) as asked:
+        with pytest.raises(Unfinished, match="25 running"):
+            asked.search(deadline=60, **first)
+        rest = {name: bases for name, bases in queries.items() if name not in first}
+        asked.search(**rest, deadline=3600)
+        asked.search(**queries, deadline=3600)
+        assert asked.double.violations == []
+        assert len(asked.double.submissions) == 36
+
+
+def test_a_service_with_less_room_is_not_stormed(division, tmp_path):
+    """Somebody else runs 20 jobs: the 11th of ours gets a 429 until there is room."""
+    with asking(division, tmp_path, run_seconds=100, limit=10) as asked:
+        results = asked.search(**many(30), deadline=3600)
+
+        assert len(results) == 30
+        assert len(asked.double.accepted) == 30
+        refused = len(asked.double.submissions) - 30
+        print("REFUSED", refused)
+        assert refused <= 30
+
+
+def test_a_400_for_the_31st_job_ends_submitting_and_loses_nothing(division, tmp_path):
+    with asking(division, tmp_path, run_seconds=100, limit=10, crowded=400) as asked:
+        results = asked.search(**many(12))
+        assert len(results) == 10
+        assert "At most 10 jobs" in asked.words()
+        assert len(asked.search(**many(12))) == 12
+        assert len(asked.double.accepted) == 12
+
+
+def test_the_same_letters_are_one_job(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        results = asked.search("exact", again=division.queries["exact"].lower())
+
+        assert [result.query_id for result in results] == ["exact", "again"]
+        assert results[0].hits == results[1].hits
+        assert len(asked.double.submissions) == 1
+
+
+def test_the_database_list_changes_between_two_commands(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        asked.search("exact")
+        asked.double.service.offer.change_databases(remove=["em_std_inv"])
+        with pytest.raises(RunError, match=r'Currently "em_std_inv"'):
+            asked.search("minus")
+        assert asked.double.accepted == asked.double.submissions[:1]
+        asked.clock.advance(days=1.1)
+        with pytest.raises(ConfigError, match="no database em_std_inv; the nearest"):
+            asked.search("minus")
+        assert len(asked.double.submissions) == 2
+
+
+def test_what_the_service_offers_is_asked_once_a_day(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        asked.search("exact")
+        count = len(asked.double.calls("parameterdetails"))
+        asked.search("minus")
+        assert len(asked.double.calls("parameterdetails")) == count
+        asked.clock.advance(days=1.1)
+        asked.double.script.append(bad_gateway("parameterdetails", times=None))
+        asked.assert_all_right(asked.search("mutated"), "mutated", submissions=3)
+        assert "are those of 2026-11-21" in asked.words()
+
+
+def test_an_address_the_service_refuses_stops_all_and_loses_nothing(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        asked.email = "a@x.info"
+        with pytest.raises(RunError, match="Please enter a valid email address"):
+            asked.search("exact", "minus")
+        assert len(asked.double.submissions) == 1
+        asked.email = "a@ebi.ac.uk"
+        results = asked.search("exact", "minus")
+
+        asked.assert_all_right(results, "exact", "minus", submissions=3)
+
+
+def test_a_query_the_service_refuses_leaves_the_others_alone(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        queries = {"big": "ACGT" * 250_000, "exact": division.queries["exact"]}
+        results = asked.search(**queries)
+
+        asked.assert_all_right(results, "exact", submissions=2)
+        assert "Input is too big, limit is 1MB" in asked.unanswered["big"]
+        assert len(asked.double.accepted) == 1
