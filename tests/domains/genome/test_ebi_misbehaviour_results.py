@@ -132,6 +132,15 @@ def test_types_that_are_not_told_are_tried(division, tmp_path):
         asked.assert_right(asked.search("several"))
 
 
+@pytest.mark.parametrize("call", ["result", "resulttypes", "parameterdetails"])
+def test_json_nested_without_end_is_not_followed(division, tmp_path, call):
+    """Python's reader gives up on it with an error that is no ValueError."""
+    deep = Answers(200, "[" * 200_000, "application/json", on=call, times=2)
+    with asking(division, tmp_path, deep) as asked:
+        asked.assert_all_right(asked.search("several"), "several")
+        assert deep.struck >= 1
+
+
 def test_xml_that_declares_entities_is_not_read(division, tmp_path):
     bomb = """<?xml version="1.0"?>
 <!DOCTYPE EBIApplicationResult [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>
