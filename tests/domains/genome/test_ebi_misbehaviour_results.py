@@ -7,9 +7,13 @@ import time
 
 import pytest
 
+from seqforge.domains.genome.similarity.ebi.failures import Unreadable
+from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
+from seqforge.domains.genome.similarity.hits import to_json
 from seqforge.errors import RunError, Unfinished
 from tests.ebi_double import (
     Answers,
+    EbiDouble,
     Lacks,
     Resets,
     Slow,
@@ -19,6 +23,7 @@ from tests.ebi_double import (
     bad_gateway,
 )
 from tests.ebi_double.asking import asking
+from tests.ebi_double.raw import finished, get
 
 NAMES = ("exact", "mutated", "minus", "several", "none")
 
@@ -132,6 +137,15 @@ def test_types_that_are_not_told_are_tried(division, tmp_path):
         asked.assert_right(asked.search("several"))
 
 
+@pytest.mark.parametrize("call", ["result", "resulttypes", "parameterdetails"])
+def test_json_nested_without_end_is_not_followed(division, tmp_path, call):
+    """Python's reader gives up on it with an error that is no ValueError."""
+    deep = Answers(200, "[" * 200_000, "application/json", on=call, times=2)
+    with asking(division, tmp_path, deep) as asked:
+        asked.assert_all_right(asked.search("several"), "several")
+        assert deep.struck >= 1
+
+
 def test_xml_that_declares_entities_is_not_read(division, tmp_path):
     bomb = """<?xml version="1.0"?>
 <!DOCTYPE EBIApplicationResult [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>
@@ -211,3 +225,28 @@ def test_what_breaks_while_results_come_is_mended_one_by_one(division, tmp_path)
         asked.assert_right(results)
         assert len(results) == len(asked.double.submissions) == len(NAMES)
         assert all(fault.struck >= len(NAMES) for fault in script)
+
+
+@pytest.mark.parametrize("kind", ["json", "xml", "out"])
+@pytest.mark.parametrize("tool", ["ncbiblast", "fasta"])
+def test_damaged_replies_are_read_or_refused_and_nothing_else(division, rng, tool, kind):
+    program = {"ncbiblast": "blastn", "fasta": "fasta"}[tool]
+    with EbiDouble(division.engine) as double:
+        job = finished(double, division.queries["several"], tool, program=program)
+        whole = get(double, f"result/{job}/{kind}", tool).content
+    asked = Asked("q", 150, tool, program, "em_std_inv", "2026-11-21T09:00:00+00:00")
+    assert parse_reply(kind, whole, asked).hits
+    refused = 0
+    for _ in range(150):
+        body = bytearray(whole)
+        for _ in range(rng.choice([1, 3, 9])):
+            at = rng.randrange(len(body))
+            new = rng.choice([b"", b"-", b"9" * 30, b"<", b'"', b"\x00", b"\xff", b"NA", b"null"])
+            body[at : at + rng.choice([0, 1, 40])] = new
+        try:
+            result = parse_reply(kind, bytes(body), asked)
+        except Unreadable:
+            refused += 1
+        else:
+            json.dumps(to_json([result]), allow_nan=False)
+    assert 0 < refused < 150

@@ -71,7 +71,7 @@ def _document(body: bytes) -> Any:
         return _converted(parse_xml(body))
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"the reply is no JSON: {said(body)}") from error
 
 

@@ -102,7 +102,7 @@ def parse_reply(kind: str, body: bytes, asked: Asked) -> SearchResult:
     readers = {"json": parse_json, "xml": parse_application_result, "out": parse_text}
     try:
         return readers[kind](body, asked)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise Unreadable(f"the {kind} reply has another shape than it should: {error}") from error
 
 
