@@ -82,13 +82,8 @@ def search_with_controls(
     queries = [query for query, _ in compared]
     rounds = controls.rounds(queries, report.results[0].database_length, backend.name)
     made = controls.make(queries, rounds)
-    asked = [query for group in made.values() for query in group.queries]
-    results = search_queries(asked, backend, parameters, _named(progress, len(asked)))
-    found = {query.id: result for query, result in answered(asked, results)}
     groups = {SAMPLES: Group("the samples", tuple(result for _, result in compared))}
-    for kind, group in made.items():
-        known = tuple(found[query.id] for query in group.queries if query.id in found)
-        groups[kind] = Group(group.label, known)
+    groups |= _searched(made, backend, parameters, progress)
     notes = [*_primed(samples), *_few(rounds, controls, len(compared), len(report.results))]
     if "real" in groups and (why := _find_themselves(groups["real"])):
         notes.append(why)
@@ -98,6 +93,21 @@ def search_with_controls(
     comparison = Comparison(groups, parameters.evalue, copying, source, tuple(notes))
     files = _write(folder, comparison, made)
     return ControlledReport(report, comparison, (*report.files, *files))
+
+
+def _searched(
+    made: Mapping[str, ControlGroup], backend: SearchBackend, parameters: SearchParameters,
+    progress: Progress,
+) -> dict[str, Group]:  # fmt: skip
+    """What the controls find, all of them in one search; those without an answer are left out."""
+    asked = [query for group in made.values() for query in group.queries]
+    named = _named(progress, len(asked))
+    results = search_queries(asked, backend, parameters, named)
+    found = {query.id: result for query, result in answered(asked, results)}
+    return {
+        kind: Group(group.label, tuple(found[q.id] for q in group.queries if q.id in found))
+        for kind, group in made.items()
+    }
 
 
 def _named(progress: Progress, count: int) -> Progress:
