@@ -104,6 +104,12 @@ def test_gaps_are_counted_in_the_rows_for_the_reply_gives_a_percent(gaps):
     assert read(document(hsp_gaps=gaps)).hits[0].hsps[0].gaps == 1
 
 
+def test_a_count_in_the_rows_that_the_percent_denies_is_not_believed():
+    hsp = read(document(hsp_identity=75.0, hsp_positive=75.0)).hits[0].hsps[0]
+
+    assert (hsp.identity, hsp.identity_count, hsp.positive_count) == (75.0, 15, 15)
+
+
 def test_gaps_without_rows_come_from_the_places():
     rows = {"hsp_qseq": "", "hsp_mseq": "", "hsp_hseq": ""}
     hsp = read(document(**rows)).hits[0].hsps[0]

@@ -13,7 +13,7 @@ from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.errors import ConfigError, InputError, RunError, Unfinished
-from tests.ebi_double import Answers, Clock, EbiDouble, Resets, Says
+from tests.ebi_double import Answers, Clock, EbiDouble, Resets, Says, too_many_requests
 from tests.ebi_double.library import small_division
 
 
@@ -270,6 +270,32 @@ def test_a_kind_of_result_that_never_comes_leaves_its_turn_to_the_next(
 
     assert result.hits[0].hsps[0].identity == 100.0
     assert [path.suffix for path in (person.folder / "raw").iterdir()] == [".xml"]
+
+
+@pytest.mark.parametrize(("errors", "state"), [(3, "finished"), (4, "failed")])
+def test_three_errors_in_a_row_are_the_services_own_trouble(
+    division, double, person, errors, state
+):
+    """ERROR says that the state could not be had; only when it stays is the job given up."""
+    double.script.append(Says("ERROR", times=errors))
+    if state == "finished":
+        assert len(person.search(queries(division, "exact"))) == 1
+    else:
+        with pytest.raises(RunError, match=r"failed at EMBL-EBI with ERROR.*--resubmit exact"):
+            person.search(queries(division, "exact"))
+
+    assert [job.state for job in person.jobs()] == [state]
+    assert len(double.calls("status")) == 4
+
+
+def test_when_the_service_asks_for_quiet_nobody_asks_about_any_job(division, double, clock, person):
+    double.script.append(too_many_requests("status", retry_after="40"))
+    double.script[0].job = 1
+    person.search(queries(division, "exact", "minus", "mutated"))
+    times = [each.time for each in double.exchanges]
+    struck = next(i for i, each in enumerate(double.exchanges) if each.call == "status")
+
+    assert times[struck + 1] - times[struck] >= 40
 
 
 def test_several_databases_are_sent_each(division, double, person):
