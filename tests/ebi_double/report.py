@@ -1,4 +1,4 @@
-"""The type ``out`` where no program writes it: BLAST's pairwise text, from a search's hits."""
+"""The type ``out`` where no program writes it: BLAST's text or fasta36's, from a search's hits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.ebi_double.searching import parts_of
-from tests.ebi_double.writing import Finished
+from tests.ebi_double.writing import Finished, expect, percent
 
 _LINE = 60
 
@@ -57,3 +57,32 @@ def _alignment(hsp: dict[str, Any]) -> Iterator[str]:
         yield f"       {'':<8}  {rows[1]}"
         yield f"Sbjct  {hit:<8}  {rows[2]}  {hit_last}"
         query, hit = query_last + 1, hit_last + step
+
+
+def fasta36(done: Finished) -> str:
+    """Fasta36's text as far as its numbers go: the table, and each alignment's head."""
+    found = done.found
+    lines = [f"# {done.command}", "FASTA searches a protein or DNA sequence data bank"]
+    lines += [" version 36.3.8i Nov, 2022", "", f"Query: {done.job_id}.sequence"]
+    lines += [f"  1>>>{found.query.name} - {len(found.query.letters)} nt", "Library: library"]
+    lines += [f"  {found.letters} residues in {found.sequences:5d} sequences", ""]
+    if not found.hits:
+        return "\n".join([*lines, "!! No sequences with E() < 10", ""])
+    lines.append(f"{'The best scores are:':<56}opt bits E({found.sequences})")
+    best = [(hit, hit["hsps"][0], _title(done, hit)) for hit in found.hits]
+    for hit, hsp, title in best:
+        frame = "f" if hsp["hit_strand"] == "Plus" else "r"
+        numbers = f"{hsp['score']:4d} {hsp['bit_score']:.1f} {expect(hsp['evalue']):.2g}"
+        lines.append(f"{title[:46]:<46} ({hit['len']}) [{frame}] {numbers}")
+    for hit, hsp, title in best:
+        share, columns = percent(hsp["identity"], hsp["align_len"]), hsp["align_len"]
+        places = [hsp["query_from"], hsp["query_to"], hsp["hit_from"], hsp["hit_to"]]
+        if hsp["hit_strand"] == "Minus":
+            places = [places[1], places[0], places[3], places[2]]
+        lines += ["", f">>{title} ({hit['len']} nt)"]
+        lines.append(f" initn: {hsp['score']} init1: {hsp['score']} opt: {hsp['score']}")
+        lines.append(
+            f"banded Smith-Waterman score: {hsp['score']}; {share}% identity ({share}% similar) in "
+            f"{columns} nt overlap ({places[0]}-{places[1]}:{places[2]}-{places[3]})"
+        )
+    return "\n".join([*lines, "", ""])

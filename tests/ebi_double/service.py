@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time as real_time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from tests.ebi_double.offer import Offer
-from tests.ebi_double.report import pairwise
+from tests.ebi_double.report import fasta36, pairwise
 from tests.ebi_double.results import (
     LABELS,
     parameters_document,
@@ -20,7 +18,8 @@ from tests.ebi_double.results import (
     submission_document,
     types_reply,
 )
-from tests.ebi_double.searching import Asked, Engine, SearchFailedError
+from tests.ebi_double.searching import Engine, SearchFailedError
+from tests.ebi_double.translating import asked, command_line, filled_in
 from tests.ebi_double.validation import InputSequence, read_sequence, refusal
 from tests.ebi_double.wire import Exchange, Reply
 from tests.ebi_double.writing import Finished, as_ids, as_json, as_xml
@@ -160,10 +159,10 @@ class Service:
             return "FINISHED" if job.failed is None else "ERROR"
 
     def _search(self, job: Job) -> None:
-        form = _defaults(job)
+        form = filled_in(job)
         before = real_time.monotonic()
         try:
-            found = self.engine.find(job.query, _asked(form))
+            found = self.engine.find(job.query, asked(form))
         except SearchFailedError as error:
             job.failed = str(error) or _FAILED
             return
@@ -176,7 +175,7 @@ class Service:
             job.submitted,
             job.submitted + took,
             found,
-            _command(job, form),
+            command_line(job, form),
         )
 
     def _result_types(self, exchange: Exchange) -> Reply:
@@ -220,9 +219,14 @@ class Service:
         if exchange.kind == "xml":
             return as_xml(done, exchange.style)
         if exchange.kind == "out":
-            told = self.engine.pairwise(job.query, _asked(done.form))
-            return (told if told is not None else pairwise(done)).encode()
+            return self._report(job, done).encode()
         return as_ids(done)
+
+    def _report(self, job: Job, done: Finished) -> str:
+        if job.tool == "fasta":
+            return fasta36(done)
+        told = self.engine.pairwise(job.query, asked(done.form))
+        return pairwise(done) if told is None else told
 
     def _parameters(self, exchange: Exchange) -> Reply:
         return parameters_reply([p.name for p in self.offer.parameters(exchange.tool)], exchange)
@@ -234,64 +238,3 @@ class Service:
                     return Reply(200, parameter.as_json(), "application/json")
                 return Reply(200, parameter.as_xml(), "application/xml")
         return Reply.error(f"Parameter '{exchange.name}' was not found")
-
-
-def _defaults(job: Job) -> dict[str, str]:
-    """All that reports tell of the parameters, with the service's own for what was not sent."""
-    if job.tool == "ncbiblast":
-        own = {"exp": "10", "filter": "T", "gapopen": "-1", "gapext": "-1", "match_scores": "1,-3"}
-        own |= {"task": "blastn", "wordsize": "11", "hsps": "100"}
-    else:
-        own = {"exp": "10", "filter": "none", "gapopen": "-14", "gapext": "-4", "ktup": "6"}
-        own |= {"match_scores": "+5/-4"}
-    form = {
-        name: job.value(name, value)
-        for name, value in {**own, "scores": "50", "alignments": "50"}.items()
-    }
-    if job.tool == "ncbiblast":  # -1 is the program's own
-        form["gapopen"] = form["gapopen"].replace("-1", "5")
-        form["gapext"] = form["gapext"].replace("-1", "2")
-    else:
-        form["exp"] = job.value("expupperlim", "10")
-    return form
-
-
-def _asked(form: Mapping[str, str]) -> Asked:
-    reward, penalty = map(int, re.findall(r"-?\d+", form["match_scores"]))
-    numbers: dict[str, Any] = {"reward": reward, "penalty": penalty, "evalue": float(form["exp"])}
-    numbers["max_hits"] = max(int(form["scores"]), int(form["alignments"]), 1)
-    if "ktup" in form:
-        return Asked(**numbers, **_fasta_gaps(form), max_hsps=1, dust=False)
-    return Asked(
-        **numbers,
-        gap_open=int(form["gapopen"]),
-        gap_extend=int(form["gapext"]),
-        max_hsps=int(form["hsps"]),
-        dust=form["filter"] == "T",
-        word_size=int(form["wordsize"]),
-        task=form["task"],
-    )
-
-
-def _fasta_gaps(form: Mapping[str, str]) -> dict[str, Any]:
-    """Gap costs for blastn, which stands in for fasta36 here.
-
-    Fasta's first cost is that of a gap's first letter. Its own default for 5,-4 is none that
-    blastn has statistics for; the nearest that is serves.
-    """
-    first, following = -int(form["gapopen"]), -int(form["gapext"])
-    if (first, following) == (14, 4):
-        return {"gap_open": 10, "gap_extend": 6}
-    return {"gap_open": first - following, "gap_extend": following}
-
-
-def _command(job: Job, form: Mapping[str, str]) -> str:
-    databases = " ".join(job.form["database"])
-    if job.tool == "fasta":
-        return f"cat {job.id}.sequence | fasta36 -p -n -E 10.0 @:1- +{databases}+ {form['ktup']}"
-    reward, _, penalty = form["match_scores"].partition(",")
-    return (
-        f'blastn -db "{databases}" -query {job.id}.sequence -task {form["task"]} -outfmt 11 '
-        f"-evalue {form['exp']} -reward {reward} -penalty {penalty} -gapopen {form['gapopen']} "
-        f"-gapextend {form['gapext']}"
-    )

@@ -24,6 +24,8 @@ from tests.ebi_double import (
 )
 from tests.ebi_double.asking import asking
 from tests.ebi_double.raw import finished, get
+from tests.ebi_double.searching import Asked as SearchAsked
+from tests.ebi_double.validation import InputSequence
 
 NAMES = ("exact", "mutated", "minus", "several", "none")
 
@@ -190,24 +192,29 @@ def test_raw_replies_are_kept_and_results_come_from_the_store(division, tmp_path
     assert sorted(path.stem for path in (tmp_path / "raw").glob("*.json")) == jobs
 
 
-def test_the_fasta_tools_overlaps_are_the_searchs_own(division, tmp_path):
+@pytest.mark.parametrize("lacking", [(), ("json",), ("json", "xml")], ids=["json", "xml", "text"])
+def test_the_fasta_tools_overlaps_are_the_searchs_own(division, tmp_path, lacking):
     """Its rows have flanks: percents, counts and rows must be of the overlap alone."""
     flanked = "TTGCA" * 8 + division.queries["mutated"] + "ACGT" * 8
-    with asking(division, tmp_path) as asked:
+    with asking(division, tmp_path, Lacks(kinds=lacking, times=None)) as asked:
         result = only(asked.search(tool="fasta", q=flanked))
         minus = only(asked.search("minus", tool="fasta"))
         submission = asked.double.submissions[0]
+        found = division.engine.find(InputSequence("q", flanked), SearchAsked(dust=False))
 
     assert (submission["match_scores"], submission["gapopen"]) == ("+1/-3", "-7")
-    hsp = result.hits[0].hsps[0]
-    assert hsp.query_aligned in flanked
-    same = sum(a == b for a, b in zip(hsp.query_aligned, hsp.hit_aligned, strict=True))
-    assert hsp.identity_count == same
-    assert hsp.identity == round(100 * same / hsp.align_length, 1)
+    hsp, expected = result.hits[0].hsps[0], found.hits[0]["hsps"][0]
+    assert hsp.align_length == expected["align_len"]
+    assert hsp.identity_count == expected["identity"]
+    assert hsp.gaps == expected["gaps"]
+    assert hsp.identity == round(100 * hsp.identity_count / hsp.align_length, 1)
     assert hsp.hit_start - hsp.query_start == 7_000 - 40
+    if lacking != ("json", "xml"):  # the text's rows are not read
+        assert (hsp.query_aligned, hsp.hit_aligned) == (expected["qseq"], expected["hseq"])
     turned = minus.hits[0].hsps[0]
     assert turned.query_strand != turned.hit_strand
     assert {turned.hit_start, turned.hit_end} == {30_001, 30_180}
+    assert {turned.query_start, turned.query_end} == {1, 180}
 
 
 def test_what_breaks_while_results_come_is_mended_one_by_one(division, tmp_path):
