@@ -172,6 +172,8 @@ def _name(files: list[Path], json_: bool) -> None:
 def _stopped(output: Output, count: int) -> str:
     if not output.resumable:
         return "stopped; nothing is kept, since this domain's files are written when all is drawn"
+    if not output.done:
+        return "stopped before a sample was whole; nothing is kept"
     return f"stopped after {output.done:,} of {count:,} samples; go on with: {command_line()}"
 
 

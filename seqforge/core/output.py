@@ -45,7 +45,7 @@ class Output(Protocol):
         ...
 
     def __exit__(self, *error: object) -> None:
-        """Let go of the files as they are."""
+        """Let go of the files as they are; those without a sample are taken away."""
         ...
 
     def add(self, sample: Sample) -> list[Path]:
@@ -187,6 +187,10 @@ class _Written:
         return [file.path for file, _ in self._files]
 
     def __exit__(self, *error: object) -> None:
+        if not self.done:  # what was refused at once must not stand in the way of what is right
+            for file, _ in self._files:
+                file.drop()
+            self._note.drop()
         self._held.close()
 
 
