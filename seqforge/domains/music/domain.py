@@ -119,10 +119,15 @@ class MusicDomain:
         return None
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """A .mid and an .abc for each sample; numbered (``t0.8-001.mid``) where there are more."""
+        """A .mid and an .abc for each sample, whatever ending the path has.
+
+        Where there are more they are numbered (``t0.8-001.mid``).
+        """
         written = []
         for sample in samples:
-            midi = path if path.suffix != ".abc" else path.with_suffix(".mid")
+            midi = path
+            if path.suffix.lower() not in (".mid", ".midi"):
+                midi = path.with_name(f"{path.stem}.mid")
             if len(samples) > 1:
                 midi = numbered(path, sample.number, ".mid")
             text = midi.with_name(f"{midi.stem}.abc")
