@@ -93,29 +93,6 @@ def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(seqforge, start, tmp_p
     assert path.read_text().startswith(kept)
 
 
-def test_a_refused_command_leaves_nothing_that_the_right_one_would_stumble_over(seqforge, tmp_path):
-    path = tmp_path / "x.fa"
-    refused = seqforge("sample", "fly", "--bars", 3, "--out", path)
-    assert refused.exit_code == 1
-    assert "has no bars to count" in refused.stderr
-    assert os.listdir(tmp_path) == []
-
-    assert seqforge("sample", "fly", "--length", 10, "--out", path).exit_code == 0
-    assert os.listdir(tmp_path) == ["x.fa"]
-
-
-def test_ctrl_c_before_the_first_sample_leaves_nothing(seqforge, start, tmp_path):
-    path = tmp_path / "x.fa"
-    process = start("sample", "fly", "--length", 900_000_000, "--out", path)
-    wait_for(Path(f"{path}.partial.json").exists)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-
-    assert process.returncode == 130
-    assert said.endswith("stopped before a sample was whole; nothing is kept\n")
-    assert os.listdir(tmp_path) == []
-
-
 def test_resume_with_nothing_saved_starts_afresh_and_needs_an_out(seqforge, tmp_path):
     path = tmp_path / "x.fa"
     result = seqforge("sample", "fly", "-n", 2, "--length", 9, "--resume", "--out", path)
