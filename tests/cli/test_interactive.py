@@ -34,7 +34,8 @@ def test_through_pipes_only_the_text_is_on_stdout(piped):
 
 def test_what_is_wrong_is_a_sentence_and_nothing_is_lost(piped):
     wrong = {
-        "acXz": "'z' is not a nucleotide code",
+        "acXz": "'X' (U+0058) at position 3 is not a symbol of this model, which knows ACGT; not "
+                "known are 'X' (U+0058) once, 'z' (U+007A) once",
         "/t warm": "/t warm: a number is wanted",
         "/t -1": "/t -1: temperature must be 0 or above, not -1",
         "/top-k 1.5": "/top-k 1.5: a whole number is wanted",
@@ -155,6 +156,15 @@ def test_bytes_are_shown_as_the_characters_they_make(piped, toy, tmp_path):
     assert text.count("é") > 2
     assert talk.stdout.rstrip("\n\ufffd") == text.rstrip("\ufffd")
     assert text in talk.stderr
+
+
+def test_letters_that_are_no_bases_can_be_left_out(piped):
+    lines = ["/unknown skip", "acNgn Za"]
+    talk = piped("fly", "-i", "--max-length", 20, lines=lines)
+    plain = piped("fly", "-i", "--max-length", 20, lines=["acga"])
+
+    assert "left out: 'N' (U+004E) 2 times, 'Z' (U+005A) once" in talk.stderr
+    assert talk.stdout == plain.stdout
 
 
 @pytest.mark.parametrize("more", [("-n", 2), ("--out", "x.fa"), ("--json",), ("--beam", 3)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from seqforge.core.domain import Record, Sample
+from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import abc_files, abc_notation, events
@@ -154,6 +154,10 @@ class MusicDomain:
             held = text[len(shown) :]
             yield shown
         yield "\n"
+
+    def deciphering(self) -> Decipher | None:
+        """ABC is read as it stands; events only as the melody that all of them make."""
+        return None if self.code == "events" else lambda symbols, last: symbols
 
     def picture(self, sample: Sample) -> Picture | None:
         """The sample as a piano roll."""
