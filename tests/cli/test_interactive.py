@@ -35,7 +35,7 @@ def test_through_pipes_only_the_text_is_on_stdout(piped):
 def test_what_is_wrong_is_a_sentence_and_nothing_is_lost(piped):
     wrong = {
         "acXz": "'X' (U+0058) at position 3 is not a symbol of this model, which knows ACGT; not "
-                "known are 'X' (U+0058) once, 'z' (U+007A) once",
+        "known are 'X' (U+0058) once, 'z' (U+007A) once",
         "/t warm": "/t warm: a number is wanted",
         "/t -1": "/t -1: temperature must be 0 or above, not -1",
         "/top-k 1.5": "/top-k 1.5: a whole number is wanted",
