@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Counting:
-    """Counts samples on stderr while they come."""
+    """Counts samples, and the symbols of those under way, on stderr while they come."""
 
-    def __init__(self, done: int, count: int, quiet: bool) -> None:
-        """``done`` of ``count`` samples were there before."""
+    def __init__(self, done: int, count: int, quiet: bool, length: int | None = None) -> None:
+        """``done`` of ``count`` samples were there before; ``length`` symbols each, if known."""
         self._begun = self._done = done
-        self._count, self._quiet = count, quiet
+        self._count, self._quiet, self._length = count, quiet, length
         self._console = Console(stderr=True, highlight=False)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._symbols = 0
+        self._drawn = self._finished = 0
 
     def __enter__(self) -> Self:
         """Start the clock."""
@@ -37,10 +37,23 @@ class Counting:
         if self._bar is not None:
             self._bar.stop()
 
+    def drew(self, symbols: int) -> None:
+        """So many symbols more, of whatever samples; cheap enough for every call of a loop."""
+        self._drawn += symbols
+        self._tick()
+
     def saw(self, sample: Sample) -> None:
-        """One more."""
+        """One sample more."""
         self._done += 1
-        self._symbols += len(sample.drawn)
+        self._finished += len(sample.drawn)
+        self._tick()
+
+    @property
+    def _symbols(self) -> int:
+        """Drawn here; what nobody counted while it was drawn counts when its sample is there."""
+        return max(self._drawn, self._finished)
+
+    def _tick(self) -> None:
         now = time.monotonic()
         wait = BAR_SECONDS if self._console.is_terminal else PLAIN_SECONDS
         if self._quiet or now - self._last < wait:
@@ -48,10 +61,19 @@ class Counting:
         self._last = now
         self._show(self._text(now - self._start))
 
+    def _share(self) -> float:
+        """How much is done of what was missing: by symbols where it is known how many come."""
+        samples = self._count - self._begun
+        if self._length:
+            return min(1.0, self._symbols / (self._length * samples))
+        return (self._done - self._begun) / samples
+
     def _text(self, seconds: float) -> str:
-        left = seconds * (self._count - self._done) / (self._done - self._begun)
+        share = self._share()
+        left = seconds * (1 - share) / share if share else float("inf")
+        under_way = f"{self._symbols:,} symbols, " if self._done == self._begun else ""
         return (
-            f"{self._done:,} of {self._count:,} samples, "
+            f"{self._done:,} of {self._count:,} samples, {under_way}"
             f"{self._symbols / seconds / 1000:,.1f}k symbols/s, {clock(left)} left"
         )
 
@@ -70,4 +92,5 @@ class Counting:
             self._bar.start()
             self._task = self._bar.add_task("", total=self._count)
         assert self._task is not None
-        self._bar.update(self._task, completed=self._done, description=text)
+        done = self._begun + self._share() * (self._count - self._begun)
+        self._bar.update(self._task, completed=done, description=text)

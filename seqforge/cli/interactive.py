@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import os.path
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from seqforge.api import Model
 from seqforge.cli.opening import say_unknown
 from seqforge.cli.spoken import HELP, SETTINGS, all_shown, change, number, shown, unescaped
 from seqforge.cli.terminal import Terminal
+from seqforge.core.domain import Decipher, Deciphers
 from seqforge.core.sampling.conversation import Conversation
 from seqforge.core.vocabulary import Unknown
 from seqforge.errors import ConfigError, SeqforgeError
@@ -64,10 +64,13 @@ class _Talk:
             "help": lambda: terminal.remark(HELP),
         }  # fmt: skip
         self._written = (0, "")  # the number of the record that stdout is at, and its text there
-        self._has_bytes = bool(getattr(self._domain, "bytes", False))
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        # A code that nobody reads is shown as what it stands for, once a turn is over.
-        self._is_readable = getattr(self._domain, "code", "") != "events"
+        self._decipher = self._deciphering()
+
+    def _deciphering(self) -> Decipher | None:
+        """A beginning; a code that nobody reads is shown by the domain, once a turn is over."""
+        if isinstance(self._domain, Deciphers):
+            return self._domain.deciphering()
+        return lambda symbols, last: symbols
 
     def hear(self, line: str) -> bool:
         """Do what a line asks for; returns whether the conversation goes on."""
@@ -99,14 +102,14 @@ class _Talk:
         terminal.stopped = False
         self._catch_up()
         for piece in pieces:
-            if self._is_readable:
-                terminal.text(self._decoded(piece))
+            if self._decipher is not None:
+                terminal.text(self._decipher(piece, False))
             if terminal.stopped:
                 terminal.remark("stopped; what came is kept")
                 break
         samples = self._conversation.samples()
         self._written = (len(samples), self._conversation.text)
-        if not self._is_readable and samples:
+        if self._decipher is None and samples:
             terminal.text(self._domain.show(samples[-1]))
         if terminal.shows_text:
             terminal.break_line()
@@ -122,23 +125,18 @@ class _Talk:
         here = (records, self._conversation.text)
         if self._conversation.ended:
             here = (records + 1, "")
-        if not self._is_readable:
+        fresh = self._deciphering()
+        if fresh is None or self._decipher is None:
             return
         if terminal.shows_text:
-            self._decoder.reset()
-            terminal.context(self._decoded(here[1]).rpartition("\n")[2][-_CONTEXT:])
+            self._decipher = fresh
+            terminal.context(fresh(here[1], False).rpartition("\n")[2][-_CONTEXT:])
             return
         record, text = self._written
         if record not in (0, here[0]) or not here[1].startswith(text):
             terminal.break_line()
-            self._decoder.reset()
-            text = ""
-        terminal.text(self._decoded(here[1][len(text) :]))
-
-    def _decoded(self, symbols: str) -> str:
-        if not self._has_bytes:
-            return symbols
-        return self._decoder.decode(symbols.encode("latin-1", "replace"))
+            self._decipher, text = fresh, ""
+        terminal.text(self._decipher(here[1][len(text) :], False))
 
     def _command(self, name: str, value: str) -> None:
         if name in SETTINGS:
@@ -200,9 +198,13 @@ class _Talk:
             raise ConfigError("there is no turn to take back")
         self._conversation.undo()
         text = self._conversation.text
-        where = f"the text ends with {text[-60:]!r} now" if text else "nothing is written now"
-        if text and not self._is_readable:
+        whole = self._deciphering()
+        if not text:
+            where = "nothing is written now"
+        elif whole is None:
             where = f"the text has {len(text)} symbols now"
+        else:
+            where = f"the text ends with {whole(text, True)[-60:]!r} now"
         self._terminal.remark(f"taken back; {where}")
 
     def _new(self) -> None:
@@ -211,10 +213,10 @@ class _Talk:
 
     def _text(self) -> None:
         for sample in self._conversation.samples():
-            text = sample.symbols
-            if self._has_bytes:
-                text = text.encode("latin-1", "replace").decode("utf-8", "replace")
-            self._terminal.remark(text if self._is_readable else self._domain.show(sample))
+            whole = self._deciphering()
+            self._terminal.remark(
+                self._domain.show(sample) if whole is None else whole(sample.symbols, True)
+            )
 
     def _save(self, value: str) -> None:
         samples = self._conversation.samples()

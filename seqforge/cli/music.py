@@ -10,10 +10,11 @@ import typer
 from seqforge.cli.app import app
 from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
 from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
-from seqforge.errors import CheckpointError
+from seqforge.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from seqforge.api import Model
+    from seqforge.api import How, Model
+    from seqforge.cli.saving import Drawing
     from seqforge.core.vocabulary import Unknown
     from seqforge.domains.music import MusicDomain
 
@@ -39,22 +40,41 @@ def music(
     unknown: UnknownSymbols = "refuse",
 ) -> None:
     """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
+    from seqforge.cli.saving import save
     from seqforge.core.files import make_folder
     from seqforge.domains.music import MusicDomain
+    from seqforge.models import find_model
 
-    loaded = opened(model or _default_model())
+    if out.suffix.lower() in MusicDomain.suffixes and not out.is_dir():
+        raise ConfigError(
+            f"{out}: is the name of a file, and a folder is wanted here; give one, or name a file "
+            "with `seqforge sample MODEL --out`"
+        )
+    path = find_model(model or _default_model())
+    loaded = opened(str(path))
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(
             f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
         )
-    symbols = _prime_of(domain, loaded, prime, unknown) if prime is not None else ""
-    samples = loaded.sample(
-        count, temperature=temperature.value, bars=bars, seed=seed, prime=symbols
+    how: How = {
+        "temperature": temperature.value, "bars": bars, "seed": seed,
+        "prime": _prime_of(domain, loaded, prime, unknown) if prime is not None else "",
+    }  # fmt: skip
+    drawing = _drawing(path, loaded, count, how)
+    save(drawing, make_folder(out) / f"{prime.stem if prime else 'tune'}.mid", False, False)
+
+
+def _drawing(path: Path, loaded: Model, count: int, how: How) -> Drawing:
+    from seqforge.cli.saving import Drawing, settings_of
+
+    return Drawing(
+        domain=loaded.domain,
+        count=count,
+        draw=lambda first: loaded.draw(count - first + 1, first=first, **how),
+        stream=None,
+        settings=settings_of(path, count, loaded.options(how), {"constraint": True, **how}, {}),
     )
-    make_folder(out)
-    for path in domain.write(samples, out / f"{prime.stem if prime else 'tune'}.mid"):
-        typer.echo(str(path))
 
 
 def _prime_of(domain: MusicDomain, loaded: Model, prime: Path, unknown: Unknown) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ import typer
 
 from seqforge.cli.app import STOPPED
 from seqforge.cli.options import command_line
+from seqforge.cli.terminal import ready_stdout
 
 if TYPE_CHECKING:
+    from seqforge.cli.counting import Counting
     from seqforge.core.domain import Domain, Sample
     from seqforge.core.output import Output
     from seqforge.core.sampling.sampler import SamplingOptions
@@ -29,17 +32,32 @@ class Drawing:
 
     domain: Domain
     count: int
-    draw: Callable[[int], Iterator[Sample]]
-    """Samples from this number on, to ``count``."""
+    draw: Callable[..., Iterator[Sample]]
+    """Samples from this number on, to ``count``; its second argument is told how many symbols
+    each call drew."""
     stream: Callable[[int], Stream] | None
     """A sample symbol by symbol, where it can be drawn so."""
     settings: Mapping[str, Any]
     """All that decides the samples, as `settings_of` gives it."""
 
+    def counting(self, done: int, quiet: bool) -> Counting:
+        """What shows how far it is, when ``done`` samples are there already."""
+        from seqforge.cli.counting import Counting
+
+        settings = self.settings
+        exact = settings.get("exact_length") and not settings.get("suffix")
+        return Counting(done, self.count, quiet, settings["length"] if exact else None)
+
+    def samples(self, first: int, counting: Counting) -> Iterator[Sample]:
+        """Samples from this number on, their symbols counted while they are drawn."""
+        if len(signature(self.draw).parameters) == 1:
+            return self.draw(first)
+        return self.draw(first, counting.drew)
+
 
 def settings_of(
     model: Path, count: int, options: SamplingOptions, how: Mapping[str, Any],
-    found: Mapping[str, Any],
+    found: Mapping[str, Any], device: str = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
     """All that decides the samples; a long text stands there as its hash."""
     from hashlib import sha256
@@ -51,6 +69,7 @@ def settings_of(
         "seqforge": __version__,
         "model": sha256_of(model),
         "count": count,
+        "device": "cpu" if device == "auto" else device,
         "constraint": how["constraint"],
         "bars": how["bars"],
         **found,
@@ -67,6 +86,7 @@ def show(drawing: Drawing, quiet: bool) -> None:
     """To stdout, as the domain shows them; to a terminal while they are drawn."""
     from seqforge.core.domain import ShowsAsDrawn
 
+    ready_stdout()
     domain, stream = drawing.domain, drawing.stream
     if stream is None or not sys.stdout.isatty() or not isinstance(domain, ShowsAsDrawn):
         for sample in _counted(drawing, quiet):
@@ -74,14 +94,27 @@ def show(drawing: Drawing, quiet: bool) -> None:
         return
     tally = Tally(quiet)
     for one in map(stream, range(1, drawing.count + 1)):
-        for text in domain.showing(one.begun, chain([one.begun.symbols], one)):
-            typer.echo(text, nl=False)
+        _echo(domain.showing(one.begun, chain([one.begun.symbols], one)))
         tally.take(*one.samples)
     tally.say()
 
 
+def _echo(pieces: Iterator[str]) -> None:
+    """Text as it comes; where it is stopped, what is said of that begins a line."""
+    last = "\n"
+    try:
+        for text in pieces:
+            typer.echo(text, nl=False)
+            last = text[-1:] or last
+    except KeyboardInterrupt:
+        if last != "\n":
+            typer.echo()
+        raise
+
+
 def show_json(drawing: Drawing, quiet: bool) -> None:
     """To stdout as one JSON array, a sample a line."""
+    ready_stdout()
     array = _Array()
     for sample in _counted(drawing, quiet):
         array.add(sample)
@@ -90,11 +123,9 @@ def show_json(drawing: Drawing, quiet: bool) -> None:
 
 def _counted(drawing: Drawing, quiet: bool) -> Iterator[Sample]:
     """All samples, counted where they themselves are not seen to come."""
-    from seqforge.cli.counting import Counting
-
-    with Counting(0, drawing.count, quiet or sys.stdout.isatty()) as counting:
+    with drawing.counting(0, quiet or sys.stdout.isatty()) as counting:
         tally = Tally(quiet)
-        for sample in drawing.draw(1):
+        for sample in drawing.samples(1, counting):
             counting.saw(sample)
             tally.take(sample)
             yield sample
@@ -124,13 +155,24 @@ class Tally:
             )
 
 
-def save(drawing: Drawing, out: Path, quiet: bool, json_: bool) -> None:
+def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = False) -> None:
     """To files, each sample when it is drawn; names of whole files go to stdout.
 
     Going on, it draws only what is missing, except for a JSON array, which has to have it all.
+    With ``resume``, files that are there and whole are left as they are.
     """
-    from seqforge.core.output import output_for
+    from seqforge.core.output import is_finished, output_for
 
+    ready_stdout()
+    if resume and is_finished(drawing.domain, out, drawing.count):
+        if not quiet:
+            typer.echo(
+                f"{out}: is there and nothing of it is unfinished; without --resume it is drawn "
+                "anew", err=True,
+            )  # fmt: skip
+        if json_:
+            show_json(drawing, quiet)
+        return
     with output_for(drawing.domain, out, drawing.count, drawing.settings) as output:
         if output.done and not quiet:
             done, count = f"{output.done:,}", f"{drawing.count:,}"
@@ -144,13 +186,11 @@ def save(drawing: Drawing, out: Path, quiet: bool, json_: bool) -> None:
 
 
 def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool) -> None:
-    from seqforge.cli.counting import Counting
-
     array = _Array() if json_ else None
     begun = 0 if json_ else output.done
-    rest = drawing.draw(begun + 1) if begun < drawing.count else iter(())
     tally = Tally(quiet)
-    with Counting(begun, drawing.count, quiet) as counting:
+    with drawing.counting(begun, quiet) as counting:
+        rest = drawing.samples(begun + 1, counting) if begun < drawing.count else iter(())
         for number, sample in enumerate(rest, begun + 1):
             if array is not None:
                 array.add(sample)
@@ -172,6 +212,8 @@ def _name(files: list[Path], json_: bool) -> None:
 def _stopped(output: Output, count: int) -> str:
     if not output.resumable:
         return "stopped; nothing is kept, since this domain's files are written when all is drawn"
+    if not output.done:
+        return "stopped before a sample was whole; nothing is kept"
     return f"stopped after {output.done:,} of {count:,} samples; go on with: {command_line()}"
 
 

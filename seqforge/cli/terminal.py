@@ -15,6 +15,20 @@ from rich.text import Text
 _PROMPT = "> "
 
 
+def ready_stdout() -> None:
+    """Have stdout take any symbol, whatever encoding the surroundings ask for.
+
+    A file or a pipe gets UTF-8, in which everything can be said that a file of samples says; a
+    terminal gets what it can show, and ? for the rest.
+    """
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="replace")
+    else:
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogatepass")
+
+
 class Terminal:
     """Text goes to stdout; prompts and remarks too where that is a terminal, else to stderr.
 
@@ -31,8 +45,7 @@ class Terminal:
         self._console = Console(stderr=not self.shows_text, highlight=False, soft_wrap=True)
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="surrogateescape")  # a bad byte is said, not died of
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")
+        ready_stdout()
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Coded", "Domain", "HasDefaultInput", "Learnt", "Mirrored",
-    "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
+    "Appends", "Barred", "Block", "Coded", "Decipher", "Deciphers", "Domain", "HasDefaultInput",
+    "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record", "Sample", "Searches", "Settles",
+    "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 
@@ -59,8 +60,11 @@ class Domain(Protocol):
     def prime(self, source: str | Path) -> str:
         """Symbols to begin a sample with, from text typed (str) or from a file (Path).
 
+        Only what is surely meant is changed. What stands for no symbol is handed through as it is:
+        whether it is refused, left out or mapped is for whoever asked to say.
+
         Raises:
-            InputError: If nothing usable is in it.
+            InputError: If the file cannot be used, or nothing is in it.
         """
         ...
 
@@ -184,6 +188,29 @@ class ShowsAsDrawn(Protocol):
             sample: How it is drawn, with the prime as its symbols and no ``mean_log_prob``.
             pieces: All symbols in turn; the first piece is the prime.
         """
+        ...
+
+
+Decipher = Callable[[str, bool], str]
+"""What symbols stand for, given a piece at a time (True with the last); what is not certain yet
+comes with a later piece."""
+
+
+@runtime_checkable
+class Deciphers(Protocol):
+    """A domain whose symbols are not what a person reads; without it they are taken to be."""
+
+    def deciphering(self) -> Decipher | None:
+        """A beginning; None where only ``show`` says what symbols stand for, when all are there."""
+        ...
+
+
+@runtime_checkable
+class Hints(Protocol):
+    """A domain that knows what is meant by some symbols that its models do not know."""
+
+    def hint(self, symbol: str) -> str:
+        """What it may be, for a message that refuses it: ``N stands for no base``; or ``""``."""
         ...
 
 

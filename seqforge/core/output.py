@@ -45,7 +45,7 @@ class Output(Protocol):
         ...
 
     def __exit__(self, *error: object) -> None:
-        """Let go of the files as they are."""
+        """Let go of the files as they are; those without a sample are taken away."""
         ...
 
     def add(self, sample: Sample) -> list[Path]:
@@ -93,13 +93,33 @@ def output_for(
     return _Written(path, settings, every, files=files)
 
 
+def is_finished(domain: Domain, path: Path, count: int) -> bool:
+    """Whether what `output_for` would write is there, and nothing of it is under way.
+
+    How the files that are there were drawn is not asked.
+    """
+    if partial_of(path).exists() or partial_of(path, ".json").exists():
+        return False
+    if path.suffix.lower() == JSON_LINES or not domain.file_per_sample:
+        return path.exists()
+    return all(_own_path(domain, path, count, n).exists() for n in range(1, count + 1))
+
+
 def _json_line(sample: Sample, first: bool) -> bytes:
     return sample_as_json(sample).encode() + b"\n"
 
 
 def _own_files(domain: Domain, path: Path, count: int, sample: Sample) -> list[Path]:
-    where = path if count == 1 else numbered(path, sample.number, domain.suffix)
-    return domain.write([sample], where)
+    return domain.write([sample], _own_path(domain, path, count, sample.number))
+
+
+def _own_path(domain: Domain, path: Path, count: int, number: int) -> Path:
+    """Where a sample goes that has files of its own, whatever ending was asked for."""
+    if count > 1:
+        return numbered(path, number, domain.suffix)
+    if path.suffix.lower() == domain.suffix:
+        return path
+    return path.with_name(path.stem + domain.suffix)
 
 
 class _Written:
@@ -130,12 +150,11 @@ class _Written:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._lock(stack)
-            standing = self._found()
+            self._standing = self._found()
+            stack.callback(self._leave)
             for number, (path, piece) in enumerate(self._wanted):
-                file = GrowingFile(path, standing.bytes[number] if standing.done else 0)
-                stack.callback(file.close)
-                self._files.append((file, piece))
-            self._standing = standing
+                kept = self._standing.bytes[number] if self.done else 0
+                self._files.append((GrowingFile(path, kept), piece))
             self.save()
             self._held = stack.pop_all()
         return self
@@ -188,6 +207,15 @@ class _Written:
 
     def __exit__(self, *error: object) -> None:
         self._held.close()
+
+    def _leave(self) -> None:
+        for file, _ in self._files:
+            if self.done:
+                file.close()
+            else:  # what was refused at once must not stand in the way of what is right
+                file.drop()
+        if not self.done:
+            self._note.drop()
 
 
 def _unlock(lock: FileLock) -> None:

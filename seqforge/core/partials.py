@@ -56,6 +56,12 @@ class GrowingFile:
         with suppress(OSError):  # what the disk refused was said when it refused
             self._stream.close()
 
+    def drop(self) -> None:
+        """Leave nothing of it; what stands at ``path`` stays."""
+        self.close()
+        with suppress(OSError):
+            self.partial.unlink(missing_ok=True)
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -75,10 +81,10 @@ class Note:
         self.path, self._for, self._settings = partial_of(path, ".json"), path, dict(settings)
 
     def read(self) -> Standing | None:
-        """Where it stood; None where nothing was noted.
+        """Where it stood; None where nothing was noted, or nothing of other settings is kept.
 
         Raises:
-            RunError: If other settings are noted there, or it cannot be read.
+            RunError: If there are samples of other settings, or it cannot be read.
         """
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))
@@ -92,6 +98,8 @@ class Note:
                 "all is drawn anew"
             ) from error
         differ = _differences(settings, self._settings)
+        if differ and not standing.done:
+            return None
         if differ:
             raise RunError(
                 f"{self._for}: was begun with other settings ({'; '.join(differ)}); give the same, "
@@ -105,8 +113,17 @@ class Note:
         text = json.dumps(said, ensure_ascii=True, allow_nan=False)
         write_atomically(self.path, text.encode())
 
+    def drop(self) -> None:
+        """Forget it; a disk that refuses leaves a note of nothing, which is as good as none."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
     def delete(self) -> None:
-        """Forget it."""
+        """Forget it.
+
+        Raises:
+            RunError: If the disk refuses.
+        """
         with disk_errors(self.path):
             self.path.unlink(missing_ok=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -117,7 +117,11 @@ class Vocabulary:
         return self.encode_points(points)
 
     def known(
-        self, text: str, where: str, unknown: Unknown = "refuse"
+        self,
+        text: str,
+        where: str,
+        unknown: Unknown = "refuse",
+        hint: Callable[[str], str] = lambda symbol: "",
     ) -> tuple[str, dict[str, int]]:
         """A text in symbols that stand in the vocabulary, and how often it had which others.
 
@@ -127,6 +131,7 @@ class Vocabulary:
             text: Any.
             where: What it is, for messages.
             unknown: What becomes of the others.
+            hint: What one of the others may be; of several the first that it knows is said.
 
         Raises:
             InputError: If there are others and they are refused, or there is no unknown symbol to
@@ -139,7 +144,7 @@ class Vocabulary:
         if not strange:
             return text, {}
         if unknown == "refuse":
-            raise InputError(self._refusal(text, where, strange))
+            raise InputError(self._refusal(text, where, strange, hint))
         if unknown == "map" and not self.unknown:
             raise InputError(
                 f"{where}: this model has no unknown symbol to map {describe(next(iter(strange)))} "
@@ -153,17 +158,20 @@ class Vocabulary:
             )
         return kept, dict(strange)
 
-    def _refusal(self, text: str, where: str, strange: Counter[str]) -> str:
+    def _refusal(
+        self, text: str, where: str, strange: Counter[str], hint: Callable[[str], str]
+    ) -> str:
         first = next(iter(strange))
         others = f"; not known are {listed(strange)}"
         if strange.total() == 1:
             others = ""
+        said = next((f"{known}; " for known in map(hint, strange) if known), "")
         remedy = "leave them out with --unknown skip"
         if self.unknown:
             remedy += ", or take them for the unknown symbol with --unknown map"
         return (
             f"{where}: {describe(first)} at position {text.index(first) + 1} is not a symbol of "
-            f"this model, which knows {self.listing()}{others}; {remedy}"
+            f"this model, which knows {self.listing()}{others}; {said}{remedy}"
         )
 
     def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:

@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from seqforge.core.copying import CopyFinder, Ids
-from seqforge.core.domain import Record, Sample
+from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.core.files import write_atomically
 from seqforge.core.opening import read_bytes, read_text
 from seqforge.errors import InputError
@@ -115,18 +116,20 @@ class TextDomain:
 
     def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
         """The text as it comes; a character of several bytes with the last of them."""
-        last = ""
-        for text in self._decoded(pieces) if self.bytes else pieces:
+        last, deciphered = "", self.deciphering()
+        for piece, is_last in chain(zip(pieces, repeat(False)), [("", True)]):
+            text = deciphered(piece, is_last)
             last = text[-1:] or last
             yield text
         if last != "\n":
             yield "\n"
 
-    def _decoded(self, pieces: Iterable[str]) -> Iterator[str]:
+    def deciphering(self) -> Decipher:
+        """Symbols are what is read, except for bytes: a character comes with its last."""
+        if not self.bytes:
+            return lambda symbols, last: symbols
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for piece in pieces:
-            yield decoder.decode(self._bytes_of(piece))
-        yield decoder.decode(b"", final=True)
+        return lambda symbols, last: decoder.decode(self._bytes_of(symbols), last)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Known words, word length and what is copied, beside the same of held-out text."""

@@ -12,6 +12,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from seqforge.core.checkpoint import save_checkpoint
+from seqforge.core.config import RunConfig
+from tests.cli.conversing import OnTerminal
+from tests.core.sampling.tiny import checkpoint
+
 torch.set_num_threads(1)
 
 TEXT = "the cat sat on the mat, and the dog lay by the door. " * 400
@@ -78,3 +83,52 @@ def small(out: Path, *more: object) -> list[object]:
     return ["--out", out, "--budget", "30steps", "--hidden-size", 16, "--num-layers", 1,
             "--batch-size", 8, "--seq-len", 16, "--precision", "fp32",
             "--set", "sampling.length=60", *more]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory):
+    """One cache for all processes here: the kernel is compiled once."""
+    cache = str(tmp_path_factory.mktemp("kernel"))
+    return {**os.environ, "SEQFORGE_CACHE": cache, "TERM": "dumb", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def piped(surroundings):
+    """Give a conversation lines through a pipe."""
+
+    def talk(*arguments, lines=()):
+        return subprocess.run(
+            [sys.executable, "-m", "seqforge", "sample", *map(str, arguments)],
+            input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
+            env=surroundings, timeout=120,
+        )  # fmt: skip
+
+    return talk
+
+
+@pytest.fixture
+def terminal(surroundings):
+    """Start a conversation on a terminal of its own."""
+    running = []
+
+    def start(*arguments, **files):
+        running.append(OnTerminal(surroundings, *arguments, **files))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A model of seven symbols that often ends a record, as one of any domain."""
+
+    def save(domain, symbols="abcdefg", **options):
+        made, path = checkpoint(), tmp_path / f"{domain}.safetensors"
+        config = RunConfig(domain=domain, domain_options=options, model=made.card.config.model)
+        card = made.card.model_copy(update={"config": config, "symbols": tuple(symbols)})
+        save_checkpoint(path, card, made.weights)
+        return path
+
+    return save

@@ -1,6 +1,7 @@
 """Bad input: one sentence that names file, place and remedy; exit code 1; nothing lost."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -219,6 +220,30 @@ def test_a_setting_out_of_range_is_refused_before_anything_is_done(
     assert result.exit_code == 1
     assert setting.split("=")[0].split(".")[0] in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_prime_with_n_is_refused_or_goes_without(seqforge, tmp_path, typed):
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nacgn\nacg\n")
+    prime = ("--prime", "acgn acg") if typed else ("--prime-file", path)
+    refused = seqforge("sample", "fly", *prime, "--length", 5)
+    skipped = seqforge("sample", "fly", *prime, "--length", 5, "--unknown", "skip", "--json")
+
+    assert refused.exit_code == 1
+    said = " ".join(refused.stderr.split())
+    assert "'N' (U+004E) at position 4 is not a symbol of this model, which knows ACGT" in said
+    assert "with --unknown skip" in said
+    assert json.loads(skipped.stdout)[0]["symbols"].startswith("ACGACG")
+    assert "left out: 'N' (U+004E) once" in skipped.stderr
+
+
+def test_protein_as_a_prime_is_refused_or_goes_without(seqforge):
+    prime = ("sample", "fly", "--prime", "ACGZACG!", "--length", 5)
+    refused, skipped = seqforge(*prime), seqforge(*prime, "--unknown", "skip", "--json")
+
+    assert "'Z' (U+005A) at position 4 is not a symbol" in " ".join(refused.stderr.split())
+    assert json.loads(skipped.stdout)[0]["symbols"].startswith("ACGACG")
 
 
 def test_a_prime_file_without_sequence_is_refused(seqforge, tmp_path):

@@ -1,123 +1,12 @@
-"""A conversation on the command line: through pipes, and on a terminal."""
+"""A conversation on the command line, through pipes."""
 
 import json
-import os
-import re
-import select
 import subprocess
 import sys
-import time
 
 import pytest
 
-from seqforge.core.checkpoint import save_checkpoint
-from seqforge.core.config import RunConfig
-from tests.core.sampling.tiny import checkpoint
-
-pty = pytest.importorskip("pty")
-
-# The child takes the terminal it was given for its own, so that Ctrl-C typed there reaches it.
-_AT_HOME = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, '-m', 'seqforge', *sys.argv[1:]])"
-)
-
-
-@pytest.fixture(scope="module")
-def surroundings(tmp_path_factory):
-    """One cache for all processes here: the kernel is compiled once."""
-    cache = str(tmp_path_factory.mktemp("kernel"))
-    return {**os.environ, "SEQFORGE_CACHE": cache, "TERM": "dumb", "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture
-def piped(surroundings):
-    """Give a conversation lines through a pipe."""
-
-    def talk(*arguments, lines=()):
-        return subprocess.run(
-            [sys.executable, "-m", "seqforge", "sample", *map(str, arguments)],
-            input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
-            env=surroundings, timeout=120,
-        )  # fmt: skip
-
-    return talk
-
-
-class OnTerminal:
-    """A process whose stdin, and what else is not given, is a terminal."""
-
-    def __init__(self, environment, *arguments, stdout=None, stderr=None):
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _AT_HOME, "sample", *map(str, arguments)],
-            stdin=slave, stdout=stdout or slave, stderr=stderr or slave, env=environment,
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
-        self.shown = ""
-
-    def type(self, keys):
-        os.write(self._master, keys.encode())
-
-    def until(self, pattern, seconds=90.0):
-        """What is shown until a pattern has come; the pattern counts among it."""
-        end = time.monotonic() + seconds
-        while not (found := re.search(pattern, self.shown)):
-            assert time.monotonic() < end, f"{pattern!r} did not come: {self.shown!r}"
-            if select.select([self._master], [], [], 0.1)[0]:
-                self.shown += os.read(self._master, 65536).decode().replace("\r\n", "\n")
-        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
-        return before
-
-    def interrupt(self, pattern):
-        """Press Ctrl-C until a pattern comes: readline may lose one as it begins to read."""
-        for _ in range(8):
-            self.type("\x03")
-            try:
-                return self.until(pattern, 5.0)
-            except AssertionError:
-                continue
-        raise AssertionError(f"Ctrl-C was never answered by {pattern!r}: {self.shown!r}")
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-
-@pytest.fixture
-def terminal(surroundings):
-    """Start a conversation on a terminal of its own."""
-    running = []
-
-    def start(*arguments, **files):
-        running.append(OnTerminal(surroundings, *arguments, **files))
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.close()
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """A model of seven symbols that often ends a record, as one of any domain."""
-
-    def save(domain, symbols="abcdefg", **options):
-        made, path = checkpoint(), tmp_path / f"{domain}.safetensors"
-        config = RunConfig(domain=domain, domain_options=options, model=made.card.config.model)
-        card = made.card.model_copy(update={"config": config, "symbols": tuple(symbols)})
-        save_checkpoint(path, card, made.weights)
-        return path
-
-    return save
-
-
-def symbols_of(result):
-    (sample,) = json.loads(result.stdout)
-    return sample["symbols"]
+from tests.cli.conversing import symbols_of
 
 
 def test_what_is_typed_is_gone_on_from_as_from_a_prime(piped):
@@ -145,7 +34,8 @@ def test_through_pipes_only_the_text_is_on_stdout(piped):
 
 def test_what_is_wrong_is_a_sentence_and_nothing_is_lost(piped):
     wrong = {
-        "acXz": "'z' is not a nucleotide code",
+        "acXz": "'X' (U+0058) at position 3 is not a symbol of this model, which knows ACGT; not "
+        "known are 'X' (U+0058) once, 'z' (U+007A) once",
         "/t warm": "/t warm: a number is wanted",
         "/t -1": "/t -1: temperature must be 0 or above, not -1",
         "/top-k 1.5": "/top-k 1.5: a whole number is wanted",
@@ -268,76 +158,21 @@ def test_bytes_are_shown_as_the_characters_they_make(piped, toy, tmp_path):
     assert text in talk.stderr
 
 
+def test_letters_that_are_no_bases_can_be_left_out(piped):
+    lines = ["/unknown skip", "acNgn Za"]
+    talk = piped("fly", "-i", "--max-length", 20, lines=lines)
+    plain = piped("fly", "-i", "--max-length", 20, lines=["acga"])
+
+    assert "left out: 'N' (U+004E) 2 times, 'Z' (U+005A) once" in talk.stderr
+    assert talk.stdout == plain.stdout
+
+
 @pytest.mark.parametrize("more", [("-n", 2), ("--out", "x.fa"), ("--json",), ("--beam", 3)])
 def test_what_does_not_go_with_a_conversation_is_a_usage_error(seqforge, more):
     result = seqforge("sample", "fly", "--interactive", *more)
 
     assert result.exit_code == 2
     assert "--interactive" in result.stderr
-
-
-def test_on_a_terminal_the_model_goes_on_below_what_was_typed(terminal, piped):
-    talk = terminal("fly", "-i", "--max-length", 40)
-    talk.until(r"/help says the rest\.\n")
-    talk.until("> ")
-    talk.type("acgt\n")
-    shown = talk.until(r"[ACGT]{44}\n> ")
-    talk.type("/t 0.5\n")
-    talk.until("temperature 0.5\n> ")
-    talk.type("/undo\n")
-    talk.until("taken back; nothing is written now\n> ")
-    talk.type("\x04")
-
-    assert talk.process.wait(60) == 0
-    sample = piped("fly", "--prime", "acgt", "--max-length", 40, "--json")
-    assert symbols_of(sample) in shown
-
-
-def test_ctrl_c_stops_the_model_and_keeps_what_came(terminal, tmp_path):
-    talk = terminal("fly", "-i", "--length", 900_000_000)
-    talk.until("> ")
-    talk.type("acgt\n")
-    shown = talk.until(r"ACGT[ACGT]{200}")
-    talk.type("\x03")
-    shown += talk.until("stopped; what came is kept\n> ")
-    talk.type(f"/save {tmp_path}/x.fa\n")
-    talk.until("saved: .*\n> ")
-    talk.type("/more 50\n")
-    talk.until(r"[ACGT]{50}\n> ")
-    talk.type("/quit\n")
-
-    assert talk.process.wait(60) == 0
-    kept = "".join((tmp_path / "x.fa").read_text().split("\n")[1:])
-    drawn = shown[shown.index("ACGT") :].replace("^C", "").partition("stopped")[0]
-    assert kept == drawn.strip()
-
-
-def test_ctrl_c_at_the_prompt_says_how_to_leave(terminal):
-    talk = terminal("fly", "-i", "--max-length", 10, "--quiet")
-    assert talk.until("> ").endswith("> ")
-    talk.type("gat")
-    talk.until("gat")
-    talk.interrupt(r"Ctrl-D or /quit leaves\.\n> ")
-    talk.type("\n")
-    shown = talk.until(r"\n[ACGT]{10}\n> ")
-    talk.type("/quit\n")
-
-    assert "GAT" not in shown.upper().partition("\n")[0]
-    assert talk.process.wait(60) == 0
-
-
-def test_with_the_text_sent_to_a_file_a_person_still_sees_the_prompt(terminal, tmp_path):
-    with (tmp_path / "out.txt").open("w") as out:
-        talk = terminal("fly", "-i", "--max-length", 30, stdout=out)
-        talk.until("> ")
-        talk.type("acgt\n")
-        talk.until("> ")
-        talk.type("/top-k 2\n")
-        talk.until("top k 2\n> ")
-        talk.type("\x04")
-        assert talk.process.wait(60) == 0
-
-    assert re.fullmatch(r"ACGT[ACGT]{30}\n", (tmp_path / "out.txt").read_text())
 
 
 def test_a_reader_that_goes_away_ends_it_without_a_traceback(surroundings):

@@ -81,7 +81,9 @@ def test_what_was_written_after_the_note_is_written_again(name, stops, every, to
         try:
             begun = write(name, 9, until, every)
         except Killed:
-            assert every == 0 or json.loads(Path(f"{name}.partial.json").read_text())["done"] == 0
+            note = Path(f"{name}.partial.json")
+            assert note.exists() == (until > 0)
+            assert every == 0 or not until or json.loads(note.read_text())["done"] == 0
         else:
             assert begun > until
         for partial in Path().glob("*.partial"):
@@ -132,6 +134,30 @@ def test_other_settings_are_refused_and_named_with_the_remedy(name):
     assert f"or another --out, or delete {name}.partial.json" in said
     Path(f"{name}.partial.json").unlink()
     assert write(name, 9, temperature=1.5, top_k=3) == 0
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_what_ends_before_its_first_sample_leaves_nothing(name):
+    Path(name).write_text("old")
+    with pytest.raises(Killed):
+        write(name, 9, 0)
+
+    assert files() == {name: b"old"}
+    assert write(name, 9, temperature=1.5) == 0
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_note_of_no_sample_is_replaced_whatever_its_settings(name):
+    """As a kill leaves it before the first sample."""
+    first = output_for(DOMAINS[name], Path(name), 9, {**SETTINGS, "seed": 4})
+    with first:
+        begun = files()
+    for left, content in begun.items():
+        Path(left).write_bytes(content)
+    assert json.loads(begun[f"{name}.partial.json"])["done"] == 0
+
+    assert write(name, 9) == 0
+    assert not [left for left in files() if "partial" in left]
 
 
 def test_a_deleted_partial_begins_anew():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.domain import Appends, Sample, ShowsAsDrawn
+from seqforge.core.domain import Appends, Deciphers, Sample, ShowsAsDrawn
 from seqforge.domains.genome import GenomeDomain
 from seqforge.domains.music import MusicDomain, events
 from seqforge.domains.text import TextDomain
@@ -59,6 +59,35 @@ def test_what_is_shown_piece_by_piece_is_what_is_shown_whole(domain, alphabet, d
     begun = replace(sample, symbols=pieces[0])
 
     assert "".join(domain.showing(begun, pieces)) == domain.show(sample)
+
+
+@pytest.mark.parametrize(
+    ("domain", "alphabet"), [(TextDomain(), "aé€\n"), (MusicDomain(code="abc"), "ABc2|:")]
+)
+@given(data=st.data(), places=st.lists(st.integers(0, 200), max_size=30))
+def test_symbols_that_are_what_is_read_are_deciphered_as_they_are(domain, alphabet, data, places):
+    assert isinstance(domain, Deciphers)
+    symbols = data.draw(st.text(alphabet))
+    decipher = domain.deciphering()
+
+    for piece in cut(symbols, places):
+        assert decipher(piece, False) == piece
+
+
+@given(text=st.text(CHARACTERS), places=st.lists(st.integers(0, 200), max_size=30))
+def test_bytes_are_deciphered_as_characters_wherever_they_are_cut(text, places):
+    symbols = TextDomain(bytes=True).prime(text)
+    decipher = TextDomain(bytes=True).deciphering()
+
+    found = [decipher(piece, False) for piece in cut(symbols, places)]
+
+    assert "".join(found) + decipher("", True) == text
+    assert TextDomain(bytes=True).deciphering()("\xe2\x82", True) == "\ufffd"
+
+
+def test_a_code_that_nobody_reads_is_not_deciphered_as_it_comes():
+    assert MusicDomain(code="events").deciphering() is None
+    assert not isinstance(GenomeDomain(), Deciphers), "bases are what they are"
 
 
 def test_bases_and_notes_are_shown_before_the_sample_is_whole():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -62,28 +61,28 @@ class GenomeDomain:
         return read_blocks(path, self.keep_case)
 
     def prime(self, source: str | Path) -> str:
-        """Bases typed, or the first contig of a file; N has no place in a prime."""
-        from seqforge.domains.genome.fasta import read_sequences
-        from seqforge.domains.genome.nucleotides import clean
+        """Bases typed, or the first contig of a file; what is no base is handed through.
 
-        if isinstance(source, Path):
-            where = str(source)
-            found = (record.symbols for record in read_sequences(source, self.keep_case))
-            bases = next(filter(None, found), "")
-            if not bases:
-                raise InputError(f"{where}: holds no bases to begin with; give a FASTA that does")
-        else:
-            where = "the prime"
-            try:
-                bases = clean(source, self.keep_case)
-            except ValueError as error:
-                raise InputError(f"{where}: {error}; give bases such as ACGT") from error
-        if place := re.search("[Nn]", bases):
-            raise InputError(
-                f"{where}: position {place.start() + 1} is N, which stands for no base; "
-                "give a stretch without N"
-            )
+        A file with letters that are no nucleotide codes is refused: it is no file of bases.
+        """
+        from seqforge.domains.genome.fasta import read_sequences
+        from seqforge.domains.genome.nucleotides import clean_typed
+
+        if isinstance(source, str):
+            return clean_typed(source, self.keep_case)
+        found = (record.symbols for record in read_sequences(source, self.keep_case))
+        bases = next(filter(None, found), "")
+        if not bases.strip("Nn"):
+            raise InputError(f"{source}: holds no bases to begin with; give a FASTA that does")
         return bases
+
+    def hint(self, symbol: str) -> str:
+        """What a letter that is no base may be."""
+        from seqforge.domains.genome.nucleotides import PROTEIN
+
+        if symbol.upper() in "NX":
+            return f"{symbol} stands for no base: give a stretch without it"
+        return "this looks like protein" if symbol.upper() in PROTEIN else ""
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """Any sequence of bases is a sequence."""

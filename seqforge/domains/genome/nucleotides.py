@@ -20,6 +20,8 @@ _AMBIGUOUS = {
     "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG",
 }  # fmt: skip
 _DROPPED = b" \t\r\n-."
+PROTEIN = "EFILPQZJO*"
+"""Letters of proteins that are no nucleotide codes."""
 _FEWEST_BASES = 0.5  # below this share of A, C, G, T, U and N a sequence is taken for protein
 
 _TURNS = 6  # codes stand for two bases or three: every sixth position the turns begin again
@@ -80,7 +82,7 @@ class Cleaner:
     def _resolved(self, codes: NDArray[np.uint8], letters: bytes) -> NDArray[np.uint8]:
         if not codes.all():
             wrong = chr(letters.translate(None, _DROPPED)[codes.argmin()])
-            hint = "; this looks like protein" if wrong.upper() in "EFILPQZJO*" else ""
+            hint = "; this looks like protein" if wrong.upper() in PROTEIN else ""
             raise NotNucleotides(f"{wrong!r} is not a nucleotide code (ACGTUN or IUPAC){hint}")
         places = np.flatnonzero(codes <= len(_CODES))
         self._ambiguous += len(places)
@@ -128,6 +130,28 @@ def clean(letters: str, keep_case: bool = False) -> str:
     symbols = cleaner.clean(raw)
     cleaner.record()
     return symbols.tobytes().decode("latin-1")
+
+
+def clean_typed(letters: str, keep_case: bool = False) -> str:
+    """What was typed, by the same rules as far as they say what is surely meant.
+
+    X and what is no nucleotide code stay as they are, in their places. So do all letters but A, C,
+    G, T and U where most are others.
+    """
+    kept = "".join(letter for letter in letters if letter not in _DROPPED.decode())
+    strange = {place: letter for place, letter in enumerate(kept) if not _is_code(letter)}
+    masked = "".join("N" if place in strange else kept[place] for place in range(len(kept)))
+    try:
+        cleaned = list(clean(masked, keep_case))
+    except NotNucleotides:  # mostly ambiguity codes
+        return "".join(c if c.upper() not in "ACGTUN" else clean(c, keep_case) for c in kept)
+    for place, letter in strange.items():
+        cleaned[place] = letter
+    return "".join(cleaned)
+
+
+def _is_code(letter: str) -> bool:
+    return letter.isascii() and letter not in "Xx" and _TABLES[False][ord(letter)] != 0
 
 
 def is_sequence(line: bytes) -> bool:

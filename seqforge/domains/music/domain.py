@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from seqforge.core.domain import Record, Sample
+from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import abc_files, abc_notation, events
@@ -119,10 +119,15 @@ class MusicDomain:
         return None
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """A .mid and an .abc for each sample; numbered (``t0.8-001.mid``) where there are more."""
+        """A .mid and an .abc for each sample, whatever ending the path has.
+
+        Where there are more they are numbered (``t0.8-001.mid``).
+        """
         written = []
         for sample in samples:
-            midi = path if path.suffix != ".abc" else path.with_suffix(".mid")
+            midi = path
+            if path.suffix.lower() not in (".mid", ".midi"):
+                midi = path.with_name(f"{path.stem}.mid")
             if len(samples) > 1:
                 midi = numbered(path, sample.number, ".mid")
             text = midi.with_name(f"{midi.stem}.abc")
@@ -149,6 +154,10 @@ class MusicDomain:
             held = text[len(shown) :]
             yield shown
         yield "\n"
+
+    def deciphering(self) -> Decipher | None:
+        """ABC is read as it stands; events only as the melody that all of them make."""
+        return None if self.code == "events" else lambda symbols, last: symbols
 
     def picture(self, sample: Sample) -> Picture | None:
         """The sample as a piano roll."""

@@ -216,10 +216,41 @@ def test_a_prime_is_bases_or_the_first_contig_of_a_file(tmp_path):
 
     assert domain.prime("acg uRa") == "ACGTAA"
     assert domain.prime(tmp_path / "x.fa") == "ACGTTT"
-    with pytest.raises(InputError, match="position 3 is N"):
-        domain.prime("ACN")
-    with pytest.raises(InputError, match="'!' is not a nucleotide"):
-        domain.prime("AC!")
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed_on"),
+    [("acn", "ACN"), ("ACxG", "ACxG"), ("ac!€g", "AC!€G"), ("acgu\nZr", "ACGTZG"),
+     ("ACGTZ-R", "ACGTZG"), ("", ""), (" \n", ""), ("mkvwn", "mkvwN"), ("NNN", "NNN")],
+)  # fmt: skip
+def test_what_is_no_base_is_handed_on_as_it_was_typed(typed, handed_on):
+    assert GenomeDomain().prime(typed) == handed_on
+
+
+def test_the_case_of_a_prime_is_kept_where_case_is():
+    assert GenomeDomain(keep_case=True).prime("acGUnZz") == "acGTnZz"
+
+
+def test_a_prime_file_keeps_its_n_and_one_of_protein_is_refused(tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nACGNxG\n")
+    assert GenomeDomain().prime(path) == "ACGNNG"
+    path.write_text(">a\nNNN\n")
+    with pytest.raises(InputError, match=r"x\.fa: holds no bases to begin with"):
+        GenomeDomain().prime(path)
+    path.write_text(">a\nACGZ\n")
+    with pytest.raises(InputError, match=r"x\.fa:2: 'Z' is not .*protein; give DNA or RNA"):
+        GenomeDomain().prime(path)
+
+
+def test_a_refusal_says_what_a_letter_may_be():
+    known, hint = Vocabulary.from_counts(dict.fromkeys("ACGT", 1)).known, GenomeDomain().hint
+    with pytest.raises(InputError, match=r"'N' \(U\+004E\) at position 4 .*; N stands for no base"):
+        known("ACGNACG", "the prime", hint=hint)
+    with pytest.raises(InputError, match="; this looks like protein; leave them out with --unkn"):
+        known("ACG!Z", "the prime", hint=hint)
+    with pytest.raises(InputError, match=r"which knows ACGT; leave them"):
+        known("ACG!", "the prime", hint=hint)
 
 
 def test_protein_is_refused_with_the_line_where_it_shows(shared_data):

@@ -1,0 +1,65 @@
+"""Processes on terminals, and what conversations leave."""
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+# The child takes the terminal it was given for its own, so that Ctrl-C typed there reaches it.
+_AT_HOME = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'seqforge', *sys.argv[1:]])"
+)
+
+
+class OnTerminal:
+    """A process whose stdin, and what else is not given, is a terminal."""
+
+    def __init__(self, environment, *arguments, stdout=None, stderr=None):
+        import pty  # of POSIX alone
+
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _AT_HOME, "sample", *map(str, arguments)],
+            stdin=slave, stdout=stdout or slave, stderr=stderr or slave, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self.shown = ""
+
+    def type(self, keys):
+        os.write(self._master, keys.encode())
+
+    def until(self, pattern, seconds=90.0):
+        """What is shown until a pattern has come; the pattern counts among it."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.shown)):
+            assert time.monotonic() < end, f"{pattern!r} did not come: {self.shown!r}"
+            if select.select([self._master], [], [], 0.1)[0]:
+                self.shown += os.read(self._master, 65536).decode().replace("\r\n", "\n")
+        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
+        return before
+
+    def interrupt(self, pattern):
+        """Press Ctrl-C until a pattern comes: readline may lose one as it begins to read."""
+        for _ in range(8):
+            self.type("\x03")
+            try:
+                return self.until(pattern, 5.0)
+            except AssertionError:
+                continue
+        raise AssertionError(f"Ctrl-C was never answered by {pattern!r}: {self.shown!r}")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+def symbols_of(result):
+    (sample,) = json.loads(result.stdout)
+    return sample["symbols"]

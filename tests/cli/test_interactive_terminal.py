@@ -1,0 +1,73 @@
+"""A conversation on a terminal."""
+
+import re
+
+import pytest
+
+from tests.cli.conversing import symbols_of
+
+pytest.importorskip("pty")
+
+
+def test_on_a_terminal_the_model_goes_on_below_what_was_typed(terminal, piped):
+    talk = terminal("fly", "-i", "--max-length", 40)
+    talk.until(r"/help says the rest\.\n")
+    talk.until("> ")
+    talk.type("acgt\n")
+    shown = talk.until(r"[ACGT]{44}\n> ")
+    talk.type("/t 0.5\n")
+    talk.until("temperature 0.5\n> ")
+    talk.type("/undo\n")
+    talk.until("taken back; nothing is written now\n> ")
+    talk.type("\x04")
+
+    assert talk.process.wait(60) == 0
+    sample = piped("fly", "--prime", "acgt", "--max-length", 40, "--json")
+    assert symbols_of(sample) in shown
+
+
+def test_ctrl_c_stops_the_model_and_keeps_what_came(terminal, tmp_path):
+    talk = terminal("fly", "-i", "--length", 900_000_000)
+    talk.until("> ")
+    talk.type("acgt\n")
+    shown = talk.until(r"ACGT[ACGT]{200}")
+    talk.type("\x03")
+    shown += talk.until("stopped; what came is kept\n> ")
+    talk.type(f"/save {tmp_path}/x.fa\n")
+    talk.until("saved: .*\n> ")
+    talk.type("/more 50\n")
+    talk.until(r"[ACGT]{50}\n> ")
+    talk.type("/quit\n")
+
+    assert talk.process.wait(60) == 0
+    kept = "".join((tmp_path / "x.fa").read_text().split("\n")[1:])
+    drawn = shown[shown.index("ACGT") :].replace("^C", "").partition("stopped")[0]
+    assert kept == drawn.strip()
+
+
+def test_ctrl_c_at_the_prompt_says_how_to_leave(terminal):
+    talk = terminal("fly", "-i", "--max-length", 10, "--quiet")
+    assert talk.until("> ").endswith("> ")
+    talk.type("gat")
+    talk.until("gat")
+    talk.interrupt(r"Ctrl-D or /quit leaves\.\n> ")
+    talk.type("\n")
+    shown = talk.until(r"\n[ACGT]{10}\n> ")
+    talk.type("/quit\n")
+
+    assert "GAT" not in shown.upper().partition("\n")[0]
+    assert talk.process.wait(60) == 0
+
+
+def test_with_the_text_sent_to_a_file_a_person_still_sees_the_prompt(terminal, tmp_path):
+    with (tmp_path / "out.txt").open("w") as out:
+        talk = terminal("fly", "-i", "--max-length", 30, stdout=out)
+        talk.until("> ")
+        talk.type("acgt\n")
+        talk.until("> ")
+        talk.type("/top-k 2\n")
+        talk.until("top k 2\n> ")
+        talk.type("\x04")
+        assert talk.process.wait(60) == 0
+
+    assert re.fullmatch(r"ACGT[ACGT]{30}\n", (tmp_path / "out.txt").read_text())

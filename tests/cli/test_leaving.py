@@ -1,0 +1,204 @@
+"""What is left of a command that was refused, stopped or had nothing to do."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqforge as python_door
+from seqforge.cli.counting import Counting
+from seqforge.cli.saving import Drawing, save, settings_of
+from seqforge.core.domain import Sample
+from seqforge.domains.genome import GenomeDomain
+from seqforge.models import find_model
+from tests.cli.conftest import small, wait_for
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def tunes_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tunes")
+    subprocess.run(
+        [sys.executable, "-m", "seqforge", "train", "music", ROOT / "data" / "tunes.abc",
+         *map(str, small(folder / "run")), "--split", "80/20/0"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder / "run"
+
+
+def flies(count, draw=None):
+    """Samples of the model that ships, drawn as the command draws them."""
+    model = python_door.load("fly")
+    how = {"length": 20}
+    settings = settings_of(
+        find_model("fly"), count, model.options(how), {"constraint": True, "bars": None}, {}
+    )
+    plain = lambda first, drawn: model.draw(count - first + 1, first=first, **how)  # noqa: E731
+    return Drawing(model.domain, count, draw or plain, None, settings)
+
+
+def test_a_refused_command_leaves_nothing_that_the_right_one_would_stumble_over(seqforge, tmp_path):
+    path = tmp_path / "x.fa"
+    refused = seqforge("sample", "fly", "--bars", 3, "--out", path)
+    assert refused.exit_code == 1
+    assert "has no bars to count" in refused.stderr
+    assert os.listdir(tmp_path) == []
+
+    assert seqforge("sample", "fly", "--length", 10, "--out", path).exit_code == 0
+    assert os.listdir(tmp_path) == ["x.fa"]
+
+
+def test_ctrl_c_before_the_first_sample_leaves_nothing(tmp_path, capsys):
+    from typer import Exit
+
+    def draw(first, drawn):
+        drawn(7)
+        raise KeyboardInterrupt
+
+    with pytest.raises(Exit) as stopped:
+        save(flies(3, draw), tmp_path / "x.fa", quiet=False, json_=False)
+
+    assert stopped.value.exit_code == 130
+    assert capsys.readouterr().err == "stopped before a sample was whole; nothing is kept\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_resume_leaves_a_finished_file_alone(tmp_path, capsys):
+    path = tmp_path / "x.fa"
+    path.write_text("finished")
+
+    save(flies(2), path, quiet=False, json_=False, resume=True)
+    assert path.read_text() == "finished"
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{path}: is there and nothing of it is unfinished" in said.err
+    save(flies(2), path, quiet=False, json_=True, resume=True)
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    assert path.read_text() == "finished"
+
+    save(flies(2), path, quiet=False, json_=False)
+    assert path.read_text().count(">") == 2
+
+
+def test_the_note_says_what_it_is_computed_on():
+    path, options = find_model("fly"), python_door.load("fly").options({})
+    how = {"constraint": True, "bars": None}
+
+    found = [settings_of(path, 1, options, how, {}, device) for device in ("auto", "cpu", "cuda")]
+
+    assert [settings["device"] for settings in found] == ["cpu", "cpu", "cuda"]
+    assert found[0] == found[1] == settings_of(path, 1, options, how, {})
+
+
+def test_symbols_count_before_a_sample_is_whole(capsys, monkeypatch):
+    monkeypatch.setattr("seqforge.cli.counting.PLAIN_SECONDS", 0.0)
+    with Counting(0, 4, quiet=False, length=100) as counting:
+        counting.drew(100)
+        counting.drew(100)
+        counting.saw(Sample("A" * 100))
+    with Counting(2, 4, quiet=False) as counting:
+        counting.drew(50)
+        counting.saw(Sample("A" * 50))
+    lines = capsys.readouterr().err.splitlines()
+
+    assert lines[1].startswith("  drawing | 0 of 4 samples, 200 symbols, ")
+    assert lines[1].endswith("k symbols/s, 0:00 left")
+    assert lines[2].startswith("  drawing | 1 of 4 samples, ")
+    assert "symbols, " not in lines[2]
+    assert lines[3].endswith("? left"), "of samples that end where they like nothing is known yet"
+    assert lines[4].startswith("  drawing | 3 of 4 samples, ")
+
+
+def test_whoever_draws_can_tell_how_far_it_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("seqforge.cli.counting.PLAIN_SECONDS", 0.0)
+
+    def draw(first, drawn):
+        drawn(7_000)
+        yield Sample("ACGT", number=first)
+
+    save(flies(1, draw), tmp_path / "x.fa", quiet=False, json_=False)
+    assert "0 of 1 samples, 7,000 symbols, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["txt", "abc", "MIDI", "old.mid"])
+def test_a_tune_gets_its_endings_whatever_was_asked_for(seqforge, tunes_model, tmp_path, ending):
+    result = seqforge("sample", tunes_model, "--max-length", 60, "--out", tmp_path / f"u.{ending}")
+
+    stem = "u.old" if "old" in ending else "u"
+    assert result.exit_code == 0, result.stderr
+    assert sorted(os.listdir(tmp_path)) == [f"{stem}.abc", f"{stem}.mid"]
+    assert (tmp_path / f"{stem}.mid").read_bytes().startswith(b"MThd")
+    assert (tmp_path / f"{stem}.abc").read_text().startswith("X:")
+
+
+def test_the_melody_command_wants_a_folder(seqforge, tunes_model, tmp_path):
+    result = seqforge("music", "--model", tunes_model, "--out", tmp_path / "tune.mid")
+
+    assert result.exit_code == 1
+    assert "tune.mid: is the name of a file, and a folder is wanted" in " ".join(
+        result.stderr.split()
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_melodies_are_written_as_they_come_and_gone_on_with(start, seqforge, tunes_model, tmp_path):
+    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 400)
+    process = start(*options)
+    note = tmp_path / "tune.mid.partial.json"
+    wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    done = json.loads(note.read_text())["done"]
+
+    assert process.returncode == 130
+    assert f"stopped after {done:,} of 400 samples; go on with: seqforge music" in said
+    kept = {path: path.read_bytes() for path in tmp_path.glob("*.mid")}
+    assert len(kept) in (done, done + 1)
+    again = seqforge(*options)
+    assert f"going on after {done:,} of 400 samples" in again.stderr
+    names = [f"tune-{number:03}.{kind}" for number in range(1, 401) for kind in ("abc", "mid")]
+    assert sorted(os.listdir(tmp_path)) == names
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_line_begins_after_what_ctrl_c_cut(terminal):
+    talk = terminal("fly", "--length", 900_000_000)
+    talk.until(r"([ACGT]{60}\n){3}")
+    talk.type("\x03")
+
+    assert re.search(r"\n(\x1b\[\d+m)?stopped$", talk.until("stopped"))
+    assert talk.process.wait(60) == 130
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("more", [(), ("--json",), ("-i",)])
+def test_what_is_piped_is_utf_8_whatever_the_surroundings_say(toy, tmp_path, encoding, more):
+    model = toy("text", "ab€défg")
+    result = subprocess.run(
+        [sys.executable, "-m", "seqforge", "sample", str(model), "--length", "60", *more],
+        env={**os.environ, "PYTHONIOENCODING": encoding}, stdin=subprocess.DEVNULL if not more or
+        "-i" not in more else None, input=b"\n" if "-i" in more else None,
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    text = result.stdout.decode("utf-8")
+    assert "€" in (json.loads(text)[0]["symbols"] if "--json" in more else text)
+
+
+def test_a_domain_with_a_file_a_sample_is_finished_when_all_are_there(tmp_path):
+    from seqforge.core.output import is_finished
+    from seqforge.domains.music import MusicDomain
+
+    path, domain = tmp_path / "t.mid", MusicDomain(code="abc")
+    for number in (1, 2):
+        (tmp_path / f"t-00{number}.mid").write_bytes(b"")
+    assert [is_finished(domain, path, count) for count in (1, 2, 3)] == [False, True, False]
+    Path(f"{path}.partial.json").write_text("{}")
+    assert not is_finished(domain, path, 2)
+    assert not is_finished(GenomeDomain(), tmp_path / "x.fa", 1)
