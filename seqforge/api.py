@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
-from seqforge.core.domain import Barred, Domain, Sample
+from seqforge.core.domain import Barred, Domain, Hints, Sample
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.conversation import Conversation
 from seqforge.core.sampling.plan import Plan
@@ -221,7 +221,9 @@ class Model:
         if not source:
             return Symbols(), {}
         read = self.domain.prime(source)
-        symbols, strange = self.card.vocabulary.known(read, what, unknown)
+        what = str(source) if isinstance(source, Path) else what
+        hint = self.domain.hint if isinstance(self.domain, Hints) else lambda symbol: ""
+        symbols, strange = self.card.vocabulary.known(read, what, unknown, hint)
         return Symbols(symbols), strange
 
     def _planned(self, how: How) -> tuple[Sampler, Plan]:

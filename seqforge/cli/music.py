@@ -71,7 +71,7 @@ def _drawing(path: Path, loaded: Model, count: int, how: How) -> Drawing:
     return Drawing(
         domain=loaded.domain,
         count=count,
-        draw=lambda first: loaded.draw(count - first + 1, first=first, **how),
+        draw=lambda first, drawn: loaded.draw(count - first + 1, first=first, drawn=drawn, **how),
         stream=None,
         settings=settings_of(path, count, loaded.options(how), {"constraint": True, **how}, {}),
     )

@@ -35,6 +35,7 @@ def opened(name: str, device: str = "auto", quiet: bool = False) -> Model:
         if not can_be_kept():
             again = "each time: no cache can be written; set SEQFORGE_CACHE to a folder of yours"
         typer.echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
+        loaded.sample(max_length=1)
     return loaded
 
 

@@ -22,6 +22,7 @@ from seqforge.errors import ConfigError
 if TYPE_CHECKING:
     from seqforge.api import Model as Loaded
     from seqforge.core.domain import Sample
+    from seqforge.core.sampling.pool import Drawn
 
 Prime = Annotated[str | None, typer.Option(help="Begin with this text.")]
 PrimeFile = Annotated[Path | None, typer.Option(help="Begin with what is in this file.")]
@@ -91,9 +92,9 @@ def sample(
         converse(loaded, loaded.conversation(**how), unknown, quiet)
         return
     found = {"beam": beam, "length_penalty": length_penalty, "adapt": adapt}
-    drawing = _drawing(model, loaded, count, how, found)
+    drawing = _drawing(model, loaded, count, how, found, device)
     if out is not None:
-        save(drawing, out, quiet, json_)
+        save(drawing, out, quiet, json_, resume)
     elif json_:
         show_json(drawing, quiet)
     else:
@@ -146,8 +147,9 @@ def _flag(name: str) -> str:
 
 
 def _drawing(
-    model: str, loaded: Loaded, count: int, how: dict[str, Any], found: dict[str, Any]
-) -> Drawing:
+    model: str, loaded: Loaded, count: int, how: dict[str, Any], found: dict[str, Any],
+    device: str,
+) -> Drawing:  # fmt: skip
     """What to draw, from any sample on, and what it is known by."""
     from seqforge.models import find_model
 
@@ -158,12 +160,12 @@ def _drawing(
     streams = cache(lambda: loaded.drawings(**how))  # the prime is read once for all
     beam, penalty = found["beam"], found["length_penalty"]
 
-    def draw(first: int) -> Iterator[Sample]:
+    def draw(first: int, drawn: Drawn) -> Iterator[Sample]:
         if beam is not None:
             return islice(loaded.beam(beam, count, length_penalty=penalty, **how), first - 1, None)
         if options.records > 1:  # how many a stream gives is known only when it is drawn
-            return islice(loaded.draw(count, **how), first - 1, None)
-        return loaded.draw(count - first + 1, first=first, **how)
+            return islice(loaded.draw(count, drawn=drawn, **how), first - 1, None)
+        return loaded.draw(count - first + 1, first=first, drawn=drawn, **how)
 
     as_drawn = beam is None and not options.suffix and options.records == 1
     return Drawing(
@@ -171,5 +173,5 @@ def _drawing(
         count=count * options.records,
         draw=draw,
         stream=(lambda number: streams()(number)) if as_drawn else None,
-        settings=settings_of(find_model(model), count, options, how, found),
+        settings=settings_of(find_model(model), count, options, how, found, device),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from inspect import signature
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from seqforge.cli.counting import Counting
     from seqforge.core.domain import Domain, Sample
     from seqforge.core.output import Output
+    from seqforge.core.sampling.pool import Drawn
     from seqforge.core.sampling.sampler import SamplingOptions
     from seqforge.core.sampling.stream import Stream
 
@@ -32,9 +32,8 @@ class Drawing:
 
     domain: Domain
     count: int
-    draw: Callable[..., Iterator[Sample]]
-    """Samples from this number on, to ``count``; its second argument is told how many symbols
-    each call drew."""
+    draw: Callable[[int, Drawn], Iterator[Sample]]
+    """Samples from this number on, to ``count``; told of symbols while they are drawn."""
     stream: Callable[[int], Stream] | None
     """A sample symbol by symbol, where it can be drawn so."""
     settings: Mapping[str, Any]
@@ -50,8 +49,6 @@ class Drawing:
 
     def samples(self, first: int, counting: Counting) -> Iterator[Sample]:
         """Samples from this number on, their symbols counted while they are drawn."""
-        if len(signature(self.draw).parameters) == 1:
-            return self.draw(first)
         return self.draw(first, counting.drew)
 
 
