@@ -7,10 +7,11 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import ConfigError
 
@@ -28,6 +29,23 @@ def checked_email(address: str) -> str:
     return address
 
 
+def checked_url(address: str) -> str:
+    """The address of a service: https, or http on this machine alone.
+
+    Raises:
+        ValueError: If it is none; sequences would travel in the clear, or nowhere.
+    """
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    at_home = host in ("localhost", "127.0.0.1", "::1")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and at_home)):
+        raise ValueError(f"{address!r} is no address of a service; write https://host/path")
+    return address
+
+
 class Settings(BaseModel):
     """Values that stand until they are changed; None: not settled."""
 
@@ -36,9 +54,9 @@ class Settings(BaseModel):
     email: Annotated[str, AfterValidator(checked_email)] | None = None
     """Sent with every search at EMBL-EBI; that it stands here is a standing yes to sending
     sequences there."""
-    database: str | None = None
+    database: Annotated[str, Field(min_length=1)] | None = None
     """Searched at EMBL-EBI where nothing else is said."""
-    base_url: str | None = None
+    base_url: Annotated[str, AfterValidator(checked_url)] | None = None
     """Where the service is, if not at EMBL-EBI's own address."""
 
     @classmethod
@@ -56,9 +74,7 @@ class Settings(BaseModel):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read ({error}); mend or remove it") from error
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{path}: {key}: {first['msg']}; mend or remove it") from error
+            raise ConfigError(f"{path}: {_problem(error)}; mend or remove it") from error
 
     def with_value(self, key: str, value: str | None) -> Self:
         """The same with one value changed; None takes it away.
@@ -71,8 +87,7 @@ class Settings(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(), key: value})
         except ValidationError as error:
-            message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{key}: {message}") from error
+            raise ConfigError(_problem(error)) from error
 
     @classmethod
     def names(cls) -> list[str]:
@@ -98,6 +113,12 @@ class Settings(BaseModel):
                 "a folder of yours"
             ) from error
         return path
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    return f"{key}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def email_address() -> str | None:

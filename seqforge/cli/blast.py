@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -123,23 +125,46 @@ def blast(
     from seqforge.cli.progress import make_watcher
     from seqforge.cli.searching import AtEbi, at_home, with_controls
 
+    name = backend or ("local" if against else "ebi")
+    _check(name, locals())
     parameters = _parameters(evalue, match_scores, gaps, dust)
     folder = out or samples.with_name(f"{samples.stem}-similarity")
-    name = backend or ("local" if against else "ebi")
     watcher = make_watcher(quiet or json_)
     if name == "ebi":
-        if against:
-            raise ConfigError("--against is a library at home; --backend ebi searches elsewhere")
+        _, wanted = with_controls(controls, held_out, samples, (), folder)
         asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
         if dry_run:
-            typer.echo(asked.dry_run(email, parameters))
+            typer.echo(asked.dry_run(email, parameters, wanted))
             return
-        _, wanted = with_controls(controls, held_out, samples, (), folder)
-        with asked.opened(email, yes, folder) as searcher:
+        with asked.opened(email, yes, folder, wanted) as searcher:
             _search(samples, searcher, folder, wanted, parameters, watcher, json_)
         return
     library, wanted = with_controls(controls, held_out, samples, against or (), folder)
     _search(samples, at_home(name, library), folder, wanted, parameters, watcher, json_)
+
+
+_AT_EBI = ("database", "email", "yes", "dry_run", "deadline", "tool", "protein", "resubmit",
+           "base_url")  # fmt: skip
+"""Options that mean nothing at home; silence about one of them would be a lie."""
+
+
+def _check(name: str, options: dict[str, Any]) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        ConfigError: Says what.
+    """
+    plain = {option: known.default for option, known in signature(blast).parameters.items()}
+    if name == "ebi":
+        if options["against"]:
+            raise ConfigError("--against is a library at home; --backend ebi searches elsewhere")
+        if options["protein"] and options["controls"]:
+            raise ConfigError("--controls are made of nucleotides; leave them out with --protein")
+        return
+    for option in _AT_EBI:
+        if options[option] != plain[option]:
+            flag = f"--{option.replace('_', '-')}"
+            raise ConfigError(f"{flag} is for EMBL-EBI; nothing is sent by --backend {name}")
 
 
 def _search(
@@ -160,7 +185,10 @@ def _search(
     finally:
         watcher.close()
     if json_:
-        typer.echo((folder / "hits.json").read_text(encoding="utf-8"), nl=False)
+        document = json.loads((folder / "hits.json").read_text(encoding="utf-8"))
+        if controls is not None:
+            document["controls"] = found.summary()["controls"]
+        typer.echo(json.dumps(document, indent=2))
         return
     typer.echo(found.table())
     typer.echo(found.sentence())
@@ -184,5 +212,5 @@ def _pair(text: str, example: str) -> tuple[int, int]:
     try:
         first, second = (int(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"two whole numbers are wanted, such as {example}") from None
+        raise typer.BadParameter(f"two whole numbers are wanted: {example}") from None
     return first, second

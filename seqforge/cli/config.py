@@ -21,10 +21,10 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help=f"One of: {', '.join(Set
 
 
 @config.callback()
-def root(ctx: typer.Context) -> None:
+def root(ctx: typer.Context, json_: Json = False) -> None:
     """Show what is settled where nothing else is asked for."""
     if ctx.invoked_subcommand is None:
-        show()
+        show(json_)
 
 
 @config.command()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import typer
 
 from seqforge.errors import ConfigError
 from seqforge.settings import Settings, checked_email, email_address
 
+Answer = TypeVar("Answer")
 
-def sender(given: str | None, yes: bool, leaving: str) -> str:
+
+def sender(given: str | None, yes: bool, leaving: str, standing: bool = True) -> str:
     """The address that a service is told, once the person has agreed to what leaves the machine.
 
     An address in the settings is a standing yes. One that was given (as an option, in the
@@ -21,11 +25,12 @@ def sender(given: str | None, yes: bool, leaving: str) -> str:
         given: The value of ``--email``.
         yes: Whether ``--yes`` was given.
         leaving: What leaves, and where to, as a person reads it.
+        standing: Whether the settings' yes holds there: it was given for EMBL-EBI.
 
     Raises:
         ConfigError: If there is no address, or the person says no.
     """
-    settings, asked = Settings.load(), sys.stdin.isatty() and sys.stderr.isatty()
+    settings, asked = Settings.load(), _can_ask()
     address = _checked(given) if given else email_address()
     if address is None:
         if not asked:
@@ -34,25 +39,62 @@ def sender(given: str | None, yes: bool, leaving: str) -> str:
                 f"(or SEQFORGE_EMAIL, or once and for all `seqforge config set email ...`); or "
                 "search at home with --against FASTA, which sends nothing"
             )
-        return _typed(leaving, settings)
-    if asked and not yes and address != settings.email:
+        return _typed(leaving, settings, standing)
+    if asked and not yes and not (standing and address == settings.email):
         typer.echo(f"{leaving}, in the name of {address}.", err=True)
-        if not typer.confirm("Send them?", err=True):
+        if not _answered(lambda: typer.confirm("Send them?", err=True)):
             raise ConfigError("nothing was sent; --against FASTA searches at home")
     return address
 
 
-def _typed(leaving: str, settings: Settings) -> str:
+def settle(leaving: str) -> None:
+    """See that the settings hold a standing yes, which a run goes by hours later; else ask.
+
+    Raises:
+        ConfigError: If there is none and nobody can be asked, or the person says no.
+    """
+    settings = Settings.load()
+    if settings.email is not None:
+        return
+    if not _can_ask():
+        raise ConfigError(
+            f"{leaving} needs an e-mail address in the settings, as a standing yes: "
+            "`seqforge config set email ...`"
+        )
+    _typed(leaving, settings)
+
+
+def _can_ask() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer:
+    """An answer; Ctrl-C stops the program as it does elsewhere."""
+    try:
+        return ask()
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _typed(leaving: str, settings: Settings, remember: bool = True) -> str:
+    when = (
+        "now and later (`seqforge config unset email` takes it back)" if remember else "this once"
+    )
     typer.echo(
         f"{leaving}. The service asks for an e-mail address; giving one is a yes to sending "
-        "sequences there, now and later (`seqforge config unset email` takes it back).",
+        f"sequences there, {when}.",
         err=True,
     )
-    answer = typer.prompt("e-mail (empty: send nothing)", default="", show_default=False, err=True)
+    answer: str = _answered(
+        lambda: typer.prompt(
+            "e-mail (empty: send nothing)", default="", show_default=False, err=True
+        )
+    )
     if not answer:
         raise ConfigError("nothing was sent; --against FASTA searches at home")
     address = _checked(answer.strip())
-    settings.with_value("email", address).save()
+    if remember:
+        settings.with_value("email", address).save()
     return address
 
 

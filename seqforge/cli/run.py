@@ -179,9 +179,9 @@ def launcher(only_train: bool) -> Callable[..., None]:
         paths, options = _parted(ctx, pipeline, more or [])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
         if chosen.get("search.backend") == "ebi":  # asked now, and not after hours of training
-            from seqforge.cli.consent import sender
+            from seqforge.cli.consent import settle
 
-            sender(None, False, "Sending the samples of this run to EMBL-EBI")
+            settle("Sending the samples of a run to EMBL-EBI")
         order = _order(
             pipeline, (*(inputs or []), *paths), chosen, out, resume, only_train, sample_every
         )

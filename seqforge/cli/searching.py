@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import typer
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from seqforge.domains.genome.similarity.controls import Controls
     from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
     from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-    from seqforge.domains.genome.similarity.parameters import Letters, SearchParameters
+    from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 
 _PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
 
@@ -77,23 +78,23 @@ class AtEbi:
     base_url: str | None
     quiet: bool
 
-    def dry_run(self, email: str | None, parameters: SearchParameters) -> str:
+    def dry_run(
+        self, email: str | None, parameters: SearchParameters, controls: Controls | None
+    ) -> str:
         """What would be sent, as JSON; nothing is."""
         from tempfile import TemporaryDirectory
 
         from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-        from seqforge.domains.genome.similarity.stage import read_queries
 
-        address = email or "(the e-mail address)"
+        address, queries = email or "(the e-mail address)", self._queries(controls)
         with TemporaryDirectory() as folder, JobStore(Path(folder) / "jobs.sqlite") as store:
-            backend = self._backend(address, store)
-            requests = backend.dry_run(
-                list(read_queries([self.samples], self._letters)), parameters
-            )
+            requests = self._backend(address, store).dry_run(queries, parameters)
         return json.dumps(requests, indent=2)
 
     @contextmanager
-    def opened(self, email: str | None, yes: bool, folder: Path) -> Iterator[SearchBackend]:
+    def opened(
+        self, email: str | None, yes: bool, folder: Path, controls: Controls | None
+    ) -> Iterator[SearchBackend]:
         """The backend, once the person has agreed; afterwards what has no answer is said.
 
         Raises:
@@ -102,16 +103,22 @@ class AtEbi:
         """
         from seqforge.cli.consent import sender
         from seqforge.core.files import make_folder
+        from seqforge.domains.genome.similarity.ebi.client import BASE_URL
         from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-        from seqforge.domains.genome.similarity.stage import read_queries
 
-        queries = list(read_queries([self.samples], self._letters))
+        queries = self._queries(controls)
         letters = sum(len(query.bases) for query in queries)
-        what = f"sending {len(queries):,} sequences ({letters:,} letters) to EMBL-EBI"
-        address = sender(email, yes, what[0].upper() + what[1:])
+        host = urlsplit(self._url()).hostname
+        where = "EMBL-EBI" if host == urlsplit(BASE_URL).hostname else str(host)
+        what = f"Sending {len(queries):,} sequences ({letters:,} letters) to {where}"
+        address = sender(email, yes, what, standing=self.base_url is None)
         with JobStore(make_folder(folder) / "jobs.sqlite") as store:
             backend = self._backend(address, store)
-            yield backend
+            try:
+                yield backend
+            except KeyboardInterrupt:
+                typer.echo("jobs that were sent run on; the same command fetches them", err=True)
+                raise
             for name, why in backend.unanswered.items():
                 typer.echo(f"{name}: {why}", err=True)
             if backend.unanswered:
@@ -120,6 +127,25 @@ class AtEbi:
                     "others' hits are kept"
                 )
 
+    def _queries(self, controls: Controls | None) -> list[Query]:
+        """All that is to be sent, controls among it."""
+        from seqforge.domains.genome.similarity.stage import read_queries
+
+        samples = list(read_queries([self.samples], self._letters))
+        if controls is None:
+            return samples
+        made = controls.make([query for query in samples if query.bases], 1)
+        return [*samples, *(query for group in made.values() for query in group.queries)]
+
+    def _url(self) -> str:
+        from seqforge.domains.genome.similarity.ebi.client import BASE_URL
+        from seqforge.settings import Settings, checked_url
+
+        try:
+            return checked_url(self.base_url or Settings.load().base_url or BASE_URL)
+        except ValueError as error:
+            raise ConfigError(f"--base-url: {error}") from error
+
     @property
     def _letters(self) -> Letters:
         return "protein" if self.protein else "dna"
@@ -127,8 +153,7 @@ class AtEbi:
     def _backend(self, address: str, store: JobStore) -> EbiBackend:
         from seqforge.core.budget import Budget
         from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
-        from seqforge.domains.genome.similarity.ebi.client import BASE_URL, EbiClient
-        from seqforge.settings import Settings
+        from seqforge.domains.genome.similarity.ebi.client import EbiClient
 
         try:
             seconds = Budget.parse(self.deadline).seconds
@@ -136,9 +161,8 @@ class AtEbi:
             seconds = None
         if seconds is None:
             raise ConfigError(f"--deadline: give 90s, 30m or 2h, not {self.deadline!r}")
-        url = self.base_url or Settings.load().base_url or BASE_URL
         return EbiBackend(
-            EbiClient(address, self.tool, url), store, self._database(), seconds, self._say,
+            EbiClient(address, self.tool, self._url()), store, self._database(), seconds, self._say,
             letters=self._letters, resubmit=self.resubmit or (),
         )  # fmt: skip
 

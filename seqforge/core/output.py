@@ -6,6 +6,7 @@ hold; what it leaves in the end are the bytes of a command that nothing disturbe
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -141,7 +142,7 @@ class _Written:
         self._files: list[tuple[GrowingFile, Piece]] = []
         self._standing = Standing()
         self._held = ExitStack()
-        self._saved = time.monotonic()
+        self._saved = -math.inf  # the first note comes with the first sample
 
     @property
     def done(self) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from seqforge.domains.genome.nucleotides import clean
 from seqforge.resources import data_folder
-from seqforge.settings import Settings, settings_file
+from seqforge.settings import Settings
 from tests.ebi_double import EbiDouble, Says
 
 SLICE = data_folder() / "dm3-chr2R-slice.fa.gz"
@@ -146,8 +146,8 @@ def test_a_retired_database_is_answered_with_todays(seqforge, samples, service):
 
 
 def test_the_settings_address_is_a_standing_yes(seqforge, samples, service, tmp_path):
-    Settings(email="a@ebi.ac.uk", database="em_std_inv").save()
-    result = seqforge("blast", samples, "--base-url", service.url, "--out", tmp_path / "out")
+    Settings(email="a@ebi.ac.uk", database="em_std_inv", base_url=service.url).save()
+    result = seqforge("blast", samples, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert service.submissions[-1].parameters["email"] == ["a@ebi.ac.uk"]
 
@@ -159,11 +159,11 @@ def test_on_a_terminal_the_address_is_asked_for_once_and_remembered(
 ):
     import pty
 
+    Settings(base_url=service.url).save()
     before = len(service.submissions)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "seqforge", "blast", str(samples), "--base-url", service.url,
-         "--out", str(tmp_path / "out")],
+        [sys.executable, "-m", "seqforge", "blast", str(samples), "--out", str(tmp_path / "out")],
         stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True, env=dict(os.environ),
     )  # fmt: skip
     os.close(theirs)
@@ -174,15 +174,36 @@ def test_on_a_terminal_the_address_is_asked_for_once_and_remembered(
     process.communicate(timeout=60)
     os.close(ours)
 
-    assert re.search(rb"Sending 3 sequences \(900 letters\) to EMBL-EBI", shown)
+    assert re.search(rb"Sending 3 sequences \(900 letters\) to 127.0.0.1", shown)
     if answer:
         assert process.returncode == 0
         assert Settings.load().email == answer
         assert len(service.submissions) == before + 3
     else:
         assert process.returncode == 1
-        assert not settings_file().exists()
+        assert Settings.load().email is None
         assert len(service.submissions) == before
+
+
+def test_controls_at_the_service_are_counted_before_they_are_sent(
+    seqforge, samples, service, tmp_path
+):
+    result = seqforge("blast", samples, "--base-url", service.url, "--controls", "shuffle")
+    assert "6 sequences (1,800 letters)" in result.stderr
+    shown = seqforge("blast", samples, "--base-url", service.url, "--controls", "shuffle",
+                     "--dry-run")  # fmt: skip
+    assert len(json.loads(shown.stdout)) == 6
+
+
+def test_sequences_of_one_name_are_told_apart(seqforge, samples, library, tmp_path):
+    text = samples.read_text()
+    samples.write_text(re.sub(r">\w+", ">same", text))
+    options = ["--against", library, "--controls", "shuffle", "--out", tmp_path / "out", "--json"]
+    result = seqforge("blast", samples, *options)
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert [one["query_id"] for one in document["results"]] == ["same", "same.2", "same.3"]
+    assert len(set(document["controls"]["best_evalues"]["shuffle"])) > 3
 
 
 def test_controls_say_whether_chance_finds_as_much(seqforge, samples, library, tmp_path):
@@ -203,6 +224,13 @@ def test_controls_say_whether_chance_finds_as_much(seqforge, samples, library, t
         (["--controls", "real", "--against", SLICE], "--held-out"),
         (["--held-out", SLICE, "--against", SLICE], "--controls real"),
         (["--backend", "ebi", "--against", SLICE], "--against is a library at home"),
+        (["--against", SLICE, "--dry-run"], "--dry-run is for EMBL-EBI"),
+        (["--against", SLICE, "--email", "a@b.org"], "--email is for EMBL-EBI"),
+        (["--protein", "--controls", "shuffle"], "made of nucleotides"),
+        (["--against", SLICE, "--evalue", "1e-300"], "between 1e-250 and 1e6"),
+        (["--against", SLICE, "--evalue", "inf"], "between 1e-250 and 1e6"),
+        (["--email", "a@b.org", "--base-url", "http://example.org/x"], "no address of a service"),
+        (["--email", "a@b.org", "--base-url", "http://[::1"], "no address of a service"),
         (["--email", "nobody", "--base-url", "http://127.0.0.1:9"], "no e-mail address"),
         (["--email", "a@b.org", "--deadline", "soon"], "--deadline"),
     ],
@@ -241,5 +269,5 @@ def test_a_run_looks_for_its_samples_elsewhere_too(seqforge, service, tmp_path, 
 def test_a_run_that_would_send_asks_before_it_trains(seqforge, tmp_path):
     result = seqforge(*run_of(tmp_path, "--blast", "ebi"))
     assert result.exit_code == 1
-    assert "needs an e-mail address" in result.stderr
+    assert "needs an e-mail address in the settings" in result.stderr
     assert not (tmp_path / "run").exists()

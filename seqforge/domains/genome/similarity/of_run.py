@@ -14,7 +14,7 @@ from seqforge.domains.genome.similarity.controls import Controls
 from seqforge.domains.genome.similarity.stage import search_files
 from seqforge.domains.genome.similarity.training_part import training_library
 from seqforge.errors import ConfigError
-from seqforge.settings import email_address
+from seqforge.settings import Settings
 
 if TYPE_CHECKING:
     from seqforge.core.config import SearchConfig
@@ -48,7 +48,6 @@ def _backend(
         from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
         from seqforge.domains.genome.similarity.ebi.client import BASE_URL, EbiClient
         from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-        from seqforge.settings import Settings
 
         database = asked.database or Settings.load().database or INVERTEBRATES
         with JobStore(folder / "jobs.sqlite") as store:
@@ -65,10 +64,11 @@ def _backend(
 
 
 def _address() -> str:
-    address = email_address()
+    """The address in the settings: a recipe, or a run gone on with, is no yes."""
+    address = Settings.load().email
     if address is None:
         raise ConfigError(
-            "searching at EMBL-EBI needs an e-mail address: set SEQFORGE_EMAIL, or once and for "
-            "all `seqforge config set email ...`; then the same command goes on"
+            "searching at EMBL-EBI sends the samples there, which takes a standing yes: "
+            "`seqforge config set email ...`; then the same command goes on"
         )
     return address

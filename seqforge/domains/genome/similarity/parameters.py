@@ -37,8 +37,10 @@ class SearchParameters:
 
     def __post_init__(self) -> None:
         karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
-        if not self.evalue > 0:
-            raise ConfigError(f"the E-value limit must be above 0, not {self.evalue:g}")
+        if not 1e-250 <= self.evalue <= 1e6:
+            raise ConfigError(
+                f"the E-value limit must lie between 1e-250 and 1e6, not {self.evalue:g}"
+            )
         if min(self.max_hits, self.max_hsps) < 1:
             raise ConfigError("at least one hit and one HSP a hit must be kept")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ class Report:
     results: tuple[SearchResult, ...]
     files: tuple[Path, ...]
     """hits.tsv, hits.json, alignments.txt."""
+    unanswered: int = 0
+    """Samples that a service has no answer for."""
 
     def table(self) -> str:
         """For each sample a table shaped like EBI's."""
@@ -55,7 +58,8 @@ class Report:
         of = f"{found} of {len(self.results)} samples have a hit with E <= {_NOTABLE:g}"
         where = f"in {first.database} ({first.database_length:,} bases)"
         least = f"; the smallest E is {format_evalue(min(best))}" if best else ""
-        return f"{of} {where}{least}"
+        left = f"; {self.unanswered} more have no answer" if self.unanswered else ""
+        return f"{of} {where}{least}{left}"
 
 
 def search_files(
@@ -76,10 +80,12 @@ def search_files(
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
     results = search_queries(queries, backend, parameters or SearchParameters(), progress)
+    for stale in ("tsv", "json", "fa", "svg"):  # of a search with controls before this one
+        (folder / f"controls.{stale}").unlink(missing_ok=True)
     files = write_hits(results, make_folder(folder))
     alignments = folder / "alignments.txt"
     write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
-    return Report(tuple(results), (*files, alignments))
+    return Report(tuple(results), (*files, alignments), len(queries) - len(results))
 
 
 def search_queries(
@@ -113,9 +119,19 @@ def answered(
 def read_queries(files: Sequence[Path], letters: Letters = "dna") -> Iterable[Query]:
     """Sequences by name; those of several files say which they come from.
 
+    A name that was there before gets a number, so that each stands for one sequence.
+
     Raises:
         InputError: If a file cannot be used.
     """
+    seen: Counter[str] = Counter()
+    for query in _named_queries(files, letters):
+        seen[query.id] += 1
+        again = seen[query.id]
+        yield query if again == 1 else replace(query, id=f"{query.id}.{again}")
+
+
+def _named_queries(files: Sequence[Path], letters: Letters) -> Iterator[Query]:
     for path in files:
         prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""
         if letters == "dna":
