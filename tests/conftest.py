@@ -45,10 +45,23 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
+@pytest.fixture(scope="session")
+def new_cache(tmp_path_factory):
+    """Makes empty caches, but for the kernel: that is compiled once for all tests."""
+    kernel = tmp_path_factory.mktemp("kernel")
+
+    def make() -> Path:
+        cache = tmp_path_factory.mktemp("cache")
+        (cache / "kernel").symlink_to(kernel)
+        return cache
+
+    return make
+
+
 @pytest.fixture(autouse=True)
-def _own_surroundings(tmp_path_factory, monkeypatch):
+def _own_surroundings(tmp_path_factory, new_cache, monkeypatch):
     """Every test has its own cache and working folder, and one thread an operation."""
     home = tmp_path_factory.mktemp("surroundings")
-    monkeypatch.setenv("SEQFORGE_CACHE", str(home / "cache"))
+    monkeypatch.setenv("SEQFORGE_CACHE", str(new_cache()))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")  # servers of the tests' own
     monkeypatch.chdir(home)

@@ -86,10 +86,14 @@ def small(out: Path, *more: object) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory):
-    """One cache for all processes here: the kernel is compiled once."""
-    cache = str(tmp_path_factory.mktemp("kernel"))
-    return {**os.environ, "SEQFORGE_CACHE": cache, "TERM": "dumb", "OMP_NUM_THREADS": "1"}
+def surroundings(new_cache):
+    """One cache for all processes here."""
+    return {
+        **os.environ,
+        "SEQFORGE_CACHE": str(new_cache()),
+        "TERM": "dumb",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ SLICE = data_folder() / "dm3-chr2R-slice.fa.gz"
 def own_folders(tmp_path, monkeypatch):
     """Nobody's settings, cache or address plays a part."""
     monkeypatch.setenv("SEQFORGE_CONFIG", str(tmp_path / "config"))
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SEQFORGE_EMAIL", raising=False)
 
 

@@ -134,7 +134,7 @@ def test_blast_without_a_library_sends_nothing_and_says_what_to_give(seqforge, t
     (tmp_path / "q.fa").write_text(">q\nACGT\n")
     result = seqforge("blast", tmp_path / "q.fa")
     assert result.exit_code == 1
-    assert "--against genome.fa" in result.stderr
+    assert "--against FASTA" in result.stderr
 
 
 @pytest.fixture
