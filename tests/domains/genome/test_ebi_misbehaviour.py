@@ -24,6 +24,8 @@ from tests.ebi_double import (
 from tests.ebi_double.asking import asking
 from tests.ebi_double.clock import START
 
+FOREIGN = "iprscan5-R20190701-140920-0894-43925861-p1m"
+
 
 def test_nothing_goes_wrong(division, tmp_path):
     with asking(division, tmp_path) as asked:
@@ -144,20 +146,8 @@ def test_retry_after_may_be_a_date(division, tmp_path):
 
 
 @pytest.mark.parametrize("handled", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
-    "fault",
-    [
-        lambda handled: Resets(on="run", handled=handled),
-        lambda handled: login_page(handled=handled),
-        lambda handled: bad_gateway("run", handled=handled),
-        lambda handled: Answers(504, "", on="run", handled=handled),
-    ],
-    ids=["reset", "page", "502", "504"],
-)
-def test_a_submission_of_unknown_fate_is_said_and_never_repeated(
-    division, tmp_path, fault, handled
-):
-    with asking(division, tmp_path, fault(handled)) as asked:
+def test_a_submission_of_unknown_fate_is_said_and_never_repeated(division, tmp_path, handled):
+    with asking(division, tmp_path, Resets(on="run", handled=handled)) as asked:
         results = asked.search("exact", "minus")
 
         asked.assert_all_right(results, "minus", submissions=1 + handled)
@@ -168,6 +158,58 @@ def test_a_submission_of_unknown_fate_is_said_and_never_repeated(
         assert "--resubmit exact" in asked.unanswered["exact"]
         results = asked.search("exact", "minus", resubmit=("exact",))
         asked.assert_all_right(results, "exact", "minus", submissions=2 + handled)
+
+
+@pytest.mark.parametrize("handled", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("fault", "burnt"),
+    [
+        (lambda handled: login_page(times=None, handled=handled), 1),
+        (lambda handled: bad_gateway("run", times=None, handled=handled), 1),
+        (lambda handled: Answers(504, "", on="run", times=None, handled=handled), 1),
+        (lambda handled: Answers(200, f"{FOREIGN}\n", on="run", times=None, handled=handled), 1),
+        (lambda handled: Resets(on="run", times=None, handled=handled), 2),
+    ],
+    ids=["page", "502", "504", "foreign id", "reset"],
+)
+def test_where_submissions_are_swallowed_the_others_stay_planned(
+    division, tmp_path, fault, burnt, handled
+):
+    names = ["exact", "minus", "mutated", "several"]
+    swallowing = fault(handled)
+    with asking(division, tmp_path, swallowing) as asked:
+        with pytest.raises(RunError, match="no search was answered"):
+            asked.search(*names)
+
+        assert swallowing.struck == burnt
+        states = dict.fromkeys(names[:burnt], "unknown") | dict.fromkeys(names[burnt:], "planned")
+        assert asked.states() == states
+        assert "nothing more is submitted now; look at the network" in asked.words()
+        assert f"({4 - burnt} of them)" in asked.words()
+        asked.double.script.clear()
+        results = asked.search(*names)
+        assert [result.query_id for result in results] == names[burnt:]
+        results = asked.search(*names, resubmit=("all",))
+        asked.assert_all_right(results, *names, submissions=4 + handled * burnt)
+
+
+def test_one_broken_connection_now_and_then_stops_nothing(division, tmp_path):
+    script = [Resets(on="run", after=turn, together=True) for turn in (0, 1)]
+    with asking(division, tmp_path, *script) as asked:
+        results = asked.search("exact", "minus", "mutated", "several")
+
+        asked.assert_all_right(results, "minus", "several", submissions=2)
+
+
+def test_a_second_search_knows_that_submissions_were_swallowed(division, tmp_path):
+    """As the controls' search, which comes after that of the samples."""
+    with asking(division, tmp_path) as asked, asked.opened() as search:
+        search("exact")
+        asked.double.script.append(login_page(times=None))
+        for name in ("minus", "mutated"):
+            with pytest.raises(RunError, match="no search was answered"):
+                search(name)
+        assert asked.double.script[0].struck == 1
 
 
 def test_a_submission_whose_answer_takes_too_long_has_an_unknown_fate(division, tmp_path):

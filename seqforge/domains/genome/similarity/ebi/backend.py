@@ -21,6 +21,9 @@ from seqforge.domains.genome.similarity.parameters import Letters, Query, Search
 from seqforge.errors import ConfigError, RunError, Unfinished
 
 GO_ON = "run the same command again to go on"
+ALL = "all"
+AGAIN = frozenset({"unknown", "failed", "expired"})
+"""States of a search that may be submitted once more."""
 
 
 class EbiBackend:
@@ -34,7 +37,7 @@ class EbiBackend:
         say: Told in sentences what a person should know.
         letters: What the queries are.
         resubmit: Names of queries to send once more though an earlier submission of theirs
-            failed, was lost, or has a fate that nobody knows.
+            failed, was lost, or has a fate that nobody knows; ``all`` is all such.
     """
 
     name = "ebi"
@@ -54,6 +57,7 @@ class EbiBackend:
         self._databases = [database] if isinstance(database, str) else list(database)
         self._deadline, self.letters = deadline_seconds, letters
         self._resubmit = frozenset(resubmit)
+        self._refusal: str | None = None
         self.unanswered: dict[str, str] = {}
         """After `search`: the queries that have no result and will get none by waiting, and why."""
 
@@ -106,8 +110,10 @@ class EbiBackend:
             lambda queued, running, done: progress(
                 done, len(planned), f"{queued} queued, {running} running, {done} done"
             ),
+            self._refusal,
         )
         ended = campaign.run(began + self._deadline)
+        self._refusal = campaign.refusal
         jobs = {key: self._store.job(key) for key in planned}
         if not ended:
             raise Unfinished(_how_far(jobs.values()))
@@ -148,7 +154,8 @@ class EbiBackend:
         form = forms.form(query)
         key = key_of(self._client.service, form)
         job = self._store.plan(key, self._client.service, query.id, form)
-        if query.id in self._resubmit and job.state in {"unknown", "failed", "expired"}:
+        wanted = query.id in self._resubmit or ALL in self._resubmit
+        if wanted and job.state in AGAIN:
             job = self._store.move(key, "planned", note="submitted once more, as was asked")
         return job
 

@@ -5,9 +5,7 @@ Time is the client's clock and waiting its sleep, so that a test takes none.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.failures import (
@@ -26,10 +24,12 @@ from seqforge.domains.genome.similarity.ebi.pacing import (
     failed,
     fate_unknown,
     lost,
+    not_trusted,
     poll_seconds,
     unreadable,
 )
 from seqforge.domains.genome.similarity.ebi.replies import KINDS
+from seqforge.domains.genome.similarity.ebi.tasks import Task
 
 IN_FLIGHT = 30
 """EMBL-EBI asks for no more jobs at a time."""
@@ -38,29 +38,8 @@ _GRACE = 60.0  # a job may be NOT_FOUND for so long after it was submitted
 _IN_A_ROW = 3  # ERROR, or NOT_FOUND later on, may be the service's own trouble so often
 _RETRIES = 3  # of a reply that came broken, before another kind of it is asked for
 _LONGEST = 60.0
+_UNKNOWN_IN_A_ROW = 2  # one broken connection is bad luck
 _BAD_WORDS = frozenset({"ERROR", "ERRORED"})
-
-
-@dataclass
-class Task:
-    """A job under way in this process."""
-
-    job: Job
-    wanted: bool = True
-    """False for one that an earlier command left running: it is fetched, but not waited for."""
-    due: float = 0.0
-    failures: int = 0
-    """Requests in a row that gave nothing."""
-    bad_words: int = 0
-    lost: int = 0
-    stalls: int = 0
-    """Results that did not come, though the job has finished."""
-    broken: Counter[str] = field(default_factory=Counter)
-    """Results that came and could not be read, by kind."""
-    useless: set[str] = field(default_factory=set)
-    """Kinds of result that are not asked for again."""
-    refused: bool = False
-    """Whether the service turned this query down, in this process."""
 
 
 class Campaign:
@@ -70,6 +49,7 @@ class Campaign:
         read: Turns a reply into what is kept; raises Unreadable for what is none.
         say: Told in sentences what a person should know.
         progress: Told how many are queued, running and done.
+        refusal: Why nothing is submitted, where that is known from before.
     """
 
     def __init__(
@@ -80,6 +60,7 @@ class Campaign:
         read: Callable[[Job, str, bytes], dict[str, object]],
         say: Callable[[str], None],
         progress: Callable[[int, int, int], None],
+        refusal: str | None = None,
     ) -> None:
         self._client, self._store, self._read = client, store, read
         self._say, self._progress = say, progress
@@ -90,8 +71,8 @@ class Campaign:
             for job in store.jobs("running")
             if job.key not in ours and job.service == client.service
         ]
-        self._turned_away = 0
-        self.refusal: str | None = None
+        self._turned_away = self._unknown = 0
+        self.refusal = refusal
         """Why nothing more is submitted: what is wrong is the same for every query."""
 
     def run(self, deadline: float) -> bool:
@@ -156,6 +137,7 @@ class Campaign:
                     other.due = max(other.due, task.due)
         except FateUnknown as error:
             self._end(task, "unknown", fate_unknown(str(error), name))
+            self._doubt(error)
         except Refused as error:
             task.job = self._store.move(key, "planned", note=f"{error}")
             self._say(f"{name}: {error}")
@@ -167,8 +149,18 @@ class Campaign:
             raise
         else:
             task.job = self._store.move(key, "running", job_id=job_id)
-            task.failures = self._turned_away = 0
+            task.failures = self._turned_away = self._unknown = 0
             task.due = self._client.clock() + poll_seconds(0.0)
+
+    def _doubt(self, error: FateUnknown) -> None:
+        """Submit no more where the next would most likely have an unknown fate too."""
+        self._unknown += 1
+        if not error.answered and self._unknown < _UNKNOWN_IN_A_ROW:
+            return
+        self.refusal = not_trusted(str(error))
+        left = sum(task.job.state == "planned" for task in self.tasks)
+        if left:
+            self._say(f"{self.refusal} ({left} of them)")
 
     def _look(self, task: Task) -> None:
         """Ask once where a job stands, and do what the answer wants."""

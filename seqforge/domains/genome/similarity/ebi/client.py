@@ -123,13 +123,13 @@ class EbiClient:
             job_id = as_text(body).strip()
             if self._job_id.fullmatch(job_id):
                 return job_id
-            raise FateUnknown(f"in place of a job's id came {text or 'nothing'}")
+            raise FateUnknown(f"in place of a job's id came {text or 'nothing'}", answered=True)
         if code in {429, 503}:  # turned away at the door
             raise Transient(f"{self.url} is busy ({code}: {text})", self._retry_after(answer))
         if 300 <= code < 500:
             text = text or answer.reason
             raise Refused(f"EMBL-EBI refused the search ({code}): {text}; {remedy(text)}")
-        raise FateUnknown(f"the answer was {code}: {text or answer.reason}")
+        raise FateUnknown(f"the answer was {code}: {text or answer.reason}", answered=True)
 
     def status(self, job_id: str) -> str:
         """The service's word for where a job stands; a job it does not know is NOT_FOUND.

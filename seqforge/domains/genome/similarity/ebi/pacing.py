@@ -32,6 +32,15 @@ def fate_unknown(what: str, query: str) -> str:
     )
 
 
+def not_trusted(what: str) -> str:
+    """The sentence on why the other queries are not submitted after one of unknown fate."""
+    return (
+        f"{what}, which is no answer of EMBL-EBI's, so nothing more is submitted now; look at "
+        "the network (is there a page to log in to?) and run the same command again to submit "
+        "those that are left"
+    )
+
+
 def expired(query: str, job_id: str) -> str:
     """The sentence on results that are too old."""
     return (
