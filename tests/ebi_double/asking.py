@@ -65,10 +65,11 @@ class Asking:
             tool=tool,
             base_url=self.double.url,
             sleep=self.clock.sleep,
-            clock=self.clock,
+            clock=self.clock.wall,
+            monotonic=self.clock,
             timeout=self.timeout,
         )
-        with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
+        with JobStore(self.folder / "jobs.sqlite", self.clock.wall) as store:
             backend = EbiBackend(
                 client, store, "em_std_inv", deadline, self.said.append, resubmit=resubmit
             )

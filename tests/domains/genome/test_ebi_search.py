@@ -47,7 +47,13 @@ class Person:
         self.unanswered: dict[str, str] = {}
 
     def search(self, queries, deadline=600.0, resubmit=(), **parameters):
-        client = EbiClient(self.email, base_url=self.double.url, sleep=self.sleep, clock=self.clock)
+        client = EbiClient(
+            self.email,
+            base_url=self.double.url,
+            sleep=self.sleep,
+            clock=self.clock,
+            monotonic=self.clock,
+        )
         with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
             backend: SearchBackend = EbiBackend(
                 client, store, self.database, deadline, self.said.append, resubmit=resubmit

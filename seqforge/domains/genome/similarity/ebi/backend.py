@@ -33,7 +33,8 @@ class EbiBackend:
         client: Says which tool, and who asks.
         store: Where searches are written down before they are sent.
         database: The service's name of one, or of several.
-        deadline_seconds: After so long `search` stops waiting; what runs goes on at EMBL-EBI.
+        deadline_seconds: So long after the first search began every `search` stops waiting; what
+            runs goes on at EMBL-EBI.
         say: Told in sentences what a person should know.
         letters: What the queries are.
         resubmit: Names of queries to send once more though an earlier submission of theirs
@@ -59,7 +60,8 @@ class EbiBackend:
         self._resubmit = frozenset(resubmit)
         self._refusal: str | None = None
         self.unanswered: dict[str, str] = {}
-        """After `search`: the queries that have no result and will get none by waiting, and why."""
+        """The queries of all searches that have no result and get none by waiting, and why."""
+        self._until: float | None = None
 
     def dry_run(
         self, queries: Sequence[Query], parameters: SearchParameters
@@ -95,7 +97,8 @@ class EbiBackend:
             Unfinished: At the deadline; everything is kept.
             RunError: If no query has an answer and none will come.
         """
-        began = self._client.clock()
+        if self._until is None:
+            self._until = self._client.monotonic() + self._deadline
         forms = self._forms(queries, parameters)
         keys = [self._plan(forms, query).key if query.bases else "" for query in queries]
         planned = {key: self._store.job(key) for key in keys if key}
@@ -112,14 +115,18 @@ class EbiBackend:
             ),
             self._refusal,
         )
-        ended = campaign.run(began + self._deadline)
+        ended = campaign.run(self._until)
         self._refusal = campaign.refusal
         jobs = {key: self._store.job(key) for key in planned}
         if not ended:
             raise Unfinished(_how_far(jobs.values()))
         pairs = [(query, jobs.get(key)) for query, key in zip(queries, keys, strict=True)]
         self._tell_unanswered(pairs, campaign.refusal)
-        results = (self._result(query, job, parameters) for query, job in pairs)
+        results = [self._result(query, job, parameters) for query, job in pairs]
+        searched = next((result for result in results if result is not None), None)
+        for place, (query, job) in enumerate(pairs):
+            if job is None:
+                results[place] = self._void(query, parameters, searched)
         return [result for result in results if result is not None]
 
     def _forms(self, queries: Sequence[Query], parameters: SearchParameters) -> Forms:
@@ -186,25 +193,35 @@ class EbiBackend:
         self, pairs: Iterable[tuple[Query, Job | None]], refusal: str | None
     ) -> None:
         asked = [(query, job) for query, job in pairs if job is not None]
-        self.unanswered = {
+        unanswered = {
             query.id: job.note or refusal or f"it was not submitted; {GO_ON}"
             for query, job in asked
             if job.state != "finished"
         }
+        self.unanswered |= unanswered
         if asked and all(job.state != "finished" for _, job in asked):
-            name, why = next(iter(self.unanswered.items()))
+            name, why = next(iter(unanswered.items()))
             raise RunError(f"no search was answered; {name}: {why}")
+
+    def _void(
+        self, query: Query, parameters: SearchParameters, like: SearchResult | None
+    ) -> SearchResult:
+        """What a query without letters found; the library is that of another query's result."""
+        self._say(f"{query.id} has no letters, so nothing was sent for it")
+        asked = asdict(parameters)
+        if like is not None:
+            return replace(
+                like, query_id=query.id, query_length=0, parameters=asked, hits=(), masked=None
+            )
+        now = datetime.fromtimestamp(self._client.clock(), UTC).isoformat(timespec="seconds")
+        name, database = f"EMBL-EBI {self._client.tool}", " ".join(self._databases)
+        return SearchResult(query.id, 0, name, "", database, 0, 0, now, asked)
 
     def _result(
         self, query: Query, job: Job | None, parameters: SearchParameters
     ) -> SearchResult | None:
         """What a query found; None where it has no answer."""
-        if job is None:
-            self._say(f"{query.id} has no letters, so nothing was sent for it")
-            now = datetime.fromtimestamp(self._client.clock(), UTC).isoformat(timespec="seconds")
-            name, database = f"EMBL-EBI {self._client.tool}", " ".join(self._databases)
-            return SearchResult(query.id, 0, name, "", database, 0, 0, now, asdict(parameters))
-        if job.state != "finished" or job.result is None:
+        if job is None or job.state != "finished" or job.result is None:
             return None
         (kept,) = from_json(job.result)
         hits = _limited(kept.hits, parameters)

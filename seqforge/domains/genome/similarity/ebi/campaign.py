@@ -1,6 +1,7 @@
 """Seeing jobs through: submitted, polled and fetched, each when it is due, until all have ended.
 
-Time is the client's clock and waiting its sleep, so that a test takes none.
+Waiting goes by the client's monotonic clock and its sleep, ages by its wall clock: somebody may
+set that one at any time, and nothing may be given up or waited for because of it.
 """
 
 from __future__ import annotations
@@ -64,10 +65,11 @@ class Campaign:
     ) -> None:
         self._client, self._store, self._read = client, store, read
         self._say, self._progress = say, progress
-        self.tasks = [Task(job) for job in jobs]
+        now = client.monotonic()
+        self.tasks = [Task(job, since=now) for job in jobs]
         ours = {task.job.key for task in self.tasks}
         self.tasks += [
-            Task(job, wanted=False)
+            Task(job, wanted=False, since=now)
             for job in store.jobs("running")
             if job.key not in ours and job.service == client.service
         ]
@@ -76,7 +78,7 @@ class Campaign:
         """Why nothing more is submitted: what is wrong is the same for every query."""
 
     def run(self, deadline: float) -> bool:
-        """Go on until all have ended or it is ``deadline`` by the client's clock.
+        """Go on until all have ended or it is ``deadline`` by the client's monotonic clock.
 
         Returns:
             Whether all have ended.
@@ -89,8 +91,8 @@ class Campaign:
             if not any(task.wanted for task in ready):
                 return True
             task = min(ready, key=lambda each: each.due)
-            wait = task.due - self._client.clock()
-            if max(task.due, self._client.clock()) >= deadline:
+            wait = task.due - self._client.monotonic()
+            if max(task.due, self._client.monotonic()) >= deadline:
                 return False
             if wait > 0:
                 self._client.sleep(wait)
@@ -100,7 +102,7 @@ class Campaign:
                 self._look(task)
 
     def _pick_up(self, task: Task) -> None:
-        """What an earlier process left: replies that were kept are read, old jobs are given up."""
+        """What an earlier process left: replies that were kept are read."""
         job = task.job
         if job.state in {"unknown", "failed", "expired"}:
             self._say(f"{job.query}: {job.note}")
@@ -110,8 +112,6 @@ class Campaign:
             body = self._store.raw(job.job_id, kind)
             if body is not None and self._finish(task, kind, body):
                 return
-        if self._age(job) > KEPT_SECONDS:
-            self._end(task, "expired", expired(job.query, job.job_id))
 
     def _eligible(self) -> list[Task]:
         """Jobs that run, and where there is room those that wait to be submitted."""
@@ -150,7 +150,8 @@ class Campaign:
         else:
             task.job = self._store.move(key, "running", job_id=job_id)
             task.failures = self._turned_away = self._unknown = 0
-            task.due = self._client.clock() + poll_seconds(0.0)
+            task.since = self._client.monotonic()
+            task.due = task.since + poll_seconds(0.0)
 
     def _doubt(self, error: FateUnknown) -> None:
         """Submit no more where the next would most likely have an unknown fate too."""
@@ -178,15 +179,16 @@ class Campaign:
 
     def _judge(self, task: Task, word: str) -> None:
         """A word but FINISHED: most mean to wait, and so does any that is new."""
-        age = self._age(task.job)
+        age = self._age(task)
         task.bad_words = task.bad_words + 1 if word in _BAD_WORDS else 0
         task.lost = task.lost + 1 if word == "NOT_FOUND" and age > _GRACE else 0
         if word == "FAILURE" or task.bad_words > _IN_A_ROW:
             self._end(task, "failed", self._failure(task, word))
         elif task.lost > _IN_A_ROW or (task.lost and age > KEPT_SECONDS):
-            self._end(task, "expired", lost(task.job.query, task.job.job_id or ""))
+            told = expired if age > KEPT_SECONDS else lost
+            self._end(task, "expired", told(task.job.query, task.job.job_id or ""))
         else:
-            task.due = self._client.clock() + poll_seconds(age)
+            task.due = self._client.monotonic() + poll_seconds(age)
 
     def _fetch(self, task: Task, job_id: str) -> None:
         """Get the best kind of result that the job has and that can be read.
@@ -244,12 +246,12 @@ class Campaign:
         wait = min(_LONGEST, 2.0**task.failures)
         if error.retry_after is not None:
             wait = min(_LONGEST, max(error.retry_after, 1.0))
-            quiet = self._client.clock() + wait
+            quiet = self._client.monotonic() + wait
             for other in self.tasks:  # it asked us, not this job, to be quiet
                 other.due = max(other.due, quiet)
         if task.failures in {1, 5}:
             self._say(f"{what}: {error}; trying again in {wait:.0f} s")
-        task.due = self._client.clock() + wait
+        task.due = self._client.monotonic() + wait
 
     def _failure(self, task: Task, word: str) -> str:
         """Why a job failed, with what the service's own program said, where it can be had."""
@@ -260,8 +262,10 @@ class Campaign:
             told = ""
         return failed(task.job.query, job_id, word, told)
 
-    def _age(self, job: Job) -> float:
-        return self._client.clock() - (job.submitted or 0.0)
+    def _age(self, task: Task) -> float:
+        """Seconds since a job was submitted; at least those that it was looked at here."""
+        by_date = self._client.clock() - (task.job.submitted or 0.0)
+        return max(by_date, self._client.monotonic() - task.since)
 
     def _report(self) -> None:
         states = [task.job.state for task in self.tasks if task.wanted]

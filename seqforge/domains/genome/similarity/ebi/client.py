@@ -54,7 +54,8 @@ class EbiClient:
         email: Sent with every submission: the service asks for one that exists.
         base_url: Everything before the tool's name.
         sleep: Waits some seconds; for those who use the client and must wait.
-        clock: Seconds since 1970; the same.
+        clock: Seconds since 1970, for ages and dates; the same.
+        monotonic: Seconds since any moment, for waiting: nobody sets this clock; the same.
         timeout: Seconds to connect, and seconds without a byte.
     """
 
@@ -65,11 +66,12 @@ class EbiClient:
         base_url: str = BASE_URL,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         timeout: tuple[float, float] = TIMEOUT,
     ) -> None:
         self.email, self.tool = email, tool
         self.url = f"{base_url.rstrip('/')}/{tool}"
-        self.sleep, self.clock = sleep, clock
+        self.sleep, self.clock, self.monotonic = sleep, clock, monotonic
         self._timeout = timeout
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent()

@@ -44,7 +44,8 @@ def not_trusted(what: str) -> str:
 def expired(query: str, job_id: str) -> str:
     """The sentence on results that are too old."""
     return (
-        f"EMBL-EBI keeps results for {KEPT_DAYS} days, and {job_id} is older; "
+        f"EMBL-EBI keeps results for {KEPT_DAYS} days, and {job_id} is older and not known there "
+        f"any more; "
         f"--resubmit {query} searches again"
     )
 

@@ -16,6 +16,8 @@ class Task:
     wanted: bool = True
     """False for one that an earlier command left running: it is fetched, but not waited for."""
     due: float = 0.0
+    since: float = 0.0
+    """When it was submitted or picked up in this process, by the monotonic clock."""
     failures: int = 0
     """Requests in a row that gave nothing."""
     bad_words: int = 0
