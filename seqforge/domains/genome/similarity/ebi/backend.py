@@ -13,9 +13,13 @@ from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.ebi.campaign import Campaign
 from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
+from seqforge.domains.genome.similarity.ebi.failures import Unreadable
 from seqforge.domains.genome.similarity.ebi.forms import Forms, check_query, key_of, prepare
-from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore
-from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
+from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+from seqforge.domains.genome.similarity.ebi.pacing import result_damaged
+from seqforge.domains.genome.similarity.ebi.replies import KINDS, Asked, parse_reply
+from seqforge.domains.genome.similarity.ebi.rows import Job
+from seqforge.domains.genome.similarity.ebi.store_errors import damaged
 from seqforge.domains.genome.similarity.hits import Hit, SearchResult, from_json, to_json
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.errors import ConfigError, RunError, Unfinished
@@ -101,7 +105,7 @@ class EbiBackend:
             self._until = self._client.monotonic() + self._deadline
         forms = self._forms(queries, parameters)
         keys = [self._plan(forms, query).key if query.bases else "" for query in queries]
-        planned = {key: self._store.job(key) for key in keys if key}
+        planned = {key: self._mended(self._store.job(key)) for key in keys if key}
         if any(job.state == "planned" for job in planned.values()):
             self._client.require_email()
         campaign = Campaign(
@@ -166,6 +170,19 @@ class EbiBackend:
             job = self._store.move(key, "planned", note="submitted once more, as was asked")
         return job
 
+    def _mended(self, job: Job) -> Job:
+        """A finished search whose kept result is damaged, read again from the raw reply."""
+        if job.state != "finished" or _is_result(job.result):
+            return job
+        for kind in KINDS:
+            body = None if job.job_id is None else self._store.raw(job.job_id, kind)
+            with suppress(Unreadable):
+                if body is not None:
+                    result = self._read(job, kind, body)
+                    self._say(f"{job.query}: its result was damaged; read again from {kind}")
+                    return self._store.mend(job.key, result)
+        return self._store.move(job.key, "failed", note=result_damaged(job.query))
+
     def _read(self, job: Job, kind: str, body: bytes) -> dict[str, object]:
         """The document of all that came for a job.
 
@@ -176,6 +193,8 @@ class EbiBackend:
 
     def _asked(self, job: Job) -> Asked:
         """What is known of a job before its reply comes."""
+        if missing := {"sequence", "program", "database"} - job.form.keys():
+            raise damaged(self._store.path, job.key, f"its form lacks {', '.join(missing)}")
         settings = {name: value for name, value in job.form.items() if name != "sequence"}
         letters = "".join(job.form["sequence"].split("\n")[1:])
         now = datetime.fromtimestamp(self._client.clock(), UTC)
@@ -230,6 +249,14 @@ class EbiBackend:
         told = {**asdict(parameters), **kept.parameters}
         masked = masked_fraction(query.bases) if self.letters == "dna" else None
         return replace(kept, query_id=query.id, parameters=told, hits=hits, masked=masked)
+
+
+def _is_result(document: dict[str, Any] | None) -> bool:
+    """Whether this is what `to_json` makes of one result."""
+    try:
+        return document is not None and len(from_json(document)) == 1
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def _how_far(jobs: Collection[Job]) -> str:

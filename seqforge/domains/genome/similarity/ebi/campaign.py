@@ -17,20 +17,23 @@ from seqforge.domains.genome.similarity.ebi.failures import (
     Transient,
     Unreadable,
 )
-from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore, State
+from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.ebi.pacing import (
     KEPT_SECONDS,
     about_the_query,
     expired,
     failed,
     fate_unknown,
+    id_not_written,
     lost,
     not_trusted,
     poll_seconds,
     unreadable,
 )
 from seqforge.domains.genome.similarity.ebi.replies import KINDS
+from seqforge.domains.genome.similarity.ebi.rows import Job, State
 from seqforge.domains.genome.similarity.ebi.tasks import Task
+from seqforge.errors import RunError
 
 IN_FLIGHT = 30
 """EMBL-EBI asks for no more jobs at a time."""
@@ -148,10 +151,24 @@ class Campaign:
             self._store.move(key, "unknown", note=fate_unknown("seqforge was stopped", name))
             raise
         else:
-            task.job = self._store.move(key, "running", job_id=job_id)
+            task.job = self._running(key, job_id)
             task.failures = self._turned_away = self._unknown = 0
             task.since = self._client.monotonic()
             task.due = task.since + poll_seconds(0.0)
+
+    def _running(self, key: str, job_id: str) -> Job:
+        """Write down the id that just came; it is kept beside the store where that fails.
+
+        Raises:
+            RunError: If the store cannot be written; the sentence has the id.
+        """
+        try:
+            return self._store.move(key, "running", job_id=job_id)
+        except BaseException as error:  # Ctrl-C too: an id that is not kept is lost
+            kept = self._store.keep_id(key, job_id)
+            if isinstance(error, RunError):
+                raise RunError(id_not_written(str(error), job_id, kept=kept)) from error
+            raise
 
     def _doubt(self, error: FateUnknown) -> None:
         """Submit no more where the next would most likely have an unknown fate too."""

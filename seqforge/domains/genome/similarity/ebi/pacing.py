@@ -32,6 +32,20 @@ def fate_unknown(what: str, query: str) -> str:
     )
 
 
+def id_not_written(why: str, job_id: str, *, kept: bool) -> str:
+    """The sentence on a job that was submitted just before the store could not be written."""
+    after = "it is kept beside the store, and goes on" if kept else "nothing but this line tells it"
+    return f"{why}; the job {job_id} was just submitted: {after}"
+
+
+def result_damaged(query: str) -> str:
+    """The sentence on a finished search of which nothing readable is left."""
+    return (
+        "its result in the store is damaged, and no reply that can be read is kept beside it; "
+        f"--resubmit {query} searches again"
+    )
+
+
 def not_trusted(what: str) -> str:
     """The sentence on why the other queries are not submitted after one of unknown fate."""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from seqforge.domains.genome.similarity.ebi.jobs import Job
+from seqforge.domains.genome.similarity.ebi.rows import Job
 
 
 @dataclass
