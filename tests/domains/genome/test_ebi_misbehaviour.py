@@ -10,7 +10,7 @@ from email.utils import formatdate
 import pytest
 
 from seqforge.domains.genome.similarity.ebi.failures import Transient
-from seqforge.errors import RunError, Unfinished
+from seqforge.errors import ConfigError, RunError, Unfinished
 from tests.ebi_double import (
     Answers,
     Resets,
@@ -237,3 +237,57 @@ def test_a_server_that_never_answered_offers_nothing(division, tmp_path):
         asked.double.stop()
         with pytest.raises(Transient, match="--against"):
             asked.search("exact")
+
+
+def test_a_redirected_submission_is_followed_nowhere_and_stops_all(division, tmp_path):
+    moved = Answers(307, "", headers={"Location": "https://evil.example/run"}, on="run", times=None)
+    with asking(division, tmp_path, moved) as asked:
+        with pytest.raises(RunError, match=r"https://evil.example/run.*--base-url if you trust"):
+            asked.search("exact", "minus")
+        assert moved.struck == 1
+        assert asked.states() == {"exact": "planned", "minus": "planned"}
+
+
+def test_a_name_that_no_query_has_is_not_resubmitted_in_silence(division, tmp_path):
+    with asking(division, tmp_path, Resets(on="run")) as asked:
+        asked.search("exact", "minus")
+        with pytest.raises(ConfigError, match=r"--resubmit exakt: no query.*again: exact$"):
+            asked.search("exact", "minus", resubmit=("exakt", "minus"))
+        assert asked.states()["exact"] == "unknown"
+        asked.search("exact", "minus", resubmit=("all",))
+        with pytest.raises(ConfigError, match="again: none"):
+            asked.search("exact", resubmit=("nobody",))
+        assert len(asked.double.submissions) == 2
+
+
+def test_the_advice_has_the_name_that_the_query_has_now(division, tmp_path):
+    letters = division.queries["exact"]
+    with asking(division, tmp_path, Resets(on="run")) as asked:
+        with pytest.raises(RunError, match="--resubmit old sends"):
+            asked.search(old=letters)
+        asked.said.clear()
+        with pytest.raises(RunError, match=r"^no search was answered; new: .*--resubmit new sends"):
+            asked.search(new=letters)
+        assert "--resubmit old" not in asked.words()
+        assert asked.states() == {"new": "unknown"}
+        with pytest.raises(RunError, match="--resubmit new sends"):
+            asked.search(new=letters, twin=letters)
+        assert "--resubmit twin sends" in asked.unanswered["twin"]
+        with pytest.raises(ConfigError, match="again: new"):
+            asked.search(new=letters, resubmit=("old",))
+        three = {"new": letters, "twin": letters, "third": letters}
+        results = asked.search(**three, resubmit=("twin",))
+        assert [result.query_id for result in results] == list(three)
+
+
+def test_a_control_can_be_resubmitted_though_the_samples_come_first(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        for resubmit in ((), ("minus",)):
+            with asked.opened(resubmit=resubmit) as search:
+                search("exact")
+                if not resubmit:
+                    asked.double.script.append(Resets(on="run"))
+                    with pytest.raises(RunError, match="--resubmit minus"):
+                        search("minus")
+                else:
+                    assert len(search("minus")) == 1

@@ -180,3 +180,23 @@ def test_a_job_that_is_lost_is_given_up_though_the_clock_was_set_back(division, 
         asked.double.script.append(Says("NOT_FOUND", times=None))
         with pytest.raises(RunError, match="does not know the job"):
             asked.search("exact")
+
+
+def test_jobs_of_two_tools_never_are_more_than_thirty(division, tmp_path):
+    """What one tool runs is fetched by the other's command, which must wait for its room."""
+    queries = many(40)
+    first = dict(list(queries.items())[:30])
+    rest = {name: bases for name, bases in queries.items() if name not in first}
+    with asking(division, tmp_path, run_seconds=150, crowded=400) as asked:
+        with pytest.raises(Unfinished, match="30 running"):
+            asked.search(deadline=100, **first)
+        results = asked.search(tool="fasta", deadline=3600, **rest)
+        assert [result.query_id for result in results] == list(rest)
+        assert asked.double.violations == []
+        count = len(asked.double.exchanges)
+        again = asked.search(deadline=3600, **first)
+        assert all(result.parameters["service"].endswith("/ncbiblast") for result in again)
+        assert len(again) == 30
+        assert len(asked.double.submissions) == 40
+        submitted_later = [each for each in asked.double.exchanges[count:] if each.call == "run"]
+        assert submitted_later == []

@@ -16,9 +16,9 @@ from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.failures import Unreadable
 from seqforge.domains.genome.similarity.ebi.forms import Forms, check_query, key_of, prepare
 from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-from seqforge.domains.genome.similarity.ebi.pacing import result_damaged
+from seqforge.domains.genome.similarity.ebi.pacing import renamed, result_damaged
 from seqforge.domains.genome.similarity.ebi.replies import KINDS, Asked, parse_reply
-from seqforge.domains.genome.similarity.ebi.rows import Job
+from seqforge.domains.genome.similarity.ebi.rows import Job, is_result
 from seqforge.domains.genome.similarity.ebi.store_errors import damaged
 from seqforge.domains.genome.similarity.hits import Hit, SearchResult, from_json, to_json
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
@@ -63,6 +63,7 @@ class EbiBackend:
         self._deadline, self.letters = deadline_seconds, letters
         self._resubmit = frozenset(resubmit)
         self._refusal: str | None = None
+        self._first = True
         self.unanswered: dict[str, str] = {}
         """The queries of all searches that have no result and get none by waiting, and why."""
         self._until: float | None = None
@@ -104,7 +105,9 @@ class EbiBackend:
         if self._until is None:
             self._until = self._client.monotonic() + self._deadline
         forms = self._forms(queries, parameters)
-        keys = [self._plan(forms, query).key if query.bases else "" for query in queries]
+        names = {query.id for query in queries}
+        keys = [self._plan(forms, query, names).key if query.bases else "" for query in queries]
+        self._submit_again(queries, keys)
         planned = {key: self._mended(self._store.job(key)) for key in keys if key}
         if any(job.state == "planned" for job in planned.values()):
             self._client.require_email()
@@ -160,19 +163,41 @@ class EbiBackend:
         say(f"EMBL-EBI's {self._client.tool} searches {named}; --database takes another")
         return forms
 
-    def _plan(self, forms: Forms, query: Query) -> Job:
-        """The search as it is written down, from now on if it was not before."""
+    def _plan(self, forms: Forms, query: Query, names: Collection[str]) -> Job:
+        """The search as it is written down, from now on if it was not before.
+
+        One that was asked for under a name that is none of today's gets today's.
+        """
         form = forms.form(query)
         key = key_of(self._client.service, form)
         job = self._store.plan(key, self._client.service, query.id, form)
-        wanted = query.id in self._resubmit or ALL in self._resubmit
-        if wanted and job.state in AGAIN:
-            job = self._store.move(key, "planned", note="submitted once more, as was asked")
-        return job
+        return job if job.query in names else self._store.rename(key, query.id)
+
+    def _submit_again(self, queries: Iterable[Query], keys: Sequence[str]) -> None:
+        """Plan once more what was asked to be submitted again.
+
+        Raises:
+            ConfigError: If a name is none; a later search's are those that the store knows.
+        """
+        lost = [job for job in self._store.jobs() if job.state in AGAIN]
+        names = {key: {ALL} for key in keys}  # the same letters may have several
+        for query, key in zip(queries, keys, strict=True):
+            names[key].add(query.id)
+        known = {ALL}.union(*names.values(), (job.query for job in lost))
+        if self._first and (strange := sorted(self._resubmit - known)):
+            could = ", ".join(dict.fromkeys(job.query for job in lost)) or "none"
+            raise ConfigError(
+                f"--resubmit {', '.join(strange)}: no query has this name; those that could be "
+                f"submitted again: {could}"
+            )
+        self._first = False
+        for job in lost:
+            if self._resubmit & names.get(job.key, set()):
+                self._store.move(job.key, "planned", note="submitted once more, as was asked")
 
     def _mended(self, job: Job) -> Job:
         """A finished search whose kept result is damaged, read again from the raw reply."""
-        if job.state != "finished" or _is_result(job.result):
+        if job.state != "finished" or is_result(job.result):
             return job
         for kind in KINDS:
             body = None if job.job_id is None else self._store.raw(job.job_id, kind)
@@ -201,7 +226,7 @@ class EbiBackend:
         return Asked(
             query_id=job.query,
             query_length=len(letters),
-            tool=self._client.tool,
+            tool=job.service.rpartition("/")[2],
             program=settings["program"],
             database=" ".join(settings["database"]),
             when=now.isoformat(timespec="seconds"),
@@ -213,7 +238,9 @@ class EbiBackend:
     ) -> None:
         asked = [(query, job) for query, job in pairs if job is not None]
         unanswered = {
-            query.id: job.note or refusal or f"it was not submitted; {GO_ON}"
+            query.id: renamed(job.note, job.query, query.id)
+            or refusal
+            or f"it was not submitted; {GO_ON}"
             for query, job in asked
             if job.state != "finished"
         }
@@ -249,14 +276,6 @@ class EbiBackend:
         told = {**asdict(parameters), **kept.parameters}
         masked = masked_fraction(query.bases) if self.letters == "dna" else None
         return replace(kept, query_id=query.id, parameters=told, hits=hits, masked=masked)
-
-
-def _is_result(document: dict[str, Any] | None) -> bool:
-    """Whether this is what `to_json` makes of one result."""
-    try:
-        return document is not None and len(from_json(document)) == 1
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return False
 
 
 def _how_far(jobs: Collection[Job]) -> str:

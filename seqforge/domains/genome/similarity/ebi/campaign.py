@@ -69,13 +69,16 @@ class Campaign:
         self._client, self._store, self._read = client, store, read
         self._say, self._progress = say, progress
         now = client.monotonic()
-        self.tasks = [Task(job, since=now) for job in jobs]
+        self.tasks = [Task(job, client, since=now) for job in jobs]
         ours = {task.job.key for task in self.tasks}
-        self.tasks += [
-            Task(job, wanted=False, since=now)
+        # Those of other tools too: the service counts them all, and lets no more in.
+        others = [
+            job
             for job in store.jobs("running")
-            if job.key not in ours and job.service == client.service
+            if job.key not in ours and client.shares_host(job.service)
         ]
+        clients = {service: client.of(service) for service in {job.service for job in others}}
+        self.tasks += [Task(job, clients[job.service], wanted=False, since=now) for job in others]
         self._turned_away = self._unknown = 0
         self.refusal = refusal
         """Why nothing more is submitted: what is wrong is the same for every query."""
@@ -90,10 +93,9 @@ class Campaign:
             self._pick_up(task)
         while True:
             self._report()
-            ready = self._eligible()
-            if not any(task.wanted for task in ready):
+            if not any(task.wanted and self._goes_on(task) for task in self.tasks):
                 return True
-            task = min(ready, key=lambda each: each.due)
+            task = min(self._eligible(), key=lambda each: each.due)
             wait = task.due - self._client.monotonic()
             if max(task.due, self._client.monotonic()) >= deadline:
                 return False
@@ -119,11 +121,15 @@ class Campaign:
     def _eligible(self) -> list[Task]:
         """Jobs that run, and where there is room those that wait to be submitted."""
         running = [task for task in self.tasks if task.job.state == "running"]
-        if len(running) >= IN_FLIGHT or self.refusal is not None:
+        if len(running) >= IN_FLIGHT:
             return running
-        return running + [
-            task for task in self.tasks if task.job.state == "planned" and not task.refused
-        ]
+        return [task for task in self.tasks if self._goes_on(task)]
+
+    def _goes_on(self, task: Task) -> bool:
+        """Whether a job has not ended, for all that this process can do."""
+        if task.job.state == "planned":
+            return self.refusal is None and not task.refused
+        return task.job.state == "running"
 
     def _submit(self, task: Task) -> None:
         key, name = task.job.key, task.job.query
@@ -184,7 +190,7 @@ class Campaign:
         """Ask once where a job stands, and do what the answer wants."""
         job_id = task.job.job_id or ""
         try:
-            word = self._client.status(job_id)
+            word = task.client.status(job_id)
             if word == "FINISHED":
                 self._fetch(task, job_id)
                 return
@@ -214,7 +220,7 @@ class Campaign:
             Transient: If nothing came.
         """
         try:
-            offered = self._client.result_types(job_id)
+            offered = task.client.result_types(job_id)
         except Gone:
             self._judge(task, "NOT_FOUND")
             return
@@ -224,7 +230,7 @@ class Campaign:
             # A kind that the service cannot make for now leaves its turn to the others.
             kind = kinds[task.stalls // _RETRIES % len(kinds)]
             try:
-                body = self._client.result(job_id, kind)
+                body = task.client.result(job_id, kind)
             except Gone:
                 self._judge(task, "NOT_FOUND")
                 return
@@ -274,7 +280,7 @@ class Campaign:
         """Why a job failed, with what the service's own program said, where it can be had."""
         job_id = task.job.job_id or ""
         try:
-            told = " ".join(self._client.result(job_id, "error").decode(errors="replace").split())
+            told = " ".join(task.client.result(job_id, "error").decode(errors="replace").split())
         except EbiError:
             told = ""
         return failed(task.job.query, job_id, word, told)

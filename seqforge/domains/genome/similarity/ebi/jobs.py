@@ -21,7 +21,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from seqforge.core.files import disk_errors, make_folder, write_atomically
-from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown
+from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown, renamed
 from seqforge.domains.genome.similarity.ebi.rows import COLUMNS, NEXT, Job, State, read_row
 from seqforge.domains.genome.similarity.ebi.store_errors import damaged, store_errors
 from seqforge.errors import RunError
@@ -126,6 +126,16 @@ class JobStore:
             )
             if cursor.rowcount:
                 self._note(key, "planned", None, "")
+        return self.job(key)
+
+    def rename(self, key: str, query: str) -> Job:
+        """Give a search the name that its query has now; its note advises with that name."""
+        now = self.job(key)
+        note = renamed(now.note, now.query, query)
+        with self._transaction():
+            self._db.execute(
+                "UPDATE jobs SET query = ?, note = ? WHERE key = ?", (query, note, key)
+            )
         return self.job(key)
 
     def job(self, key: str) -> Job:

@@ -24,6 +24,11 @@ def about_the_query(refusal: str) -> bool:
     return any(word in refusal for word in ("Sequence ->", "Input is too big", "Entry found"))
 
 
+def renamed(note: str, old: str, new: str) -> str:
+    """A sentence of these with another query's name in what it advises."""
+    return note.replace(f"--resubmit {old} ", f"--resubmit {new} ")
+
+
 def fate_unknown(what: str, query: str) -> str:
     """The sentence on a submission of which nobody knows whether it became a job."""
     return (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqforge.domains.genome.similarity.ebi.store_errors import damaged
+from seqforge.domains.genome.similarity.hits import from_json
 
 State = Literal["planned", "submitting", "running", "finished", "failed", "unknown", "expired"]
 
@@ -68,6 +69,14 @@ def read_row(path: Path, row: Sequence[Any]) -> Job:
         key, service, query, form, state, job_id, submitted, note,
         None if result is None else _document(result),
     )  # fmt: skip
+
+
+def is_result(document: dict[str, Any] | None) -> bool:
+    """Whether this is what `to_json` makes of one result."""
+    try:
+        return document is not None and len(from_json(document)) == 1
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def _document(text: object) -> dict[str, Any] | None:

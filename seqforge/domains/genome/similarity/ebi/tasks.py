@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.rows import Job
 
 
@@ -13,6 +14,8 @@ class Task:
     """A job under way in this process."""
 
     job: Job
+    client: EbiClient
+    """Of the job's own tool."""
     wanted: bool = True
     """False for one that an earlier command left running: it is fetched, but not waited for."""
     due: float = 0.0
