@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,23 +47,41 @@ class Asking:
         **more: str,
     ) -> list[SearchResult]:
         """One run of the command, for queries of the division and others (name=letters)."""
-        queries = [Query(name, self.division.queries[name]) for name in names]
-        queries += [Query(name, letters) for name, letters in more.items()]
+        with self.opened(deadline=deadline, resubmit=resubmit, tool=tool, dust=dust) as search:
+            return search(*names, **more)
+
+    @contextmanager
+    def opened(
+        self,
+        *,
+        deadline: float = 30 * MINUTES,
+        resubmit: tuple[str, ...] = (),
+        tool: str = "ncbiblast",
+        dust: bool = False,
+    ) -> Iterator[Callable[..., list[SearchResult]]]:
+        """One run of a command that searches as often as it likes."""
         client = EbiClient(
             self.email,
             tool=tool,
             base_url=self.double.url,
             sleep=self.clock.sleep,
-            clock=self.clock,
+            clock=self.clock.wall,
+            monotonic=self.clock,
             timeout=self.timeout,
         )
-        with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
+        with JobStore(self.folder / "jobs.sqlite", self.clock.wall) as store:
             backend = EbiBackend(
                 client, store, "em_std_inv", deadline, self.said.append, resubmit=resubmit
             )
-            try:
+
+            def search(*names: str, **more: str) -> list[SearchResult]:
+                queries = [Query(name, self.division.queries[name]) for name in names]
+                queries += [Query(name, letters) for name, letters in more.items()]
                 parameters = SearchParameters(dust=dust)
                 return backend.search(queries, parameters, lambda done, total, what: None)
+
+            try:
+                yield search
             finally:
                 self.unanswered = backend.unanswered
 

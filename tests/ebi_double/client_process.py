@@ -34,7 +34,7 @@ def main(url: str, folder: Path, speed: float, zero: float) -> int:
     def clock() -> float:
         return START + (time.time() - zero) * speed
 
-    client = EbiClient("a@ebi.ac.uk", base_url=url, sleep=sleep, clock=clock)
+    client = EbiClient("a@ebi.ac.uk", base_url=url, sleep=sleep, clock=clock, monotonic=clock)
     try:
         with JobStore(folder / "jobs.sqlite", clock) as store:
             backend = EbiBackend(client, store, "em_std_inv", 3600, said.append)

@@ -157,7 +157,7 @@ def test_a_submission_that_may_have_arrived_has_an_unknown_fate(answer, says):
 
 def test_a_body_that_drips_does_not_hold_us_for_ever(monkeypatch):
     """Every byte comes in time, so no time-out of a read ends it."""
-    monkeypatch.setattr("seqforge.domains.genome.similarity.ebi.client._BODY_SECONDS", 0.3)
+    monkeypatch.setattr("seqforge.domains.genome.similarity.ebi.transport._BODY_SECONDS", 0.3)
     with wire(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500) as made:
         made.pause = 0.02
         began = time.monotonic()
@@ -360,3 +360,19 @@ def test_texts_for_people_are_short_and_plain():
     assert said(b"<error><description>a\n  <b>b</b> &lt;c></description>") == "a b <c>"
     assert not is_page(b"<?xml version='1.0'?><error/>")
     assert remedy("whatever") == "change what is asked and run again"
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Now", "308 Moved"])
+@pytest.mark.parametrize(
+    "call", ["submit", "status", "result_types", "result", "parameter_details"]
+)
+def test_another_address_is_told_and_nothing_is_sent_there(status, call):
+    with wire(http(JOB)) as trap, wire(http("", status, f"Location: {trap.url}/x")) as made:
+        asked = {"submit": (FORM,), "result": (JOB, "json")}.get(call, (JOB,))
+        with pytest.raises((Refused, Transient)) as caught:
+            getattr(client(made.url), call)(*asked)
+        assert f"{status[:3]}" in str(caught.value)
+        assert f"{trap.url}/x" in str(caught.value)
+        assert "give that address with --base-url if you trust it" in str(caught.value)
+        assert (len(made.heard), len(trap.heard)) == (1, 0)
+        assert isinstance(caught.value, Refused) == (call == "submit")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,102 @@ def test_what_was_committed_survives_a_kill(path):
         with open_store(here) as store:
             (job,) = store.jobs()
             assert (job.state, job.job_id) == (state, "id-1" if steps > 1 else None)
+
+
+def test_an_id_that_was_kept_beside_the_store_is_adopted_once(path):
+    with open_store(path) as store:
+        plan(store, "k1", "one")
+        plan(store, "k2", "two")
+        store.move("k1", "submitting")
+        store.move("k2", "submitting")
+        assert store.keep_id("k1", JOB)
+
+    with open_store(path, now=2000.0) as store:
+        assert [(job.state, job.job_id) for job in store.jobs()] == [
+            ("running", JOB), ("unknown", None),
+        ]  # fmt: skip
+        assert store.job("k1").submitted == 2000.0
+        assert list((path.parent / "raw").iterdir()) == []
+
+
+def test_an_id_of_an_earlier_submission_is_not_taken_for_that_of_a_later(path):
+    with open_store(path) as store:
+        plan(store)
+        store.move("k1", "submitting")
+        store.keep_id("k1", JOB)
+        store.move("k1", "running", job_id=JOB)  # it could be written after all
+    with open_store(path) as store:
+        store.move("k1", "failed")
+        store.move("k1", "planned")
+        store.move("k1", "submitting")
+
+    with open_store(path) as store:
+        assert store.job("k1").state == "unknown"
+
+
+def test_a_store_that_is_locked_full_or_damaged_says_which(path):
+    with open_store(path) as store:
+        plan(store)
+        (wait,) = store._db.execute("PRAGMA busy_timeout").fetchone()
+        assert wait == 30_000
+        store._db.execute("PRAGMA busy_timeout = 10")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RunError, match=r"is locked by another program.*run again to go on"):
+            store.move("k1", "submitting")
+        other.execute("ROLLBACK")
+        other.close()
+
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(RunError, match=r"the disk is full.*run again to go on"):
+            store.plan("big", SERVICE, "big", {"sequence": "A" * 1_000_000})
+        store._db.execute("PRAGMA max_page_count = 100000")
+        assert [job.key for job in store.jobs()] == ["k1"]
+        assert store.move("k1", "submitting").state == "submitting"
+
+
+@pytest.mark.parametrize("number", [*range(20), 27, 446])
+def test_a_store_with_damaged_bytes_works_or_says_so(path, number):
+    """Whatever a disk makes of it: no traceback, only a sentence."""
+    rng = random.Random(number)
+    with open_store(path) as store:
+        for key in range(60):
+            plan(store, f"k{key}")
+            store.move(f"k{key}", "submitting")
+            store.move(f"k{key}", "running", job_id=JOB)
+    body = bytearray(path.read_bytes())
+    for _ in range(rng.choice([1, 5, 50])):
+        body[rng.randrange(len(body))] = rng.randrange(256)
+    path.write_bytes(body)
+    with suppress(RunError), open_store(path) as store:
+        store.states()
+        store.history("k3")
+        for job in store.jobs("running")[:5]:
+            assert store.move(job.key, "failed").state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("form", "{"), ("form", "[]"), ("form", '{"sequence": 5}'), ("form", b"\xff"),
+        ("state", "asleep"), ("job_id", b"x"), ("submitted", "soon"), ("note", b"x"),
+        ("form", "[" * 100_000), ("job_id", None), ("query", b"x"),
+    ],
+)  # fmt: skip
+def test_a_damaged_row_is_told_in_a_sentence(path, column, value):
+    with open_store(path) as store:
+        plan(store)
+        store.move("k1", "submitting")
+        store.move("k1", "running", job_id=JOB)
+        store._db.execute(f"UPDATE jobs SET {column} = ?", (value,))
+        with pytest.raises(RunError, match=r"the search k1 is damaged: it.*move it away"):
+            store.jobs()
+
+
+def test_text_that_is_no_utf8_is_told_in_a_sentence(path):
+    with open_store(path) as store:
+        plan(store)
+        store._db.execute("UPDATE jobs SET note = CAST(x'ff' AS TEXT)")
+        with pytest.raises(RunError, match=r"it is damaged.*move it away"):
+            store.jobs()

@@ -10,7 +10,7 @@ from email.utils import formatdate
 import pytest
 
 from seqforge.domains.genome.similarity.ebi.failures import Transient
-from seqforge.errors import RunError, Unfinished
+from seqforge.errors import ConfigError, RunError, Unfinished
 from tests.ebi_double import (
     Answers,
     Resets,
@@ -23,6 +23,8 @@ from tests.ebi_double import (
 )
 from tests.ebi_double.asking import asking
 from tests.ebi_double.clock import START
+
+FOREIGN = "iprscan5-R20190701-140920-0894-43925861-p1m"
 
 
 def test_nothing_goes_wrong(division, tmp_path):
@@ -144,20 +146,8 @@ def test_retry_after_may_be_a_date(division, tmp_path):
 
 
 @pytest.mark.parametrize("handled", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
-    "fault",
-    [
-        lambda handled: Resets(on="run", handled=handled),
-        lambda handled: login_page(handled=handled),
-        lambda handled: bad_gateway("run", handled=handled),
-        lambda handled: Answers(504, "", on="run", handled=handled),
-    ],
-    ids=["reset", "page", "502", "504"],
-)
-def test_a_submission_of_unknown_fate_is_said_and_never_repeated(
-    division, tmp_path, fault, handled
-):
-    with asking(division, tmp_path, fault(handled)) as asked:
+def test_a_submission_of_unknown_fate_is_said_and_never_repeated(division, tmp_path, handled):
+    with asking(division, tmp_path, Resets(on="run", handled=handled)) as asked:
         results = asked.search("exact", "minus")
 
         asked.assert_all_right(results, "minus", submissions=1 + handled)
@@ -168,6 +158,58 @@ def test_a_submission_of_unknown_fate_is_said_and_never_repeated(
         assert "--resubmit exact" in asked.unanswered["exact"]
         results = asked.search("exact", "minus", resubmit=("exact",))
         asked.assert_all_right(results, "exact", "minus", submissions=2 + handled)
+
+
+@pytest.mark.parametrize("handled", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("fault", "burnt"),
+    [
+        (lambda handled: login_page(times=None, handled=handled), 1),
+        (lambda handled: bad_gateway("run", times=None, handled=handled), 1),
+        (lambda handled: Answers(504, "", on="run", times=None, handled=handled), 1),
+        (lambda handled: Answers(200, f"{FOREIGN}\n", on="run", times=None, handled=handled), 1),
+        (lambda handled: Resets(on="run", times=None, handled=handled), 2),
+    ],
+    ids=["page", "502", "504", "foreign id", "reset"],
+)
+def test_where_submissions_are_swallowed_the_others_stay_planned(
+    division, tmp_path, fault, burnt, handled
+):
+    names = ["exact", "minus", "mutated", "several"]
+    swallowing = fault(handled)
+    with asking(division, tmp_path, swallowing) as asked:
+        with pytest.raises(RunError, match="no search was answered"):
+            asked.search(*names)
+
+        assert swallowing.struck == burnt
+        states = dict.fromkeys(names[:burnt], "unknown") | dict.fromkeys(names[burnt:], "planned")
+        assert asked.states() == states
+        assert "nothing more is submitted now; look at the network" in asked.words()
+        assert f"({4 - burnt} of them)" in asked.words()
+        asked.double.script.clear()
+        results = asked.search(*names)
+        assert [result.query_id for result in results] == names[burnt:]
+        results = asked.search(*names, resubmit=("all",))
+        asked.assert_all_right(results, *names, submissions=4 + handled * burnt)
+
+
+def test_one_broken_connection_now_and_then_stops_nothing(division, tmp_path):
+    script = [Resets(on="run", after=turn, together=True) for turn in (0, 1)]
+    with asking(division, tmp_path, *script) as asked:
+        results = asked.search("exact", "minus", "mutated", "several")
+
+        asked.assert_all_right(results, "minus", "several", submissions=2)
+
+
+def test_a_second_search_knows_that_submissions_were_swallowed(division, tmp_path):
+    """As the controls' search, which comes after that of the samples."""
+    with asking(division, tmp_path) as asked, asked.opened() as search:
+        search("exact")
+        asked.double.script.append(login_page(times=None))
+        for name in ("minus", "mutated"):
+            with pytest.raises(RunError, match="no search was answered"):
+                search(name)
+        assert asked.double.script[0].struck == 1
 
 
 def test_a_submission_whose_answer_takes_too_long_has_an_unknown_fate(division, tmp_path):
@@ -195,3 +237,57 @@ def test_a_server_that_never_answered_offers_nothing(division, tmp_path):
         asked.double.stop()
         with pytest.raises(Transient, match="--against"):
             asked.search("exact")
+
+
+def test_a_redirected_submission_is_followed_nowhere_and_stops_all(division, tmp_path):
+    moved = Answers(307, "", headers={"Location": "https://evil.example/run"}, on="run", times=None)
+    with asking(division, tmp_path, moved) as asked:
+        with pytest.raises(RunError, match=r"https://evil.example/run.*--base-url if you trust"):
+            asked.search("exact", "minus")
+        assert moved.struck == 1
+        assert asked.states() == {"exact": "planned", "minus": "planned"}
+
+
+def test_a_name_that_no_query_has_is_not_resubmitted_in_silence(division, tmp_path):
+    with asking(division, tmp_path, Resets(on="run")) as asked:
+        asked.search("exact", "minus")
+        with pytest.raises(ConfigError, match=r"--resubmit exakt: no query.*again: exact$"):
+            asked.search("exact", "minus", resubmit=("exakt", "minus"))
+        assert asked.states()["exact"] == "unknown"
+        asked.search("exact", "minus", resubmit=("all",))
+        with pytest.raises(ConfigError, match="again: none"):
+            asked.search("exact", resubmit=("nobody",))
+        assert len(asked.double.submissions) == 2
+
+
+def test_the_advice_has_the_name_that_the_query_has_now(division, tmp_path):
+    letters = division.queries["exact"]
+    with asking(division, tmp_path, Resets(on="run")) as asked:
+        with pytest.raises(RunError, match="--resubmit old sends"):
+            asked.search(old=letters)
+        asked.said.clear()
+        with pytest.raises(RunError, match=r"^no search was answered; new: .*--resubmit new sends"):
+            asked.search(new=letters)
+        assert "--resubmit old" not in asked.words()
+        assert asked.states() == {"new": "unknown"}
+        with pytest.raises(RunError, match="--resubmit new sends"):
+            asked.search(new=letters, twin=letters)
+        assert "--resubmit twin sends" in asked.unanswered["twin"]
+        with pytest.raises(ConfigError, match="again: new"):
+            asked.search(new=letters, resubmit=("old",))
+        three = {"new": letters, "twin": letters, "third": letters}
+        results = asked.search(**three, resubmit=("twin",))
+        assert [result.query_id for result in results] == list(three)
+
+
+def test_a_control_can_be_resubmitted_though_the_samples_come_first(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        for resubmit in ((), ("minus",)):
+            with asked.opened(resubmit=resubmit) as search:
+                search("exact")
+                if not resubmit:
+                    asked.double.script.append(Resets(on="run"))
+                    with pytest.raises(RunError, match="--resubmit minus"):
+                        search("minus")
+                else:
+                    assert len(search("minus")) == 1

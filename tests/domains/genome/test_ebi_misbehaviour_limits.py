@@ -10,9 +10,10 @@ from itertools import pairwise
 import pytest
 
 from seqforge.errors import ConfigError, RunError, Unfinished
-from tests.ebi_double import bad_gateway
+from tests.ebi_double import Says, bad_gateway
 from tests.ebi_double.asking import asking
 from tests.ebi_double.clock import START
+from tests.ebi_double.faults import Fault
 
 
 def test_polls_become_rarer_with_a_jobs_age(division, tmp_path):
@@ -128,3 +129,74 @@ def test_a_query_the_service_refuses_leaves_the_others_alone(division, tmp_path)
         asked.assert_all_right(results, "exact", submissions=2)
         assert "Input is too big, limit is 1MB" in asked.unanswered["big"]
         assert len(asked.double.accepted) == 1
+
+
+DAY = 86_400.0
+
+
+class SetsTheClock(Fault):
+    """Somebody sets the computer's clock while the service answers."""
+
+    def __init__(self, clock, days, **where):
+        super().__init__(**where)
+        self.clock, self.days = clock, days
+
+    def act(self, exchange, proceed):
+        self.clock.wrong_by += self.days * DAY
+        return proceed()
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+@pytest.mark.parametrize(("call", "after"), [("run", 0), ("status", 0), ("status", 4)])
+def test_a_clock_that_is_set_meanwhile_ends_no_wait(division, tmp_path, call, after, days):
+    with asking(division, tmp_path, run_seconds=60) as asked:
+        asked.double.script.append(SetsTheClock(asked.clock, days, on=call, after=after))
+        asked.assert_all_right(asked.search("exact", deadline=300), "exact")
+        assert asked.clock() - START < 120
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_the_deadline_comes_whatever_the_clock_is_set_to(division, tmp_path, days):
+    with asking(division, tmp_path, run_seconds=6000) as asked:
+        asked.double.script.append(SetsTheClock(asked.clock, days, on="status", after=1))
+        with pytest.raises(Unfinished, match="1 running"):
+            asked.search("exact", deadline=300)
+        assert 240 < asked.clock() - START <= 300
+
+
+def test_a_job_that_only_the_clock_calls_old_is_asked_for(division, tmp_path):
+    with asking(division, tmp_path, run_seconds=100) as asked:
+        with pytest.raises(Unfinished):
+            asked.search("exact", deadline=30)
+        asked.clock.wrong_by = 30 * DAY
+        asked.assert_all_right(asked.search("exact"), "exact")
+
+
+def test_a_job_that_is_lost_is_given_up_though_the_clock_was_set_back(division, tmp_path):
+    with asking(division, tmp_path, run_seconds=100) as asked:
+        with pytest.raises(Unfinished):
+            asked.search("exact", deadline=30)
+        asked.clock.wrong_by = -30 * DAY
+        asked.double.script.append(Says("NOT_FOUND", times=None))
+        with pytest.raises(RunError, match="does not know the job"):
+            asked.search("exact")
+
+
+def test_jobs_of_two_tools_never_are_more_than_thirty(division, tmp_path):
+    """What one tool runs is fetched by the other's command, which must wait for its room."""
+    queries = many(40)
+    first = dict(list(queries.items())[:30])
+    rest = {name: bases for name, bases in queries.items() if name not in first}
+    with asking(division, tmp_path, run_seconds=150, crowded=400) as asked:
+        with pytest.raises(Unfinished, match="30 running"):
+            asked.search(deadline=100, **first)
+        results = asked.search(tool="fasta", deadline=3600, **rest)
+        assert [result.query_id for result in results] == list(rest)
+        assert asked.double.violations == []
+        count = len(asked.double.exchanges)
+        again = asked.search(deadline=3600, **first)
+        assert all(result.parameters["service"].endswith("/ncbiblast") for result in again)
+        assert len(again) == 30
+        assert len(asked.double.submissions) == 40
+        submitted_later = [each for each in asked.double.exchanges[count:] if each.call == "run"]
+        assert submitted_later == []

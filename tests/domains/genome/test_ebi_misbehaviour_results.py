@@ -16,6 +16,7 @@ from tests.ebi_double import (
     EbiDouble,
     Lacks,
     Resets,
+    Says,
     Slow,
     Style,
     Truncated,
@@ -257,3 +258,33 @@ def test_damaged_replies_are_read_or_refused_and_nothing_else(division, rng, too
         else:
             json.dumps(to_json([result]), allow_nan=False)
     assert 0 < refused < 150
+
+
+def test_two_searches_of_one_command_tell_of_all_that_has_no_answer(division, tmp_path):
+    """As samples and their controls, one after the other."""
+    script = [Says("FAILURE", times=None, job=1), Says("FAILURE", times=None, job=3)]
+    with asking(division, tmp_path, *script) as asked:
+        with asked.opened() as search:
+            assert [result.query_id for result in search("exact", "minus")] == ["minus"]
+            assert [result.query_id for result in search("mutated", "several")] == ["several"]
+        assert list(asked.unanswered) == ["exact", "mutated"]
+
+
+def test_two_searches_of_one_command_share_a_deadline(division, tmp_path):
+    with asking(division, tmp_path, run_seconds=200) as asked:
+        began = asked.clock()
+        with asked.opened(deadline=300) as search:
+            assert len(search("exact")) == 1
+            with pytest.raises(Unfinished, match="1 running"):
+                search("minus")
+            assert len(search("exact")) == 1  # what is there needs no time
+        assert 200 < asked.clock() - began <= 300
+
+
+def test_an_empty_query_was_searched_for_in_the_same_database(division, tmp_path):
+    with asking(division, tmp_path) as asked:
+        void, exact = sorted(asked.search("exact", void=""), key=lambda each: each.query_length)
+    assert void.hits == ()
+    for name in ("program", "version", "database", "database_length", "database_sequences"):
+        assert getattr(void, name) == getattr(exact, name)
+    assert void.database_length == 100_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import threading
 
 import pytest
@@ -45,10 +46,19 @@ class Person:
         self.email, self.database = "me@ebi.ac.uk", "em_std_inv"
         self.sleep = clock.sleep
         self.unanswered: dict[str, str] = {}
+        self.busy: int | None = None
 
     def search(self, queries, deadline=600.0, resubmit=(), **parameters):
-        client = EbiClient(self.email, base_url=self.double.url, sleep=self.sleep, clock=self.clock)
+        client = EbiClient(
+            self.email,
+            base_url=self.double.url,
+            sleep=self.sleep,
+            clock=self.clock,
+            monotonic=self.clock,
+        )
         with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
+            if self.busy is not None:
+                store._db.execute(f"PRAGMA busy_timeout = {self.busy}")
             backend: SearchBackend = EbiBackend(
                 client, store, self.database, deadline, self.said.append, resubmit=resubmit
             )
@@ -311,3 +321,69 @@ def test_a_result_is_the_same_from_the_wire_and_from_the_store(division, person)
     (kept,) = person.search(queries(division, "several"))
 
     assert kept == fresh
+
+
+@pytest.mark.parametrize(
+    "damage", ["{", "[]", '{"results": []}', '{"results": [{"hits": 5}]}', '{"results": [3]}', None]
+)
+def test_a_damaged_result_is_read_again_from_the_raw_reply(division, double, person, damage):
+    asked = queries(division, "exact", "minus")
+    first = person.search(asked)
+    with JobStore(person.folder / "jobs.sqlite", person.clock) as store:
+        store._db.execute("UPDATE jobs SET result = ? WHERE query = 'exact'", (damage,))
+    double.stop()
+
+    again = person.search(asked)
+    assert [result.hits for result in again] == [result.hits for result in first]
+    assert "exact: its result was damaged; read again from json" in person.said
+    person.said.clear()
+    assert person.search(asked) == again
+    assert not any("damaged" in sentence for sentence in person.said)
+
+
+def test_a_damaged_result_without_a_raw_reply_can_be_submitted_again(division, double, person):
+    asked = queries(division, "exact", "minus")
+    first = person.search(asked)
+    with JobStore(person.folder / "jobs.sqlite", person.clock) as store:
+        store._db.execute("UPDATE jobs SET result = '{' WHERE query = 'exact'")
+    for path in (person.folder / "raw").iterdir():
+        path.unlink()
+
+    assert person.search(asked) == first[1:]
+    assert "--resubmit exact searches again" in person.unanswered["exact"]
+    again = person.search(asked, resubmit=["exact"])
+    assert [result.hits for result in again] == [result.hits for result in first]
+    assert len(double.submissions) == 3
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_id_that_the_store_cannot_take_is_not_lost(division, double, person, kept):
+    """Another program locks the database while the submission is under way."""
+    asked = queries(division, "exact")
+    path = person.folder / "jobs.sqlite"
+    person.busy = 10
+    other = []
+
+    class Locks(Answers):
+        def act(self, exchange, proceed):
+            reply = proceed()
+            other.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+            other[0].execute("BEGIN IMMEDIATE")
+            if not kept:
+                (person.folder / "raw").write_text("a file, where a folder is needed")
+            return reply
+
+    double.script.append(Locks(200, "", on="run"))
+    with pytest.raises(RunError, match="is locked by another program") as caught:
+        person.search(asked)
+    other[0].close()
+    assert double.accepted[0].job_id in str(caught.value)
+    assert ("kept beside the store" in str(caught.value)) == kept
+
+    if kept:
+        assert len(person.search(asked)) == 1
+    else:
+        (person.folder / "raw").unlink()
+        with pytest.raises(RunError, match="it may run there or not"):
+            person.search(asked)
+    assert len(double.submissions) == 1

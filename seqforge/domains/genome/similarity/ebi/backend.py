@@ -13,14 +13,21 @@ from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.ebi.campaign import Campaign
 from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
+from seqforge.domains.genome.similarity.ebi.failures import Unreadable
 from seqforge.domains.genome.similarity.ebi.forms import Forms, check_query, key_of, prepare
-from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore
-from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
+from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+from seqforge.domains.genome.similarity.ebi.pacing import renamed, result_damaged
+from seqforge.domains.genome.similarity.ebi.replies import KINDS, Asked, parse_reply
+from seqforge.domains.genome.similarity.ebi.rows import Job, is_result
+from seqforge.domains.genome.similarity.ebi.store_errors import damaged
 from seqforge.domains.genome.similarity.hits import Hit, SearchResult, from_json, to_json
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.errors import ConfigError, RunError, Unfinished
 
 GO_ON = "run the same command again to go on"
+ALL = "all"
+AGAIN = frozenset({"unknown", "failed", "expired"})
+"""States of a search that may be submitted once more."""
 
 
 class EbiBackend:
@@ -30,11 +37,12 @@ class EbiBackend:
         client: Says which tool, and who asks.
         store: Where searches are written down before they are sent.
         database: The service's name of one, or of several.
-        deadline_seconds: After so long `search` stops waiting; what runs goes on at EMBL-EBI.
+        deadline_seconds: So long after the first search began every `search` stops waiting; what
+            runs goes on at EMBL-EBI.
         say: Told in sentences what a person should know.
         letters: What the queries are.
         resubmit: Names of queries to send once more though an earlier submission of theirs
-            failed, was lost, or has a fate that nobody knows.
+            failed, was lost, or has a fate that nobody knows; ``all`` is all such.
     """
 
     name = "ebi"
@@ -54,8 +62,11 @@ class EbiBackend:
         self._databases = [database] if isinstance(database, str) else list(database)
         self._deadline, self.letters = deadline_seconds, letters
         self._resubmit = frozenset(resubmit)
+        self._refusal: str | None = None
+        self._first = True
         self.unanswered: dict[str, str] = {}
-        """After `search`: the queries that have no result and will get none by waiting, and why."""
+        """The queries of all searches that have no result and get none by waiting, and why."""
+        self._until: float | None = None
 
     def dry_run(
         self, queries: Sequence[Query], parameters: SearchParameters
@@ -91,10 +102,13 @@ class EbiBackend:
             Unfinished: At the deadline; everything is kept.
             RunError: If no query has an answer and none will come.
         """
-        began = self._client.clock()
+        if self._until is None:
+            self._until = self._client.monotonic() + self._deadline
         forms = self._forms(queries, parameters)
-        keys = [self._plan(forms, query).key if query.bases else "" for query in queries]
-        planned = {key: self._store.job(key) for key in keys if key}
+        names = {query.id for query in queries}
+        keys = [self._plan(forms, query, names).key if query.bases else "" for query in queries]
+        self._submit_again(queries, keys)
+        planned = {key: self._mended(self._store.job(key)) for key in keys if key}
         if any(job.state == "planned" for job in planned.values()):
             self._client.require_email()
         campaign = Campaign(
@@ -106,14 +120,20 @@ class EbiBackend:
             lambda queued, running, done: progress(
                 done, len(planned), f"{queued} queued, {running} running, {done} done"
             ),
+            self._refusal,
         )
-        ended = campaign.run(began + self._deadline)
+        ended = campaign.run(self._until)
+        self._refusal = campaign.refusal
         jobs = {key: self._store.job(key) for key in planned}
         if not ended:
             raise Unfinished(_how_far(jobs.values()))
         pairs = [(query, jobs.get(key)) for query, key in zip(queries, keys, strict=True)]
         self._tell_unanswered(pairs, campaign.refusal)
-        results = (self._result(query, job, parameters) for query, job in pairs)
+        results = [self._result(query, job, parameters) for query, job in pairs]
+        searched = next((result for result in results if result is not None), None)
+        for place, (query, job) in enumerate(pairs):
+            if job is None:
+                results[place] = self._void(query, parameters, searched)
         return [result for result in results if result is not None]
 
     def _forms(self, queries: Sequence[Query], parameters: SearchParameters) -> Forms:
@@ -143,14 +163,50 @@ class EbiBackend:
         say(f"EMBL-EBI's {self._client.tool} searches {named}; --database takes another")
         return forms
 
-    def _plan(self, forms: Forms, query: Query) -> Job:
-        """The search as it is written down, from now on if it was not before."""
+    def _plan(self, forms: Forms, query: Query, names: Collection[str]) -> Job:
+        """The search as it is written down, from now on if it was not before.
+
+        One that was asked for under a name that is none of today's gets today's.
+        """
         form = forms.form(query)
         key = key_of(self._client.service, form)
         job = self._store.plan(key, self._client.service, query.id, form)
-        if query.id in self._resubmit and job.state in {"unknown", "failed", "expired"}:
-            job = self._store.move(key, "planned", note="submitted once more, as was asked")
-        return job
+        return job if job.query in names else self._store.rename(key, query.id)
+
+    def _submit_again(self, queries: Iterable[Query], keys: Sequence[str]) -> None:
+        """Plan once more what was asked to be submitted again.
+
+        Raises:
+            ConfigError: If a name is none; a later search's are those that the store knows.
+        """
+        lost = [job for job in self._store.jobs() if job.state in AGAIN]
+        names = {key: {ALL} for key in keys}  # the same letters may have several
+        for query, key in zip(queries, keys, strict=True):
+            names[key].add(query.id)
+        known = {ALL}.union(*names.values(), (job.query for job in lost))
+        if self._first and (strange := sorted(self._resubmit - known)):
+            could = ", ".join(dict.fromkeys(job.query for job in lost)) or "none"
+            raise ConfigError(
+                f"--resubmit {', '.join(strange)}: no query has this name; those that could be "
+                f"submitted again: {could}"
+            )
+        self._first = False
+        for job in lost:
+            if self._resubmit & names.get(job.key, set()):
+                self._store.move(job.key, "planned", note="submitted once more, as was asked")
+
+    def _mended(self, job: Job) -> Job:
+        """A finished search whose kept result is damaged, read again from the raw reply."""
+        if job.state != "finished" or is_result(job.result):
+            return job
+        for kind in KINDS:
+            body = None if job.job_id is None else self._store.raw(job.job_id, kind)
+            with suppress(Unreadable):
+                if body is not None:
+                    result = self._read(job, kind, body)
+                    self._say(f"{job.query}: its result was damaged; read again from {kind}")
+                    return self._store.mend(job.key, result)
+        return self._store.move(job.key, "failed", note=result_damaged(job.query))
 
     def _read(self, job: Job, kind: str, body: bytes) -> dict[str, object]:
         """The document of all that came for a job.
@@ -162,13 +218,15 @@ class EbiBackend:
 
     def _asked(self, job: Job) -> Asked:
         """What is known of a job before its reply comes."""
+        if missing := {"sequence", "program", "database"} - job.form.keys():
+            raise damaged(self._store.path, job.key, f"its form lacks {', '.join(missing)}")
         settings = {name: value for name, value in job.form.items() if name != "sequence"}
         letters = "".join(job.form["sequence"].split("\n")[1:])
         now = datetime.fromtimestamp(self._client.clock(), UTC)
         return Asked(
             query_id=job.query,
             query_length=len(letters),
-            tool=self._client.tool,
+            tool=job.service.rpartition("/")[2],
             program=settings["program"],
             database=" ".join(settings["database"]),
             when=now.isoformat(timespec="seconds"),
@@ -179,25 +237,37 @@ class EbiBackend:
         self, pairs: Iterable[tuple[Query, Job | None]], refusal: str | None
     ) -> None:
         asked = [(query, job) for query, job in pairs if job is not None]
-        self.unanswered = {
-            query.id: job.note or refusal or f"it was not submitted; {GO_ON}"
+        unanswered = {
+            query.id: renamed(job.note, job.query, query.id)
+            or refusal
+            or f"it was not submitted; {GO_ON}"
             for query, job in asked
             if job.state != "finished"
         }
+        self.unanswered |= unanswered
         if asked and all(job.state != "finished" for _, job in asked):
-            name, why = next(iter(self.unanswered.items()))
+            name, why = next(iter(unanswered.items()))
             raise RunError(f"no search was answered; {name}: {why}")
+
+    def _void(
+        self, query: Query, parameters: SearchParameters, like: SearchResult | None
+    ) -> SearchResult:
+        """What a query without letters found; the library is that of another query's result."""
+        self._say(f"{query.id} has no letters, so nothing was sent for it")
+        asked = asdict(parameters)
+        if like is not None:
+            return replace(
+                like, query_id=query.id, query_length=0, parameters=asked, hits=(), masked=None
+            )
+        now = datetime.fromtimestamp(self._client.clock(), UTC).isoformat(timespec="seconds")
+        name, database = f"EMBL-EBI {self._client.tool}", " ".join(self._databases)
+        return SearchResult(query.id, 0, name, "", database, 0, 0, now, asked)
 
     def _result(
         self, query: Query, job: Job | None, parameters: SearchParameters
     ) -> SearchResult | None:
         """What a query found; None where it has no answer."""
-        if job is None:
-            self._say(f"{query.id} has no letters, so nothing was sent for it")
-            now = datetime.fromtimestamp(self._client.clock(), UTC).isoformat(timespec="seconds")
-            name, database = f"EMBL-EBI {self._client.tool}", " ".join(self._databases)
-            return SearchResult(query.id, 0, name, "", database, 0, 0, now, asdict(parameters))
-        if job.state != "finished" or job.result is None:
+        if job is None or job.state != "finished" or job.result is None:
             return None
         (kept,) = from_json(job.result)
         hits = _limited(kept.hits, parameters)

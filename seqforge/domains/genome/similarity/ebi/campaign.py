@@ -1,13 +1,12 @@
 """Seeing jobs through: submitted, polled and fetched, each when it is due, until all have ended.
 
-Time is the client's clock and waiting its sleep, so that a test takes none.
+Waiting goes by the client's monotonic clock and its sleep, ages by its wall clock: somebody may
+set that one at any time, and nothing may be given up or waited for because of it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.failures import (
@@ -18,18 +17,23 @@ from seqforge.domains.genome.similarity.ebi.failures import (
     Transient,
     Unreadable,
 )
-from seqforge.domains.genome.similarity.ebi.jobs import Job, JobStore, State
+from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.ebi.pacing import (
     KEPT_SECONDS,
     about_the_query,
     expired,
     failed,
     fate_unknown,
+    id_not_written,
     lost,
+    not_trusted,
     poll_seconds,
     unreadable,
 )
 from seqforge.domains.genome.similarity.ebi.replies import KINDS
+from seqforge.domains.genome.similarity.ebi.rows import Job, State
+from seqforge.domains.genome.similarity.ebi.tasks import Task
+from seqforge.errors import RunError
 
 IN_FLIGHT = 30
 """EMBL-EBI asks for no more jobs at a time."""
@@ -38,29 +42,8 @@ _GRACE = 60.0  # a job may be NOT_FOUND for so long after it was submitted
 _IN_A_ROW = 3  # ERROR, or NOT_FOUND later on, may be the service's own trouble so often
 _RETRIES = 3  # of a reply that came broken, before another kind of it is asked for
 _LONGEST = 60.0
+_UNKNOWN_IN_A_ROW = 2  # one broken connection is bad luck
 _BAD_WORDS = frozenset({"ERROR", "ERRORED"})
-
-
-@dataclass
-class Task:
-    """A job under way in this process."""
-
-    job: Job
-    wanted: bool = True
-    """False for one that an earlier command left running: it is fetched, but not waited for."""
-    due: float = 0.0
-    failures: int = 0
-    """Requests in a row that gave nothing."""
-    bad_words: int = 0
-    lost: int = 0
-    stalls: int = 0
-    """Results that did not come, though the job has finished."""
-    broken: Counter[str] = field(default_factory=Counter)
-    """Results that came and could not be read, by kind."""
-    useless: set[str] = field(default_factory=set)
-    """Kinds of result that are not asked for again."""
-    refused: bool = False
-    """Whether the service turned this query down, in this process."""
 
 
 class Campaign:
@@ -70,6 +53,7 @@ class Campaign:
         read: Turns a reply into what is kept; raises Unreadable for what is none.
         say: Told in sentences what a person should know.
         progress: Told how many are queued, running and done.
+        refusal: Why nothing is submitted, where that is known from before.
     """
 
     def __init__(
@@ -80,22 +64,27 @@ class Campaign:
         read: Callable[[Job, str, bytes], dict[str, object]],
         say: Callable[[str], None],
         progress: Callable[[int, int, int], None],
+        refusal: str | None = None,
     ) -> None:
         self._client, self._store, self._read = client, store, read
         self._say, self._progress = say, progress
-        self.tasks = [Task(job) for job in jobs]
+        now = client.monotonic()
+        self.tasks = [Task(job, client, since=now) for job in jobs]
         ours = {task.job.key for task in self.tasks}
-        self.tasks += [
-            Task(job, wanted=False)
+        # Those of other tools too: the service counts them all, and lets no more in.
+        others = [
+            job
             for job in store.jobs("running")
-            if job.key not in ours and job.service == client.service
+            if job.key not in ours and client.shares_host(job.service)
         ]
-        self._turned_away = 0
-        self.refusal: str | None = None
+        clients = {service: client.of(service) for service in {job.service for job in others}}
+        self.tasks += [Task(job, clients[job.service], wanted=False, since=now) for job in others]
+        self._turned_away = self._unknown = 0
+        self.refusal = refusal
         """Why nothing more is submitted: what is wrong is the same for every query."""
 
     def run(self, deadline: float) -> bool:
-        """Go on until all have ended or it is ``deadline`` by the client's clock.
+        """Go on until all have ended or it is ``deadline`` by the client's monotonic clock.
 
         Returns:
             Whether all have ended.
@@ -104,12 +93,11 @@ class Campaign:
             self._pick_up(task)
         while True:
             self._report()
-            ready = self._eligible()
-            if not any(task.wanted for task in ready):
+            if not any(task.wanted and self._goes_on(task) for task in self.tasks):
                 return True
-            task = min(ready, key=lambda each: each.due)
-            wait = task.due - self._client.clock()
-            if max(task.due, self._client.clock()) >= deadline:
+            task = min(self._eligible(), key=lambda each: each.due)
+            wait = task.due - self._client.monotonic()
+            if max(task.due, self._client.monotonic()) >= deadline:
                 return False
             if wait > 0:
                 self._client.sleep(wait)
@@ -119,7 +107,7 @@ class Campaign:
                 self._look(task)
 
     def _pick_up(self, task: Task) -> None:
-        """What an earlier process left: replies that were kept are read, old jobs are given up."""
+        """What an earlier process left: replies that were kept are read."""
         job = task.job
         if job.state in {"unknown", "failed", "expired"}:
             self._say(f"{job.query}: {job.note}")
@@ -129,17 +117,19 @@ class Campaign:
             body = self._store.raw(job.job_id, kind)
             if body is not None and self._finish(task, kind, body):
                 return
-        if self._age(job) > KEPT_SECONDS:
-            self._end(task, "expired", expired(job.query, job.job_id))
 
     def _eligible(self) -> list[Task]:
         """Jobs that run, and where there is room those that wait to be submitted."""
         running = [task for task in self.tasks if task.job.state == "running"]
-        if len(running) >= IN_FLIGHT or self.refusal is not None:
+        if len(running) >= IN_FLIGHT:
             return running
-        return running + [
-            task for task in self.tasks if task.job.state == "planned" and not task.refused
-        ]
+        return [task for task in self.tasks if self._goes_on(task)]
+
+    def _goes_on(self, task: Task) -> bool:
+        """Whether a job has not ended, for all that this process can do."""
+        if task.job.state == "planned":
+            return self.refusal is None and not task.refused
+        return task.job.state == "running"
 
     def _submit(self, task: Task) -> None:
         key, name = task.job.key, task.job.query
@@ -156,6 +146,7 @@ class Campaign:
                     other.due = max(other.due, task.due)
         except FateUnknown as error:
             self._end(task, "unknown", fate_unknown(str(error), name))
+            self._doubt(error)
         except Refused as error:
             task.job = self._store.move(key, "planned", note=f"{error}")
             self._say(f"{name}: {error}")
@@ -166,15 +157,40 @@ class Campaign:
             self._store.move(key, "unknown", note=fate_unknown("seqforge was stopped", name))
             raise
         else:
-            task.job = self._store.move(key, "running", job_id=job_id)
-            task.failures = self._turned_away = 0
-            task.due = self._client.clock() + poll_seconds(0.0)
+            task.job = self._running(key, job_id)
+            task.failures = self._turned_away = self._unknown = 0
+            task.since = self._client.monotonic()
+            task.due = task.since + poll_seconds(0.0)
+
+    def _running(self, key: str, job_id: str) -> Job:
+        """Write down the id that just came; it is kept beside the store where that fails.
+
+        Raises:
+            RunError: If the store cannot be written; the sentence has the id.
+        """
+        try:
+            return self._store.move(key, "running", job_id=job_id)
+        except BaseException as error:  # Ctrl-C too: an id that is not kept is lost
+            kept = self._store.keep_id(key, job_id)
+            if isinstance(error, RunError):
+                raise RunError(id_not_written(str(error), job_id, kept=kept)) from error
+            raise
+
+    def _doubt(self, error: FateUnknown) -> None:
+        """Submit no more where the next would most likely have an unknown fate too."""
+        self._unknown += 1
+        if not error.answered and self._unknown < _UNKNOWN_IN_A_ROW:
+            return
+        self.refusal = not_trusted(str(error))
+        left = sum(task.job.state == "planned" for task in self.tasks)
+        if left:
+            self._say(f"{self.refusal} ({left} of them)")
 
     def _look(self, task: Task) -> None:
         """Ask once where a job stands, and do what the answer wants."""
         job_id = task.job.job_id or ""
         try:
-            word = self._client.status(job_id)
+            word = task.client.status(job_id)
             if word == "FINISHED":
                 self._fetch(task, job_id)
                 return
@@ -186,15 +202,16 @@ class Campaign:
 
     def _judge(self, task: Task, word: str) -> None:
         """A word but FINISHED: most mean to wait, and so does any that is new."""
-        age = self._age(task.job)
+        age = self._age(task)
         task.bad_words = task.bad_words + 1 if word in _BAD_WORDS else 0
         task.lost = task.lost + 1 if word == "NOT_FOUND" and age > _GRACE else 0
         if word == "FAILURE" or task.bad_words > _IN_A_ROW:
             self._end(task, "failed", self._failure(task, word))
         elif task.lost > _IN_A_ROW or (task.lost and age > KEPT_SECONDS):
-            self._end(task, "expired", lost(task.job.query, task.job.job_id or ""))
+            told = expired if age > KEPT_SECONDS else lost
+            self._end(task, "expired", told(task.job.query, task.job.job_id or ""))
         else:
-            task.due = self._client.clock() + poll_seconds(age)
+            task.due = self._client.monotonic() + poll_seconds(age)
 
     def _fetch(self, task: Task, job_id: str) -> None:
         """Get the best kind of result that the job has and that can be read.
@@ -203,7 +220,7 @@ class Campaign:
             Transient: If nothing came.
         """
         try:
-            offered = self._client.result_types(job_id)
+            offered = task.client.result_types(job_id)
         except Gone:
             self._judge(task, "NOT_FOUND")
             return
@@ -213,7 +230,7 @@ class Campaign:
             # A kind that the service cannot make for now leaves its turn to the others.
             kind = kinds[task.stalls // _RETRIES % len(kinds)]
             try:
-                body = self._client.result(job_id, kind)
+                body = task.client.result(job_id, kind)
             except Gone:
                 self._judge(task, "NOT_FOUND")
                 return
@@ -252,24 +269,26 @@ class Campaign:
         wait = min(_LONGEST, 2.0**task.failures)
         if error.retry_after is not None:
             wait = min(_LONGEST, max(error.retry_after, 1.0))
-            quiet = self._client.clock() + wait
+            quiet = self._client.monotonic() + wait
             for other in self.tasks:  # it asked us, not this job, to be quiet
                 other.due = max(other.due, quiet)
         if task.failures in {1, 5}:
             self._say(f"{what}: {error}; trying again in {wait:.0f} s")
-        task.due = self._client.clock() + wait
+        task.due = self._client.monotonic() + wait
 
     def _failure(self, task: Task, word: str) -> str:
         """Why a job failed, with what the service's own program said, where it can be had."""
         job_id = task.job.job_id or ""
         try:
-            told = " ".join(self._client.result(job_id, "error").decode(errors="replace").split())
+            told = " ".join(task.client.result(job_id, "error").decode(errors="replace").split())
         except EbiError:
             told = ""
         return failed(task.job.query, job_id, word, told)
 
-    def _age(self, job: Job) -> float:
-        return self._client.clock() - (job.submitted or 0.0)
+    def _age(self, task: Task) -> float:
+        """Seconds since a job was submitted; at least those that it was looked at here."""
+        by_date = self._client.clock() - (task.job.submitted or 0.0)
+        return max(by_date, self._client.monotonic() - task.since)
 
     def _report(self) -> None:
         states = [task.job.state for task in self.tasks if task.wanted]

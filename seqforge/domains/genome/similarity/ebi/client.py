@@ -10,13 +10,11 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from ssl import SSLCertVerificationError
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError
 
 from seqforge.domains.genome.similarity.ebi.details import (
     ParameterDetails,
@@ -25,6 +23,7 @@ from seqforge.domains.genome.similarity.ebi.details import (
 )
 from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Gone, Refused, Transient
 from seqforge.domains.genome.similarity.ebi.markup import as_text, is_page, remedy, said
+from seqforge.domains.genome.similarity.ebi.transport import never_sent, read_body, reason_of
 from seqforge.errors import ConfigError
 from seqforge.version import __version__
 
@@ -37,13 +36,10 @@ Form = Mapping[str, str | Sequence[str]]
 """What is submitted; a name with several values is sent once for each."""
 
 _MOST_WAIT = 60.0
-_BODY_SECONDS, _BODY_BYTES = 600.0, 1 << 30
-_BLOCK = 1 << 16
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORD = re.compile(r"[A-Za-z_]{2,40}")
 _LOST = re.compile(r"not found|cannot be found|not exist|expired|no longer", re.IGNORECASE)
 _EARLY = re.compile(r"still (queued|pending|running)|not (yet )?finished", re.IGNORECASE)
-_OBJECT = re.compile(r"^.*?[)>]: ")  # which connection, in Python's words
 _ABSENT = re.compile(r"renderer|result type", re.IGNORECASE)
 
 
@@ -54,7 +50,8 @@ class EbiClient:
         email: Sent with every submission: the service asks for one that exists.
         base_url: Everything before the tool's name.
         sleep: Waits some seconds; for those who use the client and must wait.
-        clock: Seconds since 1970; the same.
+        clock: Seconds since 1970, for ages and dates; the same.
+        monotonic: Seconds since any moment, for waiting: nobody sets this clock; the same.
         timeout: Seconds to connect, and seconds without a byte.
     """
 
@@ -65,11 +62,12 @@ class EbiClient:
         base_url: str = BASE_URL,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         timeout: tuple[float, float] = TIMEOUT,
     ) -> None:
         self.email, self.tool = email, tool
         self.url = f"{base_url.rstrip('/')}/{tool}"
-        self.sleep, self.clock = sleep, clock
+        self.sleep, self.clock, self.monotonic = sleep, clock, monotonic
         self._timeout = timeout
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent()
@@ -80,6 +78,26 @@ class EbiClient:
         """Host and path, the same whatever the scheme: what a job's id belongs to."""
         parts = urlsplit(self.url)
         return f"{parts.netloc}{parts.path}"
+
+    def of(self, service: str) -> EbiClient:
+        """The same client for the tool of a `service` of this host: this one where it is ours."""
+        if service == self.service:
+            return self
+        parts = urlsplit(self.url)
+        base, _, tool = service.rpartition("/")
+        return EbiClient(
+            self.email,
+            tool,
+            f"{parts.scheme}://{base}",
+            self.sleep,
+            self.clock,
+            self.monotonic,
+            self._timeout,
+        )
+
+    def shares_host(self, service: str) -> bool:
+        """Whether a `service` counts its jobs together with this one's."""
+        return service.partition("/")[0] == urlsplit(self.url).netloc
 
     def require_email(self) -> None:
         """Raise ConfigError where there is no e-mail address to send with a search."""
@@ -110,11 +128,11 @@ class EbiClient:
                 allow_redirects=False,
                 stream=True,
             )
-            body = _body(answer)
+            body = read_body(answer)
         except requests.RequestException as error:
-            if _never_sent(error):
-                raise Transient(f"{self.url} cannot be reached ({_reason(error)})") from error
-            raise FateUnknown(f"the connection broke ({_reason(error)})") from error
+            if never_sent(error):
+                raise Transient(f"{self.url} cannot be reached ({reason_of(error)})") from error
+            raise FateUnknown(f"the connection broke ({reason_of(error)})") from error
         return self._submitted(answer, body)
 
     def _submitted(self, answer: requests.Response, body: bytes) -> str:
@@ -123,13 +141,15 @@ class EbiClient:
             job_id = as_text(body).strip()
             if self._job_id.fullmatch(job_id):
                 return job_id
-            raise FateUnknown(f"in place of a job's id came {text or 'nothing'}")
+            raise FateUnknown(f"in place of a job's id came {text or 'nothing'}", answered=True)
         if code in {429, 503}:  # turned away at the door
             raise Transient(f"{self.url} is busy ({code}: {text})", self._retry_after(answer))
-        if 300 <= code < 500:
+        if 300 <= code < 400:
+            raise Refused(f"{self.url} did not take the search ({code}): {_elsewhere(answer)}")
+        if 400 <= code < 500:
             text = text or answer.reason
             raise Refused(f"EMBL-EBI refused the search ({code}): {text}; {remedy(text)}")
-        raise FateUnknown(f"the answer was {code}: {text or answer.reason}")
+        raise FateUnknown(f"the answer was {code}: {text or answer.reason}", answered=True)
 
     def status(self, job_id: str) -> str:
         """The service's word for where a job stands; a job it does not know is NOT_FOUND.
@@ -184,15 +204,16 @@ class EbiClient:
                 f"{self.url}/{path}",
                 headers=self._headers(accept),
                 timeout=self._timeout,
+                allow_redirects=False,
                 stream=True,
             )
-            body = _body(answer)
+            body = read_body(answer)
         except requests.RequestException as error:
-            raise Transient(f"{self.url} did not answer ({_reason(error)})") from error
+            raise Transient(f"{self.url} did not answer ({reason_of(error)})") from error
         code = answer.status_code
         if code == requests.codes.ok:
             return body
-        text = said(body) or answer.reason
+        text = (_elsewhere(answer) if 300 <= code < 400 else said(body)) or answer.reason
         # A page, or a code that is not the service's, comes from something in between.
         if code not in {400, 404} or is_page(body) or _EARLY.search(text):
             raise Transient(f"the answer was {code}: {text}", self._retry_after(answer))
@@ -218,56 +239,16 @@ class EbiClient:
         return min(max(seconds, 0.0), _MOST_WAIT)
 
 
+def _elsewhere(answer: requests.Response) -> str:
+    """The sentence on an answer that names another address, which is not followed."""
+    place = said(answer.headers.get("Location", "").encode("latin-1", "replace"))
+    return (
+        f"it names another address, {place or 'which it does not tell'}, and nothing is sent "
+        "there by itself; give that address with --base-url if you trust it"
+    )
+
+
 def user_agent() -> str:
     """Who asks, as the service's own clients say it."""
     python, system = platform.python_version(), platform.system()
     return f"seqforge/{__version__} (Python {python}; {system}) requests/{requests.__version__}"
-
-
-def _body(answer: requests.Response) -> bytes:
-    """The whole body, within a time: a server that drips must not hold us for ever.
-
-    Raises:
-        requests.Timeout: If it takes too long.
-        requests.RequestException: If it is too long or breaks off.
-    """
-    began, blocks, size = time.monotonic(), [], 0
-    # read1 gives what is there; read would wait for a whole block however slowly it drips in.
-    read = getattr(answer.raw, "read1", answer.raw.read)
-    with answer:
-        try:
-            while block := read(_BLOCK):
-                blocks.append(block)
-                size += len(block)
-                if time.monotonic() - began > _BODY_SECONDS:
-                    raise requests.Timeout(f"the answer took more than {_BODY_SECONDS:g} s")
-                if size > _BODY_BYTES:
-                    raise requests.RequestException("the answer is longer than 1 GiB")
-        except (HTTPError, OSError) as error:
-            if isinstance(error, requests.RequestException):
-                raise
-            raise requests.ConnectionError(error) from error
-    return b"".join(blocks)
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    """Whether no connection was made, so that nothing of the request can have arrived."""
-    certain = requests.ConnectTimeout, requests.exceptions.ProxyError, ValueError  # a bad address
-    return isinstance(error, certain) or any(
-        isinstance(cause, NewConnectionError | SSLCertVerificationError) for cause in _causes(error)
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which says what happened without the machinery."""
-    innermost = list(_causes(error))[-1]
-    return _OBJECT.sub("", str(innermost)) or type(innermost).__name__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it carries inside, the innermost last."""
-    inner: object = error
-    while isinstance(inner, BaseException):
-        yield inner
-        carried = (getattr(inner, "reason", None), *getattr(inner, "args", ()))
-        inner = next((each for each in carried if isinstance(each, BaseException)), None)

@@ -30,7 +30,14 @@ class Transient(EbiError):
 
 
 class FateUnknown(EbiError):
-    """A submission that may have become a job: it must not be repeated without being asked."""
+    """A submission that may have become a job: it must not be repeated without being asked.
+
+    ``answered`` says that something did answer, but not as the service does.
+    """
+
+    def __init__(self, text: str, *, answered: bool = False) -> None:
+        super().__init__(text)
+        self.answered = answered
 
 
 class Gone(EbiError):

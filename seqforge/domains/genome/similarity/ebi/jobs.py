@@ -3,7 +3,8 @@
 A row a search. A state is committed before what it announces is done: ``submitting`` before the
 request is sent, ``running`` with the job's id before the first poll. A row that is found in
 ``submitting`` when the store is opened was left by a process that died in between: whether there
-is a job nobody can know, so it becomes ``unknown`` and is never submitted again by itself.
+is a job nobody can know, so it becomes ``unknown`` and is never submitted again by itself; unless
+its id lies in a file of its own, where it was put because the database could not be written.
 """
 
 from __future__ import annotations
@@ -13,28 +14,18 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
 from seqforge.core.files import disk_errors, make_folder, write_atomically
-from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown
+from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown, renamed
+from seqforge.domains.genome.similarity.ebi.rows import COLUMNS, NEXT, Job, State, read_row
+from seqforge.domains.genome.similarity.ebi.store_errors import damaged, store_errors
 from seqforge.errors import RunError
 
-State = Literal["planned", "submitting", "running", "finished", "failed", "unknown", "expired"]
-
-_NEXT: Mapping[str, frozenset[str]] = {
-    "planned": frozenset({"submitting"}),
-    "submitting": frozenset({"planned", "running", "unknown"}),
-    "running": frozenset({"finished", "failed", "expired"}),
-    "finished": frozenset(),
-    "failed": frozenset({"planned"}),
-    "unknown": frozenset({"planned"}),
-    "expired": frozenset({"planned"}),
-}
 _FORMAT = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -52,25 +43,9 @@ CREATE TABLE IF NOT EXISTS history (
     at REAL NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, job_id TEXT, note TEXT NOT NULL
 );
 """
+_BUSY_SECONDS = 30.0  # another program may be looking, or copying
+_ID = ".submitted"
 _SUFFIXES = {"json": ".json", "xml": ".xml", "out": ".txt"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """A search as it stands."""
-
-    key: str
-    service: str
-    query: str
-    """The query's name when the search was first asked for."""
-    form: dict[str, Any]
-    state: State
-    job_id: str | None
-    submitted: float | None
-    """When its id came, in seconds since 1970."""
-    note: str
-    """A sentence on what went wrong, else empty."""
-    result: dict[str, Any] | None
 
 
 class JobStore:
@@ -104,8 +79,8 @@ class JobStore:
             raise
 
     def _open(self) -> None:
-        try:
-            self._db = sqlite3.connect(self.path, isolation_level=None)
+        with store_errors(self.path):
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -115,14 +90,15 @@ class JobStore:
                     "update, or give another --out"
                 )
             self._db.executescript(_TABLES + f"PRAGMA user_version = {_FORMAT};")
-            left = self.jobs("submitting")
-        except sqlite3.Error as error:
-            raise RunError(
-                f"{self.path}: cannot be used as a store of searches ({error}); move it away or "
-                "give another --out"
-            ) from error
-        for job in left:
-            self.move(job.key, "unknown", note=fate_unknown("seqforge was stopped", job.query))
+        for job in self.jobs("submitting"):
+            kept = self._kept_id(job.key)
+            if kept:
+                self.move(job.key, "running", job_id=kept, note="its id was kept in a file")
+            else:
+                self.move(job.key, "unknown", note=fate_unknown("seqforge was stopped", job.query))
+        with disk_errors(self._raw):  # an old one must not be taken for that of a later submission
+            for path in self._raw.glob(f"*{_ID}"):
+                path.unlink()
 
     def close(self) -> None:
         """Let go of the database; everything is already on the disk."""
@@ -152,6 +128,16 @@ class JobStore:
                 self._note(key, "planned", None, "")
         return self.job(key)
 
+    def rename(self, key: str, query: str) -> Job:
+        """Give a search the name that its query has now; its note advises with that name."""
+        now = self.job(key)
+        note = renamed(now.note, now.query, query)
+        with self._transaction():
+            self._db.execute(
+                "UPDATE jobs SET query = ?, note = ? WHERE key = ?", (query, note, key)
+            )
+        return self.job(key)
+
     def job(self, key: str) -> Job:
         """A search that was planned.
 
@@ -160,6 +146,8 @@ class JobStore:
         """
         found = next(self._jobs("WHERE key = ?", key), None)
         if found is None:
+            if any(self._jobs("NOT INDEXED WHERE key = ?", key)):
+                raise damaged(self.path, key, "the index does not know it")
             raise KeyError(key)
         return found
 
@@ -171,7 +159,8 @@ class JobStore:
 
     def states(self) -> dict[str, State]:
         """How every search stands, by its key."""
-        return dict(self._db.execute("SELECT key, state FROM jobs ORDER BY rowid"))
+        with store_errors(self.path):
+            return dict(self._db.execute("SELECT key, state FROM jobs ORDER BY rowid"))
 
     def move(
         self,
@@ -191,7 +180,7 @@ class JobStore:
         """
         with self._transaction():
             now = self.job(key)
-            if state not in _NEXT[now.state]:
+            if state not in NEXT[now.state]:
                 raise ValueError(f"a search that is {now.state} does not become {state}")
             kept = None if state == "planned" else job_id or now.job_id
             submitted = self._clock() if state == "running" else now.submitted
@@ -212,10 +201,38 @@ class JobStore:
 
     def history(self, key: str) -> list[tuple[str, str | None, str]]:
         """Every state a search was in, with the job's id and the note, oldest first."""
-        rows = self._db.execute(
-            "SELECT state, job_id, note FROM history WHERE key = ? ORDER BY rowid", (key,)
-        )
-        return [(state, job_id, note) for state, job_id, note in rows]
+        with store_errors(self.path):
+            rows = self._db.execute(
+                "SELECT state, job_id, note FROM history WHERE key = ? ORDER BY rowid", (key,)
+            )
+            return [(state, job_id, note) for state, job_id, note in rows]
+
+    def mend(self, key: str, result: Mapping[str, Any]) -> Job:
+        """Replace the result of a finished search, which could not be read."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE jobs SET result = ? WHERE key = ? AND state = 'finished'",
+                (json.dumps(result), key),
+            )
+            self._note(key, "finished", None, "read again from the raw reply")
+        return self.job(key)
+
+    def keep_id(self, key: str, job_id: str) -> bool:
+        """Put a job's id into a file of its own; whether that could be done.
+
+        For the moment when the database cannot be written: the store adopts it when next opened.
+        """
+        try:
+            make_folder(self._raw)
+            write_atomically(self._raw / f"{key}{_ID}", job_id.encode())
+        except RunError:
+            return False
+        return True
+
+    def _kept_id(self, key: str) -> str:
+        path = self._raw / f"{key}{_ID}"
+        with disk_errors(path):
+            return path.read_text("ascii", "replace").strip() if path.exists() else ""
 
     def keep_raw(self, job_id: str, kind: str, body: bytes) -> Path:
         """Write a reply as it came, whole or not at all.
@@ -231,17 +248,17 @@ class JobStore:
     def raw(self, job_id: str, kind: str) -> bytes | None:
         """A reply that was kept; None if there is none."""
         path = self._raw_path(job_id, kind)
-        return path.read_bytes() if path.exists() else None
+        with disk_errors(path):
+            return path.read_bytes() if path.exists() else None
 
     def _raw_path(self, job_id: str, kind: str) -> Path:
         return self._raw / f"{job_id}{_SUFFIXES[kind]}"
 
     def _jobs(self, where: str, *values: str) -> Iterator[Job]:
-        columns = "key, service, query, form, state, job_id, submitted, note, result"
-        for row in self._db.execute(f"SELECT {columns} FROM jobs {where}", values):
-            form, result = json.loads(row[3]), None if row[8] is None else json.loads(row[8])
-            key, service, query, _, state, job_id, submitted, note, _ = row
-            yield Job(key, service, query, form, state, job_id, submitted, note, result)
+        with store_errors(self.path):
+            rows = self._db.execute(f"SELECT {COLUMNS} FROM jobs {where}", values).fetchall()
+        for row in rows:
+            yield read_row(self.path, row)
 
     def _note(self, key: str, state: str, job_id: str | None, note: str) -> None:
         self._db.execute(
@@ -250,16 +267,17 @@ class JobStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All or nothing, on the disk at the end."""
-        try:
+        """All or nothing, on the disk at the end.
+
+        Raises:
+            RunError: If it cannot be written; then nothing of it is.
+        """
+        with store_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise RunError(
-                f"{self.path}: cannot be written ({error}); free some space and run again"
-            ) from error

@@ -24,6 +24,11 @@ def about_the_query(refusal: str) -> bool:
     return any(word in refusal for word in ("Sequence ->", "Input is too big", "Entry found"))
 
 
+def renamed(note: str, old: str, new: str) -> str:
+    """A sentence of these with another query's name in what it advises."""
+    return note.replace(f"--resubmit {old} ", f"--resubmit {new} ")
+
+
 def fate_unknown(what: str, query: str) -> str:
     """The sentence on a submission of which nobody knows whether it became a job."""
     return (
@@ -32,10 +37,34 @@ def fate_unknown(what: str, query: str) -> str:
     )
 
 
+def id_not_written(why: str, job_id: str, *, kept: bool) -> str:
+    """The sentence on a job that was submitted just before the store could not be written."""
+    after = "it is kept beside the store, and goes on" if kept else "nothing but this line tells it"
+    return f"{why}; the job {job_id} was just submitted: {after}"
+
+
+def result_damaged(query: str) -> str:
+    """The sentence on a finished search of which nothing readable is left."""
+    return (
+        "its result in the store is damaged, and no reply that can be read is kept beside it; "
+        f"--resubmit {query} searches again"
+    )
+
+
+def not_trusted(what: str) -> str:
+    """The sentence on why the other queries are not submitted after one of unknown fate."""
+    return (
+        f"{what}, which is no answer of EMBL-EBI's, so nothing more is submitted now; look at "
+        "the network (is there a page to log in to?) and run the same command again to submit "
+        "those that are left"
+    )
+
+
 def expired(query: str, job_id: str) -> str:
     """The sentence on results that are too old."""
     return (
-        f"EMBL-EBI keeps results for {KEPT_DAYS} days, and {job_id} is older; "
+        f"EMBL-EBI keeps results for {KEPT_DAYS} days, and {job_id} is older and not known there "
+        f"any more; "
         f"--resubmit {query} searches again"
     )
 
