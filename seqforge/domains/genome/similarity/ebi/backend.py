@@ -129,6 +129,12 @@ class EbiBackend:
             raise Unfinished(_how_far(jobs.values()))
         pairs = [(query, jobs.get(key)) for query, key in zip(queries, keys, strict=True)]
         self._tell_unanswered(pairs, campaign.refusal)
+        return self._results(pairs, parameters)
+
+    def _results(
+        self, pairs: Sequence[tuple[Query, Job | None]], parameters: SearchParameters
+    ) -> list[SearchResult]:
+        """What was found, in this order; queries without an answer are left out."""
         results = [self._result(query, job, parameters) for query, job in pairs]
         searched = next((result for result in results if result is not None), None)
         for place, (query, job) in enumerate(pairs):
