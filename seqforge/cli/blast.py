@@ -60,7 +60,8 @@ Protein = Annotated[
 Resubmit = Annotated[
     list[str] | None,
     typer.Option(metavar="SAMPLE", rich_help_panel=_EBI,
-                 help="Send this sample once more, though it failed or its fate is unknown."),
+                 help="Send this sample (or all) once more, though it failed or its fate is "
+                      "unknown."),
 ]  # fmt: skip
 BaseUrl = Annotated[
     str | None, typer.Option(metavar="URL", rich_help_panel=_EBI, help="Another service's address.")

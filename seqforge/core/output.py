@@ -142,7 +142,7 @@ class _Written:
         self._files: list[tuple[GrowingFile, Piece]] = []
         self._standing = Standing()
         self._held = ExitStack()
-        self._saved = -math.inf  # the first note comes with the first sample
+        self._saved = -math.inf
 
     @property
     def done(self) -> int:
@@ -157,6 +157,7 @@ class _Written:
                 kept = self._standing.bytes[number] if self.done else 0
                 self._files.append((GrowingFile(path, kept), piece))
             self.save()
+            self._saved = -math.inf  # the next note comes with the first sample
             self._held = stack.pop_all()
         return self
 

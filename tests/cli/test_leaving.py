@@ -147,7 +147,7 @@ def test_the_melody_command_wants_a_folder(seqforge, tunes_model, tmp_path):
 
 
 def test_melodies_are_written_as_they_come_and_gone_on_with(start, seqforge, tunes_model, tmp_path):
-    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 3000)
+    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 900)
     process = start(*options)
     note = tmp_path / "tune.mid.partial.json"
     wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)
@@ -156,13 +156,13 @@ def test_melodies_are_written_as_they_come_and_gone_on_with(start, seqforge, tun
     done = json.loads(note.read_text())["done"]
 
     assert process.returncode == 130
-    assert f"stopped after {done:,} of 3,000 samples; go on with: seqforge music" in said
+    assert f"stopped after {done:,} of 900 samples; go on with: seqforge music" in said
     kept = {path: path.read_bytes() for path in tmp_path.glob("*.mid")}
     assert len(kept) in (done, done + 1)
     again = seqforge(*options)
-    assert f"going on after {done:,} of 3,000 samples" in again.stderr
-    names = [f"tune-{number:03}.{kind}" for number in range(1, 3001) for kind in ("abc", "mid")]
-    assert sorted(os.listdir(tmp_path)) == names
+    assert f"going on after {done:,} of 900 samples" in again.stderr
+    names = [f"tune-{number:03}.{kind}" for number in range(1, 901) for kind in ("abc", "mid")]
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
     assert {path: path.read_bytes() for path in kept} == kept
 
 
