@@ -37,6 +37,10 @@ COMMANDS = {
         "train_speed.py", "--to-loss", "text.txt", "--loop-json", "loop.json", "--steps", 1,
         "--loop-threads", 1, "--budgets", "300steps", "--train-options", " ".join(TINY),
     ],
+    "sampling": [
+        "sample_speed.py", "--parts", "one", "many", "strategies", "--rounds", 1,
+        "--seconds", 0.02,
+    ],
     "quality": [
         "quality.py", "--shakespeare", "text.txt", "--data", "nowhere", "--runs", "lstm",
         "--steps", 4, "--threads", 1, "--budget", "20steps", "--set", "model.hidden_size=8",
@@ -111,6 +115,17 @@ def test_time_to_the_loops_loss_is_measured_and_the_loop_is_kept(measured, modul
     other = argparse.Namespace(to_loss=folder / "text.txt", loop_json=kept, steps=2, seed=0)
     with pytest.raises(SystemExit, match=r"loop\.json: is of another steps; remove it or"):
         module("to_loss").kept_loop(other, folder)
+
+
+def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
+    _, said, found = measured("sampling")
+    assert [row["model"] for row in found["one"]][:3] == ["lstm 2x64", "lstm 2x128", "lstm 2x256"]
+    for row in found["one"]:
+        assert row["times"] == pytest.approx(row["kernel"] / row["loop"], abs=0.06)
+        assert row["fastest loop"] >= row["loop"] > 0
+    assert found["many"][-1]["drawn"].startswith("256 streams")
+    assert {row["strategy"] for row in found["strategies"]} >= {"plain", "top-p 0.9"}
+    assert "lstm 2x64" in said
 
 
 def test_quality_compares_with_a_transformer(measured):

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import requests
@@ -251,4 +252,4 @@ def _elsewhere(answer: requests.Response) -> str:
 def user_agent() -> str:
     """Who asks, as the service's own clients say it."""
     python, system = platform.python_version(), platform.system()
-    return f"seqforge/{__version__} (Python {python}; {system}) requests/{requests.__version__}"
+    return f"seqforge/{__version__} (Python {python}; {system}) requests/{version('requests')}"
