@@ -37,9 +37,9 @@ class SearchParameters:
 
     def __post_init__(self) -> None:
         karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
-        if not 1e-250 <= self.evalue <= 1e6:
+        if not 1e-250 <= self.evalue <= 1e12:
             raise ConfigError(
-                f"the E-value limit must lie between 1e-250 and 1e6, not {self.evalue:g}"
+                f"the E-value limit must lie between 1e-250 and 1e12, not {self.evalue:g}"
             )
         if min(self.max_hits, self.max_hsps) < 1:
             raise ConfigError("at least one hit and one HSP a hit must be kept")
