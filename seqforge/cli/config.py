@@ -9,7 +9,6 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.options import Json
-from seqforge.settings import Settings, settings_file
 
 config = typer.Typer(
     help="Show, set and remove what is settled for all searches: e-mail, database.",
@@ -17,7 +16,7 @@ config = typer.Typer(
 )
 app.add_typer(config, name="config")
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help=f"One of: {', '.join(Settings.names())}.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="One of: email, database, base_url.")]
 
 
 @config.callback()
@@ -30,6 +29,8 @@ def root(ctx: typer.Context, json_: Json = False) -> None:
 @config.command()
 def show(json_: Json = False) -> None:
     """Show what is settled, and where it stands."""
+    from seqforge.settings import Settings, settings_file
+
     values = Settings.load().model_dump()
     if json_:
         typer.echo(json.dumps({"file": str(settings_file()), **values}))
@@ -42,6 +43,8 @@ def show(json_: Json = False) -> None:
 @config.command("set")
 def set_value(key: Key, value: Annotated[str, typer.Argument(help="What it is to be.")]) -> None:
     """Set a value; an e-mail is a standing yes to sending sequences to EMBL-EBI."""
+    from seqforge.settings import Settings
+
     path = Settings.load().with_value(key, value).save()
     typer.echo(f"{key} is {value} now; it stands in {path}")
 
@@ -49,5 +52,7 @@ def set_value(key: Key, value: Annotated[str, typer.Argument(help="What it is to
 @config.command()
 def unset(key: Key) -> None:
     """Remove a value."""
+    from seqforge.settings import Settings
+
     path = Settings.load().with_value(key, None).save()
     typer.echo(f"{key} is not set any more in {path}")

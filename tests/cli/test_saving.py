@@ -16,7 +16,7 @@ import pytest
 from tests.cli.conftest import small, wait_for
 from tests.conftest import ROOT, missing
 
-MANY = ("-n", 20_000, "--length", 100)
+MANY = ("-n", 8_000, "--length", 100)
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +49,11 @@ def test_a_killed_command_goes_on_and_ends_in_the_same_bytes(seqforge, start, tm
 
     done, *_ = kill_in_the_middle(start("sample", "fly", *MANY, "--out", path), path)
 
-    assert 0 < done < 20_000
+    assert 0 < done < 8_000
     assert path.read_text() == "what stood there before"
     result = seqforge("sample", "fly", *MANY, "--out", path)
     assert result.exit_code == 0
-    assert f"{path}: going on after {done:,} of 20,000 samples\n" in result.stderr
+    assert f"{path}: going on after {done:,} of 8,000 samples\n" in result.stderr
     assert result.stdout == f"{path}\n"
     assert path.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
     assert sorted(os.listdir(tmp_path)) == sorted([name, f"whole-{name}"])
@@ -84,7 +84,7 @@ def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(seqforge, start, tmp_p
     done, _, said = kill_in_the_middle(process, path, signal.SIGINT)
 
     assert process.returncode == 130
-    assert f"stopped after {done:,} of 20,000 samples; go on with: seqforge sample fly" in said
+    assert f"stopped after {done:,} of 8,000 samples; go on with: seqforge sample fly" in said
     kept = Path(f"{path}.partial").read_text()
     assert kept.count(">") == done
     assert "Traceback" not in said
@@ -107,8 +107,8 @@ def test_a_json_array_has_every_sample_also_when_the_file_goes_on(seqforge, star
 
     result = seqforge("sample", "fly", *MANY, "--out", path, "--json")
 
-    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 20_001))
-    assert path.read_text().count(">") == 20_000
+    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 8_001))
+    assert path.read_text().count(">") == 8_000
     assert str(path) in result.stderr
 
 
@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_sentence_and_it_goes_on_later(seqforge, tmp_path):
         )
         subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
         assert seqforge("sample", "fly", *MANY, "--out", disk / "x.fa", "--resume").exit_code == 0
-        assert (disk / "x.fa").read_text().count(">") == 20_000
+        assert (disk / "x.fa").read_text().count(">") == 8_000
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

@@ -84,7 +84,7 @@ def test_the_defaults_in_the_services_words(catalogue):
         (0.1, "1e-1"),
         (2e-5, "1e-4"),
         (3e-11, "1e-10"),
-        (1e-300, "1e-200"),
+        (1e-240, "1e-200"),
         (5.0, "10"),
         (1000.0, "1000"),
     ],

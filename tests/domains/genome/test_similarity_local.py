@@ -198,7 +198,7 @@ def test_a_missing_or_damaged_library_is_one_sentence(tmp_path):
 
 
 def test_parameters_that_make_no_sense_are_refused():
-    with pytest.raises(ConfigError, match="E-value limit must be above 0"):
+    with pytest.raises(ConfigError, match="E-value limit must lie between"):
         SearchParameters(evalue=0)
     with pytest.raises(ConfigError, match="at least one"):
         SearchParameters(max_hsps=0)
