@@ -13,11 +13,11 @@ from seqforge.core.sampling.network import Ids
 from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.plan import Plan
 from seqforge.core.sampling.sampler import Sampler
+from seqforge.core.sampling.stream import CALL, FIRST_CALL
 from seqforge.core.sampling.streams import Grammar, Streams, closed_streams, note_all
 from seqforge.core.sampling.weighing import END, Rules
 from seqforge.core.sampling.written import Written
 
-_FIRST_CALL, _CALL = 8, 64  # symbols: something to see at once, then little cost a call
 _ONE_ROW = np.zeros(1, np.int64)
 
 
@@ -190,7 +190,7 @@ class Conversation:
         vocabulary, rules = self._plan.vocabulary, options.rules(self._plan.vocabulary)
         ending = options.ending(None)
         limit = int(self._row.positions[0]) + options.length
-        new, call, record = "", _FIRST_CALL, self._open_record()
+        new, call, record = "", FIRST_CALL, self._open_record()
         record = replace(record, turns=(*record.turns, options))
         while self._turns and self._turns[-1] is turn:
             before = self._point() if ending else None
@@ -202,7 +202,7 @@ class Conversation:
             text = vocabulary.decode(ids)
             record = record.continued(self._row, ids, text)
             self._put(record)
-            new, call = new + text if ending else "", _CALL
+            new, call = new + text if ending else "", CALL
             if text:
                 yield text
             if record.ended or place is not None or self._row.positions[0] >= limit:
@@ -244,7 +244,7 @@ class Conversation:
     def _new_row(self) -> Streams:
         # The window is there without a penalty too: the next turn may have one.
         return closed_streams(
-            1, len(self._plan.vocabulary), self.options.repetition_window, _CALL
+            1, len(self._plan.vocabulary), self.options.repetition_window, CALL
         )  # fmt: skip
 
     def _fit_window(self) -> None:

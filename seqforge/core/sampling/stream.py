@@ -11,7 +11,7 @@ from seqforge.core.domain import Sample
 from seqforge.core.sampling.plan import Drawing, Plan
 from seqforge.core.sampling.streams import Streams
 
-_FIRST_CALL, _CALL = 8, 64  # symbols: something to see at once, then little cost a call
+FIRST_CALL, CALL = 8, 64  # symbols: something to see at once, then little cost a call
 
 
 class Stream:
@@ -28,7 +28,7 @@ class Stream:
         self._plan = plan
         self._state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
         self._drawing = Drawing(plan, number)
-        self._streams = plan.streams(1, _FIRST_CALL)
+        self._streams = plan.streams(1, FIRST_CALL)
         plan.seat(self._streams, 0, number)
 
     def __iter__(self) -> Iterator[str]:
@@ -46,8 +46,8 @@ class Stream:
             new = self._drawing.take(self._streams, 0)
             if new:
                 yield new
-            if self._streams.drawn.shape[1] < _CALL:
-                self._streams = _longer(self._streams, min(_CALL, plan.options.length))
+            if self._streams.drawn.shape[1] < CALL:
+                self._streams = _longer(self._streams, min(CALL, plan.options.length))
 
     @property
     def begun(self) -> Sample:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ebi_double import Clock, EbiDouble
 from tests.ebi_double.library import SmallDivision, small_division
 
 
@@ -69,3 +70,16 @@ def division(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDivision
     made = small_division(tmp_path_factory.mktemp("division"))
     yield made
     made.engine.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time that passes only when somebody sleeps."""
+    return Clock()
+
+
+@pytest.fixture
+def double(division: SmallDivision, clock: Clock) -> Iterator[EbiDouble]:
+    """The service, whose jobs are done at the first question."""
+    with EbiDouble(division.engine, clock=clock) as running:
+        yield running

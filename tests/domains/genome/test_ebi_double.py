@@ -12,21 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.ebi_double import Clock, EbiDouble
+from tests.ebi_double import EbiDouble
 from tests.ebi_double.raw import JSON, described, finished, form, get, refused, submit
 
 JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def double(division, clock):
-    with EbiDouble(division.engine, clock=clock) as running:
-        yield running
 
 
 @pytest.mark.parametrize("path", ["run", "run/"])

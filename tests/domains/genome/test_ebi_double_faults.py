@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from tests.ebi_double import (
-    Clock,
     EbiDouble,
     Lacks,
     Resets,
@@ -25,17 +24,6 @@ from tests.ebi_double import (
 from tests.ebi_double.raw import finished, form, get, submit
 
 JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def double(division, clock):
-    with EbiDouble(division.engine, clock=clock) as running:
-        yield running
 
 
 @pytest.mark.parametrize("status", [429, 400])

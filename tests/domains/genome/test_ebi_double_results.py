@@ -9,15 +9,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from tests.conftest import SHARED
-from tests.ebi_double import BlastEngine, Clock, EbiDouble, LocalEngine
+from tests.ebi_double import BlastEngine, EbiDouble, LocalEngine
 from tests.ebi_double.raw import finished, get, submit
 
 NS = "{http://www.ebi.ac.uk/schema}"
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture(params=["blastn", "local"])

@@ -16,26 +16,6 @@ from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.errors import ConfigError, InputError
 from tests.conftest import SHARED, missing
-from tests.ebi_double import Clock, EbiDouble
-from tests.ebi_double.library import small_division
-
-
-@pytest.fixture(scope="module")
-def division(tmp_path_factory):
-    division = small_division(tmp_path_factory.mktemp("division"))
-    yield division
-    division.engine.close()
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def double(division, clock):
-    with EbiDouble(division.engine, clock=clock) as double:
-        yield double
 
 
 @pytest.fixture

@@ -14,20 +14,7 @@ from seqforge.domains.genome.similarity.ebi.client import EbiClient
 from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.errors import ConfigError, InputError, RunError, Unfinished
-from tests.ebi_double import Answers, Clock, EbiDouble, Resets, Says, too_many_requests
-from tests.ebi_double.library import small_division
-
-
-@pytest.fixture(scope="module")
-def division(tmp_path_factory):
-    division = small_division(tmp_path_factory.mktemp("division"))
-    yield division
-    division.engine.close()
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+from tests.ebi_double import Answers, EbiDouble, Resets, Says, too_many_requests
 
 
 @pytest.fixture

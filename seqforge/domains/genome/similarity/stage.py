@@ -12,6 +12,7 @@ from seqforge.core.files import make_folder, write_atomically
 from seqforge.core.opening import read_text
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
+from seqforge.domains.genome.similarity.comparison import NOTABLE
 from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.hits import SearchResult
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
@@ -22,8 +23,6 @@ from seqforge.domains.genome.similarity.reports import (
     write_hits,
 )
 from seqforge.errors import InputError
-
-_NOTABLE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class Report:
         """What was found, in one sentence; an E-value stands beside the library's length."""
         first = self.results[0]
         best = [r.best_evalue for r in self.results if r.best_evalue is not None]
-        found = sum(evalue <= _NOTABLE for evalue in best)
-        of = f"{found} of {len(self.results)} samples have a hit with E <= {_NOTABLE:g}"
+        found = sum(evalue <= NOTABLE for evalue in best)
+        of = f"{found} of {len(self.results)} samples have a hit with E <= {NOTABLE:g}"
         where = f"in {first.database} ({first.database_length:,} bases)"
         least = f"; the smallest E is {format_evalue(min(best))}" if best else ""
         left = f"; {self.unanswered} more have no answer" if self.unanswered else ""

@@ -26,6 +26,7 @@ from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Gone, R
 from seqforge.domains.genome.similarity.ebi.markup import as_text, is_page, remedy, said
 from seqforge.domains.genome.similarity.ebi.transport import never_sent, read_body, reason_of
 from seqforge.errors import ConfigError
+from seqforge.settings import checked_email
 from seqforge.version import __version__
 
 BASE_URL = "https://www.ebi.ac.uk/Tools/services/rest"
@@ -37,7 +38,6 @@ Form = Mapping[str, str | Sequence[str]]
 """What is submitted; a name with several values is sent once for each."""
 
 _MOST_WAIT = 60.0
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _WORD = re.compile(r"[A-Za-z_]{2,40}")
 _LOST = re.compile(r"not found|cannot be found|not exist|expired|no longer", re.IGNORECASE)
 _EARLY = re.compile(r"still (queued|pending|running)|not (yet )?finished", re.IGNORECASE)
@@ -102,11 +102,13 @@ class EbiClient:
 
     def require_email(self) -> None:
         """Raise ConfigError where there is no e-mail address to send with a search."""
-        if not _EMAIL.fullmatch(self.email):
+        try:
+            checked_email(self.email)
+        except ValueError as error:
             raise ConfigError(
                 f"EMBL-EBI wants an e-mail address with every search, and {self.email!r} is none; "
                 "give --email or set SEQFORGE_EMAIL"
-            )
+            ) from error
 
     def submit(self, form: Form) -> str:
         """Send a job, once; returns its id.
