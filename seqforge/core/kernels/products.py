@@ -42,11 +42,6 @@ class Tiling:
         fitting = [n for n in range(1, _MOST_COLUMNS + 1) if vectors % n == 0 and _rows(n)]
         return max(fitting, key=lambda n: n * _rows(n) / (n + _rows(n)))
 
-    @property
-    def rows(self) -> int:
-        """Rows of a tile."""
-        return _rows(self.across)
-
 
 def _rows(across: int) -> int:
     """Rows that fit: the sums, a row of weights and one number need registers."""
