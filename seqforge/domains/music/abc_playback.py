@@ -164,9 +164,12 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
             time = element
         elif isinstance(element, Sound):
             length += element.length
-        elif isinstance(element, Bar) and length > 0:
-            wanted = time.numerator / time.denominator if time else 1.0
+        elif isinstance(element, Bar):
             edge = element.closes or element.opens or element.double or bool(element.endings)
+            if length == 0:  # a second bar line, as at the beginning of the next line
+                at_edge |= edge
+                continue
+            wanted = time.numerator / time.denominator if time else 1.0
             is_short = length < wanted - 1e-6
             if first and is_short:
                 pickup = length

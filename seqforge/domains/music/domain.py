@@ -16,7 +16,13 @@ from pydantic.dataclasses import dataclass
 from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
-from seqforge.domains.music import abc_files, abc_notation, events
+from seqforge.domains.music import (
+    abc_files,
+    abc_grammar,
+    abc_notation,
+    events,
+    events_grammar,
+)
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.midi import midi_bytes, read_midi
@@ -53,6 +59,8 @@ class MusicDomain:
     """``auto``: abc where every file is ABC, else events, which reads all of them."""
     steps_per_quarter: Annotated[int, Field(ge=1, le=480)] = STEPS_PER_QUARTER
     """The grid of the events code."""
+    held_key: str = ""
+    """A key that what is drawn stays in, as ABC writes it (``G``, ``Em``); empty for any."""
 
     def settle(self, paths: Sequence[Path]) -> Self:
         """The domain with its code decided by the files."""
@@ -115,8 +123,10 @@ class MusicDomain:
         return events.encode(piece) if self.code == "events" else to_abc(piece, closed=False)
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
-        """None: both codes are total, so that whatever is drawn decodes."""
-        return None
+        """Bars that add up, repeats that close, notes in range; in the held key if there is one."""
+        if self.code == "events":
+            return events_grammar.grammar(vocabulary, self.steps_per_quarter, self.held_key)
+        return abc_grammar.grammar(vocabulary, held=bool(self.held_key))
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """A .mid and an .abc for each sample, whatever ending the path has.

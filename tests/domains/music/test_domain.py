@@ -107,7 +107,7 @@ def test_several_samples_are_numbered_and_say_how_they_were_made(tmp_path):
 def rubbish() -> list[tuple[MusicDomain, str]]:
     rng = random.Random(1)
     abc = " \n|:[]()<>-/,'^_=%{}!\"ABCDEFGabcdefgzZxKML123456789"
-    tokens = "".join(events._TOKENS) + "|~+"
+    tokens = "".join(events.TOKENS) + "|~+"
     texts = [(ABC, text) for text in ("", "|", "K:C", "M:3/4\nL:1/8\nK:G\n", "\n\nX:2\n\nA")]
     texts += [(EVENTS, ""), (EVENTS, "|||"), (EVENTS, tokens[:600])]
     for _ in range(6):
