@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Coded", "Decipher", "Deciphers", "Domain", "HasDefaultInput",
-    "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record", "Sample", "Searches", "Settles",
-    "Shows", "ShowsAsDrawn",
+    "Appends", "Barred", "Block", "Coded", "Decipher", "Deciphers", "Domain", "Governed",
+    "HasDefaultInput", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record", "Sample",
+    "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 
@@ -211,6 +211,20 @@ class Hints(Protocol):
 
     def hint(self, symbol: str) -> str:
         """What it may be, for a message that refuses it: ``N stands for no base``; or ``""``."""
+        ...
+
+
+@runtime_checkable
+class Governed(Protocol):
+    """A domain that can say what its grammar did to the samples."""
+
+    def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
+        """What the report has besides.
+
+        Args:
+            samples: Drawn with the grammar.
+            free: The same draws without it.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ in which anything goes until the next bar line.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ _Turns = dict[str, dict[str, _Turn]]
 _Ids = NDArray[np.int64]
 
 
+@lru_cache(maxsize=2)
 def grammar(vocabulary: Vocabulary, held: bool = False) -> Constraint | None:
     """The grammar over a model's characters, or None where they do not suffice for a tune.
 

@@ -196,6 +196,14 @@ class MusicDomain:
         rows["samples without a note"] = sum(not d.piece.notes for d in ours)
         return rows
 
+    def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
+        """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
+        removed = [s.removed_mass for s in samples if s.removed_mass is not None]
+        return {
+            "full bars without the grammar": _full([self.decode(one.symbols) for one in free]),
+            "probability that the grammar forbade": round(sum(removed) / max(1, len(removed)), 5),
+        }
+
     def fitted(self, symbols: str, vocabulary: Vocabulary) -> str:
         """A prime in the symbols that a model knows, as far as leaving out can make it so."""
         if self.code != "events":

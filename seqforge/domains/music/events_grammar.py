@@ -8,6 +8,7 @@ where a bar is full and nowhere else, and the metre changes where a bar begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -26,6 +27,7 @@ _SAID = 3
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
+@lru_cache(maxsize=2)
 def grammar(vocabulary: Vocabulary, steps_per_quarter: int, held: str = "") -> Constraint | None:
     """The grammar over a model's tokens, or None where they do not suffice for a bar.
 
