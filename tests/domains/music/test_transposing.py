@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import abc_files, abc_notation
+from seqforge.domains.music import MusicDomain, abc_files, abc_notation
 from seqforge.domains.music.keys import find_key, parse_key
 from seqforge.domains.music.notes import DRUMS, KeySignature, Note, Piece
 from seqforge.domains.music.transposing import piece_to_c, shifted, to_c, transposed
+from seqforge.resources import data_folder
 
 from .conftest import few, pieces
 from .test_abc import ABC_CHARACTERS, cleaned
 
 SOME = [-6, -5, -1, 2, 6]
+TUNES, MELODY = data_folder() / "tunes.abc", data_folder() / "melody.mid"
 
 
 @pytest.fixture(scope="session")
@@ -128,3 +130,25 @@ def test_a_piece_without_a_signature_is_moved_by_the_key_it_is_in():
     minor = Piece(notes, key_signatures=(KeySignature(0, 2, minor=True),))
     assert piece_to_c(minor).notes[0].pitch == 63
     assert piece_to_c(minor).key_signatures == (KeySignature(0, -3, minor=True),)
+
+
+@pytest.mark.parametrize(("code", "path"), [("abc", TUNES), ("events", TUNES), ("events", MELODY)])
+def test_reading_gives_each_tune_in_the_keys_asked_for(code, path):
+    plain = list(MusicDomain(code=code).read(path))
+    domain = MusicDomain(code=code, key="C", transpositions=2)
+    found = list(domain.read(path))
+
+    assert [record.augmented for record in found] == [False, True, True, True, True] * len(plain)
+    assert [record.note for record in found if not record.augmented] == [r.note for r in plain]
+    for number, record in enumerate(found):
+        before = domain.decode(plain[number // 5].symbols).piece.notes
+        after = domain.decode(record.symbols).piece
+        (by,) = {b.pitch - a.pitch for a, b in zip(before, after.notes, strict=True)}
+        first = domain.decode(found[number - number % 5].symbols).piece
+        in_c = first.notes[0].pitch - before[0].pitch
+        assert by - in_c == [0, 1, -1, 2, -2][number % 5]
+        assert first.key_signatures[0][1:] in ((0, False), (-3, True), (-2, True), (-1, False))
+
+
+def test_the_key_is_part_of_the_code_and_copies_are_not():
+    assert MusicDomain.coding == ("code", "steps_per_quarter", "key")
