@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -24,11 +26,13 @@ from seqforge.domains.music import (
     events_grammar,
 )
 from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.clusters import clusters
 from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.midi import midi_bytes, read_midi
 from seqforge.domains.music.musicxml import read_musicxml
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded, Piece
 from seqforge.domains.music.showing import Picture, Sound, piano_roll, synthesis
+from seqforge.domains.music.transposing import piece_in_keys, tune_in_keys
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ class MusicDomain:
     suffix: ClassVar[str] = ".mid"
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
     file_per_sample: ClassVar[bool] = True
+    coding: ClassVar[tuple[str, ...]] = ("code", "steps_per_quarter", "key")
 
     code: Literal["auto", "abc", "events"] = "auto"
     """``auto``: abc where every file is ABC, else events, which reads all of them."""
@@ -61,6 +66,10 @@ class MusicDomain:
     """The grid of the events code."""
     held_key: str = ""
     """A key that what is drawn stays in, as ABC writes it (``G``, ``Em``); empty for any."""
+    key: Literal["as written", "C"] = "as written"
+    """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
+    transpositions: Annotated[int, Field(ge=0, le=6)] = 0
+    """Each tune trained on is read in so many keys up and as many down as well."""
 
     def settle(self, paths: Sequence[Path]) -> Self:
         """The domain with its code decided by the files."""
@@ -94,9 +103,11 @@ class MusicDomain:
     def _records(self, path: Path) -> Iterator[Record]:
         if _kind(path) == "abc":
             for record in abc_files.read(path):
-                if self.code == "events":
-                    record = replace(record, symbols=self._events_of(record.symbols))
-                yield record
+                note = record.note
+                for tune, copy in tune_in_keys(record.symbols, self.key, self.transpositions):
+                    symbols = self._events_of(tune) if self.code == "events" else tune
+                    yield replace(record, symbols=symbols, note=note, augmented=copy)
+                    note = ""
             return
         if self.code != "events":
             raise InputError(
@@ -104,7 +115,13 @@ class MusicDomain:
                 "ABC too"
             )
         piece, note = self._piece(path)
-        yield Record(events.encode(piece), name=path.stem, group=path.name, note=note)
+        for ours, copy in piece_in_keys(piece, self.key, self.transpositions):
+            symbols = events.encode(ours)
+            yield Record(symbols, path.stem, path.name, note="" if copy else note, augmented=copy)
+
+    def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
+        """Tunes that are one tune; see `clusters`."""
+        return clusters(self.decode(symbols).piece.notes for symbols in records)
 
     def prime(self, source: str | Path) -> str:
         """Symbols to go on from: text as typed, or the music of a file turned into the code.
