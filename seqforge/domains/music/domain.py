@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,9 +15,8 @@ from pydantic.dataclasses import dataclass
 from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
-from seqforge.domains.music import abc_files, abc_notation, events
+from seqforge.domains.music import abc_files, abc_notation, events, judging
 from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.midi import midi_bytes, read_midi
 from seqforge.domains.music.musicxml import read_musicxml
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded, Piece
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 _LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
-_MEASURED = 200_000  # symbols of held-out music that a report measures
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
 
@@ -169,22 +166,7 @@ class MusicDomain:
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Measures of the samples beside those of held-out music and of random notes."""
-        part = corpus.held_out or "train"
-        held_out = corpus.sequences(part, _MEASURED)
-        if self.code != "events":  # a tail of a tune lacks the header that says its key
-            held_out = [text for text in held_out if text.startswith("M:")] or held_out
-        ours = [self.decode(sample.symbols) for sample in samples]
-        theirs = [self.decode(text) for text in held_out]
-        pieces = [decoded.piece for decoded in theirs]
-        control = [random_like(piece, seed) for seed, piece in enumerate(pieces)]
-        rows: dict[str, Any] = table(
-            {"samples": [d.piece for d in ours], "held-out": pieces, "random notes": control}
-        )
-        rows["full bars"] = {"samples": _full(ours), "held-out": _full(theirs)}
-        symbols = sum(len(sample.symbols) for sample in samples)
-        rows["characters skipped"] = sum(d.skipped for d in ours) / max(1, symbols)
-        rows["samples without a note"] = sum(not d.piece.notes for d in ours)
-        return rows
+        return judging.report(self, samples, corpus)
 
     def fitted(self, symbols: str, vocabulary: Vocabulary) -> str:
         """A prime in the symbols that a model knows, as far as leaving out can make it so."""
@@ -248,13 +230,6 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _full(decoded: Sequence[Decoded]) -> float:
-    bars: Counter[str] = Counter()
-    for one in decoded:
-        bars.update(all=one.bars, full=one.full_bars)
-    return round(bars["full"] / max(1, bars["all"]), 4)
 
 
 def _origin(sample: Sample) -> str:

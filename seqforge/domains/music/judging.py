@@ -1,0 +1,159 @@
+"""What a run's samples are like, beside held-out tunes, the training tunes and random notes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from seqforge.core.domain import Sample
+from seqforge.domains.music.comparing import Rows, compared, gathered, share
+from seqforge.domains.music.copying import Intervals, longest_shared, melody_intervals
+from seqforge.domains.music.keys import PITCH_CLASS, Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.measures import measures, random_like
+from seqforge.domains.music.notes import Decoded, Piece
+
+if TYPE_CHECKING:
+    from seqforge.core.corpus import Corpus
+    from seqforge.domains.music.domain import MusicDomain
+
+_MEASURED = 200_000
+"""Symbols of held-out and of training music that are measured; what is copied is looked for in
+all of it."""
+_LONG = (16, 24)
+"""Intervals shared with a training tune: one real tune in three, and in four, has so many in
+common with another of these books."""
+_KEY_FIELD = re.compile(r"^K:(.*)", re.MULTILINE)
+
+
+@dataclass
+class _Group:
+    """Pieces of one kind, each with the key that it says it is in."""
+
+    decoded: list[Decoded] = field(default_factory=list)
+    keys: list[Key | None] = field(default_factory=list)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        return [one.piece for one in self.decoded]
+
+    def add(self, domain: MusicDomain, symbols: str) -> Decoded:
+        decoded = domain.decode(symbols)
+        self.decoded.append(decoded)
+        self.keys.append(_declared(domain, symbols, decoded.piece))
+        return decoded
+
+
+def report(domain: MusicDomain, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+    """Measures of the samples, all temperatures together; see docs/music.md.
+
+    Values that one of held-out, training and random notes does not have are None.
+    """
+    drawn, held_out, training = _Group(), _Group(), _Group()
+    for sample in samples:
+        drawn.add(domain, sample.symbols)
+    if corpus.held_out:
+        for symbols in _whole(domain, corpus.sequences(corpus.held_out, _MEASURED)):
+            held_out.add(domain, symbols)
+    tunes = _read_training(domain, corpus, training)
+    real = held_out if held_out.decoded else training
+    random = _Group(
+        [Decoded(random_like(piece, seed)) for seed, piece in enumerate(real.pieces)], real.keys
+    )
+    groups = {"samples": drawn, "held-out": held_out, "training": training, "random notes": random}
+    size = sum(len(sample.symbols) for sample in samples)
+    skipped = sum(one.skipped for one in drawn.decoded)
+    return {
+        "samples measured": len(drawn.decoded),
+        "held-out tunes measured": len(held_out.decoded),
+        "training tunes measured": len(training.decoded),
+        "characters skipped": skipped / max(1, size),
+        "samples without a note": sum(not piece.notes for piece in drawn.pieces),
+        **_rows(groups, tunes),
+    }
+
+
+def _whole(domain: MusicDomain, texts: list[str]) -> list[str]:
+    """ABC tunes with their header; the tail of a tune lacks it, and with it the key and metre."""
+    if domain.code == "events":
+        return texts
+    return [text for text in texts if text.startswith("M:")] or texts
+
+
+def _read_training(domain: MusicDomain, corpus: Corpus, some: _Group) -> list[Intervals]:
+    """The melodies of all training tunes; fills ``some`` with tunes spread evenly over them."""
+    size = corpus.part("train").symbols
+    every = -(-size // _MEASURED)
+    found = []
+    for number, symbols in enumerate(_whole(domain, corpus.sequences("train", sys.maxsize))):
+        decoded = domain.decode(symbols) if number % every else some.add(domain, symbols)
+        found.append(melody_intervals(decoded.piece))
+    return found
+
+
+def _declared(domain: MusicDomain, symbols: str, piece: Piece) -> Key | None:
+    """The key that ABC's first K: names, or the first signature of other notes; None for none."""
+    if domain.code != "events":
+        said = _KEY_FIELD.search(symbols)
+        return parse_key(said[1]) if said else None
+    first = next(iter(piece.key_signatures), None)
+    return first and key_from_signature(first.sharps, first.minor)
+
+
+def _rows(groups: dict[str, _Group], tunes: list[Intervals]) -> Rows:
+    measured = {
+        name: gathered([measures(piece) for piece in group.pieces])
+        for name, group in groups.items()
+    }
+    shares: Rows = {
+        "full bars": {name: _full(group) for name, group in groups.items()},
+        "key as declared": {},
+        "signature as declared": {},
+        **{f"{length} intervals or more shared": {} for length in _LONG},
+    }
+    for name, group in groups.items():
+        same_key, same_signature = _keys_found(group)
+        shares["key as declared"][name] = share(same_key)
+        shares["signature as declared"][name] = share(same_signature)
+        # A training tune is in the training tunes: nothing can be said of it.
+        longest = [] if name == "training" else _longest(group, tunes)
+        if longest:
+            measured[name]["longest interval sequence shared"] = longest
+        for length in _LONG:
+            shares[f"{length} intervals or more shared"][name] = share(
+                [found >= length for found in longest]
+            )
+    return compared(measured) | shares
+
+
+def _full(group: _Group) -> float | None:
+    """The share of all bars together that are as long as the metre says."""
+    bars = sum(one.bars for one in group.decoded)
+    return round(sum(one.full_bars for one in group.decoded) / bars, 4) if bars else None
+
+
+def _longest(group: _Group, tunes: list[Intervals]) -> list[float]:
+    melodies = [melody_intervals(piece) for piece in group.pieces if len(piece.notes) > 1]
+    return [float(length) for length in longest_shared(melodies, tunes)] if tunes else []
+
+
+def _keys_found(group: _Group) -> tuple[list[bool], list[bool]]:
+    """Whether Temperley's profiles find the declared key, and at least its signature.
+
+    A mode counts as the major or minor key on its tonic, by its third.
+    """
+    keys, signatures = [], []
+    for piece, said in zip(group.pieces, group.keys, strict=True):
+        if said is None or not piece.notes:
+            continue
+        found, _ = find_key(piece.notes)
+        keys.append(_tonic(found) == _tonic(said) and found.minor == said.minor)
+        signatures.append((found.sharps - said.sharps) % 12 == 0)
+    return keys, signatures
+
+
+def _tonic(key: Key) -> int:
+    letter, sign = key.tonic[0], key.tonic[1:]
+    return (PITCH_CLASS[letter] + {"": 0, "#": 1, "b": -1}[sign]) % 12
