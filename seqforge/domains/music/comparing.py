@@ -52,9 +52,9 @@ def compared(groups: Mapping[str, Values]) -> Rows:
     Returns:
         For each measure a row of medians, a group a column, with ``closeness`` (of the samples to
         training), ``closeness, held-out`` and ``closeness, random``: the median over choices of as
-        many pieces as there are samples. Behind all of them, for each measure ``..., 10 to 90 %``:
-        the ranges of the groups, and of the closeness of held-out choices. None for what is not
-        known.
+        many pieces as there are samples. After these rows, for each measure one with ``10-90 %``
+        (a dash) at the end of its name: the ranges of the groups, and of the closeness of held-out
+        choices. None for what is not known.
     """
     rows: Rows = {}
     ranges: Rows = {}
@@ -73,29 +73,33 @@ def compared(groups: Mapping[str, Values]) -> Rows:
             "closeness, held-out": _median(near.get("held-out", ())),
             "closeness, random": _median(near.get("random notes", ())),
         }
-        ranges[f"{name}, 10 to 90 %"] = {g: _range(found) for g, found in values.items()} | {
+        ranges[f"{name}, 10\N{EN DASH}90 %"] = {g: _range(found) for g, found in values.items()} | {
             "closeness, held-out": _range(near.get("held-out", ())),
         }
     return rows | ranges
 
 
-def gathered(measured: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
-    """The values of each measure, from the measures of each piece."""
-    names = dict.fromkeys(name for one in measured for name in one)
-    return {name: [one[name] for one in measured if name in one] for name in names}
+def gathered(measured: Sequence[Mapping[str, float | None]]) -> dict[str, list[float]]:
+    """The values of each measure, from the measures of each piece; what is None is left out."""
+    found: dict[str, list[float]] = {}
+    for one in measured:
+        for name, value in one.items():
+            found.setdefault(name, []).extend([] if value is None else [value])
+    return found
 
 
 def share(hits: Sequence[bool]) -> float | None:
     """The share that is true, or None of none."""
-    return round(float(np.mean(hits)), 4) if len(hits) else None
+    return round(float(np.mean(hits)), 3) if len(hits) else None
 
 
 def _median(values: _Numbers) -> float | None:
-    return round(float(np.median(values)), 4) if len(values) else None
+    return round(float(np.median(values)), 3) if len(values) else None
 
 
 def _range(values: _Numbers) -> str | None:
     if not len(values):
         return None
     low, high = np.quantile(values, (0.1, 0.9))
-    return f"{low:.3g} to {high:.3g}"
+    digits = 2 if high < 10 else 1
+    return f"{round(low, digits):g}\N{EN DASH}{round(high, digits):g}"

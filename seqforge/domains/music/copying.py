@@ -23,29 +23,32 @@ def melody_intervals(piece: Piece) -> Intervals:
     return pitches[1:] - pitches[:-1]
 
 
-def longest_shared(pieces: Sequence[Intervals], training: Iterable[Intervals]) -> list[int]:
+def longest_shared(
+    pieces: Sequence[Intervals], training: Iterable[Intervals], block: int = _BLOCK
+) -> list[int]:
     """For each piece the length of its longest run of intervals that a training tune has too.
 
-    Rhythm counts for nothing. A run lies within one tune.
+    Rhythm counts for nothing. A run lies within one tune. So many intervals of the training tunes
+    are looked at together as a ``block`` has.
     """
     longest = np.zeros(len(pieces), np.int64)
     if any(len(piece) for piece in pieces):
-        for block in _blocks(training):
-            longest = np.maximum(longest, _longest(pieces, block))
+        for tunes in _blocks(training, block):
+            longest = np.maximum(longest, _longest(pieces, tunes))
     return [int(length) for length in longest]
 
 
-def _blocks(tunes: Iterable[Intervals]) -> Iterator[list[Intervals]]:
-    block: list[Intervals] = []
+def _blocks(tunes: Iterable[Intervals], least: int) -> Iterator[list[Intervals]]:
+    held: list[Intervals] = []
     size = 0
     for tune in tunes:
-        block.append(tune)
-        size += len(tune) + 1
-        if size >= _BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+        held.append(tune)
+        size += len(tune)
+        if size >= least:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _longest(pieces: Sequence[Intervals], tunes: Sequence[Intervals]) -> NDArray[np.int64]:

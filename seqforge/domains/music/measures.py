@@ -26,10 +26,10 @@ _SCALES = np.array(
 )  # fmt: skip
 
 
-def measures(piece: Piece) -> dict[str, float]:
+def measures(piece: Piece) -> dict[str, float | None]:
     """The measures of one piece, of its notes or (steps, repeats, range) of its melody.
 
-    Empty for fewer than two notes, of which nothing can be said.
+    Empty for fewer than two notes, of which nothing can be said; None where one does not apply.
     """
     notes = [note for note in piece.notes if note.program != DRUMS]
     melody = skyline(notes)
@@ -38,7 +38,8 @@ def measures(piece: Piece) -> dict[str, float]:
         return {}
     classes = np.bincount([note.pitch % 12 for note in notes], minlength=12) / len(notes)
     steps = np.abs(np.diff(pitches))
-    found = {
+    return {
+        "notes": float(len(notes)),
         "pitch-class entropy": _entropy(classes),
         "scale consistency": float((_SCALES @ classes).max()),
         "key clarity": find_key(notes)[1],
@@ -49,7 +50,6 @@ def measures(piece: Piece) -> dict[str, float]:
         "groove consistency": groove_consistency(piece),
         "self-similarity": self_similarity(piece, melody),
     }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:
