@@ -61,11 +61,11 @@ def compared(groups: Mapping[str, Values]) -> Rows:
     for name in dict.fromkeys(name for measured in groups.values() for name in measured):
         values = {group: measured.get(name, ()) for group, measured in groups.items()}
         samples, training = values["samples"], values["training"]
-        near: dict[str, _Numbers] = dict.fromkeys(groups, ())
+        near: dict[str, _Numbers] = {}
         if len(samples) and len(training):
             near = {
                 group: closeness_of_few(values[group], len(samples), training)
-                for group in groups
+                for group in ("samples", "held-out", "random notes")
                 if len(values[group])
             }
         rows[name] = {group: _median(found) for group, found in values.items()} | {
