@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 
 from seqforge.domains.music.comparing import closeness, closeness_of_few, compared, gathered
 
-VALUES = st.lists(st.integers(0, 8).map(float), min_size=1, max_size=20)
+VALUES = st.lists(st.integers(0, 8).map(float), min_size=2, max_size=20)
 DASH = "\N{EN DASH}"
 
 

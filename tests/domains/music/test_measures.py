@@ -86,6 +86,7 @@ def test_a_repeat_that_is_played_out_is_similar_to_itself():
     """Two bars unlike each other but for their first note, played twice."""
     played = ABC.decode("M:4/4\nL:1/4\nK:C\n|:CDEF|c2B2:|").piece
     assert measures(played)["self-similarity"] == pytest.approx((1 / 5 + 1 + 1) / 3)
+    assert played.time_signatures == (TimeSignature(0, 4, 4),)  # the repeat's bar line is one too
 
 
 def test_steps_and_range_are_those_of_the_melody():
