@@ -101,5 +101,5 @@ def _range(values: _Numbers) -> str | None:
     if not len(values):
         return None
     low, high = np.quantile(values, (0.1, 0.9))
-    digits = 2 if high < 10 else 1
+    digits = 2 if high < 10 else 1 if high < 100 else 0
     return f"{round(low, digits):g}\N{EN DASH}{round(high, digits):g}"

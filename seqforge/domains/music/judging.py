@@ -26,10 +26,11 @@ _LONG = (16, 24)
 """Intervals shared with a training tune: one real tune in three, and in four, has so many in
 common with another of these books."""
 _CLOSENESS = (
-    "Closeness is 1 less the Kolmogorov-Smirnov distance to the training tunes, 1 where values are "
+    "Closeness is 1 less the Kolmogorov-Smirnov distance to the training tunes: 1 where values are "
     "distributed alike. Held-out tunes and random notes are taken as many at a time as there are "
-    "samples ({}); samples below what such held-out tunes reach (10\N{EN DASH}90 %) differ by more "
-    "than their small number explains."
+    "samples ({}). Nine such choices of held-out tunes in ten are closer than the lower end of "
+    "their 10\N{EN DASH}90 %; samples that are closer too cannot be told from real tunes by that "
+    "measure alone."
 )
 _KEY_FIELD = re.compile(r"^K:(.*)", re.MULTILINE)
 
