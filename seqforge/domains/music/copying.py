@@ -14,7 +14,7 @@ Intervals = NDArray[np.int16]
 _Text = NDArray[np.int64]
 
 _BLOCK = 1 << 20
-"""Intervals of training tunes that are ordered at a time: some 100 MB."""
+"""Intervals of training tunes that are ordered at a time, in some 80 MB."""
 
 
 def melody_intervals(piece: Piece) -> Intervals:
