@@ -89,7 +89,7 @@ class Domain(Protocol):
         """Measures of the samples beside the same of held-out data.
 
         Values are numbers, strings, or one level of dictionaries of them (a row of a table);
-        every value can be kept as JSON.
+        every value can be kept as JSON. A string that ends with a full stop is told, not tabulated.
         """
         ...
 

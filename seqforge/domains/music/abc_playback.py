@@ -95,14 +95,13 @@ def played(elements: Sequence[Element]) -> list[Element]:
     while place < len(elements) and len(out) < _MOST_ELEMENTS:
         element = elements[place]
         place += 1
+        out.append(element)
         if not isinstance(element, Bar):
-            out.append(element)
             continue
         is_next_ending = in_ending and turn + 1 in element.endings and turn not in element.endings
         if (element.closes or is_next_ending) and turn < _turns(elements, start, place):
             place, turn, in_ending, repeated = start, turn + 1, False, True
             continue
-        out.append(element)
         if element.closes and element.endings and turn > 1 and turn not in element.endings:
             place = _after_ending(elements, place)  # of an earlier turn than this, the last
         # where :| has no |: of its own, abc2midi goes back to the last double bar since a repeat

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -24,10 +23,10 @@ from seqforge.domains.music import (
     abc_notation,
     events,
     events_grammar,
+    judging,
 )
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.clusters import clusters
-from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.midi import midi_bytes, read_midi
 from seqforge.domains.music.musicxml import read_musicxml
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded, Piece
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 _LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
-_MEASURED = 200_000  # symbols of held-out music that a report measures
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
 
@@ -196,30 +194,11 @@ class MusicDomain:
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Measures of the samples beside those of held-out music and of random notes."""
-        part = corpus.held_out or "train"
-        held_out = corpus.sequences(part, _MEASURED)
-        if self.code != "events":  # a tail of a tune lacks the header that says its key
-            held_out = [text for text in held_out if text.startswith("M:")] or held_out
-        ours = [self.decode(sample.symbols) for sample in samples]
-        theirs = [self.decode(text) for text in held_out]
-        pieces = [decoded.piece for decoded in theirs]
-        control = [random_like(piece, seed) for seed, piece in enumerate(pieces)]
-        rows: dict[str, Any] = table(
-            {"samples": [d.piece for d in ours], "held-out": pieces, "random notes": control}
-        )
-        rows["full bars"] = {"samples": _full(ours), "held-out": _full(theirs)}
-        symbols = sum(len(sample.symbols) for sample in samples)
-        rows["characters skipped"] = sum(d.skipped for d in ours) / max(1, symbols)
-        rows["samples without a note"] = sum(not d.piece.notes for d in ours)
-        return rows
+        return judging.report(self, samples, corpus)
 
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
         """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
-        removed = [s.removed_mass for s in samples if s.removed_mass is not None]
-        return {
-            "full bars without the grammar": _full([self.decode(one.symbols) for one in free]),
-            "probability that the grammar forbade": round(sum(removed) / max(1, len(removed)), 5),
-        }
+        return judging.of_grammar(self, samples, free)
 
     def fitted(self, symbols: str, vocabulary: Vocabulary) -> str:
         """A prime in the symbols that a model knows, as far as leaving out can make it so."""
@@ -283,13 +262,6 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _full(decoded: Sequence[Decoded]) -> float:
-    bars: Counter[str] = Counter()
-    for one in decoded:
-        bars.update(all=one.bars, full=one.full_bars)
-    return round(bars["full"] / max(1, bars["all"]), 4)
 
 
 def _origin(sample: Sample) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import mido
 import music21
@@ -170,31 +169,6 @@ def test_where_a_bar_ends_does_not_change_as_more_is_drawn(text, bars, given):
     for length in range(len(text)):
         early = ABC.bar_end(text[:length], given, bars, over=False)
         assert early in (None, final)
-
-
-def test_the_report_sets_samples_beside_held_out_and_random_notes():
-    texts = [record.symbols for record in ABC.read(TUNES)]
-    corpus = SimpleNamespace(held_out="test", sequences=lambda part, most: texts[:5])
-
-    rows = ABC.report([Sample(text) for text in [*texts[5:], "K:C\n?", "CCC|"]], corpus)
-
-    assert (
-        rows["scale consistency"]["held-out"]
-        > 0.95
-        > 0.85
-        > (rows["scale consistency"]["random notes"])
-    )
-    assert set(rows["groove consistency"]) == {"samples", "held-out", "random notes"}
-    assert rows["full bars"]["held-out"] == 1.0
-    assert rows["samples without a note"] == 1
-    assert 0 < rows["characters skipped"] < 0.01
-    for row in rows.values():
-        assert isinstance(row, int | float | dict)
-
-
-def test_a_report_of_nothing_is_still_one():
-    corpus = SimpleNamespace(held_out=None, sequences=lambda part, most: [])
-    assert EVENTS.report([], corpus)["samples without a note"] == 0
 
 
 @pytest.mark.filterwarnings("ignore")
