@@ -103,8 +103,7 @@ class Track:
         tick, place, running = self.tick, 0, 0
         try:
             while place < end and len(found) < MOST_EVENTS:
-                delta = data[place]
-                place += 1
+                delta, place = data[place], place + 1
                 if delta > 127:
                     delta, place = self._time(place - 1)
                 tick += delta
@@ -118,22 +117,21 @@ class Track:
                     tick += delta
                 if status < 0xA0:
                     running, first, second = status, data[place], data[place + 1]
-                    if first > 127 or second > 127:
+                    if first | second > 127:
                         first, second = self._clipped(place), min(second, 127)
                     kind = status if second else status & 0xEF  # velocity 0 ends a note
                     found.append((tick, number, kind, first, second))
                     place += 2
                 elif status < 0xF0:
                     running = status
-                    if status < 0xD0 and status >= PROGRAM:
+                    if PROGRAM <= status < 0xD0:
                         first = data[place] if data[place] < 128 else self._clipped(place)
                         found.append((tick, number, status, first, 0))
                     place += 1 if PROGRAM <= status < 0xE0 else 2
                 else:
-                    place = self._system(status, place, tick, found)
+                    running, place = -abs(running), self._system(status, place, tick, found)
                     if self.ended:
                         break
-                    running = -abs(running)
         except IndexError:
             self.cut = True
         self.cut = self.cut or place > end
@@ -190,25 +188,24 @@ class Track:
         kind = self._data[place] if status == 0xFF else -1
         length, first = self._number_at(place + (status == 0xFF))
         after = first + length
-        if after > len(self._data) or kind > 127:
+        if after > len(self._data) or kind > 127 or length != _SIZES.get(kind, length):
             return self._skip(first)
-        data = self._data[first:after]
-        if status == 0xF0 and data[-1:] != b"\xf7" and not _PACKET.match(self._data, after):
+        if kind in _SIZES:
+            self._meta(kind, self._data[first:after], tick, found)
+        whole = self._data.endswith(b"\xf7", first, after) or _PACKET.match(self._data, after)
+        if status == 0xF0 and not whole:
             what = "{n} system-exclusive message{s} without an end"
             self._repairs.add(what, 1, self._start + place)
-        return after if self._meta(kind, data, tick, found) else self._skip(first)
+        return after
 
-    def _meta(self, kind: int, data: bytes, tick: int, found: list[Event]) -> bool:
-        """Take what a meta event says; whether it has the length that its kind must have."""
-        if len(data) != _SIZES.get(kind, len(data)):
-            return False
+    def _meta(self, kind: int, data: bytes, tick: int, found: list[Event]) -> None:
+        """Take what a meta event of the right length says."""
         if kind == _END_OF_TRACK:
             self.ended = True
         elif kind == TEMPO:
             found.append((tick, self._number, kind, int.from_bytes(data, "big"), 0))
         elif kind == TIME_SIGNATURE:
             found.append((tick, self._number, kind, data[0], data[1]))
-        elif kind == KEY_SIGNATURE:
+        else:
             sharps = data[0] - 256 if data[0] > 127 else data[0]
             found.append((tick, self._number, kind, sharps, data[1]))
-        return True
