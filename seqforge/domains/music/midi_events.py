@@ -56,7 +56,7 @@ def read_events(data: bytes, where: str, repairs: Repairs) -> MidiEvents:
     reader.read(place if _is_chunk(data, place) else start + 14)
     if not reader.tracks:
         raise InputError(f"{where}: the MIDI file has no track; save it again from a music program")
-    said = f"{count:,} tracks promised in the header where there are {reader.tracks:,}"
+    said = f"said to have {count:,} track{'' if count == 1 else 's'} but has {reader.tracks:,}"
     repairs.add(said, int(count != reader.tracks))
     repairs.add("format 2: its patterns put one after the other", int(form == 2))
     events = reader.events
@@ -67,7 +67,7 @@ def read_events(data: bytes, where: str, repairs: Repairs) -> MidiEvents:
 
 
 def _division(division: int, where: str) -> tuple[int, int]:
-    """0 and ticks a quarter; or, of film time, what ticks are times and how many make a quarter."""
+    """0 and the ticks of a quarter; of film time a factor for ticks, and how many then make one."""
     if division and not division & 0x8000:
         return 0, division
     frames, ticks = 256 - (division >> 8), division & 0xFF
@@ -115,6 +115,10 @@ class _Chunks:
                     f"{self._where}: has more than {_MOST_CHUNKS:,} tracks; is it MIDI?"
                 )
             name, length = struct.unpack_from(">4sI", data, found)
+            if name == b"MThd" and self.tracks:
+                what = "{n} byte{s} of another MIDI file after this one ignored"
+                self._repairs.add(what, len(data) - found, found)
+                return
             if name == b"MTrk":
                 place = self._track(found + 8, found + 8 + length)
             else:

@@ -155,11 +155,11 @@ SURVEYED: dict[str, Kind] = {
     "29_format7": Kind(header(7) + track(), 8, "format 7 read as 1"),
     "30_ntracks_65535": Kind(
         header(tracks=65535) + track(), 8,
-        "65,535 tracks promised in the header where there are 1",
+        "said to have 65,535 tracks but has 1",
     ),
     "31_ntracks_0": Kind(
         header(tracks=0) + track(), 8,
-        "0 tracks promised in the header where there are 1",
+        "said to have 0 tracks but has 1",
     ),
     "32_sysex": Kind(header() + track(b"\x00\xf0\x03\x7e\x7f\xf7" + NOTES), 8, ""),
     "33_sysex_no_f7": Kind(

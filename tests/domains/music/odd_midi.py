@@ -89,6 +89,14 @@ OTHERS: dict[str, Kind] = {
     ),
     "no tracks at all": Kind(header(tracks=0), None, NO_TRACK),
     "no notes": Kind(header() + track(b""), None, NO_NOTE.format("")),
+    "two files in one": Kind(
+        GOOD + GOOD, 8,
+        "90 bytes of another MIDI file after this one ignored from byte 90 on",
+    ),
+    "a header before the header": Kind(
+        header() + GOOD, 8,
+        "1 chunk of other kinds passed over at byte 14",
+    ),
     "the name of a track alone": Kind(
         GOOD + b"MTrk", 8,
         "4 bytes outside of tracks passed over from byte 90 on",
