@@ -63,6 +63,7 @@ def test_any_clean_tune_moves(key, music, by):
         ("K:D\nDF^GA =c|[K:Am]^Gb,", -2, "K:C\nCE^FG _B|[K:Gm]^FA"),
         ("K:C\nB,b''", 1, "K:Db\nCc'''"),
         ("M:C\nL:1/8\nCE", 2, "M:C\nL:1/8\nK:D\nDF"),
+        ("C|\nK:D\nF", 2, "K:D\nD|\nK:E\nG"),
         ("K:E\n^^F_d", 1, "K:F\n^G__e"),
         ("K:E\n^^D", -4, "K:C\n^B,"),
         ("K:C\n^^B", 11, "K:Cb\n^b"),
@@ -70,21 +71,18 @@ def test_any_clean_tune_moves(key, music, by):
         ("K:D ^g =c\nGc", -2, "K:C _b ^f\nFB"),
         ("K:C#\n^A|[K:Cb]A", 1, "K:D\n=B|[K:C]A"),
     ],
-    ids=[
-        "accidentals",
-        "octaves",
-        "no key",
-        "double",
-        "C",
-        "many signs",
-        "three signs",
-        "extra",
-        "far keys",
-    ],
 )
 def test_what_is_written(abc, semitones, expected):
     assert transposed(abc, semitones) == expected
     assert sounds(expected) == sounds(abc, semitones)
+
+
+@few
+@given(text=st.text(ABC_CHARACTERS, max_size=60), semitones=st.integers(-12, 12))
+def test_any_text_can_be_moved(text, semitones):
+    """What is typed as a prime, or drawn, may be anything."""
+    transposed(text, semitones)
+    assert to_c(to_c(text)[0])[1] == 0
 
 
 def test_the_key_has_few_signs():
