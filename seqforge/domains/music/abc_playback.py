@@ -95,7 +95,7 @@ def played(elements: Sequence[Element]) -> list[Element]:
     while place < len(elements) and len(out) < _MOST_ELEMENTS:
         element = elements[place]
         place += 1
-        if not isinstance(element, Bar):
+        if type(element) is not Bar:  # isinstance takes four times as long
             out.append(element)
             continue
         is_next_ending = in_ending and turn + 1 in element.endings and turn not in element.endings
@@ -196,7 +196,7 @@ class _Performer:
         self._bars: list[tuple[int, TimeChange | None]] = [(0, None)]  # where each begins
 
     def take(self, element: Element) -> None:
-        if isinstance(element, Sound):
+        if type(element) is Sound:
             if self._now * 4 < MOST_QUARTERS:
                 self._sound(element)
             return
