@@ -1,0 +1,130 @@
+"""Scores and sound of many samples at once: engraved by another process while this one plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqforge.core.files import write_atomically
+from seqforge.domains.music import audio
+from seqforge.domains.music.writing import Performance
+from seqforge.errors import SeqforgeError
+
+Told = Callable[[str, int, int], None]
+"""Is told what was done, how often by now, and of how many."""
+
+_PIXELS = 1_600  # width of a score as PNG
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A sample with its score and its sound, as far as they were asked for."""
+
+    performance: Performance
+    stem: Path | None
+    """Where its files are, without their endings; None where it has none."""
+    files: tuple[Path, ...]
+    """Those written here."""
+    pages: tuple[str, ...]
+    """The score as SVG, a page each."""
+    ogg: bytes
+    """The sound; empty for silence, and where none was asked for."""
+    problem: str = ""
+    """Why there is no score, in a sentence."""
+
+
+@dataclass(frozen=True)
+class _Score:
+    pages: tuple[str, ...] = ()
+    pngs: tuple[bytes, ...] = ()
+    problem: str = ""
+
+
+def render(
+    performances: Sequence[tuple[Performance, Path | None]],
+    formats: Sequence[str],
+    for_page: bool = False,
+    told: Told = lambda what, done, of: None,
+) -> Iterator[Rendered]:
+    """Engrave and play samples; their files are written as they come.
+
+    Args:
+        performances: Each with where its files go, without their endings; None for no files.
+        formats: svg, png, wav and ogg make files; others are not looked at.
+        for_page: Whether the SVG and the OGG are wanted whatever the formats are.
+        told: Of how far it is.
+
+    Raises:
+        RunError: If a file cannot be written.
+        ProgramError: If the domain's SoundFont cannot be played.
+    """
+    engraves = for_page or not {"svg", "png"}.isdisjoint(formats)
+    plays = for_page or not {"wav", "ogg"}.isdisjoint(formats)
+    with _engraver() as engraver:
+        scores: list[Future[_Score]] = []
+        if engraves:
+            scores = [engraver.submit(_engraved, one, "png" in formats) for one, _ in performances]
+        heard = []
+        for number, (performance, stem) in enumerate(performances, 1):
+            heard.append(_played(performance, stem, formats, for_page) if plays else ([], b""))
+            told("sound", number, len(performances))
+        for number, (performance, stem) in enumerate(performances, 1):
+            score = scores[number - 1].result() if engraves else _Score()
+            told("engraving", number, len(performances))
+            files, ogg = heard[number - 1]
+            files += _written(score, stem, formats)
+            yield Rendered(performance, stem, tuple(files), score.pages, ogg, score.problem)
+
+
+@contextmanager
+def _engraver() -> Iterator[ThreadPoolExecutor]:
+    """A thread that waits for the engraving process; what it has not begun is dropped at a stop."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _engraved(performance: Performance, as_png: bool) -> _Score:
+    from seqforge.domains.music.engraving import svg_pages, to_png
+
+    try:
+        pages = svg_pages(performance.musicxml)
+        return _Score(tuple(pages), tuple(to_png(page, _PIXELS) for page in pages if as_png))
+    except SeqforgeError as error:  # the others, and the sound, are none the worse for it
+        return _Score(problem=f"{performance.title}: {error}")
+
+
+def _written(score: _Score, stem: Path | None, formats: Sequence[str]) -> list[Path]:
+    """The files of a score: ``x.svg``, and of further pages ``x-2.svg``."""
+    written: list[Path] = []
+    if stem is None:
+        return written
+    kinds = (("svg", [page.encode() for page in score.pages]), ("png", score.pngs))
+    for name, pages in kinds:
+        for number, data in enumerate(pages if name in formats else (), 1):
+            tail = f"-{number}" if number > 1 else ""
+            path = stem.with_name(f"{stem.name}{tail}.{name}")
+            write_atomically(path, data)
+            written.append(path)
+    return written
+
+
+def _played(
+    performance: Performance, stem: Path | None, formats: Sequence[str], for_page: bool
+) -> tuple[list[Path], bytes]:
+    heard = audio.sound(performance.piece, soundfont=performance.domain.soundfont)
+    if heard is None:
+        return [], b""
+    written = []
+    ogg = audio.ogg_bytes(heard) if for_page or "ogg" in formats else b""
+    for name in ("wav", "ogg"):
+        if name in formats and stem is not None:
+            path = stem.with_name(f"{stem.name}.{name}")
+            write_atomically(path, ogg if name == "ogg" else audio.wav_bytes(heard))
+            written.append(path)
+    return written, ogg
