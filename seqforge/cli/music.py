@@ -78,6 +78,7 @@ def music(
     domain = replace(
         domain,
         soundfont=_font(soundfont),
+        formats=named,
         held_key=str(begun.key) if begun and keep_key else "",
         **_put_out(transpose, begun),
     )
@@ -86,7 +87,7 @@ def music(
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
     files = make_folder(out) / f"{prime.stem if prime else 'tune'}.mid"
-    perform(loaded, domain, path, how, Wanted(count, files, named, page, play, begun, prime))
+    perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
 
 
 def _check_folder(out: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from seqforge.domains.music.rendering import Rendered
 
 
+_SOON = 2.0  # seconds; what is done sooner is not spoken of
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is to come of it."""
@@ -28,7 +33,6 @@ class Wanted:
     count: int
     path: Path
     """Names the files: their folder, and what they begin with."""
-    formats: tuple[str, ...]
     page: bool
     play: bool
     prime: Prime | None = None
@@ -38,26 +42,28 @@ class Wanted:
 
 def perform(loaded: Model, domain: MusicDomain, model: Path, how: How, wanted: Wanted) -> None:
     """Draw samples and leave their files; names of whole files go to stdout."""
+    from seqforge.domains.music.page import SHOWN
     from seqforge.domains.music.writing import QUICK
 
-    slow = [name for name in wanted.formats if name not in QUICK]
-    loaded.domain = replace(domain, formats=tuple(name for name in wanted.formats if name in QUICK))
+    slow = [name for name in domain.formats if name not in QUICK]
+    quick = tuple(name for name in domain.formats if name in QUICK)
+    needed = min(wanted.count, wanted.count if slow else SHOWN if wanted.page else 0)
     kept: list[Sample] = []
 
     def draw(first: int, drawn: Drawn) -> Iterator[Sample]:
         for sample in loaded.draw(wanted.count - first + 1, first=first, drawn=drawn, **how):
-            if slow or wanted.page:
+            if sample.number <= needed:
                 kept.append(sample)
             yield sample
 
     said: Mapping[str, Any] = {"constraint": True, **how}
     settings = settings_of(model, wanted.count, loaded.options(how), said, _put_out(domain))
-    save(Drawing(loaded.domain, wanted.count, draw, None, settings), wanted.path, False, False)
-    if not (slow or wanted.page):
-        return
-    if len(kept) < wanted.count:  # this command went on with one that was stopped
-        kept[:0] = loaded.draw(wanted.count - len(kept), **how)
-    _render(domain, kept, str(how["prime"]), slow, wanted)
+    writer = replace(domain, formats=quick)
+    save(Drawing(writer, wanted.count, draw, None, settings), wanted.path, False, False)
+    if needed:
+        if len(kept) < needed:  # this command went on with one that was stopped
+            kept = loaded.sample(needed, **how)
+        _render(domain, kept, str(how["prime"]), slow, wanted)
 
 
 def _put_out(domain: MusicDomain) -> dict[str, Any]:
@@ -71,53 +77,56 @@ def _render(
 ) -> None:
     """Engrave and play all, write the page, play the first aloud."""
     from seqforge.core.domain import Sample
-    from seqforge.domains.music.page import write_page
+    from seqforge.domains.music.page import SHOWN, write_page
     from seqforge.domains.music.rendering import render
     from seqforge.domains.music.writing import Performance, stem_of
 
-    stems = [stem_of(wanted.path, sample.number, wanted.count) for sample in samples]
     todo: list[tuple[Performance, Path | None]] = []
     if wanted.page and given and wanted.source:
         todo.append((Performance(domain, Sample(given), heading=wanted.source.name), None))
-    todo += [(Performance(domain, one), stem) for one, stem in zip(samples, stems, strict=True)]
-    done: list[Rendered] = []
-    watcher = make_watcher(quiet=False)
-    try:
-        for one in render(
-            todo,
-            slow,
-            wanted.page,
-            lambda what, n, of: watcher.advance(n, of, f"{what} {n} of {of}"),
-        ):
-            done.append(one)
+    primes = len(todo)
+    for sample in samples:
+        stem = stem_of(wanted.path, sample.number, wanted.count)
+        todo.append((Performance(domain, sample), stem))
+    shown: list[Rendered] = []
+    most = primes + SHOWN if wanted.page else 0
+    with _progress() as told:
+        for one in render(todo, slow, most, told):
+            if len(shown) <= most:  # the first also for want of a page: it may be played
+                shown.append(one)
             for file in one.files:
                 typer.echo(str(file))
-            if one.problem:
-                typer.secho(one.problem, fg="yellow", err=True)
-    finally:
-        watcher.close()
-    prime = done.pop(0) if len(done) > len(samples) else None
+            for remark in one.remarks:
+                typer.secho(remark, fg="yellow", err=True)
     if wanted.page:
         page = wanted.path.with_suffix(".html")
-        files = [
-            [stem.with_name(f"{stem.name}.{name}") for name in wanted.formats if name not in slow]
-            + list(one.files)
-            for stem, one in zip(stems, done, strict=True)
-        ]
-        write_page(page, _title(wanted), prime, done, files, _remarks(wanted))
+        prime = shown[0] if primes else None
+        remarks = wanted.prime.notes if wanted.prime else ()
+        write_page(page, _title(wanted), prime, shown[primes:], wanted.count, remarks)
         typer.echo(str(page))
     if wanted.play:
-        _play(done[0])
+        _play(shown[primes])
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """How far engraving and playing are, on stderr, once it takes longer."""
+    watcher, start = make_watcher(quiet=False), time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        if time.monotonic() - start > _SOON:
+            watcher.advance(done, of, f"scores and sound of {done:,} of {of:,}")
+
+    try:
+        yield told
+    finally:
+        watcher.close()
 
 
 def _title(wanted: Wanted) -> str:
     if wanted.source is None:
         return "New tunes" if wanted.count > 1 else "A new tune"
     return f"{wanted.source.name}, continued"
-
-
-def _remarks(wanted: Wanted) -> tuple[str, ...]:
-    return wanted.prime.notes if wanted.prime else ()
 
 
 def _play(first: Rendered) -> None:

@@ -23,6 +23,7 @@ from seqforge.domains.music.notes import Piece, bar_lines
 from seqforge.domains.music.rendering import Rendered
 from seqforge.domains.music.showing import KEYS, piano_roll, quarter_pixels
 from seqforge.domains.music.timing import Clock
+from seqforge.domains.music.writing import QUICK
 
 SHOWN = 12
 """Samples on the page; of more the files alone are there."""
@@ -51,7 +52,7 @@ class Shown:
     abc: str
     links: tuple[tuple[str, str], ...]
     """(address, name) of the files beside the page."""
-    problem: str = ""
+    remarks: tuple[str, ...]
 
 
 def write_page(
@@ -59,25 +60,25 @@ def write_page(
     title: str,
     prime: Rendered | None,
     samples: Sequence[Rendered],
-    files: Sequence[Sequence[Path]],
+    count: int,
     remarks: Sequence[str] = (),
 ) -> None:
     """Write the page, atomically.
 
     Args:
-        path: Where it goes; files are linked that are in its folder.
+        path: Where it goes, beside the files of the samples.
         title: Its heading.
         prime: What was given, where something was.
         samples: At least one; the first `SHOWN` are shown.
-        files: All files of each sample.
+        count: How many there are in all.
         remarks: Sentences on how the prime was taken.
 
     Raises:
         RunError: If it cannot be written.
     """
     shown = [
-        _shown(one, f"Sample {one.performance.sample.number}", f"s{number}", own)
-        for number, (one, own) in enumerate(zip(samples[:SHOWN], files, strict=False), 1)
+        _shown(one, f"Sample {one.performance.sample.number}", f"s{number}")
+        for number, one in enumerate(samples[:SHOWN], 1)
     ]
     folder = resources.files(__package__)
     script = folder.joinpath("page.js").read_text("utf-8")
@@ -89,17 +90,17 @@ def write_page(
     page = environment.from_string(source).render(
         title=title,
         how=_how(samples[0].performance.sample),
-        prime=_shown(prime, "What was given", "prime", ()) if prime else None,
+        prime=_shown(prime, "What was given", "prime") if prime else None,
         remarks=remarks,
         samples=shown,
-        left_out=len(samples) - len(shown),
+        left_out=count - len(shown),
         script=script,
         script_hash=base64.b64encode(sha256(script.encode()).digest()).decode(),
     )
     write_atomically(path, page.encode("utf-8", "replace"))
 
 
-def _shown(rendered: Rendered, title: str, prefix: str, files: Sequence[Path]) -> Shown:
+def _shown(rendered: Rendered, title: str, prefix: str) -> Shown:
     performance = rendered.performance
     piece, sample = performance.piece, performance.sample
     end = piece.end if prefix == "prime" else performance.prime_end
@@ -113,9 +114,17 @@ def _shown(rendered: Rendered, title: str, prefix: str, files: Sequence[Path]) -
         points="[]" if roll is None else json.dumps(_points(piece, roll.shape[1])),
         sound=base64.b64encode(rendered.ogg).decode(),
         abc=performance.abc,
-        links=tuple((quote(file.name), file.suffix.lstrip(".")) for file in files),
-        problem=rendered.problem,
+        links=tuple((quote(file.name), file.suffix.lstrip(".")) for file in _files(rendered)),
+        remarks=rendered.remarks,
     )
+
+
+def _files(rendered: Rendered) -> list[Path]:
+    stem = rendered.stem
+    if stem is None:
+        return []
+    formats = [name for name in rendered.performance.domain.formats if name in QUICK]
+    return [stem.with_name(f"{stem.name}.{name}") for name in formats] + list(rendered.files)
 
 
 def _points(piece: Piece, width: int) -> list[list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from seqforge.core.files import write_atomically
 from seqforge.domains.music import audio
+from seqforge.domains.music.timing import Clock
 from seqforge.domains.music.writing import Performance
 from seqforge.errors import SeqforgeError
 
-Told = Callable[[str, int, int], None]
-"""Is told what was done, how often by now, and of how many."""
+Told = Callable[[int, int], None]
+"""Is told how many are done, and of how many."""
 
 _PIXELS = 1_600  # width of a score as PNG
 
@@ -32,8 +34,8 @@ class Rendered:
     """The score as SVG, a page each."""
     ogg: bytes
     """The sound; empty for silence, and where none was asked for."""
-    problem: str = ""
-    """Why there is no score, in a sentence."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know: why there is no score, where the sound ends."""
 
 
 @dataclass(frozen=True)
@@ -46,37 +48,42 @@ class _Score:
 def render(
     performances: Sequence[tuple[Performance, Path | None]],
     formats: Sequence[str],
-    for_page: bool = False,
-    told: Told = lambda what, done, of: None,
+    for_page: int = 0,
+    told: Told = lambda done, of: None,
 ) -> Iterator[Rendered]:
     """Engrave and play samples; their files are written as they come.
 
     Args:
         performances: Each with where its files go, without their endings; None for no files.
         formats: svg, png, wav and ogg make files; others are not looked at.
-        for_page: Whether the SVG and the OGG are wanted whatever the formats are.
-        told: Of how far it is.
+        for_page: So many of the first have score and sound whatever the formats are.
+        told: Of how many are done.
 
     Raises:
         RunError: If a file cannot be written.
         ProgramError: If the domain's SoundFont cannot be played.
     """
-    engraves = for_page or not {"svg", "png"}.isdisjoint(formats)
-    plays = for_page or not {"wav", "ogg"}.isdisjoint(formats)
     with _engraver() as engraver:
-        scores: list[Future[_Score]] = []
-        if engraves:
-            scores = [engraver.submit(_engraved, one, "png" in formats) for one, _ in performances]
-        heard = []
-        for number, (performance, stem) in enumerate(performances, 1):
-            heard.append(_played(performance, stem, formats, for_page) if plays else ([], b""))
-            told("sound", number, len(performances))
-        for number, (performance, stem) in enumerate(performances, 1):
-            score = scores[number - 1].result() if engraves else _Score()
-            told("engraving", number, len(performances))
-            files, ogg = heard[number - 1]
+        scores: deque[Future[_Score]] = deque()
+        for number, (one, _) in enumerate(performances):
+            if number < for_page or not {"svg", "png"}.isdisjoint(formats):
+                scores.append(engraver.submit(_engraved, one, "png" in formats))
+            else:
+                scores.append(_no_score())
+        for number, (performance, stem) in enumerate(performances):
+            told(number, len(performances))
+            shown = number < for_page
+            files, ogg, cut = _played(performance, stem, formats, shown)
+            score = scores.popleft().result()
             files += _written(score, stem, formats)
-            yield Rendered(performance, stem, tuple(files), score.pages, ogg, score.problem)
+            remarks = tuple(filter(None, (score.problem, cut)))
+            yield Rendered(performance, stem, tuple(files), score.pages, ogg, remarks)
+
+
+def _no_score() -> Future[_Score]:
+    future: Future[_Score] = Future()
+    future.set_result(_Score())
+    return future
 
 
 @contextmanager
@@ -115,16 +122,23 @@ def _written(score: _Score, stem: Path | None, formats: Sequence[str]) -> list[P
 
 
 def _played(
-    performance: Performance, stem: Path | None, formats: Sequence[str], for_page: bool
-) -> tuple[list[Path], bytes]:
-    heard = audio.sound(performance.piece, soundfont=performance.domain.soundfont)
+    performance: Performance, stem: Path | None, formats: Sequence[str], shown: bool
+) -> tuple[list[Path], bytes, str]:
+    """The files of sound, OGG for the page, and where it was cut, in a sentence."""
+    written: list[Path] = []
+    if not shown and {"wav", "ogg"}.isdisjoint(formats):
+        return written, b"", ""
+    piece = performance.piece
+    heard = audio.sound(piece, soundfont=performance.domain.soundfont)
     if heard is None:
-        return [], b""
-    written = []
-    ogg = audio.ogg_bytes(heard) if for_page or "ogg" in formats else b""
+        return written, b"", ""
+    ogg = audio.ogg_bytes(heard) if shown or "ogg" in formats else b""
     for name in ("wav", "ogg"):
         if name in formats and stem is not None:
             path = stem.with_name(f"{stem.name}.{name}")
             write_atomically(path, ogg if name == "ogg" else audio.wav_bytes(heard))
             written.append(path)
-    return written, ogg
+    cut = Clock(piece).seconds(piece.end) > audio.MOST_SECONDS
+    minutes = f"{audio.MOST_SECONDS / 60:.0f} minutes"
+    said = f"{performance.title}: the sound ends after {minutes}; the MIDI file has it all"
+    return written, ogg if shown else b"", said if cut else ""

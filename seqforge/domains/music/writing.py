@@ -118,8 +118,8 @@ def write(domain: MusicDomain, samples: Sequence[Sample], path: Path) -> list[Pa
     """
     from seqforge.domains.music.rendering import render
 
-    written = []
-    performances = []
+    written: list[Path] = []
+    performances: list[tuple[Performance, Path | None]] = []
     for sample in samples:
         performance = Performance(domain, sample)
         stem = stem_of(path, sample.number, len(samples))
