@@ -20,7 +20,7 @@ from seqforge.errors import RunError
 
 Tokens = NDArray[np.unsignedinteger]
 
-FORMAT = 1
+FORMAT = 2
 
 Segment = tuple[int, int, int]
 """(start, scored_from, stop): tokens[start:stop] are read, tokens[scored_from:stop] are scored."""

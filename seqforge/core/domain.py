@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Coded", "Decipher", "Deciphers", "Domain", "HasDefaultInput",
-    "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record", "Sample", "Searches", "Settles",
-    "Shows", "ShowsAsDrawn",
+    "Appends", "Barred", "Block", "Clusters", "Coded", "Decipher", "Deciphers", "Domain",
+    "HasDefaultInput", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record", "Sample",
+    "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 
@@ -109,6 +109,15 @@ class ReadsBlocks(Protocol):
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
         """What `Domain.read` gives, cut anywhere; raises what it raises."""
+        ...
+
+
+@runtime_checkable
+class Clusters(Protocol):
+    """A domain whose records may be variants of each other, all held out or none."""
+
+    def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
+        """For each record, in its symbols, the number of its cluster (N,)."""
         ...
 
 

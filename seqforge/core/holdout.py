@@ -1,12 +1,16 @@
-"""What is held out: whole records where there are many, else the tail of each group of records."""
+"""What is held out: whole records where there are many, else the tail of each group of records.
+
+Records that are variants of each other, a cluster, are held out together or not at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.core.budget import Split
 from seqforge.core.records import Record
@@ -17,7 +21,7 @@ PARTS = ("train", "valid", "test")
 CONTEXT = 1024
 """Symbols read before a held-out tail so that the network is warm when scoring begins."""
 
-_ENOUGH_RECORDS = 20  # the smallest part needs so many for whole records to be held out
+_ENOUGH = 20  # clusters that the smallest part needs for whole records to be held out
 _FEWEST_SYMBOLS = 100  # a held-out part below this says nothing
 
 
@@ -35,24 +39,40 @@ class Cut:
     """Whether the record (or its piece before a gap) ends at ``stop``."""
 
 
-def cut_records(records: Sequence[tuple[Record, int]], split: Split) -> dict[str, list[Cut]]:
+Cuts = dict[str, list[Cut]]
+"""Those of each part."""
+
+
+def cut_records(
+    records: Sequence[tuple[Record, int]],
+    split: Split,
+    clusters: Sequence[int] | NDArray[np.int64] | None = None,
+) -> Cuts:
     """Which piece of which record belongs to which part.
 
-    Whole records are dealt out where the smallest part gets at least 20 of them, else each group
-    (contig, file, tune book) gives its tail. This is settled before gaps are taken out.
+    Whole clusters are dealt out where the smallest part's share of them is at least 20; one that
+    is larger than what a held-out part still needs goes to training. Where there are fewer, each
+    group (contig, file, tune book) gives its tail, its clusters one after the other, so that in
+    a group only those at its cuts are divided. This is settled before gaps are taken out.
 
     Args:
-        records: Each record and its length.
+        records: Each record and its length. Augmented ones go where all of their original goes,
+            but only to training.
         split: Shares of the parts.
+        clusters: A number for each record that is not augmented, the same for those that must
+            stay together; without it each is its own.
 
     Raises:
         InputError: If a part that was asked for would get next to nothing.
     """
     smallest = min(share for share in (split.train, split.valid, split.test) if share > 0)
-    spans = _whole_records(records, split) if len(records) * smallest >= _ENOUGH_RECORDS else None
-    if spans is None or not _fair(spans, split):
-        spans = _tails(records, split)
-    cuts: dict[str, list[Cut]] = {part: [] for part in PARTS}
+    originals = [(i, record, n) for i, (record, n) in enumerate(records) if not record.augmented]
+    cluster = _numbered(range(len(originals)) if clusters is None else clusters)
+    spans = _whole_clusters(originals, cluster, split)
+    if len(set(cluster)) * smallest < _ENOUGH or not _fair(spans, split):
+        spans = _tails(originals, cluster, split)
+    spans = _with_augmented(records, spans)
+    cuts: Cuts = {part: [] for part in PARTS}
     for part, record, start, stop in spans:
         context = 0 if part == "train" else CONTEXT  # only what is scored is warmed
         found, length = records[record]
@@ -68,18 +88,34 @@ def cut_records(records: Sequence[tuple[Record, int]], split: Split) -> dict[str
 _Span = tuple[str, int, int, int]  # part, record, start, stop
 
 
-def _whole_records(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
+_Original = tuple[int, Record, int]  # its position in the input, itself, its length
+
+
+def _numbered(clusters: Iterable[int]) -> list[int]:
+    """Clusters as 0, 1, 2, ... in the order in which they first occur."""
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(int(cluster), len(numbers)) for cluster in clusters]
+
+
+def _whole_clusters(
+    originals: Sequence[_Original], cluster: Sequence[int], split: Split
+) -> list[_Span]:
     # The same records are held out whatever the run's seed is, so that runs can be compared.
-    order = np.random.Generator(np.random.Philox(key=0)).permutation(len(records))
-    held_valid = round(len(records) * split.valid)
-    held_test = round(len(records) * split.test)
-    part_of = ["train"] * len(records)
-    for place, record in enumerate(order):
-        if place < held_valid:
-            part_of[record] = "valid"
-        elif place < held_valid + held_test:
-            part_of[record] = "test"
-    return [(part_of[i], i, 0, length) for i, (_, length) in enumerate(records)]
+    sizes = np.bincount(cluster)
+    part_of = ["train"] * len(sizes)
+    wanted = {
+        "valid": round(len(originals) * split.valid),
+        "test": round(len(originals) * split.test),
+    }
+    for number in np.random.Generator(np.random.Philox(key=0)).permutation(len(sizes)):
+        part = next((part for part in wanted if sizes[number] <= wanted[part]), "train")
+        part_of[number] = part
+        if part in wanted:
+            wanted[part] -= sizes[number]
+    return [
+        (part_of[number], position, 0, length)
+        for (position, _, length), number in zip(originals, cluster, strict=True)
+    ]
 
 
 def _fair(spans: Sequence[_Span], split: Split) -> bool:
@@ -96,26 +132,43 @@ def _fair(spans: Sequence[_Span], split: Split) -> bool:
     return True
 
 
-def _tails(records: Sequence[tuple[Record, int]], split: Split) -> list[_Span]:
+def _tails(originals: Sequence[_Original], cluster: Sequence[int], split: Split) -> list[_Span]:
     spans: list[_Span] = []
-    numbered = [(record, number, length) for number, (record, length) in enumerate(records)]
-    for _, members in groupby(numbered, key=lambda item: item[0].group):
-        group = list(members)
+    numbered = zip(cluster, originals, strict=True)
+    for _, members in groupby(numbered, key=lambda item: item[1][1].group):
+        group = [original for _, original in sorted(members, key=lambda item: item[0])]
         total = sum(length for _, _, length in group)
         bounds = [0, round(total * split.train), round(total * (split.train + split.valid)), total]
         if split.test == 0:
             bounds[2] = total
         begin = 0
-        for _, number, length in group:
+        for position, _, length in group:
             for part, low, high in zip(PARTS, bounds, bounds[1:], strict=False):
                 start, stop = max(low - begin, 0), min(high - begin, length)
                 if start < stop:
-                    spans.append((part, number, start, stop))
+                    spans.append((part, position, start, stop))
             begin += length
     return spans
 
 
-def _check_sizes(cuts: dict[str, list[Cut]], split: Split, smallest: float) -> None:
+def _with_augmented(records: Sequence[tuple[Record, int]], spans: list[_Span]) -> list[_Span]:
+    """Those spans and the augmented records whose originals are trained on whole, in order."""
+    trained = {
+        position
+        for part, position, start, stop in spans
+        if part == "train" and (start, stop) == (0, records[position][1])
+    }
+    copies: list[_Span] = []
+    original = -1
+    for position, (record, length) in enumerate(records):
+        if not record.augmented:
+            original = position
+        elif original in trained:
+            copies.append(("train", position, 0, length))
+    return sorted(spans + copies, key=lambda span: span[1])
+
+
+def _check_sizes(cuts: Cuts, split: Split, smallest: float) -> None:
     shares = {"train": split.train, "valid": split.valid, "test": split.test}
     for part, share in shares.items():
         size = sum(cut.stop - cut.start for cut in cuts[part])

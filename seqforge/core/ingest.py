@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from seqforge.core.budget import Split
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import PARTS, Corpus, PartWriter
-from seqforge.core.domain import Block, Domain, ReadsBlocks, Record
+from seqforge.core.domain import Block, Clusters, Domain, ReadsBlocks, Record
 from seqforge.core.files import disk_errors, write_atomically
-from seqforge.core.holdout import Cut, cut_records
-from seqforge.core.vocabulary import Vocabulary, code_points, describe
+from seqforge.core.holdout import Cut, Cuts, cut_records
+from seqforge.core.vocabulary import Vocabulary, code_points, describe, text_of
 from seqforge.errors import InputError
 
 _BLOCK = 1 << 18
@@ -54,13 +54,14 @@ class Spool:
     than a block, or the record that a domain gives whole.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, augmented: bool = True) -> None:
         with disk_errors(folder):
             self._file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115  (closed by close)
         self.records: list[_Spooled] = []
         self._begun = self._end = 0  # where the record under way begins, and what is written
         self._dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8)
         self._folder = folder
+        self._augmented = augmented
 
     def write(self, points: NDArray[np.unsignedinteger]) -> None:
         """Append symbols to the record under way, all of it as uint8 or all as uint32."""
@@ -74,7 +75,7 @@ class Spool:
     def finish(self, record: Record) -> None:
         """End the record under way; one that has no symbols outside gaps is forgotten."""
         length = (self._end - self._begun) // self._dtype.itemsize
-        if record.pieces(length):
+        if record.pieces(length) and (self._augmented or not record.augmented):
             kept = replace(record, symbols="", description="")
             self.records.append(_Spooled(kept, self._begun, length, self._dtype))
         self._begun = self._end
@@ -103,6 +104,13 @@ class Spool:
                 self._file.seek(spooled.offset + begin * size)
                 count = min(_BLOCK, stop - begin)
                 yield np.frombuffer(self._file.read(count * size), spooled.dtype)
+
+    def texts(self) -> Iterator[str]:
+        """The symbols of each record that is not augmented."""
+        for index, spooled in enumerate(self.records):
+            if not spooled.record.augmented:
+                found = self.blocks(index, 0, spooled.length)
+                yield "".join(text_of(points.astype(np.uint32)) for points in found)
 
     def close(self) -> None:
         """Give the disk space back."""
@@ -134,6 +142,7 @@ def ingest(
     progress: Callable[[int, int, str], None] = lambda done, total, name: None,
     vocabulary: Vocabulary | None = None,
     extend: bool = False,
+    augmented: bool = True,
 ) -> tuple[Corpus, list[Ingested]]:
     """Read files into a corpus kept in ``folder`` (an existing, empty folder).
 
@@ -145,13 +154,14 @@ def ingest(
         progress: Called before each file with how many are done, how many there are, its name.
         vocabulary: That of a model; without it the symbols read make one.
         extend: Whether what is new to that vocabulary is added to it.
+        augmented: Whether records that are copies of others, changed, are taken as well.
 
     Raises:
         Unsplittable: If no file can be used, all together are too small to hold anything out, or
             a symbol is not in the vocabulary that was given; has the table of what became of
             each file.
     """
-    spool = Spool(folder)
+    spool = Spool(folder, augmented)
     try:
         lines = []
         for done, path in enumerate(paths):
@@ -167,7 +177,8 @@ def ingest(
                 vocabulary = vocabulary.extended(spool.counts(), data.min_count)
             else:
                 _check_known(vocabulary, spool)
-            corpus = _encode(spool, vocabulary, Split.parse(data.split), folder)
+            cuts = _cuts(domain, spool, Split.parse(data.split))
+            corpus = _encode(spool, vocabulary, cuts, folder)
         except InputError as error:
             raise Unsplittable(str(error), lines) from error
         return corpus, lines
@@ -242,8 +253,14 @@ def _blocks(domain: Domain, path: Path) -> Iterator[Block]:
             yield Block(_narrowest(record.symbols), record)
 
 
-def _encode(spool: Spool, vocabulary: Vocabulary, split: Split, folder: Path) -> Corpus:
-    cuts = cut_records([(s.record, s.length) for s in spool.records], split)
+def _cuts(domain: Domain, spool: Spool, split: Split) -> Cuts:
+    clusters = None
+    if isinstance(domain, Clusters) and split.train < 1:
+        clusters = domain.clusters(spool.texts())
+    return cut_records([(s.record, s.length) for s in spool.records], split, clusters)
+
+
+def _encode(spool: Spool, vocabulary: Vocabulary, cuts: Cuts, folder: Path) -> Corpus:
     for part in PARTS:
         writer = PartWriter(folder, part, vocabulary, cuts[part])
         for cut in cuts[part]:

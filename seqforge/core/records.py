@@ -27,6 +27,9 @@ class Record:
     """What reading changed, for ``ingest.tsv``: ``3 U read as T``."""
     description: str = ""
     """What its file says of it besides its name."""
+    augmented: bool = False
+    """Whether it is the last record before it that is not, changed so as to teach more (a tune in
+    another key). It is trained on where that one is, and never held out."""
 
     def pieces(self, length: int | None = None) -> list[tuple[int, int]]:
         """The spans [start, stop) between gaps, of ``length`` symbols (those it has)."""

@@ -43,6 +43,7 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
             folder,
             watcher.advance,
             checkpoint.card.vocabulary,
+            augmented=False,
         )
         for note in found.notes:
             watcher.note(note)

@@ -76,6 +76,83 @@ def test_many_records_are_held_out_whole_and_always_the_same():
     assert held != set(range(360, 380)), "whole records are dealt out, not taken from the end"
 
 
+@given(
+    cluster=st.lists(st.integers(0, 60), min_size=300, max_size=400),
+    split=st.sampled_from(["50/25/25", "80/20/0", "100/0/0"]),
+)
+def test_a_cluster_is_never_parted_and_each_part_gets_its_share(cluster, split):
+    records = [(Record("", group="tunes"), 200)] * len(cluster)
+    wanted = Split.parse(split)
+
+    cuts = cut_records(records, wanted, cluster)
+
+    if len(set(cluster)) * min(s for s in (wanted.train, wanted.valid, wanted.test) if s) < 20:
+        return  # tails, see below
+    where = {(cluster[c.record], part) for part, found in cuts.items() for c in found}
+    assert len(where) == len({number for number, _ in where})
+    sizes = [sum(c.stop - c.start for c in cuts[part]) for part in ("train", "valid", "test")]
+    shares = [size / 200 / len(cluster) for size in sizes]
+    assert shares == pytest.approx([wanted.train, wanted.valid, wanted.test], abs=0.02)
+
+
+def test_clusters_of_one_are_dealt_like_records_whatever_their_numbers():
+    records = [(Record("", group="tunes"), 200)] * 400
+    assert cut_records(records, SPLIT, [7 * n for n in range(400)]) == cut_records(records, SPLIT)
+
+
+def test_a_cluster_that_a_held_out_part_has_no_room_for_is_trained_on():
+    records = [(Record("", group="tunes"), 200)] * 1000
+    cluster = [0] * 60 + list(range(1, 941))
+
+    cuts = cut_records(records, SPLIT, cluster)
+
+    assert [len(cuts[part]) for part in ("train", "valid", "test")] == [900, 50, 50]
+    assert {c.record for c in cuts["train"]} >= set(range(60))
+
+
+def test_few_clusters_are_put_together_before_tails_are_cut():
+    """Ten variants of each of ten tunes: a cut divides one tune, not all."""
+    records = [(Record("", group="tunes"), 200)] * 100
+    cluster = [n % 10 for n in range(100)]
+
+    cuts = cut_records(records, SPLIT, cluster)
+
+    assert {cluster[c.record] for c in cuts["valid"] + cuts["test"]} == {9}
+    assert {cluster[c.record] for c in cuts["train"]} == set(range(9))
+
+
+def with_copies(originals, copies):
+    """Each record followed by copies of it, which are longer."""
+    return [
+        (Record("", group="tunes", augmented=bool(copy)), 200 + copy)
+        for _ in range(originals)
+        for copy in range(copies + 1)
+    ]
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_copies_follow_their_original_and_are_never_held_out(copies):
+    alone, with_them = (
+        cut_records(with_copies(400, 0), SPLIT),
+        cut_records(with_copies(400, copies), SPLIT),
+    )
+
+    each = copies + 1
+    for part in ("valid", "test"):
+        assert [c.record for c in with_them[part]] == [each * c.record for c in alone[part]]
+    assert [c.record for c in with_them["train"]] == [
+        each * c.record + copy for c in alone["train"] for copy in range(each)
+    ]
+
+
+def test_where_tails_are_cut_only_what_is_trained_on_whole_has_copies():
+    cuts = cut_records(with_copies(10, 1), Split.parse("75/25/0"))
+
+    assert [c.record for c in cuts["train"]] == [*range(15)]
+    assert (cuts["train"][-1].record, cuts["train"][-1].stop) == (14, 100)
+    assert [c.record for c in cuts["valid"]] == [14, 16, 18]
+
+
 def test_an_input_too_small_says_how_much_is_needed():
     with pytest.raises(InputError, match=r"50 for valid.* give 2,000 symbols or more"):
         cut_records([(Record(""), 1000)], SPLIT)

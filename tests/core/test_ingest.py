@@ -140,3 +140,46 @@ def test_a_record_in_blocks_is_the_record(tmp_path_factory, texts):
     assert names == sorted(path.name for path in folders[1].iterdir())
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+class Variants(Records):
+    """The same domain, whose records are variants where they begin alike."""
+
+    def clusters(self, records):
+        return np.array([ord(record[0]) for record in records])
+
+
+def test_variants_and_their_copies_are_held_out_together_or_not_at_all(tmp_path_factory):
+    """Also in many bytes a symbol; a copy is none of the records that the domain is asked about."""
+    records = []
+    for number in range(600):
+        text = chr(0x100 + number % 200) + "ab" * (40 + number % 7)
+        records += [Record(text), Record("Z" + text, augmented=True)]
+    folder = tmp_path_factory.mktemp("corpus")
+
+    corpus, (line,) = ingest(
+        Variants({"f": records}), [Path("f")], DataConfig(split="80/10/10"), folder
+    )
+
+    found = {
+        name: "".join(corpus.blocks(name)).split("\n")[1:-1] for name in ("train", "valid", "test")
+    }
+    first = {name: {text[0] for text in texts} - {"Z"} for name, texts in found.items()}
+    assert [len(found[name]) for name in ("valid", "test")] == [60, 60]
+    assert [len(first[name]) for name in ("train", "valid", "test")] == [160, 20, 20]
+    assert not first["train"] & (first["valid"] | first["test"])
+    plain = [text for text in found["train"] if text[0] != "Z"]
+    assert found["train"] == [copy for text in plain for copy in (text, "Z" + text)]
+    assert line.records == 1200
+
+
+def test_what_was_changed_to_teach_more_can_be_left_out(tmp_path_factory):
+    records = [Record("ab" * 300), Record("ba" * 300, augmented=True), Record("aa" * 300)]
+    folder = tmp_path_factory.mktemp("corpus")
+
+    corpus, (line,) = ingest(
+        Records({"f": records}), [Path("f")], DataConfig(split="100/0/0"), folder, augmented=False
+    )
+
+    assert line.records == corpus.train.records == 2
+    assert "".join(corpus.blocks("train")).split("\n")[1:-1] == ["ab" * 300, "aa" * 300]

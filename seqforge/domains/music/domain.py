@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -16,11 +18,13 @@ from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.audio import Sound, sound
+from seqforge.domains.music.clusters import clusters
 from seqforge.domains.music.kinds import kind, read_notes, readable
 from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
 from seqforge.domains.music.priming import primed
 from seqforge.domains.music.showing import Picture, piano_roll
+from seqforge.domains.music.transposing import piece_in_keys, tune_in_keys
 from seqforge.domains.music.writing import Performance, write
 from seqforge.errors import InputError
 
@@ -48,11 +52,18 @@ class MusicDomain:
     suffix: ClassVar[str] = ".mid"
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
     file_per_sample: ClassVar[bool] = True
+    coding: ClassVar[tuple[str, ...]] = ("code", "steps_per_quarter", "key")
 
     code: Literal["auto", "abc", "events"] = "auto"
     """``auto``: abc where every file is ABC, else events, which reads all of them."""
     steps_per_quarter: Annotated[int, Field(ge=1, le=480)] = STEPS_PER_QUARTER
     """The grid of the events code."""
+    key: Literal["as written", "C"] = "as written"
+    """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
+    transpositions: Annotated[int, Field(ge=0, le=6)] = 0
+    """Each tune trained on is read in so many keys up and as many down as well."""
+    held_key: str = ""
+    """The key that a continuation is held in; none where it may leave it."""
     formats: tuple[str, ...] = ("mid", "abc")
     """What each sample is written as."""
     transpose: int = 0
@@ -98,9 +109,11 @@ class MusicDomain:
     def _records(self, path: Path) -> Iterator[Record]:
         if kind(path) == "abc":
             for record in abc_files.read(path):
-                if self.code == "events":
-                    record = replace(record, symbols=self._events_of(record.symbols))
-                yield record
+                note = record.note
+                for tune, copy in tune_in_keys(record.symbols, self.key, self.transpositions):
+                    symbols = self._events_of(tune) if self.code == "events" else tune
+                    yield replace(record, symbols=symbols, note=note, augmented=copy)
+                    note = ""
             return
         if self.code != "events":
             raise InputError(
@@ -108,7 +121,13 @@ class MusicDomain:
                 "ABC too"
             )
         piece, note = read_notes(path, self.steps_per_quarter)
-        yield Record(events.encode(piece), name=path.stem, group=path.name, note=note)
+        for ours, copy in piece_in_keys(piece, self.key, self.transpositions):
+            symbols = events.encode(ours)
+            yield Record(symbols, path.stem, path.name, note="" if copy else note, augmented=copy)
+
+    def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
+        """Tunes that are one tune; see `clusters`."""
+        return clusters(self.decode(symbols).piece.notes for symbols in records)
 
     def prime(self, source: str | Path) -> str:
         """Symbols to go on from: text as typed, or the music of a file; see `priming.primed`."""

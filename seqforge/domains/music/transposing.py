@@ -88,6 +88,32 @@ def piece_to_c(piece: Piece) -> Piece:
     return shifted(piece, _semitones_to_c(key))
 
 
+def tune_in_keys(abc: str, key: str, transpositions: int) -> Iterator[tuple[str, bool]]:
+    """A tune in the key that is learnt (``C``, or as written), then copies up and down.
+
+    Yields:
+        Each as text, and whether it is a copy.
+    """
+    tune = to_c(abc)[0] if key == "C" else abc
+    yield tune, False
+    for semitones in _up_and_down(transpositions):
+        yield transposed(tune, semitones), True
+
+
+def piece_in_keys(piece: Piece, key: str, transpositions: int) -> Iterator[tuple[Piece, bool]]:
+    """The same for a piece."""
+    ours = piece_to_c(piece) if key == "C" else piece
+    yield ours, False
+    for semitones in _up_and_down(transpositions):
+        yield shifted(ours, semitones), True
+
+
+def _up_and_down(transpositions: int) -> Iterator[int]:
+    for semitones in range(1, transpositions + 1):
+        yield semitones
+        yield -semitones
+
+
 def _semitones_to_c(key: Key) -> int:
     tonic = PITCH_CLASS[key.tonic[0]] + {"#": 1, "b": -1}.get(key.tonic[1:], 0)
     return 6 - (tonic + 6) % 12
