@@ -1,0 +1,42 @@
+"""The child process that draws scores: MusicXML in, SVG out, both as JSON.
+
+It is run as a file of its own, reads a list of documents on stdin, and writes for each the list of its
+pages, empty where it cannot be read. Verovio can take a whole process down; this one is for that.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+OPTIONS = {
+    "inputFrom": "musicxml",
+    "pageWidth": 2100,
+    "pageHeight": 2970,
+    "adjustPageHeight": True,
+    "scale": 40,
+    "footer": "none",
+    "svgRemoveXlink": True,  # inside a page of HTML5 the old prefix is an error
+}
+
+
+def main() -> None:
+    """Draw what stdin holds."""
+    import verovio
+
+    documents: list[str] = json.load(sys.stdin)
+    verovio.enableLog(verovio.LOG_ERROR)  # it goes to stderr
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(OPTIONS)
+    json.dump([_pages(toolkit, text) for text in documents], sys.stdout)
+
+
+def _pages(toolkit: Any, text: str) -> list[str]:
+    if not toolkit.loadData(text):
+        return []
+    return [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+
+
+if __name__ == "__main__":
+    main()
