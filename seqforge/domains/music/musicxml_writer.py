@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from seqforge.domains.music.keys import PITCH_CLASS, signature, spelling
+from seqforge.domains.music.keys import signature
 from seqforge.domains.music.notes import DRUMS, Piece
 from seqforge.domains.music.score.instruments import drum_place, part_name
-from seqforge.domains.music.score.layout import Part, Score, Staff, score_of
+from seqforge.domains.music.score.layout import Part, Score, score_of
 from seqforge.domains.music.score.metre import QUARTER, Bar
-from seqforge.domains.music.score.values import Value
+from seqforge.domains.music.score.names import Name, name_of
+from seqforge.domains.music.score.values import Sound, Value
 from seqforge.version import __version__
 
 _HEAD = (
@@ -100,6 +102,13 @@ class _PartWriter:
         self._score, self._part, self._name, self._is_first = score, part, name, is_first
         self._is_drums = part.program == DRUMS
         self._sharps = 0
+        self._names: dict[tuple[int, int], Name] = {}
+        self._following = {
+            id(sound): following.pitches
+            for staff in part.staves
+            for voice in staff.voices
+            for sound, following in pairwise(voice.sounds)
+        }
 
     def write(self, parent: Element) -> None:
         """Every bar as a measure of ``parent``."""
@@ -180,7 +189,7 @@ class _PartWriter:
         direction = _add(measure, "direction", placement="above")
         mark = _add(_add(direction, "direction-type"), "metronome")
         quarters = 60e6 / microseconds
-        compound = bar.denominator == _COMPOUND_UNIT and bar.numerator % 3 == 0
+        compound = bar.denominator == _COMPOUND_UNIT and bar.numerator in (6, 9, 12)
         _add(mark, "beat-unit", "quarter")
         if compound:
             _add(mark, "beat-unit-dot")
@@ -216,22 +225,25 @@ class _PartWriter:
         """(id of a sign, pitch) and its name, accidentals as the bar of a staff so far asks."""
         if self._is_drums:
             return
-        names = spelling(self._sharps)
         altered = signature(self._sharps)
         said: dict[tuple[str, int], int] = {}
         values = sorted((v for values in voices for v in values), key=lambda value: value.start)
-        for value in values:
-            for pitch in value.sound.pitches if value.sound else ():
-                letter, alter = names[pitch % 12]
-                octave = (pitch - alter - PITCH_CLASS[letter]) // 12 - 1
-                if octave < 0:  # below what MusicXML can say
-                    letter, alter = spelling(0)[pitch % 12]
-                    octave = 0
+        for value, sound in ((value, value.sound) for value in values if value.sound):
+            for pitch in sound.pitches:
+                letter, alter, octave = self._named(sound, pitch)
                 now = said.get((letter, octave), altered.get(letter, 0))
                 sign = "" if now == alter or value.from_before else _SIGNS[alter]
                 if not value.from_before:
                     said[letter, octave] = alter
                 yield (id(value), pitch), _Spelled(letter, alter, octave, sign)
+
+    def _named(self, sound: Sound, pitch: int) -> Name:
+        """The name of a pitch, the same in all bars that it is tied through."""
+        place = (id(sound), pitch)
+        if place not in self._names:
+            following = self._following.get(id(sound), ())
+            self._names[place] = name_of(pitch, following, self._sharps)
+        return self._names[place]
 
     def _signs(
         self,

@@ -11,6 +11,7 @@ MIDDLE_C = 60
 _REACH = 14  # semitones that a hand spans
 _WIDE = 19  # a part with a greater range wants two staves
 _AWAY = 0.15  # what a semitone from where a hand was costs
+_GAP, _APART = 12, 0.4  # hands are this far apart, and what a semitone nearer costs
 _OVER = 1.0  # what a semitone on the other hand's side costs
 
 CLEFS = {("G", 0): (64, 77), ("F", 0): (43, 57), ("G", 1): (76, 89), ("F", -1): (31, 45)}
@@ -50,7 +51,7 @@ def hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
 def _strain(chord: Sequence[Note], cut: int, was: Sequence[float]) -> float:
     upper = [note.pitch for note in chord[:cut]]
     lower = [note.pitch for note in chord[cut:]]
-    strain = 0.0
+    strain = _APART * max(0, _GAP - (upper[-1] - lower[0])) if upper and lower else 0.0
     for pitches, place in ((upper, was[0]), (lower, was[1])):
         if pitches:
             strain += _AWAY * abs(sum(pitches) / len(pitches) - place) * len(pitches)
