@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seqforge.domains.music.rendering import Rendered
 
 
-_SOON = 2.0  # seconds; what is done sooner is not spoken of
+_SOON = 3.0  # seconds; what is done sooner is not spoken of
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def _by_tinysoundfont(midi: bytes, font: str, rate: int) -> NDArray[np.float64]:
         player.process(block / rate)
         parts.append(np.frombuffer(bytes(synth.generate(block)), np.float32))
     parts.append(np.frombuffer(bytes(synth.generate(rate)), np.float32))
-    return np.concatenate(parts).reshape(-1, 2).mean(axis=1, dtype=np.float64)
+    return np.asarray(np.concatenate(parts).reshape(-1, 2).mean(axis=1), np.float64)
 
 
 def _by_fluidsynth(midi: bytes, font: str, rate: int) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,14 @@ from seqforge.core.files import write_atomically
 from seqforge.domains.music import audio
 from seqforge.domains.music.timing import Clock
 from seqforge.domains.music.writing import Performance
-from seqforge.errors import SeqforgeError
+from seqforge.errors import RenderError
 
 Told = Callable[[int, int], None]
 """Is told how many are done, and of how many."""
 
 _PIXELS = 1_600  # width of a score as PNG
+_BATCH = 16  # scores that one process engraves
+_SECONDS = 10.0  # that one may take
 
 
 @dataclass(frozen=True)
@@ -63,27 +65,24 @@ def render(
         RunError: If a file cannot be written.
         ProgramError: If the domain's SoundFont cannot be played.
     """
+    pictures = not {"svg", "png"}.isdisjoint(formats)
+    drawn = [one for one, _ in performances][: None if pictures else for_page]
     with _engraver() as engraver:
-        scores: deque[Future[_Score]] = deque()
-        for number, (one, _) in enumerate(performances):
-            if number < for_page or not {"svg", "png"}.isdisjoint(formats):
-                scores.append(engraver.submit(_engraved, one, "png" in formats))
-            else:
-                scores.append(_no_score())
+        batches = deque(
+            engraver.submit(_engraved, drawn[start : start + _BATCH], "png" in formats)
+            for start in range(0, len(drawn), _BATCH)
+        )
+        scores: deque[_Score] = deque()
         for number, (performance, stem) in enumerate(performances):
             told(number, len(performances))
             shown = number < for_page
             files, ogg, cut = _played(performance, stem, formats, shown)
-            score = scores.popleft().result()
+            if not scores and batches:
+                scores.extend(batches.popleft().result())
+            score = scores.popleft() if scores else _Score()
             files += _written(score, stem, formats)
             remarks = tuple(filter(None, (score.problem, cut)))
             yield Rendered(performance, stem, tuple(files), score.pages, ogg, remarks)
-
-
-def _no_score() -> Future[_Score]:
-    future: Future[_Score] = Future()
-    future.set_result(_Score())
-    return future
 
 
 @contextmanager
@@ -96,14 +95,21 @@ def _engraver() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _engraved(performance: Performance, as_png: bool) -> _Score:
-    from seqforge.domains.music.engraving import svg_pages, to_png
+def _engraved(performances: Sequence[Performance], as_png: bool) -> list[_Score]:
+    """Scores, all by one process; where it fails each by its own, to know which is to blame."""
+    from seqforge.domains.music.engraving import svg_pages_of, to_png
 
+    scores = [performance.musicxml for performance in performances]
+    seconds = _SECONDS * len(scores)
     try:
-        pages = svg_pages(performance.musicxml)
-        return _Score(tuple(pages), tuple(to_png(page, _PIXELS) for page in pages if as_png))
-    except SeqforgeError as error:  # the others, and the sound, are none the worse for it
-        return _Score(problem=f"{performance.title}: {error}")
+        return [
+            _Score(tuple(pages), tuple(to_png(page, _PIXELS) for page in pages if as_png))
+            for pages in svg_pages_of(scores, seconds)
+        ]
+    except RenderError as error:
+        if len(performances) > 1:
+            return [_engraved([one], as_png)[0] for one in performances]
+        return [_Score(problem=f"{performances[0].title}: {error}")]
 
 
 def _written(score: _Score, stem: Path | None, formats: Sequence[str]) -> list[Path]:

@@ -25,7 +25,7 @@ _PAPER, _SHADE, _RULE, _BAR_LINE = (
 _IVORY, _EBONY, _MIDDLE_C = (255, 255, 255), (45, 45, 48), (194, 106, 28)
 _INKS = ((11, 110, 153), (179, 38, 30), (46, 125, 50), (123, 63, 160), (194, 106, 28), (70, 70, 70))
 """A colour a program, in order of appearance; loud notes are darker."""
-_PRIME_TINT, _PRIME_LINE, _LINE_WIDTH = np.array((1.0, 0.93, 0.80)), (194, 106, 28), 3
+_PRIME_TINT, _PRIME_LINE, _LINE_WIDTH = np.array((0.85, 0.93, 0.97)), (11, 110, 153), 3
 
 
 def quarter_pixels(piece: Piece) -> int:

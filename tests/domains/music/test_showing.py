@@ -44,7 +44,7 @@ def test_what_was_given_is_tinted_up_to_a_line():
     line = 28 + 2 * 32
     assert changed[29:line].all(), "all but the first bar line"
     assert not changed[line:].any()
-    assert (roll[4, line - 3 : line] == (194, 106, 28)).all()
+    assert (roll[4, line - 3 : line] == (11, 110, 153)).all()
 
 
 def test_a_long_piece_is_drawn_narrower_and_whole():
