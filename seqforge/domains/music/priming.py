@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -115,9 +116,7 @@ def _noted(piece: Piece, note: str, said: list[str]) -> Piece:
 
 def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[str]) -> Prime:
     """As events."""
-    symbols = events.encode(piece)
-    if bars is not None:
-        piece, symbols = _last_bars(piece, symbols, bars, said)
+    piece, symbols = _last_bars(piece, events.encode, bars, said)
     key, moved = _key(piece), 0
     if domain.key == "C":
         moved = between(key, Key("C", key.mode))
@@ -146,7 +145,8 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
     """As ABC."""
     program = 0
     if kind(source) == "abc":
-        symbols, tempo = _first_tune(source, said)
+        whole, tempo = _first_tune(source, said)
+        symbols = _last_bars_of_text(whole, bars, said)
     else:
         piece = _noted(*read_notes(source, domain.steps_per_quarter), said)
         melody = skyline(piece.notes)
@@ -156,10 +156,9 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
                 "that was trained with --code events goes on with it"
             )
         _say_reduced(piece, melody, said)
-        symbols, program = to_abc(piece, closed=False), _instrument(melody)
+        program = Counter(note.program for note in melody).most_common(1)[0][0]
+        piece, symbols = _last_bars(piece, partial(to_abc, closed=False), bars, said)
         tempo = piece.tempos[0].microseconds if piece.tempos else 0
-    if bars is not None:
-        symbols = _last_bars_of_text(symbols, bars, said)
     moved = 0
     if domain.key == "C":
         symbols, moved = to_c(symbols)
@@ -182,16 +181,17 @@ def _say_reduced(piece: Piece, melody: Sequence[Note], said: list[str]) -> None:
         )
 
 
-def _instrument(melody: Iterable[Note]) -> int:
-    return Counter(note.program for note in melody).most_common(1)[0][0]
+def _fewer(kept: int, bars: int) -> int:
+    """How many bars to try next, when so many are too many or have too many symbols."""
+    return bars if kept > bars else kept * 3 // 4
 
 
-def _last_bars_of_text(text: str, bars: int, said: list[str]) -> str:
+def _last_bars_of_text(text: str, bars: int | None, said: list[str]) -> str:
     """ABC from a bar line on, under the metre, unit and key that hold there."""
     ends = abc_files.bar_ends(text)
     short, kept = text, len(ends)
-    while kept > 1 and (kept > bars or len(short) > _MOST_SYMBOLS):
-        kept = bars if kept > bars else kept // 2
+    while bars and kept > 1 and (kept > bars or len(short) > _MOST_SYMBOLS):
+        kept = _fewer(kept, bars)
         cut = ends[-kept - 1]
         fields = dict(_HEADER.findall(text)) | dict(_INLINE.findall(text[:cut]))
         header = "".join(f"{name}:{fields[name]}\n" for name in "MLK" if name in fields)
@@ -200,23 +200,25 @@ def _last_bars_of_text(text: str, bars: int, said: list[str]) -> str:
     return short
 
 
+def _last_bars(
+    piece: Piece, write: Callable[[Piece], str], bars: int | None, said: list[str]
+) -> tuple[Piece, str]:
+    """A piece from a bar line on, with its symbols."""
+    lines = [step for step, _ in bar_lines(piece, max(1, piece.end))]
+    short, kept, symbols = piece, len(lines), write(piece)
+    while bars and kept > 1 and (kept > bars or len(symbols) > _MOST_SYMBOLS):
+        kept = _fewer(kept, bars)
+        short = _from(piece, lines[-kept])
+        symbols = write(short)
+    _say_shortened(kept, len(lines), said)
+    return short, symbols
+
+
 def _say_shortened(kept: int, bars: int, said: list[str]) -> None:
     if kept < bars:
         said.append(
             f"the last {kept} of {bars:,} bars are gone on from; a model remembers no further back"
         )
-
-
-def _last_bars(piece: Piece, symbols: str, bars: int, said: list[str]) -> tuple[Piece, str]:
-    """A piece from a bar line on, with its symbols."""
-    lines = [step for step, _ in bar_lines(piece, max(1, piece.end))]
-    short, kept = piece, len(lines)
-    while kept > 1 and (kept > bars or len(symbols) > _MOST_SYMBOLS):
-        kept = bars if kept > bars else kept // 2
-        short = _from(piece, lines[-kept])
-        symbols = events.encode(short)
-    _say_shortened(kept, len(lines), said)
-    return short, symbols
 
 
 def _from(piece: Piece, cut: int) -> Piece:
