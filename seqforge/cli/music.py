@@ -122,7 +122,7 @@ def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool) -> Prime | N
         return None
     begun = primed(domain, prime, BARS)
     for sentence in begun.notes:
-        typer.echo(sentence, err=True)
+        typer.echo(f"{prime}: {sentence}", err=True)
     return begun
 
 

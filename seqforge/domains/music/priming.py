@@ -53,7 +53,7 @@ class Prime:
     program: int = 0
     """The instrument that most of the melody has."""
     notes: tuple[str, ...] = ()
-    """What was changed, in sentences for a person."""
+    """What was changed, in sentences that the file's name goes before."""
 
 
 def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
@@ -82,7 +82,7 @@ def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
             f"moved {'up' if prime.moved > 0 else 'down'} {count} semitone{'s'[: count - 1]} for "
             "the model, which knows one key; what it draws is moved back"
         )
-    return replace(prime, notes=tuple(f"{source}: {sentence}" for sentence in said))
+    return replace(prime, notes=tuple(said))
 
 
 def _first_tune(source: Path, said: list[str]) -> tuple[str, int]:

@@ -82,7 +82,7 @@ def test_a_long_prime_is_its_last_bars_in_what_holds_there(code, tmp_path):
     assert len(piece.notes) == 21 * 2 + 9 * 3
     assert piece.time_signatures == (TimeSignature(0, 3, 4), TimeSignature(9 * 72, 2, 4))
     assert short.notes == (
-        f"{path}: the last 4 of 101 bars are gone on from; a model remembers no further back",
+        "the last 4 of 101 bars are gone on from; a model remembers no further back",
     )
     whole = primed(domain, path, None)
     assert domain.decode(whole.symbols).piece.pickup == 24
@@ -116,7 +116,7 @@ def test_a_melody_is_taken_out_of_many_parts_and_this_is_said(tmp_path):
     assert [note.pitch for note in notes] == [note.pitch for note in high]
     assert prime.program == 40
     assert prime.notes == (
-        f"{path}: 2 instruments reduced to the melody, 8 of 12 notes, since this model goes on "
+        "2 instruments reduced to the melody, 8 of 12 notes, since this model goes on "
         "with a single voice",
     )
     kept = primed(EVENTS, path, BARS)
