@@ -152,20 +152,25 @@ def _tails(originals: Sequence[_Original], cluster: Sequence[int], split: Split)
 
 
 def _with_augmented(records: Sequence[tuple[Record, int]], spans: list[_Span]) -> list[_Span]:
-    """Those spans and the augmented records whose originals are trained on whole, in order."""
+    """Those spans in order, then the augmented records whose originals are trained on whole.
+
+    First of each the first, then of each the second: a row of a batch is read with the state
+    carried over, and what follows its original would be known from that.
+    """
     trained = {
         position
         for part, position, start, stop in spans
         if part == "train" and (start, stop) == (0, records[position][1])
     }
-    copies: list[_Span] = []
+    copies: list[tuple[int, _Span]] = []
     original = -1
     for position, (record, length) in enumerate(records):
         if not record.augmented:
             original = position
         elif original in trained:
-            copies.append(("train", position, 0, length))
-    return sorted(spans + copies, key=lambda span: span[1])
+            copies.append((position - original, ("train", position, 0, length)))
+    copies.sort()
+    return sorted(spans, key=lambda span: span[1]) + [span for _, span in copies]
 
 
 def _check_sizes(cuts: Cuts, split: Split, smallest: float) -> None:

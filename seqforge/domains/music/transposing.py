@@ -46,10 +46,7 @@ def transposed(abc: str, semitones: int) -> str:
     """
     if not semitones:
         return abc
-    if not re.search(r"^K:", abc, re.MULTILINE):  # C is taken for granted
-        fields = re.match(r"(?:[MLQ]:.*(?:\n|\Z))*", abc)
-        end = fields.end() if fields else 0
-        abc = f"{abc[:end]}K:C\n{abc[end:]}"
+    abc = _with_key(abc)
     movers = [_Mover(semitones, by) for by in _fifths(semitones)]
     keys = [parse_key(value) for value in _key_fields(abc)]
     movers = [m for m in movers if all(m.says(key) for key in keys)] or [_Mover(semitones, None)]
@@ -60,7 +57,7 @@ def transposed(abc: str, semitones: int) -> str:
 
 def to_c(abc: str) -> tuple[str, int]:
     """A tune with tonic C, its mode kept, and how many semitones it was raised by (-5 to 6)."""
-    key = next((parse_key(value) for value in _key_fields(abc)), Key("C", ""))
+    key = parse_key(next(_key_fields(_with_key(abc))))
     semitones = _semitones_to_c(key)
     return transposed(abc, semitones), semitones
 
@@ -131,6 +128,16 @@ def _fifths(semitones: int) -> tuple[int, ...]:
     """Ways on the line of fifths that make so many semitones, but for octaves."""
     nearest = (7 * semitones + 6) % 12 - 6
     return (nearest, nearest + 12, nearest - 12)
+
+
+def _with_key(abc: str) -> str:
+    """The tune with the key that is taken for granted where its header says none."""
+    header = re.match(r"(?:[A-Za-z]:(?![|:]).*(?:\n|\Z))*", abc)
+    end = header.end() if header else 0
+    if any(_key_fields(abc[:end])):
+        return abc
+    newline = "" if abc[:end].endswith("\n") or not end else "\n"
+    return f"{abc[:end]}{newline}K:C\n{abc[end:]}"
 
 
 def _key_fields(abc: str) -> Iterator[str]:

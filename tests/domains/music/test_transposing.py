@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import abc_files, abc_notation
+from seqforge.domains.music import MusicDomain, abc_files, abc_notation
 from seqforge.domains.music.keys import find_key, parse_key
 from seqforge.domains.music.notes import DRUMS, KeySignature, Note, Piece
 from seqforge.domains.music.transposing import piece_to_c, shifted, to_c, transposed
+from seqforge.resources import data_folder
 
 from .conftest import few, pieces
 from .test_abc import ABC_CHARACTERS, cleaned
 
 SOME = [-6, -5, -1, 2, 6]
+TUNES, MELODY = data_folder() / "tunes.abc", data_folder() / "melody.mid"
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,7 @@ def test_any_clean_tune_moves(key, music, by):
         ("K:D\nDF^GA =c|[K:Am]^Gb,", -2, "K:C\nCE^FG _B|[K:Gm]^FA"),
         ("K:C\nB,b''", 1, "K:Db\nCc'''"),
         ("M:C\nL:1/8\nCE", 2, "M:C\nL:1/8\nK:D\nDF"),
+        ("C|\nK:D\nF", 2, "K:D\nD|\nK:E\nG"),
         ("K:E\n^^F_d", 1, "K:F\n^G__e"),
         ("K:E\n^^D", -4, "K:C\n^B,"),
         ("K:C\n^^B", 11, "K:Cb\n^b"),
@@ -68,21 +71,18 @@ def test_any_clean_tune_moves(key, music, by):
         ("K:D ^g =c\nGc", -2, "K:C _b ^f\nFB"),
         ("K:C#\n^A|[K:Cb]A", 1, "K:D\n=B|[K:C]A"),
     ],
-    ids=[
-        "accidentals",
-        "octaves",
-        "no key",
-        "double",
-        "C",
-        "many signs",
-        "three signs",
-        "extra",
-        "far keys",
-    ],
 )
 def test_what_is_written(abc, semitones, expected):
     assert transposed(abc, semitones) == expected
     assert sounds(expected) == sounds(abc, semitones)
+
+
+@few
+@given(text=st.text(ABC_CHARACTERS, max_size=60), semitones=st.integers(-12, 12))
+def test_any_text_can_be_moved(text, semitones):
+    """What is typed as a prime, or drawn, may be anything."""
+    transposed(text, semitones)
+    assert to_c(to_c(text)[0])[1] == 0
 
 
 def test_the_key_has_few_signs():
@@ -128,3 +128,25 @@ def test_a_piece_without_a_signature_is_moved_by_the_key_it_is_in():
     minor = Piece(notes, key_signatures=(KeySignature(0, 2, minor=True),))
     assert piece_to_c(minor).notes[0].pitch == 63
     assert piece_to_c(minor).key_signatures == (KeySignature(0, -3, minor=True),)
+
+
+@pytest.mark.parametrize(("code", "path"), [("abc", TUNES), ("events", TUNES), ("events", MELODY)])
+def test_reading_gives_each_tune_in_the_keys_asked_for(code, path):
+    plain = list(MusicDomain(code=code).read(path))
+    domain = MusicDomain(code=code, key="C", transpositions=2)
+    found = list(domain.read(path))
+
+    assert [record.augmented for record in found] == [False, True, True, True, True] * len(plain)
+    assert [record.note for record in found if not record.augmented] == [r.note for r in plain]
+    for number, record in enumerate(found):
+        before = domain.decode(plain[number // 5].symbols).piece.notes
+        after = domain.decode(record.symbols).piece
+        (by,) = {b.pitch - a.pitch for a, b in zip(before, after.notes, strict=True)}
+        first = domain.decode(found[number - number % 5].symbols).piece
+        in_c = first.notes[0].pitch - before[0].pitch
+        assert by - in_c == [0, 1, -1, 2, -2][number % 5]
+        assert first.key_signatures[0][1:] in ((0, False), (-3, True), (-2, True), (-1, False))
+
+
+def test_the_key_is_part_of_the_code_and_copies_are_not():
+    assert MusicDomain.coding == ("code", "steps_per_quarter", "key")
