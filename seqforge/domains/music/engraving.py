@@ -11,7 +11,6 @@ from pathlib import Path
 
 from seqforge.errors import RenderError
 
-_START_SECONDS = 10.0  # more for the first: the child has to import verovio
 _LONGEST_COMPLAINT = 200
 _FONT = "DejaVu Serif"
 
@@ -21,7 +20,7 @@ def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
 
     Args:
         musicxml: Of our own writing: of anything else verovio may crash.
-        seconds: How long drawing it may take.
+        seconds: How long it may take.
 
     Raises:
         RenderError: If it cannot be drawn, or not in time.
@@ -34,7 +33,7 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
 
     Args:
         documents: As for `svg_pages`.
-        seconds: How long drawing all of them may take, beside the start of the child.
+        seconds: How long all of them may take together.
 
     Raises:
         RenderError: If one cannot be drawn, or not in time.
@@ -42,7 +41,7 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
     if not documents:
         return []
     drawn: list[list[str]]
-    drawn, log = _engraver(documents, seconds + _START_SECONDS)
+    drawn, log = _engraver(documents, seconds)
     for number, pages in enumerate(drawn, 1):
         if log or not pages:
             which = f"one of {len(drawn)} scores" if log else f"score {number} of {len(drawn)}"

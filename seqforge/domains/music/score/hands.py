@@ -37,25 +37,24 @@ def hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
     """
     right: list[Note] = []
     left: list[Note] = []
-    was = [72.0, 48.0]  # where each hand is
+    was = [(67, 79), (43, 55)]  # the lowest and the highest key under each hand
     for _, group in groupby(notes, key=lambda note: note.start):
         chord = sorted(group, key=lambda note: -note.pitch)
         cut = min(range(len(chord) + 1), key=lambda cut: _strain(chord, cut, was))
         for hand, (taken, kept) in enumerate(((chord[:cut], right), (chord[cut:], left))):
             kept += taken
             if taken:
-                was[hand] = sum(note.pitch for note in taken) / len(taken)
+                was[hand] = (taken[-1].pitch, taken[0].pitch)
     return right, left
 
 
-def _strain(chord: Sequence[Note], cut: int, was: Sequence[float]) -> float:
+def _strain(chord: Sequence[Note], cut: int, was: Sequence[tuple[int, int]]) -> float:
     upper = [note.pitch for note in chord[:cut]]
     lower = [note.pitch for note in chord[cut:]]
     strain = _APART * max(0, _GAP - (upper[-1] - lower[0])) if upper and lower else 0.0
-    for pitches, place in ((upper, was[0]), (lower, was[1])):
-        if pitches:
-            strain += _AWAY * abs(sum(pitches) / len(pitches) - place) * len(pitches)
-            strain += 2 * max(0, max(pitches) - min(pitches) - _REACH)
+    for pitches, (low, high) in ((upper, was[0]), (lower, was[1])):
+        strain += _AWAY * sum(max(0, low - pitch, pitch - high) for pitch in pitches)
+        strain += 2 * max(0, pitches[0] - pitches[-1] - _REACH) if pitches else 0
     strain += _OVER * sum(max(0, MIDDLE_C - pitch) for pitch in upper)
     return strain + _OVER * sum(max(0, pitch - MIDDLE_C + 1) for pitch in lower)
 
