@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from seqforge.core.files import write_atomically
 from seqforge.domains.music import audio
@@ -67,9 +68,9 @@ def render(
     """
     pictures = not {"svg", "png"}.isdisjoint(formats)
     drawn = [one for one, _ in performances][: None if pictures else for_page]
-    with _engraver() as engraver:
+    with _engraver() as (engraver, stopped):
         batches = deque(
-            engraver.submit(_engraved, drawn[start : start + _BATCH], "png" in formats)
+            engraver.submit(_engraved, drawn[start : start + _BATCH], "png" in formats, stopped)
             for start in range(0, len(drawn), _BATCH)
         )
         scores: deque[_Score] = deque()
@@ -86,29 +87,29 @@ def render(
 
 
 @contextmanager
-def _engraver() -> Iterator[ThreadPoolExecutor]:
-    """A thread that waits for the engraving process; what it has not begun is dropped at a stop."""
-    pool = ThreadPoolExecutor(1)
+def _engraver() -> Iterator[tuple[ThreadPoolExecutor, Event]]:
+    """A thread that waits for the engraving process; at a stop it begins nothing more."""
+    pool, stopped = ThreadPoolExecutor(1), Event()
     try:
-        yield pool
+        yield pool, stopped
     finally:
+        stopped.set()
         pool.shutdown(cancel_futures=True)
 
 
-def _engraved(performances: Sequence[Performance], as_png: bool) -> list[_Score]:
+def _engraved(performances: Sequence[Performance], as_png: bool, stopped: Event) -> list[_Score]:
     """Scores, all by one process; where it fails each by its own, to know which is to blame."""
     from seqforge.domains.music.engraving import svg_pages_of, to_png
 
-    scores = [performance.musicxml for performance in performances]
-    seconds = _SECONDS * len(scores)
+    scores = [] if stopped.is_set() else [performance.musicxml for performance in performances]
     try:
         return [
             _Score(tuple(pages), tuple(to_png(page, _PIXELS) for page in pages if as_png))
-            for pages in svg_pages_of(scores, seconds)
+            for pages in svg_pages_of(scores, _SECONDS * len(scores))
         ]
     except RenderError as error:
         if len(performances) > 1:
-            return [_engraved([one], as_png)[0] for one in performances]
+            return [score for one in performances for score in _engraved([one], as_png, stopped)]
         return [_Score(problem=f"{performances[0].title}: {error}")]
 
 

@@ -59,14 +59,14 @@ class Performance:
     @cached_property
     def piece(self) -> Piece:
         """All notes, the prime's first."""
-        piece = shifted(self._drawn, self.semitones)
+        piece = shifted(self._drawn, self.semitones) if self.semitones else self._drawn
         if self.domain.tempo:
             later = [tempo for tempo in piece.tempos if tempo.step]
             piece = replace(piece, tempos=(Tempo(0, self.domain.tempo), *later))
         if self.domain.program and self.domain.code != "events":
             notes = [note._replace(program=self.domain.program) for note in piece.notes]
             piece = replace(piece, notes=tuple(notes))
-        return normalised(piece)
+        return piece if piece is self._drawn else normalised(piece)
 
     @cached_property
     def prime_end(self) -> int:
