@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import settings
 # The machine may be busy with anything: a slow example is no failure.
 settings.register_profile("seqforge", deadline=None)
 settings.load_profile("seqforge")
+
+# A shell's background job is deaf to Ctrl-C, and so would be the programs that tests stop with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Appends", "Barred", "Block", "Clusters", "Coded", "Decipher", "Deciphers", "Domain",
-    "HasDefaultInput", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record", "Sample",
-    "Searches", "Settles", "Shows", "ShowsAsDrawn",
+    "Governed", "HasDefaultInput", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record",
+    "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ class Domain(Protocol):
         """Measures of the samples beside the same of held-out data.
 
         Values are numbers, strings, or one level of dictionaries of them (a row of a table);
-        every value can be kept as JSON.
+        every value can be kept as JSON. A string that ends with a full stop is told, not tabulated.
         """
         ...
 
@@ -220,6 +220,20 @@ class Hints(Protocol):
 
     def hint(self, symbol: str) -> str:
         """What it may be, for a message that refuses it: ``N stands for no base``; or ``""``."""
+        ...
+
+
+@runtime_checkable
+class Governed(Protocol):
+    """A domain that can say what its grammar did to the samples."""
+
+    def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
+        """What the report has besides.
+
+        Args:
+            samples: Drawn with the grammar.
+            free: The same draws without it.
+        """
         ...
 
 

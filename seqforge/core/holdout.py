@@ -71,7 +71,9 @@ def cut_records(
     spans = _whole_clusters(originals, cluster, split)
     if len(set(cluster)) * smallest < _ENOUGH or not _fair(spans, split):
         spans = _tails(originals, cluster, split)
-    spans = _with_augmented(records, spans)
+    spans.sort(key=lambda span: span[1])
+    if len(originals) < len(records):
+        spans += _augmented(records, spans)
     cuts: Cuts = {part: [] for part in PARTS}
     for part, record, start, stop in spans:
         context = 0 if part == "train" else CONTEXT  # only what is scored is warmed
@@ -86,8 +88,6 @@ def cut_records(
 
 
 _Span = tuple[str, int, int, int]  # part, record, start, stop
-
-
 _Original = tuple[int, Record, int]  # its position in the input, itself, its length
 
 
@@ -101,17 +101,19 @@ def _whole_clusters(
     originals: Sequence[_Original], cluster: Sequence[int], split: Split
 ) -> list[_Span]:
     # The same records are held out whatever the run's seed is, so that runs can be compared.
-    sizes = np.bincount(cluster)
+    sizes = np.bincount(cluster).tolist()
     part_of = ["train"] * len(sizes)
     wanted = {
         "valid": round(len(originals) * split.valid),
         "test": round(len(originals) * split.test),
     }
-    for number in np.random.Generator(np.random.Philox(key=0)).permutation(len(sizes)):
-        part = next((part for part in wanted if sizes[number] <= wanted[part]), "train")
-        part_of[number] = part
-        if part in wanted:
-            wanted[part] -= sizes[number]
+    order = np.random.Generator(np.random.Philox(key=0)).permutation(len(sizes))
+    for number in order.tolist():
+        for part, room in wanted.items():
+            if sizes[number] <= room:
+                part_of[number] = part
+                wanted[part] -= sizes[number]
+                break
     return [
         (part_of[number], position, 0, length)
         for (position, _, length), number in zip(originals, cluster, strict=True)
@@ -151,8 +153,8 @@ def _tails(originals: Sequence[_Original], cluster: Sequence[int], split: Split)
     return spans
 
 
-def _with_augmented(records: Sequence[tuple[Record, int]], spans: list[_Span]) -> list[_Span]:
-    """Those spans in order, then the augmented records whose originals are trained on whole.
+def _augmented(records: Sequence[tuple[Record, int]], spans: Sequence[_Span]) -> list[_Span]:
+    """The augmented records whose originals are trained on whole.
 
     First of each the first, then of each the second: a row of a batch is read with the state
     carried over, and what follows its original would be known from that.
@@ -170,7 +172,7 @@ def _with_augmented(records: Sequence[tuple[Record, int]], spans: list[_Span]) -
         elif original in trained:
             copies.append((position - original, ("train", position, 0, length)))
     copies.sort()
-    return sorted(spans, key=lambda span: span[1]) + [span for _, span in copies]
+    return [span for _, span in copies]
 
 
 def _check_sizes(cuts: Cuts, split: Split, smallest: float) -> None:

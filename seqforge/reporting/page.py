@@ -15,7 +15,14 @@ from seqforge.core.files import write_atomically
 from seqforge.reporting import curve
 from seqforge.reporting.comparison import Comparison, done
 from seqforge.reporting.controls import ShownControls
-from seqforge.reporting.tables import Table, facts, parts_table, records_table, report_tables
+from seqforge.reporting.tables import (
+    Table,
+    facts,
+    parts_table,
+    records_table,
+    report_tables,
+    sentences,
+)
 from seqforge.reporting.wording import (
     advice,
     bits,
@@ -104,6 +111,7 @@ def render(
         curve=curve.learning_curve(metrics, comparison.ngram),
         samples=_samples(samples, summary),
         report=report_tables(mapping(summary.get("report"))),
+        report_sentences=sentences(mapping(summary.get("report"))),
         similarity=_similarity(summary),
         machine=_machine(summary, len(metrics)),
         model=facts((readable(k), v) for k, v in mapping(summary.get("model")).items()),

@@ -40,9 +40,11 @@ def records_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
 def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
     """A domain's own report: a mapping is a row, rows with the same keys are one table.
 
-    Plain values come first, as names and values; a list of mappings or a mapping of mappings
-    makes a table of its own.
+    Plain values come first, as names and values, without `sentences`; a list of mappings or a
+    mapping of mappings makes a table of its own.
     """
+    said = sentences(report)
+    report = {name: value for name, value in report.items() if value not in said}
     shapes: dict[str | tuple[str, ...], list[tuple[str, Any]]] = {"value": []}
     for name, value in report.items():
         shapes.setdefault(_shape(value), []).append((readable(name), value))
@@ -54,6 +56,11 @@ def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
         tables.append(Table(("measure", *map(readable, keys)), rows))
     shown = [table for table in [*tables, *lists, *chain.from_iterable(own)] if table.rows]
     return [replace(table, title=title or table.title) for table in shown[:1]] + shown[1:]
+
+
+def sentences(report: Mapping[str, Any]) -> list[str]:
+    """Texts of a report that end with a full stop, which stand before its tables."""
+    return [value for value in report.values() if isinstance(value, str) and value.endswith(".")]
 
 
 def _shape(value: Any) -> str | tuple[str, ...]:

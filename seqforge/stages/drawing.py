@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seqforge.core.checkpoint import load_checkpoint
+from seqforge.core.checkpoint import Checkpoint, load_checkpoint
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
-from seqforge.core.domain import Domain, Sample
+from seqforge.core.domain import Domain, Governed, Sample
 from seqforge.core.files import make_folder
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.runs import RunFolder
@@ -29,7 +29,8 @@ def draw(
         ``samples`` (a row a temperature), ``shown`` (the same with text for the page),
         ``sample_symbols_per_second`` and the domain's ``report``.
     """
-    sampler = Sampler(load_checkpoint(folder.model), domain.constraint(corpus.vocabulary))
+    checkpoint = load_checkpoint(folder.model)
+    sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary))
     make_folder(folder.samples)
     everything: list[Sample] = []
     rows, shown, seconds = [], [], 0.0
@@ -50,8 +51,21 @@ def draw(
         "samples": rows,
         "shown": shown,
         "sample_symbols_per_second": round(symbols / seconds, 1),
-        "report": domain.report(everything, corpus),
+        "report": domain.report(everything, corpus)
+        | _of_grammar(checkpoint, config, domain, everything),
     }
+
+
+def _of_grammar(
+    checkpoint: Checkpoint, config: RunConfig, domain: Domain, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    """What the grammar changed, where there is one: the same draws are made without it."""
+    if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
+        return {}
+    ungoverned, count = Sampler(checkpoint), config.sampling.count
+    options = [_options(config, temperature) for temperature in config.sampling.temperatures]
+    free = [sample for plain in options for sample in ungoverned.draw(count, plain)]
+    return domain.grammar_report(samples, free)
 
 
 def _options(config: RunConfig, temperature: float) -> SamplingOptions:

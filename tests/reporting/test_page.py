@@ -123,6 +123,13 @@ def test_a_report_of_any_shape_is_tables(page):
         assert cells in text.replace("\n", ""), cells
 
 
+def test_sentences_of_a_report_stand_before_its_tables(page):
+    report = {"tunes": 9, "closeness": "Nearer is <b>more</b>.", "kind": "folk", "bars": {"a": 2}}
+    text = page({"report": report}).text.replace("\n", "")
+    assert "What the samples are likeNearer is <b>more</b>.tunes9kindfolk" in text
+    assert text.count("Nearer is") == 1
+
+
 def test_many_files_are_folded_and_cut(page):
     rows = [{"file": f"tune-{i}.abc", "status": "kept", "reason": ""} for i in range(450)]
 

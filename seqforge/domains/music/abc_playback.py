@@ -95,14 +95,13 @@ def played(elements: Sequence[Element]) -> list[Element]:
     while place < len(elements) and len(out) < _MOST_ELEMENTS:
         element = elements[place]
         place += 1
+        out.append(element)
         if not isinstance(element, Bar):
-            out.append(element)
             continue
         is_next_ending = in_ending and turn + 1 in element.endings and turn not in element.endings
         if (element.closes or is_next_ending) and turn < _turns(elements, start, place):
             place, turn, in_ending, repeated = start, turn + 1, False, True
             continue
-        out.append(element)
         if element.closes and element.endings and turn > 1 and turn not in element.endings:
             place = _after_ending(elements, place)  # of an earlier turn than this, the last
         # where :| has no |: of its own, abc2midi goes back to the last double bar since a repeat
@@ -164,9 +163,12 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
             time = element
         elif isinstance(element, Sound):
             length += element.length
-        elif isinstance(element, Bar) and length > 0:
-            wanted = time.numerator / time.denominator if time else 1.0
+        elif isinstance(element, Bar):
             edge = element.closes or element.opens or element.double or bool(element.endings)
+            if length == 0:  # a second bar line, as at the beginning of the next line
+                at_edge |= edge
+                continue
+            wanted = time.numerator / time.denominator if time else 1.0
             is_short = length < wanted - 1e-6
             if first and is_short:
                 pickup = length

@@ -41,6 +41,7 @@ FIELD_LINE = re.compile(r"([A-Za-z]):(?![|:])(.*)")
 
 _METRE = re.compile(r"\(?(\d+(?:\s*\+\s*\d+)*)\)?\s*/\s*(\d+)")
 _UNIT = re.compile(r"(\d+)\s*/\s*(\d+)")
+_PLAIN = re.compile(r"\|(?![|:\]\d])")
 
 
 @dataclass
@@ -162,6 +163,7 @@ class _Cleaner:
         self._voices: set[str] = set()
         self._muted = False  # in a voice other than the first
         self._waiting = ""  # fields on lines of their own, to be put before the next music
+        self._barred = True  # the last line ended with a bar line
         self.notes = 0
 
     def line(self, raw: str) -> str:
@@ -174,6 +176,9 @@ class _Cleaner:
             if kept and not self._muted:
                 _append(out, kept)
         line = "".join(out).strip()
+        if self._barred and _PLAIN.match(line):
+            line = line[1:]  # said at the end of the line before
+        self._barred = line.endswith(("|", ":", "|]")) if line else self._barred
         self._waiting = "" if line != self._waiting else self._waiting
         return "" if line == self._waiting else line
 

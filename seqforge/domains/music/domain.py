@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,18 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from seqforge.core.domain import Decipher, Record, Sample
-from seqforge.domains.music import abc_files, abc_notation, events
+from seqforge.domains.music import (
+    abc_files,
+    abc_grammar,
+    abc_notation,
+    events,
+    events_grammar,
+    judging,
+)
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.audio import Sound, sound
 from seqforge.domains.music.clusters import clusters
 from seqforge.domains.music.kinds import kind, read_notes, readable
-from seqforge.domains.music.measures import random_like, table
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
 from seqforge.domains.music.priming import primed
 from seqforge.domains.music.showing import Picture, piano_roll
@@ -34,7 +39,6 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 _LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
-_MEASURED = 200_000  # symbols of held-out music that a report measures
 _HEARD = 20.0  # seconds of a sample that is only listened into
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
@@ -58,12 +62,12 @@ class MusicDomain:
     """``auto``: abc where every file is ABC, else events, which reads all of them."""
     steps_per_quarter: Annotated[int, Field(ge=1, le=480)] = STEPS_PER_QUARTER
     """The grid of the events code."""
+    held_key: str = ""
+    """A key that what is drawn stays in, as ABC writes it (``G``, ``Em``); empty for any."""
     key: Literal["as written", "C"] = "as written"
     """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
     transpositions: Annotated[int, Field(ge=0, le=6)] = 0
     """Each tune trained on is read in so many keys up and as many down as well."""
-    held_key: str = ""
-    """The key that a continuation is held in; none where it may leave it."""
     formats: tuple[str, ...] = ("mid", "abc")
     """What each sample is written as."""
     transpose: int = 0
@@ -138,8 +142,10 @@ class MusicDomain:
         return primed(self, source, bars=None).symbols
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
-        """None: both codes are total, so that whatever is drawn decodes."""
-        return None
+        """Bars that add up, repeats that close, notes in range; in the held key if there is one."""
+        if self.code == "events":
+            return events_grammar.grammar(vocabulary, self.steps_per_quarter, self.held_key)
+        return abc_grammar.grammar(vocabulary, held=bool(self.held_key))
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """Each sample in every one of ``formats``; see `writing.write`."""
@@ -179,22 +185,11 @@ class MusicDomain:
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Measures of the samples beside those of held-out music and of random notes."""
-        part = corpus.held_out or "train"
-        held_out = corpus.sequences(part, _MEASURED)
-        if self.code != "events":  # a tail of a tune lacks the header that says its key
-            held_out = [text for text in held_out if text.startswith("M:")] or held_out
-        ours = [self.decode(sample.symbols) for sample in samples]
-        theirs = [self.decode(text) for text in held_out]
-        pieces = [decoded.piece for decoded in theirs]
-        control = [random_like(piece, seed) for seed, piece in enumerate(pieces)]
-        rows: dict[str, Any] = table(
-            {"samples": [d.piece for d in ours], "held-out": pieces, "random notes": control}
-        )
-        rows["full bars"] = {"samples": _full(ours), "held-out": _full(theirs)}
-        symbols = sum(len(sample.symbols) for sample in samples)
-        rows["characters skipped"] = sum(d.skipped for d in ours) / max(1, symbols)
-        rows["samples without a note"] = sum(not d.piece.notes for d in ours)
-        return rows
+        return judging.report(self, samples, corpus)
+
+    def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
+        """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
+        return judging.of_grammar(self, samples, free)
 
     def fitted(self, symbols: str, vocabulary: Vocabulary) -> str:
         """A prime in the symbols that a model knows, as far as leaving out can make it so."""
@@ -226,10 +221,3 @@ class MusicDomain:
 
     def _events_of(self, abc: str) -> str:
         return events.encode(abc_notation.decode(abc, self.steps_per_quarter).piece)
-
-
-def _full(decoded: Sequence[Decoded]) -> float:
-    bars: Counter[str] = Counter()
-    for one in decoded:
-        bars.update(all=one.bars, full=one.full_bars)
-    return round(bars["full"] / max(1, bars["all"]), 4)

@@ -16,6 +16,7 @@ import string
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
+from enum import IntEnum
 
 from seqforge.domains.music.notes import (
     DRUMS,
@@ -58,14 +59,33 @@ _PROGRAM = _alphabet(0x1E20, range(DRUMS + 1), {})
 _TEMPO = _alphabet(0x2200, range(len(_TEMPOS)), {})
 _KEY = _alphabet(0x2260, range(30), {})
 _TIME = _alphabet(0x2500, range(7 * 32), {})
-_TOKENS = {
+
+
+class Kind(IntEnum):
+    """What a token says."""
+
+    PITCH = 0
+    LENGTH = 1
+    ADVANCE = 2
+    VELOCITY = 3
+    PROGRAM = 4
+    TEMPO = 5
+    KEY = 6
+    TIME = 7
+
+
+_TABLES = (_PITCH, _LENGTH, _ADVANCE, _VELOCITIES, _PROGRAM, _TEMPO, _KEY, _TIME)
+TOKENS = {
     character: (kind, value)
-    for kind, table in enumerate(
-        (_PITCH, _LENGTH, _ADVANCE, _VELOCITIES, _PROGRAM, _TEMPO, _KEY, _TIME)
-    )
+    for kind, table in zip(Kind, _TABLES, strict=True)
     for value, character in table.items()
 }
-_PITCHES, _LENGTHS, _ADVANCES = 0, 1, 2  # kinds, as the tables stand above
+"""Kind and value of each token but bar lines and `LONGER`; a time signature is `metre_of` it."""
+
+
+def metre_of(value: int) -> tuple[int, int]:
+    """Numerator and denominator of a time signature's value."""
+    return value % 32 + 1, 1 << value // 32
 
 
 def quantised(piece: Piece) -> Piece:
@@ -150,12 +170,12 @@ def fitted(text: str, known: Collection[str]) -> str:
     lengths = [n for n, character in _LENGTH.items() if character in known]
     out: list[str] = []
     for character in text:
-        kind, value = _TOKENS.get(character, (_PITCHES, 0))
-        if character in known or kind == _PITCHES or (kind == _LENGTHS and not lengths):
+        kind, value = TOKENS.get(character, (Kind.PITCH, 0))
+        if character in known or kind == Kind.PITCH or (kind == Kind.LENGTH and not lengths):
             out.append(character)
-        elif kind == _LENGTHS:
+        elif kind == Kind.LENGTH:
             out.append(_LENGTH[min(lengths, key=lambda n: abs(n - value))])
-        elif kind == _ADVANCES:
+        elif kind == Kind.ADVANCE:
             for steps in advances:
                 out.append(_ADVANCE[steps] * (value // steps))
                 value %= steps
@@ -171,7 +191,7 @@ def decode(text: str, steps_per_quarter: int) -> Decoded:
             machine.bar(ends_pickup=character == PICKUP)
         elif character == LONGER:
             machine.lengthen(machine.duration + LONGEST)
-        elif (token := _TOKENS.get(character)) is not None:
+        elif (token := TOKENS.get(character)) is not None:
             machine.step(*token)
         else:
             skipped += 1
@@ -193,24 +213,24 @@ class _Machine:
         self.bars = self.full_bars = 0
 
     def step(self, kind: int, value: int) -> None:
-        if kind == 0:
+        if kind == Kind.PITCH:
             self._notes.append(Note(value, self._velocity, self._now, self.duration, self._program))
-        elif kind == 1:
+        elif kind == Kind.LENGTH:
             self.lengthen(value)
             return
-        elif kind == 2:
+        elif kind == Kind.ADVANCE:
             self._now = min(self._now + value, MOST_QUARTERS * self._grid)
-        elif kind == 3:
+        elif kind == Kind.VELOCITY:
             self._velocity = max(1, 4 * value)
-        elif kind == 4:
+        elif kind == Kind.PROGRAM:
             self._program = value
-        elif kind == 5:
+        elif kind == Kind.TEMPO:
             self._tempos.append(Tempo(self._now, _microseconds(value)))
-        elif kind == 6:
+        elif kind == Kind.KEY:
             self._keys.append(KeySignature(self._now, value % 15 - 7, value >= 15))
         else:
-            self._times.append(TimeSignature(self._now, value % 32 + 1, 1 << value // 32))
-        self._fresh = kind == 0
+            self._times.append(TimeSignature(self._now, *metre_of(value)))
+        self._fresh = kind == Kind.PITCH
 
     def lengthen(self, duration: int) -> None:
         """A duration: the register, and the note just sounded."""

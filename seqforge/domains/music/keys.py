@@ -30,6 +30,9 @@ ALTERATION = {"": 0, "^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 # Temperley 1999, "What's Key for Key?", Music Perception 17(1): how well a pitch class fits.
 _MAJOR = np.array([5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0])
 _MINOR = np.array([5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0])
+_PROFILES = np.array(
+    [np.roll(p - p.mean(), tonic) for p in (_MAJOR, _MINOR) for tonic in range(12)]
+)
 
 
 class Key(NamedTuple):
@@ -149,8 +152,9 @@ def find_key(notes: Iterable[Note]) -> tuple[Key, float]:
     weights = pitch_class_weights(notes)
     if np.ptp(weights) == 0:
         return Key("C", ""), 0.0
-    profiles = np.array([np.roll(p, tonic) for p in (_MAJOR, _MINOR) for tonic in range(12)])
-    correlations = np.array([np.corrcoef(profile, weights)[0, 1] for profile in profiles])
+    weights -= weights.mean()
+    sizes = np.sqrt((_PROFILES**2).sum(axis=1) * (weights**2).sum())
+    correlations = (_PROFILES * weights).sum(axis=1) / sizes
     best = int(correlations.argmax())
     minor, tonic = divmod(best, 12)
     # of the enharmonic names the one with the fewest signs: tonic = 7 * (sharps + 3 * minor)

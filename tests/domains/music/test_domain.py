@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import mido
 import music21
@@ -107,7 +106,7 @@ def test_several_samples_are_numbered_and_say_how_they_were_made(tmp_path):
 def rubbish() -> list[tuple[MusicDomain, str]]:
     rng = random.Random(1)
     abc = " \n|:[]()<>-/,'^_=%{}!\"ABCDEFGabcdefgzZxKML123456789"
-    tokens = "".join(events._TOKENS) + "|~+"
+    tokens = "".join(events.TOKENS) + "|~+"
     texts = [(ABC, text) for text in ("", "|", "K:C", "M:3/4\nL:1/8\nK:G\n", "\n\nX:2\n\nA")]
     texts += [(EVENTS, ""), (EVENTS, "|||"), (EVENTS, tokens[:600])]
     for _ in range(6):
@@ -170,31 +169,6 @@ def test_where_a_bar_ends_does_not_change_as_more_is_drawn(text, bars, given):
     for length in range(len(text)):
         early = ABC.bar_end(text[:length], given, bars, over=False)
         assert early in (None, final)
-
-
-def test_the_report_sets_samples_beside_held_out_and_random_notes():
-    texts = [record.symbols for record in ABC.read(TUNES)]
-    corpus = SimpleNamespace(held_out="test", sequences=lambda part, most: texts[:5])
-
-    rows = ABC.report([Sample(text) for text in [*texts[5:], "K:C\n?", "CCC|"]], corpus)
-
-    assert (
-        rows["scale consistency"]["held-out"]
-        > 0.95
-        > 0.85
-        > (rows["scale consistency"]["random notes"])
-    )
-    assert set(rows["groove consistency"]) == {"samples", "held-out", "random notes"}
-    assert rows["full bars"]["held-out"] == 1.0
-    assert rows["samples without a note"] == 1
-    assert 0 < rows["characters skipped"] < 0.01
-    for row in rows.values():
-        assert isinstance(row, int | float | dict)
-
-
-def test_a_report_of_nothing_is_still_one():
-    corpus = SimpleNamespace(held_out=None, sequences=lambda part, most: [])
-    assert EVENTS.report([], corpus)["samples without a note"] == 0
 
 
 @pytest.mark.filterwarnings("ignore")

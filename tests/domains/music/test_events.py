@@ -12,7 +12,7 @@ from seqforge.domains.music.notes import Note, Piece, TimeSignature, normalised
 
 from .conftest import few, pieces
 
-ALPHABET = "".join(events._TOKENS) + "|~+"
+ALPHABET = "".join(events.TOKENS) + "|~+"
 
 
 @few

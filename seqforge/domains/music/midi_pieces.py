@@ -1,0 +1,171 @@
+"""The events of a MIDI file to a piece on the grid."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from itertools import pairwise
+
+from seqforge.domains.music.midi_events import MidiEvents
+from seqforge.domains.music.midi_tracks import (
+    NOTE_OFF,
+    NOTE_ON,
+    PROGRAM,
+    TEMPO,
+    TIME_SIGNATURE,
+    Repairs,
+)
+from seqforge.domains.music.notes import (
+    DEFAULT_TEMPO,
+    DRUMS,
+    MOST_QUARTERS,
+    KeySignature,
+    Note,
+    Piece,
+    Tempo,
+    TimeSignature,
+    normalised,
+)
+from seqforge.errors import InputError
+
+MOST_NOTES = 200_000
+MOST_SECONDS = 3600
+DRUM_CHANNEL = 9
+_FASTEST, _SLOWEST = 150_000, 3_000_000  # microseconds per quarter: 400 and 20 a minute
+
+_Sounding = tuple[int, int, int, int]
+"""Of a note that has begun: tick, pitch, velocity, program."""
+
+
+class PieceReader:
+    """Turns events in order of time into a piece on a grid.
+
+    Args:
+        file: What the file says.
+        steps_per_quarter: Of the grid.
+        where: What messages call the file.
+        repairs: Where what is changed or left out is counted.
+    """
+
+    def __init__(
+        self, file: MidiEvents, steps_per_quarter: int, where: str, repairs: Repairs
+    ) -> None:
+        self._file, self._grid, self._where, self._repairs = file, steps_per_quarter, where, repairs
+        self._ticks = file.ticks_per_quarter
+        self._open: dict[int, deque[_Sounding]] = defaultdict(deque)
+        self._closed: list[tuple[int, _Sounding]] = []  # with the tick at which each ends
+        self._tempos: list[Tempo] = []
+        self._times: list[TimeSignature] = []
+        self._keys: list[KeySignature] = []
+        self._seconds, self._since, self._tempo = 0.0, 0, DEFAULT_TEMPO
+        self._moved, self._farthest = 0, 0
+
+    def piece(self) -> Piece:
+        """All of it.
+
+        Raises:
+            InputError: If there is no note, or too many, or if they last too long.
+        """
+        self._check_length(self._take())
+        self._end_what_sounds()
+        notes = self._quantised()
+        if not notes:
+            said = self._repairs.said()
+            raise InputError(
+                f"{self._where}: there is no note in it{f' ({said})' if said else ''}; "
+                "save it again from a music program"
+            )
+        changes = tuple(self._tempos), tuple(self._times), tuple(self._keys)
+        piece = normalised(Piece(tuple(notes), self._grid, *changes))
+        doubled = len(notes) - len(piece.notes)
+        self._repairs.add("{n} note{s} that only doubled another left out", doubled)
+        return piece
+
+    def moved(self) -> str:
+        """How many notes began beside the grid, and how far at most; after `piece`."""
+        if not self._moved:
+            return ""
+        farthest = self._farthest / (2 * self._ticks * self._grid)
+        return (
+            f"{self._moved} of {len(self._closed)} notes moved to the grid "
+            f"(by {farthest:.2g} quarter at most)"
+        )
+
+    def _take(self) -> int:
+        """Sort the events out; gives the tick of the last."""
+        programs, tick = [0] * 16, 0
+        programs[DRUM_CHANNEL] = DRUMS
+        for tick, track, kind, first, second in self._file.events:
+            if kind < NOTE_OFF:
+                self._change(tick, kind, first, second)
+            elif kind >= PROGRAM:
+                if kind != PROGRAM | DRUM_CHANNEL:
+                    programs[kind & 15] = first
+            else:
+                sounding = self._open[track << 11 | (kind & 15) << 7 | first]
+                if kind >= NOTE_ON:
+                    sounding.append((tick, first, second, programs[kind & 15]))
+                elif sounding:
+                    self._closed.append((tick, sounding.popleft()))
+                else:
+                    self._repairs.add("{n} note-off{s} without a note ignored")
+        return tick
+
+    def _change(self, tick: int, kind: int, first: int, second: int) -> None:
+        """A tempo, time signature or key signature."""
+        step = (2 * tick * self._grid + self._ticks) // (2 * self._ticks)
+        if kind == TEMPO and self._file.in_seconds:
+            self._repairs.add("{n} tempo{s} ignored in film time")
+        elif kind == TEMPO and first == 0:
+            self._repairs.add("{n} tempo{s} of 0 ignored")
+        elif kind == TEMPO:
+            self._seconds += (tick - self._since) * self._tempo / (1e6 * self._ticks)
+            self._since, self._tempo = tick, min(max(first, _FASTEST), _SLOWEST)
+            self._tempos.append(Tempo(step, self._tempo))
+            what = "{n} impossible tempo{s} changed to 400 or 20 a minute"
+            self._repairs.add(what, int(self._tempo != first))
+        elif kind == TIME_SIGNATURE:
+            if 1 <= first <= 32 and second <= 6:
+                self._times.append(TimeSignature(step, first, 2**second))
+            else:
+                self._repairs.add("{n} impossible time signature{s} ignored")
+        elif abs(first) <= 7 and second <= 1:
+            self._keys.append(KeySignature(step, first, bool(second)))
+        else:
+            self._repairs.add("{n} impossible key signature{s} ignored")
+
+    def _check_length(self, last: int) -> None:
+        seconds = self._seconds + (last - self._since) * self._tempo / (1e6 * self._ticks)
+        if seconds > MOST_SECONDS or last > MOST_QUARTERS * self._ticks:
+            raise InputError(f"{self._where}: lasts more than an hour; cut it into pieces")
+
+    def _end_what_sounds(self) -> None:
+        """Notes that nothing ended last until the next such note, a quarter at most."""
+        left = [note for sounding in self._open.values() for note in sounding]
+        after = dict(pairwise(sorted({tick for tick, *_ in left})))
+        for note in left:
+            latest = note[0] + self._ticks
+            self._closed.append((min(after.get(note[0], latest), latest), note))
+        self._repairs.add("{n} note{s} never ended and cut at the next", len(left))
+        if len(self._closed) > MOST_NOTES:
+            raise InputError(
+                f"{self._where}: has more than {MOST_NOTES:,} notes; cut it into pieces"
+            )
+
+    def _quantised(self) -> list[Note]:
+        """The notes at the nearest steps, each at least one long."""
+        notes, twice, half, short = [], 2 * self._grid, self._ticks, 0
+        moved = farthest = 0
+        for end, (start, pitch, velocity, program) in self._closed:
+            # a tick is at step tick * grid / ticks, which is rounded by adding half a step
+            begin, rest = divmod(start * twice + half, 2 * half)
+            if rest != half:
+                moved += 1
+                farthest = max(farthest, abs(rest - half))
+            length = (end * twice + half) // (2 * half) - begin
+            if length < 1:
+                length = 1
+                short += 1
+            notes.append(Note(pitch, velocity, begin, length, program))
+        self._moved, self._farthest = moved, farthest
+        self._repairs.add("{n} note{s} shorter than half a step made a step long", short)
+        return notes

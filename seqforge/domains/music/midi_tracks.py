@@ -1,0 +1,211 @@
+"""The bytes of one track of a MIDI file to its events, past whatever is damaged.
+
+A track is walked once; what no piece is made of becomes no object. What a damaged place costs is
+what stands there: reading goes on at the next thing that looks like an event, and every repair is
+counted in `Repairs`, which people read in the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+MOST_EVENTS = 1_000_000
+
+NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
+TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x51, 0x58, 0x59
+_END_OF_TRACK = 0x2F
+
+Event = tuple[int, int, int, int, int]
+"""(tick, track, kind, first, second), of which kind says what the last two are:
+
+a status byte, channel and all, of `NOTE_OFF` (a `NOTE_ON` of velocity 0 becomes one), `NOTE_ON`
+(pitch, velocity) or `PROGRAM` (program, 0); or a meta event, `TEMPO` (microseconds a quarter, 0),
+`TIME_SIGNATURE` (numerator, power of two of the denominator), `KEY_SIGNATURE` (sharps, minor).
+"""
+
+_SIZES = {_END_OF_TRACK: 0, TEMPO: 3, TIME_SIGNATURE: 4, KEY_SIGNATURE: 2}
+_SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # not for files, but met there; the others have no data
+_ENDLESS = 1 << 28  # what a length or a time cannot be: it has 28 bits
+
+# A time and what looks like an event after it: where reading goes on after damage.
+_EVENT = re.compile(
+    rb"[\x80-\xff]{0,3}[\x00-\x7f]"
+    rb"(?=[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}|[\xc0-\xdf][\x00-\x7f]|\xf0[\x00-\x7f]"
+    rb"|\xff[\x00-\x7f]{2})"
+)
+# What goes on with a system-exclusive message that was sent in parts.
+_PACKET = re.compile(rb"[\x80-\xff]{0,3}[\x00-\x7f]\xf7")
+
+
+class Repairs:
+    """What reading had to repair or leave out, counted."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._places: dict[str, int] = {}
+
+    def add(self, what: str, count: int = 1, at: int | None = None) -> None:
+        """Count ``what``, in which {n} and {s} stand for the number and its plural.
+
+        Args:
+            what: "{n} track{s} cut off".
+            count: Nothing is said of 0.
+            at: The byte of the file where it was met; the first is said.
+        """
+        self._counts[what] += count
+        if at is not None and count:
+            self._places.setdefault(what, at)
+
+    def said(self) -> str:
+        """All of it in a few words, in the order in which it was met."""
+        return ", ".join(
+            what.format(n=f"{count:,}", s="" if count == 1 else "s") + self._at(what)
+            for what, count in self._counts.items()
+            if count
+        )
+
+    def _at(self, what: str) -> str:
+        if what not in self._places:
+            return ""
+        place = f"{self._places[what]:,}"
+        return f" at byte {place}" if self._counts[what] == 1 else f" from byte {place} on"
+
+
+class Track:
+    """Walks the events of one track.
+
+    Args:
+        data: What the track holds, perhaps with something after it.
+        start: Where in the file that is.
+        number: Of the track.
+        tick: At which it begins.
+        longest: Ticks of the longest pause that is believed.
+        repairs: Where repairs are counted.
+    """
+
+    def __init__(
+        self, data: bytes, start: int, number: int, tick: int, longest: int, repairs: Repairs
+    ) -> None:
+        self._data, self._start, self._number, self._repairs = data, start, number, repairs
+        self._longest = longest
+        self.tick = tick
+        self.end = start
+        """The place in the file after what was read."""
+        self.ended = False
+        """Whether there was an end-of-track."""
+        self.cut = False
+        """Whether the bytes ended inside an event."""
+
+    def walk(self, found: list[Event]) -> None:
+        """Append the events to ``found``; what is in order takes no call but for long times."""
+        data, number, end = self._data, self._number, len(self._data)
+        tick, place, running = self.tick, 0, 0
+        try:
+            while place < end and len(found) < MOST_EVENTS:
+                delta, place = data[place], place + 1
+                if delta > 127:
+                    delta, place = self._time(place - 1)
+                tick += delta
+                status = data[place]
+                if status > 127:
+                    place += 1
+                elif running > 0:
+                    status = running
+                else:
+                    delta, status, place = self._status(-running, place)
+                    tick += delta
+                if status < 0xA0:
+                    running, first, second = status, data[place], data[place + 1]
+                    if first | second > 127:
+                        first, second = self._clipped(place), min(second, 127)
+                    kind = status if second else status & 0xEF  # velocity 0 ends a note
+                    found.append((tick, number, kind, first, second))
+                    place += 2
+                elif status < 0xF0:
+                    running = status
+                    if PROGRAM <= status < 0xD0:
+                        first = data[place] if data[place] < 128 else self._clipped(place)
+                        found.append((tick, number, status, first, 0))
+                    place += 1 if PROGRAM <= status < 0xE0 else 2
+                else:
+                    running, place = -abs(running), self._system(status, place, tick, found)
+                    if self.ended:
+                        break
+        except IndexError:
+            self.cut = True
+        self.cut = self.cut or place > end
+        self.tick, self.end = tick, self._start + min(place, end)
+
+    def _clipped(self, place: int) -> int:
+        self._repairs.add("{n} note{s} or program{s} above 127 clipped", 1, self._start + place)
+        return min(self._data[place], 127)
+
+    def _number_at(self, place: int) -> tuple[int, int]:
+        """The number of at most four bytes there, or `_ENDLESS`; and the place after it."""
+        number = 0
+        for after in range(place + 1, place + 5):
+            byte = self._data[after - 1]
+            number = number << 7 | byte & 0x7F
+            if byte < 128:
+                return number, after
+        return _ENDLESS, place + 4
+
+    def _time(self, place: int) -> tuple[int, int]:
+        """The time there, or of the next event where it has more bytes than a time may have."""
+        time, after = self._number_at(place)
+        if time == _ENDLESS:
+            time, after = self._number_at(self._skip(after))
+        if time > self._longest:
+            what = "{n} pause{s} of more than an hour left out"
+            self._repairs.add(what, 1, self._start + place)
+            return 0, after
+        return time, after
+
+    def _status(self, before: int, place: int) -> tuple[int, int, int]:
+        """What is added to the time, the status, the place after it, where none stands.
+
+        Running status ends at a meta or system event, yet players go on with what was ``before``.
+        """
+        if before:
+            what = "{n} running status{s} taken from before a meta or system event"
+            self._repairs.add(what, 1, self._start + place)
+            return 0, before, place
+        time, place = self._number_at(self._skip(place))
+        return time, self._data[place], place + 1
+
+    def _skip(self, place: int) -> int:
+        """The place of the next event; the end where there is none."""
+        self._repairs.add("{n} damaged place{s} passed over", 1, self._start + place)
+        found = _EVENT.search(self._data, place)
+        return found.start() if found else len(self._data)
+
+    def _system(self, status: int, place: int, tick: int, found: list[Event]) -> int:
+        """Take a meta or system event, of which ``place`` is after the status; the place after."""
+        if status not in (0xF0, 0xF7, 0xFF):
+            self._repairs.add("{n} message{s} of a running system ignored", 1, self._start + place)
+            return place + _SYSTEM_SIZES.get(status, 0)
+        kind = self._data[place] if status == 0xFF else -1
+        length, first = self._number_at(place + (status == 0xFF))
+        after = first + length
+        if after > len(self._data) or kind > 127 or length != _SIZES.get(kind, length):
+            return self._skip(first)
+        if kind in _SIZES:
+            self._meta(kind, self._data[first:after], tick, found)
+        whole = self._data.endswith(b"\xf7", first, after) or _PACKET.match(self._data, after)
+        if status == 0xF0 and not whole:
+            what = "{n} system-exclusive message{s} without an end"
+            self._repairs.add(what, 1, self._start + place)
+        return after
+
+    def _meta(self, kind: int, data: bytes, tick: int, found: list[Event]) -> None:
+        """Take what a meta event of the right length says."""
+        if kind == _END_OF_TRACK:
+            self.ended = True
+        elif kind == TEMPO:
+            found.append((tick, self._number, kind, int.from_bytes(data, "big"), 0))
+        elif kind == TIME_SIGNATURE:
+            found.append((tick, self._number, kind, data[0], data[1]))
+        else:
+            sharps = data[0] - 256 if data[0] > 127 else data[0]
+            found.append((tick, self._number, kind, sharps, data[1]))

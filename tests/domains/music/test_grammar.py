@@ -1,0 +1,200 @@
+"""The grammars of both codes: what gets through is in order, and what is in order gets through."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.core.vocabulary import END, Vocabulary
+from seqforge.domains.music import MusicDomain, abc_grammar, abc_notation, events, events_grammar
+from seqforge.domains.music.abc_files import read
+from seqforge.domains.music.keys import parse_key
+from seqforge.domains.music.midi import read_midi
+
+from .conftest import few
+
+GRID = 24
+HELD: dict[bool, object] = {}
+EVENTS: dict[str, object] = {}
+
+
+@pytest.fixture(scope="module")
+def tunes():
+    paths = [path for path in MusicDomain(code="abc").default_input() if "oneills" in str(path)]
+    return [record.symbols for path in paths[:6] for record in read(path)]
+
+
+@pytest.fixture(scope="module")
+def letters(tunes):
+    return Vocabulary.from_counts(Counter("".join(tunes)))
+
+
+@pytest.fixture(scope="module")
+def abc(letters):
+    return abc_grammar.grammar(letters)
+
+
+@pytest.fixture(scope="module")
+def pieces(tunes):
+    return [abc_notation.decode(tune, GRID).piece for tune in tunes]
+
+
+@pytest.fixture(scope="module")
+def tokens(pieces):
+    return Vocabulary.from_counts(Counter("".join(map(events.encode, pieces))))
+
+
+def walked(constraint, ids):
+    """Whether all are allowed, the end too; the state after them."""
+    state, allowed = 0, True
+    for number in ids:
+        allowed &= bool(constraint.allowed[state, number])
+        state = constraint.following[state, number]
+    return allowed and bool(constraint.allowed[state, END]), state
+
+
+def wandered(constraint, vocabulary, seed, longest=250, state=0):
+    """A text that the grammar lets through, each character as likely as another,
+    up to where it may end."""
+    rng = np.random.default_rng(seed)
+    text, whole = "", ""
+    for _ in range(longest):
+        choice = np.flatnonzero(constraint.allowed[state])
+        number = int(choice[rng.integers(len(choice))])
+        if constraint.allowed[state, END]:
+            whole = text
+        if number != END:
+            text += vocabulary.symbols[number - 1]
+            state = constraint.following[state, number]
+    return whole
+
+
+def in_order(tune):
+    """Whether a tune keeps to the rules that the grammar is narrower in."""
+    decoded = abc_notation.decode(tune, GRID)
+    opened = tune.replace("::", ":||:").count("|:")
+    plain = not any(sign in tune for sign in ("[1", "[2", "[M", "[L", "(5", "(9", "Z"))
+    return decoded.bars == decoded.full_bars and plain and opened <= tune.count(":|")
+
+
+def test_most_tunes_in_order_get_through_and_none_other(tunes, letters, abc):
+    through = {tune for tune in tunes if walked(abc, letters.encode(tune))[0]}
+    decoded = [abc_notation.decode(tune, GRID) for tune in through]
+    ordered = [tune for tune in tunes if in_order(tune)]
+
+    assert len(ordered) > 200
+    assert np.mean([tune in through for tune in ordered]) > 0.93
+    assert all(found.bars == found.full_bars for found in decoded)
+
+
+@few
+@given(seed=st.integers(0, 2**32), held=st.booleans())
+def test_whatever_the_grammar_of_abc_lets_through_is_in_order(letters, seed, held):
+    grammar = HELD.setdefault(held, abc_grammar.grammar(letters, held))
+    text = wandered(grammar, letters, seed)
+    decoded = abc_notation.decode(text, GRID)
+
+    assert decoded.full_bars == decoded.bars
+    assert decoded.skipped == 0
+    assert not held or not set("^_=") & set(text)
+    opens = [mark for mark in marks(text) if mark in ("|:", ":|", "::")]
+    for mark, following in zip(opens, [*opens[1:], ""], strict=True):
+        assert mark == ":|" or following in (":|", "::")  # what is opened is closed
+
+
+def marks(text):
+    return re.findall(r"::|\|:|:\|", text)
+
+
+def test_a_prime_that_breaks_the_rules_is_gone_on_from_at_the_next_bar(letters, abc):
+    prime = "M:4/4\nL:1/8\nK:G\nABcdABcdABcd(5ABABA ["
+    for seed in range(20):
+        _, state = walked(abc, letters.encode(prime))
+        rest = wandered(abc, letters, seed, state=state)
+        _, _, later = rest.partition("|")
+        decoded = abc_notation.decode("M:4/4\nL:1/8\nK:G\n|" + later, GRID)
+        assert decoded.bars == decoded.full_bars or not later.strip()
+
+
+def test_a_metre_that_is_not_counted_leaves_bars_free(letters, abc):
+    _, state = walked(abc, letters.encode("M:31/8\nL:1/8\nK:G\n"))
+    lengths = set()
+    for seed in range(10):
+        text = wandered(abc, letters, seed, state=state)
+        lengths |= {len(bar) for bar in text.split("|")}
+    assert len(lengths) > 10
+
+
+@pytest.mark.parametrize("missing", ["\n", "M", "K", "8"])
+def test_without_characters_that_a_tune_needs_nothing_is_promised(letters, missing):
+    kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol != missing))
+    grammar = abc_grammar.grammar(kept)
+    assert (grammar is None) == (missing != "8")  # without 8 there are metres left
+
+
+@pytest.mark.parametrize("missing", [":", "|", "]", "/", "1", "2"])
+def test_a_smaller_alphabet_gives_a_narrower_grammar(letters, missing):
+    kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol != missing))
+    grammar = abc_grammar.grammar(kept)
+    texts = [wandered(grammar, kept, seed) for seed in range(10)] if grammar else []
+    for text in texts:
+        decoded = abc_notation.decode(text, GRID)
+        assert decoded.full_bars == decoded.bars
+
+
+def test_events_of_real_music_get_through(pieces, tokens, midi_files):
+    grammar = events_grammar.grammar(tokens, GRID)
+    texts = [events.encode(piece) for piece in pieces]
+    full = [text for text in texts if (d := events.decode(text, GRID)).bars == d.full_bars]
+    assert len(full) > 200
+    assert all(walked(grammar, tokens.encode(text))[0] for text in full if metred(text))
+
+    played = [events.encode(read_midi(path, GRID)[0]) for path in midi_files]
+    known = Vocabulary.from_counts(Counter("".join(played)))
+    performed = events_grammar.grammar(known, GRID)
+    assert len(played) == 14
+    assert all(walked(performed, known.encode(text))[0] for text in played)
+
+
+def metred(text):
+    """Whether every bar line stands where the metre puts it (a decoded tune may lack a metre)."""
+    piece = events.decode(text, GRID).piece
+    return events.encode(piece) == text
+
+
+@few
+@given(seed=st.integers(0, 2**32), held=st.sampled_from(["", "G", "Em", "Ddor"]))
+def test_whatever_the_grammar_of_events_lets_through_is_in_order(tokens, seed, held):
+    grammar = EVENTS.setdefault(held, events_grammar.grammar(tokens, GRID, held))
+    decoded = events.decode(wandered(grammar, tokens, seed), GRID)
+
+    assert decoded.full_bars == decoded.bars
+    if held:
+        assert {note.pitch % 12 for note in decoded.piece.notes} <= events_grammar.scale(held)
+
+
+@pytest.mark.parametrize(
+    ("key", "notes"), [("G", "GABcdef"), ("Am", "ABcdefg"), ("Edor", "EFGABcd")]
+)
+def test_the_scale_of_a_key_is_what_abc_sounds_in_it(key, notes):
+    piece = abc_notation.decode(f"M:none\nL:1/8\nK:{key}\n{notes}", GRID).piece
+    sounding = {note.pitch % 12 for note in piece.notes}
+    extra = events_grammar.scale(key) - sounding
+    assert sounding <= events_grammar.scale(key)
+    assert len(extra) == (2 if parse_key(key).mode == "m" else 0)
+
+
+def test_an_irregular_metre_is_counted_too(tokens):
+    seven = Vocabulary.from_counts(Counter(tokens.symbols) + Counter(events.encode(in_seven())))
+    grammar = events_grammar.grammar(seven, GRID)
+    assert walked(grammar, seven.encode(events.encode(in_seven())))[0]
+
+
+def in_seven():
+    tune = "M:7/8\nL:1/8\nK:D\nABcdefg|gfedcBA|A7|]"
+    return abc_notation.decode(tune, GRID).piece

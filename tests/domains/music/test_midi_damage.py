@@ -1,0 +1,87 @@
+"""Files damaged at random: notes or one sentence, soon, and no memory kept."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from seqforge.core.machine import peak_memory_mb
+from seqforge.domains.music.events import encode
+from seqforge.domains.music.midi import parse_midi
+from seqforge.errors import InputError
+
+from .broken_midi import GOOD, LONG, SURVEYED
+from .odd_midi import OTHERS
+
+SMALL = [kind.data for kind in (SURVEYED | OTHERS).values() if len(kind.data) < 5000]
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """The bytes with some flipped, changed, put in, taken out or doubled, or the end cut off."""
+    found = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        place, size = rng.randrange(len(found) + 1), rng.choice((1, 1, 2, 3, 7, 50))
+        match rng.randrange(6):
+            case 0 if place < len(found):
+                found[place] ^= 1 << rng.randrange(8)
+            case 1 if place < len(found):
+                found[place] = rng.choice((0, 0x7F, 0x80, 0xF0, 0xF7, 0xFF, rng.randrange(256)))
+            case 2:
+                found[place:place] = rng.randbytes(size)
+            case 3:
+                del found[place : place + size]
+            case 4:
+                start = rng.randrange(len(found) + 1)
+                found[place:place] = found[start : start + 4 * size]
+            case _ if rng.random() < 0.3:
+                del found[place:]
+    return bytes(found)
+
+
+def outcome(data: bytes) -> int:
+    """The number of notes, or -1 for one sentence that names the file."""
+    try:
+        piece, said = parse_midi(data, 24, "x.mid")
+    except InputError as error:
+        piece, said = None, str(error)
+    assert "\n" not in said
+    if piece is None:
+        assert said.startswith("x.mid: ")
+        return -1
+    encode(piece)
+    return len(piece.notes)
+
+
+def test_mutated_files_give_notes_or_an_input_error():
+    rng = random.Random(8)
+    found = [outcome(mutated(rng.choice((GOOD, LONG, *SMALL)), rng)) for _ in range(3000)]
+
+    assert sum(notes > 0 for notes in found) > 1500
+    assert found.count(-1) > 100
+
+
+def test_a_file_cut_anywhere_after_its_first_note_gives_the_notes_before_the_cut():
+    """Eight bytes a note, the first of them at byte 22."""
+    for size in range(26, len(GOOD)):
+        assert outcome(GOOD[:size]) == min(8, (size - 22 + 4) // 8)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_files(midi_files):
+    """None raises anything else, takes two seconds, or leaves memory behind."""
+    rng = random.Random(2026)
+    whole = [path.read_bytes() for path in midi_files]
+    seeds = 3 * [data[: 500 * n] for data in whole for n in (1, 4, 8)] + SMALL
+    slowest, early = 0.0, 0.0
+    for number in range(100_000):
+        data = mutated(rng.choice(seeds), rng)
+        began = time.perf_counter()
+        outcome(data)
+        slowest = max(slowest, time.perf_counter() - began)
+        if number == 10_000:
+            early = peak_memory_mb()
+
+    assert slowest < 2
+    assert peak_memory_mb() - early < 10
