@@ -16,11 +16,17 @@ from seqforge.errors import RunError
 from seqforge.version import __version__
 
 _PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
-             "pretty_midi", "tensorboard")  # fmt: skip
+             "pretty_midi", "soundfile", "verovio", "tensorboard")  # fmt: skip
 _PROGRAMS = {
     "blastn": "similarity search with NCBI BLAST+, far quicker in large libraries",
     "makeblastdb": "libraries for BLAST+; it comes with blastn",
     "abc2midi": "comparing our reading of ABC tunes with another program's",
+    "fluidsynth": "playing tunes with the instruments of a SoundFont",
+    "afplay": "hearing a tune with `seqforge music --play`; one of these five is enough",
+    "ffplay": "the same",
+    "paplay": "the same",
+    "aplay": "the same",
+    "play": "the same; SoX's",
     "chromium": "testing that the report page opens",
     "nvidia-smi": "seeing an NVIDIA GPU",
 }

@@ -1,9 +1,11 @@
-"""``seqforge music``: continue a melody, or make one up."""
+"""``seqforge music``: continue a melody, or make one up; to be read, seen and heard."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +16,13 @@ from seqforge.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from seqforge.api import How, Model
-    from seqforge.cli.saving import Drawing
     from seqforge.core.vocabulary import Unknown
     from seqforge.domains.music import MusicDomain
+    from seqforge.domains.music.priming import Prime
 
 _BUNDLED = "folk"
+_FORMATS = "mid,abc,musicxml,svg,png,ogg"
+_KEY = re.compile(r"[A-G][#b]?m?")
 
 
 @app.command()
@@ -32,61 +36,136 @@ def music(
     bars: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many bars (default: the tune's end).")
     ] = None,
+    keep_key: Annotated[
+        bool, typer.Option("--keep-key", help="Hold what is drawn to the prime's key.")
+    ] = False,
+    transpose: Annotated[
+        str,
+        typer.Option(metavar="N|KEY", help="Put it out N semitones higher, or in a key: D, Em."),
+    ] = "",
     seed: Seed = 0,
     model: Annotated[
-        str | None, typer.Option(help="Model to draw from (default: your newest of tunes).")
+        str | None,
+        typer.Option(help=f"Model to draw from (default: {_BUNDLED}, else your newest of tunes)."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
+    formats: Annotated[
+        str, typer.Option(help="Of mid, abc, musicxml, svg, png, wav, ogg; with commas.")
+    ] = _FORMATS,
+    soundfont: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Instruments to play with: .sf2, .sf3.")
+    ] = None,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Write a page to see and hear it all.")
+    ] = True,
+    play: Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")] = False,
     unknown: UnknownSymbols = "refuse",
 ) -> None:
-    """Continue a melody (or start one): a .mid that plays and an .abc that prints."""
-    from seqforge.cli.saving import save
+    """Continue a melody, or start one: files that play and print, and a page with it all."""
+    from seqforge.cli.performing import Wanted, perform
     from seqforge.core.files import make_folder
-    from seqforge.domains.music import MusicDomain
+    from seqforge.domains.music.playing import player
+    from seqforge.domains.music.writing import parsed_formats
     from seqforge.models import find_model
+
+    _check_folder(out)
+    named = parsed_formats(f"{formats},wav" if play else formats)
+    if play:
+        player()  # says that there is none before anything is drawn
+    path = find_model(model or _default_model())
+    loaded, domain = _opened(path)
+    begun = _begun(domain, prime, keep_key)
+    domain = replace(
+        domain,
+        soundfont=_font(soundfont),
+        formats=named,
+        held_key=str(begun.key) if begun and keep_key else "",
+        **_put_out(transpose, begun),
+    )
+    how: How = {
+        "temperature": temperature.value, "bars": bars, "seed": seed,
+        "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
+    }  # fmt: skip
+    files = make_folder(out) / f"{prime.stem if prime else 'tune'}.mid"
+    perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
+
+
+def _check_folder(out: Path) -> None:
+    from seqforge.domains.music import MusicDomain
 
     if out.suffix.lower() in MusicDomain.suffixes and not out.is_dir():
         raise ConfigError(
             f"{out}: is the name of a file, and a folder is wanted here; give one, or name a file "
             "with `seqforge sample MODEL --out`"
         )
-    path = find_model(model or _default_model())
+
+
+def _opened(path: Path) -> tuple[Model, MusicDomain]:
+    from seqforge.domains.music import MusicDomain
+
     loaded = opened(str(path))
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(
             f"{loaded.card.name}: is a model of {domain.name}, and a melody needs one of music"
         )
-    how: How = {
-        "temperature": temperature.value, "bars": bars, "seed": seed,
-        "prime": _prime_of(domain, loaded, prime, unknown) if prime is not None else "",
-    }  # fmt: skip
-    drawing = _drawing(path, loaded, count, how)
-    save(drawing, make_folder(out) / f"{prime.stem if prime else 'tune'}.mid", False, False)
+    return loaded, domain
 
 
-def _drawing(path: Path, loaded: Model, count: int, how: How) -> Drawing:
-    from seqforge.cli.saving import Drawing, settings_of
+def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool) -> Prime | None:
+    """What is gone on from; what was changed about it is said on stderr."""
+    from seqforge.domains.music.priming import BARS, primed
 
-    return Drawing(
-        domain=loaded.domain,
-        count=count,
-        draw=lambda first, drawn: loaded.draw(count - first + 1, first=first, drawn=drawn, **how),
-        stream=None,
-        settings=settings_of(path, count, loaded.options(how), {"constraint": True, **how}, {}),
-    )
+    if prime is None:
+        if keep_key:
+            raise ConfigError("--keep-key needs --prime, whose key it keeps")
+        return None
+    begun = primed(domain, prime, BARS)
+    for sentence in begun.notes:
+        typer.echo(f"{prime}: {sentence}", err=True)
+    return begun
 
 
-def _prime_of(domain: MusicDomain, loaded: Model, prime: Path, unknown: Unknown) -> str:
+def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
+    """How what is drawn becomes what is put out, as options of the domain."""
+    by, key = 0, ""
+    if re.fullmatch(r"[+-]?\d{1,2}", transpose):
+        by = int(transpose)
+    elif _KEY.fullmatch(transpose):
+        key = transpose
+    elif transpose:
+        raise ConfigError(
+            f"--transpose {transpose}: give semitones (3, -5) or a key (D, Bb, F#m, Em)"
+        )
+    if begun is None:
+        return {"transpose": by, "into_key": key}
+    return {
+        "transpose": by - begun.moved,
+        "into_key": key,
+        "tempo": begun.tempo,
+        "program": begun.program,
+    }
+
+
+def _font(asked: Path | None) -> str:
+    from seqforge.domains.music.audio import check_font, found_font
+
+    if asked is None:
+        return found_font()
+    check_font(str(asked))
+    return str(asked)
+
+
+def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unknown: Unknown) -> str:
+    """The prime's symbols, as far as the model knows them."""
     from seqforge.api import Symbols
 
-    whole = domain.prime(prime)
-    symbols = domain.fitted(whole, loaded.card.vocabulary)
-    if len(symbols) < len(whole):
-        typer.echo(f"{prime}: {len(whole) - len(symbols)} symbols that the model does not know "
-                   "were left out", err=True)  # fmt: skip
-    kept, strange = loaded.card.vocabulary.known(symbols, str(prime), unknown)
-    say_unknown(str(prime), strange, unknown, quiet=False)
+    symbols = domain.fitted(begun.symbols, loaded.card.vocabulary)
+    if len(symbols) < len(begun.symbols):
+        typer.echo(f"{source}: {len(begun.symbols) - len(symbols)} symbols that the model does not "
+                   "know were left out", err=True)  # fmt: skip
+    kept, strange = loaded.card.vocabulary.known(symbols, str(source), unknown)
+    say_unknown(str(source), strange, unknown, quiet=False)
     return Symbols(kept)
 
 

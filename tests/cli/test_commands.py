@@ -163,7 +163,7 @@ def test_music_goes_on_from_a_melody(seqforge, tunes_model, tmp_path):
     melody = ROOT / "data" / "melody.mid"
 
     result = seqforge("music", "--prime", melody, "-t", 1.2, "-n", 3, "--model", tunes_model,
-                      "--out", tmp_path / "out")  # fmt: skip
+                      "--formats", "mid", "--no-page", "--out", tmp_path / "out")  # fmt: skip
 
     assert result.exit_code == 0, result.stderr
     given = [m.note for m in mido.MidiFile(melody) if m.type == "note_on" and m.velocity]

@@ -147,7 +147,8 @@ def test_the_melody_command_wants_a_folder(seqforge, tunes_model, tmp_path):
 
 
 def test_melodies_are_written_as_they_come_and_gone_on_with(start, seqforge, tunes_model, tmp_path):
-    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 900)
+    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 900,
+               "--formats", "mid,abc", "--no-page")  # fmt: skip
     process = start(*options)
     note = tmp_path / "tune.mid.partial.json"
     wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)

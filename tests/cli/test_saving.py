@@ -257,7 +257,7 @@ def test_a_melody_with_symbols_that_the_model_does_not_know(seqforge, tunes_mode
 
     refused = seqforge("music", "--prime", "melody.abc", "--model", tunes_model)
     skipped = seqforge("music", "--prime", "melody.abc", "--model", tunes_model,
-                       "--unknown", "skip")  # fmt: skip
+                       "--formats", "abc", "--no-page", "--unknown", "skip")  # fmt: skip
 
     assert refused.exit_code == 1
     assert "is not a symbol of this model" in refused.stderr

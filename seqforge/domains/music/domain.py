@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -15,8 +14,6 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from seqforge.core.domain import Decipher, Record, Sample
-from seqforge.core.files import numbered, write_atomically
-from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import (
     abc_files,
     abc_grammar,
@@ -26,12 +23,14 @@ from seqforge.domains.music import (
     judging,
 )
 from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.audio import Sound, sound
 from seqforge.domains.music.clusters import clusters
-from seqforge.domains.music.midi import midi_bytes, read_midi
-from seqforge.domains.music.musicxml import read_musicxml
-from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded, Piece
-from seqforge.domains.music.showing import Picture, Sound, piano_roll, synthesis
+from seqforge.domains.music.kinds import kind, read_notes, readable
+from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
+from seqforge.domains.music.priming import primed
+from seqforge.domains.music.showing import Picture, piano_roll
 from seqforge.domains.music.transposing import piece_in_keys, tune_in_keys
+from seqforge.domains.music.writing import Performance, write
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 _LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
+_HEARD = 20.0  # seconds of a sample that is only listened into
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
 
@@ -68,12 +68,24 @@ class MusicDomain:
     """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
     transpositions: Annotated[int, Field(ge=0, le=6)] = 0
     """Each tune trained on is read in so many keys up and as many down as well."""
+    formats: tuple[str, ...] = ("mid", "abc")
+    """What each sample is written as."""
+    transpose: int = 0
+    """Semitones that all that is put out is moved by."""
+    into_key: str = ""
+    """The key that it is moved into after that."""
+    tempo: Annotated[int, Field(ge=0)] = 0
+    """Microseconds a quarter at the beginning of what is put out; 0 for what the symbols say."""
+    program: Annotated[int, Field(ge=0, le=127)] = 0
+    """The instrument that tunes, which name none, are put out with."""
+    soundfont: str = ""
+    """A SoundFont that sound is made with; none for the plain synthesis."""
 
     def settle(self, paths: Sequence[Path]) -> Self:
         """The domain with its code decided by the files."""
         if self.code != "auto":
             return self
-        only_abc = all(_kind(path) == "abc" for path in paths)
+        only_abc = all(kind(path) == "abc" for path in paths)
         return replace(self, code="abc" if only_abc else "events")
 
     def default_input(self) -> list[Path]:
@@ -95,11 +107,11 @@ class MusicDomain:
 
     def read(self, path: Path) -> Iterator[Record]:
         """A record a tune of an ABC file; one of a MIDI or MusicXML file."""
-        with _said(path):
+        with readable(path):
             yield from self._records(path)
 
     def _records(self, path: Path) -> Iterator[Record]:
-        if _kind(path) == "abc":
+        if kind(path) == "abc":
             for record in abc_files.read(path):
                 note = record.note
                 for tune, copy in tune_in_keys(record.symbols, self.key, self.transpositions):
@@ -112,7 +124,7 @@ class MusicDomain:
                 f"{path}: is no ABC, which is what this run reads; --code events reads it, and "
                 "ABC too"
             )
-        piece, note = self._piece(path)
+        piece, note = read_notes(path, self.steps_per_quarter)
         for ours, copy in piece_in_keys(piece, self.key, self.transpositions):
             symbols = events.encode(ours)
             yield Record(symbols, path.stem, path.name, note="" if copy else note, augmented=copy)
@@ -122,20 +134,12 @@ class MusicDomain:
         return clusters(self.decode(symbols).piece.notes for symbols in records)
 
     def prime(self, source: str | Path) -> str:
-        """Symbols to go on from: text as typed, or the music of a file turned into the code.
-
-        An ABC book gives its first tune; a tune ends without its last double bar.
-        """
+        """Symbols to go on from: text as typed, or the music of a file; see `priming.primed`."""
         if isinstance(source, str):
             if not source:
                 raise InputError("the prime is empty")
             return source
-        with _said(source):
-            if _kind(source) == "abc":
-                symbols = abc_files.opened(next(abc_files.read(source)).symbols)
-                return self._events_of(symbols) if self.code == "events" else symbols
-            piece, _ = self._piece(source)
-        return events.encode(piece) if self.code == "events" else to_abc(piece, closed=False)
+        return primed(self, source, bars=None).symbols
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """Bars that add up, repeats that close, notes in range; in the held key if there is one."""
@@ -144,22 +148,8 @@ class MusicDomain:
         return abc_grammar.grammar(vocabulary, held=bool(self.held_key))
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """A .mid and an .abc for each sample, whatever ending the path has.
-
-        Where there are more they are numbered (``t0.8-001.mid``).
-        """
-        written = []
-        for sample in samples:
-            midi = path
-            if path.suffix.lower() not in (".mid", ".midi"):
-                midi = path.with_name(f"{path.stem}.mid")
-            if len(samples) > 1:
-                midi = numbered(path, sample.number, ".mid")
-            text = midi.with_name(f"{midi.stem}.abc")
-            write_atomically(midi, midi_bytes(self.decode(sample.symbols).piece, _origin(sample)))
-            write_atomically(text, self._abc_file(sample).encode())
-            written += [midi, text]
-        return written
+        """Each sample in every one of ``formats``; see `writing.write`."""
+        return write(self, samples, path)
 
     def show(self, sample: Sample) -> str:
         """The sample as ABC; of events, their melody."""
@@ -185,12 +175,13 @@ class MusicDomain:
         return None if self.code == "events" else lambda symbols, last: symbols
 
     def picture(self, sample: Sample) -> Picture | None:
-        """The sample as a piano roll."""
-        return piano_roll(self.decode(sample.symbols).piece)
+        """The sample as a piano roll, the prime tinted."""
+        performance = Performance(self, sample)
+        return piano_roll(performance.piece, performance.prime_end)
 
     def sound(self, sample: Sample, rate: int) -> Sound | None:
         """The sample played, its first 20 seconds."""
-        return synthesis(self.decode(sample.symbols).piece, rate)
+        return sound(Performance(self, sample).piece, rate, _HEARD, self.soundfont)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Measures of the samples beside those of held-out music and of random notes."""
@@ -228,54 +219,5 @@ class MusicDomain:
         ends = [end for end in ends if end > given]
         return ends[bars - 1] if len(ends) >= bars else None
 
-    def _piece(self, path: Path) -> tuple[Piece, str]:
-        reader = read_midi if _kind(path) == "midi" else read_musicxml
-        return reader(path, self.steps_per_quarter)
-
     def _events_of(self, abc: str) -> str:
         return events.encode(abc_notation.decode(abc, self.steps_per_quarter).piece)
-
-    def _abc_file(self, sample: Sample) -> str:
-        symbols = sample.symbols
-        if self.code == "events":
-            symbols = to_abc(self.decode(symbols).piece)
-        title = f"{sample.model or 'seqforge'}, sample {sample.number}"
-        return abc_files.with_header(symbols, sample.number, title, _origin(sample))
-
-
-def _kind(path: Path) -> str:
-    """abc, midi or musicxml: by the first bytes, or the ending where they say nothing."""
-    head = b""
-    with suppress(OSError), path.open("rb") as file:  # whoever reads it will say so
-        head = file.read(64)
-    suffix = path.suffix.lower()
-    if head.startswith((b"MThd", b"RIFF")) or suffix in (".mid", ".midi"):
-        return "midi"
-    if head.startswith((b"PK", b"<")) or suffix in (".musicxml", ".mxl", ".xml"):
-        return "musicxml"
-    return "abc"
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _origin(sample: Sample) -> str:
-    """How the sample came to be, in a line that a file can keep."""
-    said = [f"seqforge music: {sample.model or 'a model'}"]
-    temperature = temperature_of(sample)
-    if temperature is not None:
-        said.append(f"temperature {temperature.removesuffix('.0')}")
-    if sample.seed is not None:
-        said.append(f"seed {sample.seed}")
-    said.append(f"sample {sample.number}")
-    if sample.mean_log_prob is not None:
-        said.append(f"mean log-probability {sample.mean_log_prob:.4f}")
-    if sample.removed_mass is not None:
-        said.append(f"removed mass {sample.removed_mass:.4f}")
-    said += [f"{name} {value}" for name, value in settings_of(sample).items()]
-    return " ".join(", ".join(said).split())

@@ -1,70 +1,18 @@
 """Tunes to look at and to listen to."""
 
-import io
-
 import numpy as np
-import pretty_midi
-import pytest
 
 from seqforge.core.domain import Sample, Shows
 from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.midi import midi_bytes
-from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, normalised
-from seqforge.domains.music.showing import piano_roll, synthesis
+from seqforge.domains.music.notes import Note, Piece
+from seqforge.domains.music.showing import piano_roll
 from tests.conftest import ROOT
 
 RATE = 11_025
 
 
-def strongest(sound, rate=RATE):
-    """The frequency of most power, in Hz."""
-    power = np.abs(np.fft.rfft(sound)) ** 2
-    return np.fft.rfftfreq(len(sound), 1 / rate)[power.argmax()]
-
-
-@pytest.mark.parametrize(("pitch", "hertz"), [(69, 440.0), (60, 261.63), (81, 880.0), (40, 82.41)])
-def test_a_note_sounds_at_its_pitch(pitch, hertz):
-    sound = synthesis(Piece((Note(pitch, 90, 0, 96),)), RATE)
-    assert strongest(sound) == pytest.approx(hertz, abs=1)
-    assert np.abs(sound).max() == pytest.approx(0.8)
-    assert sound.dtype == np.float32
-
-
-def test_no_overtone_is_folded_down_from_above_half_the_rate():
-    """C8 at 4,186 Hz: its octave has no place below 5,512 Hz."""
-    power = np.abs(np.fft.rfft(synthesis(Piece((Note(108, 90, 0, 96),)), RATE))) ** 2
-    assert power[:4000].sum() < 0.01 * power.sum()
-
-
-def test_a_note_is_heard_when_midi_says_so():
-    """Starts under changing tempos, against pretty_midi, which reads the file that we write."""
-    notes = tuple(Note(60 + 2 * i, 100, 24 * i, 12) for i in range(8))
-    piece = normalised(Piece(notes, tempos=(Tempo(0, 600_000), Tempo(60, 300_000))))
-    other = pretty_midi.PrettyMIDI(io.BytesIO(midi_bytes(piece)))
-    sound = synthesis(piece, RATE)
-
-    assert len(sound) / RATE == pytest.approx(other.get_end_time() + 0.06, abs=0.001)
-    heard = np.abs(sound) > 0.02
-    for note in other.instruments[0].notes:
-        assert heard[int(note.start * RATE) : int(note.end * RATE)].mean() > 0.8
-        before = slice(int((note.start - 0.03) * RATE), int(note.start * RATE))
-        assert note.start == 0 or not heard[before].any()
-
-
-def test_only_the_first_seconds_of_a_long_piece_are_played():
-    notes = tuple(Note(60, 100, 48 * i, 24) for i in range(100))
-    assert 19 < len(synthesis(Piece(notes), RATE)) / RATE < 21
-
-
-def test_drums_are_noise():
-    sound = synthesis(Piece((Note(38, 100, 0, 24, DRUMS),)), RATE)
-    power = np.abs(np.fft.rfft(sound)) ** 2
-    assert power.max() < 0.05 * power.sum()
-
-
 def test_silence_is_no_picture_and_no_sound():
     assert piano_roll(Piece()) is None
-    assert synthesis(Piece(), RATE) is None
     domain = MusicDomain(code="abc")
     assert domain.picture(Sample("zz|")) is None
     assert domain.sound(Sample(""), RATE) is None
@@ -87,6 +35,22 @@ def test_the_roll_shows_each_note_at_its_time_and_pitch():
         assert np.abs(at(*place) - paper).sum() == 0, place
     assert tuple(at(60, 0.5)) != tuple(at(83, 2.5)), "two instruments have two colours"
     assert (roll[-4, 4] == (194, 106, 28)).all(), "middle C is marked on the keyboard"
+
+
+def test_what_was_given_is_tinted_up_to_a_line():
+    notes = tuple(Note(60, 100, 24 * i, 24) for i in range(4))
+    plain, roll = piano_roll(Piece(notes)), piano_roll(Piece(notes), prime_end=48)
+    changed = (plain != roll).any(axis=(0, 2))
+    line = 28 + 2 * 32
+    assert changed[29:line].all(), "all but the first bar line"
+    assert not changed[line:].any()
+    assert (roll[4, line - 3 : line] == (11, 110, 153)).all()
+
+
+def test_a_long_piece_is_drawn_narrower_and_whole():
+    for quarters, width in ((75, 75 * 32), (100, 100 * 24), (300, 300 * 8), (500, 2_399)):
+        notes = tuple(Note(60, 100, 24 * i, 24) for i in range(quarters))
+        assert piano_roll(Piece(notes)).shape[1] in (28 + width, 28 + width + 1)
 
 
 def test_the_domain_shows_what_it_draws():

@@ -1,0 +1,53 @@
+"""The child process that draws scores: MusicXML in, SVG out, both as JSON.
+
+It is run as a file of its own, reads a list of documents on stdin, and writes for each the list of its
+pages, empty where it cannot be read. Verovio can take a whole process down; this one is for that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+OPTIONS = {
+    "inputFrom": "musicxml",
+    "pageWidth": 2100,
+    "pageHeight": 2970,
+    "adjustPageHeight": True,
+    "scale": 40,
+    "footer": "none",
+    "svgFormatRaw": True,  # line breaks within text would be drawn as spaces
+    "smuflTextFont": "none",  # 70 kB a page for the note of the tempo mark
+    "svgRemoveXlink": True,  # inside a page of HTML5 the old prefix is an error
+}
+
+# The tempo mark's note and dot stand in the private area of a music font; any font has these.
+_MARK = re.compile('<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\uECA5( \uECB7)?)</tspan>')
+
+
+def main() -> None:
+    """Draw what stdin holds."""
+    import verovio
+
+    documents: list[str] = json.load(sys.stdin)
+    verovio.enableLog(verovio.LOG_ERROR)  # it goes to stderr
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(OPTIONS)
+    json.dump([_pages(toolkit, text) for text in documents], sys.stdout)
+
+
+def _pages(toolkit: Any, text: str) -> list[str]:
+    if not toolkit.loadData(text):
+        return []
+    pages = [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    return [_MARK.sub(_plain_mark, page) for page in pages]
+
+
+def _plain_mark(mark: re.Match[str]) -> str:
+    return f'<tspan font-size="500px">\u2669{"." if mark[2] else ""}</tspan>'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Files of music: which kind one is, and what a person is told where it cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from seqforge.domains.music.midi import read_midi
+from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music.notes import Piece
+from seqforge.errors import InputError
+
+
+def kind(path: Path) -> str:
+    """abc, midi or musicxml: by the first bytes, or the ending where they say nothing."""
+    head = b""
+    with suppress(OSError), path.open("rb") as file:  # whoever reads it will say so
+        head = file.read(64)
+    suffix = path.suffix.lower()
+    if head.startswith((b"MThd", b"RIFF")) or suffix in (".mid", ".midi"):
+        return "midi"
+    if head.startswith((b"PK", b"<")) or suffix in (".musicxml", ".mxl", ".xml"):
+        return "musicxml"
+    return "abc"
+
+
+def read_notes(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
+    """The piece of a file that is no ABC, and what reading it changed.
+
+    Raises:
+        InputError: If it cannot be used.
+    """
+    reader = read_midi if kind(path) == "midi" else read_musicxml
+    return reader(path, steps_per_quarter)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what a disk may refuse into one sentence.
+
+    Raises:
+        InputError: If the file cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,245 @@
+"""A melody to go on from: a file of any kind in the symbols that a model continues."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from seqforge.domains.music import abc_files, abc_notation, events
+from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.keys import PITCH_CLASS, Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.kinds import kind, read_notes, readable
+from seqforge.domains.music.notes import (
+    KeySignature,
+    Note,
+    Piece,
+    Tempo,
+    TimeSignature,
+    bar_lines,
+    normalised,
+    skyline,
+)
+from seqforge.domains.music.transposing import shifted, to_c
+from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    from seqforge.domains.music.domain import MusicDomain
+
+BARS = 64
+"""Of a long prime so many are gone on from: of what lies further back a network knows nothing."""
+_MOST_SYMBOLS = 4_000
+_HEADER = re.compile(r"^([MLK]):(.*)", re.MULTILINE)
+_INLINE = re.compile(r"\[([MLK]):([^\]\n]*)\]")
+
+_Change = TypeVar("_Change", Tempo, TimeSignature, KeySignature)
+
+
+@dataclass(frozen=True)
+class Prime:
+    """What a file gives to go on from, and what the outputs take over from it."""
+
+    symbols: str
+    key: Key
+    """As the symbols have it, which is after the move."""
+    moved: int = 0
+    """Semitones that the symbols lie above the file: what is drawn is moved back by them."""
+    tempo: int = 0
+    """Microseconds a quarter; 0 where the file says nothing."""
+    program: int = 0
+    """The instrument that most of the melody has."""
+    notes: tuple[str, ...] = ()
+    """What was changed, in sentences that the file's name goes before."""
+
+
+def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
+    """The music of a file in the code of a model, in its key where it knows but one.
+
+    An ABC book gives its first tune; a tune ends without its last double bar. The pick-up stays,
+    unless the beginning is cut off.
+
+    Args:
+        domain: Of the model.
+        source: ABC, MIDI or MusicXML.
+        bars: How many of the last bars are kept; None for all of it.
+
+    Raises:
+        InputError: If the file cannot be used, or has no note that the code can say.
+    """
+    said: list[str] = []
+    with readable(source):
+        if domain.code == "events":
+            prime = _of_piece(domain, _piece(domain, source, said), bars, said)
+        else:
+            prime = _of_text(domain, source, bars, said)
+    if prime.moved:
+        count = abs(prime.moved)
+        said.append(
+            f"moved {'up' if prime.moved > 0 else 'down'} {count} semitone{'s'[: count - 1]} for "
+            "the model, which knows one key; what it draws is moved back"
+        )
+    return replace(prime, notes=tuple(said))
+
+
+def _first_tune(source: Path, said: list[str]) -> tuple[str, int]:
+    """The first tune of a book, and its tempo."""
+    tunes = abc_files.read(source)
+    tune = next(tunes)
+    if next(tunes, None) is not None:
+        said.append(f"the first of its tunes, {tune.name}, is gone on from")
+    text = source.read_bytes().decode("utf-8-sig", "replace")
+    end = text.find("\nX:", text.find("X:") + 2)
+    field = re.search(r"^Q:.*", text[: end if end > 0 else None], re.MULTILINE)
+    said_tempos = abc_notation.decode(f"{field[0]}\nC", 24).piece.tempos if field else ()
+    return abc_files.opened(tune.symbols), said_tempos[0].microseconds if field else 0
+
+
+def _piece(domain: MusicDomain, source: Path, said: list[str]) -> Piece:
+    """Whatever the file holds, as notes."""
+    if kind(source) != "abc":
+        piece, note = read_notes(source, domain.steps_per_quarter)
+        return _noted(piece, note, said)
+    symbols, tempo = _first_tune(source, said)
+    piece = abc_notation.decode(symbols, domain.steps_per_quarter).piece
+    return replace(piece, tempos=(Tempo(0, tempo),)) if tempo else piece
+
+
+def _noted(piece: Piece, note: str, said: list[str]) -> Piece:
+    if note:
+        said.append(note)
+    return piece
+
+
+def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[str]) -> Prime:
+    """As events."""
+    piece, symbols = _last_bars(piece, events.encode, bars, said)
+    key, moved = _key(piece), 0
+    if domain.key == "C":
+        moved = between(key, Key("C", key.mode))
+        piece = shifted(piece, moved)
+        key, symbols = Key("C", key.mode), events.encode(piece)
+    tempo = piece.tempos[0].microseconds if piece.tempos else 0
+    return Prime(symbols, key, moved, tempo)
+
+
+def _key(piece: Piece) -> Key:
+    if piece.key_signatures and piece.key_signatures[0].step == 0:
+        return key_from_signature(*piece.key_signatures[0][1:])
+    return find_key(piece.notes)[0]
+
+
+def between(here: Key, there: Key) -> int:
+    """Semitones from one tonic to the nearest of the other's, -5 to 6."""
+    return 6 - (_tonic(here) - _tonic(there) + 6) % 12
+
+
+def _tonic(key: Key) -> int:
+    return PITCH_CLASS[key.tonic[0]] + {"#": 1, "b": -1}.get(key.tonic[1:], 0)
+
+
+def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str]) -> Prime:
+    """As ABC."""
+    program = 0
+    if kind(source) == "abc":
+        whole, tempo = _first_tune(source, said)
+        symbols = _last_bars_of_text(whole, bars, said)
+    else:
+        piece = _noted(*read_notes(source, domain.steps_per_quarter), said)
+        melody = skyline(piece.notes)
+        if not melody:
+            raise InputError(
+                f"{source}: holds percussion alone, and this model goes on with melodies; one "
+                "that was trained with --code events goes on with it"
+            )
+        _say_reduced(piece, melody, said)
+        program = Counter(note.program for note in melody).most_common(1)[0][0]
+        piece, symbols = _last_bars(piece, partial(to_abc, closed=False), bars, said)
+        tempo = piece.tempos[0].microseconds if piece.tempos else 0
+    moved = 0
+    if domain.key == "C":
+        symbols, moved = to_c(symbols)
+    return Prime(symbols, key_of(symbols), moved, tempo, program)
+
+
+def key_of(symbols: str) -> Key:
+    """The key that a text of ABC begins in."""
+    return next((parse_key(value) for name, value in _HEADER.findall(symbols) if name == "K"),
+                Key("C", ""))  # fmt: skip
+
+
+def _say_reduced(piece: Piece, melody: Sequence[Note], said: list[str]) -> None:
+    if len(melody) < len(piece.notes):
+        programs = len({note.program for note in piece.notes})
+        parts = f"{programs} instruments" if programs > 1 else "several notes at once"
+        said.append(
+            f"{parts} reduced to the melody, {len(melody):,} of {len(piece.notes):,} notes, since "
+            "this model goes on with a single voice"
+        )
+
+
+def _fewer(kept: int, bars: int) -> int:
+    """How many bars to try next, when so many are too many or have too many symbols."""
+    return bars if kept > bars else kept * 3 // 4
+
+
+def _last_bars_of_text(text: str, bars: int | None, said: list[str]) -> str:
+    """ABC from a bar line on, under the metre, unit and key that hold there."""
+    ends = abc_files.bar_ends(text)
+    short, kept = text, len(ends)
+    while bars and kept > 1 and (kept > bars or len(short) > _MOST_SYMBOLS):
+        kept = _fewer(kept, bars)
+        cut = ends[-kept - 1]
+        fields = dict(_HEADER.findall(text)) | dict(_INLINE.findall(text[:cut]))
+        header = "".join(f"{name}:{fields[name]}\n" for name in "MLK" if name in fields)
+        short = header + text[cut:].lstrip("\n")
+    _say_shortened(kept, len(ends), said)
+    return short
+
+
+def _last_bars(
+    piece: Piece, write: Callable[[Piece], str], bars: int | None, said: list[str]
+) -> tuple[Piece, str]:
+    """A piece from a bar line on, with its symbols."""
+    lines = [step for step, _ in bar_lines(piece, max(1, piece.end))]
+    short, kept, symbols = piece, len(lines), write(piece)
+    while bars and kept > 1 and (kept > bars or len(symbols) > _MOST_SYMBOLS):
+        kept = _fewer(kept, bars)
+        short = _from(piece, lines[-kept])
+        symbols = write(short)
+    _say_shortened(kept, len(lines), said)
+    return short, symbols
+
+
+def _say_shortened(kept: int, bars: int, said: list[str]) -> None:
+    if kept < bars:
+        said.append(
+            f"the last {kept} of {bars:,} bars are gone on from; a model remembers no further back"
+        )
+
+
+def _from(piece: Piece, cut: int) -> Piece:
+    """What sounds from a bar line on, in the metre, key and tempo that hold there."""
+    notes = [
+        note._replace(
+            start=max(0, note.start - cut), duration=note.duration - max(0, cut - note.start)
+        )
+        for note in piece.notes
+        if note.start + note.duration > cut
+    ]
+    return normalised(
+        Piece(
+            tuple(notes),
+            piece.steps_per_quarter,
+            _held(piece.tempos, cut),
+            _held(piece.time_signatures, cut),
+            _held(piece.key_signatures, cut),
+        )
+    )
+
+
+def _held(changes: Iterable[_Change], cut: int) -> tuple[_Change, ...]:
+    return tuple(change._replace(step=max(0, change.step - cut)) for change in changes)

@@ -1,0 +1,127 @@
+"""How beats are divided: the places that paper has for onsets and ends, nearest to the played."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from seqforge.domains.music.score.metre import QUARTER, Bar
+
+SIXTEENTH = QUARTER // 4
+_HALF = QUARTER // 2
+_PENALTY = {24: 0.0, 32: 4.0, 12: 10.0, 16: 12.0, 6: 20.0, 64: 6.0}
+"""How much worse than sixteenths each size of step reads, in steps that a note is moved; where
+nothing has to be moved it only decides between equals."""
+
+
+class Span(NamedTuple):
+    """A stretch that is divided in one way."""
+
+    start: int
+    end: int
+    size: int
+    """Notes may begin and end at multiples of it."""
+    triplet: bool = False
+    """Three in the time of two."""
+
+    @property
+    def length(self) -> int:
+        """Steps."""
+        return self.end - self.start
+
+
+class Divisions:
+    """The spans of a piece or a voice, in order."""
+
+    def __init__(self, spans: list[Span]) -> None:
+        self.spans = spans
+        self._starts = [span.start for span in spans]
+
+    def within(self, start: int, end: int) -> list[Span]:
+        """The spans that lie in a stretch."""
+        return self.spans[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+
+    def nearest(self, step: int) -> int:
+        """The place nearest to a step."""
+        span = self.spans[max(0, bisect_right(self._starts, step) - 1)]
+        place = span.start + span.size * round((step - span.start) / span.size)
+        return min(place, span.end)
+
+    def next_after(self, step: int) -> int:
+        """The first place after a step."""
+        span = self.spans[max(0, bisect_right(self._starts, step) - 1)]
+        return min(span.start + span.size * ((step - span.start) // span.size + 1), span.end)
+
+
+def divide(onsets: Sequence[int], bars: Sequence[Bar]) -> Divisions:
+    """The division of each beat that its onsets fit best.
+
+    Args:
+        onsets: Ascending.
+        bars: They reach past the last onset.
+    """
+    spans: list[Span] = []
+    for bar in bars:
+        inside = onsets[bisect_left(onsets, bar.start) : bisect_left(onsets, bar.end)]
+        if not inside:
+            spans.append(Span(bar.start, bar.end, _plain(bar.length)))
+            continue
+        windows = list(bar.windows())
+        while windows:
+            start, end = windows.pop(0)
+            if windows and _is_wide_triplet(inside, start, bar):
+                end = windows.pop(0)[1]
+                spans.append(Span(start, end, 2 * QUARTER // 3, triplet=True))
+            else:
+                spans += _best([o for o in inside if start <= o < end], start, end)
+    return Divisions(spans)
+
+
+def _plain(length: int) -> int:
+    return next(size for size in (24, 12, 6) if length % size == 0)
+
+
+def _is_wide_triplet(inside: Sequence[int], start: int, bar: Bar) -> bool:
+    """Whether two quarters hold a triplet of quarters."""
+    end = start + 2 * QUARTER
+    at_half = (start - bar.start + bar.offset) % (2 * QUARTER) == 0
+    if bar.denominator > 4 or not at_half or end > bar.end:
+        return False
+    places = {onset - start for onset in inside if start <= onset < end}
+    return bool(places & {64, 128}) and places <= {0, 64, 128}
+
+
+def _best(onsets: list[int], start: int, end: int) -> list[Span]:
+    ways = list(_ways(onsets, start, end))
+    return min(ways, key=lambda way: sum(_cost(onsets, span) for span in way))
+
+
+def _ways(onsets: list[int], start: int, end: int) -> Iterator[list[Span]]:
+    """The ways to divide a window: in eighth triplets, or each half as its notes lie."""
+    if end - start == QUARTER:
+        halves = [(start, start + _HALF), (start + _HALF, end)]
+        yield [span for half in halves for span in _best(_inside(onsets, *half), *half)]
+        yield [Span(start, end, QUARTER // 3, triplet=True)]
+        if start + _HALF not in onsets:  # with a note there, it is two triplets of sixteenths
+            yield [Span(start, end, QUARTER // 6, triplet=True)]
+        return
+    sizes = [size for size in (24, 12, 6) if (end - start) % size == 0][:2]
+    for size in sizes:
+        yield [Span(start, end, size)]
+    if end - start == _HALF:
+        yield [Span(start, end, _HALF // 3, triplet=True)]
+
+
+def _inside(onsets: list[int], start: int, end: int) -> list[int]:
+    return [onset for onset in onsets if start <= onset < end]
+
+
+def _cost(onsets: list[int], span: Span) -> float:
+    inside = _inside(onsets, span.start, span.end)
+    places = [span.size * round((onset - span.start) / span.size) for onset in inside]
+    moved = sum(
+        abs(onset - span.start - place) for onset, place in zip(inside, places, strict=True)
+    )
+    penalty = _PENALTY[span.size]
+    return moved + penalty if moved else penalty / 100

@@ -1,0 +1,70 @@
+"""What is played by which hand: notes of a keyboard to two staves, and the clefs of staves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from seqforge.domains.music.notes import Note, skyline
+
+MIDDLE_C = 60
+_REACH = 14  # semitones that a hand spans
+_WIDE = 19  # a part with a greater range wants two staves
+_AWAY = 0.15  # what a semitone from where a hand was costs
+_GAP, _APART = 12, 0.4  # hands are this far apart, and what a semitone nearer costs
+_OVER = 1.0  # what a semitone on the other hand's side costs
+
+CLEFS = {("G", 0): (64, 77), ("F", 0): (43, 57), ("G", 1): (76, 89), ("F", -1): (31, 45)}
+"""Sign and octave, and the pitches of the lowest and the highest line."""
+_OCTAVE_CLEF = 7.0  # semitones off the staff, on average, that one is worth
+
+
+def needs_two_staves(notes: Sequence[Note]) -> bool:
+    """Whether a part is polyphonic, wide, and on both sides of middle C."""
+    pitches = [note.pitch for note in notes]
+    if not pitches or max(pitches) - min(pitches) < _WIDE:
+        return False
+    low = sum(pitch < MIDDLE_C - 3 for pitch in pitches) / len(pitches)
+    high = sum(pitch > MIDDLE_C + 3 for pitch in pitches) / len(pitches)
+    return min(low, high) > 0.05 and len(skyline(notes)) < 0.9 * len(notes)
+
+
+def hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
+    """The notes of the right and of the left hand: about middle C, as chords and lines lie.
+
+    Args:
+        notes: In order of onset.
+    """
+    right: list[Note] = []
+    left: list[Note] = []
+    was = [(67, 79), (43, 55)]  # the lowest and the highest key under each hand
+    for _, group in groupby(notes, key=lambda note: note.start):
+        chord = sorted(group, key=lambda note: -note.pitch)
+        cut = min(range(len(chord) + 1), key=lambda cut: _strain(chord, cut, was))
+        for hand, (taken, kept) in enumerate(((chord[:cut], right), (chord[cut:], left))):
+            kept += taken
+            if taken:
+                was[hand] = (taken[-1].pitch, taken[0].pitch)
+    return right, left
+
+
+def _strain(chord: Sequence[Note], cut: int, was: Sequence[tuple[int, int]]) -> float:
+    upper = [note.pitch for note in chord[:cut]]
+    lower = [note.pitch for note in chord[cut:]]
+    strain = _APART * max(0, _GAP - (upper[-1] - lower[0])) if upper and lower else 0.0
+    for pitches, (low, high) in ((upper, was[0]), (lower, was[1])):
+        strain += _AWAY * sum(max(0, low - pitch, pitch - high) for pitch in pitches)
+        strain += 2 * max(0, pitches[0] - pitches[-1] - _REACH) if pitches else 0
+    strain += _OVER * sum(max(0, MIDDLE_C - pitch) for pitch in upper)
+    return strain + _OVER * sum(max(0, pitch - MIDDLE_C + 1) for pitch in lower)
+
+
+def clef_for(notes: Sequence[Note]) -> tuple[str, int]:
+    """The clef in which the notes are least off the staff: its sign and octave."""
+
+    def off(clef: tuple[str, int]) -> float:
+        low, high = CLEFS[clef]
+        away = sum(max(0, low - note.pitch, note.pitch - high) for note in notes)
+        return away / max(1, len(notes)) + (_OCTAVE_CLEF if clef[1] else 0)
+
+    return min(CLEFS, key=off)

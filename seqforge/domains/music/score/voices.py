@@ -1,0 +1,204 @@
+"""The notes of a staff as one voice or two, each a line of sounds that paper has signs for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from seqforge.domains.music.notes import Note
+from seqforge.domains.music.score.divisions import SIXTEENTH, Divisions, divide
+from seqforge.domains.music.score.metre import QUARTER, Bar
+from seqforge.domains.music.score.values import Sound
+
+_VOICES = 2
+_CROSSING = 40.0  # what it costs that voices cross, in steps by which notes are shortened
+_SECOND = 2.0  # that a second voice is used
+_MIXED = 200.0  # that a voice has triplets and other notes in one beat
+
+
+class _Tone(NamedTuple):
+    """A note with its place on paper."""
+
+    start: int
+    end: int
+    pitch: int
+    given: bool
+
+
+@dataclass
+class Voice:
+    """A line of sounds, and how its beats are divided."""
+
+    sounds: list[Sound]
+    divisions: Divisions
+
+    def within(self, bar: Bar) -> list[Sound]:
+        """The sounds of a bar, and those that go on in it."""
+        first = bisect_right(self._ends, bar.start)
+        last = bisect_left(self._starts, bar.end)
+        return self.sounds[first:last]
+
+    def __post_init__(self) -> None:
+        self._starts = [sound.start for sound in self.sounds]
+        self._ends = [sound.end for sound in self.sounds]
+
+
+def voices_of(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[Voice]:
+    """One voice or two, the upper first.
+
+    Where notes of different lengths overlap they are in two voices; what would need a third is cut
+    at the next onset.
+
+    Args:
+        notes: On the grid of paper.
+        bars: They reach past the last note.
+        prime_end: Notes that begin before it are given.
+    """
+    lines: list[list[Sound]] = [[] for _ in range(_VOICES)]
+    groups = _groups(_placed(notes, bars, prime_end))
+    for group, following in zip(groups, [*groups[1:], None], strict=True):
+        for voice, part in _best(group, following, lines):
+            line = lines[voice]
+            if line and line[-1].end > part.start:
+                line[-1] = replace(line[-1], end=part.start)
+            line.append(part)
+    return [_fitted(line, bars) for line in lines if line]
+
+
+def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Voice:
+    """All strokes in one voice, each until the next, a quarter at most: they have no length."""
+    divisions = divide(sorted({note.start for note in notes}), bars)
+    found: dict[int, Sound] = {}
+    for note in notes:
+        start = divisions.nearest(note.start)
+        before = found.get(start, Sound(start, 0, (), note.start < prime_end))
+        pitches = tuple(sorted({*before.pitches, note.pitch}))
+        found[start] = replace(before, end=start + QUARTER, pitches=pitches)
+    return _fitted([found[start] for start in sorted(found)], bars)
+
+
+def _placed(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[_Tone]:
+    """The notes where their staff has places for them, in order; played lengths made readable."""
+    divisions = divide(sorted({note.start for note in notes}), bars)
+    mixed = _mixed(notes, bars)
+    found: dict[tuple[int, int], _Tone] = {}
+    starts = {n.start: n.start if n.start in mixed else divisions.nearest(n.start) for n in notes}
+    onsets = sorted(set(starts.values()))
+    for note in notes:
+        start = starts[note.start]
+        end = note.start + note.duration
+        if (divisions.nearest(end) != end and end not in mixed) or end <= start:
+            end = _readable(start, end, onsets, divisions)
+        tone = _Tone(start, end, note.pitch, note.start < prime_end)
+        before = found.get((start, note.pitch))
+        if before is None or before.end < end:
+            found[start, note.pitch] = tone
+    return sorted(found.values())
+
+
+def _readable(start: int, end: int, onsets: Sequence[int], divisions: Divisions) -> int:
+    """Where a note is said to end that was played a little long or short."""
+    after = onsets[bisect_right(onsets, start) :]
+    place = max(divisions.nearest(end), divisions.next_after(start))
+    near = min(after, key=lambda onset: abs(onset - end), default=place)
+    if abs(near - end) < SIXTEENTH:
+        return near
+    following = after[bisect_right(after, place) : bisect_right(after, place) + 1]
+    if following and following[0] - place <= SIXTEENTH:
+        return following[0]
+    return place
+
+
+def _mixed(notes: Sequence[Note], bars: Sequence[Bar]) -> set[int]:
+    """Onsets in quarters that hold a whole triplet of eighths and sixteenths beside it."""
+    onsets = sorted({note.start for note in notes})
+    kept: set[int] = set()
+    for bar in bars:
+        for start, end in bar.windows():
+            inside = onsets[bisect_left(onsets, start) : bisect_left(onsets, end)]
+            places = {onset - start for onset in inside}
+            if {32, 64} < places and all(p % SIXTEENTH == 0 for p in places - {32, 64}):
+                kept.update(inside)
+    return kept
+
+
+def _groups(tones: Sequence[_Tone]) -> list[list[_Tone]]:
+    return [
+        sorted(group, key=lambda tone: -tone.pitch)
+        for _, group in groupby(tones, key=lambda tone: tone.start)
+    ]
+
+
+_Way = list[tuple[int, Sound]]
+
+
+def _best(group: list[_Tone], following: list[_Tone] | None, lines: list[list[Sound]]) -> _Way:
+    """The voices in which what begins together is least cut and crosses least."""
+    return min(_ways(group), key=lambda way: _cost(way, group, following, lines))
+
+
+def _ways(group: list[_Tone]) -> Iterator[_Way]:
+    for voice in range(_VOICES):
+        yield [(voice, _chord(group))]
+    for cut in range(1, len(group)):
+        yield [(0, _chord(group[:cut])), (1, _chord(group[cut:]))]
+
+
+def _chord(tones: Sequence[_Tone]) -> Sound:
+    return Sound(
+        tones[0].start,
+        min(tone.end for tone in tones),
+        tuple(sorted(tone.pitch for tone in tones)),
+        all(tone.given for tone in tones),
+    )
+
+
+def _cost(
+    way: _Way, group: list[_Tone], following: list[_Tone] | None, lines: list[list[Sound]]
+) -> float:
+    ends = {pitch: sound.end for _, sound in way for pitch in sound.pitches}
+    cost = float(sum(tone.end - ends[tone.pitch] for tone in group))
+    for voice, sound in way:
+        line, other = lines[voice], lines[1 - voice]
+        cost += _SECOND * voice + _SECOND * (len(way) - 1)
+        if line:
+            cost += max(0, line[-1].end - sound.start) * len(line[-1].pitches)
+            cost += _MIXED * (_kind(line[-1].start, sound.start) and line[-1].end >= sound.start)
+        if len(way) == 1 and other and other[-1].end > sound.start:
+            cost += _CROSSING * _crosses(voice, sound.pitches, other[-1].pitches)
+        if len(way) == 1 and following and following[0].start < sound.end:
+            cost += _CROSSING / 2 * _crosses(voice, sound.pitches, [t.pitch for t in following])
+    return cost
+
+
+def _kind(one: int, other: int) -> bool:
+    """Whether two onsets of one quarter do not go together: a triplet's and a sixteenth."""
+    places = [one % QUARTER, other % QUARTER]
+    same = one // QUARTER == other // QUARTER and 0 not in places
+    return same and sum(place % 32 == 0 for place in places) == 1
+
+
+def _crosses(voice: int, pitches: Sequence[int], others: Sequence[int]) -> bool:
+    mean, mean_of_others = sum(pitches) / len(pitches), sum(others) / len(others)
+    return mean < mean_of_others if voice == 0 else mean > mean_of_others
+
+
+def _fitted(line: list[Sound], bars: Sequence[Bar]) -> Voice:
+    """A line with every onset and end at a place of its own divisions."""
+    divisions = divide([sound.start for sound in line], bars)
+    placed: dict[int, Sound] = {}
+    for sound in line:
+        start = divisions.nearest(sound.start)
+        end = max(divisions.nearest(sound.end), divisions.next_after(start))
+        if start in placed:  # two that were played one after the other are written as one
+            pitches = {*placed[start].pitches, *sound.pitches}
+            sound = replace(sound, pitches=tuple(sorted(pitches)))
+        placed[start] = replace(sound, start=start, end=min(end, bars[-1].end))
+    sounds = [placed[start] for start in sorted(placed)]
+    for index, (sound, following) in enumerate(pairwise(sounds)):
+        if sound.end > following.start:
+            sounds[index] = replace(sound, end=following.start)
+    return Voice(sounds, divisions)

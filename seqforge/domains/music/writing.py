@@ -1,0 +1,183 @@
+"""What a sample becomes: a piece and a tune as a person hears and reads them, and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqforge.core.files import numbered, write_atomically
+from seqforge.core.origin import settings_of, temperature_of
+from seqforge.domains.music import abc_files
+from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.keys import Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.midi import midi_bytes
+from seqforge.domains.music.notes import Piece, Tempo, normalised
+from seqforge.domains.music.priming import between, key_of
+from seqforge.domains.music.transposing import shifted, transposed
+from seqforge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqforge.core.domain import Sample
+    from seqforge.domains.music.domain import MusicDomain
+
+FORMATS = ("mid", "abc", "musicxml", "svg", "png", "wav", "ogg")
+QUICK = FORMATS[:3]
+"""Those that are written with each sample; the others are made of many at once."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A sample as it is put out: in its key, at its tempo."""
+
+    domain: MusicDomain
+    sample: Sample
+    heading: str = ""
+    """What its score is headed with; empty for the model's name and the sample's number."""
+
+    @cached_property
+    def _drawn(self) -> Piece:
+        return self.domain.decode(self.sample.symbols).piece
+
+    @cached_property
+    def semitones(self) -> int:
+        """How much higher it is put out than it was drawn."""
+        by = self.domain.transpose
+        if self.domain.into_key:
+            by += between(_moved(self._drawn_key, by), parse_key(self.domain.into_key))
+        return by
+
+    @property
+    def _drawn_key(self) -> Key:
+        if self.domain.code != "events":
+            return key_of(self.sample.symbols)
+        keys = self._drawn.key_signatures
+        return key_from_signature(*keys[0][1:]) if keys else find_key(self._drawn.notes)[0]
+
+    @cached_property
+    def piece(self) -> Piece:
+        """All notes, the prime's first."""
+        piece = shifted(self._drawn, self.semitones) if self.semitones else self._drawn
+        if self.domain.tempo:
+            later = [tempo for tempo in piece.tempos if tempo.step]
+            piece = replace(piece, tempos=(Tempo(0, self.domain.tempo), *later))
+        if self.domain.program and self.domain.code != "events":
+            notes = [note._replace(program=self.domain.program) for note in piece.notes]
+            piece = replace(piece, notes=tuple(notes))
+        return piece if piece is self._drawn else normalised(piece)
+
+    @cached_property
+    def prime_end(self) -> int:
+        """The step at which what was given ends; 0 where nothing was."""
+        given = self.sample.symbols[: self.sample.prime_length]
+        return self.domain.decode(given).piece.end if given else 0
+
+    @property
+    def title(self) -> str:
+        """What a score is headed with."""
+        return self.heading or f"{self.sample.model or 'seqforge'}, sample {self.sample.number}"
+
+    @property
+    def origin(self) -> str:
+        """How it came to be, in a line that a file can keep."""
+        return self.heading or origin(self.sample)
+
+    @cached_property
+    def abc(self) -> str:
+        """A file of ABC; of events, their melody."""
+        if self.domain.code == "events":
+            text = to_abc(self.piece)
+        else:
+            text = transposed(self.sample.symbols, self.semitones)
+        file = abc_files.with_header(text, self.sample.number, self.title, self.origin)
+        if self.domain.tempo:
+            quarters = f"Q:1/4={round(60e6 / self.domain.tempo)}"
+            file = file.replace("\nM:", f"\n{quarters}\nM:", 1)
+        return file
+
+    @cached_property
+    def musicxml(self) -> str:
+        """A score."""
+        from seqforge.domains.music.musicxml_writer import to_musicxml
+
+        return to_musicxml(self.piece, self.title, self.prime_end)
+
+
+def _moved(key: Key, semitones: int) -> Key:
+    """A key so many semitones higher, by any of its names."""
+    names = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+    return Key(names[(semitones - between(key, Key("C", ""))) % 12], key.mode)
+
+
+def write(domain: MusicDomain, samples: Sequence[Sample], path: Path) -> list[Path]:
+    """The files of each sample, in the domain's formats, whatever ending the path has.
+
+    Where there are more they are numbered (``t0.8-001.mid``).
+    """
+    from seqforge.domains.music.rendering import render
+
+    written: list[Path] = []
+    performances: list[tuple[Performance, Path | None]] = []
+    for sample in samples:
+        performance = Performance(domain, sample)
+        stem = stem_of(path, sample.number, len(samples))
+        performances.append((performance, stem))
+        written += write_quick(performance, stem, domain.formats)
+    slow = [name for name in domain.formats if name not in QUICK]
+    if slow:
+        written += [file for made in render(performances, slow) for file in made.files]
+    return written
+
+
+def stem_of(path: Path, number: int, count: int) -> Path:
+    """Where the files of a sample go, without their endings."""
+    return numbered(path, number, "") if count > 1 else path.with_name(path.stem)
+
+
+def write_quick(performance: Performance, stem: Path, formats: Sequence[str]) -> Iterator[Path]:
+    """Files that take no time; those that are whole."""
+    for name in formats:
+        if name not in QUICK:
+            continue
+        path = stem.with_name(f"{stem.name}.{name}")
+        if name == "mid":
+            data = midi_bytes(performance.piece, performance.origin)
+        else:
+            data = (performance.abc if name == "abc" else performance.musicxml).encode()
+        write_atomically(path, data)
+        yield path
+
+
+def parsed_formats(given: str) -> tuple[str, ...]:
+    """Formats named with commas between them, in the order of `FORMATS`.
+
+    Raises:
+        ConfigError: Names what is no format.
+    """
+    named = {name.strip().lower().removeprefix(".") for name in given.split(",")} - {""}
+    strange = sorted(named - set(FORMATS))
+    if strange or not named:
+        raise ConfigError(
+            f"--formats {given}: {strange[0] if strange else 'nothing'!r} is no format; there are "
+            + ", ".join(FORMATS)
+        )
+    return tuple(name for name in FORMATS if name in named)
+
+
+def origin(sample: Sample) -> str:
+    """How the sample came to be, in a line that a file can keep."""
+    said = [f"seqforge music: {sample.model or 'a model'}"]
+    temperature = temperature_of(sample)
+    if temperature is not None:
+        said.append(f"temperature {temperature.removesuffix('.0')}")
+    if sample.seed is not None:
+        said.append(f"seed {sample.seed}")
+    said.append(f"sample {sample.number}")
+    if sample.mean_log_prob is not None:
+        said.append(f"mean log-probability {sample.mean_log_prob:.4f}")
+    if sample.removed_mass is not None:
+        said.append(f"removed mass {sample.removed_mass:.4f}")
+    said += [f"{name} {value}" for name, value in settings_of(sample).items()]
+    return " ".join(", ".join(said).split())

@@ -1,0 +1,185 @@
+"""``seqforge music``: from a melody to files that other programs read, and a page."""
+
+import os
+from pathlib import Path
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+import soundfile
+
+from seqforge.core.checkpoint import save_checkpoint
+from seqforge.core.config import RunConfig
+from seqforge.domains.music import MusicDomain, events
+from seqforge.domains.music.midi import midi_bytes, read_midi
+from seqforge.domains.music.notes import Note, Piece, normalised
+from seqforge.domains.music.transposing import piece_to_c
+from tests.conftest import ROOT
+from tests.core.sampling.tiny import checkpoint
+
+MELODY = ROOT / "data" / "melody.mid"
+GIVEN, _ = read_midi(MELODY, 24)
+ABC = "\n\"#'()+,-./0123456789:<=>ABCDEFGKLM[]^_abcdefgmz| "
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model with random weights that knows the symbols of a code."""
+
+    def save(code="abc", **options):
+        symbols = tuple(sorted(ABC))
+        if code == "events":
+            known = set(events.encode(GIVEN)) | set(events.encode(piece_to_c(GIVEN)))
+            symbols = tuple(sorted(known))
+        made = checkpoint(seed=3, scale=1.0, end=2.0, symbols=symbols)
+        config = RunConfig(
+            domain="music", domain_options={"code": code, **options}, model=made.card.config.model
+        )
+        path = tmp_path / f"{code}.safetensors"
+        save_checkpoint(path, made.card.model_copy(update={"config": config}), made.weights)
+        return path
+
+    return save
+
+
+def notes_of(path):
+    """(pitch, start) of all notes, in 24ths of a quarter."""
+    return [(note.pitch, note.start) for note in read_midi(path, 24)[0].notes]
+
+
+def metas(path):
+    """What a MIDI file says besides notes: kind, and its values."""
+    return [
+        {name: value for name, value in vars(message).items() if name != "time"}
+        for message in mido.MidiFile(path).tracks[0]
+        if message.type in ("time_signature", "key_signature", "set_tempo")
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")  # of music21 about its own guesses
+def test_all_of_it(seqforge, model, tmp_path):
+    from music21 import converter
+
+    out = tmp_path / "out"
+    result = seqforge("music", "--prime", MELODY, "-t", 1.2, "-n", 2, "--model", model(),
+                      "--formats", "mid,abc,musicxml,svg,png,wav,ogg", "--out", out)  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    kinds = ("abc", "mid", "musicxml", "ogg", "png", "svg", "wav")
+    names = sorted(f"melody-{number:03}.{kind}" for number in (1, 2) for kind in kinds)
+    assert sorted(os.listdir(out)) == sorted([*names, "melody.html"])
+    assert sorted(result.stdout.split()) == sorted(str(path) for path in out.iterdir())
+    given = [(note.pitch, note.start) for note in GIVEN.notes]
+    for number in ("001", "002"):
+        stem = out / f"melody-{number}"
+        midi = stem.with_suffix(".mid")
+        assert notes_of(midi)[: len(given)] == given
+        assert metas(midi)[:4] == metas(MELODY)[:4], "pick-up, metre, key and tempo"
+        played = pretty_midi.PrettyMIDI(str(midi))
+        assert [n.pitch for n in played.instruments[0].notes[:38]] == [p for p, _ in given]
+        for kind in (".mid", ".musicxml"):
+            score = converter.parse(stem.with_suffix(kind), forceSource=True)
+            pitches = [note.pitch.midi for note in score.flatten().notes if not note.isChord]
+            assert pitches[:10] == [pitch for pitch, _ in given[:10]]
+        assert "K:Em\nE|G2A B>cB|A2F" in stem.with_suffix(".abc").read_text()
+        assert stem.with_suffix(".svg").read_text().startswith("<svg")
+        assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+        (wav, rate), (ogg, _) = (soundfile.read(stem.with_suffix(f".{k}")) for k in ("wav", "ogg"))
+        assert len(wav) == len(ogg)
+        assert len(wav) / rate == pytest.approx(played.get_end_time(), abs=0.01)
+        assert np.corrcoef(wav, ogg)[0, 1] > 0.95
+
+
+def draw(seqforge, model, tmp_path, *options):
+    """Notes of one sample that goes on from the melody."""
+    result = seqforge("music", "--prime", MELODY, "--bars", 2, "--model", model, "--out", tmp_path,
+                      "--formats", "mid", "--no-page", *options)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert sorted(result.stdout.split()) == [str(tmp_path / "melody.mid")]
+    return read_midi(tmp_path / "melody.mid", 24)[0]
+
+
+@pytest.mark.parametrize("code", ["abc", "events"])
+def test_a_model_that_knows_one_key_goes_on_in_the_melody_s(seqforge, model, tmp_path, code):
+    path = model(code, key="C")
+    piece = draw(seqforge, path, tmp_path)
+    assert [note.pitch for note in piece.notes[:38]] == [note.pitch for note in GIVEN.notes]
+    assert piece.key_signatures[0] == GIVEN.key_signatures[0]
+
+
+def test_it_is_put_out_higher_or_in_another_key(seqforge, model, tmp_path):
+    path = model()
+    plain = [note.pitch for note in draw(seqforge, path, tmp_path).notes]
+    for asked, by, sharps in (("3", 3, -2), ("-2", -2, -1), ("F#m", 2, 3), ("D", -2, -1)):
+        piece = draw(seqforge, path, tmp_path, "--transpose", asked)
+        assert [note.pitch for note in piece.notes] == [pitch + by for pitch in plain]
+        assert piece.key_signatures[0][1:] == (sharps, True)
+
+
+def test_chords_are_reduced_for_tunes_and_kept_for_events(seqforge, model, tmp_path):
+    chords = tuple(Note(pitch, 80, 24 * i, 24) for i in range(8) for pitch in (57 + i, 64 + i))
+    Path("chords.mid").write_bytes(midi_bytes(normalised(Piece(chords))))
+    options = ("--prime", "chords.mid", "--bars", 1, "--unknown", "skip", "--formats", "mid",
+               "--no-page")  # fmt: skip
+
+    tune = seqforge("music", *options, "--model", model())
+    assert "several notes at once reduced to the melody, 8 of 16 notes" in tune.stderr
+    assert [p for p, _ in notes_of(Path("music/chords.mid"))[:8]] == list(range(64, 72))
+    whole = seqforge("music", *options, "--model", model("events"))
+    assert "reduced" not in whole.stderr
+    assert "symbols that the model does not know were left out" in whole.stderr
+
+
+def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
+    result = seqforge("music", "--model", model(), "--out", tmp_path / "new", "--formats", "abc")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(os.listdir(tmp_path / "new")) == ["tune.abc", "tune.html"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--formats", "mid,mp3"], "'mp3' is no format; there are mid, abc, musicxml, svg, png"),
+        (["--formats", ","], "'nothing' is no format"),
+        (["--transpose", "H"], "give semitones (3, -5) or a key (D, Bb, F#m, Em)"),
+        (["--keep-key"], "--keep-key needs --prime, whose key it keeps"),
+        (["--soundfont", "none.sf2"], "none.sf2: cannot be read"),
+        (["--prime", "none.mid"], "none.mid: cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_drawn(seqforge, model, options, said):
+    result = seqforge("music", "--model", model(), *options)
+    assert result.exit_code == 1
+    assert said in " ".join(result.stderr.split())
+    assert not Path("music").exists()
+
+
+def test_play_without_a_player_names_those_there_are(seqforge, model, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    result = seqforge("music", "--model", model(), "--play")
+    assert result.exit_code == 1
+    assert "finds no player here (afplay, ffplay," in " ".join(result.stderr.split())
+
+
+def test_play_plays_the_first(seqforge, model, tmp_path, monkeypatch):
+    heard, program = tmp_path / "heard", tmp_path / "bin" / "aplay"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf "%s" "$2" > {heard}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    result = seqforge("music", "--prime", MELODY, "--model", model(), "--bars", 1, "-n", 2,
+                      "--formats", "mid", "--no-page", "--play")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert heard.read_text() == str(Path("music/melody-001.wav"))
+    assert Path(heard.read_text()).exists()
+
+
+def test_formats_hold_for_samples_of_any_command(seqforge, model, tmp_path):
+    path = model(formats=["musicxml", "ogg"])
+    result = seqforge("sample", path, "--prime-file", MELODY, "--out", tmp_path / "x.mid",
+                      "--max-length", 9)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "x.musicxml").read_text().startswith("<?xml")
+    assert soundfile.info(tmp_path / "x.ogg").duration > 10
+    assert MusicDomain().formats == ("mid", "abc")
