@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BUNDLED = "folk"
 _FORMATS = "mid,abc,musicxml,svg,png,ogg"
+_SOME_BARS = 80  # symbols; a bar of a tune has some eight
 _KEY = re.compile(r"[A-G][#b]?m?")
 
 
@@ -84,10 +85,22 @@ def music(
     )
     how: How = {
         "temperature": temperature.value, "bars": bars, "seed": seed,
+        "min_length": _least(loaded, bars, prime),
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
     files = make_folder(out) / f"{prime.stem if prime else 'tune'}.mid"
     perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
+
+
+def _least(loaded: Model, bars: int | None, prime: Path | None) -> int:
+    """Symbols before which no tune ends: all where bars are counted, some bars after a prime.
+
+    A melody may be a whole tune; whoever asks for its continuation wants one.
+    """
+    longest = loaded.card.config.sampling.length
+    if bars is not None:
+        return longest
+    return min(_SOME_BARS, longest) if prime else 0
 
 
 def _check_folder(out: Path) -> None:

@@ -24,7 +24,9 @@ OPTIONS = {
 }
 
 # The tempo mark's note and dot stand in the private area of a music font; any font has these.
-_MARK = re.compile('<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\uECA5( \uECB7)?)</tspan>')
+_MARK = re.compile(
+    '<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\ueca5( \uecb7)?)</tspan>'
+)
 
 
 def main() -> None:
