@@ -38,7 +38,9 @@ def deflated_wrongly() -> bytes:
 
 REPEAT = '<barline location="right"><repeat direction="backward" times="{}"/></barline>'
 BAD = {
-    "a note of a year": (SCORE.replace("<duration>4", "<duration>900000000"), "lasts more than 20,000 quar"),
+    "a note of a year": (
+        SCORE.replace("<duration>4", "<duration>900000000"), "lasts more than 20,000 quarters",
+    ),
     "a bar of a million beats": (SCORE.replace("<beats>4", "<beats>1000000"), "so many beats or"),
     "a million repetitions": (
         SCORE.replace("</measure>", REPEAT.format(1_000_000) + "</measure>"), "so many beats or",
