@@ -299,9 +299,7 @@ class _PartWriter:
         _add(sounding, "octave", name.octave)
         return name
 
-    def _look(
-        self, note: Element, value: Value, pitch: int | None, staff: int, place: int
-    ) -> None:
+    def _look(self, note: Element, value: Value, pitch: int | None, staff: int, place: int) -> None:
         if value.in_triplet:
             change = _add(note, "time-modification")
             _add(change, "actual-notes", 3)
