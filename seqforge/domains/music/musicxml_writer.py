@@ -134,7 +134,8 @@ class _PartWriter:
         key = self._score.keys.get(number)
         metre = (bar.numerator, bar.denominator)
         new_metre = before is None or (before.numerator, before.denominator) != metre
-        if not (key or new_metre):
+        has_clef = any(number in staff.clefs for staff in self._part.staves)
+        if not (key or new_metre or has_clef):
             return
         attributes = _add(measure, "attributes")
         if before is None:
@@ -149,17 +150,18 @@ class _PartWriter:
             time = _add(attributes, "time")
             _add(time, "beats", bar.numerator)
             _add(time, "beat-type", bar.denominator)
-        if before is None:
-            self._clefs(attributes)
+        if before is None and len(self._part.staves) > 1:
+            _add(attributes, "staves", len(self._part.staves))
+        self._clefs(attributes, number)
 
-    def _clefs(self, attributes: Element) -> None:
+    def _clefs(self, attributes: Element, bar: int) -> None:
         staves = self._part.staves
-        if len(staves) > 1:
-            _add(attributes, "staves", len(staves))
         for number, staff in enumerate(staves, 1):
+            if bar not in staff.clefs:
+                continue
             numbered = {"number": str(number)} if len(staves) > 1 else {}
             clef = _add(attributes, "clef", **numbered)
-            sign, octave = staff.clef
+            sign, octave = staff.clefs[bar]
             _add(clef, "sign", sign)
             _add(clef, "line", {"G": 2, "F": 4}.get(sign, 3))
             if octave:

@@ -26,9 +26,7 @@ def drawn_notes(pages: list[str]) -> int:
 
 
 def written_notes(xml: str) -> int:
-    return (
-        xml.count("<note") - xml.count("<notehead") - xml.count("<rest") - xml.count("<notations")
-    )
+    return xml.count("<note") - xml.count("<notehead") - xml.count("<rest")
 
 
 def random_piece(seed: int) -> Piece:
@@ -123,14 +121,14 @@ def test_no_staff_line_runs_over_another(melody):
 
 @pytest.mark.parametrize("text", ["", "no score at all", "<score-partwise/>", "\ud800"])
 def test_what_is_no_score_is_one_sentence(text):
-    with pytest.raises(RenderError, match="^verovio ") as caught:
+    with pytest.raises(RenderError, match=r"^verovio ") as caught:
         svg_pages(text)
     assert "\n" not in str(caught.value)
 
 
 def test_a_score_among_others_is_named(melody):
     good = to_musicxml(melody)
-    with pytest.raises(RenderError, match="one of 3 scores"):
+    with pytest.raises(RenderError, match="score 2 of 3"):
         svg_pages_of([good, "bad", good])
 
 
@@ -140,7 +138,7 @@ def test_what_takes_too_long_is_ended(melody):
 
 
 def test_what_is_no_svg_is_one_sentence():
-    with pytest.raises(RenderError, match="^resvg cannot draw the page"):
+    with pytest.raises(RenderError, match=r"^resvg cannot draw the page"):
         to_png("no picture")
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from music21 import converter
 
@@ -75,14 +75,21 @@ def as_heard(piece: Piece) -> list[tuple[int, Fraction, Fraction]]:
 
 
 def as_music21(xml: str) -> list[tuple[int, Fraction, Fraction]]:
+    """What music21 hears; ties followed here, since its stripTies loses some after chords."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        score = converter.parseData(xml, format="musicxml").stripTies()
-    found = [
-        (pitch.midi, Fraction(note.offset), Fraction(note.quarterLength))
-        for note in score.flatten().notes
-        for pitch in getattr(note, "pitches", ())
-    ]
+        score = converter.parseData(xml, format="musicxml")
+    found: list[tuple[int, Fraction, Fraction]] = []
+    for sounding_now in score.flatten().notes:
+        for note in getattr(sounding_now, "notes", (sounding_now,)):
+            start, length = Fraction(sounding_now.offset), Fraction(sounding_now.quarterLength)
+            if note.tie is not None and note.tie.type != "start":
+                before = max(i for i, (pitch, *_) in enumerate(found) if pitch == note.pitch.midi)
+                pitch, first, so_far = found[before]
+                assert first + so_far == start
+                found[before] = (pitch, first, so_far + length)
+            else:
+                found.append((note.pitch.midi, start, length))
     return sorted(found, key=lambda note: (note[1], note[0]))
 
 
@@ -95,7 +102,7 @@ def test_what_notation_has_signs_for_comes_back_the_same(piece):
     assert sounding(xml) == as_heard(piece)
 
 
-@few
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])  # to shrink takes minutes
 @given(piece=readable())
 def test_music21_hears_the_same_notes(piece):
     assert as_music21(to_musicxml(piece)) == as_heard(piece)
@@ -111,7 +118,7 @@ def test_any_piece_makes_a_sound_document(piece):
     assert {pitch for pitch, _, _ in sounding(xml) if pitch >= 24} >= strokes - set(range(24))
 
 
-@few
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
 @given(piece=pieces(8))
 def test_music21_reads_any_piece(piece):
     with warnings.catch_warnings():
