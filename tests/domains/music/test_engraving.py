@@ -15,7 +15,8 @@ from matplotlib.image import imread
 
 from seqforge.domains.music.engraving import svg_pages, svg_pages_of, to_png
 from seqforge.domains.music.midi import read_midi
-from seqforge.domains.music.musicxml_writer import GIVEN_COLOUR, to_musicxml
+from seqforge.domains.music.musicxml_notes import GIVEN_COLOUR
+from seqforge.domains.music.musicxml_writer import to_musicxml
 from seqforge.domains.music.notes import DRUMS, KeySignature, Note, Piece, TimeSignature
 from seqforge.errors import RenderError
 from seqforge.resources import data_folder

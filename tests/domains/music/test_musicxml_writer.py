@@ -18,7 +18,8 @@ from music21 import converter
 from seqforge.domains.music import abc_files, abc_notation
 from seqforge.domains.music.midi import read_midi
 from seqforge.domains.music.musicxml import read_musicxml
-from seqforge.domains.music.musicxml_writer import GIVEN_COLOUR, to_musicxml
+from seqforge.domains.music.musicxml_notes import GIVEN_COLOUR
+from seqforge.domains.music.musicxml_writer import to_musicxml
 from seqforge.domains.music.notes import (
     DRUMS,
     KeySignature,
@@ -269,6 +270,22 @@ def test_two_hands_have_two_staves_and_two_lengths_two_voices():
         ("1", "2"): 4,
         ("2", "5"): 4,
     }
+
+
+def test_the_left_hand_reads_the_treble_clef_where_it_plays_high():
+    """An accompaniment about G4 under a held melody, then one two octaves below."""
+    held = [Note(76, 80, 48 * n, 48) for n in range(16)]
+    broken = [Note((60, 67, 64, 67)[n % 4] - 24 * (n >= 32), 80, 12 * n, 12) for n in range(64)]
+    root = ElementTree.fromstring(to_musicxml(Piece((*held, *broken))))
+    clefs = [
+        (bar.get("number"), clef.get("number"), clef.findtext("sign"))
+        for bar in root.iter("measure")
+        for clef in bar.iter("clef")
+    ]
+    staves = Counter(note.findtext("staff") for note in root.iter("note"))
+
+    assert clefs == [("1", "1", "G"), ("1", "2", "G"), ("5", "2", "F")]
+    assert staves == {"1": 16, "2": 64}
 
 
 def test_a_melody_has_the_clef_of_its_range():

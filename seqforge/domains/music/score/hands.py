@@ -8,12 +8,14 @@ from itertools import groupby
 from seqforge.domains.music.notes import Note, skyline
 
 MIDDLE_C = 60
-_REACH = 14  # semitones that a hand spans
+_REACH, _STRETCH = 14, 0.5  # semitones that a hand spans, and what each beyond costs
 _WIDE = 19  # a part with a greater range wants two staves
 _AWAY = 0.15  # what a semitone from where a hand was costs
 _GAP, _APART = 12, 0.4  # hands are this far apart, and what a semitone nearer costs
 _OVER = 0.4  # what a semitone on the other hand's side costs
 _BUSY = 5.0  # what it costs a hand to play while it holds a note
+_UNLIKE, _ALIKE = 4.0, 18  # that its notes differ in length, by more than so many steps
+_FULL = 1.5  # each note after its third
 _LEGATO = 12  # steps that a note is held into the next without being meant to
 
 CLEFS = {("G", 0): (64, 77), ("F", 0): (43, 57), ("G", 1): (76, 89), ("F", -1): (31, 45)}
@@ -57,15 +59,21 @@ def hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
 def _strain(
     chord: Sequence[Note], cut: int, keys: Sequence[tuple[int, int]], is_busy: Sequence[bool]
 ) -> float:
-    upper = [note.pitch for note in chord[:cut]]
-    lower = [note.pitch for note in chord[cut:]]
-    strain = _APART * max(0, _GAP - (upper[-1] - lower[0])) if upper and lower else 0.0
-    for pitches, (low, high), busy in zip((upper, lower), keys, is_busy, strict=True):
-        strain += _AWAY * sum(max(0, low - pitch, pitch - high) for pitch in pitches)
-        if pitches:
-            strain += 2 * max(0, pitches[0] - pitches[-1] - _REACH) + _BUSY * busy
-    strain += _OVER * sum(max(0, MIDDLE_C - pitch) for pitch in upper)
-    return strain + _OVER * sum(max(0, pitch - MIDDLE_C + 1) for pitch in lower)
+    parts = (chord[:cut], chord[cut:])
+    strain = 0.0
+    if parts[0] and parts[1]:
+        upper, lower = parts[0][-1], parts[1][0]
+        together = abs(upper.duration - lower.duration) <= _ALIKE
+        strain = max(0, _GAP - (upper.pitch - lower.pitch)) * _APART / (1 if together else 2)
+    for notes, (low, high), busy in zip(parts, keys, is_busy, strict=True):
+        strain += _AWAY * sum(max(0, low - note.pitch, note.pitch - high) for note in notes)
+        if notes:
+            lasting = [note.duration for note in notes]
+            strain += _STRETCH * max(0, notes[0].pitch - notes[-1].pitch - _REACH) + _BUSY * busy
+            strain += _UNLIKE * (max(lasting) - min(lasting) > _ALIKE)
+            strain += _FULL * max(0, len(notes) - 3)
+    strain += _OVER * sum(max(0, MIDDLE_C - note.pitch) for note in parts[0])
+    return strain + _OVER * sum(max(0, note.pitch - MIDDLE_C + 1) for note in parts[1])
 
 
 def clef_for(notes: Sequence[Note]) -> tuple[str, int]:
@@ -107,7 +115,7 @@ def changing_clefs(pitches: Sequence[Sequence[int]], first: str) -> list[str]:
 
 
 def _off(pitches: Sequence[int], sign: str) -> float:
-    """Semitones beyond two ledger lines, and a little for the lines."""
+    """How far beyond two ledger lines, far ones worst, and a little for the lines."""
     low, high = CLEFS[sign, 0]
     away = [max(0, low - pitch, pitch - high) for pitch in pitches]
-    return sum(max(0, by - _LEDGER) + by / 10 for by in away)
+    return sum(max(0, by - _LEDGER) ** 2 / _LEDGER + by / 10 for by in away)

@@ -94,7 +94,9 @@ def _part(piece: Piece, program: int, bars: list[Bar], prime_end: int) -> Part:
     notes = list(piece.notes)
     pitches = tuple(sorted({note.pitch for note in notes}))
     if program == DRUMS:
-        return Part(program, [Staff({0: _PERCUSSION}, [percussion(notes, bars, prime_end)])], pitches)
+        return Part(
+            program, [Staff({0: _PERCUSSION}, [percussion(notes, bars, prime_end)])], pitches
+        )
     if needs_two_staves(notes):
         staves = [
             _hand(taken, sign, bars, prime_end)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 from seqforge.domains.music.keys import PITCH_CLASS, signature, spelling
+from seqforge.domains.music.score.divisions import SIXTEENTH
+from seqforge.domains.music.score.values import Sound, Value
+from seqforge.domains.music.score.voices import Voice
 
 Name = tuple[str, int, int]
 """Letter, alteration in semitones, and octave; middle C is ("C", 0, 4)."""
@@ -47,3 +52,54 @@ def _scale(sharps: int) -> dict[int, tuple[str, int]]:
         (place + altered.get(letter, 0)) % 12: (letter, altered.get(letter, 0))
         for letter, place in PITCH_CLASS.items()
     }
+
+
+class Spelled(NamedTuple):
+    """A name as it stands in its bar."""
+
+    letter: str
+    alter: int
+    octave: int
+    shows: bool
+    """Whether its accidental has to be written."""
+
+
+class Speller:
+    """Names the pitches of a part, bar after bar."""
+
+    def __init__(self, voices: Sequence[Voice]) -> None:
+        self._names: dict[tuple[int, int], Name] = {}
+        self._following = {
+            id(sound): following.pitches
+            for voice in voices
+            for sound, following in pairwise(voice.sounds)
+            if following.start - sound.end <= SIXTEENTH
+        }
+
+    def spelled(
+        self, voices: list[list[Value]], sharps: int
+    ) -> Iterator[tuple[tuple[int, int], Spelled]]:
+        """(id of a sign, pitch) and its name, for the voices of a staff in a bar.
+
+        An accidental holds for its letter and octave to the end of the bar, and is not repeated
+        after a tie.
+        """
+        altered = signature(sharps)
+        said: dict[tuple[str, int], int] = {}
+        values = sorted((v for values in voices for v in values), key=lambda value: value.start)
+        for value, sound in ((value, value.sound) for value in values if value.sound):
+            for pitch in sound.pitches:
+                letter, alter, octave = self._named(sound, pitch, sharps)
+                shows = not value.from_before and alter != said.get(
+                    (letter, octave), altered.get(letter, 0)
+                )
+                if not value.from_before:
+                    said[letter, octave] = alter
+                yield (id(value), pitch), Spelled(letter, alter, octave, shows)
+
+    def _named(self, sound: Sound, pitch: int, sharps: int) -> Name:
+        """The name of a pitch, the same in all bars that it is tied through."""
+        place = (id(sound), pitch)
+        if place not in self._names:
+            self._names[place] = name_of(pitch, self._following.get(id(sound), ()), sharps)
+        return self._names[place]
