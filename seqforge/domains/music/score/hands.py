@@ -8,14 +8,15 @@ from itertools import groupby
 from seqforge.domains.music.notes import Note, skyline
 
 MIDDLE_C = 60
-_REACH, _STRETCH = 14, 0.5  # semitones that a hand spans, and what each beyond costs
+_REACH, _STRETCH = 14, 1.0  # semitones that a hand spans, and what each beyond costs
 _WIDE = 19  # a part with a greater range wants two staves
 _AWAY = 0.15  # what a semitone from where a hand was costs
 _GAP, _APART = 12, 0.4  # hands are this far apart, and what a semitone nearer costs
-_OVER = 0.4  # what a semitone on the other hand's side costs
+_OVER = 0.4  # what a semitone on the other hand's side costs, beyond an octave 1 more
+_CROSSED = 4.0  # a note beyond those that the other hand holds
 _BUSY = 5.0  # what it costs a hand to play while it holds a note
 _UNLIKE, _ALIKE = 4.0, 18  # that its notes differ in length, by more than so many steps
-_FULL = 1.5  # each note after its third
+_FULL = 2.5  # each note after its third
 _LEGATO = 12  # steps that a note is held into the next without being meant to
 
 CLEFS = {("G", 0): (64, 77), ("F", 0): (43, 57), ("G", 1): (76, 89), ("F", -1): (31, 45)}
@@ -42,7 +43,7 @@ def hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
         notes: In order of onset.
     """
     taken: tuple[list[Note], list[Note]] = ([], [])
-    keys = [(67, 79), (43, 55)]  # the lowest and the highest under each hand
+    keys = [(67, 79), (48, 60)]  # the lowest and the highest under each hand
     held = [0, 0]  # until when
     for start, group in groupby(notes, key=lambda note: note.start):
         chord = sorted(group, key=lambda note: -note.pitch)
@@ -65,6 +66,10 @@ def _strain(
         upper, lower = parts[0][-1], parts[1][0]
         together = abs(upper.duration - lower.duration) <= _ALIKE
         strain = max(0, _GAP - (upper.pitch - lower.pitch)) * _APART / (1 if together else 2)
+    if is_busy[1]:  # what the left hand holds is below what the right plays, and the other way
+        strain += _CROSSED * sum(note.pitch < keys[1][1] for note in parts[0])
+    if is_busy[0]:
+        strain += _CROSSED * sum(note.pitch > keys[0][0] for note in parts[1])
     for notes, (low, high), busy in zip(parts, keys, is_busy, strict=True):
         strain += _AWAY * sum(max(0, low - note.pitch, note.pitch - high) for note in notes)
         if notes:
@@ -72,8 +77,9 @@ def _strain(
             strain += _STRETCH * max(0, notes[0].pitch - notes[-1].pitch - _REACH) + _BUSY * busy
             strain += _UNLIKE * (max(lasting) - min(lasting) > _ALIKE)
             strain += _FULL * max(0, len(notes) - 3)
-    strain += _OVER * sum(max(0, MIDDLE_C - note.pitch) for note in parts[0])
-    return strain + _OVER * sum(max(0, note.pitch - MIDDLE_C + 1) for note in parts[1])
+    over = [MIDDLE_C - note.pitch for note in parts[0]]
+    over += [note.pitch - MIDDLE_C + 1 for note in parts[1]]
+    return strain + sum(_OVER * max(0, by) + max(0, by - 12) for by in over)
 
 
 def clef_for(notes: Sequence[Note]) -> tuple[str, int]:

@@ -69,12 +69,14 @@ class Speller:
 
     def __init__(self, voices: Sequence[Voice]) -> None:
         self._names: dict[tuple[int, int], Name] = {}
-        self._following = {
-            id(sound): following.pitches
-            for voice in voices
-            for sound, following in pairwise(voice.sounds)
-            if following.start - sound.end <= SIXTEENTH
-        }
+        self._following: dict[int, tuple[int, ...]] = {}  # repetitions passed over
+        for voice in voices:
+            for following, sound in pairwise(reversed(voice.sounds)):
+                if following.start - sound.end <= SIXTEENTH:
+                    after = following.pitches
+                    if after == sound.pitches:
+                        after = self._following.get(id(following), ())
+                    self._following[id(sound)] = after
 
     def spelled(
         self, voices: list[list[Value]], sharps: int
