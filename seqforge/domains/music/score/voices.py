@@ -99,12 +99,17 @@ def _placed(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[
 
 def _readable(start: int, end: int, onsets: Sequence[int], divisions: Divisions) -> int:
     """Where a note is said to end that was played a little long or short."""
-    after = onsets[bisect_right(onsets, start) :]
+    first = bisect_right(onsets, start)
+
+    def after(step: int) -> int:
+        return max(first, bisect_left(onsets, step))
+
     place = max(divisions.nearest(end), divisions.next_after(start))
-    near = min(after or [-(-end // _EIGHTH) * _EIGHTH], key=lambda onset: abs(onset - end))
+    around = onsets[max(first, after(end) - 1) : after(end) + 1]
+    near = min(around or [-(-end // _EIGHTH) * _EIGHTH], key=lambda onset: abs(onset - end))
     if abs(near - end) < SIXTEENTH:
         return near
-    following = after[bisect_right(after, place) : bisect_right(after, place) + 1]
+    following = onsets[after(place) : after(place) + 1]
     if following and following[0] - place <= SIXTEENTH:
         return following[0]
     return place
