@@ -68,12 +68,13 @@ def voices_of(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> lis
 def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Voice:
     """All strokes in one voice, each until the next, a quarter at most: they have no length."""
     divisions = divide(sorted({note.start for note in notes}), bars)
+    starts = [bar.start for bar in bars]
     found: dict[int, Sound] = {}
     for note in notes:
         start = divisions.nearest(note.start)
-        before = found.get(start, Sound(start, 0, (), note.start < prime_end))
-        pitches = tuple(sorted({*before.pitches, note.pitch}))
-        found[start] = replace(before, end=start + QUARTER, pitches=pitches)
+        end = min(start + QUARTER, bars[bisect_right(starts, start) - 1].end)
+        before = found.get(start, Sound(start, end, (), note.start < prime_end))
+        found[start] = replace(before, pitches=tuple(sorted({*before.pitches, note.pitch})))
     return _fitted([found[start] for start in sorted(found)], bars)
 
 
