@@ -12,7 +12,8 @@ from pathlib import Path
 from seqforge.errors import RenderError
 
 _LONGEST_COMPLAINT = 200
-_FONT = "DejaVu Serif"
+_BAR = 'class="measure"'
+_FONT, _FALLBACK = "STIXGeneral", "DejaVu Serif"  # as wide as Times, which verovio counts on
 
 
 def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
@@ -43,11 +44,11 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
     drawn: list[list[str]]
     drawn, log = _engraver(documents, seconds)
     for number, pages in enumerate(drawn, 1):
-        if log or not pages:
+        if log or not pages or _BAR not in pages[0]:  # of what is no score it makes an empty page
             which = f"one of {len(drawn)} scores" if log else f"score {number} of {len(drawn)}"
             raise RenderError(
                 f"verovio could not draw {which if len(drawn) > 1 else 'the score'} "
-                f"({log or 'it gave no page'}); a notation program may open the MusicXML"
+                f"({log or 'there is no bar in it'}); a notation program may open the MusicXML"
             )
     return drawn
 
@@ -96,7 +97,7 @@ def to_png(svg: str, width: int = 1200) -> bytes:
     """
     import resvg_py  # 2 MB that only pictures need
 
-    # resvg knows no lists of families, and a system may have no Times: matplotlib brings DejaVu.
+    # resvg knows no lists of families, and a system may have no Times: matplotlib brings both.
     text = svg.replace("Times, serif", _FONT).replace("Times,serif", _FONT)
     try:
         return bytes(
@@ -106,8 +107,8 @@ def to_png(svg: str, width: int = 1200) -> bytes:
                 background="white",
                 skip_system_fonts=True,
                 font_files=[str(font) for font in _fonts()],
-                font_family=_FONT,
-                serif_family=_FONT,
+                font_family=_FALLBACK,
+                serif_family=_FALLBACK,
             )
         )
     except ValueError as error:
@@ -115,11 +116,12 @@ def to_png(svg: str, width: int = 1200) -> bytes:
 
 
 def _fonts() -> list[Path]:
-    """DejaVu Serif in the installed matplotlib, found without importing that."""
+    """The serif fonts in the installed matplotlib, found without importing that."""
     found = importlib.util.find_spec("matplotlib")
     places = (found and found.submodule_search_locations) or ()
     return [
         font
         for place in places
-        for font in sorted((Path(place) / "mpl-data" / "fonts" / "ttf").glob("DejaVuSerif*.ttf"))
+        for name in (_FONT, _FALLBACK.replace(" ", ""))
+        for font in sorted((Path(place) / "mpl-data" / "fonts" / "ttf").glob(f"{name}*.ttf"))
     ]

@@ -10,12 +10,13 @@ from seqforge.domains.music.notes import (
     DEFAULT_TEMPO,
     DRUMS,
     KeySignature,
+    Note,
     Piece,
     Tempo,
     normalised,
     resampled,
 )
-from seqforge.domains.music.score.hands import clef_for, hands, needs_two_staves
+from seqforge.domains.music.score.hands import changing_clefs, clef_for, hands, needs_two_staves
 from seqforge.domains.music.score.metre import QUARTER, Bar, bars_of
 from seqforge.domains.music.score.values import Value, values_of
 from seqforge.domains.music.score.voices import Voice, percussion, voices_of
@@ -28,8 +29,8 @@ _PERCUSSION = ("percussion", 0)
 class Staff:
     """Five lines: their clef and the voices on them."""
 
-    clef: tuple[str, int]
-    """G, F or percussion, and octaves that it is moved by."""
+    clefs: dict[int, tuple[str, int]]
+    """G, F or percussion, and octaves that it is moved by; by the number of the bar it begins."""
     voices: list[Voice]
 
     def values(self, bar: Bar) -> list[list[Value]]:
@@ -79,29 +80,52 @@ def score_of(piece: Piece, prime_end: int = 0) -> Score:
     prime_end = -(-prime_end * QUARTER // piece.steps_per_quarter)
     piece = resampled(normalised(piece), QUARTER)
     bars = bars_of(piece)
-    parts = []
-    for program in sorted({note.program for note in piece.notes}) or [0]:
-        notes = tuple(note for note in piece.notes if note.program == program)
-        parts.append(_part(replace(piece, notes=notes), program, bars, prime_end))
+    parts = [
+        _part(replace(piece, notes=tuple(notes)), program, bars, prime_end)
+        for program, notes in _by_program(piece)
+    ]
     voices = [voice for part in parts for staff in part.staves for voice in staff.voices]
     last = max((voice.sounds[-1].end for voice in voices), default=0)
     bars = [bar for number, bar in enumerate(bars) if bar.start < last or number == 0]
     return Score(bars, _keys(piece, bars), _tempos(piece), parts, prime_end)
 
 
+def _by_program(piece: Piece) -> list[tuple[int, list[Note]]]:
+    """Programs with their notes as scores have them: from high to low, drums last."""
+    found: dict[int, list[Note]] = {} if piece.notes else {0: []}
+    for note in piece.notes:
+        found.setdefault(note.program, []).append(note)
+
+    def place(item: tuple[int, list[Note]]) -> tuple[bool, float]:
+        program, notes = item
+        return program == DRUMS, -sum(note.pitch for note in notes) / max(1, len(notes))
+
+    return sorted(found.items(), key=place)
+
+
 def _part(piece: Piece, program: int, bars: list[Bar], prime_end: int) -> Part:
     notes = list(piece.notes)
     pitches = tuple(sorted({note.pitch for note in notes}))
     if program == DRUMS:
-        return Part(program, [Staff(_PERCUSSION, [percussion(notes, bars, prime_end)])], pitches)
+        return Part(
+            program, [Staff({0: _PERCUSSION}, [percussion(notes, bars, prime_end)])], pitches
+        )
     if needs_two_staves(notes):
         staves = [
-            Staff(clef, voices_of(taken, bars, prime_end) if taken else [])
-            for clef, taken in zip((("G", 0), ("F", 0)), hands(notes), strict=True)
+            _hand(taken, sign, bars, prime_end)
+            for sign, taken in zip("GF", hands(notes), strict=True)
         ]
         return Part(program, staves, pitches)
     voices = voices_of(notes, bars, prime_end) if notes else []
-    return Part(program, [Staff(clef_for(notes), voices)], pitches)
+    return Part(program, [Staff({0: clef_for(notes)}, voices)], pitches)
+
+
+def _hand(notes: list[Note], sign: str, bars: list[Bar], prime_end: int) -> Staff:
+    voices = voices_of(notes, bars, prime_end) if notes else []
+    sounding = [[sound for voice in voices for sound in voice.within(bar)] for bar in bars]
+    signs = changing_clefs([[p for s in inside for p in s.pitches] for inside in sounding], sign)
+    changes = [n for n, now in enumerate(signs) if n == 0 or now != signs[n - 1]]
+    return Staff({number: (signs[number], 0) for number in changes}, voices)
 
 
 def _keys(piece: Piece, bars: list[Bar]) -> dict[int, KeySignature]:
