@@ -1,7 +1,7 @@
 """The child process that draws scores: MusicXML in, SVG out, both as JSON.
 
-It is run as a file of its own, reads a list of documents on stdin, and writes for each the list of its
-pages, empty where it cannot be read. Verovio can take a whole process down; this one is for that.
+It is run as a file of its own, reads a list of documents on stdin, and writes for each the list of
+its pages. Verovio can take a whole process down; this one is for that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ OPTIONS = {
 }
 
 # The tempo mark's note and dot stand in the private area of a music font; any font has these.
-_MARK = re.compile('<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\uECA5( \uECB7)?)</tspan>')
+_MARK = re.compile(
+    '<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\ueca5( \uecb7)?)</tspan>'
+)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from seqforge.errors import RenderError
 
 _LONGEST_COMPLAINT = 200
+_BAR = 'class="measure"'
 _FONT = "DejaVu Serif"
 
 
@@ -43,11 +44,11 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
     drawn: list[list[str]]
     drawn, log = _engraver(documents, seconds)
     for number, pages in enumerate(drawn, 1):
-        if log or not pages:
+        if log or not pages or _BAR not in pages[0]:  # of what is no score it makes an empty page
             which = f"one of {len(drawn)} scores" if log else f"score {number} of {len(drawn)}"
             raise RenderError(
                 f"verovio could not draw {which if len(drawn) > 1 else 'the score'} "
-                f"({log or 'it gave no page'}); a notation program may open the MusicXML"
+                f"({log or 'there is no bar in it'}); a notation program may open the MusicXML"
             )
     return drawn
 

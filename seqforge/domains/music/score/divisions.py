@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from seqforge.domains.music.score.metre import QUARTER, Bar
@@ -54,12 +54,13 @@ class Divisions:
         return min(span.start + span.size * ((step - span.start) // span.size + 1), span.end)
 
 
-def divide(onsets: Sequence[int], bars: Sequence[Bar]) -> Divisions:
+def divide(onsets: Sequence[int], bars: Sequence[Bar], ends: Container[int] = ()) -> Divisions:
     """The division of each beat that its onsets fit best.
 
     Args:
         onsets: Ascending.
         bars: They reach past the last onset.
+        ends: Where notes end; one on a beat forbids a triplet across it.
     """
     spans: list[Span] = []
     for bar in bars:
@@ -70,7 +71,7 @@ def divide(onsets: Sequence[int], bars: Sequence[Bar]) -> Divisions:
         windows = list(bar.windows())
         while windows:
             start, end = windows.pop(0)
-            if windows and _is_wide_triplet(inside, start, bar):
+            if windows and end not in ends and _is_wide_triplet(inside, start, bar):
                 end = windows.pop(0)[1]
                 spans.append(Span(start, end, 2 * QUARTER // 3, triplet=True))
             else:
@@ -89,7 +90,7 @@ def _is_wide_triplet(inside: Sequence[int], start: int, bar: Bar) -> bool:
     if bar.denominator > 4 or not at_half or end > bar.end:
         return False
     places = {onset - start for onset in inside if start <= onset < end}
-    return bool(places & {64, 128}) and places <= {0, 64, 128}
+    return {64, 128} <= places <= {0, 64, 128}
 
 
 def _best(onsets: list[int], start: int, end: int) -> list[Span]:

@@ -8,14 +8,21 @@ from itertools import groupby
 from seqforge.domains.music.notes import Note, skyline
 
 MIDDLE_C = 60
-_REACH = 14  # semitones that a hand spans
+_REACH, _STRETCH = 14, 1.0  # semitones that a hand spans, and what each beyond costs
 _WIDE = 19  # a part with a greater range wants two staves
 _AWAY = 0.15  # what a semitone from where a hand was costs
 _GAP, _APART = 12, 0.4  # hands are this far apart, and what a semitone nearer costs
-_OVER = 1.0  # what a semitone on the other hand's side costs
+_OVER = 0.4  # what a semitone on the other hand's side costs, beyond an octave 1 more
+_CROSSED = 4.0  # a note beyond those that the other hand holds
+_BUSY = 5.0  # what it costs a hand to play while it holds a note
+_UNLIKE, _ALIKE = 4.0, 18  # that its notes differ in length, by more than so many steps
+_FULL = 2.5  # each note after its third
+_LEGATO = 12  # steps that a note is held into the next without being meant to
 
 CLEFS = {("G", 0): (64, 77), ("F", 0): (43, 57), ("G", 1): (76, 89), ("F", -1): (31, 45)}
 """Sign and octave, and the pitches of the lowest and the highest line."""
+_CHANGE = 12.0  # what a change of clef costs, in semitones
+_LEDGER = 6  # semitones to the second ledger line
 _OCTAVE_CLEF = 7.0  # semitones off the staff, on average, that one is worth
 
 
@@ -35,28 +42,44 @@ def hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
     Args:
         notes: In order of onset.
     """
-    right: list[Note] = []
-    left: list[Note] = []
-    was = [(67, 79), (43, 55)]  # the lowest and the highest key under each hand
-    for _, group in groupby(notes, key=lambda note: note.start):
+    taken: tuple[list[Note], list[Note]] = ([], [])
+    keys = [(67, 79), (48, 60)]  # the lowest and the highest under each hand
+    held = [0, 0]  # until when
+    for start, group in groupby(notes, key=lambda note: note.start):
         chord = sorted(group, key=lambda note: -note.pitch)
-        cut = min(range(len(chord) + 1), key=lambda cut: _strain(chord, cut, was))
-        for hand, (taken, kept) in enumerate(((chord[:cut], right), (chord[cut:], left))):
-            kept += taken
-            if taken:
-                was[hand] = (taken[-1].pitch, taken[0].pitch)
-    return right, left
+        is_busy = [until - start > _LEGATO for until in held]
+        cut = min(range(len(chord) + 1), key=lambda cut: _strain(chord, cut, keys, is_busy))
+        for hand, part in enumerate((chord[:cut], chord[cut:])):
+            taken[hand].extend(part)
+            if part:
+                keys[hand] = (part[-1].pitch, part[0].pitch)
+                held[hand] = max(note.start + note.duration for note in part)
+    return taken
 
 
-def _strain(chord: Sequence[Note], cut: int, was: Sequence[tuple[int, int]]) -> float:
-    upper = [note.pitch for note in chord[:cut]]
-    lower = [note.pitch for note in chord[cut:]]
-    strain = _APART * max(0, _GAP - (upper[-1] - lower[0])) if upper and lower else 0.0
-    for pitches, (low, high) in ((upper, was[0]), (lower, was[1])):
-        strain += _AWAY * sum(max(0, low - pitch, pitch - high) for pitch in pitches)
-        strain += 2 * max(0, pitches[0] - pitches[-1] - _REACH) if pitches else 0
-    strain += _OVER * sum(max(0, MIDDLE_C - pitch) for pitch in upper)
-    return strain + _OVER * sum(max(0, pitch - MIDDLE_C + 1) for pitch in lower)
+def _strain(
+    chord: Sequence[Note], cut: int, keys: Sequence[tuple[int, int]], is_busy: Sequence[bool]
+) -> float:
+    parts = (chord[:cut], chord[cut:])
+    strain = 0.0
+    if parts[0] and parts[1]:
+        upper, lower = parts[0][-1], parts[1][0]
+        together = abs(upper.duration - lower.duration) <= _ALIKE
+        strain = max(0, _GAP - (upper.pitch - lower.pitch)) * _APART / (1 if together else 2)
+    if is_busy[1]:  # what the left hand holds is below what the right plays, and the other way
+        strain += _CROSSED * sum(note.pitch < keys[1][1] for note in parts[0])
+    if is_busy[0]:
+        strain += _CROSSED * sum(note.pitch > keys[0][0] for note in parts[1])
+    for notes, (low, high), busy in zip(parts, keys, is_busy, strict=True):
+        strain += _AWAY * sum(max(0, low - note.pitch, note.pitch - high) for note in notes)
+        if notes:
+            lasting = [note.duration for note in notes]
+            strain += _STRETCH * max(0, notes[0].pitch - notes[-1].pitch - _REACH) + _BUSY * busy
+            strain += _UNLIKE * (max(lasting) - min(lasting) > _ALIKE)
+            strain += _FULL * max(0, len(notes) - 3)
+    over = [MIDDLE_C - note.pitch for note in parts[0]]
+    over += [note.pitch - MIDDLE_C + 1 for note in parts[1]]
+    return strain + sum(_OVER * max(0, by) + max(0, by - 12) for by in over)
 
 
 def clef_for(notes: Sequence[Note]) -> tuple[str, int]:
@@ -68,3 +91,37 @@ def clef_for(notes: Sequence[Note]) -> tuple[str, int]:
         return away / max(1, len(notes)) + (_OCTAVE_CLEF if clef[1] else 0)
 
     return min(CLEFS, key=off)
+
+
+def changing_clefs(pitches: Sequence[Sequence[int]], first: str) -> list[str]:
+    """G or F for each bar of a hand's staff: few ledger lines, few changes.
+
+    Args:
+        pitches: Of each bar.
+        first: The clef that the staff is known by.
+    """
+    signs = ("G", "F")
+    costs = {sign: 0.0 if sign == first else _CHANGE for sign in signs}
+    came: list[dict[str, str]] = []
+    for inside in pitches:
+        best = {
+            sign: min(signs, key=lambda old: costs[old] + _CHANGE * (old != sign)) for sign in signs
+        }
+        came.append(best)
+        costs = {
+            sign: costs[best[sign]] + _CHANGE * (best[sign] != sign) + _off(inside, sign)
+            for sign in signs
+        }
+    sign = min(signs, key=lambda sign: costs[sign])
+    found = [sign]
+    for best in reversed(came):
+        sign = best[sign]
+        found.append(sign)
+    return found[-2::-1]
+
+
+def _off(pitches: Sequence[int], sign: str) -> float:
+    """How far beyond two ledger lines, far ones worst, and a little for the lines."""
+    low, high = CLEFS[sign, 0]
+    away = [max(0, low - pitch, pitch - high) for pitch in pitches]
+    return sum(max(0, by - _LEDGER) ** 2 / _LEDGER + by / 10 for by in away)

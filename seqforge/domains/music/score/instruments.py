@@ -29,9 +29,9 @@ _DRUMS = {
     35: ("E", 4, ""), 36: ("F", 4, ""), 37: ("C", 5, "x"), 38: ("C", 5, ""), 39: ("C", 5, "x"),
     40: ("C", 5, ""), 41: ("G", 4, ""), 42: ("G", 5, "x"), 43: ("A", 4, ""), 44: ("D", 4, "x"),
     45: ("B", 4, ""), 46: ("G", 5, "circle-x"), 47: ("D", 5, ""), 48: ("D", 5, ""),
-    49: ("A", 5, "x"), 50: ("E", 5, ""), 51: ("F", 5, "x"), 52: ("A", 5, "x"), 53: ("F", 5, "diamond"),
-    54: ("B", 5, "x"), 55: ("B", 5, "x"), 56: ("E", 5, "triangle"), 57: ("A", 5, "x"),
-    59: ("F", 5, "x"),
+    49: ("A", 5, "x"), 50: ("E", 5, ""), 51: ("F", 5, "x"), 52: ("A", 5, "x"),
+    53: ("F", 5, "diamond"), 54: ("B", 5, "x"), 55: ("B", 5, "x"), 56: ("E", 5, "triangle"),
+    57: ("A", 5, "x"), 59: ("F", 5, "x"),
 }  # fmt: skip
 
 
@@ -41,5 +41,5 @@ def part_name(program: int) -> str:
 
 
 def drum_place(pitch: int) -> tuple[str, int, str]:
-    """Letter, octave and note head of a percussion key; those without a custom are in the middle."""
+    """Letter, octave and note head of a percussion key; others in the middle."""
     return _DRUMS.get(pitch, ("B", 4, ""))

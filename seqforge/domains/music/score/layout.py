@@ -10,12 +10,13 @@ from seqforge.domains.music.notes import (
     DEFAULT_TEMPO,
     DRUMS,
     KeySignature,
+    Note,
     Piece,
     Tempo,
     normalised,
     resampled,
 )
-from seqforge.domains.music.score.hands import clef_for, hands, needs_two_staves
+from seqforge.domains.music.score.hands import changing_clefs, clef_for, hands, needs_two_staves
 from seqforge.domains.music.score.metre import QUARTER, Bar, bars_of
 from seqforge.domains.music.score.values import Value, values_of
 from seqforge.domains.music.score.voices import Voice, percussion, voices_of
@@ -28,8 +29,8 @@ _PERCUSSION = ("percussion", 0)
 class Staff:
     """Five lines: their clef and the voices on them."""
 
-    clef: tuple[str, int]
-    """G, F or percussion, and octaves that it is moved by."""
+    clefs: dict[int, tuple[str, int]]
+    """G, F or percussion, and octaves that it is moved by; by the number of the bar it begins."""
     voices: list[Voice]
 
     def values(self, bar: Bar) -> list[list[Value]]:
@@ -93,15 +94,25 @@ def _part(piece: Piece, program: int, bars: list[Bar], prime_end: int) -> Part:
     notes = list(piece.notes)
     pitches = tuple(sorted({note.pitch for note in notes}))
     if program == DRUMS:
-        return Part(program, [Staff(_PERCUSSION, [percussion(notes, bars, prime_end)])], pitches)
+        return Part(
+            program, [Staff({0: _PERCUSSION}, [percussion(notes, bars, prime_end)])], pitches
+        )
     if needs_two_staves(notes):
         staves = [
-            Staff(clef, voices_of(taken, bars, prime_end) if taken else [])
-            for clef, taken in zip((("G", 0), ("F", 0)), hands(notes), strict=True)
+            _hand(taken, sign, bars, prime_end)
+            for sign, taken in zip("GF", hands(notes), strict=True)
         ]
         return Part(program, staves, pitches)
     voices = voices_of(notes, bars, prime_end) if notes else []
-    return Part(program, [Staff(clef_for(notes), voices)], pitches)
+    return Part(program, [Staff({0: clef_for(notes)}, voices)], pitches)
+
+
+def _hand(notes: list[Note], sign: str, bars: list[Bar], prime_end: int) -> Staff:
+    voices = voices_of(notes, bars, prime_end) if notes else []
+    sounding = [[sound for voice in voices for sound in voice.within(bar)] for bar in bars]
+    signs = changing_clefs([[p for s in inside for p in s.pitches] for inside in sounding], sign)
+    changes = [n for n, now in enumerate(signs) if n == 0 or now != signs[n - 1]]
+    return Staff({number: (signs[number], 0) for number in changes}, voices)
 
 
 def _keys(piece: Piece, bars: list[Bar]) -> dict[int, KeySignature]:

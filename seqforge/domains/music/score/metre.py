@@ -121,9 +121,9 @@ def _level(numerator: int, denominator: int, place: int) -> int:
     ends = [sum(groups[: number + 1]) for number in range(len(groups))]
     if place in ends:
         return group
-    # a beat of three is not to be hidden by a note across it, so its parts are two levels weaker
-    inside = group + (2 if _is_compound(numerator, denominator) else 1)
-    return halvings(place, unit, inside)
+    if groups[0] > unit:  # a note must not hide a beat of three: its parts are two levels weaker
+        group += 2 if _is_compound(numerator, denominator) else 1
+    return halvings(place, unit, group)
 
 
 def halvings(place: int, unit: int, level: int) -> int:

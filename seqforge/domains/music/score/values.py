@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from seqforge.domains.music.score.divisions import Span
 from seqforge.domains.music.score.metre import QUARTER, SHORTEST, Bar, halvings
@@ -80,7 +81,7 @@ def values_of(sounds: Sequence[Sound], bar: Bar, spans: Iterable[Span]) -> list[
     values: list[Value] = []
     for start, end, sound in parts:
         stops = [start, *(cut for cut in cuts if start < cut < end), end]
-        for begin, stop in zip(stops, stops[1:], strict=False):
+        for begin, stop in pairwise(stops):
             inside = next((s for s in triplets if s.start <= begin < s.end), None)
             values += _written(begin, stop, sound, bar, inside)
     for value in values:

@@ -14,6 +14,7 @@ from seqforge.domains.music.score.metre import QUARTER, Bar
 from seqforge.domains.music.score.values import Sound
 
 _VOICES = 2
+_EIGHTH = QUARTER // 2
 _CROSSING = 40.0  # what it costs that voices cross, in steps by which notes are shortened
 _SECOND = 2.0  # that a second voice is used
 _MIXED = 200.0  # that a voice has triplets and other notes in one beat
@@ -57,15 +58,11 @@ def voices_of(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> lis
         bars: They reach past the last note.
         prime_end: Notes that begin before it are given.
     """
-    lines: list[list[Sound]] = [[] for _ in range(_VOICES)]
+    lines = _Lines(bars)
     groups = _groups(_placed(notes, bars, prime_end))
-    for group, following in zip(groups, [*groups[1:], None], strict=True):
-        for voice, part in _best(group, following, lines):
-            line = lines[voice]
-            if line and line[-1].end > part.start:
-                line[-1] = replace(line[-1], end=part.start)
-            line.append(part)
-    return [_fitted(line, bars) for line in lines if line]
+    for group, following in zip(groups, [*groups[1:], []], strict=True):
+        lines.take(group, following)
+    return [_fitted(sounds, bars) for sounds in lines.sounds if sounds]
 
 
 def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Voice:
@@ -82,7 +79,8 @@ def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Vo
 
 def _placed(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[_Tone]:
     """The notes where their staff has places for them, in order; played lengths made readable."""
-    divisions = divide(sorted({note.start for note in notes}), bars)
+    ends = {note.start + note.duration for note in notes}
+    divisions = divide(sorted({note.start for note in notes}), bars, ends)
     mixed = _mixed(notes, bars)
     found: dict[tuple[int, int], _Tone] = {}
     starts = {n.start: n.start if n.start in mixed else divisions.nearest(n.start) for n in notes}
@@ -103,7 +101,7 @@ def _readable(start: int, end: int, onsets: Sequence[int], divisions: Divisions)
     """Where a note is said to end that was played a little long or short."""
     after = onsets[bisect_right(onsets, start) :]
     place = max(divisions.nearest(end), divisions.next_after(start))
-    near = min(after, key=lambda onset: abs(onset - end), default=place)
+    near = min(after or [-(-end // _EIGHTH) * _EIGHTH], key=lambda onset: abs(onset - end))
     if abs(near - end) < SIXTEENTH:
         return near
     following = after[bisect_right(after, place) : bisect_right(after, place) + 1]
@@ -135,9 +133,48 @@ def _groups(tones: Sequence[_Tone]) -> list[list[_Tone]]:
 _Way = list[tuple[int, Sound]]
 
 
-def _best(group: list[_Tone], following: list[_Tone] | None, lines: list[list[Sound]]) -> _Way:
-    """The voices in which what begins together is least cut and crosses least."""
-    return min(_ways(group), key=lambda way: _cost(way, group, following, lines))
+class _Lines:
+    """The voices of a staff as they grow."""
+
+    def __init__(self, bars: Sequence[Bar]) -> None:
+        self.sounds: list[list[Sound]] = [[] for _ in range(_VOICES)]
+        self._windows = [start for bar in bars for start, _ in bar.windows()]
+
+    def take(self, group: list[_Tone], following: list[_Tone]) -> None:
+        """What begins together, put where least is cut and crossed."""
+        for voice, part in min(_ways(group), key=lambda way: self._cost(way, group, following)):
+            line = self.sounds[voice]
+            if line and line[-1].end > part.start:
+                line[-1] = replace(line[-1], end=part.start)
+            line.append(part)
+
+    def _cost(self, way: _Way, group: list[_Tone], following: list[_Tone]) -> float:
+        ends = {pitch: sound.end for _, sound in way for pitch in sound.pitches}
+        cost = float(sum(tone.end - ends[tone.pitch] for tone in group))
+        cost += _SECOND * (len(way) - 1)
+        for voice, sound in way:
+            line, other = self.sounds[voice], self.sounds[1 - voice]
+            cost += _SECOND * voice
+            if line:
+                cost += max(0, line[-1].end - sound.start) * len(line[-1].pitches)
+                cost += _MIXED * self._do_not_mix(line[-1].start, sound.start)
+            if len(way) > 1:
+                continue
+            if other and other[-1].end > sound.start:
+                cost += _CROSSING * _crosses(voice, sound.pitches, other[-1].pitches)
+            if following and following[0].start < sound.end:
+                cost += _CROSSING / 2 * _crosses(voice, sound.pitches, [t.pitch for t in following])
+        return cost
+
+    def _do_not_mix(self, one: int, other: int) -> bool:
+        """Whether two onsets of one beat are a triplet's and a binary division's."""
+        window = bisect_right(self._windows, one) - 1
+        if window != bisect_right(self._windows, other) - 1:
+            return False
+        places = [onset - self._windows[window] for onset in (one, other)]
+        triplet = [place % 16 == 0 and place % 24 > 0 for place in places]
+        binary = [place % 12 == 0 and place % 16 > 0 for place in places]
+        return (triplet[0] and binary[1]) or (binary[0] and triplet[1])
 
 
 def _ways(group: list[_Tone]) -> Iterator[_Way]:
@@ -156,31 +193,6 @@ def _chord(tones: Sequence[_Tone]) -> Sound:
     )
 
 
-def _cost(
-    way: _Way, group: list[_Tone], following: list[_Tone] | None, lines: list[list[Sound]]
-) -> float:
-    ends = {pitch: sound.end for _, sound in way for pitch in sound.pitches}
-    cost = float(sum(tone.end - ends[tone.pitch] for tone in group))
-    for voice, sound in way:
-        line, other = lines[voice], lines[1 - voice]
-        cost += _SECOND * voice + _SECOND * (len(way) - 1)
-        if line:
-            cost += max(0, line[-1].end - sound.start) * len(line[-1].pitches)
-            cost += _MIXED * (_kind(line[-1].start, sound.start) and line[-1].end >= sound.start)
-        if len(way) == 1 and other and other[-1].end > sound.start:
-            cost += _CROSSING * _crosses(voice, sound.pitches, other[-1].pitches)
-        if len(way) == 1 and following and following[0].start < sound.end:
-            cost += _CROSSING / 2 * _crosses(voice, sound.pitches, [t.pitch for t in following])
-    return cost
-
-
-def _kind(one: int, other: int) -> bool:
-    """Whether two onsets of one quarter do not go together: a triplet's and a sixteenth."""
-    places = [one % QUARTER, other % QUARTER]
-    same = one // QUARTER == other // QUARTER and 0 not in places
-    return same and sum(place % 32 == 0 for place in places) == 1
-
-
 def _crosses(voice: int, pitches: Sequence[int], others: Sequence[int]) -> bool:
     mean, mean_of_others = sum(pitches) / len(pitches), sum(others) / len(others)
     return mean < mean_of_others if voice == 0 else mean > mean_of_others
@@ -188,7 +200,8 @@ def _crosses(voice: int, pitches: Sequence[int], others: Sequence[int]) -> bool:
 
 def _fitted(line: list[Sound], bars: Sequence[Bar]) -> Voice:
     """A line with every onset and end at a place of its own divisions."""
-    divisions = divide([sound.start for sound in line], bars)
+    ends = {sound.end for sound in line}
+    divisions = divide([sound.start for sound in line], bars, ends)
     placed: dict[int, Sound] = {}
     for sound in line:
         start = divisions.nearest(sound.start)
