@@ -92,6 +92,16 @@ def test_all_of_it(seqforge, model, tmp_path):
         assert np.corrcoef(wav, ogg)[0, 1] > 0.95
 
 
+def test_the_same_command_leaves_the_same_bytes(seqforge, model, tmp_path):
+    path, kept = model(), []
+    for out in (tmp_path / "a", tmp_path / "b"):
+        result = seqforge("music", "--prime", MELODY, "--bars", 1, "--model", path, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        kept.append({file.name: file.read_bytes() for file in out.iterdir()})
+    assert len(kept[0]) == 7
+    assert kept[0] == kept[1]
+
+
 def draw(seqforge, model, tmp_path, *options):
     """Notes of one sample that goes on from the melody."""
     result = seqforge("music", "--prime", MELODY, "--bars", 2, "--model", model, "--out", tmp_path,
