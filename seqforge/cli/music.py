@@ -86,8 +86,16 @@ def music(
         "temperature": temperature.value, "bars": bars, "seed": seed,
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
-    files = make_folder(out) / f"{prime.stem if prime else 'tune'}.mid"
+    files = make_folder(out) / f"{_stem(prime, out)}.mid"
     perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
+
+
+def _stem(prime: Path | None, out: Path) -> str:
+    """What the files' names begin with; never those of the prime itself."""
+    if prime is None:
+        return "tune"
+    beside = prime.resolve().parent == out.resolve()
+    return f"{prime.stem}-continued" if beside else prime.stem
 
 
 def _check_folder(out: Path) -> None:

@@ -169,6 +169,17 @@ def test_chords_are_reduced_for_tunes_and_kept_for_events(seqforge, model, tmp_p
     assert "symbols that the model does not know were left out" in whole.stderr
 
 
+def test_what_is_given_is_never_written_over(seqforge, model, tmp_path):
+    (tmp_path / "x.mid").write_bytes(MELODY.read_bytes())
+    result = seqforge("music", "--prime", tmp_path / "x.mid", "--model", model(), "--bars", 1,
+                      "--formats", "mid", "--out", tmp_path)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "x.mid").read_bytes() == MELODY.read_bytes()
+    assert sorted(file.name for file in tmp_path.glob("x*")) == [
+        "x-continued.html", "x-continued.mid", "x.mid"
+    ]  # fmt: skip
+
+
 def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
     result = seqforge("music", "--model", model(), "--out", tmp_path / "new", "--formats", "abc")
     assert result.exit_code == 0, result.stderr
