@@ -16,7 +16,8 @@ from seqforge.errors import RunError
 from seqforge.version import __version__
 
 _PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
-             "pretty_midi", "soundfile", "verovio", "tensorboard")  # fmt: skip
+             "pretty_midi", "soundfile", "verovio", "resvg-py", "tensorboard",
+             "tinysoundfont", "pyfluidsynth")  # fmt: skip
 _PROGRAMS = {
     "blastn": "similarity search with NCBI BLAST+, far quicker in large libraries",
     "makeblastdb": "libraries for BLAST+; it comes with blastn",

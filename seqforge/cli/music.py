@@ -88,7 +88,7 @@ def music(
         "min_length": _least(loaded, bars, prime),
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
-    files = make_folder(out) / f"{prime.stem if prime else 'tune'}.mid"
+    files = make_folder(out) / f"{_stem(prime, out)}.mid"
     perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
 
 
@@ -101,6 +101,14 @@ def _least(loaded: Model, bars: int | None, prime: Path | None) -> int:
     if bars is not None:
         return longest
     return min(_SOME_BARS, longest) if prime else 0
+
+
+def _stem(prime: Path | None, out: Path) -> str:
+    """What the files' names begin with; never those of the prime itself."""
+    if prime is None:
+        return "tune"
+    beside = prime.resolve().parent == out.resolve()
+    return f"{prime.stem}-continued" if beside else prime.stem
 
 
 def _check_folder(out: Path) -> None:

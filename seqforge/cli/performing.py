@@ -45,6 +45,7 @@ def perform(loaded: Model, domain: MusicDomain, model: Path, how: How, wanted: W
     from seqforge.domains.music.page import SHOWN
     from seqforge.domains.music.writing import QUICK
 
+    loaded.domain = domain  # whose grammar holds a key
     slow = [name for name in domain.formats if name not in QUICK]
     quick = tuple(name for name in domain.formats if name in QUICK)
     needed = min(wanted.count, wanted.count if slow else SHOWN if wanted.page else 0)

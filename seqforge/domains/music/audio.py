@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import wave
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -216,4 +217,35 @@ def ogg_bytes(heard: Sound, rate: int = RATE) -> bytes:
     with soundfile.SoundFile(buffer, "w", rate, 1, format="OGG", subtype="VORBIS") as file:
         for start in range(0, len(heard), rate):  # libsndfile's encoder dies of long blocks
             file.write(heard[start : start + rate])
-    return buffer.getvalue()
+    return _with_serial(buffer.getvalue(), 0)
+
+
+def _with_serial(ogg: bytes, serial: int) -> bytes:
+    """The file with a stream number of our own: libsndfile's is another each time (RFC 3533, 6)."""
+    pages, start = bytearray(ogg), 0
+    while start < len(pages):
+        segments = pages[start + 26]
+        end = start + 27 + segments + sum(pages[start + 27 : start + 27 + segments])
+        pages[start + 14 : start + 18] = serial.to_bytes(4, "little")
+        pages[start + 22 : start + 26] = bytes(4)
+        pages[start + 22 : start + 26] = _checksum(pages[start:end]).to_bytes(4, "little")
+        start = end
+    return bytes(pages)
+
+
+@lru_cache(1)
+def _checksums() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        value = byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
+        table.append(value)
+    return tuple(table)
+
+
+def _checksum(page: bytes) -> int:
+    table, value = _checksums(), 0
+    for byte in page:
+        value = (value << 8 & 0xFFFFFFFF) ^ table[value >> 24 ^ byte]
+    return value

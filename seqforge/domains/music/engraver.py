@@ -23,6 +23,8 @@ OPTIONS = {
     "svgRemoveXlink": True,  # inside a page of HTML5 the old prefix is an error
 }
 
+_SEED = 1  # of the names of a page's parts: else they are others each time
+
 # The tempo mark's note and dot stand in the private area of a music font; any font has these.
 _MARK = re.compile(
     '<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\ueca5( \uecb7)?)</tspan>'
@@ -41,6 +43,7 @@ def main() -> None:
 
 
 def _pages(toolkit: Any, text: str) -> list[str]:
+    toolkit.resetXmlIdSeed(_SEED)
     if not toolkit.loadData(text):
         return []
     pages = [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]

@@ -1,5 +1,6 @@
 """Tunes to listen to."""
 
+import contextlib
 import io
 import shutil
 import sys
@@ -100,6 +101,19 @@ def test_files_of_sound_are_read_by_others():
     again, rate = soundfile.read(io.BytesIO(ogg_bytes(heard, 22_050)))
     assert (rate, len(again)) == (22_050, len(heard))
     assert np.corrcoef(again, heard)[0, 1] > 0.95
+
+
+def test_the_same_sound_is_the_same_bytes():
+    """The checksums of all pages are those that libsndfile, reading it again, takes for right."""
+    heard = sound(Piece(tuple(Note(60 + i, 100, 24 * i, 24) for i in range(30))))
+    first = ogg_bytes(heard)
+    assert first == ogg_bytes(heard)
+    assert first.count(b"OggS") > 5
+    assert len(soundfile.read(io.BytesIO(first))[0]) == len(heard)
+    broken = bytearray(first)
+    broken[len(first) // 2] ^= 255
+    with contextlib.suppress(soundfile.LibsndfileError):
+        assert len(soundfile.read(io.BytesIO(bytes(broken)))[0]) < len(heard)
 
 
 def test_minutes_are_encoded():
