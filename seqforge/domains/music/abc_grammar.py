@@ -23,8 +23,8 @@ from seqforge.core.sampling.constraints import Constraint
 from seqforge.core.vocabulary import END, Vocabulary
 from seqforge.domains.music.abc_lines import (
     CLOSED,
+    EDGE,
     FIRST_BAR,
-    LINE,
     MAY_END,
     PARTS,
     REPEATS,
@@ -72,7 +72,7 @@ class _Table:
 
     def __init__(self, vocabulary: Vocabulary, held: bool) -> None:
         self._ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
-        self._moves = words(held) | keys(_KEY, "\n", LINE)
+        self._moves = words(held) | keys(_KEY, "\n", EDGE)
         if not held:
             self._moves |= keys(_INLINE, "]", START)
             self._moves["["]["K"] = self._moves[_INLINE]["K"]
@@ -127,7 +127,7 @@ class _Table:
         word, _, target, quarters = self._inside
         ends_word, _, _, ends = self._ends
         live = np.zeros((BEAT * max(_BARS) + 1, len(self._word)), np.bool_)
-        live[:, self._word[LINE]] = True  # after the key of the header
+        live[:, self._word[EDGE]] = True  # after the key of the header
         for left, row in enumerate(live):
             row[ends_word[ends == left]] = True
             fits, before = quarters <= left, -1

@@ -14,7 +14,9 @@ first bar is being written."""
 
 SHORT = "| short"
 """A bar line after a short bar: it must end a part, as ``||`` and repeats do."""
-LINE = "\n"
+EDGE = "\n of a part"
+"""The beginning of the line at which a part begins; the first of a tune is one."""
+_LINE = "\n"
 MAY_END = (BAR, "||", "|]", ":|")
 """What a tune may end with."""
 _MODES = ("m", "dor", "mix", "lyd", "phr", "loc")
@@ -44,17 +46,19 @@ def turns(repeat: int, inside: dict[str, str]) -> Turns:
         return {character: Turn(word, repeat, part) for character, word in inside.items()}
 
     new = goes_on(FIRST_BAR)
-    new_line = new | {"\n": Turn(LINE, repeat)}
+    new_line = new | {"\n": Turn(EDGE, repeat)}
     edges = {}
     if repeat == CLOSED:
         edges = {"|": Turn("||", CLOSED), "]": Turn("|]", CLOSED), ":": Turn("|:", OPEN)}
     ending = {} if repeat == FIRST_ENDING else {"1": Turn(START, FIRST_ENDING, None)}
     closed = {"|": Turn(":|", CLOSED), ":": Turn("::", OPEN)}
     return {
-        BAR: goes_on(None) | edges | ending | {"\n": Turn(LINE, repeat, None)},
+        BAR: goes_on(None) | edges | ending | {"\n": Turn(_LINE, repeat, None)},
         SHORT: edges,
-        LINE: goes_on(None) | {"|": Turn("line |", repeat, None)},
+        _LINE: goes_on(None) | {"|": Turn("line |", repeat, None)},
         "line |": edges | ending,
+        EDGE: new | {"|": Turn("part |", repeat)},
+        "part |": {character: turn for character, turn in edges.items() if character == ":"},
         "||": new_line,
         "|]": new_line,
         "|:": new,

@@ -41,7 +41,7 @@ FIELD_LINE = re.compile(r"([A-Za-z]):(?![|:])(.*)")
 
 _METRE = re.compile(r"\(?(\d+(?:\s*\+\s*\d+)*)\)?\s*/\s*(\d+)")
 _UNIT = re.compile(r"(\d+)\s*/\s*(\d+)")
-_PLAIN = re.compile(r"\|(?![|:\]\d])")
+_TWICE = re.compile(r"(\||:|\|\]|^K:.*)\n\|(\|?)(?![|:\]\d])", re.MULTILINE)
 
 
 @dataclass
@@ -152,7 +152,21 @@ def clean_tune(tune: Tune, dropped: Counter[str]) -> str:
     header = [f"M:{metre_value}", f"L:{unit}", f"K:{parse_key(tune.fields.get('K', ''))}"]
     cleaner = _Cleaner(dropped)
     body = [line for raw in tune.body if (line := cleaner.line(raw))]
-    return "\n".join(header + body) if cleaner.notes else ""
+    return _said_once("\n".join(header + body)) if cleaner.notes else ""
+
+
+def _said_once(tune: str) -> str:
+    """A bar line that ends a line and begins the next only ends it; a double one stays double."""
+
+    def joined(lines: re.Match[str]) -> str:
+        plain = lines[1] == "|" and tune[lines.start() - 1] not in "|:"
+        return f"{lines[1]}{lines[2] if plain else ''}\n"
+
+    before = ""
+    while before != tune:
+        before = tune
+        tune = re.sub(r"\n{2,}", "\n", _TWICE.sub(joined, tune)).rstrip("\n")
+    return tune
 
 
 class _Cleaner:
@@ -163,7 +177,6 @@ class _Cleaner:
         self._voices: set[str] = set()
         self._muted = False  # in a voice other than the first
         self._waiting = ""  # fields on lines of their own, to be put before the next music
-        self._barred = True  # the last line ended with a bar line
         self.notes = 0
 
     def line(self, raw: str) -> str:
@@ -176,9 +189,6 @@ class _Cleaner:
             if kept and not self._muted:
                 _append(out, kept)
         line = "".join(out).strip()
-        if self._barred and _PLAIN.match(line):
-            line = line[1:]  # said at the end of the line before
-        self._barred = line.endswith(("|", ":", "|]")) if line else self._barred
         self._waiting = "" if line != self._waiting else self._waiting
         return "" if line == self._waiting else line
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+import re
 import time
 from collections import Counter
 
@@ -257,3 +258,15 @@ def test_bars_of_another_length_have_a_metre_of_their_own():
 def test_a_part_that_its_upbeat_completes_keeps_its_metre():
     piece = abc_notation.decode("M:2/4\nL:1/8\nK:C\n|:G|A4|B3:|", 24).piece
     assert len(piece.time_signatures) == 1
+
+
+BAR_LINES = st.text("AB|:]\n12[ ", max_size=24)
+
+
+@few
+@given(BAR_LINES)
+def test_a_bar_line_stands_once_and_cleaning_again_changes_nothing(body):
+    for tune in split_tunes(f"X:1\nM:6/8\nK:D\n{body}A\n"):
+        text = clean_tune(tune, Counter())
+        assert not re.search(r"\n\n|[|:]\n\|\|?[A-G]", text)
+        assert not text or cleaned(f"X:1\n{text}\n") == text

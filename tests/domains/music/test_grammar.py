@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_whatever_the_grammar_of_abc_lets_through_is_in_order(letters, seed, hel
     assert decoded.skipped == 0
     assert not held or not set("^_=") & set(text)
     opens = [mark for mark in marks(text) if mark in ("|:", ":|", "::")]
-    for mark, following in zip(opens, [*opens[1:], ""], strict=True):
+    for mark, following in pairwise([*opens, ""]):
         assert mark == ":|" or following in (":|", "::")  # what is opened is closed
 
 
