@@ -20,7 +20,7 @@ OPTIONS = {
     "footer": "none",
     "svgFormatRaw": True,  # line breaks within text would be drawn as spaces
     "smuflTextFont": "none",  # 70 kB a page for the note of the tempo mark
-    "svgRemoveXlink": True,  # inside a page of HTML5 the old prefix is an error
+    "svgRemoveXlink": True,  # SVG 2 has href without a prefix
 }
 
 _SEED = 1  # of the names of a page's parts: else they are others each time

@@ -288,6 +288,19 @@ def test_the_left_hand_reads_the_treble_clef_where_it_plays_high():
     assert staves == {"1": 16, "2": 64}
 
 
+def test_a_triplet_may_go_from_one_hand_to_the_other():
+    notes = [Note(76, 80, 24 * n, 8) for n in range(4)]
+    notes += [Note(45, 80, 24 * n + third, 8) for n in range(4) for third in (8, 16)]
+    notes += [Note(pitch, 80, 96, 96) for pitch in (40, 47, 71, 76)]
+    piece = Piece(tuple(notes))
+    xml = to_musicxml(piece)
+
+    check(xml)
+    assert sounding(xml) == as_heard(piece)
+    brackets = [b.get("type") for b in ElementTree.fromstring(xml).iter("tuplet")]
+    assert len(brackets) == 2 * 4 * 2, "four beats in both hands"
+
+
 def test_a_melody_has_the_clef_of_its_range():
     for pitch, sign in ((40, "F"), (72, "G")):
         xml = to_musicxml(Piece((Note(pitch, 80, 0, 24),)))

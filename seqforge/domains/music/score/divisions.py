@@ -54,13 +54,20 @@ class Divisions:
         return min(span.start + span.size * ((step - span.start) // span.size + 1), span.end)
 
 
-def divide(onsets: Sequence[int], bars: Sequence[Bar], ends: Container[int] = ()) -> Divisions:
+def divide(
+    onsets: Sequence[int],
+    bars: Sequence[Bar],
+    ends: Container[int] = (),
+    triplets: Container[int] = (),
+) -> Divisions:
     """The division of each beat that its onsets fit best.
 
     Args:
         onsets: Ascending.
         bars: They reach past the last onset.
         ends: Where notes end; one on a beat forbids a triplet across it.
+        triplets: Where beats begin that are triplets in another voice; they are here too where
+            notes end at thirds of them.
     """
     spans: list[Span] = []
     for bar in bars:
@@ -74,9 +81,23 @@ def divide(onsets: Sequence[int], bars: Sequence[Bar], ends: Container[int] = ()
             if windows and end not in ends and _is_wide_triplet(inside, start, bar):
                 end = windows.pop(0)[1]
                 spans.append(Span(start, end, 2 * QUARTER // 3, triplet=True))
+            elif start in triplets and _ends_in_thirds(inside, ends, start, end):
+                spans.append(Span(start, end, QUARTER // 3, triplet=True))
             else:
                 spans += _best([o for o in inside if start <= o < end], start, end)
     return Divisions(spans)
+
+
+def triplet_beats(onsets: Sequence[int], bars: Sequence[Bar]) -> frozenset[int]:
+    """Where the quarters begin that all notes of a part together divide in three."""
+    spans = divide(onsets, bars).spans
+    return frozenset(s.start for s in spans if s.triplet and s.length == QUARTER)
+
+
+def _ends_in_thirds(onsets: Sequence[int], ends: Container[int], start: int, end: int) -> bool:
+    third = QUARTER // 3
+    exact = all((onset - start) % third == 0 for onset in onsets if start <= onset < end)
+    return exact and (start + third in ends or start + 2 * third in ends)
 
 
 def _plain(length: int) -> int:

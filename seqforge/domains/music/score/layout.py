@@ -16,6 +16,7 @@ from seqforge.domains.music.notes import (
     normalised,
     resampled,
 )
+from seqforge.domains.music.score.divisions import triplet_beats
 from seqforge.domains.music.score.hands import changing_clefs, clef_for, hands, needs_two_staves
 from seqforge.domains.music.score.metre import QUARTER, Bar, bars_of
 from seqforge.domains.music.score.values import Value, values_of
@@ -110,18 +111,21 @@ def _part(piece: Piece, program: int, bars: list[Bar], prime_end: int) -> Part:
         return Part(
             program, [Staff({0: _PERCUSSION}, [percussion(notes, bars, prime_end)])], pitches
         )
+    triplets = triplet_beats(sorted({note.start for note in notes}), bars)
     if needs_two_staves(notes):
         staves = [
-            _hand(taken, sign, bars, prime_end)
+            _hand(taken, sign, bars, prime_end, triplets)
             for sign, taken in zip("GF", hands(notes), strict=True)
         ]
         return Part(program, staves, pitches)
-    voices = voices_of(notes, bars, prime_end) if notes else []
+    voices = voices_of(notes, bars, prime_end, triplets) if notes else []
     return Part(program, [Staff({0: clef_for(notes)}, voices)], pitches)
 
 
-def _hand(notes: list[Note], sign: str, bars: list[Bar], prime_end: int) -> Staff:
-    voices = voices_of(notes, bars, prime_end) if notes else []
+def _hand(
+    notes: list[Note], sign: str, bars: list[Bar], prime_end: int, triplets: frozenset[int]
+) -> Staff:
+    voices = voices_of(notes, bars, prime_end, triplets) if notes else []
     sounding = [[sound for voice in voices for sound in voice.within(bar)] for bar in bars]
     signs = changing_clefs([[p for s in inside for p in s.pitches] for inside in sounding], sign)
     changes = [n for n, now in enumerate(signs) if n == 0 or now != signs[n - 1]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -47,7 +47,9 @@ class Voice:
         self._ends = [sound.end for sound in self.sounds]
 
 
-def voices_of(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[Voice]:
+def voices_of(
+    notes: Sequence[Note], bars: Sequence[Bar], prime_end: int, triplets: Container[int] = ()
+) -> list[Voice]:
     """One voice or two, the upper first.
 
     Where notes of different lengths overlap they are in two voices; what would need a third is cut
@@ -57,12 +59,13 @@ def voices_of(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> lis
         notes: On the grid of paper.
         bars: They reach past the last note.
         prime_end: Notes that begin before it are given.
+        triplets: As for `divide`.
     """
     lines = _Lines(bars)
-    groups = _groups(_placed(notes, bars, prime_end))
+    groups = _groups(_placed(notes, bars, prime_end, triplets))
     for group, following in zip(groups, [*groups[1:], []], strict=True):
         lines.take(group, following)
-    return [_fitted(sounds, bars) for sounds in lines.sounds if sounds]
+    return [_fitted(sounds, bars, triplets) for sounds in lines.sounds if sounds]
 
 
 def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Voice:
@@ -78,10 +81,12 @@ def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Vo
     return _fitted([found[start] for start in sorted(found)], bars)
 
 
-def _placed(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[_Tone]:
+def _placed(
+    notes: Sequence[Note], bars: Sequence[Bar], prime_end: int, triplets: Container[int]
+) -> list[_Tone]:
     """The notes where their staff has places for them, in order; played lengths made readable."""
     ends = {note.start + note.duration for note in notes}
-    divisions = divide(sorted({note.start for note in notes}), bars, ends)
+    divisions = divide(sorted({note.start for note in notes}), bars, ends, triplets)
     mixed = _mixed(notes, bars)
     found: dict[tuple[int, int], _Tone] = {}
     starts = {n.start: n.start if n.start in mixed else divisions.nearest(n.start) for n in notes}
@@ -204,10 +209,10 @@ def _crosses(voice: int, pitches: Sequence[int], others: Sequence[int]) -> bool:
     return mean < mean_of_others if voice == 0 else mean > mean_of_others
 
 
-def _fitted(line: list[Sound], bars: Sequence[Bar]) -> Voice:
+def _fitted(line: list[Sound], bars: Sequence[Bar], triplets: Container[int] = ()) -> Voice:
     """A line with every onset and end at a place of its own divisions."""
     ends = {sound.end for sound in line}
-    divisions = divide([sound.start for sound in line], bars, ends)
+    divisions = divide([sound.start for sound in line], bars, ends, triplets)
     placed: dict[int, Sound] = {}
     for sound in line:
         start = divisions.nearest(sound.start)
