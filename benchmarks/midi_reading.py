@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="JSON")
     given = parser.parse_args(arguments)
     paths = sorted(given.folder.glob("*.mid"))
+    if not paths:
+        parser.error(f"{given.folder}: holds no .mid file")
     found = measured(paths, given.rounds)
     sizes = [path.stat().st_size for path in paths]
     notes = [len(read_midi(path, _GRID)[0].notes) for path in paths]

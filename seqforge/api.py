@@ -51,6 +51,7 @@ class How(TypedDict, total=False):
     repetition_window: int
     length: int | None
     """Draw exactly so many symbols, the end symbol held back."""
+    min_length: int
     max_length: int | None
     """Stop where the record ends, or at so many symbols; the model's own setting where neither
     length is given."""

@@ -51,6 +51,7 @@ COMMANDS = {
         "blast_speed.py", ROOT / "data" / "dm3-chr2R-slice.fa.gz", "--samples", 4, "--length", 90,
         "--rounds", 2, "--backends", *BACKENDS,
     ],
+    "midi": ["midi_reading.py", ROOT / "data", "--rounds", 2],
 }  # fmt: skip
 
 
@@ -126,6 +127,14 @@ def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
     assert found["many"][-1]["drawn"].startswith("256 streams")
     assert {row["strategy"] for row in found["strategies"]} >= {"plain", "top-p 0.9"}
     assert "lstm 2x64" in said
+
+
+def test_midi_reading_is_measured_beside_mido(measured):
+    _, said, found = measured("midi")
+    (melody, together) = found["files"]
+    assert (melody["file"], melody["notes"], together["notes"]) == ("melody.mid", 38, 38)
+    assert 0 < together["lowest"] <= together["of mido"] <= together["highest"]
+    assert "melody.mid" in said
 
 
 def test_quality_compares_with_a_transformer(measured):

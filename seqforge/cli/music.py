@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BUNDLED = "folk"
 _FORMATS = "mid,abc,musicxml,svg,png,ogg"
+_SOME_BARS = 80  # symbols; a bar of a tune has some eight
 _KEY = re.compile(r"[A-G][#b]?m?")
 
 
@@ -84,6 +85,7 @@ def music(
     )
     how: How = {
         "temperature": temperature.value, "bars": bars, "seed": seed,
+        "min_length": _least(loaded, bars, prime),
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
     files = make_folder(out) / f"{_stem(prime, out)}.mid"
@@ -96,6 +98,17 @@ def _stem(prime: Path | None, out: Path) -> str:
         return "tune"
     beside = prime.resolve().parent == out.resolve()
     return f"{prime.stem}-continued" if beside else prime.stem
+
+
+def _least(loaded: Model, bars: int | None, prime: Path | None) -> int:
+    """Symbols before which no tune ends: all where bars are counted, some bars after a prime.
+
+    A melody may be a whole tune; whoever asks for its continuation wants one.
+    """
+    longest = loaded.card.config.sampling.length
+    if bars is not None:
+        return longest
+    return min(_SOME_BARS, longest) if prime else 0
 
 
 def _check_folder(out: Path) -> None:

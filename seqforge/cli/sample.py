@@ -60,6 +60,7 @@ def sample(
     adapt: how_to.Adapt = None,
     no_constraint: how_to.NoConstraint = False,
     length: how_to.Length = None,
+    min_length: how_to.MinLength = None,
     max_length: how_to.MaxLength = None,
     records: how_to.Records = 1,
     stop: how_to.Stop = None,
@@ -82,8 +83,8 @@ def sample(
         "temperature": temperature.value, "top_k": top_k, "top_p": top_p, "min_p": min_p,
         "typical_p": typical_p, "repetition_penalty": repetition_penalty,
         "repetition_window": repetition_window, "candidates": candidates, "length": length,
-        "max_length": max_length, "records": records, "stop": stop, "bars": bars, "seed": seed,
-        "constraint": not no_constraint,
+        "min_length": min_length or 0, "max_length": max_length, "records": records, "stop": stop,
+        "bars": bars, "seed": seed, "constraint": not no_constraint,
     }  # fmt: skip
     loaded = adapted(loaded, how["prime"], adapt, quiet)
     if interactive:
@@ -102,7 +103,7 @@ def sample(
 
 
 _APART = {
-    "length": ("max_length", "records"),
+    "length": ("min_length", "max_length", "records"),
     "prime": ("prime_file",),
     "suffix": ("stop", "bars", "beam", "max_length", "records"),
     "beam": ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",

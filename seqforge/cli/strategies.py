@@ -119,6 +119,12 @@ Length = Annotated[
     typer.Option(min=1, max=10**12, rich_help_panel=_END,
                  help="Exactly so many symbols, what is given not counted."),
 ]  # fmt: skip
+MinLength = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=10**12, rich_help_panel=_END, help="Hold the record's end back until then."
+    ),
+]
 MaxLength = Annotated[
     int | None,
     typer.Option(

@@ -96,7 +96,9 @@ class _Search:
 
     def _continue(self) -> Ids:
         """Hold the likeliest continuations; returns the rows that those going on come from."""
-        log_probs, removed = _continuations(self._plan, self._state, self._places)
+        log_probs, removed = _continuations(
+            self._plan, self._state, self._places, len(self._held[0].ids)
+        )
         totals = np.array([[h.log_prob] for h in self._held]) + log_probs
         held, rows = [], []
         for place in np.argsort(-totals, axis=None, kind="stable")[: self._width].tolist():
@@ -132,11 +134,12 @@ class _Search:
 
 
 def _continuations(
-    plan: Plan, state: Any, places: NDArray[np.int32]
+    plan: Plan, state: Any, places: NDArray[np.int32], drawn: int
 ) -> tuple[NDArray[np.float64], list[float]]:
     """Log-probabilities (R, V) of each next symbol, minus infinity where it may not come.
 
-    And how much of the model's probability the grammar forbids in each row.
+    And how much of the model's probability the grammar forbids in each row. So many symbols have
+    been drawn before.
     """
     wide = state.logits[:, : len(plan.vocabulary)].astype(np.float64)
     wide -= wide.max(axis=1, keepdims=True)
@@ -147,7 +150,7 @@ def _continuations(
     removed = np.where(allowed, 0.0, np.exp(wide)).sum(axis=1)
     if plan.rules.unknown >= 0:
         wide[:, plan.rules.unknown] = -np.inf
-    if plan.rules.hold_end:
+    if drawn < plan.rules.least:
         wide[:, END] = -np.inf
     stuck = ~(allowed & np.isfinite(wide)).any(axis=1)  # as in a draw, the grammar gives way
     wide[~allowed & ~stuck[:, None]] = -np.inf

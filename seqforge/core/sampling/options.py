@@ -19,7 +19,7 @@ left, were given, and whether nothing more comes. Until then only a certain plac
 MOST = 10**12
 """Symbols, and records: more than anybody waits for."""
 _PLAIN = ("temperature", "length", "exact_length", "prime", "suffix", "seed")
-_WHOLE = ("repetition_window", "top_k", "length", "records", "candidates", "seed")
+_WHOLE = ("repetition_window", "top_k", "min_length", "length", "records", "candidates", "seed")
 _NEUTRAL = {"top_p": 1, "typical_p": 1, "min_p": 0, "stop": ""}  # said, and yet changing nothing
 
 
@@ -57,6 +57,8 @@ class SamplingOptions:
     surprise: locally typical (Meister et al. 2023, https://arxiv.org/abs/2202.00666)."""
     length: int = 1000
     """Most symbols of a record, what is given not counted; a longer one is cut there, and ends."""
+    min_length: int = 0
+    """Hold the end symbol back until so many symbols of a record came."""
     exact_length: bool = False
     """Hold the end symbol back, so that exactly ``length`` symbols come."""
     records: int = 1
@@ -86,6 +88,7 @@ class SamplingOptions:
             ("min_p", self.min_p is None or 0 <= self.min_p <= 1, "lie in [0, 1]"),
             ("typical_p", self.typical_p is None or 0 < self.typical_p <= 1, "lie in (0, 1]"),
             ("length", 1 <= self.length <= MOST, "lie in [1, 10^12]"),
+            ("min_length", 0 <= self.min_length <= self.length, "lie in [0, length]"),
             ("records", 1 <= self.records <= MOST, "lie in [1, 10^12]"),
             ("candidates", 1 <= self.candidates <= 10_000, "lie in [1, 10000]"),
             ("seed", 0 <= self.seed < 2**63, "lie in [0, 2^63)"),
@@ -126,8 +129,8 @@ class SamplingOptions:
         return Rules(
             np.uint64(self.seed), float(self.temperature), float(end), self.length,
             self.top_k or 0, float(self.top_p or 1.0), float(self.min_p or 0.0),
-            float(self.typical_p or 1.0), float(self.repetition_penalty), self.exact_length,
-            -1 if unknown is None else unknown,
+            float(self.typical_p or 1.0), float(self.repetition_penalty),
+            MOST if self.exact_length else self.min_length, -1 if unknown is None else unknown,
         )  # fmt: skip
 
     def ending(self, more: Ending | None) -> Ending | None:

@@ -112,7 +112,7 @@ def _forbid(
     """
     if rules.unknown >= 0:
         scores[rules.unknown] = -np.inf
-    if rules.hold_end:
+    if streams.positions[row] - streams.begins[row] < rules.least:
         scores[END] = -np.inf
     if not len(grammar.allowed):
         return 0.0

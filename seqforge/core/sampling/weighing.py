@@ -42,7 +42,8 @@ class Rules(NamedTuple):
     """1 for all."""
     repetition_penalty: float
     """1 for none."""
-    hold_end: bool
+    least: int
+    """Symbols of a record before which its end is held back."""
     unknown: int
     """Id of the unknown symbol, which is never drawn; -1 for none."""
 

@@ -128,7 +128,9 @@ class Parser:
 
     def _pitch(self, accidental: str, letter: str, octave: str) -> int:
         upper = letter.upper()
-        height = (letter != upper) + octave.count("'") - octave.count(",")
+        height = int(letter != upper)
+        if octave:
+            height += octave.count("'") - octave.count(",")
         if accidental:
             by = ALTERATION.get(accidental, ALTERATION.get(accidental[:1], 0))
             self._in_bar[upper] = by  # for all octaves: the standard's default (4.2)
@@ -149,9 +151,10 @@ class Parser:
         self._grace = ()
 
     def _on_note(self, token: re.Match[str]) -> None:
-        pitch = self._pitch(token["accidental"], token["letter"], token["octave"])
-        self._tied, self._letters = {}, token["letter"].upper()
-        self._add((pitch,), _length(token["length"]))
+        accidental, letter, octave, length = token.group("accidental", "letter", "octave", "length")
+        pitch = self._pitch(accidental, letter, octave)
+        self._tied, self._letters = {}, letter.upper()
+        self._add((pitch,), _length(length))
 
     def _on_chord(self, token: re.Match[str]) -> None:
         inside = re.sub(r'"[^"]*"|![^!]*!', "", token["inside"])

@@ -207,7 +207,7 @@ class _Cleaner:
     def _chord(self, token: re.Match[str]) -> str:
         inside = re.sub(r'"[^"]*"|![^!]*!', "", token["inside"])
         notes = [match[0] for match in NOTE_TOKEN.finditer(inside)]
-        self.notes += len(notes)
+        self.notes += len(notes) * (not self._muted)
         tie = "-" if "-" in inside else ""
         return f"[{''.join(notes)}]{token['chord_length']}{tie}" if notes else ""
 

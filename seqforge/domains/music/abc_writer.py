@@ -83,14 +83,18 @@ def _length(piece: Piece, lines: list[tuple[int, TimeSignature]]) -> float:
 
 
 def _tidied(melody: list[Note], bars: list[int]) -> list[Note]:
-    """The melody with onsets where notation has places for them, and no slivers of rests."""
-    placed: dict[int, Note] = {}
+    """The melody with onsets where notation has places for them, and no slivers of rests.
+
+    Where at most a quarter of the onsets lie elsewhere the music is written, not played: its fast
+    runs stay as they are.
+    """
+    found: dict[int, int] = {}
     for bar, notes in groupby(melody, key=lambda note: bars[bisect_right(bars, note.start) - 1]):
-        inside = list(notes)
-        places = _places([note.start - bar for note in inside])
-        for note in inside:
-            start = bar + places[note.start - bar]
-            placed[start] = note._replace(start=start)
+        places = _places([note.start - bar for note in notes])
+        found.update({bar + start: bar + place for start, place in places.items()})
+    if 4 * sum(start != place for start, place in found.items()) <= len(found):
+        found = {start: start for start in found}
+    placed = {found[note.start]: note._replace(start=found[note.start]) for note in melody}
     tidy = [placed[start] for start in sorted(placed)]
     for index, (note, following) in enumerate(pairwise([*tidy, *tidy[-1:]])):
         is_ragged = note.duration % 3 > 0 and note.duration % 4 > 0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import lzma
+import re
+import struct
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from seqforge.domains.music.midi import MOST_BYTES, MOST_NOTES
 from seqforge.domains.music.notes import (
     DRUMS,
+    MOST_QUARTERS,
     KeySignature,
     Note,
     Piece,
@@ -20,6 +26,13 @@ from seqforge.domains.music.notes import (
 from seqforge.errors import InputError
 
 _UNPACKED = 5 * MOST_BYTES  # XML of a symphony; beyond it an archive means harm
+# What zipfile has been seen to raise on damaged archives.
+_NO_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, ValueError,
+    RuntimeError, NotImplementedError,
+)  # fmt: skip
+# Bars of a hundred beats and a hundred repetitions, which music21 would go on counting out.
+_ENDLESS = re.compile(r"<beats>[^<]*\d{3}|<repeat[^>]*times\s*=\s*.\d{3}")
 
 
 def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
@@ -29,6 +42,9 @@ def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
         InputError: If music21 is missing, or the file is too large, damaged or without notes.
     """
     text = _text(path)
+    if found := _ENDLESS.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(f"{path}:{line}: no music has so many beats or repetitions; correct it")
     try:
         from music21 import converter  # 0.4 s
     except ImportError as error:
@@ -45,6 +61,8 @@ def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
         ) from error
     if not 0 < len(piece.notes) <= MOST_NOTES:
         raise InputError(f"{path}: has {'too many notes' if piece.notes else 'no note in it'}")
+    if piece.end > MOST_QUARTERS * steps_per_quarter:
+        raise InputError(f"{path}: lasts more than {MOST_QUARTERS:,} quarters; cut it into pieces")
     return piece, note
 
 
@@ -53,26 +71,29 @@ def _reason(error: Exception) -> str:
 
 
 def _text(path: Path) -> str:
+    if path.stat().st_size > _UNPACKED:
+        raise InputError(f"{path}: is too large for MusicXML; is it another kind of file?")
+    data = path.read_bytes()
     try:
-        if not zipfile.is_zipfile(path):
-            if path.stat().st_size > _UNPACKED:
-                raise InputError(f"{path}: is too large for MusicXML; is it another kind of file?")
-            data = path.read_bytes()
-        else:
-            with zipfile.ZipFile(path) as archive:
-                names = [
-                    info
-                    for info in archive.infolist()
-                    if info.filename.lower().endswith((".xml", ".musicxml"))
-                    and not info.filename.startswith("META-INF")
-                ]
-                if not names or names[0].file_size > _UNPACKED:
-                    raise InputError(f"{path}: holds no score, or one that is too large")
-                data = archive.read(names[0])
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            data = _unpacked(data, path)
+    except _NO_ARCHIVE as error:
         raise InputError(f"{path}: is a damaged .mxl file ({error}); export it again") from error
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     return data.decode("utf-16" if utf16 else "utf-8", "replace")
+
+
+def _unpacked(data: bytes, path: Path) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = [
+            info
+            for info in archive.infolist()
+            if info.filename.lower().endswith((".xml", ".musicxml"))
+            and not info.filename.startswith("META-INF")
+        ]
+        if not names or names[0].file_size > _UNPACKED:
+            raise InputError(f"{path}: holds no score, or one that is too large")
+        return archive.read(names[0])
 
 
 def _expanded(score: Any) -> Any:

@@ -100,6 +100,22 @@ def test_where_only_the_end_is_allowed_an_exact_length_is_kept_all_the_same(engi
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_least_length_holds_the_end_back_until_then(engine):
+    model = checkpoint(seed=3)
+    sampler = Sampler(model, engine=ENGINES[engine](model), threads=1)
+    free = list(sampler.draw(40, SamplingOptions(length=80, prime="ab")))
+    held = list(sampler.draw(40, SamplingOptions(length=80, prime="ab", min_length=15)))
+
+    assert {len(sample.drawn) >= 15 for sample in free} == {True, False}
+    assert min(len(sample.drawn) for sample in held) == 15
+    assert any(sample.ended for sample in held)
+    records = SamplingOptions(length=80, min_length=15, records=3)
+    assert min(len(sample.drawn) for sample in sampler.draw(9, records)) >= 15
+    beam = beam_search(sampler.plan(SamplingOptions(length=9, min_length=4)), 4, 4)
+    assert min(len(sample.drawn) for sample in beam) >= 4
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_unknown_symbol_is_never_drawn_but_where_the_prime_holds_it(engine):
     model = checkpoint(symbols=(*"abc", "�"), unknown=True)
     sampler = Sampler(model, engine=ENGINES[engine](model), threads=1)

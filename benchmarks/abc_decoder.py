@@ -1,0 +1,169 @@
+"""ABC to notes: what is heard beside abc2midi, how fast, and on damaged tunes.
+
+    python benchmarks/abc_decoder.py --out benchmarks/abc_decoder.json
+
+Tunes of the three books in the installed music21, cleaned; abc2midi is Debian's package abcmidi.
+Its chords are asked to begin together (``chordattack 0``), and a note that begins while the same
+pitch does is counted once, since neither a player nor an ear has two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import statistics
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mido
+
+from common import about, say, scratch, table, write_result
+from seqforge.domains.music import abc_notation
+from seqforge.domains.music.abc_text import FIELD_LINE, TOKEN, clean_tune, split_tunes
+from tunes import book_tunes, damaged
+
+_GRID = 480  # abc2midi's ticks a quarter
+
+
+def heard_by_abc2midi(program: str, symbols: str, folder: Path) -> list[int]:
+    """Pitches in the order in which abc2midi plays them; none where it gives up."""
+    text = f"X:1\nT:x\n%%MIDI chordattack 0\n{symbols}\n"
+    (folder / "x.abc").write_text(text, encoding="utf-8")
+    (folder / "x.mid").unlink(missing_ok=True)
+    subprocess.run([program, "x.abc", "-o", "x.mid"], cwd=folder, capture_output=True, check=False)
+    if not (folder / "x.mid").exists():
+        return []
+    found = set()
+    for track in mido.MidiFile(folder / "x.mid").tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "note_on" and message.velocity:
+                found.add((tick, message.note))
+    return [pitch for _, pitch in sorted(found)]
+
+
+def heard(symbols: str) -> list[int]:
+    """Pitches in the order in which they are played here."""
+    notes = abc_notation.decode(symbols, _GRID).piece.notes
+    return [pitch for _, pitch in sorted({(note.start, note.pitch) for note in notes})]
+
+
+def with_openings(symbols: str) -> str:
+    """The tune with ``|:`` written wherever an end of a repeat has none.
+
+    The standard (2.1, section 4.8) goes back to the beginning, the last end of a repeat or the last
+    double bar, this one after the first repeat only; abc2midi goes back to the beginning, or plays
+    the second of two endings alone.
+    """
+    out: list[str] = []
+    section, is_open, in_ending, repeated = 0, False, False, False
+    for line in symbols.split("\n"):
+        if FIELD_LINE.match(line):
+            out.append(line)
+            section = len(out) + 1  # behind the line's end
+        for token in () if FIELD_LINE.match(line) else TOKEN.finditer(line):
+            core = (token["bar"] or "").strip(" 0123456789,.-")
+            closes, opens = core.startswith(":"), core.endswith(":") and core != ":"
+            if closes and not is_open and not in_ending:
+                out.insert(section, " |:")
+            out.append(token[0])
+            is_double = len(core) > 1 and not token["ending"] and (in_ending or not is_open)
+            if closes or opens or (is_double and repeated):
+                section, is_open = len(out), opens
+                in_ending = closes and bool(token["ending"])
+                repeated = repeated or closes
+        out.append("\n")
+    return "".join(out)
+
+
+def agreement(program: str, tunes: dict[str, str], folder: Path) -> dict[str, Any]:
+    """On how many tunes both play the same pitches: as they stand, and with repeats written out."""
+    differ, still = [], []
+    for number, (name, symbols) in enumerate(tunes.items()):
+        ours = heard(symbols)
+        if ours != heard_by_abc2midi(program, symbols, folder):
+            differ.append(name)
+            if ours != heard_by_abc2midi(program, with_openings(symbols), folder):
+                still.append(name)
+        if (number + 1) % 500 == 0:
+            say(f"{number + 1} of {len(tunes)} tunes compared, {len(differ)} differ")
+    return {
+        "tunes": len(tunes),
+        "% equal": round(100 - 100 * len(differ) / len(tunes), 2),
+        "% equal, each |: written out": round(100 - 100 * len(still) / len(tunes), 2),
+        "differ": differ,
+        "differ still": still,
+    }
+
+
+def speed(tunes: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Tunes a second on one thread, by the clock and by the processor's time, in each round."""
+    clock, processor = [], []
+    for _ in range(rounds):
+        began, used = time.perf_counter(), time.process_time()
+        for symbols in tunes:
+            abc_notation.decode(symbols, 24)
+        clock.append(len(tunes) / (time.perf_counter() - began))
+        processor.append(len(tunes) / (time.process_time() - used))
+    return {
+        "tunes": len(tunes), "characters": sum(map(len, tunes)),
+        "tunes/s": statistics.median(clock), "tunes/s of processor time": statistics.median(processor),
+        "rounds": clock,
+    }  # fmt: skip
+
+
+def raised(tunes: Sequence[str], number: int, seed: int) -> dict[str, Any]:
+    """How many damaged tunes raise anything, decoded or cleaned, and how long the slowest takes."""
+    rng = random.Random(seed)
+    failures: list[str] = []
+    slowest = 0.0
+    for _ in range(number):
+        symbols = damaged(rng.choice(tunes), rng)
+        began = time.perf_counter()
+        try:
+            abc_notation.decode(symbols, 24)
+            for tune in split_tunes(f"X:1\n{symbols}"):
+                clean_tune(tune, Counter())
+        except Exception as error:
+            failures.append(f"{type(error).__name__}: {error}: {symbols[:200]!r}")
+        slowest = max(slowest, time.perf_counter() - began)
+    return {
+        "tunes": number, "raised": len(failures), "slowest, s": slowest, "failures": failures[:10]
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tunes", type=int, help="how many to compare; all of the books")
+    parser.add_argument("--damaged", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=7, help="of the timing")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="where the JSON goes")
+    chosen = parser.parse_args()
+    tunes = book_tunes(chosen.tunes, chosen.seed)
+    texts = random.Random(chosen.seed).sample(list(tunes.values()), len(tunes))
+    settings = {"tunes": len(tunes), "damaged": chosen.damaged, "rounds": chosen.rounds}
+    document = about(chosen.seed, settings)
+    program = shutil.which("abc2midi")
+    if program is None:
+        say("abc2midi is not installed (Debian: apt install abcmidi): not compared")
+    else:
+        with scratch() as folder:
+            document["abc2midi"] = agreement(program, tunes, folder)
+    document["speed"] = speed(texts[:1000], chosen.rounds)
+    document["damaged"] = raised(texts, chosen.damaged, chosen.seed)
+    for part in ("abc2midi", "speed", "damaged"):
+        if part in document:
+            row = {k: v for k, v in document[part].items() if not isinstance(v, list)}
+            print(f"{part}\n{table([row])}\n")
+    write_result(chosen.out, document)
+
+
+if __name__ == "__main__":
+    main()
