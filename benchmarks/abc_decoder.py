@@ -65,9 +65,10 @@ def with_openings(symbols: str) -> str:
     section, is_open, in_ending, repeated = 0, False, False, False
     for line in symbols.split("\n"):
         if FIELD_LINE.match(line):
-            out.append(line)
-            section = len(out) + 1  # behind the line's end
-        for token in () if FIELD_LINE.match(line) else TOKEN.finditer(line):
+            out.append(line + "\n")
+            section = len(out)
+            continue
+        for token in TOKEN.finditer(line):
             core = (token["bar"] or "").strip(" 0123456789,.-")
             closes, opens = core.startswith(":"), core.endswith(":") and core != ":"
             if closes and not is_open and not in_ending:
@@ -113,8 +114,9 @@ def speed(tunes: Sequence[str], rounds: int) -> dict[str, Any]:
         processor.append(len(tunes) / (time.process_time() - used))
     return {
         "tunes": len(tunes), "characters": sum(map(len, tunes)),
-        "tunes/s": statistics.median(clock), "tunes/s of processor time": statistics.median(processor),
-        "rounds": clock,
+        "tunes/s": round(statistics.median(clock)),
+        "tunes/s of processor time": round(statistics.median(processor)),
+        "rounds": [round(found) for found in clock],
     }  # fmt: skip
 
 

@@ -36,7 +36,10 @@ def read_frames(path: Path, name: str) -> FrameSet:
     """The pieces of a ``.mat`` file as Bai et al. 2018 publish them."""
     found = loadmat(path)
     parts = [
-        [torch.from_numpy(np.ascontiguousarray(piece, np.float32)) for piece in found[f"{p}data"][0]]
+        [
+            torch.from_numpy(np.ascontiguousarray(piece, np.float32))
+            for piece in found[f"{p}data"][0]
+        ]
         for p in PARTS
     ]
     return FrameSet(name, *parts)
@@ -164,7 +167,9 @@ def _kept(states: list | None, going: int) -> list | None:
     ]
 
 
-def _batches(pieces: Sequence[Tensor], recipe: Recipe, rng: np.random.Generator) -> list[list[Tensor]]:
+def _batches(
+    pieces: Sequence[Tensor], recipe: Recipe, rng: np.random.Generator
+) -> list[list[Tensor]]:
     """Pieces of like lengths together, in a new order and moved by a new interval every time."""
     moved = []
     for piece in pieces:
@@ -212,8 +217,8 @@ def fit(
     )
     mean = copy.deepcopy(model)
     best = Fitted(copy.deepcopy(model), scored(model, data.valid))
-    began, waited, halved = time.perf_counter(), 0, 0
-    while halved <= recipe.halvings and time.perf_counter() - began < seconds:
+    began, waited, halved = time.process_time(), 0, 0
+    while halved <= recipe.halvings and time.process_time() - began < seconds:
         _epoch(model, mean, optimizer, _batches(data.train, recipe, rng), recipe)
         loss = scored(mean, data.valid)
         best.curve.append(loss)
@@ -226,7 +231,7 @@ def fit(
             waited, halved = 0, halved + 1
             for group in optimizer.param_groups:
                 group["lr"] /= 2
-        best.seconds = time.perf_counter() - began
+        best.seconds = time.process_time() - began
         said(f"epoch {len(best.curve)}: {loss:.4f}, best {best.valid:.4f}, {best.seconds:.0f} s")
     return best
 

@@ -13,7 +13,8 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,32 +112,27 @@ def random_events(number: int, seed: int) -> Iterator[str]:
 
 def measured(chosen: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     """A row a kind of music."""
-    rng = random.Random(chosen.seed)
-    scores: dict[str, Sequence[Path]] = {
-        "MIDI files": sorted(chosen.midi.glob("*.mid")) if chosen.midi else [],
-        "chorales": chorales(chosen.chorales),
-    }
-    for kind, read in (("MIDI files", read_midi), ("chorales", read_musicxml)):
-        if scores[kind]:
-            yield counted(
-                kind, ((p.name, lambda p=p: lost(read(p, GRID)[0], p.name)) for p in scores[kind])
-            )
+    for kind, read, paths in (
+        ("MIDI files", read_midi, sorted(chosen.midi.glob("*.mid")) if chosen.midi else []),
+        ("chorales", read_musicxml, chorales(chosen.chorales)),
+    ):
+        if paths:
+            yield counted(kind, ((path.name, partial(_lost_file, read, path)) for path in paths))
     tunes = book_tunes(chosen.tunes, chosen.seed)
-    yield counted(
-        "tunes", ((n, lambda n=n: lost_tune(tunes[n], n, folder)) for n in tunes)
-    )
+    yield counted("tunes", ((n, partial(lost_tune, tunes[n], n, folder)) for n in tunes))
     texts = random_events(chosen.random, chosen.seed)
-    yield counted(
-        "random texts, events",
-        ((t, lambda t=t: lost(events.decode(t, GRID).piece, "random")) for t in texts),
-    )
-    yield counted(
-        "random texts, abc",
-        (
-            (t, lambda t=t: lost_abc(t, folder))
-            for t in (random_abc(rng) for _ in range(chosen.random))
-        ),
-    )
+    yield counted("random texts, events", ((text, partial(_lost_events, text)) for text in texts))
+    rng = random.Random(chosen.seed)
+    texts = (random_abc(rng) for _ in range(chosen.random))
+    yield counted("random texts, abc", ((text, partial(lost_abc, text, folder)) for text in texts))
+
+
+def _lost_file(read: Callable[[Path, int], tuple[Piece, str]], path: Path) -> str:
+    return lost(read(path, GRID)[0], path.name)
+
+
+def _lost_events(text: str) -> str:
+    return lost(events.decode(text, GRID).piece, "random")
 
 
 def main() -> None:

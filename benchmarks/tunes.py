@@ -70,7 +70,8 @@ _OTHERS = (
     "[Q:1/4=90]", "[V:1]", "[V:2]", "~", ".", "!trill!", '"G"', "(", ")",
 )  # fmt: skip
 _HEADS = (
-    "M:6/8\nL:1/8\nK:G\n", "M:C|\nL:1/4\nK:Ebm\n", "M:none\nL:1/16\nK:Ador\n", "M:4/4\nL:1/8\nK:C\n",
+    "M:6/8\nL:1/8\nK:G\n", "M:C|\nL:1/4\nK:Ebm\n", "M:none\nL:1/16\nK:Ador\n",
+    "M:4/4\nL:1/8\nK:C\n",
 )  # fmt: skip
 
 

@@ -92,14 +92,6 @@ def music(
     perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
 
 
-def _stem(prime: Path | None, out: Path) -> str:
-    """What the files' names begin with; never those of the prime itself."""
-    if prime is None:
-        return "tune"
-    beside = prime.resolve().parent == out.resolve()
-    return f"{prime.stem}-continued" if beside else prime.stem
-
-
 def _least(loaded: Model, bars: int | None, prime: Path | None) -> int:
     """Symbols before which no tune ends: all where bars are counted, some bars after a prime.
 
@@ -109,6 +101,14 @@ def _least(loaded: Model, bars: int | None, prime: Path | None) -> int:
     if bars is not None:
         return longest
     return min(_SOME_BARS, longest) if prime else 0
+
+
+def _stem(prime: Path | None, out: Path) -> str:
+    """What the files' names begin with; never those of the prime itself."""
+    if prime is None:
+        return "tune"
+    beside = prime.resolve().parent == out.resolve()
+    return f"{prime.stem}-continued" if beside else prime.stem
 
 
 def _check_folder(out: Path) -> None:

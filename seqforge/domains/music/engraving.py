@@ -13,7 +13,7 @@ from seqforge.errors import RenderError
 
 _LONGEST_COMPLAINT = 200
 _BAR = 'class="measure"'
-_FONT = "DejaVu Serif"
+_FONT, _FALLBACK = "STIXGeneral", "DejaVu Serif"  # as wide as Times, which verovio counts on
 
 
 def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
@@ -97,7 +97,7 @@ def to_png(svg: str, width: int = 1200) -> bytes:
     """
     import resvg_py  # 2 MB that only pictures need
 
-    # resvg knows no lists of families, and a system may have no Times: matplotlib brings DejaVu.
+    # resvg knows no lists of families, and a system may have no Times: matplotlib brings both.
     text = svg.replace("Times, serif", _FONT).replace("Times,serif", _FONT)
     try:
         return bytes(
@@ -107,8 +107,8 @@ def to_png(svg: str, width: int = 1200) -> bytes:
                 background="white",
                 skip_system_fonts=True,
                 font_files=[str(font) for font in _fonts()],
-                font_family=_FONT,
-                serif_family=_FONT,
+                font_family=_FALLBACK,
+                serif_family=_FALLBACK,
             )
         )
     except ValueError as error:
@@ -116,11 +116,12 @@ def to_png(svg: str, width: int = 1200) -> bytes:
 
 
 def _fonts() -> list[Path]:
-    """DejaVu Serif in the installed matplotlib, found without importing that."""
+    """The serif fonts in the installed matplotlib, found without importing that."""
     found = importlib.util.find_spec("matplotlib")
     places = (found and found.submodule_search_locations) or ()
     return [
         font
         for place in places
-        for font in sorted((Path(place) / "mpl-data" / "fonts" / "ttf").glob("DejaVuSerif*.ttf"))
+        for name in (_FONT, _FALLBACK.replace(" ", ""))
+        for font in sorted((Path(place) / "mpl-data" / "fonts" / "ttf").glob(f"{name}*.ttf"))
     ]

@@ -35,7 +35,7 @@ def random_piece(seed: int) -> Piece:
     rng = random.Random(seed)
     programs = rng.sample([*range(128), DRUMS], rng.randint(1, 3))
     low, high = sorted(rng.sample(range(128), 2))
-    length = rng.choice([24, 400, 3000])
+    length = rng.choice([24, 400, 1200])
     notes = tuple(
         Note(rng.randint(low, high), 80, rng.randrange(length), rng.choice([1, 5, 12, 24, 300]),
              rng.choice(programs))

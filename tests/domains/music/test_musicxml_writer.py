@@ -296,14 +296,14 @@ def test_a_melody_has_the_clef_of_its_range():
         ]
 
 
-def test_programs_are_parts_with_their_names_and_drums_are_unpitched():
+def test_programs_are_parts_from_high_to_low_with_their_names_and_drums_are_unpitched():
     notes = (Note(72, 80, 0, 24, 73), Note(60, 80, 0, 24, 40), Note(38, 80, 0, 24, DRUMS))
     xml = to_musicxml(Piece(notes))
     root = ElementTree.fromstring(xml)
 
     check(xml)
-    assert [name.text for name in root.iter("part-name")] == ["Violin", "Flute", "Drums"]
-    assert [p.text for p in root.iter("midi-program")] == ["41", "74", "1"]
+    assert [name.text for name in root.iter("part-name")] == ["Flute", "Violin", "Drums"]
+    assert [p.text for p in root.iter("midi-program")] == ["74", "41", "1"]
     assert [u.findtext("display-step") for u in root.iter("unpitched")] == ["C"]
     assert [u.text for u in root.iter("midi-unpitched")] == ["39"]
 

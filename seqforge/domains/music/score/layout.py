@@ -80,14 +80,27 @@ def score_of(piece: Piece, prime_end: int = 0) -> Score:
     prime_end = -(-prime_end * QUARTER // piece.steps_per_quarter)
     piece = resampled(normalised(piece), QUARTER)
     bars = bars_of(piece)
-    parts = []
-    for program in sorted({note.program for note in piece.notes}) or [0]:
-        notes = tuple(note for note in piece.notes if note.program == program)
-        parts.append(_part(replace(piece, notes=notes), program, bars, prime_end))
+    parts = [
+        _part(replace(piece, notes=tuple(notes)), program, bars, prime_end)
+        for program, notes in _by_program(piece)
+    ]
     voices = [voice for part in parts for staff in part.staves for voice in staff.voices]
     last = max((voice.sounds[-1].end for voice in voices), default=0)
     bars = [bar for number, bar in enumerate(bars) if bar.start < last or number == 0]
     return Score(bars, _keys(piece, bars), _tempos(piece), parts, prime_end)
+
+
+def _by_program(piece: Piece) -> list[tuple[int, list[Note]]]:
+    """Programs with their notes as scores have them: from high to low, drums last."""
+    found: dict[int, list[Note]] = {} if piece.notes else {0: []}
+    for note in piece.notes:
+        found.setdefault(note.program, []).append(note)
+
+    def place(item: tuple[int, list[Note]]) -> tuple[bool, float]:
+        program, notes = item
+        return program == DRUMS, -sum(note.pitch for note in notes) / max(1, len(notes))
+
+    return sorted(found.items(), key=place)
 
 
 def _part(piece: Piece, program: int, bars: list[Bar], prime_end: int) -> Part:

@@ -71,6 +71,7 @@ def bars_of(piece: Piece) -> list[Bar]:
     times = piece.time_signatures or (TimeSignature(0, 4, 4),)
     starts = [SHORTEST * round(time.step / SHORTEST) for time in times]
     bars: list[Bar] = []
+    last = piece.end
     for time, start, stop in zip(times, starts, [*starts[1:], None], strict=True):
         denominator = 1 << min(6, max(0, time.denominator.bit_length() - 1))
         length = time.numerator * 4 * QUARTER // denominator
@@ -78,7 +79,7 @@ def bars_of(piece: Piece) -> list[Bar]:
         if not bars and piece.pickup and (pickup := _rounded(piece.pickup)) < length:
             bars.append(Bar(place, pickup, time.numerator, denominator, length - pickup))
             place += pickup
-        while place <= piece.end if stop is None else place < stop:
+        while place <= last if stop is None else place < stop:
             end = place + length if stop is None else min(place + length, stop)
             bars.append(Bar(place, end - place, time.numerator, denominator))
             place = end

@@ -68,12 +68,13 @@ def voices_of(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> lis
 def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Voice:
     """All strokes in one voice, each until the next, a quarter at most: they have no length."""
     divisions = divide(sorted({note.start for note in notes}), bars)
+    starts = [bar.start for bar in bars]
     found: dict[int, Sound] = {}
     for note in notes:
         start = divisions.nearest(note.start)
-        before = found.get(start, Sound(start, 0, (), note.start < prime_end))
-        pitches = tuple(sorted({*before.pitches, note.pitch}))
-        found[start] = replace(before, end=start + QUARTER, pitches=pitches)
+        end = min(start + QUARTER, bars[bisect_right(starts, start) - 1].end)
+        before = found.get(start, Sound(start, end, (), note.start < prime_end))
+        found[start] = replace(before, pitches=tuple(sorted({*before.pitches, note.pitch})))
     return _fitted([found[start] for start in sorted(found)], bars)
 
 
@@ -99,12 +100,17 @@ def _placed(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> list[
 
 def _readable(start: int, end: int, onsets: Sequence[int], divisions: Divisions) -> int:
     """Where a note is said to end that was played a little long or short."""
-    after = onsets[bisect_right(onsets, start) :]
+    first = bisect_right(onsets, start)
+
+    def after(step: int) -> int:
+        return max(first, bisect_left(onsets, step))
+
     place = max(divisions.nearest(end), divisions.next_after(start))
-    near = min(after or [-(-end // _EIGHTH) * _EIGHTH], key=lambda onset: abs(onset - end))
+    around = onsets[max(first, after(end) - 1) : after(end) + 1]
+    near = min(around or [-(-end // _EIGHTH) * _EIGHTH], key=lambda onset: abs(onset - end))
     if abs(near - end) < SIXTEENTH:
         return near
-    following = after[bisect_right(after, place) : bisect_right(after, place) + 1]
+    following = onsets[after(place) : after(place) + 1]
     if following and following[0] - place <= SIXTEENTH:
         return following[0]
     return place
