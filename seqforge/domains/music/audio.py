@@ -244,7 +244,7 @@ def _checksums() -> tuple[int, ...]:
     return tuple(table)
 
 
-def _checksum(page: bytes) -> int:
+def _checksum(page: bytes | bytearray) -> int:
     table, value = _checksums(), 0
     for byte in page:
         value = (value << 8 & 0xFFFFFFFF) ^ table[value >> 24 ^ byte]
