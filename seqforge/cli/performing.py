@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,7 +74,7 @@ def _put_out(domain: MusicDomain) -> dict[str, Any]:
 
 
 def _render(
-    domain: MusicDomain, samples: list[Sample], given: str, slow: list[str], wanted: Wanted
+    domain: MusicDomain, samples: list[Sample], given: str, slow: Sequence[str], wanted: Wanted
 ) -> None:
     """Engrave and play all, write the page, play the first aloud."""
     from seqforge.core.domain import Sample

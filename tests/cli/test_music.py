@@ -180,6 +180,18 @@ def test_what_is_given_is_never_written_over(seqforge, model, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.skipif(os.name == "nt", reason="file names there are Unicode")
+def test_a_name_that_is_no_text_is_linked_by_its_bytes(seqforge, model, tmp_path):
+    name = os.fsdecode(b"m\xfc.mid")
+    (tmp_path / name).write_bytes(MELODY.read_bytes())
+    result = seqforge("music", "--prime", tmp_path / name, "--model", model(), "--bars", 1,
+                      "--formats", "mid,svg", "--out", tmp_path / "out")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    page = next((tmp_path / "out").glob("*.html")).read_text("utf-8")
+    assert 'href="m%FC.mid"' in page
+    assert (tmp_path / "out" / name).exists()
+
+
 def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
     result = seqforge("music", "--model", model(), "--out", tmp_path / "new", "--formats", "abc")
     assert result.exit_code == 0, result.stderr

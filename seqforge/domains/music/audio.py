@@ -228,7 +228,7 @@ def _with_serial(ogg: bytes, serial: int) -> bytes:
         end = start + 27 + segments + sum(pages[start + 27 : start + 27 + segments])
         pages[start + 14 : start + 18] = serial.to_bytes(4, "little")
         pages[start + 22 : start + 26] = bytes(4)
-        pages[start + 22 : start + 26] = _checksum(pages[start:end]).to_bytes(4, "little")
+        pages[start + 22 : start + 26] = _checksum(bytes(pages[start:end])).to_bytes(4, "little")
         start = end
     return bytes(pages)
 

@@ -30,7 +30,7 @@ from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
 from seqforge.domains.music.priming import primed
 from seqforge.domains.music.showing import Picture, piano_roll
 from seqforge.domains.music.transposing import piece_in_keys, tune_in_keys
-from seqforge.domains.music.writing import Performance, write
+from seqforge.domains.music.writing import Format, Performance, write
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class MusicDomain:
     """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
     transpositions: Annotated[int, Field(ge=0, le=6)] = 0
     """Each tune trained on is read in so many keys up and as many down as well."""
-    formats: tuple[str, ...] = ("mid", "abc")
+    formats: tuple[Format, ...] = ("mid", "abc")
     """What each sample is written as."""
     transpose: int = 0
     """Semitones that all that is put out is moved by."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -114,7 +115,9 @@ def _shown(rendered: Rendered, title: str, prefix: str) -> Shown:
         points="[]" if roll is None else json.dumps(_points(piece, roll.shape[1])),
         sound=base64.b64encode(rendered.ogg).decode(),
         abc=performance.abc,
-        links=tuple((quote(file.name), file.suffix.lstrip(".")) for file in _files(rendered)),
+        links=tuple(
+            (quote(os.fsencode(file.name)), file.suffix.lstrip(".")) for file in _files(rendered)
+        ),
         remarks=rendered.remarks,
     )
 

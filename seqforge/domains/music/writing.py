@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from seqforge.core.domain import Sample
     from seqforge.domains.music.domain import MusicDomain
 
-FORMATS = ("mid", "abc", "musicxml", "svg", "png", "wav", "ogg")
+Format = Literal["mid", "abc", "musicxml", "svg", "png", "wav", "ogg"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 QUICK = FORMATS[:3]
 """Those that are written with each sample; the others are made of many at once."""
 
@@ -150,7 +151,7 @@ def write_quick(performance: Performance, stem: Path, formats: Sequence[str]) ->
         yield path
 
 
-def parsed_formats(given: str) -> tuple[str, ...]:
+def parsed_formats(given: str) -> tuple[Format, ...]:
     """Formats named with commas between them, in the order of `FORMATS`.
 
     Raises:

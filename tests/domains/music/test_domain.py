@@ -44,6 +44,11 @@ def test_auto_is_abc_only_where_every_file_is():
     assert EVENTS.settle([TUNES]) is EVENTS
 
 
+def test_unknown_formats_are_refused():
+    with pytest.raises(ValueError, match="'mid', 'abc', 'musicxml', 'svg', 'png', 'wav' or 'ogg'"):
+        MusicDomain(formats=("mp3",))
+
+
 def test_unknown_options_are_refused():
     with pytest.raises(ValueError, match="grid"):
         MusicDomain(grid=3)
