@@ -82,9 +82,10 @@ def test_a_model_learns_what_comes_in_turn_but_nothing_of_what_is_random(module)
     part = [[torch.from_numpy(roll(rng, 40)).float() for _ in range(n)] for n in (40, 8, 8)]
     data = frames.FrameSet("jsb", *part)
     recipe = frames.Recipe(
-        hidden=16, dropout=0.0, input_dropout=0.0, batch=8, average=0.9, learning_rate=1e-2
-    )
-    found = frames.fit(data, "gru", recipe, 0, 5.0)
+        hidden=16, dropout=0.0, input_dropout=0.0, batch=8, average=0.9, learning_rate=1e-2,
+        patience=2, halvings=0,
+    )  # fmt: skip
+    found = frames.fit(data, "gru", recipe, 0, 60.0)
     tossed = np.log(2)
     assert 0.95 * tossed < found.valid < 0.5 * polyphony.markov(data)
     assert found.valid == pytest.approx(frames.scored(found.model, data.valid), abs=1e-5)
