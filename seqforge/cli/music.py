@@ -47,7 +47,7 @@ def music(
     seed: Seed = 0,
     model: Annotated[
         str | None,
-        typer.Option(help=f"Model to draw from (default: {_BUNDLED}, else your newest of tunes)."),
+        typer.Option(help=f"Model to draw from (default: {_BUNDLED}, which comes with seqforge)."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
     formats: Annotated[
@@ -73,7 +73,7 @@ def music(
     named = parsed_formats(f"{formats},wav" if play else formats)
     if play:
         player()  # says that there is none before anything is drawn
-    path = find_model(model or _default_model())
+    path = find_model(model or _BUNDLED)
     loaded, domain = _opened(path)
     begun = _begun(domain, prime, keep_key)
     domain = replace(
@@ -188,21 +188,3 @@ def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unkno
     kept, strange = loaded.card.vocabulary.known(symbols, str(source), unknown)
     say_unknown(str(source), strange, unknown, quiet=False)
     return Symbols(kept)
-
-
-def _default_model() -> str:
-    from seqforge.core.checkpoint import load_checkpoint
-    from seqforge.models import bundled_models, local_models
-
-    if _BUNDLED in bundled_models():
-        return _BUNDLED
-    for path in reversed(local_models().values()):
-        try:
-            if load_checkpoint(path).card.config.domain == "music":
-                return str(path)
-        except CheckpointError:
-            continue
-    raise CheckpointError(
-        "there is no model of tunes yet; train one with `seqforge run music` (it reads the tunes "
-        "that come with music21), or name one with --model"
-    )

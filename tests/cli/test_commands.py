@@ -8,6 +8,7 @@ import pretty_midi
 import pytest
 from Bio import SeqIO
 
+from seqforge.domains.music.abc_notation import decode
 from tests.cli.conftest import small
 from tests.conftest import ROOT
 
@@ -174,10 +175,22 @@ def test_music_goes_on_from_a_melody(seqforge, tunes_model, tmp_path):
         assert notes[: len(given)] == given
 
 
-def test_music_without_a_model_says_how_to_get_one(seqforge):
-    result = seqforge("music", "--prime", ROOT / "data" / "melody.mid")
-    assert result.exit_code == 1
-    assert "train one with `seqforge run music`" in " ".join(result.stderr.split())
+def test_music_alone_works_at_once(seqforge, tmp_path):
+    result = seqforge("music", "-n", 4, "--seed", 2, "--out", tmp_path / "out",
+                      "--formats", "abc", "--no-page")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    texts = [path.read_text() for path in sorted((tmp_path / "out").glob("*.abc"))]
+    assert len(texts) == len(set(texts)) == 4
+    decoded = [decode(text, 24) for text in texts]
+    assert sum(one.bars for one in decoded) >= 32
+    assert all(one.bars == one.full_bars for one in decoded)
+
+
+def test_a_run_says_what_the_grammar_did(tunes_model):
+    report = json.loads((tunes_model / "summary.json").read_text())["report"]
+    assert report["full bars"]["samples"] in (1, None)  # none is drawn by some models
+    assert 0 < report["probability that the grammar forbade"] < 1
+    assert (report["full bars without the grammar"] or 0) < 1
 
 
 def test_models_lists_ours_and_those_of_the_runs_here(seqforge, text_file):
