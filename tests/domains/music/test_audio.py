@@ -17,6 +17,7 @@ from seqforge.domains.music.audio import ogg_bytes, sound, wav_bytes
 from seqforge.domains.music.midi import midi_bytes
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, normalised
 from seqforge.errors import ConfigError, ProgramError
+from tests.conftest import missing
 
 RATE = 11_025
 FONT = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
@@ -142,7 +143,7 @@ def test_a_soundfont_is_played_where_it_can_be():
     try:
         audio.check_font(str(FONT))
     except ProgramError as error:
-        pytest.skip(str(error))
+        missing(str(error))
     heard = sound(Piece((Note(69, 100, 0, 96),)), 44_100, soundfont=str(FONT))
     assert strongest(heard[:44_100], 44_100) == pytest.approx(440, abs=3)
 
