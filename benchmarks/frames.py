@@ -51,8 +51,6 @@ class Recipe:
 
     hidden: int = 256
     layers: int = 1
-    embedding: int = 0
-    """Width of a layer between frame and recurrent layer; 0 for none."""
     dropout: float = 0.3
     """Of hidden features; one mask for a whole window."""
     input_dropout: float = 0.1
@@ -81,9 +79,7 @@ class FrameModel(nn.Module):
         super().__init__()
         module = {"lstm": nn.LSTM, "gru": nn.GRU}[cell]
         self._recipe = recipe
-        width = recipe.embedding or KEYS
-        self.embedding = nn.Linear(KEYS, width) if recipe.embedding else nn.Identity()
-        sizes = [width] + [recipe.hidden] * recipe.layers
+        sizes = [KEYS] + [recipe.hidden] * recipe.layers
         self.layers = nn.ModuleList(map(module, sizes[:-1], sizes[1:]))
         self.output = nn.Linear(recipe.hidden, KEYS)
         self.skip = nn.Linear(KEYS, KEYS, bias=False)
@@ -101,8 +97,7 @@ class FrameModel(nn.Module):
         """Logits (T, B, 88) of the frame after each of frames (T, B, 88), and the states."""
         recipe = self._recipe
         seen = dropout(frames, recipe.input_dropout, self.training)
-        features = self.embedding(seen)
-        after = []
+        features, after = seen, []
         for layer, state in zip(self.layers, states or [None] * recipe.layers, strict=True):
             features, state = layer(features, state)
             features = self._dropped(features)

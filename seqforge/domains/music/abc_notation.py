@@ -27,6 +27,11 @@ from seqforge.domains.music.notes import Decoded
 _TEMPO = re.compile(r"(?:(\d+)\s*/\s*(\d+)(?:\s+\d+/\d+)*\s*=\s*)?(?:C(\d*)\s*=\s*)?(\d{1,4})")
 _LONGEST = 16.0  # whole notes that one length can say
 
+_LETTERS = {
+    letter: (letter.upper(), 60 + PITCH_CLASS[letter.upper()] + 12 * letter.islower())
+    for letter in "ABCDEFGabcdefg"
+}
+"""The name of each letter, and the pitch of its natural."""
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 """``(p`` puts p notes into the time of so many (standard 4.13); 5, 7 and 9 ask the metre."""
 
@@ -127,33 +132,39 @@ class Parser:
         self.elements.append(TempoChange(round(60e6 / quarters)))
 
     def _pitch(self, accidental: str, letter: str, octave: str) -> int:
-        upper = letter.upper()
-        height = int(letter != upper)
-        if octave:
-            height += octave.count("'") - octave.count(",")
+        upper, pitch = _LETTERS[letter]
         if accidental:
             by = ALTERATION.get(accidental, ALTERATION.get(accidental[:1], 0))
             self._in_bar[upper] = by  # for all octaves: the standard's default (4.2)
         elif upper in self._tied:
             by = self._tied[upper]
+        elif upper in self._in_bar:
+            by = self._in_bar[upper]
         else:
-            by = self._in_bar.get(upper, self._alterations.get(upper, 0))
-        return min(max(60 + PITCH_CLASS[upper] + 12 * height + by, 0), 127)
+            by = self._alterations.get(upper, 0)
+        if octave:
+            pitch += 12 * (octave.count("'") - octave.count(","))
+            return min(max(pitch + by, 0), 127)
+        return pitch + by
 
     def _add(self, pitches: tuple[int, ...], length: float, tied: bool = False) -> None:
+        length *= self._unit
         factor, left = self._tuplet
         if left:
             length *= factor
             self._tuplet = (factor, left - 1)
-        length = min(length * self._unit * self._next_factor, _LONGEST)
-        self._next_factor = 1.0
+        if self._next_factor != 1.0:
+            length *= self._next_factor
+            self._next_factor = 1.0
+        if length > _LONGEST:
+            length = _LONGEST
         self.elements.append(Sound(length, pitches, tied, self._grace))
         self._grace = ()
 
     def _on_note(self, token: re.Match[str]) -> None:
         accidental, letter, octave, length = token.group("accidental", "letter", "octave", "length")
         pitch = self._pitch(accidental, letter, octave)
-        self._tied, self._letters = {}, letter.upper()
+        self._tied, self._letters = {}, _LETTERS[letter][0]
         self._add((pitch,), _length(length))
 
     def _on_chord(self, token: re.Match[str]) -> None:

@@ -238,29 +238,32 @@ class _Performer:
         return found
 
     def _sound(self, sound: Sound) -> None:
-        start, end = self._now, self._now + sound.length
-        self._now = end
+        start = self._now
+        end = self._now = start + sound.length
         if sound.grace:
             each = min(_GRACE, sound.length / 2 / len(sound.grace))
             times = [start + i * each for i in range(len(sound.grace) + 1)]
             for pitch, (begin, stop) in zip(sound.grace, pairwise(times), strict=True):
-                self._note(pitch, begin, stop)
+                self.notes.append(Note(pitch, VELOCITY, *self._steps(begin, stop)))
             start = times[-1]
+        if not sound.pitches:
+            return
+        first, duration = self._steps(start, end)
         tied: dict[int, int] = {}
         for pitch in sound.pitches:
             number = self._tied.get(pitch)
             if number is None:
-                number = self._note(pitch, start, end)
+                number = len(self.notes)
+                self.notes.append(Note(pitch, VELOCITY, first, duration))
             else:
                 note = self.notes[number]
                 until = round(end * self._whole)
                 self.notes[number] = note._replace(duration=max(1, until - note.start))
             if sound.tied:
                 tied[pitch] = number
-        if sound.pitches:
-            self._tied = tied
+        self._tied = tied
 
-    def _note(self, pitch: int, start: float, end: float) -> int:
-        first, last = round(start * self._whole), round(end * self._whole)
-        self.notes.append(Note(pitch, VELOCITY, first, max(1, last - first)))
-        return len(self.notes) - 1
+    def _steps(self, start: float, end: float) -> tuple[int, int]:
+        """First step and duration, at least one."""
+        first = round(start * self._whole)
+        return first, round(end * self._whole) - first or 1
