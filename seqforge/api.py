@@ -51,7 +51,7 @@ class How(TypedDict, total=False):
     repetition_window: int
     length: int | None
     """Draw exactly so many symbols, the end symbol held back."""
-    min_length: int
+    min_length: int | None
     max_length: int | None
     """Stop where the record ends, or at so many symbols; the model's own setting where neither
     length is given."""
@@ -197,6 +197,7 @@ class Model:
             given.pop(name, None)
         heat = given.pop("temperature", 1.0)
         start, end = heat if isinstance(heat, tuple | list) else (heat, None)
+        given["min_length"] = given.get("min_length") or 0
         unknown = given.pop("unknown", "refuse")
         for name in ("prime", "suffix"):
             given[name] = self.given(given.pop(name, ""), unknown, f"the {name}")[0]

@@ -12,7 +12,7 @@ import typer
 from seqforge.cli.app import app
 from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
 from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
-from seqforge.errors import CheckpointError, ConfigError
+from seqforge.errors import CheckpointError, ConfigError, InputError
 
 if TYPE_CHECKING:
     from seqforge.api import How, Model
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _BUNDLED = "folk"
 _FORMATS = "mid,abc,musicxml,svg,png,ogg"
-_SOME_BARS = 80  # symbols; a bar of a tune has some eight
+_SOME_BARS = 80  # symbols; a bar of a tune has some eight,
+_LONGEST_BAR = 1000  # and none so many
 _KEY = re.compile(r"[A-G][#b]?m?")
 
 
@@ -85,22 +86,21 @@ def music(
     )
     how: How = {
         "temperature": temperature.value, "bars": bars, "seed": seed,
-        "min_length": _least(loaded, bars, prime),
+        **_lengths(loaded, bars, prime),
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
     files = make_folder(out) / f"{_stem(prime, out)}.mid"
     perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
 
 
-def _least(loaded: Model, bars: int | None, prime: Path | None) -> int:
-    """Symbols before which no tune ends: all where bars are counted, some bars after a prime.
+def _lengths(loaded: Model, bars: int | None, prime: Path | None) -> How:
+    """No tune ends before the bars that were asked for; after a prime some come in any case.
 
-    A melody may be a whole tune; whoever asks for its continuation wants one.
+    A melody may be a whole tune, and whoever asks for its continuation wants one.
     """
-    longest = loaded.card.config.sampling.length
     if bars is not None:
-        return longest
-    return min(_SOME_BARS, longest) if prime else 0
+        return {"length": bars * _LONGEST_BAR}  # its last bar ends it, and no end symbol
+    return {"min_length": min(_SOME_BARS, loaded.card.config.sampling.length) if prime else 0}
 
 
 def _stem(prime: Path | None, out: Path) -> str:
@@ -149,14 +149,17 @@ def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool) -> Prime | N
 
 def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
     """How what is drawn becomes what is put out, as options of the domain."""
+    from seqforge.domains.music.keys import parse_key
+
     by, key = 0, ""
     if re.fullmatch(r"[+-]?\d{1,2}", transpose):
         by = int(transpose)
-    elif _KEY.fullmatch(transpose):
+    elif _KEY.fullmatch(transpose) and str(parse_key(transpose)) == transpose:
         key = transpose
     elif transpose:
         raise ConfigError(
-            f"--transpose {transpose}: give semitones (3, -5) or a key (D, Bb, F#m, Em)"
+            f"--transpose {transpose}: give semitones (3, -5) or a key of at most seven sharps or "
+            "flats (D, Bb, F#m, Em)"
         )
     if begun is None:
         return {"transpose": by, "into_key": key}
@@ -185,6 +188,11 @@ def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unkno
     if len(symbols) < len(begun.symbols):
         typer.echo(f"{source}: {len(begun.symbols) - len(symbols)} symbols that the model does not "
                    "know were left out", err=True)  # fmt: skip
+    if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:
+        raise InputError(
+            f"{source}: has no metre, and the model knows no music without one; add a line such as "
+            "M:4/4 before its K:"
+        )
     kept, strange = loaded.card.vocabulary.known(symbols, str(source), unknown)
     say_unknown(str(source), strange, unknown, quiet=False)
     return Symbols(kept)

@@ -22,6 +22,7 @@ from seqforge.errors import ConfigError
 if TYPE_CHECKING:
     from seqforge.api import Model as Loaded
     from seqforge.core.domain import Sample
+    from seqforge.core.sampling.options import SamplingOptions
     from seqforge.core.sampling.pool import Drawn
 
 Prime = Annotated[str | None, typer.Option(help="Begin with this text.")]
@@ -83,13 +84,14 @@ def sample(
         "temperature": temperature.value, "top_k": top_k, "top_p": top_p, "min_p": min_p,
         "typical_p": typical_p, "repetition_penalty": repetition_penalty,
         "repetition_window": repetition_window, "candidates": candidates, "length": length,
-        "min_length": min_length or 0, "max_length": max_length, "records": records, "stop": stop,
+        "min_length": min_length, "max_length": max_length, "records": records, "stop": stop,
         "bars": bars, "seed": seed, "constraint": not no_constraint,
     }  # fmt: skip
     loaded = adapted(loaded, how["prime"], adapt, quiet)
     if interactive:
         from seqforge.cli.interactive import converse
 
+        _options(loaded, how)
         converse(loaded, loaded.conversation(**how), unknown, quiet)
         return
     found = {"beam": beam, "length_penalty": length_penalty, "adapt": adapt}
@@ -147,6 +149,13 @@ def _flag(name: str) -> str:
     return f"--{name.strip('_').replace('_', '-')}"
 
 
+def _options(loaded: Loaded, how: dict[str, Any]) -> SamplingOptions:
+    try:
+        return loaded.options(how)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _drawing(
     model: str, loaded: Loaded, count: int, how: dict[str, Any], found: dict[str, Any],
     device: str,
@@ -154,10 +163,7 @@ def _drawing(
     """What to draw, from any sample on, and what it is known by."""
     from seqforge.models import find_model
 
-    try:
-        options = loaded.options(how)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    options = _options(loaded, how)
     streams = cache(lambda: loaded.drawings(**how))  # the prime is read once for all
     beam, penalty = found["beam"], found["length_penalty"]
 

@@ -232,7 +232,7 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
         spool.drop_since(before)
         reason = f"{path}: cannot be read ({error.strerror or error})"
         return Ingested(str(path), "refused", reason, 0, 0)
-    read = spool.records[before:]
+    read = [spooled for spooled in spool.records[before:] if not spooled.record.augmented]
     gaps = sum(len(spooled.record.gaps) for spooled in read)
     notes = Counter(spooled.record.note for spooled in read if spooled.record.note)
     said = [f"{note} ({count} records)" if count > 1 else note for note, count in notes.items()]

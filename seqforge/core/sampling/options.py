@@ -88,7 +88,7 @@ class SamplingOptions:
             ("min_p", self.min_p is None or 0 <= self.min_p <= 1, "lie in [0, 1]"),
             ("typical_p", self.typical_p is None or 0 < self.typical_p <= 1, "lie in (0, 1]"),
             ("length", 1 <= self.length <= MOST, "lie in [1, 10^12]"),
-            ("min_length", 0 <= self.min_length <= self.length, "lie in [0, length]"),
+            ("min_length", self.min_length >= 0, "be 0 or above"),
             ("records", 1 <= self.records <= MOST, "lie in [1, 10^12]"),
             ("candidates", 1 <= self.candidates <= 10_000, "lie in [1, 10000]"),
             ("seed", 0 <= self.seed < 2**63, "lie in [0, 2^63)"),
@@ -97,6 +97,11 @@ class SamplingOptions:
                 raise ValueError(f"{name} must {wanted}, not {getattr(self, name)}")
         if self.temperature_end is not None and math.isinf(self.temperature + self.temperature_end):
             raise ValueError("a temperature that changes must be finite at both ends")
+        if self.min_length > self.length:
+            raise ValueError(
+                f"min_length ({self.min_length:,}) must not be above max_length, which is "
+                f"{self.length:,}: raise that too"
+            )
         if self.suffix and not self.exact_length:
             raise ValueError("a suffix needs an exact length to fill")
         if self.suffix and self.stop:

@@ -43,6 +43,7 @@ from seqforge.domains.music.abc_words import (
     CLOSE,
     LOWER,
     START,
+    TIED,
     UPPER,
     words,
 )
@@ -76,13 +77,15 @@ class _Table:
         if not held:
             self._moves |= keys(_INLINE, "]", START)
             self._moves["["]["K"] = self._moves[_INLINE]["K"]
-        inside = {c: move.word for c, move in self._moves[START].items()}
+        names = [*self._moves, *turns(CLOSED, {}), _LOST]
+        self._word = {name: number for number, name in enumerate(names)}
+        self._inside = self._known((BAR, CLOSE, TIED), out=True)
+        self._ends = self._known((BAR, CLOSE, TIED), out=False)
+        live = self._live = self._fillable()
+        begins = {c: move.word for c, move in self._moves[START].items()}
+        inside = {c: word for c, word in begins.items() if live[BEAT, self._word[word]]}
         self._turns = [turns(repeat, inside) for repeat in REPEATS]
         drop_dead_ends(self._turns, frozenset(self._ids))
-        names = [*self._moves, *self._turns[0], _LOST]
-        self._word = {name: number for number, name in enumerate(names)}
-        self._inside = self._known((BAR, CLOSE), out=True)
-        self._ends = self._known((BAR, CLOSE), out=False)
         self._size = len(vocabulary)
         headers = sum(len(text) for text, _ in _headers()) + 1
         self._planes: dict[tuple[int, int, int], int] = {}
@@ -96,9 +99,8 @@ class _Table:
 
     def constraint(self) -> Constraint | None:
         """The automaton."""
-        live = self._live()
         for bar, repeat, part in self._planes:
-            self._fill_bar(bar, repeat, part, live)
+            self._fill_bar(bar, repeat, part)
             self._fill_lines(bar, repeat, part)
         self._fill_header()
         return reachable(self._allowed, self._following)
@@ -122,7 +124,7 @@ class _Table:
         ]
         return np.array(found, np.int64).reshape(-1, 4).T
 
-    def _live(self) -> NDArray[np.bool_]:
+    def _fillable(self) -> NDArray[np.bool_]:
         """Whether from a word a bar can be filled, by the quarters left in it: (Q, words)."""
         word, _, target, quarters = self._inside
         ends_word, _, _, ends = self._ends
@@ -135,35 +137,46 @@ class _Table:
                 row[word[fits][live[left - quarters[fits], target[fits]]]] = True
         return live
 
-    def _fill_bar(self, bar: int, repeat: int, part: int, live: NDArray[np.bool_]) -> None:
-        """What is written in a bar, at all its places."""
+    def _fill_bar(self, bar: int, repeat: int, part: int) -> None:
+        """What is written in a bar, at all its places; a bar that is not counted has but one."""
         base, whole, size = self._planes[bar, repeat, part], BEAT * bar, len(self._word)
-        rows = slice(base, base + (whole + 1) * size)
-        self._following[rows] = self._state(bar, repeat, UPBEAT, _LOST)
-        for line in {BAR, CLOSE} & self._ids.keys():  # a prime whose bar is wrong
-            self._following[rows, self._ids[line]] = self._state(bar, repeat, UPBEAT, line)
-        self._following[rows, END] = 0
-        if bar == 0:
-            return
+        self._fill_lost(bar, repeat, slice(base, base + (whole + 1) * size), part)
         places = np.arange(whole + 1)[:, None]
         word, symbol, target, quarters = self._inside
-        after = places + quarters
-        fits = (after <= whole) & live[np.maximum(whole - after, 0), target]
+        after = places + quarters * (bar > 0)
+        left = np.maximum(whole - after, 0) if bar else np.full_like(after, len(self._live) - 1)
+        fits = (after <= whole) & self._live[left, target]
         fits &= (target != self._word.get(f"{_INLINE}K", -1)) | (places == 0)
         self._set(base + places * size + word, symbol, base + after * size + target, fits)
         word, symbol, target, quarters = self._ends
-        after = places + quarters
-        is_bar, is_short = target == self._word[BAR], after < whole
+        after = places + quarters if bar else places + 0 * quarters
+        is_short = after < whole
         if part == UPBEAT:
-            target = np.where(is_bar & is_short, self._word[SHORT], target)
-        goes_on = [self._word[line] for line in (BAR, CLOSE, SHORT) if self._turns[repeat][line]]
-        fits = (after > 0) & (after <= whole) & np.isin(target, goes_on)
-        fits &= ~is_short | (part != WHOLE)
-        began = np.where(
-            is_short, self._planes[bar, repeat, UPBEAT], self._planes[bar, repeat, WHOLE]
-        )
-        planes = began if part == FIRST_BAR else self._planes[bar, repeat, part]
+            target = np.where(is_short & (target == self._word[BAR]), self._word[SHORT], target)
+        lines = (BAR, CLOSE, SHORT, TIED)
+        fits = np.isin(target, [self._word[line] for line in lines if self._turns[repeat][line]])
+        fits = fits & (after <= whole) & ((after > 0) | (bar == 0))
+        fits &= ~is_short | (part == FIRST_BAR) | ((part == UPBEAT) & (target != self._word[TIED]))
+        began = [self._planes[bar, repeat, after_part] for after_part in (WHOLE, UPBEAT)]
+        planes = np.where(is_short, began[1], began[0])
+        if part != FIRST_BAR:
+            planes = np.full_like(planes, self._planes[bar, repeat, part])
         self._set(base + places * size + word, symbol, planes + target, fits)
+
+    def _fill_lost(self, bar: int, repeat: int, rows: slice, part: int) -> None:
+        """Where a prime leads that breaks a rule: past all to the next bar line."""
+        self._following[rows] = self._state(bar, repeat, UPBEAT, _LOST)
+        for line in {BAR, CLOSE} & self._ids.keys():
+            self._following[rows, self._ids[line]] = self._state(bar, repeat, UPBEAT, line)
+        self._following[rows, END] = 0
+        for field in {"M", "L"} & self._ids.keys():  # from here on bars are not counted
+            inside = slice(rows.start + self._word["["], rows.stop, len(self._word))
+            self._following[inside, self._ids[field]] = self._state(0, repeat, UPBEAT, _LOST)
+        if bar == 0:  # a field in brackets ends, or one on a line of its own
+            lost = self._state(bar, repeat, part, _LOST)
+            for sign, word in {"]": START, "\n": EDGE}.items():
+                if sign in self._ids:
+                    self._following[lost, self._ids[sign]] = self._state(bar, repeat, part, word)
 
     def _set(self, states: _Ids, symbols: _Ids, leads: _Ids, fits: NDArray[np.bool_]) -> None:
         states, symbols, leads = np.broadcast_arrays(states, symbols, leads)
@@ -187,8 +200,6 @@ class _Table:
 
     def _after_line(self, bar: int, turn: Turn, part: int) -> int:
         """The state that a character of a bar line leads to."""
-        if bar == 0 and turn.word in self._moves:  # a metre that is not counted
-            return self._state(bar, turn.repeat, UPBEAT, _LOST)
         return self._state(bar, turn.repeat, part if turn.part is None else turn.part, turn.word)
 
     def _fill_header(self) -> None:

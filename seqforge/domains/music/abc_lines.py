@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from seqforge.domains.music.abc_words import BAR, CLOSE, START, UPPER, Move, Moves
+from seqforge.domains.music.abc_words import BAR, CLOSE, START, TIED, UPPER, Move, Moves
 
 CLOSED, OPEN, FIRST_ENDING = REPEATS = range(3)
 """No repeat is open; one is; its first ending is being played."""
@@ -55,6 +55,9 @@ def turns(repeat: int, inside: dict[str, str]) -> Turns:
     return {
         BAR: goes_on(None) | edges | ending | {"\n": Turn(_LINE, repeat, None)},
         SHORT: edges,
+        TIED: {character: turn for character, turn in goes_on(None).items() if character != "z"}
+        | {"\n": Turn("-|\n", repeat, None)},
+        "-|\n": {character: turn for character, turn in goes_on(None).items() if character != "z"},
         _LINE: goes_on(None) | {"|": Turn("line |", repeat, None)},
         "line |": edges | ending,
         EDGE: new | {"|": Turn("part |", repeat)},

@@ -16,8 +16,8 @@ ACCIDENTALS = "^_="
 BEAT = 4
 """Quarters in a unit note."""
 START, SPACE, TIE = "start", "space", "tie"
-BAR, CLOSE = "|", ":"
-"""The words that end a bar: a bar line, or one that begins by closing a repeat."""
+BAR, CLOSE, TIED = "|", ":", "-|"
+"""The words that end a bar: a bar line, one that begins by closing a repeat, one under a tie."""
 
 _LONGEST = 16  # unit notes that digits say
 _ENDED = ("up", "up,", "lo", "lo'", "head")  # a note without a length; no octave mark after "head"
@@ -43,9 +43,9 @@ def words(held: bool) -> Moves:
         held: Whether notes stay in the key: no accidental is written.
     """
     moves: Moves = {START: _begin("", held), SPACE: _begin("", held)}
-    moves[TIE] = _begin("", held) | {
-        " ": Move(SPACE), "\n": Move(SPACE), "|": Move(BAR), ":": Move(CLOSE),
-    }  # fmt: skip
+    tied = {character: move for character, move in _begin("", held).items() if character != "z"}
+    moves["tie, space"] = tied
+    moves[TIE] = tied | dict.fromkeys(" \n", Move("tie, space")) | {"|": Move(TIED)}
     for word, length in _lengths(moves, held):
         moves[word] |= _after(length, held)
     _groups(moves, held)

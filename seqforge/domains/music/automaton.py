@@ -16,8 +16,21 @@ def reachable(allowed: Allowed, following: Following) -> Constraint | None:
 
     Args:
         allowed: (S, V).
-        following: (S, V); states that allow nothing may be reached by a prime alone.
+        following: (S, V). States that allow nothing may be reached by a prime alone; whatever
+            follows there is let through.
     """
+    if not allowed[_found(np.where(allowed, following, 0))].any(axis=1).all():
+        return None
+    states = np.flatnonzero(_found(following))
+    renumbered = np.zeros(len(following), np.int32)
+    renumbered[states] = np.arange(len(states), dtype=np.int32)
+    kept = allowed[states]
+    kept[~kept.any(axis=1)] = True
+    return Constraint(kept, renumbered[following[states]])
+
+
+def _found(following: Following) -> NDArray[np.bool_]:
+    """Which states are come to from state 0 (S,)."""
     found = np.zeros(len(following), bool)
     fresh = np.zeros(1, np.int64)
     while len(fresh):
@@ -25,9 +38,4 @@ def reachable(allowed: Allowed, following: Following) -> Constraint | None:
         after = np.zeros_like(found)
         after[following[fresh]] = True
         fresh = np.flatnonzero(after & ~found)
-    states = np.flatnonzero(found)
-    if not allowed[states].any(axis=1).all():
-        return None
-    renumbered = np.zeros(len(following), np.int32)
-    renumbered[states] = np.arange(len(states), dtype=np.int32)
-    return Constraint(allowed[states], renumbered[following[states]])
+    return found

@@ -29,12 +29,15 @@ def clusters(tunes: Iterable[Sequence[Note]]) -> NDArray[np.int64]:
 
     Tunes with the same intervals always are.
     """
-    intervals = [_intervals(notes) for notes in tunes]
-    parents = list(range(len(intervals)))
+    intervals: list[NDArray[np.int8]] = []
+    parents: list[int] = []
     alike: dict[bytes, int] = {}
-    for tune, found in enumerate(intervals):
-        if len(found):
-            _join(parents, tune, alike.setdefault(found.tobytes(), tune))
+    for tune, notes in enumerate(tunes):
+        found = _intervals(notes)
+        intervals.append(found)
+        parents.append(tune)
+        same = found.tobytes() or repr(list(notes)).encode()  # percussion has no melody
+        _join(parents, tune, alike.setdefault(same, tune))
     for ones, others in _links(intervals):
         for one, other in zip(ones.tolist(), others.tolist(), strict=True):
             _join(parents, one, other)

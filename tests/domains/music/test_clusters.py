@@ -70,9 +70,12 @@ def test_a_figure_said_over_and_over_links_nothing():
     assert together(tune(ours + figure), tune(theirs + figure)) == []
 
 
-def test_what_has_no_melody_is_by_itself_and_what_is_equal_is_one_however_often():
+def test_without_a_melody_only_what_is_the_same_is_one():
     drums = [Note(40, 80, 0, 12, DRUMS)]
-    assert together([], [], drums, tune([60]), tune([62])) == []
+    assert together([], [], drums, tune([60]), tune([62]), drums) == [(0, 1), (2, 5)]
+
+
+def test_what_is_equal_is_one_however_often():
     assert len(set(clusters([tune([60, 62])] * 150 + [tune([60, 61])]).tolist())) == 2
     assert len(set(clusters([tune(wander(1, 50))] * 150).tolist())) == 1
     assert clusters([]).tolist() == []

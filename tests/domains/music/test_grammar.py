@@ -131,21 +131,31 @@ def test_a_metre_that_is_not_counted_leaves_bars_free(letters, abc):
     assert len(lengths) > 10
 
 
-@pytest.mark.parametrize("missing", ["\n", "M", "K", "8"])
+@pytest.mark.parametrize("missing", ["\n", "M", "K", ":", "/", "1", "8"])
 def test_without_characters_that_a_tune_needs_nothing_is_promised(letters, missing):
     kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol != missing))
     grammar = abc_grammar.grammar(kept)
     assert (grammar is None) == (missing != "8")  # without 8 there are metres left
 
 
-@pytest.mark.parametrize("missing", [":", "|", "]", "/", "1", "2"])
+@pytest.mark.parametrize("missing", [*"]23(,'>^-z", "CDE"])
 def test_a_smaller_alphabet_gives_a_narrower_grammar(letters, missing):
-    kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol != missing))
+    kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol not in missing))
     grammar = abc_grammar.grammar(kept)
-    texts = [wandered(grammar, kept, seed) for seed in range(10)] if grammar else []
-    for text in texts:
+    for text in [wandered(grammar, kept, seed) for seed in range(20)]:
         decoded = abc_notation.decode(text, GRID)
         assert decoded.full_bars == decoded.bars
+        assert not set(missing) & set(text)
+
+
+@pytest.mark.parametrize("change", ["[M:3/4]", "[L:1/16]", "|\n[M:3/4]"])
+def test_after_a_change_of_metre_bars_are_the_model_s_own(letters, abc, change):
+    """They are not counted, rather than counted in the metre before."""
+    _, state = walked(abc, letters.encode(f"M:4/4\nL:1/8\nK:G\nABcdABcd|{change}ABc"))
+    texts = [wandered(abc, letters, seed, state=state) for seed in range(20)]
+    firsts = {text.split("|")[0] for text in texts}
+    assert len({len(first) for first in firsts}) > 5
+    assert {character for text in texts for character in text} >= set("/3>,'-(")
 
 
 def test_events_of_real_music_get_through(pieces, tokens, midi_files):
