@@ -64,7 +64,7 @@ def test_all_of_it(seqforge, model, tmp_path):
 
     out = tmp_path / "out"
     result = seqforge("music", "--prime", MELODY, "-t", 1.2, "-n", 2, "--model", model(),
-                      "--formats", "mid,abc,musicxml,svg,png,wav,ogg", "--out", out)  # fmt: skip
+                      "--bars", 4, "--formats", "mid,abc,musicxml,svg,png,wav,ogg", "--out", out)  # fmt: skip
 
     assert result.exit_code == 0, result.stderr
     kinds = ("abc", "mid", "musicxml", "ogg", "png", "svg", "wav")
@@ -88,7 +88,8 @@ def test_all_of_it(seqforge, model, tmp_path):
         assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         (wav, rate), (ogg, _) = (soundfile.read(stem.with_suffix(f".{k}")) for k in ("wav", "ogg"))
         assert len(wav) == len(ogg)
-        assert len(wav) / rate == pytest.approx(played.get_end_time(), abs=0.01)
+        rings = len(wav) / rate - played.get_end_time()  # a SoundFont's instruments ring on
+        assert min(abs(rings), abs(rings - 1)) < 0.01
         assert np.corrcoef(wav, ogg)[0, 1] > 0.95
 
 
@@ -203,7 +204,8 @@ def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
     [
         (["--formats", "mid,mp3"], "'mp3' is no format; there are mid, abc, musicxml, svg, png"),
         (["--formats", ","], "'nothing' is no format"),
-        (["--transpose", "H"], "give semitones (3, -5) or a key (D, Bb, F#m, Em)"),
+        (["--transpose", "H"], "give semitones (3, -5) or a key of at most seven sharps"),
+        (["--transpose", "D#"], "give semitones (3, -5) or a key of at most seven sharps"),
         (["--keep-key"], "--keep-key needs --prime, whose key it keeps"),
         (["--soundfont", "none.sf2"], "none.sf2: cannot be read"),
         (["--prime", "none.mid"], "none.mid: cannot be read"),
