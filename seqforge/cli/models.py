@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from seqforge.cli.options import Json, Model
 
 models = typer.Typer(help="Bundled and local models with their cards.", invoke_without_command=True)
 app.add_typer(models, name="models")
+
+_NAMED = 12  # files that a model learnt from, on its card
 
 
 @models.callback()
@@ -55,7 +58,7 @@ def show(name: Model, json_: Json = False) -> None:
         "domain": card.config.domain,
         "network": f"{model.num_layers} x {model.hidden_size} {model.cell}",
         "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
-        "trained on": ", ".join(name for name, _ in made.inputs),
+        "trained on": _listed([name for name, _ in made.inputs]),
         "sizes": ", ".join(f"{made.symbols.get(part, 0):,} {part}" for part in PARTS),
         "held out": _bits(made.bits_per_symbol) or "nothing",
         "training": f"{made.steps:,} steps, {made.trained_seconds:,.0f} s, {made.date}",
@@ -81,6 +84,11 @@ def _row(name: str, path: Path) -> dict[str, Any]:
     size = f"{path.stat().st_size / 1e6:.1f} MB"
     said = ", ".join(part for part in (bits, size, card.provenance.date) if part)
     return {"name": name, "path": str(path), "domain": card.config.domain, "said": said}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more files" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _bits(found: dict[str, float | None]) -> str:

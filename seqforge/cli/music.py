@@ -183,11 +183,12 @@ def _font(asked: Path | None) -> str:
 def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unknown: Unknown) -> str:
     """The prime's symbols, as far as the model knows them."""
     from seqforge.api import Symbols
+    from seqforge.domains.music import events
 
     symbols = domain.fitted(begun.symbols, loaded.card.vocabulary)
     if len(symbols) < len(begun.symbols):
-        typer.echo(f"{source}: {len(begun.symbols) - len(symbols)} symbols that the model does not "
-                   "know were left out", err=True)  # fmt: skip
+        kinds = ", ".join(events.unsaid(begun.symbols, loaded.card.vocabulary.symbols))
+        typer.echo(f"{source}: left out, since the model has none like it: {kinds}", err=True)
     if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:
         raise InputError(
             f"{source}: has no metre, and the model knows no music without one; add a line such as "

@@ -72,6 +72,11 @@ def opened(symbols: str) -> str:
     return symbols[: match.start()] + "|" if match else symbols
 
 
+def has_music(symbols: str) -> bool:
+    """Whether there is a note or a rest in it."""
+    return any(token.lastgroup in ("note", "chord", "rest") for token in TOKEN.finditer(symbols))
+
+
 def bar_ends(symbols: str) -> list[int]:
     """Where each bar line of the music ends; two without music between them count once."""
     ends: list[int] = []

@@ -216,6 +216,10 @@ class MusicDomain:
         else:  # what looks like a bar line may be the beginning of a longer one
             ends = abc_files.bar_ends(symbols)
             ends = [end for end in ends if over or end + _LONGEST_BAR_LINE < len(symbols)]
+            # a pick-up is no bar (it is one where a note follows), nor the line that closes a prime
+            if not given and ends and self.decode(symbols[: ends[0]] + "C").piece.pickup:
+                given = ends[0]
+            ends = [end for end in ends if abc_files.has_music(symbols[given:end])]
         ends = [end for end in ends if end > given]
         return ends[bars - 1] if len(ends) >= bars else None
 

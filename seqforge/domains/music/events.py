@@ -111,10 +111,17 @@ def _microseconds(tempo_bin: int) -> int:
     return round(60e6 / _TEMPOS[tempo_bin])
 
 
-def encode(piece: Piece) -> str:
-    """The text of a piece; it ends with the last note, so that it can be gone on from."""
+def encode(piece: Piece, whole: bool = False) -> str:
+    """The text of a piece; it ends with the beginning of the last note.
+
+    Args:
+        piece: Any.
+        whole: Whether time goes on to the end of the last note, so that no length that comes
+            after it changes that one.
+    """
     piece = quantised(piece)
-    at = _marks(piece)
+    last = piece.end if whole else max((note.start for note in piece.notes), default=0)
+    at = _marks(piece, last)
     text: list[str] = []
     now, duration, velocity, program = 0, _DURATION, _VELOCITY, 0
     for note in piece.notes:
@@ -136,7 +143,7 @@ def encode(piece: Piece) -> str:
                 duration = item.duration
                 more, rest = divmod(duration - 1, LONGEST)
                 text.append(_LENGTH[rest + 1] + LONGER * more)
-    return "".join(text)
+    return "".join(text + _advance(last - now))
 
 
 def _advance(steps: int) -> list[str]:
@@ -144,10 +151,9 @@ def _advance(steps: int) -> list[str]:
     return [_ADVANCE[LONGEST]] * whole + ([_ADVANCE[rest]] if rest else [])
 
 
-def _marks(piece: Piece) -> defaultdict[int, list[Note | str]]:
+def _marks(piece: Piece, last: int) -> defaultdict[int, list[Note | str]]:
     """By step: the bar line, then time signature, key and tempo where they change."""
     at: defaultdict[int, list[Note | str]] = defaultdict(list)
-    last = piece.notes[-1].start if piece.notes else 0
     for step, _ in bar_lines(piece, last + 1):
         if step:
             at[step].append(PICKUP if step == piece.pickup else BAR)
@@ -180,6 +186,12 @@ def fitted(text: str, known: Collection[str]) -> str:
                 out.append(_ADVANCE[steps] * (value // steps))
                 value %= steps
     return "".join(out)
+
+
+def unsaid(text: str, known: Collection[str]) -> list[str]:
+    """What of a text a model has no tokens for, by kind: ``program``, ``time``."""
+    kinds = {TOKENS[c][0] for c in text if c in TOKENS and c not in known}
+    return [kind.name.lower() for kind in sorted(kinds) if kind > Kind.ADVANCE]
 
 
 def decode(text: str, steps_per_quarter: int) -> Decoded:

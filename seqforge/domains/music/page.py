@@ -133,10 +133,10 @@ def _files(rendered: Rendered) -> list[Path]:
 def _points(piece: Piece, width: int) -> list[list[float]]:
     """Where the sound is in the roll; between two points it goes evenly."""
     clock, pixels = Clock(piece), quarter_pixels(piece) / piece.steps_per_quarter
-    steps = sorted({step for step in clock.steps if step < piece.end} | {piece.end})
+    shown = min(piece.end, int((width - KEYS) / pixels))  # what is longer goes on unseen
+    steps = sorted({step for step in clock.steps if step < shown} | {shown})
     return [
-        [round(clock.seconds(step), 3), round(min(1.0, (KEYS + step * pixels) / width), 5)]
-        for step in steps
+        [round(clock.seconds(step), 3), round((KEYS + step * pixels) / width, 5)] for step in steps
     ]
 
 

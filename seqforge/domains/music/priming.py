@@ -116,12 +116,12 @@ def _noted(piece: Piece, note: str, said: list[str]) -> Piece:
 
 def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[str]) -> Prime:
     """As events."""
-    piece, symbols = _last_bars(piece, events.encode, bars, said)
+    piece, symbols = _last_bars(piece, partial(events.encode, whole=True), bars, said)
     key, moved = _key(piece), 0
     if domain.key == "C":
         moved = between(key, Key("C", key.mode))
         piece = shifted(piece, moved)
-        key, symbols = Key("C", key.mode), events.encode(piece)
+        key, symbols = Key("C", key.mode), events.encode(piece, whole=True)
     tempo = piece.tempos[0].microseconds if piece.tempos else 0
     return Prime(symbols, key, moved, tempo)
 

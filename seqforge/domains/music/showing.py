@@ -13,7 +13,8 @@ _ROW = 8  # pixels: height of a semitone
 _QUARTER, _LEAST_QUARTER = 32, 8  # width of a quarter note; in long pieces it is narrower
 KEYS = 28
 """Width of the keyboard at the left, in pixels."""
-_MOST_PIXELS = 2_400  # of time; what does not go into that is cut
+_GOOD_PIXELS = 2_400  # of time: longer pieces get narrower quarters, as far as can be seen
+_MOST_PIXELS = 16_000  # what does not go into that is cut
 _LEAST_OCTAVES = 2
 _BLACK = {1, 3, 6, 8, 10}  # pitch classes of the black keys
 _PAPER, _SHADE, _RULE, _BAR_LINE = (
@@ -31,7 +32,7 @@ _PRIME_TINT, _PRIME_LINE, _LINE_WIDTH = np.array((0.85, 0.93, 0.97)), (11, 110, 
 def quarter_pixels(piece: Piece) -> int:
     """How wide a quarter note is in the roll of a piece."""
     quarters = max(1, piece.end / piece.steps_per_quarter)
-    return max(_LEAST_QUARTER, min(_QUARTER, int(_MOST_PIXELS / quarters)))
+    return max(_LEAST_QUARTER, min(_QUARTER, int(_GOOD_PIXELS / quarters)))
 
 
 def piano_roll(piece: Piece, prime_end: int = 0) -> Picture | None:

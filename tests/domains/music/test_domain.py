@@ -216,3 +216,11 @@ def test_importing_it_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_neither_a_pick_up_nor_the_line_that_closes_a_prime_is_a_bar():
+    head = "M:3/4\nL:1/8\nK:G\n"
+    new = head + "G|A2 B2 c2|d6|e6|]"
+    assert ABC.bar_end(new, 0, 1, over=True) == len(head + "G|A2 B2 c2|")
+    prime = head + "A6|B6"
+    assert ABC.bar_end(prime + "||c6|d6|]", len(prime), 1, over=True) == len(prime + "||c6|")

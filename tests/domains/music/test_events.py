@@ -105,3 +105,13 @@ def test_a_scale_with_a_pickup_reads_like_this():
 @pytest.mark.parametrize("text", ["A" + "+" * 10_000, "A" + events._ADVANCE[96] * 10_000 + "A"])
 def test_nothing_is_placed_beyond_what_readers_of_midi_take(text):
     assert events.decode(text, 24).piece.end <= 2 * 20_000 * 24
+
+
+@few
+@given(pieces(), st.text("".join(events.TOKENS) + "|~+", max_size=8))
+def test_what_comes_after_a_whole_text_leaves_its_notes_as_they_are(piece, more):
+    text = events.encode(piece, whole=True)
+    before = events.decode(text, piece.steps_per_quarter).piece
+    assert before == events.quantised(piece) or not piece.notes
+    later = events.decode(text + "1" + more, piece.steps_per_quarter).piece
+    assert later.notes[: len(before.notes)] == before.notes

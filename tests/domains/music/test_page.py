@@ -11,7 +11,7 @@ import pytest
 
 from seqforge.core.domain import Sample
 from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.notes import Note, Piece, Tempo
+from seqforge.domains.music.notes import Note, Piece, Tempo, normalised
 from seqforge.domains.music.page import _points, own_svg, write_page
 from seqforge.domains.music.rendering import render
 from seqforge.domains.music.showing import piano_roll
@@ -160,3 +160,11 @@ def test_a_browser_plays_it_and_asks_nobody(page, tmp_path, require_program):
     cursor, *others = found["cursors"]
     assert cursor == pytest.approx((28 + 96) / width, abs=0.02), "half of three seconds"
     assert others == [None, None]
+
+
+def test_the_line_keeps_time_in_a_piece_that_is_longer_than_its_roll():
+    notes = tuple(Note(60, 80, 24 * beat, 24) for beat in range(4_000))
+    piece = normalised(Piece(notes))
+    roll = piano_roll(piece)
+    points = _points(piece, roll.shape[1])
+    assert points[-1] == [pytest.approx(15_999 / 8 * 0.5, abs=0.1), pytest.approx(1, abs=1e-3)]

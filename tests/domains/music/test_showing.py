@@ -48,7 +48,13 @@ def test_what_was_given_is_tinted_up_to_a_line():
 
 
 def test_a_long_piece_is_drawn_narrower_and_whole():
-    for quarters, width in ((75, 75 * 32), (100, 100 * 24), (300, 300 * 8), (500, 2_399)):
+    for quarters, width in (
+        (75, 75 * 32),
+        (100, 100 * 24),
+        (300, 300 * 8),
+        (500, 500 * 8),
+        (4_000, 15_999),
+    ):
         notes = tuple(Note(60, 100, 24 * i, 24) for i in range(quarters))
         assert piano_roll(Piece(notes)).shape[1] in (28 + width, 28 + width + 1)
 
