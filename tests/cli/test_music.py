@@ -63,8 +63,23 @@ def test_all_of_it(seqforge, model, tmp_path):
     from music21 import converter
 
     out = tmp_path / "out"
-    result = seqforge("music", "--prime", MELODY, "-t", 1.2, "-n", 2, "--bars", 4, "--out", out,
-                      "--model", model(), "--formats", "mid,abc,musicxml,svg,png,wav,ogg")  # fmt: skip
+    result = seqforge(
+        "music",
+        "--prime",
+        MELODY,
+        "-t",
+        1.2,
+        "-n",
+        2,
+        "--bars",
+        4,
+        "--out",
+        out,
+        "--model",
+        model(),
+        "--formats",
+        "mid,abc,musicxml,svg,png,wav,ogg",
+    )
 
     assert result.exit_code == 0, result.stderr
     kinds = ("abc", "mid", "musicxml", "ogg", "png", "svg", "wav")
