@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	@echo "  $(BIN)/seqforge --help                             all commands"
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 slow: $(VENV)/tests
 	$(BIN)/python -m pytest -m slow

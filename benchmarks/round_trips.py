@@ -27,7 +27,7 @@ from seqforge.errors import InputError
 from tunes import book_tunes, chorales, random_abc
 
 GRID = 24
-_TOKENS = "".join(events._TOKENS) + events.BAR + events.PICKUP + events.LONGER
+_TOKENS = "".join(events.TOKENS) + events.BAR + events.PICKUP + events.LONGER
 
 
 def lost(piece: Piece, name: str) -> str:

@@ -187,7 +187,7 @@ def test_a_setting_that_makes_no_sense_is_named(seqforge, tmp_path, text_file, o
 
 
 def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
-    assert "there are fly, genome, music, shakespeare, text" in " ".join(
+    assert "there are fly, folk, genome, music, shakespeare, text" in " ".join(
         seqforge("run", "nonsense").stderr.split()
     )
     assert "is no bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())

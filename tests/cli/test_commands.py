@@ -32,7 +32,7 @@ def test_the_bundled_models_are_small_and_say_how_good_they_are(seqforge):
     from seqforge.core.checkpoint import load_checkpoint
     from seqforge.models import bundled_models
 
-    assert set(bundled_models()) == {"fly", "shakespeare"}
+    assert set(bundled_models()) == {"fly", "folk", "shakespeare"}
     for name, path in bundled_models().items():
         card = load_checkpoint(path).card
         assert path.stat().st_size < 2_000_000
