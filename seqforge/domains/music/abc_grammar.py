@@ -156,7 +156,10 @@ class _Table:
         lines = (BAR, CLOSE, SHORT, TIED)
         fits = np.isin(target, [self._word[line] for line in lines if self._turns[repeat][line]])
         fits = fits & (after <= whole) & ((after > 0) | (bar == 0))
-        fits &= ~is_short | (part == FIRST_BAR) | ((part == UPBEAT) & (target != self._word[TIED]))
+        left = whole - after  # what a pick-up of common length, half a bar at most, makes whole
+        likely = ((left % BEAT == 0) | (2 * left == BEAT)) & (2 * left <= whole)
+        ends_part = (part == UPBEAT) & likely & (target != self._word[TIED])
+        fits &= ~is_short | (part == FIRST_BAR) | ends_part
         began = [self._planes[bar, repeat, after_part] for after_part in (WHOLE, UPBEAT)]
         planes = np.where(is_short, began[1], began[0])
         if part != FIRST_BAR:
