@@ -176,3 +176,16 @@ def test_the_decoder_is_compared_timed_and_damaged(tmp_path):
 def test_round_trips_are_counted(tmp_path):
     _, found = run("round_trips.py", "--chorales", 0, "--tunes", 3, "--random", 4, folder=tmp_path)
     assert [(row["number"], row["exact"]) for row in found["rows"]] == [(3, 3), (4, 4), (4, 4)]
+
+
+def test_continuations_of_a_melody_are_judged(tmp_path):
+    melody = ROOT / "data" / "melody.mid"
+    shown, document = run(
+        "continuing.py", melody, "--count", 4, "--temperatures", 0.5, folder=tmp_path
+    )
+    with_grammar, without = document["rows"]
+    assert (with_grammar["grammar"], without["grammar"]) == (True, False)
+    assert with_grammar["begin with it"] == with_grammar["its metre"] == 1
+    assert with_grammar["full bars"] == 1
+    assert 0 <= with_grammar["its key, added"] <= 1
+    assert "temperature" in shown
