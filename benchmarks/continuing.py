@@ -4,7 +4,7 @@
 
 The key is the one that Temperley's profiles find (see `keys.find_key`): of the melody, of the notes
 that the model added, and of the whole. "Full bars" are those as long as the metre says, with and
-without the grammar. The same beside it for the model's own tunes, begun from nothing.
+without the grammar.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ SeqforgeError
 ├── DomainError       a domain that is missing or cannot be loaded
 ├── RunError          a run folder that cannot be used
 ├── ProgramError      another program that is missing, failed or took too long
-├── RenderError      a score that cannot be drawn
+├── RenderError       a score that cannot be drawn
 ├── Unfinished        not done yet, but it can go on (exit code 3)
 └── SaidElsewhere     another process of the same training says it
 

@@ -24,6 +24,7 @@ _BUNDLED = "folk"
 _FORMATS = "mid,abc,musicxml,svg,png,ogg"
 _SOME_BARS = 80  # symbols; a bar of a tune has some eight,
 _LONGEST_BAR = 1000  # and none so many
+_FARTHEST = 36  # semitones that it can be put out higher or lower
 _KEY = re.compile(r"[A-G][#b]?m?")
 
 
@@ -36,7 +37,10 @@ def music(
     temperature: Temperature = PLAIN_HEAT,
     count: Count = 1,
     bars: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many bars (default: the tune's end).")
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, help="Stop after so many bars (default: the tune's end)."
+        ),
     ] = None,
     keep_key: Annotated[
         bool, typer.Option("--keep-key", help="Hold what is drawn to the prime's key.")
@@ -152,14 +156,14 @@ def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
     from seqforge.domains.music.keys import parse_key
 
     by, key = 0, ""
-    if re.fullmatch(r"[+-]?\d{1,2}", transpose):
+    if re.fullmatch(r"[+-]?\d{1,2}", transpose) and abs(int(transpose)) <= _FARTHEST:
         by = int(transpose)
     elif _KEY.fullmatch(transpose) and str(parse_key(transpose)) == transpose:
         key = transpose
     elif transpose:
         raise ConfigError(
-            f"--transpose {transpose}: give semitones (3, -5) or a key of at most seven sharps or "
-            "flats (D, Bb, F#m, Em)"
+            f"--transpose {transpose}: give semitones (3, -5; up to {_FARTHEST}) or a key of at "
+            "most seven sharps or flats (D, Bb, F#m, Em)"
         )
     if begun is None:
         return {"transpose": by, "into_key": key}

@@ -219,8 +219,11 @@ def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
     [
         (["--formats", "mid,mp3"], "'mp3' is no format; there are mid, abc, musicxml, svg, png"),
         (["--formats", ","], "'nothing' is no format"),
-        (["--transpose", "H"], "give semitones (3, -5) or a key of at most seven sharps"),
-        (["--transpose", "D#"], "give semitones (3, -5) or a key of at most seven sharps"),
+        (["--transpose", "H"], "give semitones (3, -5; up to 36) or a key of at most seven sharps"),
+        (
+            ["--transpose", "D#"],
+            "give semitones (3, -5; up to 36) or a key of at most seven sharps",
+        ),
         (["--keep-key"], "--keep-key needs --prime, whose key it keeps"),
         (["--soundfont", "none.sf2"], "none.sf2: cannot be read"),
         (["--prime", "none.mid"], "none.mid: cannot be read"),

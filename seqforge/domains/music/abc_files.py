@@ -41,7 +41,8 @@ def read(path: Path) -> Iterator[Record]:
             dropped["duplicate tunes"] += 1
         else:
             name = tune.title or f"X:{tune.number or len(records) + 1}"
-            records[symbols] = Record(symbols, name=name, group=path.name)
+            tempo = f"Q:{tune.fields['Q']}" if "Q" in tune.fields else ""
+            records[symbols] = Record(symbols, name, path.name, description=tempo)
     if not records:
         raise InputError(f"{path}: no ABC tune in it (a tune has a K: line, and notes after it)")
     # what never sounds (decorations, chord symbols) is left out of every tune: docs/music.md

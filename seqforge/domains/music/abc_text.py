@@ -51,7 +51,7 @@ class Tune:
     number: str = ""
     title: str = ""
     fields: dict[str, str] = field(default_factory=dict)
-    """M, L and K of the header."""
+    """M, L, K and Q of the header."""
     body: list[str] = field(default_factory=list)
     """The lines after K:, fields among them."""
     has_key: bool = False
@@ -80,7 +80,7 @@ def split_tunes(text: str) -> Iterator[Tune]:
         elif match:
             value = match[2].split("%")[0].strip()
             tune.has_key = name == "K"
-            if name in "MLK":
+            if name in "MLKQ":
                 tune.fields[name] = value
             elif name == "T" and not tune.title:
                 tune.title = value

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby, pairwise
 
-from seqforge.domains.music.keys import (
-    PITCH_CLASS,
-    Key,
-    find_key,
-    key_from_signature,
-    spelling,
-)
+from seqforge.domains.music.keys import PITCH_CLASS, Key, piece_key, spelling
 from seqforge.domains.music.notes import (
     Note,
     Piece,
@@ -48,7 +43,7 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
     piece = normalised(resampled(piece, GRID))
     lines = list(bar_lines(piece, max(1, piece.end)))
     melody = _tidied(skyline(piece.notes), [step for step, _ in lines])
-    key = _key(piece, melody)
+    key = piece_key(replace(piece, notes=tuple(melody)))
     starts = [note.start for note in melody]
     last = max(1, melody[-1].start + melody[-1].duration) if melody else 1
     lines = list(bar_lines(piece, last))
@@ -68,12 +63,6 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
         text.append(writer.bar(_within(inside, start, end, fill=not is_last), start, now))
     whole = writer.ends_at == ends[-1]
     return "".join(text) + ("|]" if closed else "|" if whole and melody else "")
-
-
-def _key(piece: Piece, melody: list[Note]) -> Key:
-    if piece.key_signatures and piece.key_signatures[0].step == 0:
-        return key_from_signature(*piece.key_signatures[0][1:])
-    return find_key(melody)[0]
 
 
 def _length(piece: Piece, lines: list[tuple[int, TimeSignature]]) -> float:

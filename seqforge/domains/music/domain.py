@@ -63,7 +63,8 @@ class MusicDomain:
     steps_per_quarter: Annotated[int, Field(ge=1, le=480)] = STEPS_PER_QUARTER
     """The grid of the events code."""
     held_key: str = ""
-    """A key that what is drawn stays in, as ABC writes it (``G``, ``Em``); empty for any."""
+    """A key that what is drawn stays in, as ABC writes it (``G``, ``Em``); empty for any. ABC stays
+    in the key of its header, whichever that is."""
     key: Literal["as written", "C"] = "as written"
     """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
     transpositions: Annotated[int, Field(ge=0, le=6)] = 0

@@ -62,13 +62,12 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
     )
     with process:
         try:
-            told, complaint = process.communicate(json.dumps(list(documents)), timeout=seconds)
+            told, complaint = process.communicate(
+                json.dumps(list(documents)).encode(), timeout=seconds
+            )
         except subprocess.TimeoutExpired as error:
             raise RenderError(
                 f"drawing the score had not finished after {seconds:g} s and was ended; "
@@ -77,7 +76,7 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
         finally:  # also on Ctrl-C: nothing may go on alone
             if process.poll() is None:
                 process.kill()
-    said = complaint.strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
+    said = complaint.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
     if process.returncode < 0:
         said = f"ended by signal {-process.returncode}"
     if process.returncode:

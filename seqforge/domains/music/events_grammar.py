@@ -18,13 +18,12 @@ from seqforge.core.sampling.constraints import Constraint
 from seqforge.core.vocabulary import END, Vocabulary
 from seqforge.domains.music.automaton import reachable
 from seqforge.domains.music.events import BAR, LONGER, PICKUP, TOKENS, Kind, metre_of
-from seqforge.domains.music.keys import parse_key
+from seqforge.domains.music.keys import PITCH_CLASS, parse_key
 from seqforge.domains.music.notes import TimeSignature, bar_length
 
 _LONGEST = 24  # quarters in a bar; what is longer is not counted
 _OTHER, _NOTE, _LENGTH = 0, 1, 2  # what has just been said
 _SAID = 3
-_MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
 @lru_cache(maxsize=2)
@@ -42,11 +41,10 @@ def grammar(vocabulary: Vocabulary, steps_per_quarter: int, held: str = "") -> C
 def scale(key: str) -> frozenset[int]:
     """The pitch classes of the seven notes of a key; a minor one's raised sixth and seventh too."""
     found = parse_key(key)
-    tonic_of_major = 7 * found.sharps % 12
-    notes = {(tonic_of_major + step) % 12 for step in _MAJOR}
+    notes = {place + found.alterations.get(letter, 0) for letter, place in PITCH_CLASS.items()}
     if found.mode == "m":
-        notes |= {(tonic_of_major + 6) % 12, (tonic_of_major + 8) % 12}
-    return frozenset(notes)
+        notes |= {found.pitch_class + 9, found.pitch_class + 11}
+    return frozenset(note % 12 for note in notes)
 
 
 _Places = NDArray[np.int64]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqforge.core.domain import Sample
 from seqforge.domains.music.comparing import Rows, compared, gathered, share
 from seqforge.domains.music.copying import Intervals, longest_shared, melody_intervals
-from seqforge.domains.music.keys import PITCH_CLASS, Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.keys import Key, find_key, key_from_signature, parse_key
 from seqforge.domains.music.measures import measures, random_like
 from seqforge.domains.music.notes import Decoded, Piece
 
@@ -24,7 +24,7 @@ _MEASURED = 200_000
 all of it."""
 _LONG = (16, 24)
 """Intervals shared with a training tune: one real tune in three, and in four, has so many in
-common with another of these books."""
+common with another of these books, which is therefore held out or trained on with it."""
 _CLOSENESS = (
     "Closeness is 1 less the Kolmogorov-Smirnov distance to the training tunes: 1 where values are "
     "distributed alike. Held-out tunes and random notes are taken as many at a time as there are "
@@ -182,11 +182,6 @@ def _keys_found(group: _Group) -> tuple[list[bool], list[bool]]:
         if said is None or not piece.notes:
             continue
         found, _ = find_key(piece.notes)
-        keys.append(_tonic(found) == _tonic(said) and found.minor == said.minor)
+        keys.append(found.pitch_class == said.pitch_class and found.minor == said.minor)
         signatures.append((found.sharps - said.sharps) % 12 == 0)
     return keys, signatures
-
-
-def _tonic(key: Key) -> int:
-    letter, sign = key.tonic[0], key.tonic[1:]
-    return (PITCH_CLASS[letter] + {"": 0, "#": 1, "b": -1}[sign]) % 12

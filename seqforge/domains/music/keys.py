@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.domains.music.notes import DRUMS, Note
+from seqforge.domains.music.notes import DRUMS, Note, Piece
 
 PITCH_CLASS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FIFTHS = "FCGDAEB"  # the order in which sharps are added; flats the other way
@@ -52,6 +52,11 @@ class Key(NamedTuple):
         turns = {"": 0, "#": 7, "b": -7}[sign]
         offset = next(sharps for sharps, mode in _SHORT.items() if mode == self.mode)
         return _FIFTHS.index(letter) - 1 + turns + offset
+
+    @property
+    def pitch_class(self) -> int:
+        """Of the tonic, 0 for C."""
+        return (PITCH_CLASS[self.tonic[0]] + {"": 0, "#": 1, "b": -1}[self.tonic[1:]]) % 12
 
     @property
     def minor(self) -> bool:
@@ -160,3 +165,15 @@ def find_key(notes: Iterable[Note]) -> tuple[Key, float]:
     # of the enharmonic names the one with the fewest signs: tonic = 7 * (sharps + 3 * minor)
     found = [s for s in range(-6, 6) if (7 * (s + 3 * minor)) % 12 == tonic]
     return key_from_signature(found[0], bool(minor)), float(correlations[best])
+
+
+def piece_key(piece: Piece) -> Key:
+    """The key that a piece says it begins in, else the one that its notes are in."""
+    if piece.key_signatures and piece.key_signatures[0].step == 0:
+        return key_from_signature(*piece.key_signatures[0][1:])
+    return find_key(piece.notes)[0]
+
+
+def between(here: Key, there: Key) -> int:
+    """Semitones from one tonic to the nearest of the other's, -5 to 6."""
+    return 6 - (here.pitch_class - there.pitch_class + 6) % 12

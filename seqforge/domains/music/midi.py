@@ -9,6 +9,7 @@ from typing import Any
 
 import mido
 
+from seqforge.domains.music.keys import key_from_signature
 from seqforge.domains.music.midi_events import read_events
 from seqforge.domains.music.midi_pieces import DRUM_CHANNEL, MOST_NOTES, PieceReader
 from seqforge.domains.music.midi_tracks import Repairs
@@ -18,10 +19,6 @@ from seqforge.errors import InputError
 __all__ = ["MOST_BYTES", "MOST_NOTES", "midi_bytes", "parse_midi", "read_midi"]
 
 MOST_BYTES = 10_000_000
-
-_MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
-_MINOR = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m",
-          "A#m")  # fmt: skip
 
 
 def read_midi(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
@@ -77,7 +74,7 @@ def _conductor(piece: Piece, text: str) -> list[tuple[int, int, Any]]:
         meta = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
         events.append((step, 1, meta))
     for step, sharps, minor in piece.key_signatures:
-        key = (_MINOR if minor else _MAJOR)[sharps + 7]
+        key = str(key_from_signature(sharps, minor))
         events.append((step, 2, mido.MetaMessage("key_signature", key=key)))
     for step, microseconds in piece.tempos:
         events.append((step, 3, mido.MetaMessage("set_tempo", tempo=microseconds)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.keys import PITCH_CLASS, Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.keys import Key, between, parse_key, piece_key
 from seqforge.domains.music.kinds import kind, read_notes, readable
 from seqforge.domains.music.notes import (
     KeySignature,
@@ -49,7 +49,7 @@ class Prime:
     moved: int = 0
     """Semitones that the symbols lie above the file: what is drawn is moved back by them."""
     tempo: int = 0
-    """Microseconds a quarter; 0 where the file says nothing."""
+    """Microseconds a quarter; 0 where ABC says nothing."""
     program: int = 0
     """The instrument that most of the melody has."""
     notes: tuple[str, ...] = ()
@@ -91,54 +91,31 @@ def _first_tune(source: Path, said: list[str]) -> tuple[str, int]:
     tune = next(tunes)
     if next(tunes, None) is not None:
         said.append(f"the first of its tunes, {tune.name}, is gone on from")
-    text = source.read_bytes().decode("utf-8-sig", "replace")
-    end = text.find("\nX:", text.find("X:") + 2)
-    field = re.search(r"^Q:.*", text[: end if end > 0 else None], re.MULTILINE)
-    said_tempos = abc_notation.decode(f"{field[0]}\nC", 24).piece.tempos if field else ()
-    return abc_files.opened(tune.symbols), said_tempos[0].microseconds if field else 0
+    header = "\n".join(tune.symbols.split("\n")[:3])  # which Q: may ask for its unit
+    tempos = abc_notation.decode(f"{header}\n{tune.description}\nC", 24).piece.tempos
+    return abc_files.opened(tune.symbols), tempos[0].microseconds if tune.description else 0
 
 
 def _piece(domain: MusicDomain, source: Path, said: list[str]) -> Piece:
     """Whatever the file holds, as notes."""
     if kind(source) != "abc":
         piece, note = read_notes(source, domain.steps_per_quarter)
-        return _noted(piece, note, said)
+        said += [note] if note else []
+        return piece
     symbols, tempo = _first_tune(source, said)
     piece = abc_notation.decode(symbols, domain.steps_per_quarter).piece
     return replace(piece, tempos=(Tempo(0, tempo),)) if tempo else piece
 
 
-def _noted(piece: Piece, note: str, said: list[str]) -> Piece:
-    if note:
-        said.append(note)
-    return piece
-
-
 def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[str]) -> Prime:
     """As events."""
     piece, symbols = _last_bars(piece, partial(events.encode, whole=True), bars, said)
-    key, moved = _key(piece), 0
+    key, moved = piece_key(piece), 0
     if domain.key == "C":
         moved = between(key, Key("C", key.mode))
         piece = shifted(piece, moved)
         key, symbols = Key("C", key.mode), events.encode(piece, whole=True)
-    tempo = piece.tempos[0].microseconds if piece.tempos else 0
-    return Prime(symbols, key, moved, tempo)
-
-
-def _key(piece: Piece) -> Key:
-    if piece.key_signatures and piece.key_signatures[0].step == 0:
-        return key_from_signature(*piece.key_signatures[0][1:])
-    return find_key(piece.notes)[0]
-
-
-def between(here: Key, there: Key) -> int:
-    """Semitones from one tonic to the nearest of the other's, -5 to 6."""
-    return 6 - (_tonic(here) - _tonic(there) + 6) % 12
-
-
-def _tonic(key: Key) -> int:
-    return PITCH_CLASS[key.tonic[0]] + {"#": 1, "b": -1}.get(key.tonic[1:], 0)
+    return Prime(symbols, key, moved, piece.tempos[0].microseconds)
 
 
 def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str]) -> Prime:
@@ -148,7 +125,7 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
         whole, tempo = _first_tune(source, said)
         symbols = _last_bars_of_text(whole, bars, said)
     else:
-        piece = _noted(*read_notes(source, domain.steps_per_quarter), said)
+        piece = _piece(domain, source, said)
         melody = skyline(piece.notes)
         if not melody:
             raise InputError(
@@ -158,7 +135,7 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
         _say_reduced(piece, melody, said)
         program = Counter(note.program for note in melody).most_common(1)[0][0]
         piece, symbols = _last_bars(piece, partial(to_abc, closed=False), bars, said)
-        tempo = piece.tempos[0].microseconds if piece.tempos else 0
+        tempo = piece.tempos[0].microseconds
     moved = 0
     if domain.key == "C":
         symbols, moved = to_c(symbols)

@@ -17,13 +17,15 @@ from seqforge.domains.music.keys import (
     ALTERATION,
     PITCH_CLASS,
     Key,
-    find_key,
+    between,
     key_from_signature,
     parse_key,
+    piece_key,
     signature,
 )
-from seqforge.domains.music.notes import DRUMS, KeySignature, Piece
+from seqforge.domains.music.notes import DRUMS, Piece
 
+_C = Key("C", "")
 _LETTERS = "CDEFGAB"
 _MOST_SIGNS = 7  # a signature says no more
 _SIGNS = {1: "^", 2: "^^", -1: "_", -2: "__", 0: "="}
@@ -58,7 +60,7 @@ def transposed(abc: str, semitones: int) -> str:
 def to_c(abc: str) -> tuple[str, int]:
     """A tune with tonic C, its mode kept, and how many semitones it was raised by (-5 to 6)."""
     key = parse_key(next(_key_fields(_with_key(abc))))
-    semitones = _semitones_to_c(key)
+    semitones = between(key, _C)
     return transposed(abc, semitones), semitones
 
 
@@ -79,10 +81,8 @@ def shifted(piece: Piece, semitones: int) -> Piece:
 
 
 def piece_to_c(piece: Piece) -> Piece:
-    """A piece with tonic C: of its first key signature, or of the key that its notes are in."""
-    said: KeySignature | None = next(iter(piece.key_signatures), None)
-    key = key_from_signature(said.sharps, said.minor) if said else find_key(piece.notes)[0]
-    return shifted(piece, _semitones_to_c(key))
+    """A piece with tonic C: of the key that it begins in (see `keys.piece_key`)."""
+    return shifted(piece, between(piece_key(piece), _C))
 
 
 def tune_in_keys(abc: str, key: str, transpositions: int) -> Iterator[tuple[str, bool]]:
@@ -109,11 +109,6 @@ def _up_and_down(transpositions: int) -> Iterator[int]:
     for semitones in range(1, transpositions + 1):
         yield semitones
         yield -semitones
-
-
-def _semitones_to_c(key: Key) -> int:
-    tonic = PITCH_CLASS[key.tonic[0]] + {"#": 1, "b": -1}.get(key.tonic[1:], 0)
-    return 6 - (tonic + 6) % 12
 
 
 def _within(pitch: int) -> int:

@@ -12,10 +12,10 @@ from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import abc_files
 from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.keys import Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.keys import Key, parse_key, piece_key
 from seqforge.domains.music.midi import midi_bytes
 from seqforge.domains.music.notes import Piece, Tempo, normalised
-from seqforge.domains.music.priming import between, key_of
+from seqforge.domains.music.priming import key_of
 from seqforge.domains.music.transposing import shifted, transposed
 from seqforge.errors import ConfigError
 
@@ -47,15 +47,15 @@ class Performance:
         """How much higher it is put out than it was drawn."""
         by = self.domain.transpose
         if self.domain.into_key:
-            by += between(_moved(self._drawn_key, by), parse_key(self.domain.into_key))
+            into = parse_key(self.domain.into_key)
+            by += 6 - (self._drawn_key.pitch_class + by - into.pitch_class + 6) % 12
         return by
 
     @property
     def _drawn_key(self) -> Key:
         if self.domain.code != "events":
             return key_of(self.sample.symbols)
-        keys = self._drawn.key_signatures
-        return key_from_signature(*keys[0][1:]) if keys else find_key(self._drawn.notes)[0]
+        return piece_key(self._drawn)
 
     @cached_property
     def piece(self) -> Piece:
@@ -104,12 +104,6 @@ class Performance:
         from seqforge.domains.music.musicxml_writer import to_musicxml
 
         return to_musicxml(self.piece, self.title, self.prime_end)
-
-
-def _moved(key: Key, semitones: int) -> Key:
-    """A key so many semitones higher, by any of its names."""
-    names = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-    return Key(names[(semitones - between(key, Key("C", ""))) % 12], key.mode)
 
 
 def write(domain: MusicDomain, samples: Sequence[Sample], path: Path) -> list[Path]:

@@ -89,7 +89,7 @@ def test_most_tunes_in_order_get_through_and_none_other(tunes, letters, abc):
     ordered = [tune for tune in tunes if in_order(tune)]
 
     assert len(ordered) > 200
-    assert np.mean([tune in through for tune in ordered]) > 0.85
+    assert np.mean([tune in through for tune in ordered]) > 0.8
     assert all(found.bars == found.full_bars for found in decoded)
 
 

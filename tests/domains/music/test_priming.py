@@ -191,3 +191,34 @@ def test_tempo_and_instrument_of_the_prime_are_put_out():
     assert performance.piece.tempos == (Tempo(0, 674_157),)
     assert {note.program for note in performance.piece.notes} == {40}
     assert "\nQ:1/4=89\nM:4/4\n" in performance.abc
+
+
+@pytest.mark.parametrize(
+    ("text", "quarters"),
+    [
+        (
+            "X:1\nQ:60\nM:4/4\nK:C\n\nX:2\nQ:1/4=200\nM:4/4\nL:1/8\nK:C\nCDEF|\n",
+            200,
+        ),  # one is empty
+        ("X:1\nM:4/4\nL:1/4\nQ:C=100\nK:C\nCDEF|\n", 100),  # a unit a beat
+        ("X:1\rM:4/4\rL:1/8\rQ:1/4=90\rK:C\rCDEF|\r", 90),
+        ("X:1\nM:4/4\nL:1/8\nK:C\nCDEF|\n\nX:2\nQ:1/4=90\nK:C\nC|\n", 0),
+    ],
+)
+def test_the_tempo_is_that_of_the_tune_that_is_gone_on_from(text, quarters, tmp_path):
+    path = tmp_path / "tune.abc"
+    path.write_text(text)
+    tempo = primed(MusicDomain(code="abc"), path, BARS).tempo
+    assert tempo == (round(60e6 / quarters) if quarters else 0)
+
+
+def test_a_piece_is_moved_to_c_alike_when_it_is_learnt_and_when_it_is_gone_on_from(tmp_path):
+    """Its first signature comes late, and says another key than its notes before."""
+    notes = [Note(pitch, 80, 24 * i, 24) for i, pitch in enumerate((69, 73, 76, 73, 69, 64) * 3)]
+    piece = normalised(Piece(tuple(notes), key_signatures=(KeySignature(96, -3, False),)))
+    path = saved(tmp_path / "late.mid", piece)
+    domain = MusicDomain(code="events", key="C")
+    (record,) = domain.read(path)
+    learnt = domain.decode(record.symbols).piece.notes
+    given = domain.decode(primed(domain, path, BARS).symbols).piece.notes
+    assert [note.pitch for note in learnt] == [note.pitch for note in given]
