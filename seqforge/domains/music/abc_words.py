@@ -76,10 +76,11 @@ def _after(quarters: int, held: bool) -> dict[str, Move]:
     return found
 
 
-def _heads(moves: Moves, prefix: str) -> None:
+def _heads(moves: Moves, prefix: str, held: bool) -> None:
     """A letter after its accidental, and its octave marks: two at most."""
-    moves[prefix + "acc"] = dict.fromkeys(UPPER, Move(prefix + "up"))
-    moves[prefix + "acc"] |= dict.fromkeys(LOWER, Move(prefix + "lo"))
+    if not held:
+        moves[prefix + "acc"] = dict.fromkeys(UPPER, Move(prefix + "up"))
+        moves[prefix + "acc"] |= dict.fromkeys(LOWER, Move(prefix + "lo"))
     for word in _ENDED:
         moves[prefix + word] = {}
     for letter, mark in (("up", ","), ("lo", "'")):
@@ -89,9 +90,7 @@ def _heads(moves: Moves, prefix: str) -> None:
 
 def _lengths(moves: Moves, held: bool) -> Iterator[tuple[str, int]]:
     """Notes with their lengths, as words: each word that may be whole, and its quarters."""
-    _heads(moves, "")
-    if held:
-        del moves["acc"]
+    _heads(moves, "", held)
     for word in _ENDED:
         moves[word] |= {str(digit): Move(f"{digit}") for digit in range(1, 10)}
         moves[word]["/"] = Move("/")
@@ -120,9 +119,7 @@ def _groups(moves: Moves, held: bool) -> None:
             moves[f"{quarters}{sign}"] = {sign: Move(last), **_begin(last, held)}
         moves[last] = _begin(last, held)
         for prefix in (last, second):
-            _heads(moves, prefix)
-            if held:
-                del moves[prefix + "acc"]
+            _heads(moves, prefix, held)
         for word in _equal(moves, last, quarters):
             moves[word] |= {
                 character: move
@@ -133,9 +130,7 @@ def _groups(moves: Moves, held: bool) -> None:
             moves[word] |= _begin(last, held)
     moves["("] = {"3": Move("(3")}
     moves["(3"] = _begin("first ", held)
-    _heads(moves, "first ")
-    if held:
-        del moves["first acc"]
+    _heads(moves, "first ", held)
     for word in _ENDED:
         moves["first " + word] |= _begin("4second ", held)
     for word in _equal(moves, "first ", 2):
@@ -159,9 +154,7 @@ def _chords(moves: Moves, held: bool) -> None:
     del moves["["]["z"]
     for number in range(1, _MOST_IN_CHORD + 1):
         prefix = f"{number} "
-        _heads(moves, prefix)
-        if held:
-            del moves[prefix + "acc"]
+        _heads(moves, prefix, held)
         for word in _ENDED:
             moves[prefix + word]["]"] = Move("head")
             if number < _MOST_IN_CHORD:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby, pairwise
 
-from seqforge.domains.music.keys import PITCH_CLASS, Key, piece_key, spelling
+from seqforge.domains.music.keys import PITCH_CLASS, SIGNS, Key, piece_key, spelling
 from seqforge.domains.music.notes import (
     Note,
     Piece,
@@ -23,7 +23,6 @@ from seqforge.domains.music.notes import (
 GRID = 24
 _UNIT = 12  # steps of L:1/8
 _BARS_A_LINE = 4
-_SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 
 _DIVISIONS = {6: 0.0, 8: 1.0, 3: 2.5, 4: 3.0}
 """Steps between the places for onsets, and how much worse than sixteenths each reads: eighth
@@ -168,7 +167,7 @@ class _Writer:
         octave = (pitch - by - PITCH_CLASS[letter]) // 12 - 5
         sign = ""
         if accidentals.get(letter, self._signature.get(letter, 0)) != by:
-            sign = _SIGNS[by]
+            sign = SIGNS[by]
             accidentals[letter] = by
         if octave > 0:
             return sign + letter.lower() + "'" * (octave - 1)

@@ -25,6 +25,8 @@ _KEY = re.compile(
     re.IGNORECASE,
 )
 _ACCIDENTAL = re.compile(r"(?<!\S)(\^\^?|__?|=)([A-Ga-g])(?!\S)")
+SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
+"""How ABC writes an alteration in semitones."""
 ALTERATION = {"": 0, "^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 
 # Temperley 1999, "What's Key for Key?", Music Perception 17(1): how well a pitch class fits.
@@ -69,8 +71,7 @@ class Key(NamedTuple):
         return {**signature(self.sharps), **dict(self.extra)}
 
     def __str__(self) -> str:
-        signs = {1: "^", 2: "^^", -1: "_", -2: "__", 0: "="}
-        extra = "".join(f" {signs[by]}{letter.lower()}" for letter, by in self.extra)
+        extra = "".join(f" {SIGNS[by]}{letter.lower()}" for letter, by in self.extra)
         return self.tonic + self.mode + extra
 
 

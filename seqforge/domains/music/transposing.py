@@ -16,6 +16,7 @@ from seqforge.domains.music.abc_text import FIELD_LINE
 from seqforge.domains.music.keys import (
     ALTERATION,
     PITCH_CLASS,
+    SIGNS,
     Key,
     between,
     key_from_signature,
@@ -28,7 +29,6 @@ from seqforge.domains.music.notes import DRUMS, Piece
 _C = Key("C", "")
 _LETTERS = "CDEFGAB"
 _MOST_SIGNS = 7  # a signature says no more
-_SIGNS = {1: "^", 2: "^^", -1: "_", -2: "__", 0: "="}
 _MOVED = re.compile(
     r"""(?P<other>"[^"]*"?|![^!|\s]{0,24}!|%.*|\[[A-JL-Za-z]:[^\]]*)
       | \[K:(?P<key>[^\]]*)
@@ -215,7 +215,7 @@ def _note(
     octaves, index = divmod(height, 7)
     name = _LETTERS[index].lower() if octaves > 0 else _LETTERS[index]
     marks = "'" * (octaves - 1) + "," * -octaves
-    return (_SIGNS[alteration] if accidental else "") + name + marks, said
+    return (SIGNS[alteration] if accidental else "") + name + marks, said
 
 
 def _moved(height: int, alteration: int, sharps: int, by: int, semitones: int) -> tuple[int, int]:
