@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.domains.music.notes import Note, skyline
+from seqforge.domains.music.copying import melody_intervals
+from seqforge.domains.music.notes import Note, Piece
 
 RUN = 16
 """Intervals in a row that no two tunes share by chance, or not often."""
@@ -33,7 +34,7 @@ def clusters(tunes: Iterable[Sequence[Note]]) -> NDArray[np.int64]:
     parents: list[int] = []
     alike: dict[bytes, int] = {}
     for tune, notes in enumerate(tunes):
-        found = _intervals(notes)
+        found = melody_intervals(Piece(tuple(notes))).astype(np.int8)
         intervals.append(found)
         parents.append(tune)
         same = found.tobytes() or repr(list(notes)).encode()  # percussion has no melody
@@ -42,11 +43,6 @@ def clusters(tunes: Iterable[Sequence[Note]]) -> NDArray[np.int64]:
         for one, other in zip(ones.tolist(), others.tolist(), strict=True):
             _join(parents, one, other)
     return np.array([_root(parents, tune) for tune in range(len(parents))], np.int64)
-
-
-def _intervals(notes: Sequence[Note]) -> NDArray[np.int8]:
-    pitches = np.array([note.pitch for note in skyline(notes)], np.int16)
-    return np.diff(pitches).astype(np.int8)
 
 
 def _links(intervals: Sequence[NDArray[np.int8]]) -> Iterator[_Pairs]:

@@ -58,7 +58,7 @@ class _Table:
     """
 
     def __init__(self, vocabulary: Vocabulary, steps_per_quarter: int, held: str) -> None:
-        self._grid, self._held = steps_per_quarter, held
+        self._grid, self._scale = steps_per_quarter, scale(held) if held else None
         self._size = len(vocabulary)
         self._ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
         self._tokens = [(self._ids[s], *TOKENS[s]) for s in vocabulary.symbols if s in TOKENS]
@@ -126,9 +126,9 @@ class _Table:
                 self._following[states, number] = self._meant(value, pickup)
                 self._allowed[states[_OTHER], number] = True
             elif kind == Kind.KEY:
-                self._set(length, pickup, number, inside & (not self._held), places, _OTHER)
+                self._set(length, pickup, number, inside & (self._scale is None), places, _OTHER)
             elif kind == Kind.PITCH:
-                fits = inside & (not self._held or value % 12 in scale(self._held))
+                fits = inside & (self._scale is None or value % 12 in self._scale)
                 self._set(length, pickup, number, fits, places, _NOTE)
             else:
                 self._set(length, pickup, number, inside, places, _OTHER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seqforge.core.domain import Sample
 from seqforge.domains.music.comparing import Rows, compared, gathered, share
 from seqforge.domains.music.copying import Intervals, longest_shared, melody_intervals
-from seqforge.domains.music.keys import Key, find_key, key_from_signature, parse_key
+from seqforge.domains.music.keys import Key, declared_key, find_key, key_from_signature
 from seqforge.domains.music.measures import measures, random_like
 from seqforge.domains.music.notes import Decoded, Piece
 
@@ -32,7 +31,6 @@ _CLOSENESS = (
     "their 10\N{EN DASH}90 %; samples that are closer too cannot be told from real tunes by that "
     "measure alone."
 )
-_KEY_FIELD = re.compile(r"^K:(.*)", re.MULTILINE)
 
 
 @dataclass
@@ -124,8 +122,7 @@ def _read_training(domain: MusicDomain, corpus: Corpus, some: _Group) -> list[In
 def _declared(domain: MusicDomain, symbols: str, piece: Piece) -> Key | None:
     """The key that ABC's first K: names, or the first signature of other notes; None for none."""
     if domain.code != "events":
-        said = _KEY_FIELD.search(symbols)
-        return parse_key(said[1]) if said else None
+        return declared_key(symbols)
     first = next(iter(piece.key_signatures), None)
     return first and key_from_signature(first.sharps, first.minor)
 

@@ -168,6 +168,12 @@ def find_key(notes: Iterable[Note]) -> tuple[Key, float]:
     return key_from_signature(found[0], bool(minor)), float(correlations[best])
 
 
+def declared_key(abc: str) -> Key | None:
+    """The key that the first ``K:`` on a line of its own names; None without one."""
+    field = re.search(r"^K:(.*)", abc, re.MULTILINE)
+    return parse_key(field[1]) if field else None
+
+
 def piece_key(piece: Piece) -> Key:
     """The key that a piece says it begins in, else the one that its notes are in."""
     if piece.key_signatures and piece.key_signatures[0].step == 0:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.keys import Key, between, parse_key, piece_key
+from seqforge.domains.music.keys import Key, between, declared_key, piece_key
 from seqforge.domains.music.kinds import kind, read_notes, readable
 from seqforge.domains.music.notes import (
     KeySignature,
@@ -144,8 +144,7 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
 
 def key_of(symbols: str) -> Key:
     """The key that a text of ABC begins in."""
-    return next((parse_key(value) for name, value in _HEADER.findall(symbols) if name == "K"),
-                Key("C", ""))  # fmt: skip
+    return declared_key(symbols) or Key("C", "")
 
 
 def _say_reduced(piece: Piece, melody: Sequence[Note], said: list[str]) -> None:

@@ -16,7 +16,7 @@ from seqforge.domains.music import abc_files, abc_notation
 from seqforge.domains.music.abc_text import clean_tune, split_tunes
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.keys import find_key, key_from_signature, parse_key, signature
-from seqforge.domains.music.notes import Note, Piece, bar_length, skyline
+from seqforge.domains.music.notes import Note, Piece, bar_length, normalised, skyline
 from seqforge.resources import data_folder
 from tests.conftest import ROOT
 
@@ -72,7 +72,10 @@ def test_cleaning_the_corpus_again_changes_nothing_and_hides_nothing(tunes):
 @few
 @given(text=st.text(st.sampled_from(ABC_CHARACTERS), max_size=200))
 def test_any_text_decodes(text):
-    abc_notation.decode(text, 24)
+    decoded = abc_notation.decode(text, 24)
+    assert 0 <= decoded.full_bars <= decoded.bars
+    assert 0 <= decoded.skipped <= len(text)
+    assert decoded.piece == normalised(decoded.piece)
 
 
 @pytest.mark.parametrize("character", ABC_CHARACTERS + "\\+$&")

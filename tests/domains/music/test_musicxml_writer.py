@@ -124,7 +124,9 @@ def test_any_piece_makes_a_sound_document(piece):
 def test_music21_reads_any_piece(piece):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        converter.parseData(to_musicxml(piece), format="musicxml")
+        score = converter.parseData(to_musicxml(piece), format="musicxml")
+    assert all(part.getElementsByClass("Measure") for part in score.parts)
+    assert len(score.parts) >= len({note.program for note in piece.notes})
 
 
 def tunes(path):
