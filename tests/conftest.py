@@ -50,9 +50,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_cache(tmp_path_factory):
-    """Makes empty caches, but for the kernel: that is compiled once for all tests."""
-    kernel = tmp_path_factory.mktemp("kernel")
+def new_cache(tmp_path_factory, pytestconfig):
+    """Makes empty caches, but for the kernel: that is compiled once for all tests and workers."""
+    kernel = pytestconfig.cache.mkdir("kernel")
 
     def make() -> Path:
         cache = tmp_path_factory.mktemp("cache")
