@@ -109,6 +109,6 @@ def test_no_file_is_longer_than_it_should_be():
     long = [
         str(path.relative_to(ROOT))
         for path in Path(ROOT, "seqforge").rglob("*.py")
-        if len(path.read_text().splitlines()) > 300
+        if len(path.read_text().splitlines()) > 450
     ]
     assert long == []

@@ -1,0 +1,1 @@
+"""What knows no sequence: files, text, paths, processes."""
