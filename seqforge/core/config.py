@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from seqforge.base.jsonable import as_json
 from seqforge.core.budget import Budget, Split
 from seqforge.errors import ConfigError
 
@@ -211,9 +212,10 @@ class RunConfig(BaseModel):
     def differences(self, other: RunConfig, besides: tuple[str, ...] = ()) -> list[str]:
         """Keys whose values differ, each with both values, for an error message.
 
-        Keys that begin with one of ``besides`` do not count.
+        Keys that begin with one of ``besides`` do not count. Values are compared as files keep
+        them: one side has been through TOML or JSON, and the other has not.
         """
-        mine, theirs = flat(self.model_dump()), flat(other.model_dump())
+        mine, theirs = flat(as_json(self.model_dump())), flat(as_json(other.model_dump()))
         return [
             f"{key}: {mine.get(key)} and {theirs.get(key)}"
             for key in sorted(mine.keys() | theirs.keys())

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from seqforge.base.jsonable import as_json
 from seqforge.core.records import Sample
 
 TEMPERATURE_END = "temperature_end"
@@ -47,17 +46,6 @@ def line(value: Any) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-
-
-def as_json(value: Any) -> Any:
-    """A value as JSON can keep it: infinity becomes ``"inf"``, and what is no number null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else f"{value}"
-    if isinstance(value, Mapping):
-        return {str(key): as_json(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(one) for one in value]
-    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def sample_as_json(sample: Sample) -> str:

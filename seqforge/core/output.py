@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from seqforge.core.domain import Appends, Domain, Sample
 from seqforge.core.files import disk_errors, numbered
-from seqforge.core.origin import as_json, sample_as_json
+from seqforge.core.origin import sample_as_json
 from seqforge.core.partials import GrowingFile, Note, Standing, partial_of
 from seqforge.core.table import table_row
 from seqforge.errors import ConfigError, RunError
@@ -137,7 +137,7 @@ class _Written:
         each: Callable[[Sample], list[Path]] = lambda sample: [],
     ) -> None:
         self._path, self._every, self._each = path, every, each
-        self._note = Note(path, as_json(settings))
+        self._note = Note(path, settings)
         self._wanted = files or []
         self._files: list[tuple[GrowingFile, Piece]] = []
         self._standing = Standing()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqforge.base.jsonable import as_json
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.errors import RunError
 
@@ -77,8 +78,9 @@ class Note:
     """``<path>.partial.json``: what is being written, and how far it is."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        """``settings`` are what decides the bytes, as JSON can keep it."""
-        self.path, self._for, self._settings = partial_of(path, ".json"), path, dict(settings)
+        """``settings`` are what decides the bytes."""
+        self.path, self._for = partial_of(path, ".json"), path
+        self._settings: dict[str, Any] = as_json(settings)
 
     def read(self) -> Standing | None:
         """Where it stood; None where nothing was noted, or nothing of other settings is kept.

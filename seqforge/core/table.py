@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqforge.core.origin import as_json, line
+from seqforge.base.jsonable import as_json
+from seqforge.core.origin import line
 from seqforge.core.records import Sample
 
 COLUMNS = (

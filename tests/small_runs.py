@@ -1,0 +1,59 @@
+"""Every recipe that ships, made small: what it learns from, and the options of a short training."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from seqforge.recipes import find_recipe
+
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "while", "it", "rained", "and", "dogs", "lay")
+_NOTES = "CDEFGABcdef"
+
+
+def text(symbols: int) -> str:
+    """Sentences of a few words."""
+    draw, found = random.Random(1), ""
+    while len(found) < symbols:
+        found += " ".join(draw.choices(WORDS, k=7)) + ".\n"
+    return found
+
+
+def genome(bases: int) -> str:
+    """FASTA of one contig, with an island of N."""
+    draw = random.Random(2)
+    drawn = "".join(draw.choices("ACGT", (3, 2, 2, 3), k=bases))
+    half = bases // 2
+    return f">chr1 made up\n{drawn[:half]}{'N' * 20}\n{drawn[half:]}\n"
+
+
+def tunes(count: int) -> str:
+    """A book of ABC."""
+    draw, found = random.Random(3), []
+    for number in range(1, count + 1):
+        bars = [" ".join(draw.choices(_NOTES, k=4)) for _ in range(4)]
+        found.append(f"X:{number}\nT:Tune {number}\nM:4/4\nL:1/4\nK:C\n{' | '.join(bars)} |]\n")
+    return "\n".join(found)
+
+
+def material(recipe: str, folder: Path, size: int = 1) -> Path:
+    """A file that a recipe can learn from, in a folder."""
+    made = {
+        "text": ("words.txt", lambda: text(6_000 * size)),
+        "genome": ("chr.fa", lambda: genome(6_000 * size)),
+        "music": ("book.abc", lambda: tunes(60 * size)),
+    }
+    name, content = made[find_recipe(recipe).config().domain]
+    path = folder / name
+    path.write_text(content())
+    return path
+
+
+def short(budget: str = "8steps") -> list[str]:
+    """Options under which any recipe comes to its end in a moment, the same on every machine."""
+    return [
+        "--budget", budget, "--hidden-size", "8", "--embedding-size", "8", "--batch-size", "4",
+        "--seq-len", "8", "--precision", "fp32", "--lanes", "1", "--device", "cpu",
+        "--set", "training.evaluations=4", "--set", "sampling.length=40",
+        "--set", "sampling.count=1",
+    ]  # fmt: skip
