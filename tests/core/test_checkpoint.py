@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -19,19 +20,22 @@ from seqforge.core.checkpoint import (
     load_checkpoint,
     read_arrays,
     save_checkpoint,
+    weight_shapes,
     write_arrays,
 )
-from seqforge.core.config import RunConfig
+from seqforge.core.config import ModelConfig, RunConfig, TrainingConfig
 from seqforge.errors import CheckpointError
 
 
 def saved(folder, **changes):
     path = folder / "model.safetensors"
     rng = np.random.default_rng(0)
-    weights = {"a": rng.random((40, 3), np.float32), "b": np.arange(5, dtype=np.float32)}
-    card = ModelCard(
-        seqforge_version="1", name="n", config=RunConfig(domain="text"), symbols=("x", "é")
-    )
+    model = ModelConfig(hidden_size=4, embedding_size=3)
+    weights = {
+        name: rng.random(shape, np.float32) for name, shape in weight_shapes(3, model).items()
+    }
+    config = RunConfig(domain="text", model=model)
+    card = ModelCard(seqforge_version="1", name="n", config=config, symbols=("x", "é"))
     save_checkpoint(path, card.model_copy(update=changes), weights)
     return path, card, weights
 
@@ -48,12 +52,12 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
 def test_half_the_space_costs_a_thousandth_of_a_weight_at_most(tmp_path):
     path, card, weights = saved(tmp_path)
     whole = path.stat().st_size
-    training = {"training": {"kept_as": "fp16"}}
-    half = card.model_copy(update={"config": RunConfig(domain="text", **training)})
+    training = {"training": TrainingConfig(kept_as="fp16")}
+    half = card.model_copy(update={"config": card.config.model_copy(update=training)})
     save_checkpoint(path, half, weights)
     found = load_checkpoint(path)
 
-    assert whole - path.stat().st_size > 0.9 * sum(array.nbytes for array in weights.values()) / 2
+    assert whole - path.stat().st_size > 0.8 * sum(array.nbytes for array in weights.values()) / 2
     for name, array in weights.items():
         assert found.weights[name].dtype == np.float32
         np.testing.assert_allclose(found.weights[name], array, rtol=1e-3)
@@ -146,3 +150,93 @@ def test_killed_while_writing_the_file_before_stays_whole(tmp_path):
         header, arrays = read_arrays(path)
         assert (arrays["w"] == header["n"]).all()
     write_arrays(path, {"n": 0}, {})
+
+
+def rewritten(path, header=None, **arrays):
+    """A model's file with other settings or arrays, its digest right: it is a plain hash."""
+    found, weights = read_arrays(path)
+    write_arrays(path, {**found, **(header or {})}, weights | arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("hidden", "layers"), [(4096, 8), (16384, 100), (4, 2), (5, 1)], ids=lambda value: str(value)
+)
+def test_a_header_that_asks_for_more_than_the_file_holds_is_refused_before_anything_is_made(
+    tmp_path, hidden, layers
+):
+    path, card, _ = saved(tmp_path)
+    config = card.config.model_dump(mode="json")
+    config["model"] |= {"hidden_size": hidden, "num_layers": layers}
+    rewritten(path, {"config": config})
+
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match=r"weights do not fit its settings: .* (shape|missing)"):
+        load_checkpoint(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"output.bias": np.array([0, np.nan, 0], np.float32)}, "infinite or no numbers"),
+        ({"output.bias": np.array([0, np.inf, 0], np.float32)}, "infinite or no numbers"),
+        ({"output.bias": np.zeros(3, np.int64)}, "output.bias is of type I64"),
+        ({"output.bias": np.zeros((1, 3), np.float32)}, r"has the shape \(1, 3\), not \(3,\)"),
+        ({"more": np.zeros(3, np.float32)}, "more belongs to no such network"),
+    ],
+)
+def test_arrays_that_are_no_weights_of_the_network_are_named(tmp_path, arrays, said):
+    path = rewritten(saved(tmp_path)[0], **arrays)
+    with pytest.raises(CheckpointError, match=said):
+        load_checkpoint(path)
+
+
+def test_a_header_larger_than_any_vocabulary_is_refused_by_its_size(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as stream:
+        stream.write((60_000_000).to_bytes(8, "little") + b"{")
+        stream.truncate(60_000_009)
+    with pytest.raises(CheckpointError, match="header of .* bytes is larger than any model's"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04archive/data.pkl", "a PyTorch file or another zip archive"),
+        (b"\x80\x02}q\x00.", "is a pickle"),
+        (b"\x1f\x8b\x08" + b"0" * 40, "packed with gzip"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"", "not a whole .safetensors file"),
+        (b"words, words", "not a whole .safetensors file"),
+        ((100_000_000).to_bytes(8, "little") + b"{", "not a whole .safetensors file"),
+        ((60).to_bytes(8, "little") + b'{"a":' + b"[" * 55, "not a whole .safetensors file"),
+        ((8).to_bytes(8, "little") + b'{"a": 1}', "its header cannot be read"),
+        ((26).to_bytes(8, "little") + b'{"a": {"x":1}, "a":{"x":1}}', "key stands twice|cannot"),
+    ],
+)
+def test_what_is_no_model_is_named_for_what_it_is(tmp_path, content, said):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=said):
+        load_checkpoint(path)
+
+
+def test_a_folder_and_a_pipe_are_no_models(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(CheckpointError, match="is no ordinary file"):
+        load_checkpoint(tmp_path / "pipe.safetensors")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path, _, _ = saved(tmp_path)
+    header, weights = read_arrays(path)
+    text = json.dumps({"digest": "", **header}).replace('{"digest"', '{"name": "x", "digest"')
+    save_file(weights, path, metadata={KEY: text})
+    with pytest.raises(CheckpointError, match="a damaged header"):
+        load_checkpoint(path)

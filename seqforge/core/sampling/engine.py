@@ -10,9 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.checkpoint import Checkpoint
-from seqforge.core.config import ModelConfig
-from seqforge.core.kernels.pointwise import CELLS
+from seqforge.core.checkpoint import Checkpoint, weight_shapes
 from seqforge.core.sampling.network import (
     Ids,
     Network,
@@ -66,7 +64,7 @@ def check_weights(checkpoint: Checkpoint) -> None:
         CheckpointError: If they are not.
     """
     card = checkpoint.card
-    for name, shape in _shapes(len(card.vocabulary), card.config.model).items():
+    for name, shape in weight_shapes(len(card.vocabulary), card.config.model).items():
         array = checkpoint.weights.get(name)
         if array is None or array.shape != shape:
             found = "is missing" if array is None else f"has the shape {array.shape}, not {shape}"
@@ -77,21 +75,6 @@ def check_weights(checkpoint: Checkpoint) -> None:
             raise CheckpointError(
                 f"{card.name}: some of its weights are infinite or no numbers; train it again"
             )
-
-
-def _shapes(vocab_size: int, model: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every array of a model, by torch's names."""
-    hidden, width = model.hidden_size, model.embedding_size or model.hidden_size
-    gates = hidden * (max(CELLS[model.cell].layout.from_input) + 1)
-    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab_size, width)}
-    for layer in range(model.num_layers):
-        shapes |= {
-            f"layers.{layer}.weight_ih_l0": (gates, hidden if layer else width),
-            f"layers.{layer}.weight_hh_l0": (gates, hidden),
-            f"layers.{layer}.bias_ih_l0": (gates,),
-            f"layers.{layer}.bias_hh_l0": (gates,),
-        }
-    return shapes | {"output.weight": (vocab_size, hidden), "output.bias": (vocab_size,)}
 
 
 class KernelEngine:
