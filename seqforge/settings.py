@@ -13,6 +13,7 @@ import platformdirs
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from seqforge.base.files import replacing
 from seqforge.errors import ConfigError
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -101,12 +102,10 @@ class Settings(BaseModel):
             ConfigError: If the folder cannot be written.
         """
         path = settings_file()
-        partial = path.with_name(path.name + ".partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.touch(mode=0o600)
-            partial.write_bytes(tomli_w.dumps(self.model_dump(exclude_none=True)).encode())
-            partial.replace(path)
+            with replacing(path, private=True) as stream:
+                stream.write(tomli_w.dumps(self.model_dump(exclude_none=True)).encode())
         except OSError as error:
             raise ConfigError(
                 f"{path}: cannot be written ({error.strerror or error}); set SEQFORGE_CONFIG to "

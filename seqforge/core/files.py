@@ -1,58 +1,24 @@
-"""Writing files so that a reader never sees half of one."""
+"""Names, hashes and folders of files, and JSON into them; `seqforge.base.files` writes them."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from seqforge.base.files import disk_errors, write_atomically
 from seqforge.errors import RunError
 
+__all__ = [
+    "cache_root", "disk_errors", "make_folder", "numbered", "sha256_of", "write_atomically",
+    "write_json",
+]  # fmt: skip
+
 _BLOCK = 1 << 20
-_SCARCE = {errno.ENOSPC, errno.EDQUOT}
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what a disk may refuse into one sentence.
-
-    Raises:
-        RunError: For a full disk, a missing right, or a file where a folder is needed.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _SCARCE:
-            raise RunError(
-                f"{path}: the disk is full; free some space and go on with --resume"
-            ) from error
-        raise RunError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to the disk, then rename into place.
-
-    Raises:
-        RunError: If the disk refuses; what stood at ``path`` before still stands.
-    """
-    partial = path.with_name(path.name + ".partial")
-    with disk_errors(path):
-        try:
-            with partial.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
 
 
 def numbered(path: Path, number: int, suffix: str) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqforge.base.files import sync, sync_folder
 from seqforge.base.jsonable import as_json
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.errors import RunError
@@ -42,8 +42,7 @@ class GrowingFile:
     def flush(self) -> None:
         """Have the disk hold all that was added."""
         with disk_errors(self.path):
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+            sync(self._stream)
 
     def finish(self) -> None:
         """Give the file its name; what stood there before is gone then."""
@@ -51,6 +50,7 @@ class GrowingFile:
         with disk_errors(self.path):
             self._stream.close()
             self.partial.replace(self.path)
+        sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Leave it as it is."""

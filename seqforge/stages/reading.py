@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
+from seqforge.base.files import replacing
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import FORMAT, Corpus
 from seqforge.core.domain import Domain, HasDefaultInput, Settles
@@ -166,10 +167,9 @@ def _digest(path: Path) -> str:
 def _spooled_stdin(path: Path, resumed: bool) -> Path:
     if resumed and path.is_file():  # standard input is gone by now
         return path
-    partial = path.with_name(path.name + ".partial")
-    with disk_errors(path), partial.open("wb") as stream:
+    with disk_errors(path), replacing(path) as stream:
         shutil.copyfileobj(sys.stdin.buffer, stream)
-    return partial.replace(path)
+    return path
 
 
 def read_corpus(

@@ -9,6 +9,7 @@ import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from seqforge.base.files import replacing
 from seqforge.core.budget import Split
 from seqforge.core.domain import Learnt
 from seqforge.core.files import disk_errors, make_folder, sha256_of
@@ -55,13 +56,14 @@ def write_training_part(paths: Sequence[Path], split: Split, target: Path) -> No
     cuts: dict[int, list[Cut]] = {}
     for cut in cut_records(sizes, split)["train"]:
         cuts.setdefault(cut.record, []).append(cut)
-    partial = target.with_name(target.name + ".partial")
-    with disk_errors(target):
-        with partial.open("wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as stream:
-            for number, (record, bases) in enumerate(_records(paths)):
-                if number in cuts:
-                    stream.write(_entry(record, bases, cuts[number]))
-        partial.replace(target)
+    with (
+        disk_errors(target),
+        replacing(target) as raw,
+        gzip.GzipFile("", "wb", 1, raw, mtime=0) as stream,
+    ):
+        for number, (record, bases) in enumerate(_records(paths)):
+            if number in cuts:
+                stream.write(_entry(record, bases, cuts[number]))
 
 
 def _records(paths: Sequence[Path]) -> Iterator[tuple[Record, bytes]]:

@@ -1,0 +1,164 @@
+"""Bytes in, files out: whole or not at all, durable, under names that nobody can lay in advance.
+
+The order is what a loss of power needs: the bytes reach the disk, then the name changes, then the
+folder that holds the name reaches the disk. Until then the bytes stand in a file of a random name,
+which is made and never opened: a link or a file that someone laid beside is neither followed nor
+written to.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from seqforge.errors import RunError
+
+if sys.platform != "win32":
+    import fcntl
+
+NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+"""To be given to `os.open`: a link is an error and no way to another file."""
+_TEMPORARY = re.compile(r"\.seqforge-[0-9a-f]{16}\.partial")
+_SCARCE = {errno.ENOSPC, errno.EDQUOT}
+_ACCESS_LIST = "system.posix_acl_access"
+_ANYONE, _OWNER = 0o666, 0o600  # the umask takes from the first what it says
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what a disk may refuse into one sentence.
+
+    Raises:
+        RunError: For a full disk, a missing right, or a file where a folder is needed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _SCARCE:
+            raise RunError(
+                f"{path}: the disk is full; free some space and go on with --resume"
+            ) from error
+        raise RunError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def write_atomically(path: Path, data: bytes, private: bool = False) -> None:
+    """Write a file: readers see what stood there before or all of this, also after a power cut.
+
+    Args:
+        path: A file that stands there is replaced and its mode and owner stay; a link is replaced,
+            and what it led to stays as it is.
+        data: All of it.
+        private: Whether its owner alone may read it, whatever the mode was.
+
+    Raises:
+        RunError: If the disk refuses; what stood at ``path`` before still stands.
+    """
+    with disk_errors(path), replacing(path, private) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def replacing(path: Path, private: bool = False) -> Iterator[BinaryIO]:
+    """A stream to write; what it got takes the place of ``path`` as in `write_atomically`.
+
+    An error inside leaves ``path`` as it was. The disk's errors are left to `disk_errors`.
+    """
+    temporary, stream = _own_file(path.parent, private)
+    try:
+        with stream:
+            yield stream
+            if not private:
+                _take_after(stream.fileno(), path)
+            sync(stream)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync(stream: BinaryIO) -> None:
+    """Have the disk hold what was written to a stream."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk hold which names are in a folder, where the system can do so."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):  # some file systems refuse, and hold the names anyway
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed commands left of files that were not whole; one that is written stays."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError), os.scandir(folder) as items:
+        left = [Path(item.path) for item in items if _TEMPORARY.fullmatch(item.name)]
+        for path in left:
+            _remove_left_over(path)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether it is a name of a file that is not whole yet."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _own_file(folder: Path, private: bool) -> tuple[Path, BinaryIO]:
+    """A new file that is held, so that `sweep` of another process leaves it alone."""
+    while True:
+        path = folder / f".seqforge-{secrets.token_hex(8)}.partial"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+        stream = os.fdopen(os.open(path, flags, _OWNER if private else _ANYONE), "w+b")
+        if sys.platform != "win32":
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(stream.fileno()).st_nlink:
+            return path, stream
+        stream.close()  # swept between its making and its holding
+
+
+def _take_after(descriptor: int, path: Path) -> None:
+    """Give a new file the mode and owner of the regular file that it replaces."""
+    if sys.platform == "win32":
+        return
+    try:
+        old = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(old.st_mode):
+        return
+    with suppress(OSError):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+    if sys.platform == "linux":
+        with suppress(OSError):  # most files have no list, and their mode says it all
+            os.setxattr(descriptor, _ACCESS_LIST, os.getxattr(path, _ACCESS_LIST))
+
+
+def _remove_left_over(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                return
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where it is written
+            path.unlink()
+        finally:
+            os.close(descriptor)
