@@ -32,8 +32,17 @@ _NOT_LEVEL = 0.02
 last looks cannot tell: the learning rate falls to nothing there, and the curve levels off with it.
 """
 _FEWEST_LOOKS = 5
+_LONGER = "a longer --budget would likely help"
 
-Kind = Literal["over-fitting", "under-fitting", "balanced", "unsteady", "unlike data"]
+_WORSE = 0.02
+"""Bits over guessing where that is no longer a network that has merely not begun to learn."""
+_ALL_READ = 0.995
+"""Part of the symbols from which on all were read: a last window is seldom whole."""
+
+Kind = Literal[
+    "over-fitting", "under-fitting", "balanced", "unsteady", "unlike data", "diverged",
+    "nothing learnt",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,10 @@ class Size:
     """Training symbols."""
     dropout: float = 0.0
     """The largest share of anything that is dropped or put in while training alone."""
+    uniform: float | None = None
+    """Bits of guessing: all symbols alike."""
+    unigram: float | None = None
+    """Bits of the training symbols by how often each occurs."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,11 @@ def after(lines: Sequence[Mapping[str, Any]], size: Size, seen: int) -> Verdict 
         seen: Symbols trained on, a symbol read twice counted twice.
 
     Returns:
-        None where nothing was held out, or too few looks were taken to say.
+        None where nothing was held out, or too few looks were taken to say; that training went
+        wrong altogether is said in any case.
     """
+    if (wrong := _worse_than_guessing(lines, size, seen)) is not None:
+        return wrong
     looks = [
         _Look(line["step"], line["train_bits"], line["valid_bits"])
         for line in lines
@@ -123,14 +139,53 @@ def after(lines: Sequence[Mapping[str, Any]], size: Size, seen: int) -> Verdict 
     falling = _unfinished(looks, size, seen)
     if gap >= _MUCH:
         return _apart(gap, measured, size, seen)
+    if gap <= -_MUCH and not size.dropout and not falling:
+        return Verdict(
+            "unlike data",
+            f"{measured} lie {-gap:.1%} apart: the held-out data are easier than the training "
+            "data, or partly the same",
+        )
     if seen > size.symbols and (moved := _moved_apart(looks, train, valid)):
         return Verdict("over-fitting", f"over-fitting: {measured}; {moved}; {_less(size)}")
     if gap < (-_ABOUT if size.dropout else _ABOUT):
         return _level(measured, gap, size, falling)
     sentence = f"balanced: {measured} lie {abs(gap):.1%} apart"
     if falling:
-        sentence += f"; {falling}, a longer --budget would likely help"
+        sentence += f"; {falling}, {_LONGER}"
     return Verdict("balanced", sentence)
+
+
+def _worse_than_guessing(
+    lines: Sequence[Mapping[str, Any]], size: Size, seen: int
+) -> Verdict | None:
+    """What is to be said of a network that ended no better than no network."""
+    if not lines or size.uniform is None or size.unigram is None:
+        return None
+    trained, held_out = lines[-1].get("train_bits"), lines[-1].get("valid_bits")
+    if trained is None:
+        return None
+    what, part = ("training", "train") if held_out is None else ("held-out", "valid")
+    bits = [line.get(f"{part}_bits") for line in lines]
+    last = bits[-1]
+    best = min((value for value in bits if _known(value)), default=math.inf)
+    # What a network knows of its training data alone is no guess, however little it is worth.
+    if not (last <= size.uniform + _WORSE or trained <= size.uniform):
+        kept = "; the model of the best step is kept" if best < size.uniform else ""
+        return Verdict(
+            "diverged",
+            f"diverged: {what} {last:.3f} bits at the end are worse than guessing (all symbols "
+            f"alike: {size.uniform:.3f}); give a lower --learning-rate{kept}",
+        )
+    if last < size.unigram or trained < size.unigram or last > best * (1 + _RISE):
+        return None
+    remedy = "there is nothing to learn from what came before, or a lower --learning-rate helps"
+    if seen < _ALL_READ * size.symbols:
+        remedy = f"only {_percent(seen, size)} of the training symbols were read, {_LONGER}"
+    return Verdict(
+        "nothing learnt",
+        f"nothing learnt yet: {what} {last:.3f} bits at the end are no better than counting how "
+        f"often each symbol occurs ({size.unigram:.3f}); {remedy}",
+    )
 
 
 def _risen(rise: float, last: _Look, best: _Look, size: Size) -> Verdict:
@@ -170,7 +225,7 @@ def _level(measured: str, gap: float, size: Size, falling: str) -> Verdict:
         how += ", though dropout hampers only training"
     remedies = f"{'less --dropout or ' * bool(size.dropout)}a larger --hidden-size"
     if falling:
-        remedies = f"{falling}, a longer --budget would likely help, then {remedies}"
+        remedies = f"{falling}, {_LONGER}, then {remedies}"
     else:
         remedies += " would likely help"
     return Verdict("under-fitting", f"under-fitting: {measured} {how}; {remedies}")
@@ -194,8 +249,8 @@ def _moved_apart(looks: Sequence[_Look], train: float, valid: float) -> str:
 
 def _unfinished(looks: Sequence[_Look], size: Size, seen: int) -> str:
     """That more could be learnt from the same data, in words; empty where nothing says so."""
-    if seen < size.symbols:
-        return f"only {seen / size.symbols:.0%} of the training symbols were read"
+    if seen < _ALL_READ * size.symbols:
+        return f"only {_percent(seen, size)} of the training symbols were read"
     one, other = (looks[round(share * (len(looks) - 1))] for share in (0.4, 0.6))
     gained, all_gained = one.valid - other.valid, looks[0].valid - looks[-1].valid
     if all_gained <= 0 or gained < _NOT_LEVEL * all_gained:
@@ -204,6 +259,14 @@ def _unfinished(looks: Sequence[_Look], size: Size, seen: int) -> str:
         f"held-out bits had not levelled off half way (they fell by {gained:.3f} from step "
         f"{one.step:,} to {other.step:,})"
     )
+
+
+def _percent(seen: int, size: Size) -> str:
+    """A share that is neither rounded up to all nor down to nothing."""
+    share = seen / size.symbols
+    if share < 0.001:
+        return "a thousandth or less"
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
 
 
 def _less(size: Size) -> str:

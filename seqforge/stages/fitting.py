@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -10,6 +11,8 @@ from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
+
+import numpy as np
 
 from seqforge.core.advice import Size, after, before
 from seqforge.core.background import Background
@@ -23,6 +26,7 @@ from seqforge.core.checkpoint import (
 from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Mirrored, Sample
+from seqforge.core.growing import shares_of
 from seqforge.core.looks import Evaluation, Pulse
 from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.resume import Snapshot, Snapshots
@@ -92,7 +96,14 @@ def fit(task: Fitting) -> dict[str, Any]:
 def _size(task: Fitting, trainer: Trainer) -> Size:
     network, training = task.config.model, task.config.training
     hampers = (network.dropout, network.weight_drop, network.embedding_dropout, training.own_inputs)
-    return Size(trainer.model.num_parameters(), task.corpus.train.symbols, max(hampers))
+    shares = shares_of(task.corpus.train.tokens, len(task.corpus.vocabulary))
+    return Size(
+        trainer.model.num_parameters(),
+        task.corpus.train.symbols,
+        max(hampers),
+        uniform=math.log2(len(shares)),
+        unigram=float(-(shares * np.log2(shares)).sum()),
+    )
 
 
 def _shared(task: Fitting) -> Shared:

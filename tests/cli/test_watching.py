@@ -98,3 +98,11 @@ def test_a_run_without_held_out_data_gets_no_verdict(seqforge, tmp_path, text_fi
     assert said["verdict"] is said["after"] is None
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["valid_perplexity"] is None
+
+
+def test_a_learning_rate_of_a_hundred_is_said_to_have_diverged(seqforge, tmp_path, text_file):
+    run = seqforge("train", "text", text_file, *small(tmp_path / "run", "--learning-rate", 100))
+
+    assert run.exit_code == 0, run.stderr
+    assert "diverged: held-out" in run.stderr
+    assert "under-fitting" not in run.stderr

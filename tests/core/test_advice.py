@@ -95,14 +95,66 @@ def test_without_held_out_data_or_with_few_looks_nothing_is_said():
     assert after([{"step": 1}] * 9, SIZE, 1) is None, "lines of another time"
 
 
+KNOWN = Size(1000, 1000, uniform=6.0, unigram=4.8)
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "said"),
+    [
+        ([60.0, 61.0], [60.2, 59.9], "^diverged: held-out 59.900 bits .* guessing .* 6.000"),
+        ([6.3] * 20, [6.1] * 20, "^diverged: .* give a lower --learning-rate$"),
+        ([5.0, 9.0], [5.1, 9.0], "lower --learning-rate; the model of the best step is kept$"),
+        ([np.nan] * 9, [np.inf] * 9, "^diverged: held-out inf bits"),
+        ([7.0] * 9, [None] * 9, "^diverged: training 7.000 bits"),
+        ([4.9] * 9, [4.9] * 9, "^nothing learnt yet: .* no better than counting .*4.800"),
+    ],
+)
+def test_worse_than_guessing_or_counting_is_never_called_under_fitting(train, valid, said):
+    verdict = after(curve(train, valid), KNOWN, 10**6)
+    assert verdict is not None
+    assert __import__("re").search(said, verdict.sentence), verdict.sentence
+    assert "larger --hidden-size" not in verdict.sentence
+    assert "longer --budget" not in verdict.sentence
+
+
+def test_after_a_few_steps_nothing_learnt_asks_for_more_of_them():
+    verdict = after(curve([5.9, 5.5], [5.8, 5.4]), KNOWN, 10)
+    assert verdict.sentence.endswith("only 1% of the training symbols were read, a longer "
+                                     "--budget would likely help")  # fmt: skip
+
+
+def test_a_network_that_knows_its_training_data_has_not_diverged():
+    verdict = after(curve([3.0] * 9, [7.0] * 9), KNOWN, 10**6)
+    assert verdict.kind == "over-fitting"
+
+
+@pytest.mark.parametrize("seen", [996, 999, 1000])
+def test_all_but_the_last_window_is_all(seen):
+    assert "were read" not in after(curve(LEVEL, LEVEL), SIZE, seen).sentence
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"), [(994, "99%"), (3, "0.3%"), (0, "a thousandth or less"), (400, "40%")]
+)
+def test_how_much_was_read_is_neither_all_nor_nothing(seen, said):
+    assert f"only {said} of the" in after(curve(LEVEL, LEVEL), SIZE, seen).sentence
+
+
+def test_held_out_data_that_are_easier_are_not_under_fitted():
+    verdict = after(curve(LEVEL + 0.5, LEVEL), SIZE, 10**6)
+    assert verdict.kind == "unlike data"
+    assert "easier than the training data" in verdict.sentence
+
+
 numbers = st.none() | st.floats(0, 1e4) | st.just(float("nan"))
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=30), st.floats(0, 0.9), st.integers(0, 10**9))
 def test_any_curve_at_all_may_come(points, dropout, seen):
     lines = curve([a for a, _ in points], [b for _, b in points])
-    verdict = after(lines, Size(10, 10, dropout), seen)
-    assert verdict is None or verdict.sentence
+    for known in ({}, {"uniform": 2.0, "unigram": 1.9}):
+        verdict = after(lines, Size(10, 10, dropout, **known), seen)
+        assert verdict is None or verdict.sentence
 
 
 def learnt(tmp_path_factory, text, steps, model):

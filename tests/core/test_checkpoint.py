@@ -171,7 +171,7 @@ def test_a_header_that_asks_for_more_than_the_file_holds_is_refused_before_anyth
     rewritten(path, {"config": config})
 
     tracemalloc.start()
-    with pytest.raises(CheckpointError, match=r"weights do not fit its settings: .* (shape|missing)"):
+    with pytest.raises(CheckpointError, match=r"do not fit its settings: .* (shape|missing)"):
         load_checkpoint(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -199,7 +199,7 @@ def test_a_header_larger_than_any_vocabulary_is_refused_by_its_size(tmp_path):
     with path.open("wb") as stream:
         stream.write((60_000_000).to_bytes(8, "little") + b"{")
         stream.truncate(60_000_009)
-    with pytest.raises(CheckpointError, match="header of .* bytes is larger than any model's"):
+    with pytest.raises(CheckpointError, match=r"header of .* bytes is larger than any model's"):
         load_checkpoint(path)
 
 
