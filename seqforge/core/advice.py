@@ -161,13 +161,15 @@ def _worse_than_guessing(
     """What is to be said of a network that ended no better than no network."""
     if not lines or size.uniform is None or size.unigram is None:
         return None
-    trained, held_out = lines[-1].get("train_bits"), lines[-1].get("valid_bits")
+    trained: float | None = lines[-1].get("train_bits")
     if trained is None:
         return None
+    held_out: float | None = lines[-1].get("valid_bits")
     what, part = ("training", "train") if held_out is None else ("held-out", "valid")
+    last = trained if held_out is None else held_out
     bits = [line.get(f"{part}_bits") for line in lines]
-    last = bits[-1]
-    best = min((value for value in bits if _known(value)), default=math.inf)
+    known = [value for value in bits if value is not None and math.isfinite(value)]
+    best = min(known, default=math.inf)
     # What a network knows of its training data alone is no guess, however little it is worth.
     if not (last <= size.uniform + _WORSE or trained <= size.uniform):
         kept = "; the model of the best step is kept" if best < size.uniform else ""
