@@ -23,6 +23,7 @@ from seqforge.errors import InputError
 
 _BLOCK = 1 << 18
 _NAMED = 5  # strange symbols, in a message
+_NOTED = 1000  # different notes on a file's records, in its line
 
 
 @dataclass(frozen=True)
@@ -216,11 +217,14 @@ class NothingUsable(Unsplittable):
 
 def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
     before = len(spool.records)
+    notes: Counter[str] = Counter()
     try:
         for block in _blocks(domain, path):
             spool.write(block.points)
             if block.ends is not None:
                 spool.finish(block.ends)
+                if block.ends.note and not block.ends.augmented:
+                    notes[block.ends.note] += 1
         if len(spool.records) == before:
             raise InputError(
                 f"{path}: holds no {domain.unit}s to learn from; give a file that has some"
@@ -234,8 +238,9 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
         return Ingested(str(path), "refused", reason, 0, 0)
     read = [spooled for spooled in spool.records[before:] if not spooled.record.augmented]
     gaps = sum(len(spooled.record.gaps) for spooled in read)
-    notes = Counter(spooled.record.note for spooled in read if spooled.record.note)
     said = [f"{note} ({count} records)" if count > 1 else note for note, count in notes.items()]
+    if len(said) > _NOTED:
+        said = [*said[:_NOTED], f"and {len(said) - _NOTED} more notes"]
     return Ingested(
         str(path),
         "split" if gaps else "kept",

@@ -1,36 +1,59 @@
-"""Sequences of FASTA and GenBank files, cleaned by the rules of `nucleotides`.
+"""A FASTA or GenBank file in, its sequences out, cleaned by the rules of `nucleotides`.
 
-Headers are never symbols. A FASTA file is read in blocks: a chromosome is never held whole.
+What a file is, its content says, not its name. Headers are never symbols. A file is read in blocks:
+a chromosome is never held whole.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from Bio import BiopythonWarning, SeqIO
-from Bio.Seq import UndefinedSequenceError
 
 from seqforge.core.domain import Block, Record
 from seqforge.core.opening import opened, plain_suffix
 from seqforge.core.records import joined
+from seqforge.domains.genome.entries import (
+    BLOCK,
+    LONGEST_TITLE,
+    End,
+    Part,
+    Start,
+    printable,
+    start_of,
+    text_blocks,
+)
+from seqforge.domains.genome.genbank import parse_genbank
 from seqforge.domains.genome.nucleotides import Cleaner, NotNucleotides, is_sequence
 from seqforge.errors import InputError
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 
-_BLOCK = 1 << 18
-_BLANK = b"\xef\xbb\xbf \t\r\n"  # what may stand before everything: a byte-order mark, blanks
+_BLOCK = BLOCK
+_MARK = re.compile(rb"\n[>;]")  # a header or a comment begins
 _NOTHING = np.empty(0, np.uint8)
+_BOM = b"\xef\xbb\xbf"
+_RELEASE = b"Genetic Sequence Data Bank"  # stands above the records of GenBank's own files
 
-_Part = tuple[int, str, bytes]  # number of the record from 1, its title, some of its letters
+_OTHERS = (
+    (b"MThd", "a MIDI file"),
+    (b"ID   ", "an EMBL or UniProt file (seqret, or the database itself, gives FASTA)"),
+    (b"##gff", "a GFF file: annotations, not the sequence"),
+    (b"##fileformat=VCF", "a VCF file: variants, not the sequence"),
+    (b"@HD\t", "a SAM file (samtools fasta gives FASTA)"),
+    (b"@SQ\t", "a SAM file (samtools fasta gives FASTA)"),
+    (b"CLUSTAL", "a Clustal alignment"),
+    (b"# STOCKHOLM", "a Stockholm alignment"),
+    (b"#NEXUS", "a NEXUS file"),
+    (b"%PDF", "a PDF file"),
+    (b"<", "HTML or XML (perhaps a page that says why there was nothing to download)"),
+    (b"{", "JSON"),
+)
 
 
 def read_sequences(path: Path, keep_case: bool = False) -> Iterator[Record]:
@@ -49,68 +72,110 @@ def read_blocks(path: Path, keep_case: bool = False) -> Iterator[Block]:
     Raises:
         InputError: As `read_sequences` does.
     """
-    for (number, title), parts in groupby(_parts(path), key=lambda part: part[:2]):
-        name, *description = title.split(maxsplit=1) or ["unnamed"]
-        cleaner = Cleaner(keep_case)
-        try:
-            for _, _, letters in parts:
-                yield Block(cleaner.clean(letters))
-            record = cleaner.record(name, f"{path}#{number}", "".join(description))
-        except NotNucleotides as error:
-            line = _line_of_first_wrong(path)
-            where = f"{path}:{line}" if line else f"{path}: record {name}"
-            raise InputError(f"{where}: {error}; give DNA or RNA") from error
-        yield Block(_NOTHING, record)
+    number, start, cleaner = 0, Start(""), Cleaner(keep_case)
+    try:
+        for part in read_parts(path):
+            if isinstance(part, Start):
+                number, start, cleaner = number + 1, part, Cleaner(keep_case)
+            elif isinstance(part, End):
+                record = cleaner.record(start.name, f"{path}#{number}", start.description)
+                notes = ", ".join(filter(None, (record.note, *part.notes)))
+                yield Block(_NOTHING, replace(record, note=notes))
+            else:
+                yield Block(cleaner.clean(part))
+    except NotNucleotides as error:
+        line = _line_of_first_wrong(path)
+        where = f"{path}:{line}" if line else f"{path}: record {start.name}"
+        raise InputError(f"{where}: {error}; give DNA or RNA") from error
 
 
-def _parts(path: Path) -> Iterator[_Part]:
-    """The letters of a file as they stand there, line breaks among them."""
+def read_parts(path: Path) -> Iterator[Part]:
+    """The letters of a file as they stand there, line breaks among them, record by record.
+
+    Raises:
+        InputError: If it is neither FASTA nor GenBank; says what it is, where that is known.
+    """
     with opened(path) as stream:
-        start = _first_line(path, stream.peek(1 << 16) if hasattr(stream, "peek") else b"")
-        genbank = plain_suffix(path) in GENBANK or start.startswith("LOCUS")
-        yield from _genbank(path, stream) if genbank else _fasta(path, stream)
+        blocks = text_blocks(stream, _BLOCK)
+        head = b""
+        while len(head) < _BLOCK and (block := next(blocks, b"")):
+            head += block
+        whole = chain([head], blocks)
+        if _is_genbank(path, head):
+            yield from parse_genbank(path, whole)
+        else:
+            yield from _fasta(path, whole)
 
 
-def _first_line(path: Path, head: bytes) -> str:
-    if head.startswith(b"MThd"):
-        raise InputError(f"{path}: is a MIDI file, and a genome is read from FASTA or GenBank")
-    if b"\0" in head:
-        raise InputError(f"{path}: is no text file, and a genome is read from FASTA or GenBank")
-    return head.lstrip(_BLANK).split(b"\n", 1)[0].decode("latin-1")
+def _is_genbank(path: Path, head: bytes) -> bool:
+    """Whether a file is that and not FASTA.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    line = head.split(b"\n", 1)[0]
+    what = next((what for begins, what in _OTHERS if head.startswith(begins)), "")
+    if b"\0" in head[:_BLOCK] and not what:
+        what = "no text file"
+    if line.startswith(b"@") and re.search(rb"^\+", head, re.MULTILINE):
+        what = "a FASTQ file: reads with their qualities (seqtk seq -a gives FASTA)"
+    if what:
+        raise InputError(f"{path}: is {what}, and a genome is read from FASTA or GenBank")
+    if line.startswith((b">", b";")):
+        return False
+    return line.startswith(b"LOCUS") or _RELEASE in line or plain_suffix(path) in GENBANK
 
 
-def _fasta(path: Path, stream: BinaryIO) -> Iterator[_Part]:
-    number, title, preamble = 0, "", b""
-    for header, text in _split(stream):
+def _fasta(path: Path, blocks: Iterable[bytes]) -> Iterator[Part]:
+    number, empty, start, preamble = 0, True, Start(""), b""
+    for header, text in _split(blocks):
         if header:
-            number, title = number + 1, text.decode("latin-1").rstrip()
-            yield number, title, b""
+            if number:
+                yield _end(start, empty)
+            number, empty, start = number + 1, True, start_of(text)
+            yield start
         elif number:
-            yield number, title, text
+            empty = empty and not text.strip()
+            yield text
         else:
             preamble = _check_preamble(path, preamble + text)
     if not number:
         raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
+    yield _end(start, empty)
 
 
-def _split(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
-    """Headers (True) without their ``>``, and blocks of what stands between them (False)."""
-    blocks = iter(partial(stream.read, _BLOCK), b"")
-    carried = b"\n"  # a header is known by the line break before it
-    for block in chain([next(blocks, b"").lstrip(_BLANK)], blocks, [b"\n"]):
-        text = carried + block.replace(b"\r", b"\n")
-        carried = text[-1:] if text.endswith(b"\n") else b""
+def _end(start: Start, empty: bool) -> End:
+    return End((f"record {start.name} has no sequence",) if empty else ())
+
+
+def _split(blocks: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:
+    """Headers (True) without their ``>``, and blocks of what stands between them (False).
+
+    Lines that begin with ``;`` are comments.
+    """
+    marked, title, fresh = b"", b"", True  # the mark of the line under way; whether a line begins
+    for block in blocks:
         place = 0
-        while (mark := text.find(b"\n>", place)) >= 0:
-            if mark > place:
-                yield False, text[place:mark]
-            place = text.find(b"\n", mark + 1)
-            if place < 0:  # the header goes on in the next block
-                carried, place = text[mark:], len(text)
-                break
-            yield True, text[mark + 2 : place]
-        if place < len(text):
-            yield False, text[place:]
+        while place < len(block):
+            if fresh and block[place : place + 1] in (b">", b";"):
+                marked, title, place = block[place : place + 1], b"", place + 1
+            fresh = False
+            if marked:
+                end = block.find(b"\n", place)
+                stop = len(block) if end < 0 else end
+                title += block[place : min(stop, place + LONGEST_TITLE - len(title))]
+                place = stop
+                if end >= 0:
+                    if marked == b">":
+                        yield True, title
+                    marked, fresh, place = b"", True, stop + 1
+                continue
+            mark = _MARK.search(block, place)
+            stop = mark.start() + 1 if mark else len(block)
+            yield False, block[place:stop]
+            fresh, place = block[stop - 1 : stop] == b"\n", stop
+    if marked == b">":
+        yield True, title
 
 
 def _check_preamble(path: Path, text: bytes) -> bytes:
@@ -122,42 +187,31 @@ def _check_preamble(path: Path, text: bytes) -> bytes:
     lines = [line.strip() for line in text.split(b"\n")]
     for line in lines:
         if line and not line.startswith((b";", b"#")):
+            begins = printable(line[:30].decode("utf-8", "replace"))
             raise InputError(
-                f"{path}: is neither FASTA nor GenBank: it begins with "
-                f"{line[:30].decode('latin-1')!r}, and a FASTA record begins with a line such as "
-                ">chr1"
+                f"{path}: is neither FASTA nor GenBank: it begins with {begins!r}, and a FASTA "
+                "record begins with a line such as >chr1"
             )
     return lines[-1][:1]
 
 
-def _genbank(path: Path, stream: BinaryIO) -> Iterator[_Part]:
-    text = io.TextIOWrapper(stream, encoding="latin-1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BiopythonWarning)  # odd headers do not matter here
-        try:
-            for number, record in enumerate(SeqIO.parse(text, "genbank"), 1):  # type: ignore[no-untyped-call]
-                yield number, str(record.id), str(record.seq).encode("latin-1")
-        except UndefinedSequenceError as error:
-            raise InputError(
-                f"{path}: a GenBank record without its sequence; download it with the sequence "
-                "(ORIGIN) in it"
-            ) from error
-        except (ValueError, AssertionError, IndexError) as error:
-            raise InputError(f"{path}: is not a GenBank file that can be read ({error})") from error
-        finally:
-            text.detach()  # it would close the file, which is not its own
-
-
 def _line_of_first_wrong(path: Path) -> int | None:
     """Of a FASTA file; letters of other lines than sequence do not count."""
-    if plain_suffix(path) in GENBANK:
-        return None
     with opened(path) as stream:
-        begun = False
-        for number, line in enumerate(stream, 1):
-            line = line.lstrip(_BLANK) if number == 1 else line
-            begun = begun or line.startswith(b">")
-            other = line.startswith(b">" if begun else (b">", b";", b"#"))
-            if not other and not is_sequence(line):
-                return number
+        text = io.TextIOWrapper(stream, encoding="latin-1", newline=None)
+        number, begun, skipped, fresh = 1, False, False, True
+        try:
+            while piece := text.readline(_BLOCK):
+                line = piece.encode("latin-1").replace(_BOM, b"")
+                if fresh:
+                    begun = begun or line.lstrip().startswith(b">")
+                    skipped = line.lstrip().startswith((b">", b";")) or not begun
+                if not begun and line.startswith(b"LOCUS"):
+                    return None
+                if not skipped and not is_sequence(line):
+                    return number
+                fresh = line.endswith(b"\n")
+                number += fresh
+        finally:
+            text.detach()  # it would close the file, which is not its own
     return None

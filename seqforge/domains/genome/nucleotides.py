@@ -55,6 +55,15 @@ class NotNucleotides(ValueError):
     """What was given is no sequence of nucleotides; the message says why."""
 
 
+def _hint(wrong: str) -> str:
+    """What a letter that is no nucleotide code may come from."""
+    if wrong.upper() in PROTEIN:
+        return "; this looks like protein"
+    if wrong.isdigit():
+        return "; line numbers are no part of FASTA"
+    return "; a line break is missing before it" if wrong == ">" else ""
+
+
 class Cleaner:
     """Cleans one sequence that comes block by block; knows in the end what was met."""
 
@@ -82,8 +91,9 @@ class Cleaner:
     def _resolved(self, codes: NDArray[np.uint8], letters: bytes) -> NDArray[np.uint8]:
         if not codes.all():
             wrong = chr(letters.translate(None, _DROPPED)[codes.argmin()])
-            hint = "; this looks like protein" if wrong.upper() in PROTEIN else ""
-            raise NotNucleotides(f"{wrong!r} is not a nucleotide code (ACGTUN or IUPAC){hint}")
+            raise NotNucleotides(
+                f"{wrong!r} is not a nucleotide code (ACGTUN or IUPAC){_hint(wrong)}"
+            )
         places = np.flatnonzero(codes <= len(_CODES))
         self._ambiguous += len(places)
         codes = codes.copy()

@@ -137,7 +137,7 @@ def test_a_library_is_read_by_the_rules_of_the_local_search(tmp_path, random_bas
     }
     hits = [result.hits[0] for result in found]
     assert [hit.id for hit in hits] == ["x|y|1", "P1.1", "x|y|1"]
-    assert [hit.description for hit in hits] == ["first; one\x01two", "", "again"]
+    assert [hit.description for hit in hits] == ["first; one\\x01two", "a plasmid", "again"]
     assert [hit.database for hit in hits] == ["my lib", "plasmid", "my lib"]
     assert [hit.source for hit in hits] == [str(packed), str(plasmid), str(packed)]
     assert [hit.length for hit in hits] == [404, 120, 90]
