@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,10 @@ def asked_recipe(order: Order, name: str, folder: RunFolder) -> Recipe:
     if not folder.worked:
         return changed
     still_open = tuple(_SETTINGS[stage] for stage in folder.undone(list(_SETTINGS)))
-    differ = _normal(base).differences(_normal(changed), still_open)
+    begun, asked = _normal(base), _normal(changed)
+    differ = begun.differences(asked, still_open)
+    if differ and folder.finished(only_train=True) and _only_budget(begun, asked):
+        raise ConfigError(_train_on(order, folder, begun, asked))
     if differ:
         raise ConfigError(
             f"{folder.path}: this run was begun with other settings "
@@ -92,25 +96,77 @@ def asked_recipe(order: Order, name: str, folder: RunFolder) -> Recipe:
     return changed
 
 
+def _only_budget(begun: RunConfig, asked: RunConfig) -> bool:
+    budget = {"budget": asked.training.budget}
+    alike = begun.model_copy(update={"training": begun.training.model_copy(update=budget)})
+    return not alike.differences(asked)
+
+
+def _train_on(order: Order, folder: RunFolder, begun: RunConfig, asked: RunConfig) -> str:
+    """How a person trains longer who asks a finished run for another budget."""
+    words = ["seqforge", "train" if order.only_train else "run", order.pipeline]
+    again = ["--init", str(folder.path), "--budget", asked.training.budget]
+    return (
+        f"{folder.path}: this run is finished, with a budget of {begun.training.budget}; to train "
+        f"its model on, begin in another folder and give the same input: "
+        f"{shlex.join([*words, *again])}"
+    )
+
+
 def check_inputs(folder: RunFolder, files: Sequence[Path], digests: Sequence[str]) -> None:
-    """See that a run goes on with the files it was begun with.
+    """See that a run goes on with the files it was begun with, whatever they are called now.
 
     Raises:
         RunError: If a file has changed, or others were given; says which.
     """
-    begun: dict[str, str] = folder.made().get("sha256", {})
-    if list(begun.values()) == list(digests):
+    begun = folder.inputs()
+    if [digest for _, digest in begun] == list(digests):
         return
-    now = dict(zip(map(str, files), digests, strict=True))
-    differ = [f"{path} has changed" for path in now if begun.get(path, now[path]) != now[path]]
-    differ += [f"{path} is new" for path in now if path not in begun]
-    differ += [f"{path} is missing" for path in begun if path not in now]
+    changed, new, missing = _compared(begun, list(zip(files, digests, strict=True)))
+    differ = [f"{path} has changed" for path in changed]
+    differ += [f"{path} is new" for path in new]
+    differ += [f"{path} is missing" for path in missing]
     more = f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
     said = "; ".join(differ[:_NAMED]) + more or "the files are in another order"
     raise RunError(
         f"{folder.path}: this run was begun on other input ({said}); give the same files "
         "unchanged, or another --out"
     )
+
+
+_File = tuple[Path, str]
+"""A file and its SHA-256."""
+
+
+def _compared(
+    begun: Sequence[_File], now: Sequence[_File]
+) -> tuple[list[Path], list[Path], list[Path]]:
+    """Files that have changed, that are new, that are missing.
+
+    Two files are the same one if their contents are; else if they lie in the same place, however
+    it is called; else if they have the same name.
+    """
+    _, before, after = _paired(begun, now, lambda file: file[1])
+    moved, before, after = _paired(before, after, lambda file: file[0].resolve())
+    named, before, after = _paired(before, after, lambda file: file[0].name)
+    return [*moved, *named], [path for path, _ in after], [path for path, _ in before]
+
+
+def _paired(
+    before: Sequence[_File], after: Sequence[_File], key: Callable[[_File], object]
+) -> tuple[list[Path], list[_File], list[_File]]:
+    """What is the same by a key, as it is called now; and what is left on both sides."""
+    there: dict[object, list[_File]] = {}
+    for file in before:
+        there.setdefault(key(file), []).append(file)
+    same, left = [], []
+    for file in after:
+        if there.get(key(file)):
+            there[key(file)].pop(0)
+            same.append(file[0])
+        else:
+            left.append(file)
+    return same, [file for files in there.values() for file in files], left
 
 
 def _check_pipeline(folder: RunFolder, name: str) -> None:

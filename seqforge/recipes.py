@@ -12,6 +12,8 @@ from seqforge.registry import installed
 from seqforge.resources import recipe_folder
 
 _ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
+_LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
+_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,38 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {inputs!r})")
     if "domain" not in settings:
         raise ConfigError(f'{path}: domain: is missing; name one, such as domain = "text"')
-    made = about.get("made")
     return Recipe(
-        # The config of a run is a recipe too, and goes by the pipeline's name.
-        name=str(made.get("pipeline", path.stem)) if isinstance(made, dict) else path.stem,
+        name=_name(path, about.get("made")),
         where=str(path),
         settings=settings,
         inputs=tuple(str(path.parent / item) for item in inputs),
         description=str(about.get("description", "")),
         note=str(about.get("note", "")),
+    )
+
+
+def _name(path: Path, made: Any) -> str:
+    """The recipe's name; the config of a run is a recipe too, and goes by the pipeline's.
+
+    Runs are called after it, so it is one that a folder can have.
+    """
+    said = isinstance(made, dict) and "pipeline" in made
+    name = made["pipeline"] if said else path.stem
+    if (
+        isinstance(name, str)
+        and name.isprintable()
+        and name.strip()
+        and not name.startswith(".")
+        and not set(name) & {"/", "\\"}
+        and len(name.encode()) <= _LONGEST
+    ):
+        return name
+    shown = ascii(name)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    where = "made.pipeline: " if said else ""
+    raise ConfigError(
+        f"{path}: {where}{shown} is no name for a run; give letters, digits and -, "
+        f"{_LONGEST} bytes at most"
     )
 
 

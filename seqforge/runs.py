@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from seqforge.core.config import RunConfig, read_toml
 from seqforge.core.files import make_folder, write_atomically, write_json
-from seqforge.errors import RunError
+from seqforge.errors import RunError, SeqforgeError
 from seqforge.recipes import Recipe, read_recipe
 
 RUNS = Path("runs")
@@ -83,6 +83,10 @@ class RunFolder:
         """Whether a run was begun here."""
         return (self.path / _CONFIG).is_file()
 
+    def begun_at(self) -> float:
+        """When a run was begun here or last gone on with, in seconds since 1970."""
+        return (self.path / _CONFIG).stat().st_mtime
+
     @property
     def worked(self) -> bool:
         """Whether the run that was begun here has anything to go on from."""
@@ -125,6 +129,14 @@ class RunFolder:
         """How this run was begun: pipeline, command, versions, hashes of the inputs."""
         found = read_toml(self.path / _CONFIG).get("made", {})
         return found if isinstance(found, dict) else {}
+
+    def inputs(self) -> list[tuple[Path, str]]:
+        """The files that this run was begun with, and the SHA-256 of each."""
+        made = self.made().get("sha256", {})
+        digests = made if isinstance(made, dict) else {}
+        places = self.recipe().inputs  # absolute; the keys are as they were typed
+        named = places if len(places) == len(digests) else tuple(digests)
+        return [(Path(n), str(d)) for n, d in zip(named, digests.values(), strict=True)]
 
     def seconds(self) -> float:
         """Wall-clock seconds of all stages that are done."""
@@ -169,18 +181,27 @@ def new_folder(pipeline: str) -> RunFolder:
 
 def newest_unfinished(pipeline: str) -> RunFolder | None:
     """The run of a pipeline that was begun last and has not ended, if there is one."""
-    if not RUNS.is_dir():
-        return None
-    begun = [RunFolder(path) for path in RUNS.iterdir() if path.is_dir()]
     waiting = [
         run
-        for run in begun
-        if run.resume.is_file()
-        and run.begun
-        and run.made().get("pipeline") == pipeline
-        and not run.finished(only_train=True)
+        for run in run_folders()
+        if run.resume.is_file() and _is_waiting(run, pipeline, only_train=True)
     ]
-    return max(waiting, key=lambda run: (run.path / _CONFIG).stat().st_mtime, default=None)
+    return max(waiting, key=RunFolder.begun_at, default=None)
+
+
+def run_folders() -> list[RunFolder]:
+    """The folders under ``runs/`` in which a run was begun."""
+    if not RUNS.is_dir():
+        return []
+    return [run for run in map(RunFolder, RUNS.iterdir()) if run.begun]
+
+
+def _is_waiting(run: RunFolder, pipeline: str, only_train: bool) -> bool:
+    """Whether it is an unfinished run of a pipeline; one that cannot be read is none."""
+    try:
+        return run.made().get("pipeline") == pipeline and not run.finished(only_train)
+    except SeqforgeError:
+        return False
 
 
 def now() -> str:

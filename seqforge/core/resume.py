@@ -126,7 +126,8 @@ def _checked(path: Path, config: RunConfig, corpus: str) -> tuple[dict[str, Any]
         )
     if header["corpus"] != corpus:
         raise CheckpointError(
-            f"{path}: the run was begun on other input; give the same files, or another --out"
+            f"{path}: the run was begun on other input, or by a seqforge that read and split it "
+            "otherwise; give the same files, or another --out"
         )
     return header, arrays
 

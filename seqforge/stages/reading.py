@@ -59,7 +59,8 @@ class Inputs:
             options_of(self.domain),
             data.model_dump(),
             self.digests,
-            [path.name for path in self.files],  # an ending says how a file is to be read
+            # An ending says how a file is to be read; its name otherwise says nothing.
+            [(plain_suffix(path), path.suffix.lower()) for path in self.files],
             *([] if known is None else [asdict(known)]),
         ]
         return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()

@@ -1,16 +1,21 @@
 """A run that was stopped goes on, whatever recipe it is of and whatever became of its files."""
 
 import os
+import shutil
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import tomli_w
 
 from seqforge.base.jsonable import as_json
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.config import RunConfig
+from seqforge.errors import ConfigError, RunError
 from seqforge.orders import Interrupted, Order
 from seqforge.pipelines import run
-from seqforge.recipes import recipe_names
+from seqforge.recipes import find_recipe, recipe_names
 from seqforge.watching import Silent
 from tests.small_runs import material
 
@@ -84,3 +89,93 @@ def test_settings_are_the_same_whatever_file_they_came_back_from():
     assert asked.differences(kept) == kept.differences(asked) == []
     other = asked.model_copy(update={"domain_options": {**options, "formats": ("mid",)}})
     assert other.differences(kept) == ["domain_options.formats: ['mid'] and ['mid', 'abc']"]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, new_cache):
+    """A training of text that was stopped on the way, made once; read it only."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(new_cache()))
+        with pytest.raises(Interrupted):
+            run(small("text", folder), Stopping())
+    return folder
+
+
+@pytest.fixture
+def begun(stopped, tmp_path):
+    """A copy of it in a place of its own, and the order that goes on."""
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "run" / "config.toml"
+    config.write_text(config.read_text().replace(str(stopped), str(tmp_path)))
+    return replace(small("text", tmp_path), inputs=(str(tmp_path / "words.txt"),))
+
+
+def test_an_input_that_has_changed_is_said_to_have_whatever_it_is_called(begun, tmp_path):
+    (tmp_path / "words.txt").write_text("other words " * 900)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.txt").symlink_to(tmp_path / "words.txt")
+    (tmp_path / "elsewhere" / "words.txt").write_text("other words " * 900)
+    names = ["words.txt", "link.txt", "elsewhere/../words.txt", "elsewhere/words.txt"]
+    for name in names:
+        order = replace(begun, inputs=(str(tmp_path / name),))
+        with pytest.raises(RunError, match=rf"{name} has changed\); give the same files unchanged"):
+            run(order, Silent())
+
+
+def test_a_file_under_another_name_is_the_same_and_another_file_is_new(begun, tmp_path):
+    (tmp_path / "words.txt").rename(tmp_path / "renamed.txt")
+    assert run(replace(begun, inputs=(str(tmp_path / "renamed.txt"),)), Silent()).finished(True)
+
+    (tmp_path / "more.txt").write_text("other words " * 900)
+    (tmp_path / "run" / "stages.json").unlink()
+    both = tuple(str(tmp_path / name) for name in ("renamed.txt", "more.txt"))
+    with pytest.raises(RunError, match=r"\(\S*more.txt is new\)"):
+        run(replace(begun, inputs=both), Silent())
+    with pytest.raises(RunError, match=r"\(\S*more.txt is new; \S*renamed.txt is missing\)"):
+        run(replace(begun, inputs=both[1:]), Silent())
+
+
+def test_a_finished_run_that_is_given_a_longer_budget_says_how_to_train_on(begun, tmp_path):
+    run(begun, Silent())
+    longer = replace(begun, settings={**_SMALL, "training.budget": "9steps"})
+    with pytest.raises(ConfigError, match=rf"with a budget of 4steps; .*--init {tmp_path}/run "
+                                          r"--budget 9steps"):  # fmt: skip
+        run(longer, Silent())
+    with pytest.raises(ConfigError, match=r"begun with other settings .*training.seed: 0 and 1"):
+        run(replace(longer, settings={**longer.settings, "training.seed": 1}), Silent())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/abs/x", "../x", "..", ".", "", "  ", "a/b", "a\\b", "x\n", "x\x1b[31m", "x" * 300, 7,
+     ".hidden", "\u202ex", ["x"]],
+)  # fmt: skip
+def test_the_name_of_a_recipe_makes_no_folder_outside_of_runs(tmp_path, name):
+    path = tmp_path / "recipe.toml"
+    path.write_text(tomli_w.dumps({"domain": "text", "made": {"pipeline": name}}))
+    with pytest.raises(ConfigError, match=r"recipe.toml: made.pipeline: .* is no name") as refused:
+        find_recipe(str(path))
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 200 + len(str(path))
+
+
+@pytest.mark.parametrize("name", ["text", "my genome", "été-2", "x.y_z"])
+def test_any_name_that_a_folder_can_have_is_a_name_of_a_recipe(tmp_path, name):
+    (tmp_path / f"{name}.toml").write_text('domain = "text"\n')
+    assert find_recipe(str(tmp_path / f"{name}.toml")).name == name
+
+
+def test_a_damaged_run_does_not_keep_another_from_going_on(begun, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content in {"bad": b"= 1", "latin": b"x = '\xff'", "odd": b"made = 3"}.items():
+        (Path("runs") / name).mkdir(parents=True)
+        (Path("runs") / name / "config.toml").write_bytes(content)
+        (Path("runs") / name / "resume.safetensors").touch()
+    Path("run").rename("runs/text-1")
+    watcher = Told()
+
+    folder = run(replace(begun, out=None, resume=True), watcher)
+
+    assert folder.path == Path("runs/text-1")
+    assert "going on with runs/text-1" in watcher.notes
