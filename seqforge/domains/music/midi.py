@@ -12,8 +12,15 @@ import mido
 from seqforge.domains.music.keys import key_from_signature
 from seqforge.domains.music.midi_events import read_events
 from seqforge.domains.music.midi_pieces import DRUM_CHANNEL, MOST_NOTES, PieceReader
-from seqforge.domains.music.midi_tracks import Repairs
-from seqforge.domains.music.notes import DRUMS, Note, Piece, TimeSignature, pickup_metre
+from seqforge.domains.music.midi_tracks import PICKUP_MARKER, Repairs
+from seqforge.domains.music.notes import (
+    DRUMS,
+    Note,
+    Piece,
+    TimeSignature,
+    implied_pickup,
+    pickup_metre,
+)
 from seqforge.errors import InputError
 
 __all__ = ["MOST_BYTES", "MOST_NOTES", "midi_bytes", "parse_midi", "read_midi"]
@@ -70,6 +77,8 @@ def _conductor(piece: Piece, text: str) -> list[tuple[int, int, Any]]:
     short = pickup_metre(piece.pickup, piece.steps_per_quarter) if piece.pickup else None
     if times and short:  # see `normalised`: the pick-up is a bar in a metre of its own
         times = [TimeSignature(0, *short), times[0]._replace(step=piece.pickup), *times[1:]]
+        if not implied_pickup(times, piece.notes, piece.steps_per_quarter):
+            events.append((0, 0, mido.MetaMessage("marker", text=PICKUP_MARKER.decode())))
     for step, numerator, denominator in times:
         meta = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
         events.append((step, 1, meta))

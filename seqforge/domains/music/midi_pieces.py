@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from seqforge.domains.music.midi_events import MidiEvents
 from seqforge.domains.music.midi_tracks import (
+    BANK,
+    CONTROL,
+    DRUM_PART,
+    GS,
+    KEY_SIGNATURE,
+    MARKER,
     NOTE_OFF,
     NOTE_ON,
     PROGRAM,
+    SOSTENUTO,
+    SUSTAIN,
     TEMPO,
     TIME_SIGNATURE,
     Repairs,
@@ -23,6 +32,8 @@ from seqforge.domains.music.notes import (
     Piece,
     Tempo,
     TimeSignature,
+    bar_length,
+    count_cut,
     normalised,
 )
 from seqforge.errors import InputError
@@ -32,8 +43,30 @@ MOST_SECONDS = 3600
 DRUM_CHANNEL = 9
 _FASTEST, _SLOWEST = 150_000, 3_000_000  # microseconds per quarter: 400 and 20 a minute
 
+_GM2_DRUMS, _GM2_MELODY, _XG_DRUMS = 120, 121, 127  # banks
+_PEDAL_DOWN = 64
+
 _Sounding = tuple[int, int, int, int]
 """Of a note that has begun: tick, pitch, velocity, program."""
+
+
+@dataclass
+class _Channel:
+    """What a channel is set to."""
+
+    is_drums: bool
+    number: int = 0
+    """Its program."""
+    bank: int = 0
+    by_bank: bool = False
+    """Whether it is the bank that makes it drums."""
+    pedals: set[int] = field(default_factory=set)
+    """Those that are down."""
+
+    @property
+    def program(self) -> int:
+        """As notes have it."""
+        return DRUMS if self.is_drums else self.number
 
 
 class PieceReader:
@@ -51,7 +84,9 @@ class PieceReader:
     ) -> None:
         self._file, self._grid, self._where, self._repairs = file, steps_per_quarter, where, repairs
         self._ticks = file.ticks_per_quarter
-        self._open: dict[int, deque[_Sounding]] = defaultdict(deque)
+        self._open: list[dict[int, deque[_Sounding]]] = [defaultdict(deque) for _ in range(16)]
+        self._channels = [_Channel(is_drums=number == DRUM_CHANNEL) for number in range(16)]
+        self._is_gs = self._marks_pickup = False
         self._closed: list[tuple[int, _Sounding]] = []  # with the tick at which each ends
         self._tempos: list[Tempo] = []
         self._times: list[TimeSignature] = []
@@ -74,11 +109,24 @@ class PieceReader:
                 f"{self._where}: there is no note in it{f' ({said})' if said else ''}; "
                 "save it again from a music program"
             )
+        pickup = self._taken_pickup() if self._marks_pickup else 0
         changes = tuple(self._tempos), tuple(self._times), tuple(self._keys)
-        piece = normalised(Piece(tuple(notes), self._grid, *changes))
+        piece = normalised(Piece(tuple(notes), self._grid, *changes, pickup))
         doubled = len(notes) - len(piece.notes)
         self._repairs.add("{n} note{s} that only doubled another left out", doubled)
+        what = "{n} held note{s} cut where the same instrument strikes the pitch again"
+        self._repairs.add(what, count_cut(notes, piece))
         return piece
+
+    def _taken_pickup(self) -> int:
+        """Steps of a first bar in a metre of its own, which is then no metre of the piece."""
+        if len(self._times) < 2 or self._times[0].step:
+            return 0
+        first, second = self._times[:2]
+        if second.step != bar_length(first, self._grid):
+            return 0
+        self._times[:2] = [second._replace(step=0)]
+        return second.step
 
     def moved(self) -> str:
         """How many notes began beside the grid, and how far at most; after `piece`."""
@@ -92,23 +140,52 @@ class PieceReader:
 
     def _take(self) -> int:
         """Sort the events out; gives the tick of the last."""
-        programs, tick = [0] * 16, 0
-        programs[DRUM_CHANNEL] = DRUMS
+        tick = 0
         for tick, track, kind, first, second in self._file.events:
             if kind < NOTE_OFF:
                 self._change(tick, kind, first, second)
-            elif kind >= PROGRAM:
-                if kind != PROGRAM | DRUM_CHANNEL:
-                    programs[kind & 15] = first
+            elif kind >= CONTROL:
+                self._set_channel(tick, kind, first, second)
             else:
-                sounding = self._open[track << 11 | (kind & 15) << 7 | first]
+                sounding = self._open[kind & 15][track << 7 | first]
                 if kind >= NOTE_ON:
-                    sounding.append((tick, first, second, programs[kind & 15]))
+                    sounding.append((tick, first, second, self._channels[kind & 15].program))
                 elif sounding:
                     self._closed.append((tick, sounding.popleft()))
                 else:
                     self._repairs.add("{n} note-off{s} without a note ignored")
         return tick
+
+    def _set_channel(self, tick: int, kind: int, first: int, second: int) -> None:
+        """A program, controller or drum part."""
+        if kind == GS:
+            self._is_gs = True
+            return
+        channel = self._channels[kind & 15]
+        if kind >= DRUM_PART:
+            channel.is_drums = bool(first)
+        elif kind >= PROGRAM:
+            channel.number = first
+            if channel.bank == _GM2_DRUMS or (channel.bank == _XG_DRUMS and not self._is_gs):
+                channel.is_drums = True
+            elif channel.bank == _GM2_MELODY or (channel.by_bank and not channel.bank):
+                channel.is_drums = False
+            channel.by_bank = channel.bank in (_GM2_DRUMS, _XG_DRUMS)
+        elif first == BANK:
+            channel.bank = second
+        elif first in (SUSTAIN, SOSTENUTO):
+            was_down, is_down = first in channel.pedals, second >= _PEDAL_DOWN
+            self._repairs.add("{n} press{es} of a pedal ignored", int(is_down and not was_down))
+            (channel.pedals.add if is_down else channel.pedals.discard)(first)
+        else:
+            self._end_all(tick, kind & 15)
+
+    def _end_all(self, tick: int, channel: int) -> None:
+        """All notes off: whatever sounds on a channel ends."""
+        ended = [note for sounding in self._open[channel].values() for note in sounding]
+        self._open[channel].clear()
+        self._closed += [(tick, note) for note in ended]
+        self._repairs.add("{n} note{s} ended by an all-notes-off", len(ended))
 
     def _change(self, tick: int, kind: int, first: int, second: int) -> None:
         """A tempo, time signature or key signature."""
@@ -128,7 +205,9 @@ class PieceReader:
                 self._times.append(TimeSignature(step, first, 2**second))
             else:
                 self._repairs.add("{n} impossible time signature{s} ignored")
-        elif abs(first) <= 7 and second <= 1:
+        elif kind == MARKER:
+            self._marks_pickup |= tick == 0
+        elif kind == KEY_SIGNATURE and abs(first) <= 7 and second <= 1:
             self._keys.append(KeySignature(step, first, bool(second)))
         else:
             self._repairs.add("{n} impossible key signature{s} ignored")
@@ -140,7 +219,9 @@ class PieceReader:
 
     def _end_what_sounds(self) -> None:
         """Notes that nothing ended last until the next such note, a quarter at most."""
-        left = [note for sounding in self._open.values() for note in sounding]
+        left = [
+            note for channel in self._open for sounding in channel.values() for note in sounding
+        ]
         after = dict(pairwise(sorted({tick for tick, *_ in left})))
         for note in left:
             latest = note[0] + self._ticks

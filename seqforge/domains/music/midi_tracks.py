@@ -12,18 +12,27 @@ from collections import Counter
 
 MOST_EVENTS = 1_000_000
 
-NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
 TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x51, 0x58, 0x59
+MARKER = 0x06
+DRUM_PART, GS = 0x100, 0x200
+PICKUP_MARKER = b"pick-up"
+"""Text of the marker that says that the first bar is a pick-up where its metre cannot."""
+BANK, SUSTAIN, SOSTENUTO, SOUND_OFF, NOTES_OFF = 0, 64, 66, 120, 123
+"""The controllers that are taken; NOTES_OFF and all above it end what sounds."""
 _END_OF_TRACK = 0x2F
 
 Event = tuple[int, int, int, int, int]
 """(tick, track, kind, first, second), of which kind says what the last two are:
 
 a status byte, channel and all, of `NOTE_OFF` (a `NOTE_ON` of velocity 0 becomes one), `NOTE_ON`
-(pitch, velocity) or `PROGRAM` (program, 0); or a meta event, `TEMPO` (microseconds a quarter, 0),
-`TIME_SIGNATURE` (numerator, power of two of the denominator), `KEY_SIGNATURE` (sharps, minor).
+(pitch, velocity), `CONTROL` (controller, value) or `PROGRAM` (program, 0); or a meta event, `TEMPO`
+(microseconds a quarter, 0), `TIME_SIGNATURE` (numerator, power of two of the denominator),
+`KEY_SIGNATURE` (sharps, minor), `MARKER` (0, 0: the one of a pick-up); or what a system-exclusive
+message says: `DRUM_PART` | channel (whether it plays drums, 0), `GS` (0, 0: made for Roland's GS).
 """
 
+_CONTROLS = frozenset((BANK, SUSTAIN, SOSTENUTO, SOUND_OFF, *range(NOTES_OFF, 128)))
 _SIZES = {_END_OF_TRACK: 0, TEMPO: 3, TIME_SIGNATURE: 4, KEY_SIGNATURE: 2}
 _SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # not for files, but met there; the others have no data
 _ENDLESS = 1 << 28  # what a length or a time cannot be: it has 28 bits
@@ -34,6 +43,11 @@ _EVENT = re.compile(
     rb"(?=[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}|[\xc0-\xdf][\x00-\x7f]|\xf0[\x00-\x7f]"
     rb"|\xff[\x00-\x7f]{2})"
 )
+_LONGEST_SETUP = 16  # bytes of a system-exclusive message that sets one thing
+# Roland GS and Yamaha XG: which parts play drums. GS numbers its parts 10, 1 to 9, 11 to 16.
+_GS_RHYTHM = re.compile(rb"\x41.\x42\x12\x40([\x10-\x1f])\x15(.)", re.DOTALL)
+_XG_PART_MODE = re.compile(rb"\x43[\x10-\x1f]\x4c\x08([\x00-\x0f])\x07(.)", re.DOTALL)
+_GS_ANY = re.compile(rb"\x41.\x42\x12", re.DOTALL)
 # What goes on with a system-exclusive message that was sent in parts.
 _PACKET = re.compile(rb"[\x80-\xff]{0,3}[\x00-\x7f]\xf7")
 
@@ -46,7 +60,7 @@ class Repairs:
         self._places: dict[str, int] = {}
 
     def add(self, what: str, count: int = 1, at: int | None = None) -> None:
-        """Count ``what``, in which {n} and {s} stand for the number and its plural.
+        """Count ``what``, in which {n} stands for the number, {s} and {es} for its plural.
 
         Args:
             what: "{n} track{s} cut off".
@@ -60,7 +74,8 @@ class Repairs:
     def said(self) -> str:
         """All of it in a few words, in the order in which it was met."""
         return ", ".join(
-            what.format(n=f"{count:,}", s="" if count == 1 else "s") + self._at(what)
+            what.format(n=f"{count:,}", s="s"[: count != 1], es="es"[: 2 * (count != 1)])
+            + self._at(what)
             for what, count in self._counts.items()
             if count
         )
@@ -127,6 +142,9 @@ class Track:
                     if PROGRAM <= status < 0xD0:
                         first = data[place] if data[place] < 128 else self._clipped(place)
                         found.append((tick, number, status, first, 0))
+                    elif status < PROGRAM and status >= CONTROL and data[place] in _CONTROLS:
+                        value = min(data[place + 1], 127)
+                        found.append((tick, number, status, data[place], value))
                     place += 1 if PROGRAM <= status < 0xE0 else 2
                 else:
                     running, place = -abs(running), self._system(status, place, tick, found)
@@ -168,7 +186,7 @@ class Track:
         Running status ends at a meta or system event, yet players go on with what was ``before``.
         """
         if before:
-            what = "{n} running status{s} taken from before a meta or system event"
+            what = "{n} running status{es} taken from before a meta or system event"
             self._repairs.add(what, 1, self._start + place)
             return 0, before, place
         time, place = self._number_at(self._skip(place))
@@ -190,8 +208,10 @@ class Track:
         after = first + length
         if after > len(self._data) or kind > 127 or length != _SIZES.get(kind, length):
             return self._skip(first)
-        if kind in _SIZES:
+        if kind in _SIZES or kind == MARKER:
             self._meta(kind, self._data[first:after], tick, found)
+        elif status == 0xF0 and length < _LONGEST_SETUP:
+            self._exclusive(self._data[first:after], tick, found)
         whole = self._data.endswith(b"\xf7", first, after) or _PACKET.match(self._data, after)
         if status == 0xF0 and not whole:
             what = "{n} system-exclusive message{s} without an end"
@@ -206,6 +226,20 @@ class Track:
             found.append((tick, self._number, kind, int.from_bytes(data, "big"), 0))
         elif kind == TIME_SIGNATURE:
             found.append((tick, self._number, kind, data[0], data[1]))
+        elif kind == MARKER:
+            if data == PICKUP_MARKER:
+                found.append((tick, self._number, kind, 0, 0))
         else:
             sharps = data[0] - 256 if data[0] > 127 else data[0]
             found.append((tick, self._number, kind, sharps, data[1]))
+
+    def _exclusive(self, data: bytes, tick: int, found: list[Event]) -> None:
+        """Take what a short system-exclusive message says of drums."""
+        if match := _GS_RHYTHM.match(data):
+            part = match[1][0] & 15
+            channel = 9 if part == 0 else part - 1 if part < 10 else part
+            found.append((tick, self._number, DRUM_PART | channel, match[2][0] > 0, 0))
+        elif match := _XG_PART_MODE.match(data):
+            found.append((tick, self._number, DRUM_PART | match[1][0], match[2][0] > 0, 0))
+        elif _GS_ANY.match(data):
+            found.append((tick, self._number, GS, 0, 0))

@@ -6,7 +6,7 @@ divisions are turned into steps where a file is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -96,20 +96,16 @@ def normalised(piece: Piece) -> Piece:
 
     Notes in order of (start, program, pitch); of two with the same three the longer stays; a note
     ends where the next of its pitch begins. Changes that change nothing are dropped, and so are
-    those after the last onset. A first bar in a metre of its own, shorter than the next, is the
-    pick-up: that is how notation programs say one in MIDI, which has no word for it.
+    those after the last onset. A first bar in a metre of its own may be the pick-up, see
+    `implied_pickup`.
     """
     last = max((note.start for note in piece.notes), default=0)
     times = _changes(piece.time_signatures, TimeSignature(0, 4, 4), last)
     pickup = piece.pickup
     if pickup_metre(pickup, piece.steps_per_quarter) is None or not _fits(piece, times, last):
-        pickup = 0
-        first, *others = times
-        if others and others[0].step == bar_length(first, piece.steps_per_quarter) < bar_length(
-            others[0], piece.steps_per_quarter
-        ):
-            pickup = others[0].step
-            times = (others[0]._replace(step=0), *others[1:])
+        pickup = implied_pickup(times, piece.notes, piece.steps_per_quarter)
+        if pickup:
+            times = (times[1]._replace(step=0), *times[2:])
     return replace(
         piece,
         notes=_without_overlaps(piece.notes),
@@ -125,6 +121,33 @@ def _fits(piece: Piece, times: tuple[TimeSignature, ...], last: int) -> bool:
     metre_ends = times[1].step if len(times) > 1 else last + 1
     bar = bar_length(times[0], piece.steps_per_quarter)
     return piece.pickup < min(last + 1, metre_ends, bar)
+
+
+def implied_pickup(
+    times: Sequence[TimeSignature], notes: Iterable[Note], steps_per_quarter: int
+) -> int:
+    """Steps of a first bar that is meant as a pick-up; 0 for none.
+
+    MIDI has no word for one: notation programs give it a metre of its own. A bar that is more than
+    half of the next, whose metre comes back, or in which no note begins is a bar like any other.
+    """
+    if len(times) < 2 or times[0][1:] in [time[1:] for time in times[1:]]:
+        return 0
+    length = bar_length(times[0], steps_per_quarter)
+    if times[1].step != length or 2 * length > bar_length(times[1], steps_per_quarter):
+        return 0
+    return times[1].step if any(note.start < length for note in notes) else 0
+
+
+def count_cut(notes: Iterable[Note], piece: Piece) -> int:
+    """How many notes of a piece in normal form are shorter than in ``notes``, of which it is."""
+    longest: dict[tuple[int, int, int], int] = {}
+    for note in notes:
+        place = (note.start, note.program, note.pitch)
+        longest[place] = max(note.duration, longest.get(place, 0))
+    return sum(
+        note.duration < longest[note.start, note.program, note.pitch] for note in piece.notes
+    )
 
 
 def pickup_metre(pickup: int, steps_per_quarter: int) -> tuple[int, int] | None:

@@ -114,7 +114,7 @@ SURVEYED: dict[str, Kind] = {
     ),
     "19_overlap_same_pitch": Kind(
         header() + track(b"\x00\x90\x3c\x40\x30\x90\x3c\x40" + OFF + OFF), 2,
-        "",
+        "1 held note cut where the same instrument strikes the pitch again",
     ),
     "20_zero_length_note": Kind(
         header() + track(ON + b"\x00\x80\x3c\x00" + NOTES[8:16]), 2,
@@ -234,7 +234,8 @@ SURVEYED: dict[str, Kind] = {
         flipped(LONG, 30, seed=52), 320,
         "169 of 321 notes moved to the grid (by 0.021 quarter at most), 2 notes or programs "
         "above 127 clipped from byte 862 on, 146 note-offs without a note ignored, 151 notes "
-        "never ended and cut at the next, 1 note that only doubled another left out",
+        "never ended and cut at the next, 1 note that only doubled another left out, 59 held "
+        "notes cut where the same instrument strikes the pitch again",
     ),
     "53_nul_file_1MB": Kind(bytes(1_000_000), None, NO_HEADER),
 }  # fmt: skip

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from seqforge.domains.music.midi import midi_bytes
 from seqforge.domains.music.midi_events import read_events
 from seqforge.domains.music.midi_tracks import (
+    CONTROL,
     KEY_SIGNATURE,
+    MARKER,
     NOTE_OFF,
     NOTE_ON,
     PROGRAM,
@@ -54,12 +56,16 @@ def in_our_form(message) -> tuple[int, int, int] | None:
             return NOTE_OFF | message.channel, message.note, message.velocity
         case "program_change":
             return PROGRAM | message.channel, message.program, 0
+        case "control_change" if message.control in (0, 64, 66, 120, *range(123, 128)):
+            return CONTROL | message.channel, message.control, message.value
         case "set_tempo":
             return TEMPO, message.tempo, 0
         case "time_signature":
             return TIME_SIGNATURE, message.numerator, message.denominator.bit_length() - 1
         case "key_signature":
             return KEY_SIGNATURE, *KEYS[message.key]
+        case "marker" if message.text == "pick-up":
+            return MARKER, 0, 0
     return None
 
 
