@@ -161,7 +161,12 @@ class Pipeline:
     def _read(self) -> tuple[Corpus, list[Ingested]]:
         self.watcher.stage("reading")
         corpus, lines = read_corpus(
-            self.inputs, self.config.data, self.folder.ingest, self.watcher.advance, self.known
+            self.inputs,
+            self.config.data,
+            self.folder.ingest,
+            self.watcher.advance,
+            self.known,
+            self.watcher.note,
         )
         for note in self.inputs.notes:
             self.watcher.note(note)

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.files import disk_errors, write_json
+from seqforge.base.sums import changed, sealed, sums_of, unsealed
+from seqforge.core.files import disk_errors
 from seqforge.core.holdout import PARTS, Cut
 from seqforge.core.paging import in_blocks
 from seqforge.core.vocabulary import END, Vocabulary, code_points, text_of
@@ -20,7 +21,8 @@ from seqforge.errors import RunError
 
 Tokens = NDArray[np.unsignedinteger]
 
-FORMAT = 2
+FORMAT = 3
+_INDEX = "corpus.json"
 
 Segment = tuple[int, int, int]
 """(start, scored_from, stop): tokens[start:stop] are read, tokens[scored_from:stop] are scored."""
@@ -87,7 +89,7 @@ class PartWriter:
         self._segments.append((start, scored_from, self._end))
 
     def close(self) -> None:
-        """Flush to the disk and note the sizes."""
+        """Flush to the file and note the sizes."""
         with disk_errors(self._meta):
             self._file.seek(0)
             self._write_header(self._end)
@@ -96,7 +98,7 @@ class PartWriter:
             self._file.close()
             segments = np.array(self._segments, np.int64).reshape(-1, 3)
             np.save(self._meta.with_suffix(".segments.npy"), segments)
-        write_json(self._meta, {"symbols": self._symbols, "records": self._records})
+        _write(self._meta, {"symbols": self._symbols, "records": self._records})
 
     def _append(self, tokens: NDArray[Any]) -> None:
         with disk_errors(self._meta.parent):
@@ -119,7 +121,7 @@ class Corpus:
             RunError: If the folder does not hold one.
         """
         try:
-            meta = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+            meta = _index(folder)
             if meta["format"] != FORMAT:
                 raise RunError(f"{folder}: a corpus of another format; remove the folder")
             self.vocabulary = Vocabulary(tuple(meta["symbols"]), meta["unknown"])
@@ -130,19 +132,39 @@ class Corpus:
 
     @classmethod
     def finish(cls, folder: Path, vocabulary: Vocabulary) -> Corpus:
-        """Mark the folder as complete, all parts being written, and open it."""
-        meta: dict[str, Any] = {
+        """Mark the folder as complete, all else in it being written, and open it.
+
+        The mark is written last, and has the sums of all other files. Whoever keeps the folder has
+        the disk hold it before it gets its name: most corpora are gone again in a moment.
+        """
+        with disk_errors(folder):
+            sums = sums_of(folder, besides=_INDEX)
+        meta = {
             "format": FORMAT,
             "symbols": list(vocabulary.symbols),
             "unknown": vocabulary.unknown,
+            "files": sums,
         }
-        write_json(folder / "corpus.json", meta)
+        _write(folder / _INDEX, sealed(meta))
         return cls(folder)
 
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether a complete corpus lies in the folder."""
-        return (folder / "corpus.json").is_file()
+        return (folder / _INDEX).is_file()
+
+    @staticmethod
+    def damage(folder: Path) -> str | None:
+        """What is wrong with a folder that `finish` completed; None where every byte is as it was.
+
+        All of it is read, in blocks: a loss of power may leave a file of the right size and zeros.
+        """
+        try:
+            return changed(folder, _index(folder)["files"])
+        except OSError as error:
+            return f"{Path(error.filename or _INDEX).name}: {error.strerror or error}"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return f"{_INDEX} cannot be read"
 
     def part(self, name: str) -> Part:
         """``train``, ``valid`` or ``test``."""
@@ -178,6 +200,15 @@ class Corpus:
         points = code_points("".join(["\n", *self.vocabulary.symbols]))
         for tokens in in_blocks(self.part(part).tokens):
             yield text_of(points[tokens])
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    with disk_errors(path):
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    return unsealed(json.loads((folder / _INDEX).read_text(encoding="utf-8")))
 
 
 def _open_part(folder: Path, part: str) -> Part:

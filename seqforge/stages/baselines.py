@@ -42,7 +42,7 @@ def baselines(corpus: Corpus, domain: Domain, watcher: Watcher) -> dict[str, Any
         len(corpus.vocabulary),
         mirror=mirror,
         progress=lambda order, bits: watcher.advance(order, 12, f"order-{order} n-gram"),
-        folder=corpus.folder,
+        folder=corpus.folder if corpus.folder.is_dir() else None,  # a cache may be removed
     )
     watcher.advance(1, 1, "compressors")
     packed = compressor_bits(corpus.train.tokens, _scored(part, HELD_OUT_LIMIT))

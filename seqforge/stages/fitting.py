@@ -209,7 +209,8 @@ class _Keeper:
             if evaluation.best:
                 save_checkpoint(self._task.run.model, card, weights)
             self._logbook.write(look)
-            os.utime(self._task.corpus.folder)  # in use: not one to be cleared away
+            with suppress(OSError):  # removed by a person: what is open stays open
+                os.utime(self._task.corpus.folder)  # in use: not one to be cleared away
             write_arrays(self._task.run.resume, *state)
             sample, text = self._draw(card, weights, evaluation.step, shown)
             if sample is not None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from seqforge.base.files import replacing
+from seqforge.base.files import replacing, sync, sync_folder
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import FORMAT, Corpus
 from seqforge.core.domain import Domain, HasDefaultInput, Settles
@@ -179,8 +179,9 @@ def read_corpus(
     table: Path,
     progress: Callable[[int, int, str], None],
     known: Known | None = None,
+    say: Callable[[str], None] = lambda note: None,
 ) -> tuple[Corpus, list[Ingested]]:
-    """The corpus of some inputs, from the cache where it was read before.
+    """The corpus of some inputs, from the cache where it was read before and is still whole.
 
     Args:
         inputs: What to read.
@@ -188,13 +189,17 @@ def read_corpus(
         table: Where ``ingest.tsv`` goes, even when every file is refused.
         progress: Told of each file.
         known: The symbols of a model, where there is one.
+        say: Told in a sentence where the cache was damaged.
 
     Raises:
         InputError: If nothing could be used, it is too small, or has a symbol that is not known.
     """
     cache = corpus_cache()
     folder = cache / inputs.key(data, known)[:32]
-    if not Corpus.is_in(folder):
+    if folder.exists() and (damage := Corpus.damage(folder)):
+        say(f"what was kept of this input in {folder} is damaged ({damage}); it is read again")
+        _clear_away(folder)
+    if not folder.exists():
         with disk_errors(cache):
             building = Path(mkdtemp(prefix="reading-", dir=cache))
         try:
@@ -208,14 +213,25 @@ def read_corpus(
         finally:
             shutil.rmtree(building, ignore_errors=True)
         _prune(cache)
-    kept = read_ingest(folder / "ingest.tsv")  # perhaps read before, in another place
+    corpus, kept = _opened(folder)
     lines = [
         replace(line, file=str(path), reason=line.reason.replace(line.file, str(path)))
-        for line, path in zip(kept, inputs.files, strict=True)
+        for line, path in zip(kept, inputs.files, strict=True)  # perhaps read in another place
     ] + list(inputs.repeated)
     write_ingest(table, lines)
-    os.utime(folder)
-    return Corpus(folder), lines
+    return corpus, lines
+
+
+def _opened(folder: Path) -> tuple[Corpus, list[Ingested]]:
+    """A corpus of the cache, marked as in use."""
+    try:
+        os.utime(folder)
+        return Corpus(folder), read_ingest(folder / "ingest.tsv")
+    except OSError as error:
+        raise RunError(
+            f"{folder}: was there and is gone ({error.strerror or error}); give the same command "
+            "again, and the input is read again"
+        ) from error
 
 
 def corpus_cache() -> Path:
@@ -226,9 +242,31 @@ def corpus_cache() -> Path:
         raise RunError(f"{error}; set SEQFORGE_CACHE to a folder of yours") from error
 
 
+def _clear_away(folder: Path) -> None:
+    """Make room for a new corpus; whoever has the old one open keeps what he has."""
+    try:
+        away = Path(mkdtemp(prefix="damaged-", dir=folder.parent))
+        folder.rename(away / folder.name)
+    except FileNotFoundError:
+        return  # another process was quicker
+    except OSError as error:
+        raise RunError(
+            f"{folder}: is damaged and cannot be replaced ({error.strerror or error}); remove it, "
+            "or set SEQFORGE_CACHE to a folder of yours"
+        ) from error
+    shutil.rmtree(away, ignore_errors=True)
+
+
 def _move_into_place(building: Path, folder: Path) -> None:
+    """Give a corpus its name once the disk holds all of it: so no power cut leaves half a one."""
+    with disk_errors(building):
+        for path in building.iterdir():
+            with path.open("r+b") as stream:
+                sync(stream)
+    sync_folder(building)
     try:
         building.rename(folder)
+        sync_folder(folder.parent)
     except OSError:
         if not Corpus.is_in(folder):  # else another process read the same at the same time
             raise RunError(

@@ -97,13 +97,6 @@ def test_rare_symbols_become_one_on_request(tmp_path):
     assert corpus.vocabulary.symbols == ("a", "b", "c", "\N{REPLACEMENT CHARACTER}")
 
 
-def test_a_damaged_corpus_says_what_to_remove(tmp_path):
-    corpus, _ = corpus_from(tmp_path, "abc" * 4000)
-    (corpus.folder / "valid.npy").write_bytes(b"")
-    with pytest.raises(RunError, match=r"a damaged corpus .*; remove the folder"):
-        corpus_from(tmp_path, "abc" * 4000)
-
-
 def test_a_training_that_diverges_is_one_sentence(tmp_path):
     import torch
 

@@ -123,7 +123,7 @@ def test_the_slice_that_ships_becomes_the_tokens_that_its_letters_say(tmp_path):
         (corpus.test, 950_000 - 1024, 1_000_000, [0]),
     ):
         assert part.tokens.tolist() == [*first, *ids[start:stop].tolist(), *end]
-        assert json.loads((tmp_path / "corpus.json").read_text())["format"] == 2
+        assert json.loads((tmp_path / "corpus.json").read_text())["format"] == 3
 
 
 def test_gaps_of_a_long_contig_are_split_at_wherever_blocks_end(tmp_path):
