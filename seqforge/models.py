@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqforge.base.nearest import did_you_mean
 from seqforge.errors import CheckpointError
 from seqforge.resources import bundled_folder
 from seqforge.runs import RUNS, RunFolder
@@ -43,5 +44,6 @@ def find_model(name: str) -> Path:
         known = ", ".join(bundled) or "none"
         raise CheckpointError(
             f"{name!r} is no bundled model ({known}), no .safetensors file and no run folder"
+            + did_you_mean(name, [*bundled, *local_models()])
         )
     return bundled[name]

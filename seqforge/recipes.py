@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from seqforge.base.nearest import did_you_mean
 from seqforge.core.config import RunConfig, read_toml, with_setting
 from seqforge.errors import ConfigError
 from seqforge.registry import installed
@@ -64,7 +65,7 @@ def find_recipe(name: str) -> Recipe:
     known = sorted({*recipe_names(), *installed()})
     raise ConfigError(
         f"{name!r} is neither a pipeline nor a recipe; there are {', '.join(known)}, or give a "
-        "path that ends in .toml"
+        f"path that ends in .toml{did_you_mean(name, known)}"
     )
 
 

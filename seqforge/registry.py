@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
+from seqforge.base.nearest import did_you_mean
 from seqforge.core.config import first_problem
 from seqforge.core.domain import Domain
 from seqforge.errors import ConfigError, DomainError
@@ -30,7 +31,9 @@ def domain_class(name: str) -> type[Any]:
     points = installed()
     if name not in points:
         known = ", ".join(points) or "none at all: install seqforge with pip"
-        raise DomainError(f"{name!r} is not an installed domain; installed: {known}")
+        raise DomainError(
+            f"{name!r} is not an installed domain; installed: {known}{did_you_mean(name, points)}"
+        )
     try:
         found: type[Any] = points[name].load()
     except (ImportError, AttributeError) as error:

@@ -14,6 +14,7 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.base.files import replacing
+from seqforge.base.nearest import did_you_mean
 from seqforge.errors import ConfigError
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -84,7 +85,10 @@ class Settings(BaseModel):
             ConfigError: If there is no such setting, or the value does not fit.
         """
         if key not in type(self).model_fields:
-            raise ConfigError(f"there is no setting {key}; there are {', '.join(self.names())}")
+            raise ConfigError(
+                f"there is no setting {key}; there are {', '.join(self.names())}"
+                + did_you_mean(key, self.names())
+            )
         try:
             return type(self).model_validate({**self.model_dump(), key: value})
         except ValidationError as error:

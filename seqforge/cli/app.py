@@ -3,41 +3,62 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from seqforge.cli.stderr import say
 from seqforge.errors import SaidElsewhere, SeqforgeError
 from seqforge.version import __version__
 
 STOPPED = 130
+_NO_MEMORY = (
+    "error: not enough memory for this; give a smaller --batch-size, --hidden-size or input, or "
+    "end other programs"
+)
 
 # Products this small gain nothing from a second thread, and lose most of their speed to it when
 # anything else runs. numpy reads this when it is first imported, which no command has done yet.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+
+
 class _Group(TyperGroup):
     """Shows our own errors as one line; a bug still gives a traceback."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().make_context(*args, **kwargs)
+        except KeyboardInterrupt:
+            say("stopped", "yellow")
+            raise typer.Exit(STOPPED) from None
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except SeqforgeError as error:
             if not isinstance(error, SaidElsewhere):
-                typer.secho(f"error: {error}", fg="red", err=True)
+                say(f"error: {error}", "red")
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
-            typer.secho("stopped", fg="yellow", err=True)
+            say("stopped", "yellow")
             raise typer.Exit(STOPPED) from None
+        except (MemoryError, RuntimeError) as error:  # torch has none of its own for the CPU
+            if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+                raise
+            say(_NO_MEMORY, "red")
+            raise typer.Exit(1) from error
         except BrokenPipeError:  # the reader of our output has gone, as `head` does
             sys.stderr.close()
             raise typer.Exit(1) from None
         except OSError as error:  # a right, a name too long: the system's word, not a traceback
             where = f"{error.filename}: " if error.filename else ""
-            typer.secho(f"error: {where}{error.strerror or error}", fg="red", err=True)
+            say(f"error: {where}{error.strerror or error}", "red")
             raise typer.Exit(1) from error
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from seqforge.cli.progress import BAR_SECONDS, PLAIN_SECONDS, clock
+from seqforge.cli.stderr import shows_bars
 
 if TYPE_CHECKING:
     from seqforge.core.domain import Sample
@@ -23,6 +24,7 @@ class Counting:
         self._begun = self._done = done
         self._count, self._quiet, self._length = count, quiet, length
         self._console = Console(stderr=True, highlight=False)
+        self._bars = shows_bars(sys.stderr)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._drawn = self._finished = 0
@@ -55,7 +57,7 @@ class Counting:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        wait = BAR_SECONDS if self._console.is_terminal else PLAIN_SECONDS
+        wait = BAR_SECONDS if self._bars else PLAIN_SECONDS
         if self._quiet or now - self._last < wait:
             return
         self._last = now
@@ -78,7 +80,7 @@ class Counting:
         )
 
     def _show(self, text: str) -> None:
-        if not self._console.is_terminal:
+        if not self._bars:
             print(f"  drawing | {text}", file=sys.stderr, flush=True)  # noqa: T201
             return
         if self._bar is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os.path
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 from seqforge.api import Model
+from seqforge.base.nearest import did_you_mean
 from seqforge.cli.opening import say_unknown
 from seqforge.cli.spoken import HELP, SETTINGS, all_shown, change, number, shown, unescaped
 from seqforge.cli.terminal import Terminal
@@ -149,8 +149,7 @@ class _Talk:
             self._set_unknown(value)
         elif name not in self._commands:
             known = [*SETTINGS, *self._commands, "more", "again", "save", "unknown", "quit"]
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean /{close[0]}?" if close else ";"
+            hint = did_you_mean(name, known, "/") or ";"
             raise ConfigError(
                 f"there is no command /{name}{hint} /help lists them, and // begins a line with "
                 "a slash"

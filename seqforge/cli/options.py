@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 import sys
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from seqforge.base.nearest import did_you_mean
 from seqforge.errors import ConfigError
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
@@ -90,8 +90,7 @@ def extra_arguments(
 
 def _unknown(flag: str, option_types: Mapping[str, Any], known: Sequence[str]) -> str:
     flags = [*known, *(f"--{name.replace('_', '-')}" for name in option_types)]
-    close = difflib.get_close_matches(flag, flags, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(flag, flags)
     own = ", ".join(f"--{name.replace('_', '-')}" for name in option_types) or "none"
     return f"no such option: {flag}{hint} (options of this domain: {own})"
 

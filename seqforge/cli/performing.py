@@ -13,6 +13,7 @@ import typer
 
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.saving import Drawing, save, settings_of
+from seqforge.cli.stderr import say
 
 if TYPE_CHECKING:
     from seqforge.api import How, Model
@@ -98,7 +99,7 @@ def _render(
             for file in one.files:
                 typer.echo(str(file))
             for remark in one.remarks:
-                typer.secho(remark, fg="yellow", err=True)
+                say(remark, "yellow")
     if wanted.page:
         page = wanted.path.with_suffix(".html")
         prime = shown[0] if primes else None

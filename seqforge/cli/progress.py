@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from seqforge.cli.stderr import shows_bars
 from seqforge.core.machine import peak_memory_mb
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class _Shown:
 
     def __init__(self, verbose: bool, samples: bool) -> None:
         self._console = Console(stderr=True, highlight=False)
+        self._bars = shows_bars(sys.stderr)
         self._verbose, self._samples = verbose, samples
         self._bar: _Bar | None = None
         self._task: TaskID | None = None
@@ -62,7 +64,7 @@ class _Shown:
     def pulse(self, pulse: Pulse) -> None:
         if not self._due():
             return
-        self._draw(pulse.share, (_short if self._console.is_terminal else _long)(pulse))
+        self._draw(pulse.share, (_short if self._bars else _long)(pulse))
 
     def evaluation(self, evaluation: Evaluation) -> None:
         if self._verbose and evaluation.valid_bits is not None:
@@ -76,7 +78,7 @@ class _Shown:
         lines = _excerpt(text, max(8, self._console.width - 4))
         if self._bar is not None:
             self._bar.under = Text("\n".join(["", f"after step {step:,}:", *lines]), style="dim")
-        elif self._samples and not self._console.is_terminal:
+        elif self._samples and not self._bars:
             self._say("\n".join([f"  a sample after step {step:,}:", *(f"  | {k}" for k in lines)]))
 
     def _show(self, share: float, text: str) -> None:
@@ -84,7 +86,7 @@ class _Shown:
             self._draw(share, text)
 
     def _due(self) -> bool:
-        wait = BAR_SECONDS if self._console.is_terminal else PLAIN_SECONDS
+        wait = BAR_SECONDS if self._bars else PLAIN_SECONDS
         now = time.monotonic()
         if now - self._last < wait:
             return False
@@ -92,7 +94,7 @@ class _Shown:
         return True
 
     def _draw(self, share: float, text: str) -> None:
-        if not self._console.is_terminal:
+        if not self._bars:
             print(f"  {self._stage} {share:4.0%} | {text}", file=sys.stderr, flush=True)  # noqa: T201
             return
         if self._bar is None:
@@ -108,7 +110,7 @@ class _Shown:
         self._bar.update(self._task, completed=share, description=text)
 
     def _say(self, text: str, style: str | None = None) -> None:
-        if self._console.is_terminal:
+        if self._bars:
             self._console.print(text, style=style, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)  # noqa: T201

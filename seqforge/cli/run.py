@@ -22,6 +22,7 @@ from seqforge.cli.options import (
     extra_arguments,
     given,
 )
+from seqforge.cli.stderr import say
 
 if TYPE_CHECKING:
     from seqforge.core.ranks import Ranks
@@ -245,7 +246,7 @@ def _say_stopped(order: Order, folder: RunFolder) -> None:
         said = f"stopped, everything saved; go on with: {again}"
     else:
         said = "stopped before anything was trained; nothing was lost"
-    typer.secho(said, fg="yellow", err=True)
+    say(said, "yellow")
 
 
 def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[str], dict[str, Any]]:

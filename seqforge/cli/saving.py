@@ -13,6 +13,7 @@ import typer
 
 from seqforge.cli.app import STOPPED
 from seqforge.cli.options import command_line
+from seqforge.cli.stderr import say
 from seqforge.cli.terminal import ready_stdout
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = F
             _fill(output, drawing, quiet, json_)
         except KeyboardInterrupt:
             output.save()
-            typer.secho(_stopped(output, drawing.count), fg="yellow", err=True)
+            say(_stopped(output, drawing.count), "yellow")
             raise typer.Exit(STOPPED) from None
 
 

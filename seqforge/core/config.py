@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from seqforge.base.jsonable import as_json
+from seqforge.base.nearest import did_you_mean
 from seqforge.core.budget import Budget, Split
 from seqforge.errors import ConfigError
 
@@ -207,7 +208,9 @@ class RunConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"{where}: {first_problem(error)}") from error
+            known = flat(cls(domain="").model_dump())
+            tables = {key.rpartition(".")[0] for key in known}
+            raise ConfigError(f"{where}: {first_problem(error, [*known, *tables])}") from error
 
     def differences(self, other: RunConfig, besides: tuple[str, ...] = ()) -> list[str]:
         """Keys whose values differ, each with both values, for an error message.
@@ -223,13 +226,18 @@ class RunConfig(BaseModel):
         ]
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong: ``training.learning_rate: ... (got -1)``."""
+def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
+    """The first thing that pydantic found wrong: ``training.learning_rate: ... (got -1)``.
+
+    Args:
+        error: What it raised.
+        known: Dotted keys that there are, for what was probably meant.
+    """
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        return f"{key}: there is no such setting"
+        return f"{key}: there is no such setting{did_you_mean(key, known)}"
     if not key or first["type"] == "value_error":  # our own messages say what was given
         return f"{key}: {message}" if key else message
     return f"{key}: {message} (got {first['input']!r})"

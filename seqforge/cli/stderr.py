@@ -1,0 +1,43 @@
+"""Sentences for the person at the terminal; on stderr, in colour where that is wanted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO
+
+import click
+
+
+def say(text: str, colour: str | None = None) -> None:
+    """A line on stderr."""
+    click.secho(text, fg=colour, err=True, color=in_colour(sys.stderr))
+
+
+def in_colour(stream: IO[str]) -> bool:
+    """Whether a stream takes colours.
+
+    ``NO_COLOR`` (https://no-color.org) and a dumb terminal say no, ``FORCE_COLOR`` says yes;
+    otherwise a terminal does.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return _on_terminal(stream) and not _is_dumb()
+
+
+def shows_bars(stream: IO[str]) -> bool:
+    """Whether a line of a stream can be written anew: it is a terminal, and not a dumb one."""
+    return _on_terminal(stream) and not _is_dumb()
+
+
+def _on_terminal(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
