@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from filelock import FileLock, Timeout
 
+from seqforge.base.files import sweep
+from seqforge.base.locks import held_folder
 from seqforge.core.config import RunConfig, read_toml
-from seqforge.core.files import make_folder, write_atomically, write_json
-from seqforge.errors import RunError, SeqforgeError
+from seqforge.core.files import disk_errors, folder_for, write_atomically, write_json
+from seqforge.errors import ConfigError, RunError, SeqforgeError
 from seqforge.recipes import Recipe, read_recipe
 
 RUNS = Path("runs")
+STDIN_KEPT = ".stdin"
+"""What standard input is kept as begins so; an ending follows."""
 
 _CONFIG = "config.toml"
 _STAGES = "stages.json"
@@ -44,44 +47,44 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder (made where it is missing) against any other seqforge.
 
+        Hidden files that are there stay as they are. What fails before anything was begun takes
+        away what it made, and nothing else.
+
         Raises:
             RunError: If another one holds it, or it is not a folder a run could use.
         """
-        made_here = not self.path.exists()
-        make_folder(self.path)
-        strange = [item for item in self.path.iterdir() if not item.name.startswith(".")]
-        if strange and not self.begun:
-            raise RunError(
-                f"{self.path}: holds other files and no run; choose an empty or a new --out"
-            )
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(
-                f"{self.path}: another seqforge is working in it; wait for it, or give "
-                "another --out"
-            ) from error
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror})") from error
-        with lock:
-            try:
-                yield
-            finally:
-                if not self.begun:
-                    self._leave_nothing(made_here)
+        with folder_for(self.path):
+            with disk_errors(self.path):
+                there = {item.name for item in self.path.iterdir()}
+            if not self.begun and any(not name.startswith(".") for name in there):
+                damaged = f" ({_CONFIG} is damaged, or none of a run)" if _CONFIG in there else ""
+                raise RunError(
+                    f"{self.path}: holds other files and no run{damaged}; choose an empty or a new "
+                    "--out"
+                )
+            with held_folder(self.path):
+                for folder in (self.path, self.samples, self.similarity):
+                    sweep(folder)
+                try:
+                    yield
+                finally:
+                    if not self.begun:
+                        self._leave_nothing(there)
 
-    def _leave_nothing(self, made_here: bool) -> None:
-        """What fails before anything was begun leaves no trace."""
-        for item in self.path.glob(".*"):
-            item.unlink(missing_ok=True)
-        if made_here and not any(self.path.iterdir()):
-            self.path.rmdir()
+    def _leave_nothing(self, there: Collection[str]) -> None:
+        """Remove what was kept of standard input, if it was this run that kept it."""
+        for item in self.path.glob(f"{STDIN_KEPT}*"):
+            if item.name not in there:
+                with suppress(OSError):
+                    item.unlink()
 
     @property
     def begun(self) -> bool:
-        """Whether a run was begun here."""
-        return (self.path / _CONFIG).is_file()
+        """Whether a run was begun here; other programs keep a ``config.toml`` too."""
+        try:
+            return (self.path / _CONFIG).is_file() and "pipeline" in self.made()
+        except ConfigError:
+            return False
 
     def begun_at(self) -> float:
         """When a run was begun here or last gone on with, in seconds since 1970."""

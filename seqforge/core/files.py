@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from seqforge.base.files import disk_errors, write_atomically
 from seqforge.errors import RunError
 
 __all__ = [
-    "cache_root", "disk_errors", "make_folder", "numbered", "sha256_of", "write_atomically",
-    "write_json",
+    "cache_root", "disk_errors", "folder_for", "make_folder", "numbered", "sha256_of",
+    "write_atomically", "write_json",
 ]  # fmt: skip
 
 _BLOCK = 1 << 20
@@ -58,3 +60,20 @@ def make_folder(path: Path) -> Path:
     with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def folder_for(path: Path) -> Iterator[Path]:
+    """The folder, made where it is missing; those that were made and stay empty are taken away.
+
+    Raises:
+        RunError: As `make_folder`.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield path
+    finally:
+        with suppress(OSError):  # holds something by now
+            for folder in missing:
+                folder.rmdir()

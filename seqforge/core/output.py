@@ -9,19 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from filelock import FileLock, Timeout
-
+from seqforge.base.locks import held
 from seqforge.core.domain import Appends, Domain, Sample
-from seqforge.core.files import disk_errors, numbered
+from seqforge.core.files import numbered
 from seqforge.core.origin import sample_as_json
 from seqforge.core.partials import GrowingFile, Note, Standing, partial_of
 from seqforge.core.table import table_row
-from seqforge.errors import ConfigError, RunError
+from seqforge.errors import ConfigError
 
 JSON_LINES = ".jsonl"
 _SECONDS = 1.0  # of drawing that a kill may cost
@@ -162,16 +161,8 @@ class _Written:
         return self
 
     def _lock(self, stack: ExitStack) -> None:
-        lock = FileLock(partial_of(self._path, ".lock"))
-        with disk_errors(self._path):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:
-                raise RunError(
-                    f"{self._path}: another seqforge is writing it; wait for it, or give another "
-                    "--out"
-                ) from error
-        stack.callback(_unlock, lock)
+        busy = f"{self._path}: another seqforge is writing it; wait for it, or give another --out"
+        stack.enter_context(held(partial_of(self._path, ".lock"), busy))
 
     def _found(self) -> Standing:
         """Where to go on; at the start where a file is gone or shorter than was noted."""
@@ -218,12 +209,6 @@ class _Written:
                 file.drop()
         if not self.done:
             self._note.drop()
-
-
-def _unlock(lock: FileLock) -> None:
-    with suppress(OSError):  # where an open file cannot be deleted it goes when it is let go of
-        Path(lock.lock_file).unlink()
-    lock.release()
 
 
 class _Collected:

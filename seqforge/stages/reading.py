@@ -23,6 +23,7 @@ from seqforge.core.opening import plain_suffix
 from seqforge.core.vocabulary import Vocabulary
 from seqforge.errors import ConfigError, InputError, RunError
 from seqforge.registry import load_domain, options_of, package_version
+from seqforge.runs import STDIN_KEPT
 
 STDIN = "-"
 _KEPT = 20  # corpora in the cache; the oldest make room
@@ -91,7 +92,7 @@ def gather(
     notes: list[str] = []
     for name in named:
         if name == STDIN:
-            files.append(_spooled_stdin(spool / f".stdin{domain.suffix}", resumed))
+            files.append(_spooled_stdin(spool / f"{STDIN_KEPT}{domain.suffix}", resumed))
         else:
             found, skipped = expand(Path(name), domain)
             files += found
