@@ -12,13 +12,14 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.remarks import collected
 from seqforge.core.budget import Split
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import PARTS, Corpus, PartWriter
 from seqforge.core.domain import Block, Clusters, Domain, ReadsBlocks, Record
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.core.holdout import Cut, Cuts, cut_records
-from seqforge.core.vocabulary import Vocabulary, code_points, describe, text_of
+from seqforge.core.vocabulary import Vocabulary, describe, narrowest, text_of
 from seqforge.errors import InputError
 
 _BLOCK = 1 << 18
@@ -128,13 +129,6 @@ def _counts(points: NDArray[np.unsignedinteger]) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _narrowest(text: str) -> NDArray[np.unsignedinteger]:
-    try:
-        return np.frombuffer(text.encode("latin-1"), np.uint8)
-    except UnicodeEncodeError:
-        return code_points(text)
-
-
 def ingest(
     domain: Domain,
     paths: Sequence[Path],
@@ -219,12 +213,13 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
     before = len(spool.records)
     notes: Counter[str] = Counter()
     try:
-        for block in _blocks(domain, path):
-            spool.write(block.points)
-            if block.ends is not None:
-                spool.finish(block.ends)
-                if block.ends.note and not block.ends.augmented:
-                    notes[block.ends.note] += 1
+        with collected() as remarks:
+            for block in _blocks(domain, path):
+                spool.write(block.points)
+                if block.ends is not None:
+                    spool.finish(block.ends)
+                    if block.ends.note and not block.ends.augmented:
+                        notes[block.ends.note] += 1
         if len(spool.records) == before:
             raise InputError(
                 f"{path}: holds no {domain.unit}s to learn from; give a file that has some"
@@ -239,6 +234,7 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
     read = [spooled for spooled in spool.records[before:] if not spooled.record.augmented]
     gaps = sum(len(spooled.record.gaps) for spooled in read)
     said = [f"{note} ({count} records)" if count > 1 else note for note, count in notes.items()]
+    said += remarks
     if len(said) > _NOTED:
         said = [*said[:_NOTED], f"and {len(said) - _NOTED} more notes"]
     return Ingested(
@@ -255,7 +251,7 @@ def _blocks(domain: Domain, path: Path) -> Iterator[Block]:
         yield from domain.read_blocks(path)
     else:
         for record in domain.read(path):
-            yield Block(_narrowest(record.symbols), record)
+            yield Block(narrowest(record.symbols), record)
 
 
 def _cuts(domain: Domain, spool: Spool, split: Split) -> Cuts:

@@ -207,6 +207,14 @@ def code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode(f"utf-32-{order}", "surrogatepass"), np.uint32)
 
 
+def narrowest(text: str) -> NDArray[np.unsignedinteger]:
+    """The same, a byte a symbol where that is enough for all of them."""
+    try:
+        return np.frombuffer(text.encode("latin-1"), np.uint8)
+    except UnicodeEncodeError:
+        return code_points(text)
+
+
 def text_of(points: NDArray[np.uint32]) -> str:
     """The text of Unicode code points (T,)."""
     order = "le" if sys.byteorder == "little" else "be"

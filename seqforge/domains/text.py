@@ -8,16 +8,20 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import ConfigDict
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from seqforge.base.encodings import checked_encoding
 from seqforge.core.copying import CopyFinder, Ids
-from seqforge.core.domain import Decipher, Record, Sample
+from seqforge.core.domain import Block, Decipher, Record, Sample
 from seqforge.core.files import write_atomically
-from seqforge.core.opening import read_bytes, read_text
-from seqforge.errors import InputError
+from seqforge.core.opening import opened, read_text, read_text_blocks
+from seqforge.core.vocabulary import code_points, narrowest
+from seqforge.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from seqforge.core.corpus import Corpus
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 _COPY_LENGTHS = (20, 50)
 _ESCAPES = re.compile(r"(\\n|\\t)+")
 _WORD = re.compile(r"\w+")
+_NO_TEXT = ", or --bytes to learn bytes"
+_BLOCK = 1 << 18
 _Bytes = bytes  # inside the class the name is an option
 
 
@@ -55,12 +61,19 @@ class TextDomain:
     """Symbols are bytes, not code points; any file at all can be read so."""
     separator: str | None = None
     r"""What parts a file into records; ``\n`` and ``\t`` may be written so. None: a file each."""
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
+    """What files are written in that are not UTF-8 and have no byte-order mark: latin-1, cp1252."""
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        if self.bytes and self.encoding:
+            raise ConfigError("--bytes takes files as they are; leave --encoding out")
 
     def read(self, path: Path) -> Iterator[Record]:
         """The file as one record, or its pieces between separators."""
-        text = read_bytes(path).decode("latin-1") if self.bytes else read_text(path)
+        text = self._text(path)
         if not text:
-            raise InputError(f"{path}: is empty; give a file with text in it")
+            raise _empty(path)
         if not self.separator:
             yield Record(text, path.name, str(path))
             return
@@ -74,6 +87,40 @@ class TextDomain:
             if piece:
                 yield Record(piece, f"{path.name}:{number}", str(path))
 
+    def read_blocks(self, path: Path) -> Iterator[Block]:
+        """The same in blocks: without a separator no file is ever held whole."""
+        if self.separator:
+            for record in self.read(path):
+                yield Block(narrowest(record.symbols), record)
+            return
+        found = self._byte_blocks(path) if self.bytes else self._text_blocks(path)
+        points = None
+        for points in found:
+            yield Block(points)
+        if points is None:
+            raise _empty(path)
+        yield Block(points[:0], Record("", path.name, str(path)))
+
+    def _byte_blocks(self, path: Path) -> Iterator[NDArray[np.unsignedinteger]]:
+        with opened(path, keep_archives=True) as stream:
+            while data := stream.read(_BLOCK):
+                yield np.frombuffer(data, np.uint8)
+
+    def _text_blocks(self, path: Path) -> Iterator[NDArray[np.unsignedinteger]]:
+        # Either all blocks of a record have a byte a symbol or none has, so a file is read twice.
+        narrow = all(_is_latin(text) for text in self._texts(path))
+        for text in self._texts(path):
+            yield np.frombuffer(text.encode("latin-1"), np.uint8) if narrow else code_points(text)
+
+    def _texts(self, path: Path) -> Iterator[str]:
+        return read_text_blocks(path, self.encoding, besides=_NO_TEXT)
+
+    def _text(self, path: Path) -> str:
+        """All of a file, a character a symbol."""
+        if self.bytes:
+            return b"".join(block.tobytes() for block in self._byte_blocks(path)).decode("latin-1")
+        return read_text(path, self.encoding, _NO_TEXT)
+
     def _separator(self) -> str:
         parting = self.separator or ""
         if _ESCAPES.fullmatch(parting):  # and not \\newpage or \\title
@@ -83,7 +130,7 @@ class TextDomain:
     def prime(self, source: str | Path) -> str:
         """Text as it is given; with ``bytes`` its UTF-8 bytes."""
         if isinstance(source, Path):
-            return read_bytes(source).decode("latin-1") if self.bytes else read_text(source)
+            return self._text(source)
         return source.encode().decode("latin-1") if self.bytes else source
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
@@ -154,6 +201,18 @@ class TextDomain:
         if found is None or found.origin is None:
             raise InputError("this Python ships no prose to try; give --input FILE")
         return [Path(found.origin)]
+
+
+def _empty(path: Path) -> InputError:
+    return InputError(f"{path}: is empty; give a file with text in it")
+
+
+def _is_latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def word_measures(texts: Sequence[str], known: Collection[str]) -> dict[str, float | None]:

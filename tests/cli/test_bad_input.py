@@ -19,7 +19,7 @@ BAD = {
         r"x\.txt: byte 0xe9 at offset 3 is not UTF-8.*--bytes",
     ),
     "half a .gz": ("text", "x.txt.gz", gzip.compress(b"words " * 999)[:40], r"not a whole \.gz"),
-    "no .gz at all": ("text", "x.txt.gz", b"words", r"not a whole \.gz"),
+    "a PDF given as text": ("text", "x.txt", b"%PDF-1.7\n", r"x\.txt: is a PDF; save its text"),
     "an empty FASTA": ("genome", "x.fa", b"", r"x\.fa: is empty; give a FASTA file"),
     "headers alone": ("genome", "x.fa", b">a\n>b\n", r"x\.fa: holds no bases to learn from"),
     "N alone": ("genome", "x.fa", b">a\nNNNN\n", r"x\.fa: holds no bases to learn from"),
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_used(seqforge, tmp_path, domain, name, content, m
 def test_a_refused_file_is_listed_and_the_run_goes_on_with_the_others(
     seqforge, tmp_path, text_file
 ):
-    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\0")
+    (tmp_path / "bad.txt").write_bytes(b"ab\0")
 
     result = seqforge("train", "text", tmp_path, *small(tmp_path / "out" / "run"))
 

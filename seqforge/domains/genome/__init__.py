@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, PositiveInt
+from pydantic import AfterValidator, ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
+from seqforge.base.encodings import checked_encoding
 from seqforge.core.domain import Block, Record, Sample
 from seqforge.core.files import write_atomically
 from seqforge.core.origin import settings_of, temperature_of, word
@@ -47,18 +48,20 @@ class GenomeDomain:
     """Whether lower case (soft-masking) stays a symbol of its own."""
     line_width: PositiveInt = 60
     """Bases a line in the FASTA files it writes."""
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
+    """What files are written in that have no byte-order mark and cannot be read as they are."""
 
     def read(self, path: Path) -> Iterator[Record]:
         """The contigs of a FASTA or GenBank file; see `nucleotides` for the rules."""
         from seqforge.domains.genome.fasta import read_sequences
 
-        return read_sequences(path, self.keep_case)
+        return read_sequences(path, self.keep_case, self.encoding)
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
         """The same in blocks: a chromosome is never held whole."""
         from seqforge.domains.genome.fasta import read_blocks
 
-        return read_blocks(path, self.keep_case)
+        return read_blocks(path, self.keep_case, self.encoding)
 
     def prime(self, source: str | Path) -> str:
         """Bases typed, or the first contig of a file; what is no base is handed through.
@@ -70,7 +73,7 @@ class GenomeDomain:
 
         if isinstance(source, str):
             return clean_typed(source, self.keep_case)
-        found = (record.symbols for record in read_sequences(source, self.keep_case))
+        found = (record.symbols for record in read_sequences(source, self.keep_case, self.encoding))
         bases = next(filter(None, found), "")
         if not bases.strip("Nn"):
             raise InputError(f"{source}: holds no bases to begin with; give a FASTA that does")

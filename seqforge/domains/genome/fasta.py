@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from seqforge.base.file_types import HEAD
 from seqforge.core.domain import Block, Record
-from seqforge.core.opening import opened, plain_suffix
+from seqforge.core.opening import opened_as_utf8, plain_suffix, refuse_foreign
 from seqforge.core.records import joined
 from seqforge.domains.genome.entries import (
     BLOCK,
@@ -56,17 +57,17 @@ _OTHERS = (
 )
 
 
-def read_sequences(path: Path, keep_case: bool = False) -> Iterator[Record]:
+def read_sequences(path: Path, keep_case: bool = False, encoding: str = "") -> Iterator[Record]:
     """The records of a FASTA or GenBank file, each contig a group of its own.
 
     Raises:
         InputError: If it is neither, or holds no nucleotides; names the line.
     """
-    for record, bases in joined(read_blocks(path, keep_case)):
+    for record, bases in joined(read_blocks(path, keep_case, encoding)):
         yield replace(record, symbols=bases.decode("latin-1"))
 
 
-def read_blocks(path: Path, keep_case: bool = False) -> Iterator[Block]:
+def read_blocks(path: Path, keep_case: bool = False, encoding: str = "") -> Iterator[Block]:
     """The same in blocks.
 
     Raises:
@@ -74,7 +75,7 @@ def read_blocks(path: Path, keep_case: bool = False) -> Iterator[Block]:
     """
     number, start, cleaner = 0, Start(""), Cleaner(keep_case)
     try:
-        for part in read_parts(path):
+        for part in read_parts(path, encoding):
             if isinstance(part, Start):
                 number, start, cleaner = number + 1, part, Cleaner(keep_case)
             elif isinstance(part, End):
@@ -84,18 +85,18 @@ def read_blocks(path: Path, keep_case: bool = False) -> Iterator[Block]:
             else:
                 yield Block(cleaner.clean(part))
     except NotNucleotides as error:
-        line = _line_of_first_wrong(path)
+        line = _line_of_first_wrong(path, encoding)
         where = f"{path}:{line}" if line else f"{path}: record {start.name}"
         raise InputError(f"{where}: {error}; give DNA or RNA") from error
 
 
-def read_parts(path: Path) -> Iterator[Part]:
+def read_parts(path: Path, encoding: str = "") -> Iterator[Part]:
     """The letters of a file as they stand there, line breaks among them, record by record.
 
     Raises:
         InputError: If it is neither FASTA nor GenBank; says what it is, where that is known.
     """
-    with opened(path) as stream:
+    with opened_as_utf8(path, encoding) as stream:
         blocks = text_blocks(stream, _BLOCK)
         head = b""
         while len(head) < _BLOCK and (block := next(blocks, b"")):
@@ -115,6 +116,8 @@ def _is_genbank(path: Path, head: bytes) -> bool:
     """
     line = head.split(b"\n", 1)[0]
     what = next((what for begins, what in _OTHERS if head.startswith(begins)), "")
+    if not what:
+        refuse_foreign(path, head[:HEAD])
     if b"\0" in head[:_BLOCK] and not what:
         what = "no text file"
     if line.startswith(b"@") and re.search(rb"^\+", head, re.MULTILINE):
@@ -195,9 +198,9 @@ def _check_preamble(path: Path, text: bytes) -> bytes:
     return lines[-1][:1]
 
 
-def _line_of_first_wrong(path: Path) -> int | None:
+def _line_of_first_wrong(path: Path, encoding: str) -> int | None:
     """Of a FASTA file; letters of other lines than sequence do not count."""
-    with opened(path) as stream:
+    with opened_as_utf8(path, encoding) as stream:
         text = io.TextIOWrapper(stream, encoding="latin-1", newline=None)
         number, begun, skipped, fresh = 1, False, False, True
         try:

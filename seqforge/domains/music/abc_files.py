@@ -6,9 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
+from seqforge.base.encodings import mark_of, text_blocks
+from seqforge.base.file_types import HEAD
 from seqforge.core.domain import Record
+from seqforge.core.opening import read_bytes, refuse_foreign
 from seqforge.domains.music.abc_text import TOKEN, clean_tune, split_tunes
 from seqforge.errors import InputError
 
@@ -18,19 +22,13 @@ _DEFAULTS = {"M": "4/4", "L": "1/8", "K": "C"}  # what `abc_notation.decode` tak
 _CLOSING = re.compile(r"\s*(?:\|\]|\|\||:+\|+\]?|::|\|:?)\s*\Z")
 
 
-def read(path: Path) -> Iterator[Record]:
+def read(path: Path, encoding: str = "") -> Iterator[Record]:
     """The tunes of a book, cleaned, exact duplicates dropped; the first carries the note.
 
     Raises:
         InputError: If no tune in it has a key and a note.
     """
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: is too large for an ABC file (100 MB at most)")
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")  # what ABC files were before 2.1
+    text = _text(path, encoding)
     dropped: Counter[str] = Counter()
     records: dict[str, Record] = {}
     for tune in split_tunes(text):
@@ -50,6 +48,17 @@ def read(path: Path) -> Iterator[Record]:
     first, *others = records.values()
     yield replace(first, note="dropped " + ", ".join(said) if said else "")
     yield from others
+
+
+def _text(path: Path, encoding: str) -> str:
+    data = read_bytes(path, MOST_BYTES, "an ABC file")
+    refuse_foreign(path, data[:HEAD])
+    if mark_of(data)[0] or encoding or b"\0" in data[:HEAD]:
+        return "".join(text_blocks(BufferedReader(BytesIO(data)), str(path), encoding))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")  # what ABC files were before 2.1
 
 
 def with_header(symbols: str, number: int, title: str, origin: str) -> str:

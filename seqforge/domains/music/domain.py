@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from seqforge.base.encodings import checked_encoding
 from seqforge.core.domain import Decipher, Record, Sample
 from seqforge.domains.music import (
     abc_files,
@@ -81,6 +82,8 @@ class MusicDomain:
     """The instrument that tunes, which name none, are put out with."""
     soundfont: str = ""
     """A SoundFont that sound is made with; none for the plain synthesis."""
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
+    """What ABC files are written in that have no byte-order mark and are not UTF-8."""
 
     def settle(self, paths: Sequence[Path]) -> Self:
         """The domain with its code decided by the files."""
@@ -113,7 +116,7 @@ class MusicDomain:
 
     def _records(self, path: Path) -> Iterator[Record]:
         if kind(path) == "abc":
-            for record in abc_files.read(path):
+            for record in abc_files.read(path, self.encoding):
                 note = record.note
                 for tune, copy in tune_in_keys(record.symbols, self.key, self.transpositions):
                     symbols = self._events_of(tune) if self.code == "events" else tune

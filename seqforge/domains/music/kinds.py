@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from seqforge.base.encodings import mark_of
+from seqforge.core.opening import first_bytes, plain_suffix
 from seqforge.domains.music.midi import read_midi
-from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music.musicxml import read_musicxml, score_in
 from seqforge.domains.music.notes import Piece
 from seqforge.errors import InputError
 
@@ -15,12 +17,18 @@ from seqforge.errors import InputError
 def kind(path: Path) -> str:
     """abc, midi or musicxml: by the first bytes, or the ending where they say nothing."""
     head = b""
-    with suppress(OSError), path.open("rb") as file:  # whoever reads it will say so
-        head = file.read(64)
-    suffix = path.suffix.lower()
+    with suppress(InputError):  # whoever reads it will say so
+        head = first_bytes(path, score_in)
+    mark, encoding = mark_of(head)
+    if mark:
+        head = head[len(mark) :].decode(encoding, "ignore").encode()
+    head = head.lstrip()
+    if head.startswith((b"X:", b"%abc")):
+        return "abc"
+    suffix = plain_suffix(path)
     if head.startswith((b"MThd", b"RIFF")) or suffix in (".mid", ".midi"):
         return "midi"
-    if head.startswith((b"PK", b"<")) or suffix in (".musicxml", ".mxl", ".xml"):
+    if head.startswith(b"<") or suffix in (".musicxml", ".mxl", ".xml"):
         return "musicxml"
     return "abc"
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import mido
 
+from seqforge.base.file_types import HEAD
+from seqforge.core.opening import read_bytes, refuse_foreign
 from seqforge.domains.music.keys import key_from_signature
 from seqforge.domains.music.midi_events import read_events
 from seqforge.domains.music.midi_pieces import DRUM_CHANNEL, MOST_NOTES, PieceReader
@@ -21,7 +23,6 @@ from seqforge.domains.music.notes import (
     implied_pickup,
     pickup_metre,
 )
-from seqforge.errors import InputError
 
 __all__ = ["MOST_BYTES", "MOST_NOTES", "midi_bytes", "parse_midi", "read_midi"]
 
@@ -34,12 +35,9 @@ def read_midi(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
     Raises:
         InputError: If the file is too large, no MIDI, without notes or timed in nothing.
     """
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise InputError(
-            f"{path}: {size / 1e6:.0f} MB is too much for a MIDI file (10 MB at most); "
-            "is it another kind of file?"
-        )
-    return parse_midi(path.read_bytes(), steps_per_quarter, str(path))
+    data = read_bytes(path, MOST_BYTES, "a MIDI file")
+    refuse_foreign(path, data[:HEAD])
+    return parse_midi(data, steps_per_quarter, str(path))
 
 
 def parse_midi(data: bytes, steps_per_quarter: int, where: str) -> tuple[Piece, str]:

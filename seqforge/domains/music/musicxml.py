@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import lzma
 import re
-import struct
 import warnings
-import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seqforge.base.encodings import mark_of
+from seqforge.base.file_types import HEAD
+from seqforge.core.opening import read_bytes, refuse_foreign
 from seqforge.domains.music.midi import MOST_BYTES, MOST_NOTES
 from seqforge.domains.music.notes import (
     DRUMS,
@@ -26,11 +25,6 @@ from seqforge.domains.music.notes import (
 from seqforge.errors import InputError
 
 _UNPACKED = 5 * MOST_BYTES  # XML of a symphony; beyond it an archive means harm
-# What zipfile has been seen to raise on damaged archives.
-_NO_ARCHIVE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, ValueError,
-    RuntimeError, NotImplementedError,
-)  # fmt: skip
 # Bars of a hundred beats and a hundred repetitions, which music21 would go on counting out.
 _ENDLESS = re.compile(r"<beats>[^<]*\d{3}|<repeat[^>]*times\s*=\s*.\d{3}")
 
@@ -70,30 +64,19 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
+def score_in(names: Sequence[str]) -> str | None:
+    """The score among the files of a .mxl archive; None where it is another kind of archive."""
+    if "[Content_Types].xml" in names or "mimetype" in names:  # an office document, an e-book
+        return None
+    scores = (name for name in names if name.lower().endswith((".xml", ".musicxml")))
+    return next((name for name in scores if not name.startswith("META-INF")), None)
+
+
 def _text(path: Path) -> str:
-    if path.stat().st_size > _UNPACKED:
-        raise InputError(f"{path}: is too large for MusicXML; is it another kind of file?")
-    data = path.read_bytes()
-    try:
-        if zipfile.is_zipfile(io.BytesIO(data)):
-            data = _unpacked(data, path)
-    except _NO_ARCHIVE as error:
-        raise InputError(f"{path}: is a damaged .mxl file ({error}); export it again") from error
-    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return data.decode("utf-16" if utf16 else "utf-8", "replace")
-
-
-def _unpacked(data: bytes, path: Path) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [
-            info
-            for info in archive.infolist()
-            if info.filename.lower().endswith((".xml", ".musicxml"))
-            and not info.filename.startswith("META-INF")
-        ]
-        if not names or names[0].file_size > _UNPACKED:
-            raise InputError(f"{path}: holds no score, or one that is too large")
-        return archive.read(names[0])
+    data = read_bytes(path, _UNPACKED, "MusicXML", score_in)
+    refuse_foreign(path, data[:HEAD])
+    mark, encoding = mark_of(data)
+    return data[len(mark) :].decode(encoding or "utf-8", "replace")
 
 
 def _expanded(score: Any) -> Any:

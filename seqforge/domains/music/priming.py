@@ -85,9 +85,9 @@ def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
     return replace(prime, notes=tuple(said))
 
 
-def _first_tune(source: Path, said: list[str]) -> tuple[str, int]:
+def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> tuple[str, int]:
     """The first tune of a book, and its tempo."""
-    tunes = abc_files.read(source)
+    tunes = abc_files.read(source, domain.encoding)
     tune = next(tunes)
     if next(tunes, None) is not None:
         said.append(f"the first of its tunes, {tune.name}, is gone on from")
@@ -102,7 +102,7 @@ def _piece(domain: MusicDomain, source: Path, said: list[str]) -> Piece:
         piece, note = read_notes(source, domain.steps_per_quarter)
         said += [note] if note else []
         return piece
-    symbols, tempo = _first_tune(source, said)
+    symbols, tempo = _first_tune(domain, source, said)
     piece = abc_notation.decode(symbols, domain.steps_per_quarter).piece
     return replace(piece, tempos=(Tempo(0, tempo),)) if tempo else piece
 
@@ -122,7 +122,7 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
     """As ABC."""
     program = 0
     if kind(source) == "abc":
-        whole, tempo = _first_tune(source, said)
+        whole, tempo = _first_tune(domain, source, said)
         symbols = _last_bars_of_text(whole, bars, said)
     else:
         piece = _piece(domain, source, said)

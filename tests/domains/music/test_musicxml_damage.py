@@ -21,10 +21,11 @@ SCORE = (
 )
 
 
-def archive(text: str) -> bytes:
+def archive(text: str, *names: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("score.xml", text)
+        for name in names or ["score.xml"]:
+            packed.writestr(name, text)
     return buffer.getvalue()
 
 
@@ -48,9 +49,11 @@ BAD = {
     "no divisions": (SCORE.replace("<divisions>4", "<divisions>0"), "music21 cannot read it"),
     "half a file": (SCORE[:400], "music21 cannot read it"),
     "elements in elements": ("<a>" * 100_000, "music21 cannot read it"),
-    "half an archive": (archive(SCORE)[:200], "music21 cannot read it"),
-    "an archive deflated wrongly": (deflated_wrongly(), "is a damaged .mxl file"),
-    "an archive without a score": (archive(SCORE).replace(b"score.xml", b"score.txt"), "no score"),
+    "half an archive": (archive(SCORE)[:200], "is not a whole .zip file"),
+    "an archive deflated wrongly": (deflated_wrongly(), "is not a whole .zip file"),
+    "an archive without a score": (
+        archive(SCORE, "a.txt", "b.txt"), "is a zip archive of 2 files; unpack it",
+    ),
 }  # fmt: skip
 
 

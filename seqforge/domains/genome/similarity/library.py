@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqforge.base.packing import ENDINGS
 from seqforge.core.records import joined
 from seqforge.domains.genome.fasta import read_blocks
 from seqforge.errors import InputError
@@ -54,8 +55,10 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
 
 def stem_of(path: Path) -> str:
     """A library file's name without its endings: ``dmel`` for ``dmel.fa.gz``."""
-    packed = path.suffix if path.suffix in {".gz", ".bz2"} else ""
-    return Path(path.name.removesuffix(packed)).stem
+    name = path.name
+    while name.lower().endswith(ENDINGS):
+        name = name.rpartition(".")[0]
+    return Path(name).stem
 
 
 def measure(paths: Sequence[Path]) -> LibrarySize:
