@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.programs import find_program, find_programs
 
 # The machine may be busy with anything: a slow example is no failure.
 settings.register_profile("seqforge", deadline=None)
@@ -16,6 +17,8 @@ settings.load_profile("seqforge")
 
 # A shell's background job is deaf to Ctrl-C, and so would be the programs that tests stop with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+find_programs()  # before anything can change, for all that this process starts
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -33,7 +36,7 @@ def require_program():
     """The path of an optional program, or a skip that says which one is missing."""
 
     def require(name: str) -> str:
-        path = shutil.which(name)
+        path = find_program(name)
         if path is None:
             missing(name)
         return str(path)
@@ -52,7 +55,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def new_cache(tmp_path_factory, pytestconfig):
     """Makes empty caches, but for the kernel: that is compiled once for all tests and workers."""
-    kernel = pytestconfig.cache.mkdir("kernel")
+    kept = getattr(pytestconfig, "cache", None)  # pytest can be run without one
+    kernel = kept.mkdir("kernel") if kept else tmp_path_factory.mktemp("kernel")
 
     def make() -> Path:
         cache = tmp_path_factory.mktemp("cache")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from seqforge.core.checkpoint import save_checkpoint
 from seqforge.core.config import RunConfig
 from tests.cli.conversing import OnTerminal
 from tests.core.sampling.tiny import checkpoint
+from tests.patience import PATIENCE
 
 torch.set_num_threads(1)
 
@@ -53,7 +53,7 @@ def processes(*program, ending=signal.SIGKILL, **environment):
     for process in running:
         if process.poll() is None:
             process.send_signal(ending)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -68,14 +68,6 @@ def text_file(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     return path
-
-
-def wait_for(condition, seconds=60.0):
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def small(out: Path, *more: object) -> list[object]:
@@ -104,7 +96,7 @@ def piped(surroundings):
         return subprocess.run(
             [sys.executable, "-m", "seqforge", "sample", *map(str, arguments)],
             input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
-            env=surroundings, timeout=120,
+            env=surroundings, timeout=PATIENCE,
         )  # fmt: skip
 
     return talk

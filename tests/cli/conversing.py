@@ -6,7 +6,8 @@ import re
 import select
 import subprocess
 import sys
-import time
+
+from tests.patience import PATIENCE, tries
 
 # The child takes the terminal it was given for its own, so that Ctrl-C typed there reaches it.
 _AT_HOME = (
@@ -33,22 +34,22 @@ class OnTerminal:
     def type(self, keys):
         os.write(self._master, keys.encode())
 
-    def until(self, pattern, seconds=90.0):
+    def until(self, pattern, seconds=PATIENCE):
         """What is shown until a pattern has come; the pattern counts among it."""
-        end = time.monotonic() + seconds
-        while not (found := re.search(pattern, self.shown)):
-            assert time.monotonic() < end, f"{pattern!r} did not come: {self.shown!r}"
+        for _ in tries(seconds):
+            if found := re.search(pattern, self.shown):
+                before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
+                return before
             if select.select([self._master], [], [], 0.1)[0]:
                 self.shown += os.read(self._master, 65536).decode().replace("\r\n", "\n")
-        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
-        return before
+        raise AssertionError(f"{pattern!r} did not come: {self.shown!r}")
 
     def interrupt(self, pattern):
         """Press Ctrl-C until a pattern comes: readline may lose one as it begins to read."""
-        for _ in range(8):
+        for _ in range(40):
             self.type("\x03")
             try:
-                return self.until(pattern, 5.0)
+                return self.until(pattern, 20.0)
             except AssertionError:
                 continue
         raise AssertionError(f"Ctrl-C was never answered by {pattern!r}: {self.shown!r}")

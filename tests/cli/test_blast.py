@@ -14,6 +14,7 @@ from seqforge.domains.genome.nucleotides import clean
 from seqforge.resources import data_folder
 from seqforge.settings import Settings
 from tests.ebi_double import EbiDouble, Says
+from tests.patience import PATIENCE
 
 SLICE = data_folder() / "dm3-chr2R-slice.fa.gz"
 
@@ -170,7 +171,7 @@ def test_on_a_terminal_the_address_is_asked_for_once_and_remembered(
     while b"send nothing)" not in shown:
         shown += os.read(ours, 1024)
     os.write(ours, f"{answer}\n".encode())
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     os.close(ours)
 
     assert re.search(rb"Sending 3 sequences \(900 letters\) to 127.0.0.1", shown)

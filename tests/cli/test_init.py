@@ -9,7 +9,8 @@ import pytest
 
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.files import sha256_of
-from tests.cli.conftest import small, wait_for
+from tests.cli.conftest import small
+from tests.patience import PATIENCE, wait_for
 
 TEXT = "the cat sat on the mat, and the dog lay by the door. " * 400
 
@@ -168,7 +169,7 @@ def test_stopped_it_goes_on_without_the_model_and_ends_with_the_same_bytes(
     process = start(*size, "--out", tmp_path / "run")
     wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, said
     whole = seqforge(*size, "--out", tmp_path / "whole")
     assert whole.exit_code == 0, whole.stderr

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.cli.conversing import symbols_of
+from tests.patience import PATIENCE
 
 
 def test_what_is_typed_is_gone_on_from_as_from_a_prime(piped):
@@ -105,7 +106,7 @@ def test_a_line_begins_with_a_slash_where_two_were_typed(piped):
 def test_a_line_that_is_not_utf_8_is_said(surroundings):
     talk = subprocess.run(
         [sys.executable, "-m", "seqforge", "sample", "shakespeare", "-i", "--max-length", "5"],
-        input=b"A\xffB\nAB\n", capture_output=True, env=surroundings, timeout=120, check=True,
+        input=b"A\xffB\nAB\n", capture_output=True, env=surroundings, timeout=PATIENCE, check=True,
     )  # fmt: skip
 
     assert b"not UTF-8" in talk.stderr
@@ -185,7 +186,7 @@ def test_a_reader_that_goes_away_ends_it_without_a_traceback(surroundings):
         talk.stdin.flush()
         assert talk.stdout.read(50).startswith(b"ACGT")
         talk.stdout.close()
-        assert talk.wait(60) == 1
+        assert talk.wait(PATIENCE) == 1
         assert b"Traceback" not in talk.stderr.read()
     finally:
         talk.kill()

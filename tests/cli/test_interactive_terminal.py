@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.cli.conversing import symbols_of
+from tests.patience import PATIENCE
 
 pytest.importorskip("pty")
 
@@ -21,7 +22,7 @@ def test_on_a_terminal_the_model_goes_on_below_what_was_typed(terminal, piped):
     talk.until("taken back; nothing is written now\n> ")
     talk.type("\x04")
 
-    assert talk.process.wait(60) == 0
+    assert talk.process.wait(PATIENCE) == 0
     sample = piped("fly", "--prime", "acgt", "--max-length", 40, "--json")
     assert symbols_of(sample) in shown
 
@@ -39,7 +40,7 @@ def test_ctrl_c_stops_the_model_and_keeps_what_came(terminal, tmp_path):
     talk.until(r"[ACGT]{50}\n> ")
     talk.type("/quit\n")
 
-    assert talk.process.wait(60) == 0
+    assert talk.process.wait(PATIENCE) == 0
     kept = "".join((tmp_path / "x.fa").read_text().split("\n")[1:])
     drawn = shown[shown.index("ACGT") :].replace("^C", "").partition("stopped")[0]
     assert kept == drawn.strip()
@@ -56,7 +57,7 @@ def test_ctrl_c_at_the_prompt_says_how_to_leave(terminal):
     talk.type("/quit\n")
 
     assert "GAT" not in shown.upper().partition("\n")[0]
-    assert talk.process.wait(60) == 0
+    assert talk.process.wait(PATIENCE) == 0
 
 
 def test_with_the_text_sent_to_a_file_a_person_still_sees_the_prompt(terminal, tmp_path):
@@ -68,6 +69,6 @@ def test_with_the_text_sent_to_a_file_a_person_still_sees_the_prompt(terminal, t
         talk.type("/top-k 2\n")
         talk.until("top k 2\n> ")
         talk.type("\x04")
-        assert talk.process.wait(60) == 0
+        assert talk.process.wait(PATIENCE) == 0
 
     assert re.fullmatch(r"ACGT[ACGT]{30}\n", (tmp_path / "out.txt").read_text())

@@ -16,8 +16,9 @@ from seqforge.cli.saving import Drawing, save, settings_of
 from seqforge.core.domain import Sample
 from seqforge.domains.genome import GenomeDomain
 from seqforge.models import find_model
-from tests.cli.conftest import small, wait_for
+from tests.cli.conftest import small
 from tests.conftest import ROOT
+from tests.patience import PATIENCE, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,7 @@ def test_melodies_are_written_as_they_come_and_gone_on_with(start, seqforge, tun
     note = tmp_path / "tune.mid.partial.json"
     wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     done = json.loads(note.read_text())["done"]
 
     assert process.returncode == 130
@@ -173,7 +174,7 @@ def test_a_line_begins_after_what_ctrl_c_cut(terminal):
     talk.type("\x03")
 
     assert re.search(r"\n(\x1b\[\d+m)?stopped$", talk.until("stopped"))
-    assert talk.process.wait(60) == 130
+    assert talk.process.wait(PATIENCE) == 130
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
@@ -184,7 +185,7 @@ def test_what_is_piped_is_utf_8_whatever_the_surroundings_say(toy, tmp_path, enc
         [sys.executable, "-m", "seqforge", "sample", str(model), "--length", "60", *more],
         env={**os.environ, "PYTHONIOENCODING": encoding}, stdin=subprocess.DEVNULL if not more or
         "-i" not in more else None, input=b"\n" if "-i" in more else None,
-        capture_output=True, timeout=120, check=False,
+        capture_output=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
 
     assert result.returncode == 0, result.stderr

@@ -13,8 +13,9 @@ from html.parser import HTMLParser
 import pytest
 
 from seqforge.core.checkpoint import load_checkpoint
-from tests.cli.conftest import small, wait_for
+from tests.cli.conftest import small
 from tests.conftest import missing
+from tests.patience import PATIENCE, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_stopped_from_outside_everything_is_saved(start, tmp_path, text_file, ki
     process = start("run", "text", "--input", text_file, *long(tmp_path / "run"))
     wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or process.poll() is not None)
     process.send_signal(kind)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130, said
     assert f"go on with: seqforge run text --out {tmp_path / 'run'} --resume" in said
@@ -232,11 +233,8 @@ def test_the_time_of_a_run_adds_up_over_resumes(seqforge, start, tmp_path, text_
     timed = [*small(tmp_path / "run")[:3], "4s", *small(tmp_path / "run")[4:]]
     process = start("run", "text", "--input", text_file, *timed)
     wait_for(lambda: (tmp_path / "run" / "resume.safetensors").exists())
-    try:
-        process.wait(2.5)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
 
     result = seqforge("run", "text", "--input", text_file, *timed)
 
@@ -250,12 +248,12 @@ def test_resume_alone_takes_the_newest_unfinished_run(seqforge, start, text_file
     process = start("run", "text", "--input", text_file, *long("runs/text-1"))
     wait_for(lambda: os.path.exists("runs/text-1/resume.safetensors") or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     again = start("run", "text", "--resume")
     wait_for(lambda: not _idle(again))
     again.send_signal(signal.SIGINT)
-    _, said = again.communicate(timeout=60)
+    _, said = again.communicate(timeout=PATIENCE)
 
     assert "going on with runs/text-1" in said
     assert "going on from step" in said
@@ -399,7 +397,7 @@ def test_stopped_before_anything_was_begun_no_other_run_is_named(start, text_fil
     first = start("run", "text", "--input", text_file, *long("runs/text-1"))
     wait_for(lambda: os.path.exists("runs/text-1/resume.safetensors") or first.poll() is not None)
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=60)
+    first.communicate(timeout=PATIENCE)
 
     second = subprocess.Popen(
         [sys.executable, "-m", "seqforge", "run", "text", "--input", "-"],
@@ -407,7 +405,7 @@ def test_stopped_before_anything_was_begun_no_other_run_is_named(start, text_fil
     )  # fmt: skip
     wait_for(lambda: len(os.listdir("runs")) == 2 or second.poll() is not None)
     second.send_signal(signal.SIGINT)
-    _, said = second.communicate(timeout=60)
+    _, said = second.communicate(timeout=PATIENCE)
 
     assert second.returncode == 130
     assert "nothing was lost" in said

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import small, wait_for
+from tests.cli.conftest import small
 from tests.conftest import ROOT, missing
+from tests.patience import PATIENCE, wait_for
 
 MANY = ("-n", 8_000, "--length", 100)
 
@@ -37,7 +38,7 @@ def kill_in_the_middle(process, path, sign=signal.SIGKILL):
     note = path.with_name(path.name + ".partial.json")
     wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)
     process.send_signal(sign)
-    said = process.communicate(timeout=60)
+    said = process.communicate(timeout=PATIENCE)
     return json.loads(note.read_text())["done"], *said
 
 
@@ -220,7 +221,7 @@ def test_a_terminal_shows_a_bar_and_a_pipe_gets_the_samples_alone(tmp_path):
         except OSError:  # the other end is closed
             break
     os.close(ours)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     assert re.search(rb"of 1,500 samples, [\d.]+k symbols/s, \d:\d\d left", shown)
     assert len(json.loads((tmp_path / "out.json").read_text())) == 1500
 

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from seqforge.core.background import Background
+from tests.patience import PATIENCE
 
 
 def test_jobs_are_done_in_order_and_one_at_a_time():
@@ -26,7 +27,7 @@ def test_jobs_are_done_in_order_and_one_at_a_time():
 
 def test_whoever_gives_a_job_goes_on_at_once_and_the_next_one_waits():
     beside, gate, done = Background(), threading.Event(), []
-    beside.do(lambda: (gate.wait(60), done.append("first")))
+    beside.do(lambda: (gate.wait(PATIENCE), done.append("first")))
 
     assert beside.busy
     beside.check()  # does not wait

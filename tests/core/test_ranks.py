@@ -13,6 +13,7 @@ from seqforge.core.model import CharRNN
 from seqforge.core.ranks import ALONE, Ranks, joined
 from seqforge.core.streams import Window
 from seqforge.errors import ConfigError
+from tests.patience import PATIENCE
 
 
 def test_without_torchrun_a_process_is_alone(monkeypatch):
@@ -65,7 +66,7 @@ def test_two_processes_tell_each_other_values_arrays_and_errors(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          str(tmp_path / "talk.py"), str(tmp_path)],
-        check=True, timeout=100, capture_output=True,
+        check=True, timeout=PATIENCE, capture_output=True,
     )  # fmt: skip
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
 

@@ -20,6 +20,7 @@ from tests.ebi_double.library import SmallDivision
 from tests.ebi_double.searching import Asked
 from tests.ebi_double.server import EbiDouble
 from tests.ebi_double.validation import InputSequence
+from tests.patience import PATIENCE
 
 MINUTES = 60.0
 
@@ -34,7 +35,7 @@ class Asking:
         self.folder, self.clock = folder, clock
         self.said: list[str] = []
         self.unanswered: dict[str, str] = {}
-        self.timeout = (5.0, 5.0)
+        self.timeout = (PATIENCE, PATIENCE)
         self.email = "a@ebi.ac.uk"
 
     def search(

@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from tests.ebi_double.server import EbiDouble
+from tests.patience import PATIENCE
 
 JSON = {"Accept": "application/json"}
 
@@ -26,14 +27,16 @@ def form(sequence: str, **changes: Any) -> dict[str, Any]:
 
 def submit(double: EbiDouble, sequence: str, tool: str = "ncbiblast", **changes: Any) -> str:
     """The answer to a submission, which must be 200."""
-    reply = requests.post(f"{double.url}/{tool}/run", data=form(sequence, **changes), timeout=10)
+    reply = requests.post(
+        f"{double.url}/{tool}/run", data=form(sequence, **changes), timeout=PATIENCE
+    )
     assert reply.status_code == 200, reply.text
     return reply.text
 
 
 def get(double: EbiDouble, path: str, tool: str = "ncbiblast", **options: Any) -> requests.Response:
     """The answer to a question."""
-    return requests.get(f"{double.url}/{tool}/{path}", timeout=10, **options)
+    return requests.get(f"{double.url}/{tool}/{path}", timeout=PATIENCE, **options)
 
 
 def finished(double: EbiDouble, sequence: str, tool: str = "ncbiblast", **changes: Any) -> str:
@@ -52,5 +55,7 @@ def described(reply: requests.Response) -> str:
 
 def refused(double: EbiDouble, sequence: str, **changes: Any) -> str:
     """What is said of a submission that is not taken."""
-    reply = requests.post(f"{double.url}/ncbiblast/run", data=form(sequence, **changes), timeout=10)
+    reply = requests.post(
+        f"{double.url}/ncbiblast/run", data=form(sequence, **changes), timeout=PATIENCE
+    )
     return described(reply)

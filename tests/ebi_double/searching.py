@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,8 @@ from seqforge.domains.genome.similarity.local import search
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.errors import SeqforgeError
 from tests.ebi_double.validation import InputSequence
+from tests.patience import PATIENCE
+from tests.programs import find_program
 
 
 class SearchFailedError(Exception):
@@ -66,7 +67,7 @@ class Engine(Protocol):
 
 def engine_for(library: Path) -> Engine:
     """BLAST+ when it is installed, else the local search."""
-    if shutil.which("blastn") and shutil.which("makeblastdb"):
+    if find_program("blastn") and find_program("makeblastdb"):
         return BlastEngine(library)
     return LocalEngine(library)
 
@@ -81,7 +82,7 @@ class BlastEngine:
         self._base = Path(self._folder.name)
         command = ["makeblastdb", "-in", str(library), "-dbtype", "nucl", "-title", "library"]
         command += ["-out", str(self._base / "library")]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
     def close(self) -> None:
         """Remove the database."""
@@ -128,7 +129,7 @@ class BlastEngine:
             input=f">{query.name}\n{query.letters}\n",
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=PATIENCE,
         )
         if done.returncode:
             raise SearchFailedError(done.stderr.replace(str(self._base), "$DATA_CURRENT"))

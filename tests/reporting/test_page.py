@@ -7,6 +7,7 @@ import pytest
 from seqforge.errors import RunError
 from seqforge.reporting import write_report
 from tests.base.disks import room_for
+from tests.patience import PATIENCE
 from tests.reporting.material import INGEST, SAMPLES, evaluations, summary_of_a_run
 
 
@@ -181,7 +182,7 @@ def test_a_browser_shows_it(tmp_path, require_program):
             *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()),
         ],
         capture_output=True,
-        timeout=25,
+        timeout=PATIENCE,
         check=True,
     )
 

@@ -18,7 +18,8 @@ from seqforge.core.model import CharRNN
 from seqforge.core.parts import GATE_NAMES
 from seqforge.stages.diagram import diagram
 from seqforge.stages.logbook import read_metrics
-from tests.cli.conftest import seqforge, small, start, text_file, wait_for  # noqa: F401
+from tests.cli.conftest import seqforge, small, start, text_file  # noqa: F401
+from tests.patience import wait_for
 
 
 def board(run):

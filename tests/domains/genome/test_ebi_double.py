@@ -14,6 +14,7 @@ import requests
 
 from tests.ebi_double import EbiDouble
 from tests.ebi_double.raw import JSON, described, finished, form, get, refused, submit
+from tests.patience import PATIENCE
 
 JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
 
@@ -21,7 +22,7 @@ JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
 @pytest.mark.parametrize("path", ["run", "run/"])
 def test_a_submission_answers_with_a_bare_id(double, division, path):
     reply = requests.post(
-        f"{double.url}/ncbiblast/{path}", data=form(division.queries["exact"]), timeout=10
+        f"{double.url}/ncbiblast/{path}", data=form(division.queries["exact"]), timeout=PATIENCE
     )
 
     assert reply.headers["Content-Type"].startswith("text/plain")
@@ -39,7 +40,7 @@ def test_repeated_keys_and_multipart_bodies_are_read(double, division):
     databases = ["em_std_inv", "em_std_vrt"]
     submit(double, division.queries["exact"], database=databases)
     parts = {key: (None, value) for key, value in form("ACGT" * 9).items()}
-    reply = requests.post(f"{double.url}/ncbiblast/run", files=parts, timeout=10)
+    reply = requests.post(f"{double.url}/ncbiblast/run", files=parts, timeout=PATIENCE)
 
     assert JOB_ID.fullmatch(reply.text)
     first, second = double.submissions
@@ -169,7 +170,7 @@ def test_a_person_can_run_it_and_is_told_what_to_type(division, tmp_path):
         line = process.stdout.readline()
         address = line.split()[-1]
         data = form(division.queries["exact"])
-        job = requests.post(f"{address}/ncbiblast/run", data=data, timeout=10).text
+        job = requests.post(f"{address}/ncbiblast/run", data=data, timeout=PATIENCE).text
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
 

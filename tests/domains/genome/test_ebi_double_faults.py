@@ -22,6 +22,7 @@ from tests.ebi_double import (
     too_many_requests,
 )
 from tests.ebi_double.raw import finished, form, get, submit
+from tests.patience import PATIENCE
 
 JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
 
@@ -30,7 +31,9 @@ JOB_ID = re.compile(r"(ncbiblast|fasta)-R\d{8}-\d{6}-\d{4}-\d{7,8}-p1m")
 def test_the_31st_job_in_flight_is_refused_and_noted(division, clock, status):
     with EbiDouble(division.engine, clock=clock, run_seconds=60, crowded=status) as double:
         jobs = [submit(double, "ACGT" * 20) for _ in range(30)]
-        reply = requests.post(f"{double.url}/ncbiblast/run", data=form("ACGT" * 20), timeout=10)
+        reply = requests.post(
+            f"{double.url}/ncbiblast/run", data=form("ACGT" * 20), timeout=PATIENCE
+        )
         assert reply.status_code == status
         assert double.violations == ["job 31 in flight was submitted"]
         clock.advance(seconds=61)

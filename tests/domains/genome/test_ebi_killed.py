@@ -25,10 +25,11 @@ from pathlib import Path
 import pytest
 
 from seqforge.domains.genome.similarity.hits import from_json
-from tests.ebi_double import EbiDouble, Fault, Slow
+from tests.ebi_double import EbiDouble, Fault
 from tests.ebi_double.asking import Asking
 from tests.ebi_double.clock import START, Clock
 from tests.ebi_double.wire import Cut, Exchange, Reply
+from tests.patience import PATIENCE
 
 if sys.platform == "win32":
     pytest.skip("there is no SIGKILL here", allow_module_level=True)
@@ -74,8 +75,7 @@ class Runs:
         """A signal to the process of the moment, and its death where it is SIGKILL."""
         if self.process is not None:
             self.process.send_signal(number)
-            if number == signal.SIGKILL:
-                self.process.wait(60)
+            self.process.wait(PATIENCE)
 
     def finish(self) -> bool:
         """Wait for the end; whether it came by itself, without an error."""
@@ -83,7 +83,7 @@ class Runs:
         assert process is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        code = process.wait(60)
+        code = process.wait(PATIENCE)
         with process.stdout, process.stderr:
             words = process.stderr.read().decode()
         assert code in {0, -signal.SIGKILL, -signal.SIGINT}, words
@@ -130,9 +130,13 @@ class Kills(Fault):
     runs: Runs
     delay: float | None = None
     """Seconds after the answer was made; None is before the service has the call."""
+    handled: bool = False
+    """Whether the service had the call, and the client is dead before the answer is sent."""
     signal: int = signal.SIGKILL
 
     def act(self, exchange: Exchange, proceed: Callable[[], Reply]) -> Reply:
+        if self.handled:
+            proceed()
         if self.delay is None:
             self.runs.kill(self.signal)
             raise Cut
@@ -202,8 +206,7 @@ def test_killed_at_a_call_that_the_service_never_has(runs, division, call, after
 
 
 def test_killed_with_the_answer_to_a_submission_on_its_way(runs, division):
-    script = [Kills(on="run", after=2, together=True, runs=runs, delay=0.0)]
-    runs.double.script[:] = [Slow(on="run", after=2, pieces=1, pause=1.0), *script]
+    runs.double.script.append(Kills(on="run", after=2, together=True, runs=runs, handled=True))
     runs.start()
     assert not runs.finish()
     runs.start()
@@ -216,8 +219,8 @@ def test_killed_with_the_answer_to_a_submission_on_its_way(runs, division):
 
 def test_stopped_by_ctrl_c_while_a_submission_is_under_way(runs, division):
     """The service has the job and the client no id: it must not be sent again."""
-    stop = Kills(on="run", together=True, runs=runs, delay=0.05, signal=signal.SIGINT)
-    runs.double.script[:] = [Slow(on="run", pieces=1, pause=1.0), stop]
+    stop = Kills(on="run", together=True, runs=runs, handled=True, signal=signal.SIGINT)
+    runs.double.script.append(stop)
     runs.start()
     assert not runs.finish()
     assert runs.deaths[0]["exact"] == "unknown"

@@ -23,6 +23,7 @@ from tests.ebi_double import (
 )
 from tests.ebi_double.asking import asking
 from tests.ebi_double.clock import START
+from tests.patience import PATIENCE
 
 FOREIGN = "iprscan5-R20190701-140920-0894-43925861-p1m"
 
@@ -214,7 +215,7 @@ def test_a_second_search_knows_that_submissions_were_swallowed(division, tmp_pat
 
 def test_a_submission_whose_answer_takes_too_long_has_an_unknown_fate(division, tmp_path):
     with asking(division, tmp_path, Slow(on="run", pieces=1, pause=0.8)) as asked:
-        asked.timeout = (5.0, 0.4)
+        asked.timeout = (PATIENCE, 0.4)
         with pytest.raises(RunError, match="may run there or not"):
             asked.search("exact")
         assert len(asked.double.accepted) == 1

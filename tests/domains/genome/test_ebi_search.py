@@ -15,6 +15,7 @@ from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.errors import ConfigError, InputError, RunError, Unfinished
 from tests.ebi_double import Answers, EbiDouble, Resets, Says, too_many_requests
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_ctrl_c_in_the_middle_of_a_submission_leaves_its_fate_unknown(division, 
         def act(self, exchange, proceed):
             reply = proceed()
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            noticed.wait(5)
+            noticed.wait(PATIENCE)
             return reply
 
     double.script.append(Interrupts(200, "", on="run"))

@@ -16,6 +16,7 @@ from seqforge.domains.music.page import _points, own_svg, write_page
 from seqforge.domains.music.rendering import render
 from seqforge.domains.music.showing import piano_roll
 from seqforge.domains.music.writing import Performance
+from tests.patience import PATIENCE
 from tests.reporting.material import Checker
 
 HOSTILE = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>&amp;{{ 7 * 7 }}"
@@ -145,7 +146,7 @@ def test_a_browser_plays_it_and_asks_nobody(page, tmp_path, require_program):
             *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", watched.as_uri()),
         ],
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
 

@@ -78,6 +78,7 @@ def run_program(command: Sequence[str], folder: Path, timeout_seconds: float) ->
         finally:  # also on Ctrl-C: nothing may go on alone
             if process.poll() is None:
                 process.kill()
+                process.wait()
     if process.returncode:
         raise ProgramError(f"{name} failed ({_reason(complaint, process.returncode)})")
     return told
