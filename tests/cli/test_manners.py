@@ -13,6 +13,7 @@ import pytest
 from seqforge.cli import counting
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.stderr import say
+from tests.patience import PATIENCE
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def test_an_error_on_a_dumb_terminal_has_no_escapes():
         [sys.executable, "-m", "seqforge", "run", "nonsense"], stderr=theirs,
         env={**os.environ, "TERM": "dumb"},
     )  # fmt: skip
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
     os.close(theirs)
     written = os.read(ours, 1 << 16).decode()
     os.close(ours)
@@ -91,7 +92,7 @@ def test_ctrl_c_at_any_moment_is_one_line(moment, tmp_path):
     )  # fmt: skip
     time.sleep(moment)  # wherever it is by then: importing, compiling, drawing
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE)
 
     if "import site" in said or said == "":  # before the first line of ours
         return
