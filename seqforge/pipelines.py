@@ -48,6 +48,8 @@ def run(order: Order, watcher: Watcher, ranks: Ranks = ALONE) -> RunFolder:
     folder = find_folder(order, name, watcher)
     try:
         with folder.locked():
+            for note in folder.mended():
+                watcher.note(note)
             order = named_start(order, folder)
             finished = folder.finished(order.only_train)
             if finished and not order.inputs:

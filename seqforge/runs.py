@@ -13,6 +13,7 @@ import tomli_w
 
 from seqforge.base.files import sweep
 from seqforge.base.locks import held_folder
+from seqforge.base.sums import sealed, unsealed
 from seqforge.core.config import RunConfig, read_toml
 from seqforge.core.files import disk_errors, folder_for, write_atomically, write_json
 from seqforge.errors import ConfigError, RunError, SeqforgeError
@@ -23,7 +24,6 @@ STDIN_KEPT = ".stdin"
 """What standard input is kept as begins so; an ending follows."""
 
 _CONFIG = "config.toml"
-_STAGES = "stages.json"
 _TRAINED = "finished training"
 _FINISHED = "finished"
 
@@ -41,6 +41,7 @@ class RunFolder:
         self.similarity = path / "similarity"
         self.tensorboard = path / "tensorboard"
         self.summary = path / "summary.json"
+        self.stages = path / "stages.json"
         self.page = path / "report.html"
 
     @contextmanager
@@ -154,7 +155,7 @@ class RunFolder:
         done = self._done()
         if name not in done:
             done[name] = work()
-            write_json(self.path / _STAGES, done)
+            write_json(self.stages, sealed(done))
         result: dict[str, Any] = done[name]
         return result
 
@@ -163,14 +164,31 @@ class RunFolder:
         self.stage(_TRAINED if only_train else _FINISHED, lambda: {"at": now()})
 
     def _done(self) -> dict[str, Any]:
-        path = self.path / _STAGES
+        path = self.stages
         if not path.is_file():
             return {}
         try:
-            done = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            done = unsealed(json.loads(path.read_text(encoding="utf-8")))
+            if not all(isinstance(result, dict) for result in done.values()):
+                raise ValueError("a stage without results")
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path}: is damaged ({error}); remove it and go on") from error
-        return done if isinstance(done, dict) else {}
+        return done
+
+    def mended(self) -> list[str]:
+        """Take away what is damaged and can be worked out again; says so, in sentences.
+
+        Raises:
+            RunError: If the disk refuses.
+        """
+        path = self.stages
+        try:
+            self._done()
+        except RunError:
+            with disk_errors(path):
+                path.unlink()
+            return [f"{path}: was damaged; what it told of is worked out again"]
+        return []
 
 
 def new_folder(pipeline: str) -> RunFolder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from seqforge.recipes import find_recipe
@@ -57,3 +58,14 @@ def short(budget: str = "8steps") -> list[str]:
         "--set", "training.evaluations=4", "--set", "sampling.length=40",
         "--set", "sampling.count=1",
     ]  # fmt: skip
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "zeros": lambda data: bytes(len(data)),
+    "a bit": lambda data: data[:-9] + bytes([data[-9] ^ 4]) + data[-8:],
+    "longer": lambda data: data + b"x",
+    "text": lambda data: b"[" * 30_000,
+}
+"""What may become of a file."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import platformdirs
 
-from seqforge.base.files import disk_errors, write_atomically
+from seqforge.base.files import disk_errors, sync_folder, write_atomically
 from seqforge.errors import RunError
 
 __all__ = [
@@ -57,8 +57,11 @@ def make_folder(path: Path) -> Path:
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file, and a folder is needed there; choose another --out")
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
+    for folder in made:  # what lies in it is lost with its name
+        sync_folder(folder.parent)
     return path
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from operator import ge
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -172,7 +173,7 @@ class _Written:
             return afresh  # deleted, which is how a person says that all is to be drawn anew
         standing = self._note.read() or afresh
         sizes = [path.stat().st_size if path.exists() else -1 for path in partials]
-        whole = all(size >= kept for size, kept in zip(sizes, standing.bytes, strict=True))
+        whole = len(sizes) == len(standing.bytes) and all(map(ge, sizes, standing.bytes))
         return standing if whole else afresh
 
     def add(self, sample: Sample) -> list[Path]:

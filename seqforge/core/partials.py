@@ -11,9 +11,11 @@ from typing import Any
 
 from seqforge.base.files import sync, sync_folder
 from seqforge.base.jsonable import as_json
+from seqforge.base.sums import sealed, unsealed
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.errors import RunError
 
+_UNREADABLE = (OSError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _SHOWN = 40  # characters of a setting in a message
 
 
@@ -89,12 +91,21 @@ class Note:
             RunError: If there are samples of other settings, or it cannot be read.
         """
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
+            found = unsealed(json.loads(self.path.read_text(encoding="utf-8")))
             settings = dict(found["settings"])
             standing = Standing(int(found["done"]), tuple(map(int, found["bytes"])))
+            if min(standing.done, *standing.bytes, 0) < 0:
+                raise ValueError("a number below zero")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            OSError,
+            ArithmeticError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise RunError(
                 f"{self.path}: cannot be read, so that nothing can go on from it; delete it, and "
                 "all is drawn anew"
@@ -112,7 +123,7 @@ class Note:
     def write(self, standing: Standing) -> None:
         """Note where it stands, atomically."""
         said = {"settings": self._settings, "done": standing.done, "bytes": list(standing.bytes)}
-        text = json.dumps(said, ensure_ascii=True, allow_nan=False)
+        text = json.dumps(sealed(said), ensure_ascii=True, allow_nan=False)
         write_atomically(self.path, text.encode())
 
     def drop(self) -> None:

@@ -115,7 +115,13 @@ def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
 
 
 def _checked(path: Path, config: RunConfig, corpus: str) -> tuple[dict[str, Any], Arrays]:
-    header, arrays = read_arrays(path)
+    try:
+        header, arrays = read_arrays(path)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path}: where training stood cannot be read any more; remove it, and training "
+            f"begins anew ({error})"
+        ) from error
     if header.get("resume_format") != FORMAT:
         raise CheckpointError(f"{path}: is no training state of this version; choose another --out")
     differ = RunConfig.of(header["config"], str(path)).differences(config, _LATER)

@@ -6,6 +6,7 @@ told; the records here are the same, and what the disk refuses is raised where i
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # noqa: TID253
 from tensorboard.compat.proto.summary_pb2 import Summary  # noqa: TID253
 from torch.utils.tensorboard import RecordWriter, summary  # noqa: TID253
 
+from seqforge.base.files import sync_folder
 from seqforge.core.domain import Domain, Sample, Shows
 from seqforge.core.files import disk_errors, make_folder
 from seqforge.core.model import CharRNN
@@ -43,10 +45,12 @@ class Board:
         make_folder(folder)
         self._path = folder / f"events.out.tfevents.{time.time_ns()}"
         with disk_errors(self._path):
-            self._records = RecordWriter(self._path.open("wb"))
+            self._stream = self._path.open("wb")
+            self._records = RecordWriter(self._stream)
         self._add(Event(file_version="brain.Event:2"))
         self._add(Event(session_log=SessionLog(status=SessionLog.START), step=step + 1))
-        self.flush()
+        self.save()
+        sync_folder(folder)
 
     def graph(self, model: CharRNN, batch_size: int, seq_len: int) -> None:
         """How the layers hang together, with shapes and numbers of weights."""
@@ -97,8 +101,15 @@ class Board:
         with disk_errors(self._path):
             self._records.flush()
 
+    def save(self) -> None:
+        """Have the disk hold what was added."""
+        self.flush()
+        with disk_errors(self._path):
+            os.fsync(self._stream.fileno())
+
     def close(self) -> None:
         """End the file."""
+        self.save()
         with disk_errors(self._path):
             self._records.close()
 

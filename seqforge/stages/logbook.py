@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from seqforge.base.files import sync
 from seqforge.core.checkpoint import Arrays
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.core.looks import Evaluation, perplexity
@@ -64,14 +65,15 @@ class LogBook:
             self.board.graph(trainer.model, config.batch_size, config.seq_len)
 
     def write(self, look: Look) -> None:
-        """Keep a look; readers see it at once."""
+        """Keep a look; readers see it at once, and the disk has it when this returns."""
         # One line is one write; a line that a crash cut short is dropped on resuming.
-        with disk_errors(self._run.metrics), self._run.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(look.line) + "\n")
+        with disk_errors(self._run.metrics), self._run.metrics.open("ab") as file:
+            file.write(json.dumps(look.line).encode() + b"\n")
+            sync(file)
         self.board.scalars(look.line)
         for group, arrays in (("weights", look.weights), ("gradients", look.gradients)):
             self.board.histograms(group, self._cell, arrays, look.line["step"])
-        self.board.flush()
+        self.board.save()
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -88,15 +90,17 @@ def _cut_metrics(run: RunFolder, step: int) -> None:
 
 
 def read_metrics(run: RunFolder) -> list[dict[str, Any]]:
-    """The evaluations so far; a last line that was cut short is left out."""
-    lines: list[dict[str, Any]] = []
+    """The evaluations so far; a line that was cut short or damaged is left out."""
     try:
-        text = run.metrics.read_text(encoding="utf-8")
+        text = run.metrics.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RunError(f"{run.metrics}: cannot be read ({error.strerror})") from error
-    for line in text.splitlines():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            break
-    return lines
+    return [line for line in map(_read_line, text.splitlines()) if line is not None]
+
+
+def _read_line(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("step"), int) else None

@@ -20,6 +20,7 @@ from seqforge.domains.music import MusicDomain
 from seqforge.domains.text import TextDomain
 from seqforge.errors import ConfigError, RunError
 from tests.conftest import ROOT
+from tests.small_runs import DAMAGES
 
 DOMAINS = {"x.fa": GenomeDomain(), "x.txt": TextDomain(), "x.jsonl": MusicDomain(code="abc"),
            "t.mid": MusicDomain(code="abc")}  # fmt: skip
@@ -270,3 +271,21 @@ def test_memory_does_not_grow_with_the_samples(name):
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) < 8_000  # KiB
     assert Path(name).stat().st_size > 40 * 200_000
+
+
+def test_a_damaged_note_is_one_sentence_and_nothing_goes_on_from_it():
+    path, note = Path("x.fa"), Path("x.fa.partial.json")
+    with output_for(GenomeDomain(), path, 9, SETTINGS) as output:
+        output.add(Sample("ACGT"))
+        output.save()
+    good = note.read_bytes()
+    assert json.loads(good)["done"] == 1
+    others = [b'{"settings": {}, "done": Infinity, "bytes": []}', b'{"done": 1}', b"[1]",
+              good.replace(b'"done": 1', b'"done": 7')]  # fmt: skip
+    for content in [*(damage(good) for damage in DAMAGES.values()), *others]:
+        note.write_bytes(content)
+        with (
+            pytest.raises(RunError, match=r"x.fa.partial.json: cannot be read.*delete it"),
+            output_for(GenomeDomain(), path, 9, SETTINGS),
+        ):
+            pass

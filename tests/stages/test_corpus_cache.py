@@ -13,16 +13,7 @@ from seqforge.orders import Order
 from seqforge.pipelines import run
 from seqforge.stages.reading import corpus_cache, gather, read_corpus
 from seqforge.watching import Silent
-from tests.small_runs import material
-
-DAMAGES = {
-    "truncated": lambda data: data[: len(data) // 2],
-    "empty": lambda data: b"",
-    "zeros": lambda data: bytes(len(data)),
-    "a bit": lambda data: data[:-9] + bytes([data[-9] ^ 4]) + data[-8:],
-    "longer": lambda data: data + b"x",
-    "text": lambda data: b"[" * 30_000,
-}
+from tests.small_runs import DAMAGES, material
 
 
 def read(folder):

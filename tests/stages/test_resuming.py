@@ -1,5 +1,6 @@
 """A run that was stopped goes on, whatever recipe it is of and whatever became of its files."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,12 +13,14 @@ import tomli_w
 from seqforge.base.jsonable import as_json
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.config import RunConfig
-from seqforge.errors import ConfigError, RunError
+from seqforge.errors import CheckpointError, ConfigError, RunError
 from seqforge.orders import Interrupted, Order
 from seqforge.pipelines import run
 from seqforge.recipes import find_recipe, recipe_names
+from seqforge.runs import RunFolder
+from seqforge.stages.logbook import read_metrics
 from seqforge.watching import Silent
-from tests.small_runs import material
+from tests.small_runs import DAMAGES, material
 
 _SMALL = {
     "training.budget": "4steps", "model.hidden_size": 8, "model.embedding_size": 8,
@@ -179,3 +182,72 @@ def test_a_damaged_run_does_not_keep_another_from_going_on(begun, tmp_path, monk
 
     assert folder.path == Path("runs/text-1")
     assert "going on with runs/text-1" in watcher.notes
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, stopped, new_cache):
+    """The same training, undisturbed; read it only."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(new_cache()))
+        return run(small("text", folder), Silent())
+
+
+def steps(folder):
+    return [line["step"] for line in read_metrics(folder)]
+
+
+def test_a_damaged_note_of_stages_is_worked_out_again(begun, whole, tmp_path):
+    folder = run(begun, Silent())
+    folder.stages.write_bytes(DAMAGES["a bit"](folder.stages.read_bytes()))
+    watcher = Told()
+
+    again = run(begun, watcher)
+
+    assert watcher.notes[0] == f"{folder.stages}: was damaged; what it told of is worked out again"
+    assert weights(again) == weights(whole)
+    assert again.finished(only_train=True)
+
+
+def test_every_damage_to_the_note_of_stages_is_seen(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.stage("training", lambda: {"steps": 4, "bits": 1.5})
+    good = folder.stages.read_bytes()
+    assert folder.mended() == []
+    others = [b"[]", b'{"training": 3}', b"null", b'{"training": []}', b"\xff"]
+    for content in [*(damage(good) for damage in DAMAGES.values()), *others]:
+        folder.stages.write_bytes(content)
+        with pytest.raises(RunError, match=r"stages.json: is damaged .*; remove it and go on"):
+            folder.finished()
+        assert len(folder.mended()) == 1
+        assert not folder.stages.exists()
+    folder.stages.write_text('{"training": {"steps": 4}}')  # before there were sums
+    assert folder.undone(["training"]) == []
+
+
+def test_a_damaged_state_of_training_is_one_sentence(begun, whole, tmp_path):
+    state = tmp_path / "run" / "resume.safetensors"
+    good = state.read_bytes()
+    for damage in DAMAGES.values():
+        state.write_bytes(damage(good))
+        with pytest.raises(CheckpointError, match="cannot be read any more; remove it, and train"):
+            run(begun, Silent())
+
+    state.unlink()
+    with (tmp_path / "run" / "metrics.jsonl").open("ab") as stream:
+        stream.write(b'{"step": 3, "tra')
+    folder = run(begun, Silent())
+    assert (weights(folder), steps(folder)) == (weights(whole), steps(whole))
+
+
+def test_a_torn_line_of_metrics_is_left_out(begun, whole, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    good, there = folder.metrics.read_bytes(), steps(folder)
+    for torn in [b"\xff\xfe", bytes(200), b"[" * 30_000, b"7\n", b'{"step": "x"}\n', b"\n"]:
+        folder.metrics.write_bytes(good + torn)
+        assert steps(folder) == there
+
+    run(begun, Silent())
+
+    assert steps(folder) == steps(whole)
+    assert all(map(json.loads, folder.metrics.read_text().splitlines()))
