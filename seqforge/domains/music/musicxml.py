@@ -1,67 +1,51 @@
-"""MusicXML to pieces, through music21, which is imported only when such a file comes."""
+"""MusicXML files (.musicxml, .xml, .mxl) to pieces, as they sound."""
 
 from __future__ import annotations
 
+import io
 import re
-import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 from seqforge.base.encodings import mark_of
 from seqforge.base.file_types import HEAD
 from seqforge.core.opening import read_bytes, refuse_foreign
-from seqforge.domains.music.midi import MOST_BYTES, MOST_NOTES
-from seqforge.domains.music.notes import (
-    DRUMS,
-    MOST_QUARTERS,
-    KeySignature,
-    Note,
-    Piece,
-    Tempo,
-    TimeSignature,
-    normalised,
-)
+from seqforge.domains.music.midi import MOST_BYTES
+from seqforge.domains.music.midi_tracks import Repairs
+from seqforge.domains.music.musicxml_instruments import Instruments, instruments
+from seqforge.domains.music.musicxml_measures import Measure, PartReader
+from seqforge.domains.music.musicxml_playing import played_piece
+from seqforge.domains.music.notes import Piece, count_cut
 from seqforge.errors import InputError
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 _UNPACKED = 5 * MOST_BYTES  # XML of a symphony; beyond it an archive means harm
-# Bars of a hundred beats and a hundred repetitions, which music21 would go on counting out.
-_ENDLESS = re.compile(r"<beats>[^<]*\d{3}|<repeat[^>]*times\s*=\s*.\d{3}")
+_MOST_ELEMENTS = 3_000_000
+_DEEPEST = 200
+_UNMARKED = ((b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"))
+_LATIN = re.compile(rb"""encoding=["']iso-8859-1["']""", re.IGNORECASE)
+_AGAIN = "export it again from a notation program"
 
 
 def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
-    """The piece in a MusicXML file (.musicxml, .xml, .mxl) and a note, as `midi.read_midi`.
+    """The piece in a file and what reading it changed, as `midi.read_midi`.
 
     Raises:
-        InputError: If music21 is missing, or the file is too large, damaged or without notes.
+        InputError: If the file is too large, damaged or without notes.
     """
-    text = _text(path)
-    if found := _ENDLESS.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise InputError(f"{path}:{line}: no music has so many beats or repetitions; correct it")
-    try:
-        from music21 import converter  # 0.4 s
-    except ImportError as error:
-        raise InputError(f"{path}: reading MusicXML needs music21; pip install music21") from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            score = converter.parseData(text, format="musicxml")  # of a file it would keep a pickle
-            piece, note = _piece(_expanded(score), steps_per_quarter)
-    except Exception as error:  # music21 raises whatever its parts raise
-        raise InputError(
-            f"{path}: music21 cannot read it as MusicXML ({_reason(error)}); "
-            "export it again from a notation program"
-        ) from error
-    if not 0 < len(piece.notes) <= MOST_NOTES:
-        raise InputError(f"{path}: has {'too many notes' if piece.notes else 'no note in it'}")
-    if piece.end > MOST_QUARTERS * steps_per_quarter:
-        raise InputError(f"{path}: lasts more than {MOST_QUARTERS:,} quarters; cut it into pieces")
-    return piece, note
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    repairs = Repairs()
+    parts = _Document(path).read(_text(path), repairs)
+    notes, piece = played_piece(parts, steps_per_quarter, str(path), repairs)
+    if not piece.notes:
+        raise InputError(f"{path}: has no note in it that sounds; {_AGAIN}")
+    what = "{n} held note{s} cut where the same instrument strikes the pitch again"
+    repairs.add(what, count_cut(notes, piece))
+    return piece, repairs.said()
 
 
 def score_in(names: Sequence[str]) -> str | None:
@@ -76,66 +60,82 @@ def _text(path: Path) -> str:
     data = read_bytes(path, _UNPACKED, "MusicXML", score_in)
     refuse_foreign(path, data[:HEAD])
     mark, encoding = mark_of(data)
+    if not mark:
+        encoding = next((name for start, name in _UNMARKED if data.startswith(start)), "")
+        if not encoding and _LATIN.search(data[:100]):
+            encoding = "latin-1"
     return data[len(mark) :].decode(encoding or "utf-8", "replace")
 
 
-def _expanded(score: Any) -> Any:
-    try:
-        return score.expandRepeats()
-    except Exception:  # badly formed repeats: as written
-        return score
+class _Document:
+    """Walks the elements of a document, and forgets each measure when it is read."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._said: Counter[str] = Counter()
+        self._instruments: dict[str, Instruments] = {}
+        self._readers: dict[str, PartReader] = {}
+        self._is_concert = False
+        self._inside: list[Element] = []
 
-def _piece(score: Any, steps_per_quarter: int) -> tuple[Piece, str]:
-    grid = steps_per_quarter
-    notes: list[Note] = []
-    moved = 0
-    for part in list(score.parts) or [score]:
-        flat = part.stripTies().flatten()
-        instrument = flat.getElementsByClass("Instrument").first()
-        program = getattr(instrument, "midiProgram", None) or 0
-        if getattr(instrument, "midiChannel", None) == 9:
-            program = DRUMS
-        for element in flat.notes:
-            if element.duration.isGrace or not hasattr(element, "pitches"):
+    def read(self, text: str, repairs: Repairs) -> list[list[Measure]]:
+        """The measures of each part.
+
+        Raises:
+            InputError: If it is no MusicXML.
+        """
+        if "<!ENTITY" in text:
+            raise InputError(f"{self._path}: declares entities, which no score needs; {_AGAIN}")
+        source = ElementTree.iterparse(
+            io.BytesIO(text.encode("utf-8", "replace")),
+            ("start", "end"),
+            parser=ElementTree.XMLParser(encoding="utf-8"),
+        )
+        try:
+            self._walk(source)
+        except ElementTree.ParseError as error:
+            raise InputError(
+                f"{self._path}:{error.position[0]}: is no whole XML ({error.msg.split(':')[0]}); "
+                f"{_AGAIN}"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{self._path}: {error}; {_AGAIN}") from error
+        for what, count in self._said.items():
+            repairs.add(what, count)
+        return [reader.measures for reader in self._readers.values()]
+
+    def _walk(self, source: object) -> None:
+        count = 0
+        for event, element in source:  # type: ignore[attr-defined]
+            if event == "start":
+                self._begin(element)
                 continue
-            start = round(float(element.offset) * grid)
-            duration = max(1, round(float(element.quarterLength) * grid))
-            velocity = element.volume.velocity or 80
-            for pitch in element.pitches:
-                moved += abs(start - float(element.offset) * grid) > 1e-6
-                number = min(max(int(pitch.midi), 0), 127)
-                notes.append(Note(number, velocity, start, duration, program))
-    piece = normalised(Piece(tuple(notes), grid, **_changes(score, grid)))
-    return piece, f"{moved} of {len(notes)} notes moved to the grid" if moved else ""
+            if (count := count + 1) > _MOST_ELEMENTS:
+                raise ValueError(f"has more than {_MOST_ELEMENTS:,} elements")
+            self._inside.pop()
+            if element.tag == "score-part":
+                self._instruments[element.get("id", "")] = instruments(element)
+            elif element.tag == "concert-score":
+                self._is_concert = True
+            elif element.tag in ("measure", "part") and self._inside:
+                self._end_of(element, self._inside[-1])
 
+    def _begin(self, element: Element) -> None:
+        if not self._inside and element.tag not in ("score-partwise", "score-timewise"):
+            raise ValueError(f"is XML but no MusicXML (it begins with <{element.tag[:40]}>)")
+        if len(self._inside) >= _DEEPEST:
+            raise ValueError(f"has elements inside of more than {_DEEPEST} others")
+        self._inside.append(element)
 
-def _changes(score: Any, grid: int) -> dict[str, Any]:
-    first = (list(score.parts) or [score])[0]
-    flat = first.flatten()
-    measure = first.getElementsByClass("Measure").first()
-    times = [
-        TimeSignature(round(float(t.offset) * grid), t.numerator, t.denominator)
-        for t in flat.getElementsByClass("TimeSignature")
-        if 1 <= t.numerator <= 32 and 1 <= t.denominator <= 64
-    ]
-    keys = [
-        KeySignature(round(float(k.offset) * grid), k.sharps, getattr(k, "mode", "") == "minor")
-        for k in flat.getElementsByClass("KeySignature")
-        if -7 <= (k.sharps or 0) <= 7 and k.sharps is not None
-    ]
-    tempos = []
-    for mark in score.flatten().getElementsByClass("MetronomeMark"):
-        quarters = mark.getQuarterBPM()
-        if quarters:
-            micro = round(60e6 / min(max(float(quarters), 20), 400))
-            tempos.append(Tempo(round(float(mark.offset) * grid), micro))
-    pickup = 0
-    if measure is not None and measure.paddingLeft:
-        pickup = round(float(measure.duration.quarterLength) * grid)
-    return {
-        "tempos": tuple(tempos),
-        "time_signatures": tuple(times),
-        "key_signatures": tuple(keys),
-        "pickup": pickup,
-    }
+    def _end_of(self, element: Element, parent: Element) -> None:
+        """A measure of a part, whichever is inside of the other."""
+        if {element.tag, parent.tag} == {"measure", "part"}:
+            name = (element if element.tag == "part" else parent).get("id", "")
+            self._reader(name).read(element)
+        element.clear()
+
+    def _reader(self, name: str) -> PartReader:
+        if name not in self._readers:
+            declared = self._instruments.get(name) or instruments(ElementTree.Element("part"))
+            self._readers[name] = PartReader(declared, self._is_concert, self._said)
+        return self._readers[name]

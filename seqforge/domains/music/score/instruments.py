@@ -43,3 +43,10 @@ def part_name(program: int) -> str:
 def drum_place(pitch: int) -> tuple[str, int, str]:
     """Letter, octave and note head of a percussion key; others in the middle."""
     return _DRUMS.get(pitch, ("B", 4, ""))
+
+
+def drum_key(letter: str, octave: int, head: str) -> int | None:
+    """The first percussion key that stands at a place with a note head, or at the place alone."""
+    at = [(key, place) for key, place in _DRUMS.items() if place[:2] == (letter, octave)]
+    same = [key for key, place in at if place[2] == head] or [key for key, _ in at]
+    return same[0] if same else None
