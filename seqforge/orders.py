@@ -84,7 +84,7 @@ def asked_recipe(order: Order, name: str, folder: RunFolder) -> Recipe:
     if not folder.worked:
         return changed
     still_open = tuple(_SETTINGS[stage] for stage in folder.undone(list(_SETTINGS)))
-    begun, asked = _normal(base), _normal(changed)
+    begun, asked = normal(base), normal(changed)
     differ = begun.differences(asked, still_open)
     if differ and folder.finished(only_train=True) and _only_budget(begun, asked):
         raise ConfigError(_train_on(order, folder, begun, asked))
@@ -175,7 +175,7 @@ def _check_pipeline(folder: RunFolder, name: str) -> None:
         raise RunError(f"{folder.path}: holds a run of {begun}; choose another --out")
 
 
-def _normal(recipe: Recipe) -> RunConfig:
+def normal(recipe: Recipe) -> RunConfig:
     """The settings with the domain's options as the domain has them: 60 and not "60"."""
     config = recipe.config()
     domain = load_domain(config.domain, config.domain_options)

@@ -23,6 +23,7 @@ from seqforge.recipes import find_recipe
 from seqforge.registry import options_of
 from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
+from seqforge.stages.continuing import begun_by, request_of
 from seqforge.stages.drawing import draw
 from seqforge.stages.learnt import learnt_from
 from seqforge.stages.preview import Cadence
@@ -45,7 +46,10 @@ def run(order: Order, watcher: Watcher, ranks: Ranks = ALONE) -> RunFolder:
         Interrupted: When stopped from outside; what was done is kept.
     """
     name = find_recipe(order.pipeline).name
-    folder = find_folder(order, name, watcher)
+    folder = None
+    if order.out is None and not order.resume:
+        folder = begun_by(named_start(order), watcher)
+    folder = folder or find_folder(order, name, watcher)
     try:
         with folder.locked():
             for note in folder.mended():
@@ -106,6 +110,7 @@ class Pipeline:
             "seqforge": __version__,
             "at": now(),
             "command": self.order.command,
+            "asked": request_of(self.order) or "",
         }
         if self.folder.worked:
             about = {key: self.folder.made().get(key, value) for key, value in about.items()}

@@ -51,7 +51,14 @@ Inputs = Annotated[
         help="Files or folders to learn from, or - for standard input.",
     ),
 ]  # fmt: skip
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with a run that was stopped; without --out, the newest "
+        "unfinished one of this pipeline.",
+    ),
+]
 Budget = Annotated[
     str | None,
     typer.Option(help="90s, 10m, 2h, 20000steps or 3epochs.", rich_help_panel=_PANEL),
@@ -286,5 +293,7 @@ def _tell(folder: RunFolder) -> None:
 
 app.command("run", context_settings=LENIENT, help=(
     "Read, train, score, sample, search and report: from files to a page.\n\n"
+    "Stopped at any moment, the same command goes on; without --out, with the unfinished run under "
+    "runs/ that it began.\n\n"
     "Options of the domain (see `seqforge domains`) may be given too: --strands forward, --bytes."
 ))(launcher(only_train=False))  # fmt: skip

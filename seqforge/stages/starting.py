@@ -109,8 +109,12 @@ class Start:
         ]
 
 
-def named_start(order: Order, folder: RunFolder) -> Order:
+def named_start(order: Order, folder: RunFolder | None = None) -> Order:
     """The order with the model it names as it is written down: its place and its SHA-256.
+
+    Args:
+        order: As it was given.
+        folder: Of the run, where it is known.
 
     Raises:
         CheckpointError: If there is no such model, unless the run there has begun with it and
@@ -120,7 +124,8 @@ def named_start(order: Order, folder: RunFolder) -> Order:
     named = settings.get(_MODEL)
     if named is None:
         return order
-    begun = folder.recipe().config().init if folder.worked else InitConfig()
+    worked = folder is not None and folder.worked
+    begun = folder.recipe().config().init if folder is not None and worked else InitConfig()
     place = _place(str(named))
     try:
         digest = _digest(place)
