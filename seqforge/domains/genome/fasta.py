@@ -57,27 +57,37 @@ _OTHERS = (
 )
 
 
-def read_sequences(path: Path, keep_case: bool = False, encoding: str = "") -> Iterator[Record]:
+def read_sequences(
+    path: Path, keep_case: bool = False, encoding: str = "", *, keep_codes: bool = False
+) -> Iterator[Record]:
     """The records of a FASTA or GenBank file, each contig a group of its own.
+
+    Args:
+        path: The file.
+        keep_case: Whether lower case stays.
+        encoding: What it is written in, where it does not say.
+        keep_codes: Whether IUPAC codes stay what they are, and are not resolved.
 
     Raises:
         InputError: If it is neither, or holds no nucleotides; names the line.
     """
-    for record, bases in joined(read_blocks(path, keep_case, encoding)):
+    for record, bases in joined(read_blocks(path, keep_case, encoding, keep_codes=keep_codes)):
         yield replace(record, symbols=bases.decode("latin-1"))
 
 
-def read_blocks(path: Path, keep_case: bool = False, encoding: str = "") -> Iterator[Block]:
+def read_blocks(
+    path: Path, keep_case: bool = False, encoding: str = "", *, keep_codes: bool = False
+) -> Iterator[Block]:
     """The same in blocks.
 
     Raises:
         InputError: As `read_sequences` does.
     """
-    number, start, cleaner = 0, Start(""), Cleaner(keep_case)
+    number, start, cleaner = 0, Start(""), Cleaner(keep_case, keep_codes)
     try:
         for part in read_parts(path, encoding):
             if isinstance(part, Start):
-                number, start, cleaner = number + 1, part, Cleaner(keep_case)
+                number, start, cleaner = number + 1, part, Cleaner(keep_case, keep_codes)
             elif isinstance(part, End):
                 record = cleaner.record(start.name, f"{path}#{number}", start.description)
                 notes = ", ".join(filter(None, (record.note, *part.notes)))

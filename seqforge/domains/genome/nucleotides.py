@@ -49,6 +49,9 @@ def _table(keep_case: bool) -> bytes:
 
 
 _TABLES = {keep_case: _table(keep_case) for keep_case in (False, True)}
+_KEPT = bytearray(_TABLES[False])  # the same, but for ambiguity codes, which stay what they are
+for _code in _AMBIGUOUS:
+    _KEPT[ord(_code)] = _KEPT[ord(_code.lower())] = ord(_code)
 
 
 class NotNucleotides(ValueError):
@@ -67,19 +70,24 @@ def _hint(wrong: str) -> str:
 class Cleaner:
     """Cleans one sequence that comes block by block; knows in the end what was met."""
 
-    def __init__(self, keep_case: bool = False) -> None:
-        self._table = _TABLES[keep_case]
+    def __init__(self, keep_case: bool = False, keep_codes: bool = False) -> None:
+        self._table = bytes(_KEPT) if keep_codes else _TABLES[keep_case]
+        self._keep_codes = keep_codes
         self._length = self._uracils = self._ambiguous = 0
         self._gaps: list[tuple[int, int]] = []
 
     def clean(self, letters: bytes) -> NDArray[np.uint8]:
         """A, C, G, T and N (and a, c, g, t, n where case is kept) for the next letters.
 
+        Where codes are kept, the other IUPAC codes stand there as well, in upper case.
+
         Raises:
             NotNucleotides: If one of them is no nucleotide code.
         """
         read = letters.translate(self._table, _DROPPED)
         codes = np.frombuffer(read, np.uint8)
+        if self._keep_codes:
+            self._ambiguous += len(read.translate(None, b"ACGTN"))
         if len(codes) and codes.min() <= len(_CODES):
             codes = self._resolved(codes, letters)
         self._uracils += letters.count(b"U") + letters.count(b"u")
@@ -118,7 +126,7 @@ class Cleaner:
         notes = []
         if self._uracils:
             notes.append(f"{self._uracils} U read as T")
-        if self._ambiguous:
+        if self._ambiguous and not self._keep_codes:
             notes.append(f"{self._ambiguous} ambiguity codes resolved by position")
         if self._gaps:
             total = sum(b - a for a, b in self._gaps)

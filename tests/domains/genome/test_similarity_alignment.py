@@ -35,7 +35,7 @@ def plain_smith_waterman(query: str, hit: str, scoring: Scoring) -> int:
             opening = scoring.gap_open + scoring.gap_extend
             gap_hit[j] = max(above[j] - opening, gap_hit[j] - scoring.gap_extend)
             gap_query = max(row[j - 1] - opening, gap_query - scoring.gap_extend)
-            pair = scoring.reward if letter == other != "N" else scoring.penalty
+            pair = scoring.pair(letter, other)
             row.append(max(0, above[j - 1] + pair, gap_hit[j], gap_query))
         above, best = row, max(best, *row)
     return best
@@ -49,13 +49,15 @@ def score_of(query_aligned: str, hit_aligned: str, scoring: Scoring) -> int:
         if gap:
             total -= scoring.gap_extend + (scoring.gap_open if gap != inside else 0)
         else:
-            total += scoring.reward if a == b != "N" else scoring.penalty
+            total += scoring.pair(a, b)
         inside = gap
     return total
 
 
 @given(
-    query=st.text("ACGTN", min_size=1, max_size=60), hit=st.text("ACGTN", max_size=60), s=scorings
+    query=st.text("ACGTNRYB", min_size=1, max_size=60),
+    hit=st.text("ACGTNRX", max_size=60),
+    s=scorings,
 )
 def test_scores_are_those_of_plain_smith_waterman(query, hit, s):
     scanner = installed_backend().scanner(query.encode(), s)

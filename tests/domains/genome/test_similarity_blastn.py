@@ -151,6 +151,57 @@ def test_what_is_masked_whole_finds_nothing_as_in_blastn(programs, tmp_path, fas
             assert [len(result.hits) for result in ours] == hits
 
 
+CODES = "ACGTRYMKWSBDHVN"
+SYSTEMS = [(1, -3, 5, 2), (1, -2, 5, 2), (2, -3, 5, 2), (1, -1, 3, 2), (5, -4, 10, 6),
+           (4, -5, 6, 5), (1, -4, 2, 2), (2, -7, 4, 2), (2, -5, 4, 2)]  # fmt: skip
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_pair_of_codes_scores_as_in_blastn(programs, tmp_path, random_bases, system):
+    """One code in 121 letters against each other one: score, identities and E-value."""
+    left, right = random_bases(60), random_bases(60)
+    library = tmp_path / "codes.fa"
+    library.write_text(
+        "".join(f">{c}\n{random_bases(200)}{left}{c}{right}{random_bases(99)}\n" for c in CODES)
+    )
+    queries = [Query(code, left + code + right) for code in CODES]
+    parameters = SearchParameters(*system)
+
+    theirs = blastn(*programs, tmp_path, library, queries, parameters)
+    ours = LocalBackend([library]).search(queries, parameters, silent)
+
+    for result, expected in zip(ours, theirs, strict=True):
+        found = {hit.id: hit.hsps[0] for hit in result.hits}
+        named = {hit["description"][0]["title"]: hit["hsps"][0] for hit in expected["hits"]}
+        assert found.keys() == named.keys() == set(CODES)
+        for code, hsp in named.items():
+            assert found[code].score == hsp["score"]
+            assert found[code].identity_count == hsp["identity"]
+            assert found[code].evalue == pytest.approx(hsp["evalue"], rel=1e-2)
+    (other,) = BlastPlusBackend([library]).search(queries[4:5], parameters, silent)
+    assert {h.id: h.hsps[0].score for h in other.hits} == {
+        h.id: h.hsps[0].score for h in ours[4].hits
+    }
+
+
+def test_runs_of_n_in_query_and_library_are_blastns(programs, tmp_path, random_bases):
+    one, other = random_bases(300), random_bases(300)
+    queries = [
+        Query("query", one[:60] + "NNNN" + one[64:120]),
+        Query("library", other[100:220]),
+        Query("both", one[200:230] + "N" + one[231:280]),
+        Query("code", other[:50] + "RY" + other[52:90]),
+    ]
+    library = tmp_path / "n.fa"
+    spoiled = one[:215] + "NN" + one[217:], other[:150] + "N" * 6 + other[156:]
+    library.write_text("".join(f">s{i}\n{bases}\n" for i, bases in enumerate(spoiled)))
+
+    theirs = blastn(*programs, tmp_path, library, queries, SearchParameters())
+    ours = LocalBackend([library]).search(queries, SearchParameters(), silent)
+
+    assert all(map(compare, queries, ours, theirs))
+
+
 COSTS = [(pair, (40, 40)) for pair in SCORE_PAIRS] + [
     (pair, (5, 2)) for pair in SCORE_PAIRS if pair in {(1, -4), (1, -3), (1, -2), (2, -3), (1, -1)}
 ]  # fmt: skip

@@ -78,7 +78,7 @@ def test_the_sentence_has_every_effect_its_p_and_the_least_that_p_can_be():
     assert "100 % with shuffles of the samples (p = 0.1)" in sentence
     assert "100 % with an order-5 Markov model (p = 0.057)" in sentence
     assert sentence.startswith("3 samples cannot tell")
-    assert sentence.endswith("with 3 samples no p can be below 0.1")
+    assert sentence.endswith("with 3 samples no p can be below 0.057")
 
 
 def test_sequences_without_a_hit_are_the_least_alike_and_tie():

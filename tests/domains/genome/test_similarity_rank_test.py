@@ -101,3 +101,27 @@ def test_the_rate_of_false_alarms_is_the_level(rng):
 def test_what_cannot_be_compared_is_refused(first, second, message):
     with pytest.raises(ValueError, match=message):
         mann_whitney(first, second)
+
+
+@given(
+    first=st.lists(VALUES, min_size=1, max_size=5), second=st.lists(VALUES, min_size=1, max_size=5)
+)
+def test_the_least_p_is_the_least_of_all_ways_to_deal_the_same_values_out(first, second):
+    """Ties count: one of its own above five that are equal has p = 1/6, not 2/6."""
+    pooled = [*first, *second]
+    ways = combinations(range(len(pooled)), len(first))
+    dealt = (
+        ([pooled[i] for i in way], [v for i, v in enumerate(pooled) if i not in way])
+        for way in ways
+    )
+    least = min(mann_whitney(*groups).p for groups in dealt)
+
+    assert mann_whitney(first, second).least_p == pytest.approx(least)
+
+
+@given(st.lists(st.integers(0, 3), min_size=51, max_size=51), st.integers(0, 3))
+def test_no_approximated_p_is_below_the_least(first, shift):
+    found = mann_whitney(first, [value + shift for value in reversed(first)])
+
+    assert not found.exact
+    assert found.least_p <= found.p

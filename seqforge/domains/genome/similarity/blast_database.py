@@ -29,7 +29,7 @@ NAME = "library"
 """Of a database in its folder. BLAST+ takes a blank in a path for the end of it, so its programs
 are run in the folder and given this."""
 
-_FORMAT = 1
+_FORMAT = 2
 _DAY = 24 * 3600.0
 _KEPT_DAYS, _KEPT_BYTES = 30, 20 * 10**9
 _IN_USE_DAYS = 2  # a search may take that long

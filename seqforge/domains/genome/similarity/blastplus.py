@@ -27,7 +27,7 @@ from seqforge.domains.genome.similarity.blast_database import (
 )
 from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
-from seqforge.domains.genome.similarity.kmers import plain_bases
+from seqforge.domains.genome.similarity.kmers import searched_letters
 from seqforge.domains.genome.similarity.library import stem_of
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.domains.genome.similarity.programs import (
@@ -153,7 +153,7 @@ def _batches(queries: Sequence[Query]) -> Iterator[dict[int, bytes]]:
     batch: dict[int, bytes] = {}
     letters = 0
     for number, query in enumerate(queries):
-        bases = plain_bases(query.bases)
+        bases = searched_letters(query.bases)
         if not bases.strip(b"N"):
             continue
         batch[number] = bases

@@ -84,7 +84,7 @@ class Comparison:
         ]
         if shares:
             said.append(f"of all pairs the sample has the better E-value in {_listed(shares)}")
-            least = max(test.least_p for test in tests.values())
+            least = min(test.least_p for test in tests.values())
             said.append(f"with {self._count()} no p can be below {_p(least)}")
         return "; ".join(said)
 
@@ -92,7 +92,8 @@ class Comparison:
         chance = [kind for kind in CHANCE if kind in tests]
         if not chance:
             return "whether the samples are more like the library than chance was not asked"
-        if all(tests[kind].least_p > LEVEL for kind in chance):
+        unable = [kind for kind in chance if tests[kind].least_p > LEVEL]
+        if unable == chance:
             return f"{self._count()} cannot tell whether they are more like the library than chance"
         above = [kind for kind in chance if tests[kind].p <= LEVEL and tests[kind].delta > 0]
         below = [kind for kind in chance if tests[kind].p <= LEVEL and tests[kind].delta < 0]
@@ -103,6 +104,11 @@ class Comparison:
         if above:
             rest = " or ".join(self._called(kind) for kind in chance if kind not in above)
             higher = " and ".join(self._called(kind) for kind in above)
+            if set(chance) <= {*above, *unable}:
+                return (
+                    f"the samples are more like the library than {higher}; {self._count()} cannot "
+                    f"tell whether they are more like it than {rest}"
+                )
             return f"the samples are more like the library than {higher} but not than {rest}"
         return "nothing shows that the samples are more like the library than chance"
 
@@ -206,7 +212,7 @@ def _evalue_text(likeness: float, limit: float) -> str:
 
 
 def _test(test: RankTest) -> dict[str, Any]:
-    derived = {name: getattr(test, name) for name in ("superiority", "delta", "least_p")}
+    derived = {name: getattr(test, name) for name in ("superiority", "delta")}
     return {"test": "Mann-Whitney U, two-sided", **asdict(test), **derived}
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from seqforge.domains.genome.similarity.scanning import End, Scanner, Scoring
+from seqforge.domains.genome.similarity.scanning import MASKED, End, Scanner, Scoring
 from seqforge.domains.genome.similarity.traceback import Alignment, align_back, align_through
 
 # blastn goes on extending until a score has sunk by 100 bits, which no scores here take for more.
@@ -52,7 +52,7 @@ class Strand:
     scoring: Scoring
     prepare: Callable[[bytes, Scoring], Scanner]
     unmasked: bytes | None = None
-    """Its letters before some were masked (made N in ``bases``); None where none were."""
+    """Its letters before some were masked in ``bases``; None where none were."""
     scanner: Scanner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ def best_alignments(
     """The best alignments with a library sequence, best first, none overlapping on a strand.
 
     Args:
-        bases: The library sequence: A, C, G, T and N.
+        bases: The library sequence: letters of `scanning.ALPHABET`.
         strands: The query's.
         candidates: What scanning the whole sequence gave, at least those that reach the cutoff.
         cutoff: The lowest score that counts.
@@ -123,7 +123,7 @@ def _rank(candidate: Candidate) -> tuple[int, int, int, Candidate]:
 
 
 class _Masked:
-    """A library sequence of which some parts read as N."""
+    """A library sequence of which some parts may match nothing any more."""
 
     def __init__(self, bases: bytes) -> None:
         self._bases = bases
@@ -141,7 +141,7 @@ class _Masked:
         for part in self.parts:
             if shared := _shared(stretch, part):
                 first, last = shared.start - stretch.start, shared.stop - stretch.start
-                letters[first:last] = b"N" * (last - first)
+                letters[first:last] = MASKED.encode() * (last - first)
         return bytes(letters)
 
 
@@ -194,7 +194,7 @@ def _through_masked(query: bytes, strand: Strand, mask: _Masked, found: Alignmen
 def _firmest_pair(alignment: Alignment) -> tuple[int, int]:
     """Places of the pair in the middle of the longest run of equal letters."""
     rows = alignment.query_aligned, alignment.hit_aligned
-    same = "".join("=" if a == b != "N" else " " for a, b in zip(*rows, strict=True))
+    same = "".join("=" if a == b and a in "ACGT" else " " for a, b in zip(*rows, strict=True))
     run = max(same.split(), key=len)
     column = same.index(run) + len(run) // 2
     query_at, hit_at = (column - row[:column].count("-") for row in rows)

@@ -15,7 +15,11 @@ for _upper, _lower, _plain in zip(b"ACGTU", b"acgtu", b"ACGTT", strict=True):
     for _letter in (_upper, _lower):
         _PLAIN[_letter] = _plain
         _CODES[_letter] = _BASES.index(_plain)
-_COMPLEMENT = bytes.maketrans(b"ACGTacgt", b"TGCAtgca")
+_AMBIGUOUS = b"RYMKWSBDHV"
+_SEARCHED = bytearray(_PLAIN)
+for _letter in _AMBIGUOUS:
+    _SEARCHED[_letter] = _SEARCHED[ord(chr(_letter).lower())] = _letter
+_COMPLEMENT = bytes.maketrans(b"ACGTacgtRYMKBDHV", b"TGCAtgcaYRKMVHDB")
 
 Codes = NDArray[np.uint8]
 Kmers = NDArray[np.uint64]
@@ -26,8 +30,13 @@ def plain_bases(sequence: str) -> bytes:
     return sequence.encode("ascii", "replace").translate(_PLAIN)
 
 
+def searched_letters(sequence: str) -> bytes:
+    """The same, but IUPAC codes, in upper case, stay what they are: a search scores them."""
+    return sequence.encode("ascii", "replace").translate(_SEARCHED)
+
+
 def reverse_complement(bases: bytes) -> bytes:
-    """The other strand, read in its own direction; N and ``-`` stay what they are."""
+    """The other strand, read in its own direction; N, W, S and ``-`` stay what they are."""
     return bases.translate(_COMPLEMENT)[::-1]
 
 

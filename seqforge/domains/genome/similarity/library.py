@@ -21,7 +21,7 @@ class Entry:
     description: str
     """The rest of its header."""
     bases: bytes
-    """A, C, G, T and N."""
+    """A, C, G, T, N and the other IUPAC codes."""
     database: str
     """The file's name without its endings."""
     source: str
@@ -40,12 +40,14 @@ class LibrarySize:
 def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
     """The sequences of all files in turn, cleaned by `nucleotides`' rules; empty ones left out.
 
+    Ambiguity codes stay what they are: a search scores them.
+
     Raises:
         InputError: If a file is missing, damaged, empty, or not nucleotides.
     """
     for path in paths:
         found = False
-        for record, bases in joined(read_blocks(path)):
+        for record, bases in joined(read_blocks(path, keep_codes=True)):
             if bases:
                 found = True
                 yield Entry(record.name, record.description, bases, stem_of(path), str(path))

@@ -33,10 +33,10 @@ from seqforge.domains.genome.similarity.extraction import (
     stretches,
 )
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
-from seqforge.domains.genome.similarity.kmers import encode, plain_bases, reverse_complement
+from seqforge.domains.genome.similarity.kmers import encode, reverse_complement, searched_letters
 from seqforge.domains.genome.similarity.library import Entry, LibrarySize, measure, read_library
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.scanning import Backend, installed_backend
+from seqforge.domains.genome.similarity.scanning import MASKED, Backend, installed_backend
 from seqforge.domains.genome.similarity.statistics import effective_search_space
 from seqforge.version import __version__
 
@@ -104,17 +104,19 @@ class _Target:
         self.space = self.cutoff = self.found_from = 0
         low = dust_mask(encode(query.bases))
         self.masked = float(low.mean()) if len(low) else 0.0
-        if plus := plain_bases(query.bases):
+        plus = searched_letters(query.bases)
+        self.statistics = parameters.statistics_for(plus)
+        if plus:
             self.space = effective_search_space(
-                parameters.statistics, len(plus), size.letters, size.sequences
+                self.statistics, len(plus), size.letters, size.sequences
             )
-            self.cutoff = parameters.statistics.cutoff_score(parameters.evalue, self.space)
+            self.cutoff = self.statistics.cutoff_score(parameters.evalue, self.space)
             hidden = _hidden(plus, low) if parameters.dust else plus
             self.found_from = self.cutoff
             if hidden != plus:
-                weak = parameters.statistics.cutoff_score(_FOUND_EVALUE, self.space)
+                weak = self.statistics.cutoff_score(_FOUND_EVALUE, self.space)
                 self.found_from = min(self.cutoff, weak)
-            if hidden.strip(b"N"):
+            if hidden.strip(b"N" + MASKED.encode()):
                 self.strands = tuple(
                     Strand(
                         sign, turn(hidden), parameters.scoring, backend.scanner,
@@ -148,7 +150,7 @@ class _Target:
         del self.hits[self.parameters.max_hits :]
 
     def _hsp(self, found: Found) -> Hsp:
-        alignment, statistics = found.alignment, self.parameters.statistics
+        alignment, statistics = found.alignment, self.statistics
         query, hit = alignment.query_aligned, alignment.hit_aligned
         query_place = alignment.query_start + 1, alignment.query_stop
         hit_place = alignment.hit_start + 1, alignment.hit_stop
@@ -157,7 +159,9 @@ class _Target:
             last = len(self.strands[0].bases) + 1
             query_place = last - query_place[1], last - query_place[0]
             hit_place = hit_place[1], hit_place[0]
-        midline = "".join("|" if a == b != "N" else " " for a, b in zip(query, hit, strict=True))
+        pairs = zip(query, hit, strict=True)  # as blastn, which takes N and N for identical too
+        midline = "".join("|" if a == b != MASKED else " " for a, b in pairs)
+        query, hit = query.replace(MASKED, "N"), hit.replace(MASKED, "N")
         identical = midline.count("|")
         percent = 100 * identical / len(midline)
         return Hsp(
@@ -201,8 +205,8 @@ class _Target:
 
 
 def _hidden(bases: bytes, masked: NDArray[np.bool_]) -> bytes:
-    """The letters with N for those masked."""
-    return np.where(masked, np.uint8(ord("N")), np.frombuffer(bases, np.uint8)).tobytes()
+    """The letters with those that match nothing for now made so."""
+    return np.where(masked, np.uint8(ord(MASKED)), np.frombuffer(bases, np.uint8)).tobytes()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,6 +59,23 @@ class SearchParameters:
         """The parameters of its E-values."""
         return karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
 
+    def statistics_for(self, bases: bytes) -> KarlinAltschul:
+        """Those of a query's E-values: its ambiguity codes, but not its N, count as in blastn.
+
+        Args:
+            bases: Letters of `scanning.ALPHABET`.
+        """
+        codes = Counter(bases.translate(None, b"N").decode("ascii"))
+        if not codes.keys() - set("ACGT") or not codes.keys() & set("ACGT"):
+            return self.statistics
+        chances: Counter[int] = Counter()
+        for letter, count in codes.items():
+            for base in "ACGT":
+                chances[self.scoring.pair(letter, base)] += count
+        total = 4 * codes.total()
+        shares = tuple(sorted((score, count / total) for score, count in chances.items()))
+        return karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend, shares)
+
     @property
     def scoring(self) -> Scoring:
         """What pairs and gaps are worth."""
@@ -66,7 +84,7 @@ class SearchParameters:
 
 @dataclass(frozen=True)
 class Query:
-    """A sequence to look for. Of DNA U is read as T, and letters besides ACGTU match nothing."""
+    """A sequence to look for. Of DNA U is read as T, and IUPAC codes score as in blastn."""
 
     id: str
     bases: str

@@ -24,6 +24,8 @@ class RankTest:
     """Pairs in which the first is above the second; a tie counts half."""
     p: float
     """Two-sided: how often groups dealt out at random are as far apart."""
+    least_p: float
+    """The smallest p that these values can give, however they are dealt out; ties raise it."""
     exact: bool
     """Whether p was counted, ties and all, and not approximated."""
 
@@ -44,11 +46,6 @@ class RankTest:
             Cliff 1993, https://doi.org/10.1037/0033-2909.114.3.494
         """
         return 2 * self.superiority - 1
-
-    @property
-    def least_p(self) -> float:
-        """The smallest p that groups of these sizes can have, where none is tied."""
-        return min(1.0, 2 / math.comb(self.first + self.second, self.first))
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
@@ -76,8 +73,12 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     total = int(ranks[:n].sum())  # twice the sum of the first group's ranks
     u = (total - n * (n + 1)) / 2
     if n * m <= EXACT_PAIRS:
-        return RankTest(n, m, u, _exact_p(ranks, n, total), True)
-    return RankTest(n, m, u, _normal_p(u, n, m, ties), False)
+        return RankTest(n, m, u, *_exact_p(ranks, n, total), True)
+    ordered = np.sort(ranks)
+    sums = int(ordered[:n].sum()), int(ordered[m:].sum())
+    furthest = max(abs((one - n * (n + 1)) / 2 - n * m / 2) for one in sums)
+    least = _normal_p(n * m / 2 + furthest, n, m, ties)
+    return RankTest(n, m, u, _normal_p(u, n, m, ties), least, False)
 
 
 def _doubled_ranks(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -87,8 +88,12 @@ def _doubled_ranks(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDAr
     return (2 * below + counts + 1)[which].astype(np.int64), counts.astype(np.int64)
 
 
-def _exact_p(ranks: NDArray[np.int64], chosen: int, total: int) -> float:
-    """Share of all choices of so many values whose rank sum is as far from its mean."""
+def _exact_p(ranks: NDArray[np.int64], chosen: int, total: int) -> tuple[float, float]:
+    """Share of all choices of so many values whose rank sum is as far from its mean.
+
+    Returns:
+        That of this sum, and that of the sum that is furthest.
+    """
     if 2 * chosen > len(ranks):  # the others are fewer, and as far on the other side
         chosen, total = len(ranks) - chosen, int(ranks.sum()) - total
     most = int(np.sort(ranks)[len(ranks) - chosen :].sum())
@@ -98,8 +103,13 @@ def _exact_p(ranks: NDArray[np.int64], chosen: int, total: int) -> float:
         with_it = ways[:-1, : max(0, most + 1 - rank)].copy()
         ways[1:, rank:] += with_it
     mean = chosen * (len(ranks) + 1)
-    far = np.abs(np.arange(most + 1) - mean) >= abs(total - mean)
-    return min(1.0, float(ways[chosen, far].sum() / ways[chosen].sum()))
+    distance = np.abs(np.arange(most + 1) - mean)
+    furthest = int(distance[ways[chosen] > 0].max())
+    this, least = (
+        min(1.0, float(ways[chosen, distance >= apart].sum() / ways[chosen].sum()))
+        for apart in (abs(total - mean), furthest)
+    )
+    return this, least
 
 
 def _normal_p(u: float, n: int, m: int, ties: NDArray[np.int64]) -> float:

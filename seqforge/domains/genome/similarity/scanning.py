@@ -15,15 +15,26 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqforge.errors import ConfigError
 
-ALPHABET = "ACGTN"
+ALPHABET = "ACGTRYMKWSBDHVN"
+"""The letters in the order of blastn's own alphabet (BLASTNA)."""
+MASKED = "X"
+"""What stands for a letter that may match nothing for now; worse than N."""
+_CODED = "A C G T AG CT AC GT AT CG CGT AGT ACT ACG ACGT"
+_STANDS_FOR = dict(zip(ALPHABET, _CODED.split(), strict=True))
+_LETTERS = ALPHABET + MASKED
 
 
 class End(NamedTuple):
@@ -39,7 +50,12 @@ class End(NamedTuple):
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a pair of letters and a gap are worth; N matches nothing, not even N."""
+    """What a pair of letters and a gap are worth, as blastn has it.
+
+    A code of k bases scores with a letter that it may stand for what one match and k - 1 mismatches
+    score on average, rounded: N with anything -2 where a match is 1 and a mismatch -3. Of two codes
+    the one of more bases counts.
+    """
 
     reward: int
     penalty: int
@@ -48,11 +64,22 @@ class Scoring:
     gap_extend: int
     """A gap of length k costs ``gap_open + k * gap_extend``."""
 
+    def pair(self, one: str, other: str) -> int:
+        """What two letters of `ALPHABET`, or `MASKED`, score."""
+        first, second = (_STANDS_FOR.get(letter, "") for letter in (one, other))
+        if not set(first) & set(second):
+            return self.penalty
+        kinds = max(len(first), len(second))
+        mean = Fraction((kinds - 1) * self.penalty + self.reward, kinds)
+        return math.floor(mean + Fraction(1, 2)) if mean >= 0 else math.ceil(mean - Fraction(1, 2))
+
     def matrix(self) -> list[list[int]]:
-        """The score of each pair of letters of `ALPHABET`, (5, 5)."""
-        return [
-            [self.reward if a == b != "N" else self.penalty for b in ALPHABET] for a in ALPHABET
-        ]
+        """The score of each pair of letters of `ALPHABET` and `MASKED`, (16, 16)."""
+        return [[self.pair(a, b) for b in _LETTERS] for a in _LETTERS]
+
+    def rows(self) -> NDArray[np.int32]:
+        """What each two bytes score, (256, 256); what is no letter mismatches."""
+        return _rows(self)
 
     def longest_span(self, query_length: int) -> int:
         """The most library letters that an alignment of a positive score can cover."""
@@ -60,11 +87,19 @@ class Scoring:
         return query_length + max(0, most // max(1, self.gap_extend)) + 1
 
 
+@cache
+def _rows(scoring: Scoring) -> NDArray[np.int32]:
+    rows = np.full((256, 256), scoring.penalty, np.int32)
+    places = [ord(letter) for letter in _LETTERS]
+    rows[np.ix_(places, places)] = scoring.matrix()
+    return rows
+
+
 class Scanner(Protocol):
     """One query, ready to be laid against stretches; safe to use in several threads."""
 
     def best_ends(self, stretches: Sequence[bytes]) -> list[End]:
-        """The end of the best alignment with each stretch of A, C, G, T and N."""
+        """The end of the best alignment with each stretch of letters of `ALPHABET` or `MASKED`."""
         ...
 
 
@@ -74,11 +109,10 @@ class ParasailScanner:
     def __init__(self, query: bytes, scoring: Scoring) -> None:
         import parasail
 
-        matrix = parasail.matrix_create(ALPHABET, scoring.reward, scoring.penalty)
-        unknown = ALPHABET.index("N")
-        for other in range(len(ALPHABET) + 1):  # the last column is for any other letter
-            for row, column in ((unknown, other), (other, unknown)):
-                matrix[row, column] = scoring.penalty
+        matrix = parasail.matrix_create(_LETTERS, scoring.reward, scoring.penalty)
+        for row, scores in enumerate(scoring.matrix()):
+            for column, score in enumerate(scores):
+                matrix[row, column] = score
         self._profile = parasail.profile_create_sat(query.decode("ascii"), matrix)
         self._align = parasail.sw_striped_profile_sat
         # parasail counts the first letter of a gap with its opening
@@ -100,7 +134,7 @@ class OpalScanner:
         self._query = query.decode("ascii")
         self._database = pyopal.Database
         self._aligner: Any = pyopal.Aligner(
-            matrices.ScoringMatrix(scoring.matrix(), ALPHABET),
+            matrices.ScoringMatrix(scoring.matrix(), _LETTERS),
             gap_open=scoring.gap_open + scoring.gap_extend,
             gap_extend=scoring.gap_extend,
         )

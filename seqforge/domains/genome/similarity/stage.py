@@ -134,7 +134,7 @@ def _named_queries(files: Sequence[Path], letters: Letters) -> Iterator[Query]:
     for path in files:
         prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""
         if letters == "dna":
-            for record in read_sequences(path):
+            for record in read_sequences(path, keep_codes=True):
                 yield Query(prefix + record.name, record.symbols)
         else:
             for name, symbols in _proteins(path):

@@ -17,8 +17,9 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,9 +200,24 @@ def effective_search_space(
     return (query_length - ell) * max(1, library_length - num_sequences * ell)
 
 
-@cache
-def karlin_altschul(reward: int, penalty: int, gap_open: int, gap_extend: int) -> KarlinAltschul:
+@lru_cache(1024)
+def karlin_altschul(
+    reward: int,
+    penalty: int,
+    gap_open: int,
+    gap_extend: int,
+    chances: tuple[tuple[int, float], ...] = (),
+) -> KarlinAltschul:
     """The statistics blastn uses; a gap of length k costs ``gap_open + k * gap_extend``.
+
+    Args:
+        reward: Of a match.
+        penalty: Of a mismatch.
+        gap_open: Of a gap.
+        gap_extend: Of each letter in it.
+        chances: How often a query's letter scores what with a base of chance, where that is not a
+            match in a quarter and a mismatch in all other cases: where it has ambiguity codes. It
+            counts where gaps are so dear that the ungapped parameters hold.
 
     Raises:
         ConfigError: If blastn has no statistics for these scores and gap costs.
@@ -217,7 +233,7 @@ def karlin_altschul(reward: int, penalty: int, gap_open: int, gap_extend: int) -
         return KarlinAltschul(*_GAPPED[pair][gaps], even_scores=even)
     dear_open, dear_extend = _UNGAPPED_FROM[pair]
     if gap_open >= dear_open and gap_extend >= dear_extend:
-        return _ungapped(reward, penalty, even)
+        return _ungapped(reward, penalty, even, dict(chances) or {penalty: 0.75, reward: 0.25})
     known = " ".join(f"{opening},{extension}" for opening, extension in _GAPPED[pair])
     raise ConfigError(
         f"gap costs {gap_open},{gap_extend} have no statistics with match scores "
@@ -225,53 +241,57 @@ def karlin_altschul(reward: int, penalty: int, gap_open: int, gap_extend: int) -
     )
 
 
-def _ungapped(reward: int, penalty: int, even_scores: bool) -> KarlinAltschul:
-    """Lambda, K and H of match/mismatch scores when all four bases are equally frequent."""
+def _ungapped(
+    reward: int, penalty: int, even_scores: bool, chances: Mapping[int, float]
+) -> KarlinAltschul:
+    """Lambda, K and H of scores with these chances."""
+    step = np.zeros(reward - penalty + 1)
+    for score, chance in chances.items():
+        step[score - penalty] = chance
     scores = np.arange(penalty, reward + 1)
-    chances = np.zeros(len(scores))
-    chances[0], chances[-1] = 0.75, 0.25
-    lambda_ = _solve_lambda(reward, penalty)
-    h = lambda_ * float(np.sum(scores * chances * np.exp(lambda_ * scores)))
-    k = _solve_k(reward, penalty, lambda_, h)
+    lambda_ = _solve_lambda(scores, step)
+    h = lambda_ * float(np.sum(scores * step * np.exp(lambda_ * scores)))
+    k = _solve_k(scores, step, lambda_, h)
     # blastn's own correction for the two pairs whose gapped tables begin at beta -2.
     beta = -2.0 if (reward, penalty) in {(1, -1), (2, -3)} else 0.0
     return KarlinAltschul(lambda_, k, h, lambda_ / h, beta, even_scores)
 
 
-def _solve_lambda(reward: int, penalty: int) -> float:
-    """The positive root of 0.25 exp(lambda reward) + 0.75 exp(lambda penalty) = 1."""
-    low, high = 1e-6, math.log(4) / reward
+def _solve_lambda(scores: NDArray[np.int64], step: NDArray[np.float64]) -> float:
+    """The positive root of the sum over scores of chance * exp(lambda * score) = 1."""
+    low, high = 1e-6, math.log(1 / step[-1]) / int(scores[-1])
     while high - low > 1e-15 * high:
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        total = 0.25 * math.exp(middle * reward) + 0.75 * math.exp(middle * penalty)
+        total = float(np.sum(step * np.exp(middle * scores)))
         low, high = (middle, high) if total < 1 else (low, middle)
     return (low + high) / 2
 
 
-def _solve_k(reward: int, penalty: int, lambda_: float, h: float) -> float:
+def _solve_k(
+    scores: NDArray[np.int64], step: NDArray[np.float64], lambda_: float, h: float
+) -> float:
     """K by the closed forms where one step is the least, else by the series.
 
     References:
         Karlin & Altschul 1990, appendix.
     """
-    step = math.gcd(reward, -penalty)
-    high, low, scale = reward // step, penalty // step, lambda_ * step
+    unit = math.gcd(*(int(score) for score in scores[step > 0]))
+    high, low, scale = int(scores[-1]) // unit, int(scores[0]) // unit, lambda_ * unit
+    step = step[::unit] if unit > 1 else step
     mean_gain = h / scale
     if high == 1:
         return mean_gain * -math.expm1(-scale)
     if low == -1:
-        drift = 0.25 * high + 0.75 * low
+        drift = float(np.sum(step * np.arange(low, high + 1)))
         return drift * drift / mean_gain * -math.expm1(-scale)
-    sigma = _series(high, low, scale)
+    sigma = _series(step, low, high, scale)
     return math.exp(-2 * sigma) / (mean_gain * -math.expm1(-scale))
 
 
-def _series(high: int, low: int, scale: float) -> float:
+def _series(step: NDArray[np.float64], low: int, high: int, scale: float) -> float:
     """Sum over k of (E[exp(scale S_k); S_k < 0] + P(S_k >= 0)) / k, S_k a walk of k steps."""
-    step = np.zeros(high - low + 1)
-    step[0], step[-1] = 0.75, 0.25
     walk: NDArray[np.float64] = np.ones(1)
     total = 0.0
     for k in range(1, _SERIES_TERMS + 1):

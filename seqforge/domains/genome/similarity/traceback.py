@@ -46,7 +46,7 @@ def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignm
     """The alignment with this score whose last pair is the last letters of both.
 
     Args:
-        query: A, C, G, T, N; up to the end of the alignment.
+        query: Letters of `scanning.ALPHABET`; up to the end of the alignment.
         hit: The same of the library's sequence.
         score: What the best alignment that ends there scores.
         scoring: What it was found with.
@@ -77,7 +77,7 @@ def align_through(
     """The best alignment that pairs two given letters.
 
     Args:
-        query: A, C, G, T, N.
+        query: Letters of `scanning.ALPHABET`.
         hit: The same of the library's sequence.
         pair: Places of two equal letters, from 0; no gap follows or precedes them at once.
         drop: How far the score may sink below the highest before no more is expected.
@@ -196,8 +196,7 @@ def _rows(
 
 def _pair_scores(letter: int, facing: NDArray[np.uint8], scoring: Scoring) -> NDArray[np.int32]:
     """What one letter of the query scores with each of those it faces."""
-    matched = (facing == letter) & (letter != ord("N"))
-    scores = np.where(matched, np.int32(scoring.reward), np.int32(scoring.penalty))
+    scores: NDArray[np.int32] = scoring.rows()[letter][facing]
     scores[facing == _OUTSIDE] = _NEVER // 2
     return scores
 
