@@ -79,6 +79,13 @@ HeldOutFile = Annotated[
 Evalue = Annotated[
     float, typer.Option(min=0, rich_help_panel=_SCORES, help="Show hits up to this E-value.")
 ]
+MaxHits = Annotated[
+    int,
+    typer.Option(min=1, rich_help_panel=_SCORES, help="Keep so many library sequences a query."),
+]
+MaxHsps = Annotated[
+    int, typer.Option(min=1, rich_help_panel=_SCORES, help="Alignments kept with each.")
+]
 MatchScores = Annotated[str, typer.Option(rich_help_panel=_SCORES, help="Reward and penalty.")]
 Gaps = Annotated[
     str,
@@ -114,6 +121,8 @@ def blast(
     controls: ControlKinds = None,
     held_out: HeldOutFile = None,
     evalue: Evalue = 10.0,
+    max_hits: MaxHits = 50,
+    max_hsps: MaxHsps = 5,
     match_scores: MatchScores = "1,-3",
     gaps: Gaps = "5,2",
     dust: Dust = False,
@@ -128,7 +137,7 @@ def blast(
 
     name = backend or ("local" if against else "ebi")
     _check(name, locals())
-    parameters = _parameters(evalue, match_scores, gaps, dust)
+    parameters = _parameters(evalue, match_scores, gaps, dust, max_hits, max_hsps)
     folder = out or samples.with_name(f"{samples.stem}-similarity")
     watcher = make_watcher(quiet or json_)
     if name == "ebi":
@@ -194,18 +203,22 @@ def _search(
     typer.echo(found.table())
     typer.echo(found.sentence())
     typer.echo(parameters.said())
+    for note in found.notes():
+        typer.echo(note)
     for path in found.files:
         typer.echo(str(path))
 
 
-def _parameters(evalue: float, match_scores: str, gaps: str, dust: bool) -> SearchParameters:
+def _parameters(
+    evalue: float, match_scores: str, gaps: str, dust: bool, max_hits: int, max_hsps: int
+) -> SearchParameters:
     from seqforge.domains.genome.similarity.parameters import SearchParameters
 
     reward, penalty = _pair(match_scores, "--match-scores 1,-3")
     gap_open, gap_extend = _pair(gaps, "--gaps 5,2")
     return SearchParameters(
         reward=reward, penalty=penalty, gap_open=gap_open, gap_extend=gap_extend, evalue=evalue,
-        dust=dust,
+        dust=dust, max_hits=max_hits, max_hsps=max_hsps,
     )  # fmt: skip
 
 

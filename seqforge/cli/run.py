@@ -285,7 +285,8 @@ def _tell(folder: RunFolder) -> None:
     for row in summary["samples"]:
         typer.echo(f"samples at t={row['temperature']}: {folder.path / row['file']}")
     if summary["similarity"]:
-        typer.echo(summary["similarity"]["sentence"])
+        found = summary["similarity"]
+        typer.echo(found.get("said") or found["sentence"])
     typer.echo(f"model:  {folder.model}")
     if folder.page.is_file():
         typer.echo(f"report: {folder.page}")

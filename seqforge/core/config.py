@@ -160,6 +160,10 @@ class SearchConfig(BaseModel):
     controls: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick
     (at EMBL-EBI none)."""
+    max_hits: PositiveInt = 50
+    """Library sequences that are kept a sample."""
+    max_hsps: PositiveInt = 5
+    """Alignments that are kept with each of them."""
 
 
 class InitConfig(BaseModel):

@@ -287,7 +287,8 @@ class Searches(Protocol):
             say: Told what a person should know.
 
         Returns:
-            ``library``, ``library_length``, ``sentence``, and ``table``: a list of rows; perhaps
+            ``library``, ``library_length``, ``sentence``, ``notes``, and ``table``: a list of rows;
+            perhaps ``said``, the sentence with what it means, and
             ``controls``: ``sentence``, ``notes``, ``table``, ``copying`` and ``picture`` (the
             fields of a `core.distributions.Distributions`).
         """

@@ -82,8 +82,8 @@ class BlastPlusBackend:
         names = database.names({_number(hit) for hits in found.values() for hit in hits})
         return [
             self._result(query, database, parameters, [
-                self._hit(hit, names[_number(hit)])
-                for hit in found.get(number, ())[: parameters.max_hits]
+                self._hit(hit, names[_number(hit)], parameters.max_hsps)
+                for hit in found.get(number, ())
             ])
             for number, query in enumerate(queries)
         ]  # fmt: skip
@@ -109,7 +109,7 @@ class BlastPlusBackend:
                     f"({error!r}); versions from 2.7.1 on write what is wanted"
                 ) from error
 
-    def _hit(self, hit: Mapping[str, Any], entry: EntryName) -> Hit:
+    def _hit(self, hit: Mapping[str, Any], entry: EntryName, max_hsps: int) -> Hit:
         path = self.against[entry.file]
         return Hit(
             database=stem_of(path),
@@ -119,7 +119,8 @@ class BlastPlusBackend:
             organism="",
             length=hit["len"],
             source=str(path),
-            hsps=tuple(map(_hsp, hit["hsps"])),
+            hsps=tuple(map(_hsp, hit["hsps"][:max_hsps])),
+            more_hsps=len(hit["hsps"]) > max_hsps,
         )
 
     def _result(
@@ -143,7 +144,8 @@ class BlastPlusBackend:
                 "task": "blastn",
                 "against": [str(path) for path in self.against],
             },
-            hits=tuple(hits),
+            hits=tuple(hits[: parameters.max_hits]),
+            more_hits=len(hits) > parameters.max_hits,
             masked=masked_fraction(query.bases),
         )
 
@@ -175,8 +177,8 @@ def _options(parameters: SearchParameters) -> list[str]:
         "gapextend": parameters.gap_extend,
         "evalue": parameters.evalue,
         "dust": "yes" if parameters.dust else "no",
-        "max_target_seqs": max(_FEWEST_TARGETS, parameters.max_hits),
-        "max_hsps": parameters.max_hsps,
+        "max_target_seqs": max(_FEWEST_TARGETS, parameters.max_hits + 1),
+        "max_hsps": parameters.max_hsps + 1,  # one more each: whether there are more is told
         "num_threads": usable_cores(),
     }
     return [part for key, value in given.items() for part in (f"-{key}", str(value))]

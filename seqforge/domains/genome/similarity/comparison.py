@@ -12,7 +12,7 @@ from seqforge.core.distributions import Distributions
 from seqforge.domains.genome.similarity.hits import Hsp, SearchResult
 from seqforge.domains.genome.similarity.picture import evalue_distributions
 from seqforge.domains.genome.similarity.rank_test import RankTest, mann_whitney
-from seqforge.domains.genome.similarity.reports import format_evalue
+from seqforge.domains.genome.similarity.reports import escaped, format_evalue
 
 LEVEL = 0.05
 """A p at or below this counts as a difference."""
@@ -159,7 +159,7 @@ class Comparison:
             for result in group.results:
                 cells = (kind, result.query_id, result.query_length, *_best_cells(result),
                          result.database, result.database_length)  # fmt: skip
-                lines.append("\t".join(" ".join(str(cell).split()) for cell in cells))
+                lines.append("\t".join(escaped(" ".join(str(cell).split())) for cell in cells))
         return "\n".join([*lines, ""])
 
     def text(self) -> str:

@@ -48,9 +48,14 @@ class ControlledReport:
         """What was found, and what it means."""
         return f"{self.report.sentence()}. {_capital(self.comparison.sentence())}"
 
+    def notes(self) -> Iterator[str]:
+        """The report's."""
+        return self.report.notes()
+
     def summary(self) -> dict[str, Any]:
-        """The report's, with ``controls``; see `Comparison.summary`."""
-        return {**self.report.summary(), "controls": self.comparison.summary()}
+        """The report's, with ``controls`` (see `Comparison.summary`) and ``said``: the verdict."""
+        controls = self.comparison.summary()
+        return {**self.report.summary(), "said": self.sentence(), "controls": controls}
 
 
 def search_with_controls(

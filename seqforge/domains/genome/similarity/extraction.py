@@ -84,8 +84,10 @@ def best_alignments(
     candidates: Sequence[Candidate],
     cutoff: int,
     most: int,
-) -> list[Found]:
+) -> tuple[list[Found], bool]:
     """The best alignments with a library sequence, best first, none overlapping on a strand.
+
+    With them comes whether there are more.
 
     Args:
         bases: The library sequence: letters of `scanning.ALPHABET`.
@@ -110,11 +112,28 @@ def best_alignments(
                 alignment = _through_masked(strand.unmasked, strand, mask, alignment)
             found.append(Found(strand.sign, alignment))
             mask.add(Stretch(alignment.hit_start, alignment.hit_stop))
-        end = strand.scanner.best_ends([mask.letters(candidate.stretch)])[0]
-        if end.score >= cutoff:
-            again = candidate._replace(end=end)
-            heapq.heappush(heap, (_rank(again), len(mask.parts)))
-    return sorted(found, key=lambda one: -one.alignment.score)[:most]
+        _scan_again(heap, strand, mask, candidate, cutoff)
+    more = len(found) > most
+    while heap and not more:  # what is left may lie in what was masked since
+        (_, _, _, candidate), masks_known = heapq.heappop(heap)
+        strand, mask = by_sign[candidate.strand], masked[candidate.strand]
+        more = not mask.touched(candidate.stretch, masks_known)
+        if not more:
+            _scan_again(heap, strand, mask, candidate, cutoff)
+    return sorted(found, key=lambda one: -one.alignment.score)[:most], more
+
+
+def _scan_again(
+    heap: list[tuple[tuple[int, int, int, Candidate], int]],
+    strand: Strand,
+    mask: _Masked,
+    candidate: Candidate,
+    cutoff: int,
+) -> None:
+    """Put back what is now the best of a stretch, if it is good enough."""
+    end = strand.scanner.best_ends([mask.letters(candidate.stretch)])[0]
+    if end.score >= cutoff:
+        heapq.heappush(heap, (_rank(candidate._replace(end=end)), len(mask.parts)))
 
 
 def _rank(candidate: Candidate) -> tuple[int, int, int, Candidate]:

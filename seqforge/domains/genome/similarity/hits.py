@@ -75,6 +75,8 @@ class Hit:
     """The file or address the sequence comes from."""
     hsps: tuple[Hsp, ...]
     """Best first; at least one."""
+    more_hsps: bool = False
+    """Whether others were left out: `SearchParameters.max_hsps` are kept."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,13 @@ class SearchResult:
     masked: float | None = None
     """The fraction of the query that DUST calls low-complexity, whether it was masked for the
     search or not; None where nobody has looked."""
+    more_hits: bool = False
+    """Whether other library sequences were left out: `SearchParameters.max_hits` are kept."""
+
+    @property
+    def more_hsps(self) -> bool:
+        """Whether alignments with a sequence that was kept were left out."""
+        return any(hit.more_hsps for hit in self.hits)
 
     @property
     def best_evalue(self) -> float | None:

@@ -100,6 +100,7 @@ class _Target:
     ) -> None:
         self.query, self.parameters = query, parameters
         self.hits: list[Hit] = []
+        self.more_hits = False
         self.strands: tuple[Strand, ...] = ()
         self.space = self.cutoff = self.found_from = 0
         low = dust_mask(encode(query.bases))
@@ -131,9 +132,11 @@ class _Target:
         if best < self.found_from or len(self.hits) < self.parameters.max_hits:
             return best >= self.found_from
         grows = any(strand.unmasked is not None for strand in self.strands)
-        return grows or best > self.hits[-1].hsps[0].score
+        wanted = grows or best > self.hits[-1].hsps[0].score
+        self.more_hits = self.more_hits or not wanted
+        return wanted
 
-    def keep(self, entry: Entry, found: Sequence[Found]) -> None:
+    def keep(self, entry: Entry, found: Sequence[Found], more: bool) -> None:
         """Add what was found in a library sequence, and drop the worst where there are many."""
         hit = Hit(
             database=entry.database,
@@ -144,9 +147,11 @@ class _Target:
             length=len(entry.bases),
             source=entry.source,
             hsps=tuple(self._hsp(part) for part in found),
+            more_hsps=more,
         )
         self.hits.append(hit)
         self.hits.sort(key=lambda hit: -hit.hsps[0].score)  # stable: equals in library order
+        self.more_hits = self.more_hits or len(self.hits) > self.parameters.max_hits
         del self.hits[self.parameters.max_hits :]
 
     def _hsp(self, found: Found) -> Hsp:
@@ -201,6 +206,7 @@ class _Target:
             },
             hits=tuple(self.hits),
             masked=self.masked,
+            more_hits=self.more_hits,
         )
 
 
@@ -264,13 +270,13 @@ def _search_batch(
             if end.score >= target.found_from
         ]
 
-    def trace(key: tuple[int, int]) -> list[Found]:
+    def trace(key: tuple[int, int]) -> tuple[list[Found], bool]:
         entry, target = batch[key[0]], targets[key[1]]
-        found = best_alignments(
+        found, more = best_alignments(
             entry.bases, target.strands, candidates[key], target.found_from,
             target.parameters.max_hsps,
         )  # fmt: skip
-        return [one for one in found if one.alignment.score >= target.cutoff]
+        return [one for one in found if one.alignment.score >= target.cutoff], more
 
     tasks = list(_tasks(batch, cut))
     for task, scanned in zip(tasks, pool.map(scan, tasks), strict=True):
@@ -278,9 +284,9 @@ def _search_batch(
             candidates.setdefault(key, []).append(candidate)
         yield sum(cut.letters(part, batch[number]) for number, part in task)
     wanted = [key for key in sorted(candidates) if targets[key[1]].wants(candidates[key])]
-    for key, found in zip(wanted, pool.map(trace, wanted), strict=True):
+    for key, (found, more) in zip(wanted, pool.map(trace, wanted), strict=True):
         if found:
-            targets[key[1]].keep(batch[key[0]], found)
+            targets[key[1]].keep(batch[key[0]], found, more)
 
 
 def _tasks(batch: Sequence[Entry], cut: _Cut) -> Iterator[list[tuple[int, Stretch]]]:

@@ -11,6 +11,7 @@ from seqforge.domains.genome.similarity.backends import LocalBackend, Progress, 
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 from seqforge.domains.genome.similarity.controlled import search_with_controls
 from seqforge.domains.genome.similarity.controls import Controls
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.domains.genome.similarity.stage import search_files
 from seqforge.domains.genome.similarity.training_part import training_library
 from seqforge.errors import ConfigError
@@ -33,11 +34,20 @@ def search_of_run(
     controls = None if asked.controls == "auto" else asked.controls
     if asked.backend == "ebi" and controls is None:
         controls = 0  # chance is not worth a public service's time unasked
+    parameters = SearchParameters(max_hits=asked.max_hits, max_hsps=asked.max_hsps)
     with _backend(folder, asked, learnt, say) as backend:
         if controls == 0:
-            return search_files(samples, backend, folder, progress=progress).summary()
-        wanted = Controls.of_run(learnt.corpus, both, controls, seed)
-        return search_with_controls(samples, backend, folder, wanted, progress=progress).summary()
+            report = search_files(samples, backend, folder, parameters, progress)
+            found, notes = report.summary(), report.notes()
+        else:
+            wanted = Controls.of_run(learnt.corpus, both, controls, seed)
+            controlled = search_with_controls(
+                samples, backend, folder, wanted, parameters, progress
+            )
+            found, notes = controlled.summary(), controlled.notes()
+    for note in notes:
+        say(note)
+    return found
 
 
 @contextmanager

@@ -43,7 +43,9 @@ class SearchParameters:
                 f"the E-value limit must lie between 1e-250 and 1e12, not {self.evalue:g}"
             )
         if min(self.max_hits, self.max_hsps) < 1:
-            raise ConfigError("at least one hit and one HSP a hit must be kept")
+            raise ConfigError(
+                "at least one hit and one HSP a hit must be kept (--max-hits, --max-hsps)"
+            )
 
     def said(self) -> str:
         """How it scores, in words."""
@@ -51,7 +53,8 @@ class SearchParameters:
         scores = f"{self.reward},{self.penalty} and {self.gap_open},{self.gap_extend}"
         return (
             f"rewards and gaps: {scores}; "
-            f"low-complexity sequence {masked}; hits up to E = {self.evalue:g}"
+            f"low-complexity sequence {masked}; hits up to E = {self.evalue:g}, at most "
+            f"{self.max_hits:,} sequences a query and {self.max_hsps:,} alignments with each"
         )
 
     @property

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqforge.core.files import write_atomically, write_json
+from seqforge.domains.genome.entries import printable
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult, to_json
 
 _FIELDS = (
     "query acc.ver, subject acc.ver, % identity, alignment length, mismatches, gap opens, "
     "q. start, q. end, s. start, s. end, evalue, bit score"
 )
+_TROUBLE = re.compile("[#\"']|%(?=[0-9A-Fa-f]{2})")
 _SOURCE_WIDTH = 40
 _LINE = 60
 
@@ -40,8 +42,9 @@ def format_tsv(results: Sequence[SearchResult]) -> str:
         rows = [_tsv_row(result, hit, hsp) for hit in result.hits for hsp in hit.hsps]
         lines += [
             f"# BLASTN-like: {result.program} {result.version}",
-            f"# Query: {result.query_id}",
-            f"# Database: {result.database} ({_size(result)})",
+            f"# Query: {printable(result.query_id)}",
+            f"# Database: {printable(result.database)} ({_size(result)})",
+            *(f"# Left out: {more}" for more in _more(result)),
             *([f"# Fields: {_FIELDS}"] if rows else []),
             f"# {len(rows)} hits found",
             *rows,
@@ -68,7 +71,25 @@ def _tsv_row(result: SearchResult, hit: Hit, hsp: Hsp) -> str:
 
 
 def _word(name: str) -> str:
-    return re.sub(r"\s+", "_", name.strip()) or "unnamed"
+    return escaped(re.sub(r"\s+", "_", name.strip())) or "unnamed"
+
+
+def escaped(text: str) -> str:
+    """A cell that every reader of tables takes for what it is.
+
+    A ``#`` begins a comment for many, quotes begin a cell that may hold line breaks: they become
+    %23, %22 and %27, as in a URL, and a % that would then be taken for one %25.
+    """
+    return _TROUBLE.sub(lambda found: f"%{ord(found[0]):02X}", printable(text))
+
+
+def _more(result: SearchResult) -> Iterator[str]:
+    """What the limits left out."""
+    limits = result.parameters
+    if result.more_hits:
+        yield f"more library sequences (--max-hits {limits.get('max_hits')})"
+    if result.more_hsps:
+        yield f"more alignments with a library sequence (--max-hsps {limits.get('max_hsps')})"
 
 
 def _size(result: SearchResult) -> str:
@@ -89,8 +110,8 @@ def format_table(result: SearchResult, limit: int = 20) -> str:
     rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
     lines = [
-        f"{result.query_id} ({result.query_length:,} bases{_low_complexity(result)}) against "
-        f"{result.database}, {_size(result)}"
+        f"{printable(result.query_id)} ({result.query_length:,} bases{_low_complexity(result)}) "
+        f"against {printable(result.database)}, {_size(result)}"
     ]
     if not result.hits:
         return f"{lines[0]}\nno hits with E() of {result.parameters.get('evalue', 10):g} or less\n"
@@ -102,6 +123,7 @@ def format_table(result: SearchResult, limit: int = 20) -> str:
         lines.append("  ".join(cells).rstrip())
     if len(result.hits) > limit:
         lines.append(f"and {len(result.hits) - limit} more")
+    lines += [f"left out: {more}" for more in _more(result)]
     return "\n".join(lines) + "\n"
 
 
@@ -115,11 +137,11 @@ def _low_complexity(result: SearchResult) -> str:
 
 def _table_row(hit: Hit) -> tuple[str, ...]:
     best = hit.hsps[0]
-    said = hit.description or hit.organism or hit.source
+    said = printable(hit.description or hit.organism or hit.source)
     if len(said) > _SOURCE_WIDTH:
         said = said[: _SOURCE_WIDTH - 1] + "…"
     return (
-        f"{hit.database}:{hit.id}",
+        _named(hit),
         said,
         f"{hit.length}",
         f"{best.bit_score:.1f}",
@@ -131,14 +153,23 @@ def _table_row(hit: Hit) -> tuple[str, ...]:
 
 def format_alignments(result: SearchResult) -> str:
     """Every HSP with its alignment, as BLAST's pairwise report shows it."""
-    lines = [f"Query= {result.query_id}", f"Length={result.query_length}", ""]
-    lines += [f"Database: {result.database} ({_size(result)})", ""]
+    lines = [f"Query= {printable(result.query_id)}", f"Length={result.query_length}", ""]
+    lines += [f"Database: {printable(result.database)} ({_size(result)})", ""]
     for hit in result.hits:
-        lines += [f">{hit.database}:{hit.id} {hit.description}".rstrip(), f"Length={hit.length}"]
+        described = f">{_named(hit)} {printable(hit.description)}".rstrip()
+        lines += [described, f"Length={hit.length}"]
         for hsp in hit.hsps:
-            lines += ["", *_alignment(hsp)]
+            lines += ["", *map(printable, _alignment(hsp))]
+        if hit.more_hsps:
+            lines += ["", f"more alignments: --max-hsps {result.parameters.get('max_hsps')}"]
         lines.append("")
+    if result.more_hits:
+        lines += [f"more library sequences: --max-hits {result.parameters.get('max_hits')}", ""]
     return "\n".join(lines)
+
+
+def _named(hit: Hit) -> str:
+    return printable(f"{hit.database}:{hit.id}")
 
 
 def _alignment(hsp: Hsp) -> Iterator[str]:

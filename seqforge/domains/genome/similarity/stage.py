@@ -10,6 +10,7 @@ from typing import Any
 
 from seqforge.core.files import make_folder, write_atomically
 from seqforge.core.opening import read_text
+from seqforge.domains.genome.entries import printable
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.comparison import NOTABLE
@@ -23,6 +24,8 @@ from seqforge.domains.genome.similarity.reports import (
     write_hits,
 )
 from seqforge.errors import InputError
+
+_NAMED = 3  # queries, in a note
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,13 @@ class Report:
             "library": first.database,
             "library_length": first.database_length,
             "sentence": self.sentence(),
+            "notes": list(self.notes()),
             "table": [_row(result) for result in self.results],
         }
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know besides: that not all is there."""
+        yield from left_out(self.results)
 
     def sentence(self) -> str:
         """What was found, in one sentence; an E-value stands beside the library's length."""
@@ -85,6 +93,19 @@ def search_files(
     alignments = folder / "alignments.txt"
     write_atomically(alignments, "\n".join(map(format_alignments, results)).encode())
     return Report(tuple(results), (*files, alignments), len(queries) - len(results))
+
+
+def left_out(results: Sequence[SearchResult]) -> Iterator[str]:
+    """Says what the limits left out."""
+    for option, what, of in (
+        ("--max-hits", "library sequences", [r for r in results if r.more_hits]),
+        ("--max-hsps", "alignments with a library sequence", [r for r in results if r.more_hsps]),
+    ):
+        if of:
+            limit = of[0].parameters.get(option.removeprefix("--").replace("-", "_"))
+            named = ", ".join(printable(result.query_id) for result in of[:_NAMED])
+            more = f" and {len(of) - _NAMED} more" if len(of) > _NAMED else ""
+            yield f"more {what} were left out for {named}{more}: {option} {limit}"
 
 
 def search_queries(

@@ -276,12 +276,14 @@ class EbiBackend:
         if job is None or job.state != "finished" or job.result is None:
             return None
         (kept,) = from_json(job.result)
-        hits = _limited(kept.hits, parameters)
+        hits, more = _limited(kept.hits, parameters)
         if parameters.dust and not hits:
             self._say(f"{query.id} has no hits, and was masked; without --dust it may have some")
         told = {**asdict(parameters), **kept.parameters}
         masked = masked_fraction(query.bases) if self.letters == "dna" else None
-        return replace(kept, query_id=query.id, parameters=told, hits=hits, masked=masked)
+        return replace(
+            kept, query_id=query.id, parameters=told, hits=hits, masked=masked, more_hits=more
+        )
 
 
 def _how_far(jobs: Collection[Job]) -> str:
@@ -290,11 +292,12 @@ def _how_far(jobs: Collection[Job]) -> str:
     return f"{states['finished']} of {len(jobs)} searches are finished, {waiting}; {GO_ON}"
 
 
-def _limited(hits: Iterable[Hit], parameters: SearchParameters) -> tuple[Hit, ...]:
-    """The hits that were asked for: the service's limits are a little wider."""
+def _limited(hits: Iterable[Hit], parameters: SearchParameters) -> tuple[tuple[Hit, ...], bool]:
+    """The hits that were asked for, and whether there are more: the service's limits are wider."""
     limited = []
     for hit in hits:
         good = [hsp for hsp in hit.hsps if hsp.evalue <= parameters.evalue]
         if good:
-            limited.append(replace(hit, hsps=tuple(good[: parameters.max_hsps])))
-    return tuple(limited[: parameters.max_hits])
+            kept = tuple(good[: parameters.max_hsps])
+            limited.append(replace(hit, hsps=kept, more_hsps=len(good) > len(kept)))
+    return tuple(limited[: parameters.max_hits]), len(limited) > parameters.max_hits
