@@ -71,12 +71,12 @@ def replacing(path: Path, private: bool = False) -> Iterator[BinaryIO]:
 
     An error inside leaves ``path`` as it was. The disk's errors are left to `disk_errors`.
     """
-    temporary, stream = _own_file(path.parent, private)
+    temporary, stream = _own_file(path.parent, private or path.exists())
     try:
         with stream:
-            yield stream
             if not private:
-                _take_after(stream.fileno(), path)
+                take_after(stream.fileno(), path)
+            yield stream
             sync(stream)
         temporary.replace(path)
     except BaseException:
@@ -123,8 +123,7 @@ def _own_file(folder: Path, private: bool) -> tuple[Path, BinaryIO]:
     """A new file that is held, so that `sweep` of another process leaves it alone."""
     while True:
         path = folder / f".seqforge-{secrets.token_hex(8)}.partial"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW
-        stream = os.fdopen(os.open(path, flags, _OWNER if private else _ANYONE), "w+b")
+        stream = open_new(path, private)
         if sys.platform != "win32":
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,7 +132,43 @@ def _own_file(folder: Path, private: bool) -> tuple[Path, BinaryIO]:
         stream.close()  # swept between its making and its holding
 
 
-def _take_after(descriptor: int, path: Path) -> None:
+def open_new(path: Path, private: bool = False) -> BinaryIO:
+    """A file that is made by this, to be read and written.
+
+    Raises:
+        OSError: If anything stands there, also a link that leads nowhere.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+    return os.fdopen(os.open(path, flags, _OWNER if private else _ANYONE), "w+b")
+
+
+def open_own(path: Path, writing: bool = False) -> BinaryIO:
+    """A file that an earlier command of this person's may have made.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        RunError: If it cannot be one: a link, a pipe, another user's, a file with other names.
+    """
+    flags = (os.O_RDWR if writing else os.O_RDONLY) | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
+    try:
+        stream = os.fdopen(os.open(path, flags), "r+b" if writing else "rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _strange(path) from error
+    found = os.fstat(stream.fileno())
+    theirs = sys.platform != "win32" and found.st_uid != os.geteuid()
+    if theirs or not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        stream.close()
+        raise _strange(path)
+    return stream
+
+
+def _strange(path: Path) -> RunError:
+    return RunError(f"{path}: is no file that seqforge left; move it, or give another --out")
+
+
+def take_after(descriptor: int, path: Path) -> None:
     """Give a new file the mode and owner of the regular file that it replaces."""
     if sys.platform == "win32":
         return

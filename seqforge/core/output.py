@@ -7,6 +7,7 @@ hold; what it leaves in the end are the bytes of a command that nothing disturbe
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -151,13 +152,13 @@ class _Written:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._lock(stack)
-            self._standing = self._found()
+            begun = self._find()
             stack.callback(self._leave)
+            if not self.done:  # a partial that no note tells of is not ours
+                self._note.write(self._standing)
             for number, (path, piece) in enumerate(self._wanted):
-                kept = self._standing.bytes[number] if self.done else 0
-                self._files.append((GrowingFile(path, kept), piece))
-            self.save()
-            self._saved = -math.inf  # the next note comes with the first sample
+                kept = self._standing.bytes[number]
+                self._files.append((GrowingFile(path, kept, begun), piece))
             self._held = stack.pop_all()
         return self
 
@@ -165,16 +166,21 @@ class _Written:
         busy = f"{self._path}: another seqforge is writing it; wait for it, or give another --out"
         stack.enter_context(held(partial_of(self._path, ".lock"), busy))
 
-    def _found(self) -> Standing:
-        """Where to go on; at the start where a file is gone or shorter than was noted."""
+    def _find(self) -> bool:
+        """Where to go on: at the start where a file is gone or shorter than was noted.
+
+        Returns:
+            Whether there is a note, so that what is there is ours.
+        """
         partials = [partial_of(path) for path, _ in self._wanted]
-        afresh = Standing(0, (0,) * len(partials))
-        if partials and not partials[0].exists():
-            return afresh  # deleted, which is how a person says that all is to be drawn anew
-        standing = self._note.read() or afresh
-        sizes = [path.stat().st_size if path.exists() else -1 for path in partials]
-        whole = len(sizes) == len(standing.bytes) and all(map(ge, sizes, standing.bytes))
-        return standing if whole else afresh
+        self._standing = afresh = Standing(0, (0,) * len(partials))
+        noted = self._note.read(again=bool(partials) and not os.path.lexists(partials[0]))
+        if noted is None:
+            return False
+        sizes = [path.lstat().st_size if os.path.lexists(path) else -1 for path in partials]
+        whole = len(sizes) == len(noted.bytes) and all(map(ge, sizes, noted.bytes))
+        self._standing = noted if whole else afresh
+        return True
 
     def add(self, sample: Sample) -> list[Path]:
         for file, piece in self._files:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from seqforge.base.files import sync, sync_folder
+from seqforge.base.files import open_new, open_own, sync, sync_folder, take_after
 from seqforge.base.jsonable import as_json
 from seqforge.base.sums import sealed, unsealed
 from seqforge.core.files import disk_errors, write_atomically
@@ -20,20 +20,41 @@ _SHOWN = 40  # characters of a setting in a message
 
 
 class GrowingFile:
-    """``<path>.partial``, which takes the name ``path`` when it is whole."""
+    """``<path>.partial``, which takes the name ``path`` when it is whole.
 
-    def __init__(self, path: Path, kept: int = 0) -> None:
+    Until then what stands at ``path`` stays; it has that file's mode from the first byte.
+    """
+
+    def __init__(self, path: Path, kept: int = 0, begun: bool = False) -> None:
         """Open it, and go on after its first ``kept`` bytes.
 
+        Args:
+            path: A regular file, or none yet.
+            kept: Bytes that were there before.
+            begun: Whether a note says that the partial is seqforge's; else it is made here.
+
         Raises:
-            RunError: If the disk refuses.
+            RunError: If the disk refuses, or what has the partial's name is not ours.
         """
         self.path, self.partial = path, partial_of(path)
         with disk_errors(path):
-            self._stream = self.partial.open("r+b" if kept else "wb")
+            self._stream = self._opened(begun)
+            take_after(self._stream.fileno(), path)
             self._stream.truncate(kept)
             self._stream.seek(kept)
         self.size = kept
+
+    def _opened(self, begun: bool) -> BinaryIO:
+        if begun:
+            with suppress(FileNotFoundError):
+                return open_own(self.partial, writing=True)
+        try:
+            return open_new(self.partial, private=self.path.exists())
+        except FileExistsError as error:
+            raise RunError(
+                f"{self.partial}: is there, and no note beside it says that seqforge left it; move "
+                "or delete it, or give another --out"
+            ) from error
 
     def add(self, data: bytes) -> None:
         """Put bytes behind the others; they are safe after `flush`."""
@@ -50,6 +71,7 @@ class GrowingFile:
         """Give the file its name; what stood there before is gone then."""
         self.flush()
         with disk_errors(self.path):
+            take_after(self._stream.fileno(), self.path)  # which may be another by now
             self._stream.close()
             self.partial.replace(self.path)
         sync_folder(self.path.parent)
@@ -84,14 +106,18 @@ class Note:
         self.path, self._for = partial_of(path, ".json"), path
         self._settings: dict[str, Any] = as_json(settings)
 
-    def read(self) -> Standing | None:
-        """Where it stood; None where nothing was noted, or nothing of other settings is kept.
+    def read(self, again: bool = False) -> Standing | None:
+        """Where it stood; None where nothing was noted.
+
+        Args:
+            again: Whether all is begun again, so that the settings need not be the same.
 
         Raises:
             RunError: If there are samples of other settings, or it cannot be read.
         """
         try:
-            found = unsealed(json.loads(self.path.read_text(encoding="utf-8")))
+            with open_own(self.path) as stream:
+                found = unsealed(json.loads(stream.read()))
             settings = dict(found["settings"])
             standing = Standing(int(found["done"]), tuple(map(int, found["bytes"])))
             if min(standing.done, *standing.bytes, 0) < 0:
@@ -107,18 +133,17 @@ class Note:
             ValueError,
         ) as error:
             raise RunError(
-                f"{self.path}: cannot be read, so that nothing can go on from it; delete it, and "
-                "all is drawn anew"
+                f"{self.path}: cannot be read, so that nothing can go on from it; delete it and "
+                f"any {partial_of(self._for)}, and all is drawn anew"
             ) from error
         differ = _differences(settings, self._settings)
-        if differ and not standing.done:
-            return None
-        if differ:
+        if differ and standing.done and not again:
+            kept = partial_of(self._for) if standing.bytes else self.path
             raise RunError(
                 f"{self._for}: was begun with other settings ({'; '.join(differ)}); give the same, "
-                f"or another --out, or delete {self.path}, and all is drawn anew"
+                f"or another --out, or delete {kept}, and all is drawn anew"
             )
-        return standing
+        return Standing(0, (0,) * len(standing.bytes)) if differ else standing
 
     def write(self, standing: Standing) -> None:
         """Note where it stands, atomically."""

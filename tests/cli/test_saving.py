@@ -69,11 +69,11 @@ def test_other_settings_are_refused_until_what_is_kept_is_deleted(seqforge, star
     assert result.exit_code == 1
     said = " ".join(result.stderr.split())
     assert "(temperature was 1.0 and is 0.5; seed was 0 and is 3)" in said
-    assert f"or another --out, or delete {path}.partial.json" in said
+    assert f"or another --out, or delete {path}.partial, and all is drawn anew" in said
     other = seqforge("sample", "shakespeare", *MANY, "--out", path)
     assert other.exit_code == 1
     assert "(model was " in other.stderr
-    Path(f"{path}.partial.json").unlink()
+    Path(f"{path}.partial").unlink()
     assert seqforge("sample", "fly", "-n", 2, "--out", path).exit_code == 0
     assert os.listdir(tmp_path) == ["x.fa"]
 

@@ -133,8 +133,9 @@ def test_other_settings_are_refused_and_named_with_the_remedy(name):
 
     said = str(refused.value)
     assert "(temperature was 0.8 and is 1.5; top-k was null and is 3)" in said
-    assert f"or another --out, or delete {name}.partial.json" in said
-    Path(f"{name}.partial.json").unlink()
+    kept = f"{name}.partial" if Path(f"{name}.partial").exists() else f"{name}.partial.json"
+    assert f"or another --out, or delete {kept}, and all" in said
+    Path(kept).unlink()
     assert write(name, 9, temperature=1.5, top_k=3) == 0
 
 
@@ -182,8 +183,51 @@ def test_a_partial_that_was_cut_begins_anew():
 def test_a_note_that_is_none_is_named():
     Path("x.fa.partial").write_text("")
     Path("x.fa.partial.json").write_text('{"settings": 3')
-    with pytest.raises(RunError, match=r"x\.fa\.partial\.json: cannot be read.*; delete it"):
+    remedy = r"x\.fa\.partial\.json: cannot be read.*; delete it and any x\.fa\.partial, and"
+    with pytest.raises(RunError, match=remedy):
         write("x.fa", 9)
+
+
+@pytest.mark.parametrize("laid", ["x.fa.partial", "x.fa.partial.json", "x.fa.partial.lock"])
+@pytest.mark.parametrize("kind", ["file", "link", "nowhere", "pipe"])
+def test_what_was_laid_in_advance_is_neither_followed_nor_taken_over(laid, kind):
+    Path("theirs").write_text("precious")
+    if kind == "file":
+        Path(laid).write_text("precious")
+    elif kind == "pipe":
+        os.mkfifo(laid)
+    else:
+        Path(laid).symlink_to("theirs" if kind == "link" else "nowhere")
+    before = {path: path.lstat() for path in Path().iterdir()}
+
+    with pytest.raises(RunError, match=f"^{laid}: "):
+        write("x.fa", 9)
+
+    assert {path: path.lstat() for path in Path().iterdir()} == before
+
+
+def test_another_users_partial_is_not_gone_on_with():
+    with pytest.raises(Killed):
+        write("x.fa", 9, 4)
+    Path("twin").hardlink_to("x.fa.partial")
+    kept = Path("twin").read_bytes()
+
+    with pytest.raises(RunError, match=r"x\.fa\.partial: is no file that seqforge left"):
+        write("x.fa", 9)
+
+    assert Path("twin").read_bytes() == kept
+
+
+def test_a_private_file_stays_private_also_while_it_grows():
+    Path("x.fa").write_text("old")
+    Path("x.fa").chmod(0o600)
+    with pytest.raises(Killed):
+        write("x.fa", 9, 4)
+    assert Path("x.fa.partial").stat().st_mode & 0o777 == 0o600
+
+    write("x.fa", 9)
+
+    assert Path("x.fa").stat().st_mode & 0o777 == 0o600
 
 
 def test_two_cannot_write_one_file():
