@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Appends", "Barred", "Block", "Clusters", "Coded", "Decipher", "Deciphers", "Domain",
-    "Governed", "HasDefaultInput", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record",
+    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record",
     "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
@@ -151,6 +151,25 @@ class Mirrored(Protocol):
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
         """For each id the id that stands for it when read backwards (V,); None for not at all."""
+        ...
+
+
+@runtime_checkable
+class HasKmers(Protocol):
+    """A domain whose sequences are compared by their k-mers, on both strands.
+
+    Places in its records are coordinates: what is held out of them is written as BED.
+    """
+
+    kmer_size: ClassVar[int]
+
+    def strand_codes(
+        self, vocabulary: Vocabulary
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A number for each id on its own strand and for its partner on the other (V,), (V,).
+
+        Symbols that count as the same (upper and lower case) have the same number; 0 is none.
+        """
         ...
 
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from seqforge.core.budget import Split
 from seqforge.core.domain import Record
-from seqforge.core.holdout import CONTEXT, cut_records
+from seqforge.core.data.regions import parse_regions
+from seqforge.core.holdout import CONTEXT, cut_records, divide
 from seqforge.errors import InputError
 
 SPLIT = Split.parse("90/5/5")
@@ -45,13 +46,104 @@ def test_every_symbol_outside_a_gap_belongs_to_exactly_one_part(lengths, gaps, s
     assert sorted(seen) == wanted
 
 
-def test_few_records_give_their_tails_and_a_gap_does_not_move_the_cut():
+def test_few_records_give_their_tails_of_the_symbols_outside_gaps():
     plain = cut_records([(Record(""), 100_000)], SPLIT)
-    gapped = cut_records([(Record("", gaps=((500, 600),)), 100_000)], SPLIT)
+    gapped = cut_records([(Record("", gaps=((500, 600),)), 100_100)], SPLIT)
 
-    assert spans(plain)["valid"] == spans(gapped)["valid"] == [(0, 90_000, 95_000)]
-    assert spans(plain)["test"] == spans(gapped)["test"] == [(0, 95_000, 100_000)]
-    assert spans(gapped)["train"] == [(0, 0, 500), (0, 600, 90_000)]
+    assert spans(plain)["valid"] == [(0, 90_000, 95_000)]
+    assert spans(plain)["test"] == [(0, 95_000, 100_000)]
+    assert spans(gapped)["valid"] == [(0, 90_100, 95_100)]
+    assert spans(gapped)["train"] == [(0, 0, 500), (0, 600, 90_100)]
+
+
+def test_a_sequence_that_ends_in_n_is_split_where_it_has_bases():
+    cuts = cut_records([(Record("", gaps=((20_000, 25_000),)), 25_000)], SPLIT)
+
+    assert spans(cuts)["train"] == [(0, 0, 18_000)]
+    assert spans(cuts)["valid"] == [(0, 18_000, 19_000)]
+    assert spans(cuts)["test"] == [(0, 19_000, 20_000)]
+
+
+@pytest.mark.parametrize("ends_at", [0.5, 0.05])
+def test_another_stretch_than_the_tail_can_be_held_out(ends_at):
+    cuts = divide([(Record(""), 100_000)], SPLIT, ends_at=ends_at).cuts
+
+    last = max(10_000, round(100_000 * ends_at))
+    assert spans(cuts)["valid"] == [(0, last - 10_000, last - 5_000)]
+    assert spans(cuts)["test"] == [(0, last - 5_000, last)]
+    assert sum(stop - start for _, start, stop in spans(cuts)["train"]) == 90_000
+
+
+def test_a_small_input_holds_out_enough_of_it_and_says_so():
+    division = divide([(Record(""), 1307)], SPLIT)
+
+    sizes = {part: b - a for part, [(_, a, b)] in spans(division.cuts).items()}
+    assert sizes["valid"] >= 100
+    assert sizes["test"] >= 100
+    assert sum(sizes.values()) == 1307
+    assert "85/8/8 percent" in division.notes[0]
+
+
+CHROMOSOMES = [
+    (Record("", "chr2"), 50_000),
+    (Record("", "chr4", gaps=((10_000, 11_000),)), 40_000),
+    (Record("", "chrX"), 30_000),
+]
+
+
+def test_named_regions_are_the_test_part_and_the_rest_is_split():
+    cuts = cut_records(CHROMOSOMES, SPLIT, hold_out="chrX, chr4:9001-20000")
+
+    assert spans(cuts)["test"] == [(1, 9_000, 10_000), (1, 11_000, 20_000), (2, 0, 30_000)]
+    valid = sum(stop - start for _, start, stop in spans(cuts)["valid"])
+    rest = 50_000 + 29_000
+    assert valid == pytest.approx(rest * 5 / 95, abs=2)
+    assert (1, 0, 9_000) in spans(cuts)["train"]
+    assert not {0, 1} - {number for number, _, _ in spans(cuts)["train"]}
+
+
+@given(
+    regions=st.lists(
+        st.tuples(st.sampled_from([0, 1, 2]), st.integers(1, 20_000), st.integers(100, 9_000)),
+        min_size=1, max_size=4,
+    ),
+    split=st.sampled_from(["90/5/5", "90/10/0"]),
+)  # fmt: skip
+def test_with_named_regions_too_every_base_is_in_one_part(regions, split):
+    text = ",".join(f"{CHROMOSOMES[n][0].name}:{a}-{a + size}" for n, a, size in regions)
+    cuts = cut_records(CHROMOSOMES, Split.parse(split), hold_out=text)
+
+    test = {(n, i) for n, a, size in regions for i in range(a - 1, a + size)}
+    test -= {(1, i) for i in range(10_000, 11_000)}
+    assert {(c.record, i) for c in cuts["test"] for i in range(c.start, c.stop)} == test
+    seen = sum(c.stop - c.start for found in cuts.values() for c in found)
+    assert seen == 50_000 + 39_000 + 30_000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("chrY", "there is no record 'chrY'; did you mean 'chrX'"),
+        ("plasmid", "there is no record 'plasmid'; there are chr2, chr4, chrX"),
+        ("chrX:1-30001", "chrX has 30,000 symbols"),
+        ("chrX:1-50", "leaves 50 symbols for test"),
+        ("chr2,chr4,chrX", "leaves 0 symbols for train"),
+    ],
+)
+def test_regions_that_cannot_be_held_out_are_named(text, said):
+    with pytest.raises(InputError, match=said):
+        cut_records(CHROMOSOMES, SPLIT, hold_out=text)
+
+
+@pytest.mark.parametrize("text", ["chrX:0-5", "chrX:9-5", "chrX,,chr2", ""])
+def test_regions_that_are_none_are_refused_before_anything_is_read(text):
+    with pytest.raises(ValueError, match=r"from 1|empty"):
+        parse_regions(text)
+
+
+def test_a_name_that_looks_like_a_range_is_a_name_first():
+    records = [(Record("", "chr1:1-5000"), 5_000), (Record("", "chr2"), 20_000)]
+    assert spans(cut_records(records, SPLIT, hold_out="chr1:1-5000"))["test"] == [(0, 0, 5_000)]
 
 
 def test_a_tail_is_cut_from_each_group_and_warmed_on_what_precedes_it():
@@ -154,5 +246,5 @@ def test_where_tails_are_cut_only_what_is_trained_on_whole_has_copies():
 
 
 def test_an_input_too_small_says_how_much_is_needed():
-    with pytest.raises(InputError, match=r"50 for valid.* give 2,000 symbols or more"):
-        cut_records([(Record(""), 1000)], SPLIT)
+    with pytest.raises(InputError, match=r"15 for valid.* give 404 symbols or more"):
+        cut_records([(Record(""), 300)], SPLIT)

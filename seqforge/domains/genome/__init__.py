@@ -41,6 +41,7 @@ class GenomeDomain:
     unit: ClassVar[str] = "base"
     coding: ClassVar[tuple[str, ...]] = ("keep_case",)
     annotated: ClassVar[bool] = True
+    kmer_size: ClassVar[int] = 24
 
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""
@@ -100,6 +101,15 @@ class GenomeDomain:
         if None in other:  # a base without its partner: the data have one strand's symbols only
             return None
         return np.array([0, *other], np.int64)
+
+    def strand_codes(
+        self, vocabulary: Vocabulary
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bases and their complements as code points, whatever their case; 0 for anything else."""
+        bases = [symbol.upper() if symbol in _COMPLEMENT else "" for symbol in vocabulary.symbols]
+        here = [0, *(ord(base) if base else 0 for base in bases)]
+        there = [0, *(ord(_COMPLEMENT[base]) if base else 0 for base in bases)]
+        return np.array(here, np.int64), np.array(there, np.int64)
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """One FASTA file: ``>sample_1 model=fly t=0.8 seed=0 ...``."""
