@@ -12,8 +12,8 @@ from typing import Any
 
 from seqforge.core.checkpoint import Provenance
 from seqforge.core.corpus import PARTS, Corpus
-from seqforge.core.domain import Domain, Searches
-from seqforge.core.files import make_folder, write_json
+from seqforge.core.domain import Domain, HasKmers, Searches
+from seqforge.core.files import make_folder, write_atomically, write_json
 from seqforge.core.ingest import Ingested, ingest_rows
 from seqforge.core.machine import peak_memory_mb, trim_memory
 from seqforge.core.ranks import ALONE, Ranks
@@ -183,6 +183,10 @@ class Pipeline:
         self.watcher.note(
             f"read {files}: {sizes} symbols, {len(corpus.vocabulary.symbols)} different"
         )
+        for note in (*corpus.partition.notes, *corpus.partition.overlap.notes(self.domain.unit)):
+            self.watcher.note(note)
+        if isinstance(self.domain, HasKmers):
+            write_atomically(self.folder.held_out, corpus.partition.bed().encode())
         if refused:
             self.watcher.note(
                 f"{len(refused)} files refused, each with its reason in {self.folder.ingest}; "
@@ -207,10 +211,11 @@ class Pipeline:
             symbols={part: corpus.part(part).symbols for part in PARTS},
             note=self.recipe.note,
             ancestors=self.start.ancestors if self.start else (),
+            sketch=self._sketch(corpus),
         )
         if self.start is not None:
             digests, split = self.inputs.digests, self.config.data.split
-            for note in self.start.notes(corpus.vocabulary, digests, split):
+            for note in self.start.notes(corpus, self.domain, digests, split):
                 self.watcher.note(note)
         name = self.name if self.recipe.note else self.folder.path.resolve().name
         return fit(
@@ -229,6 +234,11 @@ class Pipeline:
             )
         )
 
+    def _sketch(self, corpus: Corpus) -> str:
+        """Of all that the model learns from, and that its ancestors learned from."""
+        sketch = corpus.partition.sketch
+        return (sketch.merged(self.start.sketch) if self.start else sketch).dump()
+
     def _score(self, corpus: Corpus) -> dict[str, Any]:
         from seqforge.stages.kept import final_bits
 
@@ -246,7 +256,7 @@ class Pipeline:
             sorted(self.folder.samples.glob(f"*{self.domain.suffix}")),
             make_folder(self.folder.similarity),
             self.config.search,
-            learnt_from(self.inputs, self.config.data, corpus, lines),
+            learnt_from(self.inputs, corpus, lines),
             self.config.training.seed,
             self.watcher.advance,
             self.watcher.note,

@@ -37,6 +37,7 @@ class RunFolder:
         self.resume = path / "resume.safetensors"
         self.metrics = path / "metrics.jsonl"
         self.ingest = path / "ingest.tsv"
+        self.held_out = path / "held-out.bed"
         self.samples = path / "samples"
         self.similarity = path / "similarity"
         self.tensorboard = path / "tensorboard"

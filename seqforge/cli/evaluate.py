@@ -40,6 +40,8 @@ def _tell(result: dict[str, Any]) -> None:
         f"{result['bits_per_symbol']:.4f} bits per {result['unit']} "
         f"(perplexity {result['perplexity']:.4f}) over {result['symbols']:,} symbols"
     )
+    if sentence := result["trained_on"]["sentence"]:
+        typer.echo(sentence)
     typer.echo("on the second half of the input, where the baselines have learnt from the first:")
     rows = [("the model", halves["bits_per_symbol"]), ("uniform", counted["uniform"])]
     rows += [(f"order-{counted['k']} n-gram", counted["order_k"])]

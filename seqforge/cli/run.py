@@ -70,6 +70,13 @@ Split = Annotated[
     str | None,
     typer.Option(help="train/valid/test in percent (default 90/5/5).", rich_help_panel=_PANEL),
 ]
+HoldOut = Annotated[
+    str | None,
+    typer.Option(
+        metavar="chrX,chr4:1-2000000", rich_help_panel=_PANEL,
+        help="Records or regions (from 1, both ends included) to hold out as the test part.",
+    ),
+]  # fmt: skip
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"] | None,
     typer.Option(help="What to compute on.", rich_help_panel=_PANEL),
@@ -150,6 +157,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
         seed: Seed = None,
         budget: Budget = None,
         split: Split = None,
+        hold_out: HoldOut = None,
         cell: Cell = None,
         hidden_size: HiddenSize = None,
         num_layers: NumLayers = None,
@@ -174,7 +182,8 @@ def launcher(only_train: bool) -> Callable[..., None]:
     ) -> None:
         chosen = given({
             "training.seed": seed, "training.budget": budget, "data.split": split,
-            "data.min_count": min_count, "model.cell": cell, "model.hidden_size": hidden_size,
+            "data.hold_out": hold_out, "data.min_count": min_count,
+            "model.cell": cell, "model.hidden_size": hidden_size,
             "model.num_layers": num_layers, "model.embedding_size": embedding_size,
             "model.dropout": dropout, "training.batch_size": batch_size,
             "training.seq_len": seq_len, "training.learning_rate": learning_rate,
@@ -280,7 +289,8 @@ def _tell(folder: RunFolder) -> None:
         counted = summary["baselines"]
         typer.echo(
             f"{summary['bits_per_symbol'][part]:.4f} bits per {summary['unit']} on held-out data "
-            f"({part}); the best n-gram (order {counted['k']}) needs {counted['order_k']:.4f}"
+            f"({part}{_overlap(summary)}); the best n-gram (order {counted['k']}) needs "
+            f"{counted['order_k']:.4f}"
         )
     for row in summary["samples"]:
         typer.echo(f"samples at t={row['temperature']}: {folder.path / row['file']}")
@@ -290,6 +300,14 @@ def _tell(folder: RunFolder) -> None:
     typer.echo(f"model:  {folder.model}")
     if folder.page.is_file():
         typer.echo(f"report: {folder.page}")
+
+
+def _overlap(summary: dict[str, Any]) -> str:
+    """What the headline says of held-out data that were trained on as well."""
+    from seqforge.core.data.overlap import Overlap
+
+    found = Overlap.of(summary)
+    return f"; {found.remark(summary['unit'])}" if found.notable else ""
 
 
 app.command("run", context_settings=LENIENT, help=(

@@ -12,15 +12,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seqforge.core.config import STRICT, ModelConfig, RunConfig, first_problem
+from seqforge.core.data.overlap import Sketch
 from seqforge.core.files import write_atomically
 from seqforge.core.vocabulary import Vocabulary
 from seqforge.errors import CheckpointError
@@ -47,6 +48,11 @@ _FOREIGN = {
 }
 """How files begin that people take for models. A safetensors file begins with the size of its
 header: eight bytes, then a brace."""
+
+
+def _checked_sketch(text: str) -> str:
+    Sketch.parse(text)
+    return text
 
 
 class Ancestor(BaseModel):
@@ -83,6 +89,9 @@ class Provenance(BaseModel):
     """What a reader of its card should know: the source of the data, its licence."""
     ancestors: tuple[Ancestor, ...] = ()
     """Models it went on from, the nearest first."""
+    sketch: Annotated[str, AfterValidator(_checked_sketch)] = ""
+    """Of the windows of all that it was trained on, its ancestors' training data among them; see
+    `data.overlap.Sketch`. Older models have none."""
 
 
 class ModelCard(BaseModel):

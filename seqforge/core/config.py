@@ -19,6 +19,7 @@ from pydantic import (
 from seqforge.base.jsonable import as_json
 from seqforge.base.nearest import did_you_mean
 from seqforge.core.budget import Budget, Split
+from seqforge.core.data.regions import parse_regions
 from seqforge.errors import ConfigError
 
 STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,9 @@ class DataConfig(BaseModel):
 
     split: Annotated[str, _checked_by(Split.parse)] = "90/5/5"
     """train/valid/test in percent."""
+    hold_out: Annotated[str, _checked_by(parse_regions)] | None = None
+    """Records or regions that are the test part, ``chrX,chr4:1-2000000``, from 1, both ends
+    included; ``split`` then parts the rest into train and valid."""
     min_count: PositiveInt = 1
     """Rarer symbols fall together into the unknown symbol."""
 

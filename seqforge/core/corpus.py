@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.sums import changed, sealed, sums_of, unsealed
+from seqforge.core.data.partition import Partition
 from seqforge.core.files import disk_errors
 from seqforge.core.holdout import PARTS, Cut
 from seqforge.core.paging import in_blocks
@@ -125,7 +126,7 @@ class Corpus:
             if meta["format"] != FORMAT:
                 raise RunError(f"{folder}: a corpus of another format; remove the folder")
             self.vocabulary = Vocabulary(tuple(meta["symbols"]), meta["unknown"])
-            self.train, self.valid, self.test = (_open_part(folder, part) for part in PARTS)
+            self.train, self.valid, self.test = (open_part(folder, part) for part in PARTS)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder}: a damaged corpus ({error}); remove the folder") from error
         self.folder = folder
@@ -165,6 +166,20 @@ class Corpus:
             return f"{Path(error.filename or _INDEX).name}: {error.strerror or error}"
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return f"{_INDEX} cannot be read"
+
+    @cached_property
+    def partition(self) -> Partition:
+        """Which pieces of which records the parts are made of.
+
+        Raises:
+            RunError: If that was damaged.
+        """
+        try:
+            return Partition.read(self.folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{self.folder}: a damaged corpus ({error}); remove the folder"
+            ) from error
 
     def part(self, name: str) -> Part:
         """``train``, ``valid`` or ``test``."""
@@ -211,7 +226,8 @@ def _index(folder: Path) -> dict[str, Any]:
     return unsealed(json.loads((folder / _INDEX).read_text(encoding="utf-8")))
 
 
-def _open_part(folder: Path, part: str) -> Part:
+def open_part(folder: Path, part: str) -> Part:
+    """A part that a `PartWriter` closed."""
     sizes = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
     tokens = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
     segments = np.load(folder / f"{part}.segments.npy", allow_pickle=False)

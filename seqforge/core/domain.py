@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.budget import Split
 from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Appends", "Barred", "Block", "Clusters", "Coded", "Decipher", "Deciphers", "Domain",
-    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored", "ReadsBlocks", "Record",
-    "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
+    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored",
+    "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
 
@@ -163,9 +162,7 @@ class HasKmers(Protocol):
 
     kmer_size: ClassVar[int]
 
-    def strand_codes(
-        self, vocabulary: Vocabulary
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def strand_codes(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """A number for each id on its own strand and for its partner on the other (V,), (V,).
 
         Symbols that count as the same (upper and lower case) have the same number; 0 is none.
@@ -275,7 +272,6 @@ class Learnt:
 
     files: tuple[Path, ...]
     """Those that were read, in their order; none that was refused."""
-    split: Split
     corpus: Corpus
 
 

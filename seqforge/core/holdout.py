@@ -1,8 +1,8 @@
 """Records and shares in, the parts out: train, valid and test as pieces of records.
 
-What a person names is held out as the test part. Else whole records are where there are many, or the
-tail of each group of records. Records that are variants of each other, a cluster, are held out together
-or not at all.
+What a person names is held out as the test part. Else whole records are where there are many, or
+the tail of each group of records. Records that are variants of each other, a cluster, are held out
+together or not at all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONTEXT = 1024
 
 _ENOUGH = 20  # clusters that the smallest part needs for whole records to be held out
 _FEWEST_SYMBOLS = 100  # a held-out part below this says nothing
-_MOST_HELD = 0.5  # of a small input, so that each part has as many
+_MOST_HELD = 0.5  # of a small input, so that each held-out part has as many
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ def divide(
     dealt = _whole_clusters(originals, cluster, split)
     tails = len(set(cluster)) * smallest < _ENOUGH or not _fair(dealt, originals, split)
     spans += _tails(originals, cluster, split, ends_at) if tails else dealt
+    if tails and _parted(spans, originals, cluster):
+        notes += (
+            "there are too few different records to keep all copies of one on one side: the cut "
+            "between two parts goes through one of them",
+        )
     spans.sort(key=lambda span: span[1:])
     if any(record.augmented for record, _ in records):
         spans += _augmented(records, spans)
@@ -158,6 +163,17 @@ def _cuts(part: str, number: int, record: Record, length: int, start: int, stop:
     ]
 
 
+def _parted(spans: Sequence[_Part], originals: Sequence[_Original], cluster: Sequence[int]) -> bool:
+    """Whether records of one cluster, two or more, are in several parts."""
+    numbers = {original.number: of for original, of in zip(originals, cluster, strict=True)}
+    members = np.bincount(np.asarray(cluster, np.int64))
+    parts: dict[int, set[str]] = {}
+    for part, number, _, _ in spans:
+        if number in numbers and members[numbers[number]] > 1:
+            parts.setdefault(numbers[number], set()).add(part)
+    return any(len(found) > 1 for found in parts.values())
+
+
 def _without(
     named: Sequence[Span], originals: Sequence[_Original], cluster: Sequence[int]
 ) -> tuple[list[_Original], list[int]]:
@@ -186,7 +202,7 @@ def _widened(split: Split, symbols: int) -> tuple[Split, tuple[str, ...]]:
     least = (_FEWEST_SYMBOLS + 1) / max(1, symbols)
     valid, test = (max(share, least) if share else share for share in (split.valid, split.test))
     train = 1 - valid - test
-    if (valid, test) == (split.valid, split.test) or train < _MOST_HELD:
+    if (valid, test) == (split.valid, split.test) or train < 1 - _MOST_HELD:
         return split, ()
     said = (
         f"the input is small ({symbols:,} symbols): {100 * train:.0f}/{100 * valid:.0f}/"
@@ -261,10 +277,10 @@ def _tails(
     spans: list[_Part] = []
     numbered = zip(cluster, originals, strict=True)
     for _, members in groupby(numbered, key=lambda item: item[1].record.group):
-        group = [original for _, original in sorted(members, key=lambda item: item[0])]
+        ordered = sorted(members, key=lambda item: item[0])
         begin = 0
-        bounds = _bounds(sum(original.symbols for original in group), split, ends_at)
-        for original in group:
+        bounds = _bounds(_cluster_ends(ordered), split, ends_at)
+        for _, original in ordered:
             for part, low, high in bounds:
                 start, stop = max(low - begin, 0), min(high - begin, original.symbols)
                 if start < stop:
@@ -273,17 +289,48 @@ def _tails(
     return spans
 
 
-def _bounds(total: int, split: Split, ends_at: float) -> list[tuple[str, int, int]]:
-    """Which symbols of a group belong to which part: the held-out ones end at a share of it."""
+def _cluster_ends(ordered: Sequence[tuple[int, _Original]]) -> list[tuple[int, int]]:
+    """Where each cluster of a group begins and ends, in symbols; one record is no cluster."""
+    spans, begin = [], 0
+    for _, members in groupby(ordered, key=lambda item: item[0]):
+        sizes = [original.symbols for _, original in members]
+        end = begin + sum(sizes)
+        spans += [(begin, end)] if len(sizes) > 1 else [(end, end)]
+        begin = end
+    return spans
+
+
+def _bounds(
+    clusters: Sequence[tuple[int, int]], split: Split, ends_at: float
+) -> list[tuple[str, int, int]]:
+    """Which symbols of a group belong to which part: the held-out ones end at a share of it.
+
+    A cut goes through no cluster, where that leaves something to either side of it.
+    """
+    total = clusters[-1][1]
     train = round(total * split.train)
     valid = total if split.test == 0 else round(total * (split.train + split.valid))
     back = min(train, round(total * (1 - ends_at)))
+    first = _outside(clusters, train - back, 0, valid - back if split.valid else total - back)
+    third = total - back
+    second = third if split.test == 0 else first
+    if split.valid and split.test:
+        second = _outside(clusters, valid - back, first, third)
     return [
-        ("train", 0, train - back),
-        ("valid", train - back, valid - back),
-        ("test", valid - back, total - back),
-        ("train", total - back, total),
+        ("train", 0, first),
+        ("valid", first, second),
+        ("test", second, third),
+        ("train", third, total),
     ]
+
+
+def _outside(clusters: Sequence[tuple[int, int]], place: int, low: int, high: int) -> int:
+    """The edge nearest to a place inside a cluster that leaves enough from ``low`` to ``high``."""
+    for edges in clusters:
+        if edges[0] < place < edges[1]:
+            fit = [e for e in edges if low + _FEWEST_SYMBOLS <= e <= high - _FEWEST_SYMBOLS]
+            return min(fit, key=lambda edge: abs(edge - place), default=place)
+    return place
 
 
 def _augmented(records: Sequence[tuple[Record, int]], spans: Sequence[_Part]) -> list[_Part]:
@@ -320,9 +367,13 @@ def _check_sizes(cuts: Cuts, split: Split, named: Sequence[Span]) -> None:
     for part, share in shares.items():
         if share > 0 and sizes[part] < _FEWEST_SYMBOLS:
             held = sum(share > 0 for share in (split.valid, split.test))
-            needed = int(np.ceil((_FEWEST_SYMBOLS + 1) * held / (1 - _MOST_HELD))) if held else _FEWEST_SYMBOLS
+            needed = (
+                int(np.ceil((_FEWEST_SYMBOLS + 1) * held / (1 - _MOST_HELD)))
+                if held
+                else _FEWEST_SYMBOLS
+            )
             raise InputError(
                 f"the input has {sum(sizes.values()):,} symbols, which leaves {sizes[part]:,} for "
-                f"{part}; at least {_FEWEST_SYMBOLS} are needed in each part: give {needed:,} "
+                f"{part}; at least {_FEWEST_SYMBOLS} are needed in each part: give {needed:,.0f} "
                 "symbols or more, or hold out a larger share"
             )

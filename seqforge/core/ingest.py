@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from seqforge.base.remarks import collected
-from seqforge.core.budget import Split
 from seqforge.core.config import DataConfig
-from seqforge.core.corpus import PARTS, Corpus, PartWriter
-from seqforge.core.domain import Block, Clusters, Domain, ReadsBlocks, Record
-from seqforge.core.files import disk_errors, write_atomically
-from seqforge.core.holdout import Cut, Cuts, cut_records
-from seqforge.core.vocabulary import Vocabulary, describe, narrowest, text_of
+from seqforge.core.corpus import Corpus
+from seqforge.core.data.encoding import split_and_encode
+from seqforge.core.data.spool import Spool
+from seqforge.core.domain import Block, Domain, ReadsBlocks
+from seqforge.core.files import write_atomically
+from seqforge.core.vocabulary import Vocabulary, describe, narrowest
 from seqforge.errors import InputError
 
-_BLOCK = 1 << 18
 _NAMED = 5  # strange symbols, in a message
 _NOTED = 1000  # different notes on a file's records, in its line
 
@@ -37,96 +31,6 @@ class Ingested:
     reason: str
     records: int
     symbols: int
-
-
-@dataclass(frozen=True)
-class _Spooled:
-    """A record whose symbols lie in the spool file as code points."""
-
-    record: Record  # without its symbols
-    offset: int
-    length: int
-    dtype: np.dtype[np.unsignedinteger]
-
-
-class Spool:
-    """The symbols of all records, one after the other in a temporary file.
-
-    One pass over the inputs then serves counting, splitting and encoding; in memory is never more
-    than a block, or the record that a domain gives whole.
-    """
-
-    def __init__(self, folder: Path, augmented: bool = True) -> None:
-        with disk_errors(folder):
-            self._file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115  (closed by close)
-        self.records: list[_Spooled] = []
-        self._begun = self._end = 0  # where the record under way begins, and what is written
-        self._dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8)
-        self._folder = folder
-        self._augmented = augmented
-
-    def write(self, points: NDArray[np.unsignedinteger]) -> None:
-        """Append symbols to the record under way, all of it as uint8 or all as uint32."""
-        if self._end > self._begun and points.dtype != self._dtype:
-            raise ValueError(f"{points.dtype} blocks after {self._dtype} ones in one record")
-        with disk_errors(self._folder):
-            self._file.write(points.data)
-        self._end += points.nbytes
-        self._dtype = points.dtype
-
-    def finish(self, record: Record) -> None:
-        """End the record under way; one that has no symbols outside gaps is forgotten."""
-        length = (self._end - self._begun) // self._dtype.itemsize
-        if record.pieces(length) and (self._augmented or not record.augmented):
-            kept = replace(record, symbols="", description="")
-            self.records.append(_Spooled(kept, self._begun, length, self._dtype))
-        self._begun = self._end
-
-    def drop_since(self, number: int) -> None:
-        """Forget the records from ``number`` on: their file turned out to be unusable."""
-        del self.records[number:]
-        self._begun = self._end
-
-    def counts(self) -> Counter[str]:
-        """How often each symbol occurs outside gaps."""
-        counted: Counter[int] = Counter()
-        for index, spooled in enumerate(self.records):
-            for start, stop in spooled.record.pieces(spooled.length):
-                for block in self.blocks(index, start, stop):
-                    counted.update(_counts(block))
-        return Counter({chr(point): count for point, count in counted.items()})
-
-    def blocks(self, index: int, start: int, stop: int) -> Iterator[NDArray[np.unsignedinteger]]:
-        """Code points [start, stop) of record ``index``, a block at a time."""
-        spooled = self.records[index]
-        size = spooled.dtype.itemsize
-        with disk_errors(self._folder):
-            self._file.flush()
-            for begin in range(start, stop, _BLOCK):
-                self._file.seek(spooled.offset + begin * size)
-                count = min(_BLOCK, stop - begin)
-                yield np.frombuffer(self._file.read(count * size), spooled.dtype)
-
-    def texts(self) -> Iterator[str]:
-        """The symbols of each record that is not augmented."""
-        for index, spooled in enumerate(self.records):
-            if not spooled.record.augmented:
-                found = self.blocks(index, 0, spooled.length)
-                yield "".join(text_of(points.astype(np.uint32)) for points in found)
-
-    def close(self) -> None:
-        """Give the disk space back."""
-        self._file.close()
-
-
-def _counts(points: NDArray[np.unsignedinteger]) -> dict[int, int]:
-    if points.dtype == np.uint8:
-        counts = np.bincount(points, minlength=256)
-        values = np.flatnonzero(counts)
-        counts = counts[values]
-    else:
-        values, counts = np.unique(points, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def ingest(
@@ -158,10 +62,10 @@ def ingest(
     """
     spool = Spool(folder, augmented)
     try:
-        lines = []
+        lines, contents = [], dict[bytes, Path]()
         for done, path in enumerate(paths):
             progress(done, len(paths), path.name)
-            lines.append(_read_file(domain, path, spool))
+            lines.append(_read_file(domain, path, spool, contents))
         write_ingest(folder / "ingest.tsv", lines)
         if not spool.records:
             raise NothingUsable(lines)
@@ -172,8 +76,7 @@ def ingest(
                 vocabulary = vocabulary.extended(spool.counts(), data.min_count)
             else:
                 _check_known(vocabulary, spool)
-            cuts = _cuts(domain, spool, Split.parse(data.split))
-            corpus = _encode(spool, vocabulary, cuts, folder)
+            corpus = split_and_encode(domain, spool, data, vocabulary, folder)
         except InputError as error:
             raise Unsplittable(str(error), lines) from error
         return corpus, lines
@@ -209,7 +112,8 @@ class NothingUsable(Unsplittable):
         super().__init__(first + (more if len(lines) > 1 else ""), lines)
 
 
-def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
+def _read_file(domain: Domain, path: Path, spool: Spool, contents: dict[bytes, Path]) -> Ingested:
+    """Read one file; ``contents`` are the files before it by what was read of them."""
     before = len(spool.records)
     notes: Counter[str] = Counter()
     try:
@@ -224,6 +128,9 @@ def _read_file(domain: Domain, path: Path, spool: Spool) -> Ingested:
             raise InputError(
                 f"{path}: holds no {domain.unit}s to learn from; give a file that has some"
             )
+        twin = contents.setdefault(spool.content(before), path)
+        if twin is not path:  # what is read twice would be held out and learnt
+            raise InputError(f"{path}: has the same content as {twin}")
     except InputError as error:
         spool.drop_since(before)
         return Ingested(str(path), "refused", str(error), 0, 0)
@@ -252,29 +159,6 @@ def _blocks(domain: Domain, path: Path) -> Iterator[Block]:
     else:
         for record in domain.read(path):
             yield Block(narrowest(record.symbols), record)
-
-
-def _cuts(domain: Domain, spool: Spool, split: Split) -> Cuts:
-    clusters = None
-    if isinstance(domain, Clusters) and split.train < 1:
-        clusters = domain.clusters(spool.texts())
-    return cut_records([(s.record, s.length) for s in spool.records], split, clusters)
-
-
-def _encode(spool: Spool, vocabulary: Vocabulary, cuts: Cuts, folder: Path) -> Corpus:
-    for part in PARTS:
-        writer = PartWriter(folder, part, vocabulary, cuts[part])
-        for cut in cuts[part]:
-            writer.add(cut, _encoded(spool, vocabulary, cut))
-        writer.close()
-    return Corpus.finish(folder, vocabulary)
-
-
-def _encoded(
-    spool: Spool, vocabulary: Vocabulary, cut: Cut
-) -> Iterator[NDArray[np.unsignedinteger]]:
-    for points in spool.blocks(cut.record, cut.context_from, cut.stop):
-        yield vocabulary.encode_points(points)
 
 
 def write_ingest(path: Path, lines: Sequence[Ingested]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seqforge.core.data.overlap import Overlap
 from seqforge.reporting.wording import (
     bits,
     duration,
@@ -48,6 +49,8 @@ class Comparison:
     """The order of the best n-gram."""
     orders: Mapping[int, float]
     compressors: Mapping[str, float]
+    overlap: Overlap
+    """How much of the held-out part stands in the training part too."""
 
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Comparison:
@@ -69,6 +72,7 @@ class Comparison:
             order=order,
             orders=orders,
             compressors=_known(baselines.get("compressors")),
+            overlap=Overlap.of(summary),
         )
 
     def bars(self) -> list[Bar]:
@@ -107,6 +111,11 @@ class Comparison:
             said.append(
                 f"The best general compressor ({name}) needs {bits(value)}: "
                 f"the model is {verdict(self.model, value)}."
+            )
+        if self.overlap.notable:
+            said.append(
+                f"Of the held-out data {self.overlap.remark(unit)}: the score measures memory as "
+                "well."
             )
         if self.uniform is not None:
             said.append(f"Guessing evenly costs {bits(self.uniform)} bits per {unit}.")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seqforge.core.checkpoint import load_checkpoint
+from seqforge.core.checkpoint import Checkpoint, load_checkpoint
 from seqforge.core.config import DataConfig
+from seqforge.core.corpus import Corpus
+from seqforge.core.data.overlap import (
+    NOTABLE,
+    Sketch,
+    WindowCodes,
+    scored_windows,
+    windows_name,
+)
 from seqforge.core.ingest import ingest
 from seqforge.core.looks import perplexity
 from seqforge.core.scoring import score
 from seqforge.stages.baselines import baselines
 from seqforge.stages.kept import scoring_threads, torch_model
-from seqforge.stages.reading import gather
+from seqforge.stages.reading import Inputs, gather
 from seqforge.watching import Watcher
 
 _HALVES = "50/50/0"
+_FILES = 3  # named in a sentence
 
 
 def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict[str, Any]:
@@ -50,6 +60,7 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
         for line in lines:
             if line.status == "refused":
                 watcher.note(f"refused: {line.reason}")
+        trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
         halves = (corpus.train, corpus.valid)
         bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
@@ -65,5 +76,35 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
                 "bits_per_symbol": round(bits[1], 4),
                 "baselines": baselines(corpus, found.domain, watcher),
             },
+            "trained_on": trained_on,
             "refused": [line.reason for line in lines if line.status == "refused"],
         }
+
+
+def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> dict[str, Any]:
+    """What of the input the model was trained on.
+
+    Returns:
+        ``files``, names of those that are byte for byte files of its training; ``share`` of the
+        input's windows that it was trained on, null where the model's card does not say;
+        ``windows``, what they are called; ``sentence``, null where there is nothing to say.
+    """
+    provenance = checkpoint.card.provenance
+    known = {digest for one in provenance.ancestors for _, digest in one.inputs}
+    known |= {digest for _, digest in provenance.inputs}
+    named = zip(inputs.files, inputs.digests, strict=True)
+    files = [str(path) for path, digest in named if digest in known]
+    codes = WindowCodes.of(inputs.domain, corpus.vocabulary)
+    windows = windows_name(codes.window, inputs.domain.unit)
+    sketch, share = Sketch.parse(provenance.sketch), None
+    if sketch.hashes.size:
+        halves = (corpus.train, corpus.valid)
+        share = sketch.share(chain.from_iterable(scored_windows(half, codes) for half in halves))
+    said = None
+    if share is not None and share >= NOTABLE:
+        said = f"the model was trained on {share:.0%} of the {windows} of this input"
+    elif files:
+        said = f"the model was trained on {', '.join(files[:_FILES])}, or on most of it"
+    if said:
+        said += ": this is no held-out score"
+    return {"files": files, "share": share, "windows": windows, "sentence": said}

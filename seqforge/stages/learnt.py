@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from seqforge.core.budget import Split
-from seqforge.core.config import DataConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Learnt
 from seqforge.core.ingest import Ingested
@@ -17,13 +15,11 @@ from seqforge.runs import RunFolder
 from seqforge.stages.reading import Inputs, gather, read_corpus
 
 
-def learnt_from(
-    inputs: Inputs, data: DataConfig, corpus: Corpus, lines: Sequence[Ingested]
-) -> Learnt:
+def learnt_from(inputs: Inputs, corpus: Corpus, lines: Sequence[Ingested]) -> Learnt:
     """Put together what `read_corpus` gave."""
     read = zip(inputs.files, lines, strict=False)  # behind them: files that were given twice
     files = tuple(path for path, line in read if line.status != "refused")
-    return Learnt(files, Split.parse(data.split), corpus)
+    return Learnt(files, corpus)
 
 
 def learnt_by_run_of(
@@ -53,4 +49,4 @@ def learnt_by_run_of(
             f"{samples}: what its run held out cannot be told from the rest any more ({error}); "
             "bring the input back, or copy the samples out of the run folder and give --held-out"
         ) from error
-    return learnt_from(inputs, config.data, corpus, lines)
+    return learnt_from(inputs, corpus, lines)

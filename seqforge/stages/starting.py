@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from seqforge.core.checkpoint import Ancestor, Checkpoint, load_checkpoint
 from seqforge.core.config import InitConfig, RunConfig, flat
-from seqforge.core.domain import Coded
+from seqforge.core.corpus import Corpus
+from seqforge.core.data.overlap import (
+    NOTABLE,
+    Sketch,
+    WindowCodes,
+    scored_windows,
+    windows_name,
+)
+from seqforge.core.domain import Coded, Domain
 from seqforge.core.files import sha256_of
 from seqforge.core.vocabulary import Vocabulary
 from seqforge.errors import CheckpointError, ConfigError, RunError
@@ -36,6 +44,8 @@ class Start:
     """The model, and before it those that it went on from itself."""
     checkpoint: Checkpoint | None = None
     """None where the run has gone on already and has a state of its own."""
+    sketch: Sketch = field(default_factory=Sketch)
+    """Of the windows that the model and its ancestors were trained on; empty for older models."""
 
     @classmethod
     def of(cls, config: InitConfig, checkpoint: Checkpoint) -> Start:
@@ -48,7 +58,9 @@ class Start:
             steps=card.provenance.steps,
             note=card.provenance.note,
         )
-        return cls(config, card.vocabulary, (model, *card.provenance.ancestors), checkpoint)
+        ancestors = (model, *card.provenance.ancestors)
+        sketch = Sketch.parse(card.provenance.sketch)
+        return cls(config, card.vocabulary, ancestors, checkpoint, sketch)
 
     @classmethod
     def again(cls, config: InitConfig, folder: RunFolder) -> Start:
@@ -61,12 +73,13 @@ class Start:
         try:
             vocabulary = Vocabulary(tuple(made["symbols"]), made["unknown"])
             ancestors = tuple(Ancestor.model_validate(one) for one in made["ancestors"])
+            sketch = Sketch.parse(made.get("sketch", ""))
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"{folder.path}: its config.toml does not say any more what model it started "
                 f"from ({error}); begin in another --out"
             ) from error
-        return cls(config, vocabulary, ancestors)
+        return cls(config, vocabulary, ancestors, sketch=sketch)
 
     @property
     def made(self) -> dict[str, Any]:
@@ -75,38 +88,57 @@ class Start:
             "symbols": "".join(self.vocabulary.symbols),
             "unknown": self.vocabulary.unknown,
             "ancestors": [one.model_dump(mode="json") for one in self.ancestors],
+            "sketch": self.sketch.dump(),
         }
 
-    def notes(self, vocabulary: Vocabulary, inputs: Sequence[str], split: str) -> list[str]:
+    def notes(self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str) -> list[str]:
         """What a person should know before training: score, new symbols, what was seen before.
 
         Args:
-            vocabulary: Of the run.
+            corpus: Of the run.
+            domain: The run's.
             inputs: SHA-256 of each file of the run.
             split: What the run holds out.
         """
         if self.checkpoint is None:  # it was said when the run began
             return []
-        card = self.checkpoint.card
-        found = card.provenance.bits_per_symbol
+        found = self.checkpoint.card.provenance.bits_per_symbol
         bits = next((b for part in ("test", "valid") if (b := found.get(part)) is not None), None)
-        place = _shown(self.config.model or "")
-        said = f"starting from {place}"
+        said = f"starting from {_shown(self.config.model or '')}"
         said += "" if bits is None else f" ({bits:.4f} bits)"
-        if new := vocabulary.symbols[len(self.vocabulary.symbols) :]:
+        if new := corpus.vocabulary.symbols[len(self.vocabulary.symbols) :]:
             more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
             said += f"; new symbols: {', '.join(map(repr, new[:_NAMED]))}{more}"
+        seen = self._seen(corpus, domain, inputs, split)
+        return [said, *([seen] if seen else [])]
+
+    def _seen(
+        self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str
+    ) -> str | None:
+        """What to say where the model has learnt what is held out here."""
+        part = corpus.held_out
+        if part is None or self.checkpoint is None:
+            return None
+        if self.sketch.hashes.size:
+            codes = WindowCodes.of(domain, corpus.vocabulary)
+            share = self.sketch.share(scored_windows(corpus.part(part), codes))
+            if share is None or share < NOTABLE:
+                return None
+            return (
+                f"it was trained on {share:.0%} of the {windows_name(codes.window, domain.unit)} "
+                f"that are held out here ({part}), so that their score measures memory as well"
+            )
         seen = {digest for one in self.ancestors for _, digest in one.inputs}
         older = {digest for one in self.ancestors[1:] for _, digest in one.inputs}
+        card = self.checkpoint.card
         theirs = [digest for _, digest in card.provenance.inputs]
         alike = theirs == list(inputs) and card.config.data.split == split
         if seen.isdisjoint(inputs) or (alike and older.isdisjoint(inputs)):
-            return [said]
-        return [
-            said,
+            return None
+        return (
             "it was trained on some of these files, and they were parted otherwise: what is held "
-            "out here may have been learnt there",
-        ]
+            "out here may have been learnt there"
+        )
 
 
 def named_start(order: Order, folder: RunFolder | None = None) -> Order:

@@ -36,6 +36,7 @@ def summarise(
         "unit": domain.unit,
         "symbols": {part: corpus.part(part).symbols for part in PARTS},
         "records": {part: corpus.part(part).records for part in PARTS},
+        "overlap": corpus.partition.overlap.summary(),
         "vocabulary_size": len(corpus.vocabulary),
         "parameters": trained["parameters"],
         "init": config.init.model_dump() if config.init.model else None,

@@ -5,8 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seqforge.core.budget import Split
-from seqforge.core.domain import Record
 from seqforge.core.data.regions import parse_regions
+from seqforge.core.domain import Record
 from seqforge.core.holdout import CONTEXT, cut_records, divide
 from seqforge.errors import InputError
 

@@ -1,17 +1,21 @@
 """From files to token arrays."""
 
+import gzip
+import random
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.config import DataConfig
 from seqforge.core.domain import Block, Record
 from seqforge.core.ingest import NothingUsable, ingest, read_ingest
 from seqforge.core.vocabulary import END, Vocabulary
+from seqforge.domains.genome import GenomeDomain
+from seqforge.domains.text import TextDomain
 from seqforge.errors import InputError
 
 
@@ -42,7 +46,7 @@ def test_whole_records_come_back_each_from_its_start_symbol_to_its_end_symbol(
     tmp_path_factory, texts
 ):
     """Every record is in exactly one part, and each segment reads END, its symbols, END."""
-    records = [Record(text * 20, name=str(i), group="f") for i, text in enumerate(texts)]
+    records = [Record(f"{text * 20}{i}", str(i), "f") for i, text in enumerate(texts)]
     corpus, _ = ingested(tmp_path_factory, {"f": records})
 
     found = []
@@ -54,6 +58,100 @@ def test_whole_records_come_back_each_from_its_start_symbol_to_its_end_symbol(
             assert ids[0] == ids[-1] == END
             found.append(corpus.vocabulary.decode(ids))
     assert sorted(found) == sorted(record.symbols for record in records)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    numbers=st.lists(st.integers(0, 250), min_size=400, max_size=420),
+    seed=st.integers(0, 9),
+)
+def test_identical_records_are_never_on_both_sides(tmp_path_factory, numbers, seed):
+    rng = random.Random(seed)
+    texts = ["".join(rng.choices("abcd", k=40)) for _ in range(251)]
+    records = [Record(texts[number], str(i), "f") for i, number in enumerate(numbers)]
+    assume(len(set(numbers)) > 20)
+    corpus, _ = ingested(tmp_path_factory, {"f": records}, DataConfig(split="60/20/20"))
+
+    sides = [
+        {corpus.vocabulary.decode(part.tokens[a:b].tolist()) for a, _, b in part.segments.tolist()}
+        for part in (corpus.train, corpus.valid, corpus.test)
+    ]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
+    assert corpus.valid.symbols > 0
+    assert "records are copies of others" in corpus.partition.notes[0]
+
+
+def test_files_that_read_the_same_are_read_once(tmp_path):
+    """Packed or not, lines parted by LF or CRLF, with or without a byte-order mark."""
+    text = "".join(random.Random(1).choices("abc \n", k=3000))
+    plain, packed, windows, marked = (tmp_path / f"{n}.txt" for n in ("a", "b", "c", "d"))
+    packed = packed.with_suffix(".txt.gz")
+    plain.write_bytes(text.encode())
+    packed.write_bytes(gzip.compress(text.encode()))
+    windows.write_bytes(text.replace("\n", "\r\n").encode())
+    marked.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    for domain, paths in (
+        (TextDomain(), [plain, packed, windows, marked]),
+        (TextDomain(bytes=True), [plain, packed, windows]),
+    ):
+        folder = tmp_path / f"corpus-{domain.bytes}"
+        folder.mkdir()
+        _, lines = ingest(domain, paths, DataConfig(), folder)
+
+        assert [line.status for line in lines] == ["kept", *["refused"] * (len(paths) - 1)]
+        assert all(f"has the same content as {plain}" in line.reason for line in lines[1:])
+
+
+def test_contigs_of_both_strands_are_held_out_together(tmp_path):
+    rng = random.Random(2)
+    contigs = ["".join(rng.choices("ACGT", k=120)) for _ in range(200)]
+    other = [bases[::-1].translate(str.maketrans("ACGT", "TGCA")) for bases in contigs]
+    fasta = tmp_path / "x.fa"
+    fasta.write_text("".join(f">{i}\n{b}\n" for i, b in enumerate([*contigs, *other])))
+    (tmp_path / "corpus").mkdir()
+
+    corpus, _ = ingest(GenomeDomain(), [fasta], DataConfig(split="80/10/10"), tmp_path / "corpus")
+
+    part_of = {
+        cut.record % 200: {part for part, cuts in corpus.partition.cuts.items()
+                           for one in cuts if one.record % 200 == cut.record % 200}
+        for cuts in corpus.partition.cuts.values() for cut in cuts
+    }  # fmt: skip
+    assert all(len(parts) == 1 for parts in part_of.values())
+    assert corpus.partition.overlap.share == 0
+
+
+def test_an_inverted_repeat_is_not_held_out_from_itself(tmp_path):
+    """As in a plastid: the tail is the other strand of what lies before it."""
+    rng = random.Random(3)
+    repeat = "".join(rng.choices("ACGT", k=9_000))
+    bases = "".join(rng.choices("ACGT", k=24_000)) + repeat + "".join(rng.choices("ACGT", k=4_500))
+    bases += repeat[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    fasta = tmp_path / "x.fa"
+    fasta.write_text(f">plastid\n{bases}\n")
+    (tmp_path / "corpus").mkdir()
+
+    corpus, _ = ingest(GenomeDomain(), [fasta], DataConfig(), tmp_path / "corpus")
+
+    overlap = corpus.partition.overlap
+    assert overlap.moved
+    assert overlap.share < 0.01
+    assert "another stretch than the tail" in overlap.notes("base")[0]
+    rows = [row.split("\t") for row in corpus.partition.bed().splitlines()]
+    assert [row[3] for row in rows] == ["valid", "test"]
+    assert sum(int(row[2]) - int(row[1]) for row in rows) == corpus.valid.symbols * 2
+
+
+def test_a_text_twice_over_says_that_it_is(tmp_path_factory):
+    text = "".join(random.Random(4).choices("abcdefgh ", k=4000))
+    corpus, _ = ingested(tmp_path_factory, {"f": [Record(text + text, "f", "f")]})
+
+    overlap = corpus.partition.overlap
+    assert overlap.share == 1
+    assert not overlap.moved
+    assert "100% of its 64-symbol windows" in overlap.notes("symbol")[0]
 
 
 def test_a_tail_lies_behind_its_context_and_is_never_in_training(tmp_path_factory):

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,15 +84,52 @@ class Overlap:
     share: float | None
     """Of its windows, each counted as often as it stands there; None where there is none."""
     window: int
-    part: str
-    """valid or test."""
+    part: str | None
+    """test or valid; None where nothing is held out."""
     moved: bool = False
     """Whether another stretch is held out than the tail, which overlaps more."""
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> Overlap:
+        """What `summary` gave, out of a whole one; older ones have none."""
+        kept = summary.get("overlap") or {}
+        share, window = kept.get("held_out_in_training"), kept.get("window") or WINDOW
+        return cls(share, window, kept.get("part"), bool(kept.get("moved")))
 
     @property
     def notable(self) -> bool:
         """Whether the held-out score needs the remark."""
         return self.share is not None and self.share >= NOTABLE
+
+    def remark(self, unit: str) -> str:
+        """``37 % of its 24-mers stand in the training part too``."""
+        windows = windows_name(self.window, unit)
+        return f"{self.share or 0:.0%} of its {windows} stand in the training part too"
+
+    def notes(self, unit: str) -> tuple[str, ...]:
+        """What a person should know before the training."""
+        moved = "another stretch than the tail is held out, which overlaps less with the rest"
+        said: tuple[str, ...] = (moved,) if self.moved else ()
+        if self.notable:
+            said += (
+                f"held-out data ({self.part}): {self.remark(unit)}, so its score measures memory "
+                "as well; --hold-out NAME holds out what you name",
+            )
+        return said
+
+    def summary(self) -> dict[str, Any]:
+        """For ``summary.json``."""
+        return {
+            "held_out_in_training": None if self.share is None else round(self.share, 4),
+            "window": self.window,
+            "part": self.part,
+            "moved": self.moved,
+        }
+
+
+def windows_name(window: int, unit: str) -> str:
+    """What windows are called: 24-mers, 64-character windows."""
+    return f"{window}-mers" if unit == "base" else f"{window}-{unit} windows"
 
 
 class Sketch:
@@ -165,24 +202,32 @@ def scored_windows(part: Part, codes: WindowCodes) -> Iterator[Hashes]:
         place += min(len(block), 1 << 20)
 
 
-def measure(train: Part, held: Part, codes: WindowCodes) -> tuple[float | None, Sketch]:
-    """The share of held-out windows that are in the training part, and that part's sketch.
+def measure(
+    parts: Mapping[str, Part], codes: WindowCodes, moved: bool = False
+) -> tuple[Overlap, Sketch]:
+    """How many held-out windows are in the training part, and that part's sketch.
 
     Exact up to 2^18 held-out windows; of a longer part those with the smallest hashes stand for
     all. Memory does not grow with the input.
     """
-    limit = _ALL
-    if held.symbols > _LOOKED_UP:
-        limit = np.uint64(int(_ALL) // held.symbols * _LOOKED_UP)
-    wanted = [hashes[hashes <= limit] for hashes in scored_windows(held, codes)]
-    different, counts = np.unique(np.concatenate([np.empty(0, np.uint64), *wanted]), return_counts=True)
+    name = next((name for name in ("test", "valid") if parts[name].symbols), None)
+    limit, different, counts = _ALL, np.empty(0, np.uint64), np.empty(0, np.int64)
+    if name is not None:
+        limit = _limit(parts[name].symbols)
+        wanted = [hashes[hashes <= limit] for hashes in scored_windows(parts[name], codes)]
+        different, counts = np.unique(np.concatenate(wanted), return_counts=True)
     seen = np.zeros(len(different), bool)
     sketch = Sketch()
-    for hashes in scored_windows(train, codes):
+    for hashes in scored_windows(parts["train"], codes):
         sketch.add(hashes)
-        few = hashes[hashes <= limit]
         if len(different):
+            few = hashes[hashes <= limit]
             places = np.minimum(np.searchsorted(different, few), len(different) - 1)
             seen[places[different[places] == few]] = True
     share = float(counts[seen].sum() / counts.sum()) if len(different) else None
-    return share, sketch
+    return Overlap(share, codes.window, name, moved), sketch
+
+
+def _limit(windows: int) -> np.uint64:
+    """The hash below which about 2^18 of so many windows fall."""
+    return np.uint64(int(_ALL) * min(1.0, _LOOKED_UP / windows)) if windows > _LOOKED_UP else _ALL

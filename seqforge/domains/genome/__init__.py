@@ -102,9 +102,7 @@ class GenomeDomain:
             return None
         return np.array([0, *other], np.int64)
 
-    def strand_codes(
-        self, vocabulary: Vocabulary
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def strand_codes(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Bases and their complements as code points, whatever their case; 0 for anything else."""
         bases = [symbol.upper() if symbol in _COMPLEMENT else "" for symbol in vocabulary.symbols]
         here = [0, *(ord(base) if base else 0 for base in bases)]

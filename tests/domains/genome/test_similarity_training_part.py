@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from seqforge.core.budget import Split
 from seqforge.core.config import DataConfig
+from seqforge.core.holdout import Cut
 from seqforge.core.ingest import ingest
 from seqforge.domains.genome import GenomeDomain
 from seqforge.domains.genome.fasta import read_sequences
@@ -44,12 +44,12 @@ def test_it_is_what_the_corpus_calls_training(tmp_path, split, count, length, ga
     second.write_text("> \nNNN" + "".join(rng.choices("acgtu", k=2_000)) + "NNNN\n")
     target = tmp_path / "training.fa.gz"
 
-    write_training_part([first, second], Split.parse(split), target)
-
     (tmp_path / "corpus").mkdir()
     corpus, _ = ingest(
         GenomeDomain(), [first, second], DataConfig(split=split), tmp_path / "corpus"
     )
+    write_training_part([first, second], corpus.partition.cuts["train"], target)
+
     written = list(read_sequences(target))
     assert runs_of_bases("\n".join(record.symbols for record in written)) == runs_of_bases(
         "".join(corpus.blocks("train"))
@@ -67,7 +67,7 @@ def test_it_is_what_the_corpus_calls_training(tmp_path, split, count, length, ga
 def test_the_same_input_gives_the_same_bytes(tmp_path, fasta, random_bases):
     source = fasta(random_bases(5_000))
     for name in ("one.fa.gz", "two.fa.gz"):
-        write_training_part([source], Split.parse("90/5/5"), tmp_path / name)
+        write_training_part([source], [Cut(0, 100, 4_000, 100, False)], tmp_path / name)
 
     assert (tmp_path / "one.fa.gz").read_bytes() == (tmp_path / "two.fa.gz").read_bytes()
 
@@ -75,5 +75,5 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, fasta, random_bases):
 def test_a_folder_that_is_not_there_is_named(tmp_path, fasta, random_bases):
     with pytest.raises(RunError, match=r"nowhere.*cannot be written"):
         write_training_part(
-            [fasta(random_bases(5_000))], Split.parse("90/5/5"), tmp_path / "nowhere" / "x.gz"
+            [fasta(random_bases(5_000))], [Cut(0, 0, 9, 0, False)], tmp_path / "nowhere" / "x.gz"
         )

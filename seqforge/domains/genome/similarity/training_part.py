@@ -6,14 +6,13 @@ Held-out sequence is searched in it beside the samples; in the whole file it wou
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqforge.base.files import replacing
-from seqforge.core.budget import Split
 from seqforge.core.domain import Learnt
 from seqforge.core.files import disk_errors, make_folder, sha256_of
-from seqforge.core.holdout import Cut, cut_records
+from seqforge.core.holdout import Cut
 from seqforge.core.records import Record, joined
 from seqforge.domains.genome.fasta import read_blocks
 
@@ -23,7 +22,7 @@ _LINE = 60
 def training_library(learnt: Learnt, folder: Path) -> Path:
     """The training part of a run's input as ``training.fa.gz`` in a folder."""
     path = make_folder(folder) / "training.fa.gz"
-    write_training_part(learnt.files, learnt.split, path)
+    write_training_part(learnt.files, learnt.corpus.partition.cuts["train"], path)
     return path
 
 
@@ -37,7 +36,7 @@ def library_of(against: Sequence[Path], learnt: Learnt | None, folder: Path) -> 
     return list(against)
 
 
-def write_training_part(paths: Sequence[Path], split: Split, target: Path) -> None:
+def write_training_part(paths: Sequence[Path], pieces: Iterable[Cut], target: Path) -> None:
     """Write what a run trains on as FASTA (.gz), names and coordinates as in its files.
 
     Whatever else a record has is N, or cut off where nothing follows it. Memory is that of the
@@ -45,16 +44,15 @@ def write_training_part(paths: Sequence[Path], split: Split, target: Path) -> No
 
     Args:
         paths: The files that the run reads, without those it refused, in its order.
-        split: How it divides them.
+        pieces: What of them it trains on.
         target: Where the FASTA goes.
 
     Raises:
-        InputError: If a file cannot be read, or the split leaves a part empty.
+        InputError: If a file cannot be read.
         RunError: If the disk refuses.
     """
-    sizes = [(record, len(bases)) for record, bases in _records(paths)]
     cuts: dict[int, list[Cut]] = {}
-    for cut in cut_records(sizes, split)["train"]:
+    for cut in pieces:
         cuts.setdefault(cut.record, []).append(cut)
     with (
         disk_errors(target),
