@@ -40,7 +40,7 @@ def ingested(tmp_path_factory, files, data=None, vocabulary=None):
     return ingest(Records(files), paths, data or DataConfig(), folder, vocabulary=vocabulary)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(texts=st.lists(st.text("abcdé漢", min_size=1, max_size=9), min_size=400, max_size=420))
 def test_whole_records_come_back_each_from_its_start_symbol_to_its_end_symbol(
     tmp_path_factory, texts

@@ -41,7 +41,7 @@ def test_a_window_and_its_reverse_complement_have_one_hash(bases, place):
     assert (here == there).all()
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 99), strands=st.booleans())
 def test_the_share_is_that_of_a_plain_count(tmp_path_factory, seed, strands):
     """Windows neither cross records nor lie in the context, and both strands count as one."""
