@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -24,10 +25,13 @@ import mido
 
 from common import about, say, scratch, table, write_result
 from seqforge.domains.music import abc_notation
-from seqforge.domains.music.abc_text import FIELD_LINE, TOKEN, clean_tune, split_tunes
+from seqforge.domains.music.abc_cleaner import clean_tune
+from seqforge.domains.music.abc_source import FIELD_LINE
+from seqforge.domains.music.abc_text import TOKEN, split_tunes
 from tunes import book_tunes, damaged
 
 _GRID = 480  # abc2midi's ticks a quarter
+_DOUBLE_FIRST = re.compile(r"(?:[A-Z]:(?!\|)|[^:|]|\|(?![|:\]]))*\|[|\]]")
 
 
 def heard_by_abc2midi(program: str, symbols: str, folder: Path) -> list[int]:
@@ -58,11 +62,10 @@ def with_openings(symbols: str) -> str:
     """The tune with ``|:`` written wherever an end of a repeat has none.
 
     The standard (2.1, section 4.8) goes back to the beginning, the last end of a repeat or the last
-    double bar, this one after the first repeat only; abc2midi goes back to the beginning, or plays
-    the second of two endings alone.
+    double bar; abc2midi goes back to the beginning, or plays the second of two endings alone.
     """
     out: list[str] = []
-    section, is_open, in_ending, repeated = 0, False, False, False
+    section, is_open, in_ending = 0, False, False
     for line in symbols.split("\n"):
         if FIELD_LINE.match(line):
             out.append(line + "\n")
@@ -75,29 +78,36 @@ def with_openings(symbols: str) -> str:
                 out.insert(section, " |:")
             out.append(token[0])
             is_double = len(core) > 1 and not token["ending"] and (in_ending or not is_open)
-            if closes or opens or (is_double and repeated):
+            if closes or opens or is_double:
                 section, is_open = len(out), opens
                 in_ending = closes and bool(token["ending"])
-                repeated = repeated or closes
         out.append("\n")
     return "".join(out)
 
 
 def agreement(program: str, tunes: dict[str, str], folder: Path) -> dict[str, Any]:
-    """On how many tunes both play the same pitches: as they stand, and with repeats written out."""
-    differ, still = [], []
+    """On how many tunes both play the same pitches: as they stand, and with repeats written out.
+
+    Where a double bar stands before the first repeat the two are known to differ: those tunes are
+    compared as they stand only where their repeats have been written out.
+    """
+    differ, still, standard = [], [], []
     for number, (name, symbols) in enumerate(tunes.items()):
         ours = heard(symbols)
         if ours != heard_by_abc2midi(program, symbols, folder):
-            differ.append(name)
-            if ours != heard_by_abc2midi(program, with_openings(symbols), folder):
-                still.append(name)
+            is_still = ours != heard_by_abc2midi(program, with_openings(symbols), folder)
+            still += [name] * is_still
+            if _DOUBLE_FIRST.match(symbols) and not is_still:
+                standard.append(name)
+            else:
+                differ.append(name)
         if (number + 1) % 500 == 0:
             say(f"{number + 1} of {len(tunes)} tunes compared, {len(differ)} differ")
     return {
         "tunes": len(tunes),
         "% equal": round(100 - 100 * len(differ) / len(tunes), 2),
         "% equal, each |: written out": round(100 - 100 * len(still) / len(tunes), 2),
+        "double bar before the first repeat": len(standard),
         "differ": differ,
         "differ still": still,
     }

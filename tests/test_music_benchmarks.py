@@ -160,7 +160,7 @@ def test_openings_are_written_where_the_standard_goes_back_to(module):
         "|:A|B:|c|d|": "|:A|B:|c|d|",
         "A|1B:|2c||d|e:|": " |:A|1B:|2c|| |:d|e:|",
         "|:A||B:|": "|:A||B:|",
-        "A||B:|c||d:|": " |:A||B:|c|| |:d:|",
+        "A||B:|c||d:|": "A|| |:B:|c|| |:d:|",
     }.items():
         assert decoder.with_openings("K:C\n" + text) == f"K:C\n{expected}\n", text
 

@@ -13,7 +13,8 @@ from seqforge.base.encodings import mark_of, text_blocks
 from seqforge.base.file_types import HEAD
 from seqforge.core.domain import Record
 from seqforge.core.opening import read_bytes, refuse_foreign
-from seqforge.domains.music.abc_text import TOKEN, clean_tune, split_tunes
+from seqforge.domains.music.abc_cleaner import clean_tune
+from seqforge.domains.music.abc_text import TOKEN, split_tunes
 from seqforge.errors import InputError
 
 MOST_BYTES = 100_000_000
@@ -22,8 +23,13 @@ _DEFAULTS = {"M": "4/4", "L": "1/8", "K": "C"}  # what `abc_notation.decode` tak
 _CLOSING = re.compile(r"\s*(?:\|\]|\|\||:+\|+\]?|::|\|:?)\s*\Z")
 
 
-def read(path: Path, encoding: str = "") -> Iterator[Record]:
+def read(path: Path, encoding: str = "", all_voices: bool = False) -> Iterator[Record]:
     """The tunes of a book, cleaned, exact duplicates dropped; the first carries the note.
+
+    Args:
+        path: A file of ABC.
+        encoding: Of the file; found where it is empty.
+        all_voices: Whether each tune keeps all of its voices; else it has the top one.
 
     Raises:
         InputError: If no tune in it has a key and a note.
@@ -32,7 +38,7 @@ def read(path: Path, encoding: str = "") -> Iterator[Record]:
     dropped: Counter[str] = Counter()
     records: dict[str, Record] = {}
     for tune in split_tunes(text):
-        symbols = clean_tune(tune, dropped) if tune.has_key else ""
+        symbols = clean_tune(tune, dropped, all_voices) if tune.has_key else ""
         if not symbols:
             dropped["tunes without K: or without notes"] += bool(tune.number or tune.body)
         elif symbols in records:

@@ -11,21 +11,34 @@ import re
 from functools import lru_cache
 
 from seqforge.domains.music import abc_playback
-from seqforge.domains.music.abc_playback import Bar, Element, Sound, TempoChange, TimeChange
+from seqforge.domains.music.abc_repeats import (
+    Bar,
+    Element,
+    KeyChange,
+    Overlay,
+    Sound,
+    TempoChange,
+    TimeChange,
+)
+from seqforge.domains.music.abc_source import FIELD_LINE, in_order, logical_lines
 from seqforge.domains.music.abc_text import (
-    FIELD_LINE,
     NOTE_TOKEN,
     TOKEN,
+    bar_signs,
     default_unit,
     metre,
     metre_text,
     unit_text,
 )
-from seqforge.domains.music.keys import ALTERATION, PITCH_CLASS, Key, parse_key
+from seqforge.domains.music.abc_voices import Sounding, Voices, moved_signature
+from seqforge.domains.music.keys import ALTERATION, PITCH_CLASS, parse_key, says_key
 from seqforge.domains.music.notes import Decoded
 
-_TEMPO = re.compile(r"(?:(\d+)\s*/\s*(\d+)(?:\s+\d+/\d+)*\s*=\s*)?(?:C(\d*)\s*=\s*)?(\d{1,4})")
+_BEAT = re.compile(r"(\d{1,4})\s*/\s*(\d{1,4})(?!\d)")
+_OLD_BEAT = re.compile(r"\s*C(\d{0,4})(?!\d)")
+_COUNT = re.compile(r"\D{0,40}?(\d{1,6})(?!\d)")
 _LONGEST = 16.0  # whole notes that one length can say
+_MOST_RESTS = 10_000  # bars of all multi-bar rests of a voice
 
 _LETTERS = {
     letter: (letter.upper(), 60 + PITCH_CLASS[letter.upper()] + 12 * letter.islower())
@@ -39,21 +52,90 @@ _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 def decode(text: str, steps_per_quarter: int) -> Decoded:
     """What a tune says: a header of M:, L:, K: or more, or none of it, then music.
 
-    Where nothing is said the metre is 4/4, the key C, and the unit an eighth.
+    Where nothing is said the metre is 4/4, the key C, and the unit an eighth. All voices sound.
     """
     parser = Parser()
-    for line in text.split("\n"):
+    for line in _tune_lines(text):
         parser.line(line)
-    return abc_playback.perform(parser.elements, steps_per_quarter, parser.skipped)
+    return abc_playback.perform(parser.voices(), steps_per_quarter, parser.skipped)
+
+
+def elements_of(text: str) -> list[Element]:
+    """What the top voice of a tune says, in the order written."""
+    parser = Parser()
+    for line in _tune_lines(text):
+        parser.line(line)
+    return parser.voices()[0]
+
+
+def _tune_lines(text: str) -> list[str]:
+    """The lines of one tune, in the order in which its parts are played."""
+    lines = [line for line in logical_lines(text) if line]
+    keys = (place for place, line in enumerate(lines) if line.startswith("K:"))
+    head = next(keys, -1) + 1
+    return lines[:head] + in_order(lines[:head], lines[head:])
 
 
 class Parser:
-    """Turns lines into elements; its state is what the notation carries from note to note."""
+    """Turns lines into the elements of each voice."""
 
     def __init__(self) -> None:
-        self.elements: list[Element] = []
         self.skipped = 0
         """Characters that belong to no token."""
+        self._common: list[tuple[str, str]] = []  # fields that stand before any voice
+        self._in_header = True
+        self._voices = Voices(self._begun)
+
+    def voices(self) -> list[list[Element]]:
+        """The elements of each voice that sounds, from the top down; at least one."""
+        return [voice.elements for voice in self._voices.ordered() or [self._voices.now]]
+
+    def line(self, line: str) -> None:
+        """Read one line, a field or music."""
+        if match := FIELD_LINE.match(line):
+            self._field(match[1], match[2].split("%")[0].strip())
+            return
+        self._in_header = False
+        end = 0
+        for token in TOKEN.finditer(line):
+            self.skipped += token.start() - end
+            end = token.end()
+            kind = token.lastgroup
+            if kind == "field":
+                self._field(token["field_name"], token["field_value"].strip())
+            elif kind in _HANDLERS:
+                _HANDLERS[kind](self._voices.now, token)
+        self.skipped += len(line) - end
+
+    def _begun(self, sounding: Sounding) -> _Voice:
+        voice = _Voice(sounding)
+        for name, value in self._common:
+            voice.field(name, value)
+        return voice
+
+    def _field(self, name: str, value: str) -> None:
+        if self._in_header:
+            self._voices.head(name, value)
+            self._in_header = name != "K"
+        elif name == "V":
+            self._voices.change(value)
+        elif name == "I":
+            self._voices.direct(value)
+        elif name in "KMLQ":
+            if name == "K":
+                self._voices.now.sounding.take(value)
+            self._voices.now.field(name, value)
+        if name in "KMLQ" and self._voices.is_shared:
+            self._common.append((name, value))
+
+
+class _Voice:
+    """One voice; its state is what the notation carries from note to note."""
+
+    def __init__(self, sounding: Sounding) -> None:
+        self.elements: list[Element] = []
+        self.sounding = sounding
+        self._sounds = 0
         self._key = parse_key("C")
         self._alterations = self._key.alterations
         self._metre: tuple[int, int] | None = (4, 4)
@@ -64,46 +146,24 @@ class Parser:
         self._tuplet = (1.0, 0)  # factor, notes left
         self._next_factor = 1.0  # second half of a broken rhythm
         self._grace: tuple[int, ...] = ()
-        self._voice: str | None = None
-        self._muted = False
-        self._waiting = ""
+        self._bars_left = _MOST_RESTS  # that multi-bar rests may still have
 
-    def line(self, line: str) -> None:
-        """Read one line, a field or music."""
-        if line.startswith("%"):
-            return
-        line = self._waiting + line
-        self._waiting = ""
-        if match := FIELD_LINE.match(line):
-            self._field(match[1], match[2].split("%")[0].strip())
-            return
-        if line.endswith("\\"):
-            self._waiting = line[:-1]
-            return
-        end = 0
-        for token in TOKEN.finditer(line):
-            self.skipped += token.start() - end
-            end = token.end()
-            kind = token.lastgroup
-            if kind == "field":
-                self._field(token["field_name"], token["field_value"].strip())
-            elif not self._muted and kind in _HANDLERS:
-                _HANDLERS[kind](self, token)
-        self.skipped += len(line) - end
+    @property
+    def is_empty(self) -> bool:
+        """Whether no note and no rest was written."""
+        return not self._sounds
 
-    def _field(self, name: str, value: str) -> None:
-        if name == "V":
-            voice = value.split()[0] if value.split() else ""
-            self._voice = self._voice or voice
-            self._muted = voice != self._voice
-        elif self._muted:
-            return
-        elif name == "K" and value:
-            self._change_key(parse_key(value))
+    def field(self, name: str, value: str) -> None:
+        """Take up K, M, L or Q."""
+        if name == "K" and says_key(value):
+            self._key = parse_key(value)
+            self._alterations = self._key.alterations
+            sharps = moved_signature(self._key.sharps, self.sounding.semitones)
+            self.elements.append(KeyChange(sharps, self._key.minor))
         elif name == "M":
             short = metre_text(value)
             self._metre = metre(short)
-            if not self._unit_given and not any(type(e) is Sound for e in self.elements):
+            if not self._unit_given and not self._sounds:
                 numerator, denominator = map(int, default_unit(short).split("/"))
                 self._unit = numerator / denominator
             if self._metre:
@@ -114,21 +174,20 @@ class Parser:
         elif name == "Q":
             self._change_tempo(value)
 
-    def _change_key(self, key: Key) -> None:
-        self._key = key
-        self._alterations = key.alterations
-        self.elements.append(abc_playback.KeyChange(key.sharps, key.minor))
-
     def _change_tempo(self, value: str) -> None:
-        match = _TEMPO.search(re.sub(r'"[^"]*"', "", value))
-        if match is None or int(match[4]) == 0:
+        """Beats a minute: of the sum of the lengths before ``=``, of a quarter where none is."""
+        said = re.sub(r'"[^"]*"?', " ", value)
+        beats, equals, count = said.partition("=")
+        number = _COUNT.match(count if equals else said)
+        if number is None or int(number[1]) == 0:
             return
         beat = 1 / 4
-        if match[1] and int(match[2]):
-            beat = int(match[1]) / int(match[2])
-        elif match[3] is not None:
-            beat = self._unit * int(match[3] or 1)
-        quarters = min(max(int(match[4]) * beat * 4, 20), 400)
+        if equals and (old := _OLD_BEAT.match(beats)):
+            beat = self._unit * int(old[1] or 1)
+        elif equals:
+            found = _BEAT.findall(beats)[:32]
+            beat = sum(int(n) / int(d) for n, d in found if int(d)) or beat
+        quarters = min(max(int(number[1]) * beat * 4, 20), 400)
         self.elements.append(TempoChange(round(60e6 / quarters)))
 
     def _pitch(self, accidental: str, letter: str, octave: str) -> int:
@@ -142,13 +201,15 @@ class Parser:
             by = self._in_bar[upper]
         else:
             by = self._alterations.get(upper, 0)
-        if octave:
-            pitch += 12 * (octave.count("'") - octave.count(","))
+        shift = self.sounding.semitones
+        if octave or shift:
+            pitch += 12 * (octave.count("'") - octave.count(",")) + shift
             return min(max(pitch + by, 0), 127)
         return pitch + by
 
-    def _add(self, pitches: tuple[int, ...], length: float, tied: bool = False) -> None:
+    def _add(self, pitches: tuple[int, ...], length: float, tied: tuple[int, ...] = ()) -> None:
         length *= self._unit
+        self._sounds += 1
         factor, left = self._tuplet
         if left:
             length *= factor
@@ -171,44 +232,56 @@ class Parser:
         inside = re.sub(r'"[^"]*"|![^!]*!', "", token["inside"])
         notes = list(NOTE_TOKEN.finditer(inside))
         if notes:
-            pitches = {self._pitch(n["accidental"], n["letter"], n["octave"]): None for n in notes}
+            pitches = [self._pitch(n["accidental"], n["letter"], n["octave"]) for n in notes]
+            is_tied = [inside[n.end() :][:1] == "-" for n in notes]
             self._tied, self._letters = {}, "".join(n["letter"].upper() for n in notes)
             length = _length(notes[0]["length"]) * _length(token["chord_length"])
-            self._add(tuple(pitches), length, "-" in inside)
-            if "-" in inside:
-                self._carry()
+            tied = tuple(pitch for pitch, t in zip(pitches, is_tied, strict=True) if t)
+            self._add(tuple(dict.fromkeys(pitches)), length, tied)
+            letters = (n["letter"].upper() for n, t in zip(notes, is_tied, strict=True) if t)
+            self._carry("".join(letters))
 
     def _on_rest(self, token: re.Match[str]) -> None:
         length = _length(token["rest_length"])
-        if token[0][0] in "ZX":  # whole bars, whatever the unit
-            numerator, denominator = self._metre or (4, 4)
-            length *= numerator / denominator / self._unit
-        self._add((), length)
+        self._tied = {}
+        if token[0][0] not in "ZX":
+            self._add((), length)
+            return
+        numerator, denominator = self._metre or (4, 4)
+        bar = numerator / denominator / self._unit  # whole bars, whatever the unit
+        bars = min(int(length), self._bars_left) or 1
+        self._bars_left -= bars - 1
+        for _ in range(bars - 1):
+            self._add((), bar)
+            self.elements.append(Bar(0, 0, False, ()))
+        self._add((), bar if length >= 1 else bar * length)
 
     def _on_bar(self, token: re.Match[str]) -> None:
-        text = token["bar"]
-        core = text.replace("[", "").replace("]", "|").strip(" 0123456789,.-")
-        closes, double = core.startswith(":"), len(core) > 1
-        opens = core.endswith(":")
+        closes, opens, double = bar_signs(token["bar"])
         self.elements.append(Bar(closes, opens, double, _numbers(token["ending"])))
         self._end_bar()
 
     def _on_alone(self, token: re.Match[str]) -> None:
-        self.elements.append(Bar(False, False, False, _numbers(token["alone_ending"])))
+        self.elements.append(Bar(0, 0, False, _numbers(token["alone_ending"])))
         self._end_bar()
 
     def _end_bar(self) -> None:
         self._in_bar = {}
 
-    def _on_tie(self, _: re.Match[str]) -> None:
-        if self.elements and isinstance(last := self.elements[-1], Sound):
-            self.elements[-1] = last._replace(tied=True)
-            self._carry()
+    def _on_overlay(self, token: re.Match[str]) -> None:
+        bars = {"(&": 0, "&)": -1}.get(token[0], token[0].count("&"))
+        self.elements.append(Overlay(bars))
+        self._in_bar, self._tied = {}, {}
 
-    def _carry(self) -> None:
+    def _on_tie(self, _: re.Match[str]) -> None:
+        if self.elements and isinstance(last := self.elements[-1], Sound) and last.pitches:
+            self.elements[-1] = last._replace(tied=last.pitches)
+            self._carry(self._letters)
+
+    def _carry(self, letters: str) -> None:
         """A tie takes the accidentals of its notes over the bar line."""
         in_bar = self._in_bar
-        self._tied = {letter: in_bar[letter] for letter in self._letters if letter in in_bar}
+        self._tied = {letter: in_bar[letter] for letter in letters if letter in in_bar}
 
     def _on_tuplet(self, token: re.Match[str]) -> None:
         notes = int(token["p"])
@@ -230,9 +303,11 @@ class Parser:
 
 
 _HANDLERS = {
-    name: getattr(Parser, f"_on_{name}")
-    for name in ("note", "chord", "rest", "bar", "alone", "tie", "tuplet", "broken", "grace")
-}
+    name: getattr(_Voice, f"_on_{name}")
+    for name in (
+        "note", "chord", "rest", "bar", "alone", "tie", "tuplet", "broken", "grace", "overlay",
+    )
+}  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
@@ -250,6 +325,6 @@ def _length(text: str) -> float:
 def _numbers(text: str | None) -> tuple[int, ...]:
     """The passes that an ending such as ``1,3`` or ``1-3`` is for."""
     found: list[int] = []
-    for first, last in re.findall(r"(\d+)(?:-(\d+))?", text or ""):
+    for first, last in re.findall(r"(?<!\d)(\d{1,2})(?:-(\d{1,2}))?(?!\d)", text or ""):
         found += range(int(first), min(int(last or first), int(first) + 8) + 1)
-    return tuple(number for number in found if 1 <= number <= 9)
+    return tuple(dict.fromkeys(number for number in found if 1 <= number <= 9))

@@ -1,11 +1,21 @@
-"""ABC elements in the order written to notes in the order played."""
+"""The elements of each voice of ABC, in the order written, to notes in the order played."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
+from seqforge.domains.music.abc_repeats import (
+    Bar,
+    Element,
+    KeyChange,
+    Overlay,
+    Sound,
+    TempoChange,
+    TimeChange,
+    played,
+)
 from seqforge.domains.music.notes import (
     MOST_QUARTERS,
     Decoded,
@@ -20,139 +30,33 @@ from seqforge.domains.music.notes import (
 
 VELOCITY = 80
 _GRACE = 1 / 32  # whole notes; taken from the note that is graced, half of it at most
-_MOST_ELEMENTS = 50_000  # played out
 
 
-class Sound(NamedTuple):
-    """A note, a chord, or (without pitches) a rest."""
+def perform(voices: Sequence[Sequence[Element]], steps_per_quarter: int, skipped: int) -> Decoded:
+    """The notes of what is written, repeats and endings played out, and how its bars add up.
 
-    length: float
-    """In whole notes."""
-    pitches: tuple[int, ...]
-    tied: bool = False
-    """To the next of the same pitch."""
-    grace: tuple[int, ...] = ()
-    """Pitches of the grace notes before it."""
-
-
-class Bar(NamedTuple):
-    """A bar line."""
-
-    closes: bool
-    """Ends what is repeated."""
-    opens: bool
-    """Begins it."""
-    double: bool
-    endings: tuple[int, ...]
-    """The passes for which what follows is played; empty for all."""
-
-
-class TimeChange(NamedTuple):
-    """A time signature."""
-
-    numerator: int
-    denominator: int
-
-
-class KeyChange(NamedTuple):
-    """A key signature."""
-
-    sharps: int
-    minor: bool
-
-
-class TempoChange(NamedTuple):
-    """Microseconds per quarter."""
-
-    microseconds: int
-
-
-Element = Sound | Bar | TimeChange | KeyChange | TempoChange
-
-
-def perform(elements: Sequence[Element], steps_per_quarter: int, skipped: int) -> Decoded:
-    """The notes of what is written, repeats and endings played out, and how its bars add up."""
-    performer = _Performer(4 * steps_per_quarter)
-    for element in played(elements):
-        performer.take(element)
-    full, bars, pickup = _bars(elements)
+    Args:
+        voices: The first of them says what the metre and the key are.
+        steps_per_quarter: The grid.
+        skipped: Characters that meant nothing.
+    """
+    performers = [_Performer(4 * steps_per_quarter) for _ in voices]
+    full = bars = 0
+    for performer, elements in zip(performers, voices, strict=True):
+        for element in played(elements):
+            performer.take(element)
+        counted = _bars(elements)
+        full, bars = full + counted[0], bars + counted[1]
+    first = performers[0]
     piece = Piece(
-        tuple(performer.notes),
+        tuple(note for performer in performers for note in performer.notes),
         steps_per_quarter,
-        tuple(performer.tempos),
-        tuple(performer.times()),
-        tuple(performer.keys),
-        round(pickup * 4 * steps_per_quarter),
+        tuple(tempo for performer in reversed(performers) for tempo in performer.tempos),
+        tuple(first.times()),
+        tuple(first.keys),
+        round(_bars(voices[0])[2] * 4 * steps_per_quarter),
     )
     return Decoded(normalised(piece), bars, full, skipped)
-
-
-def played(elements: Sequence[Element]) -> list[Element]:
-    """Elements in the order in which they sound."""
-    out: list[Element] = []
-    place = start = 0  # where we are, and where a repeat goes back to
-    turn, in_ending, repeated, opened = 1, False, False, False
-    while place < len(elements) and len(out) < _MOST_ELEMENTS:
-        element = elements[place]
-        place += 1
-        out.append(element)
-        if type(element) is not Bar:  # isinstance takes four times as long
-            continue
-        is_next_ending = in_ending and turn + 1 in element.endings and turn not in element.endings
-        closes = element.closes or (element.opens and opened)  # |: after |: lacks its :|
-        if (closes or is_next_ending) and turn < _turns(elements, start, place):
-            place, turn, in_ending, repeated = start, turn + 1, False, True
-            continue
-        if closes and element.endings and turn > 1 and turn not in element.endings:
-            place = _after_ending(elements, place)  # of an earlier turn than this, the last
-        # :| without a |: of its own goes back to the last double bar since a repeat (4.8)
-        ends_section = (
-            element.double
-            and repeated
-            and not element.endings
-            and ((turn == 1 and not opened) or in_ending)
-        )
-        if closes or element.opens or ends_section:
-            start, turn, in_ending, opened = place, 1, False, element.opens
-        if element.endings:
-            in_ending = turn in element.endings
-            if not in_ending and (other := _ending(elements, place, turn)):
-                place, in_ending = other, True
-            elif not in_ending and turn > 1:
-                place = _after_ending(elements, place)
-    return out
-
-
-def _turns(elements: Sequence[Element], start: int, place: int) -> int:
-    """How often the section from ``start`` is played: twice, or as often as it has endings."""
-    most = 2
-    for index, element in enumerate(elements[start:], start):
-        if isinstance(element, Bar):
-            most = max([most, *element.endings])
-            if index >= place and (element.opens or (element.double and not element.endings)):
-                break
-    return most
-
-
-def _ending(elements: Sequence[Element], place: int, turn: int) -> int | None:
-    """Where the ending for this turn begins; None where there is none in this section."""
-    for index in range(place, len(elements)):
-        element = elements[index]
-        if isinstance(element, Bar):
-            if turn in element.endings:
-                return index + 1
-            if element.opens:
-                return None
-    return None
-
-
-def _after_ending(elements: Sequence[Element], place: int) -> int:
-    """Behind the bar line that ends the ending which begins at ``place``."""
-    for index in range(place, len(elements)):
-        element = elements[index]
-        if isinstance(element, Bar) and (element.closes or element.opens or element.double):
-            return index + 1
-    return len(elements)
 
 
 def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
@@ -160,8 +64,8 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
 
     A bar beside a double or repeat bar may be short, as a pick-up makes it; it must not be long.
     """
-    full = bars = 0
-    pickup = length = 0.0
+    full = bars = overlaid = 0
+    pickup = length = longest = 0.0
     time: TimeChange | None = None
     at_edge = first = True
     for element in elements:
@@ -169,8 +73,14 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
             time = element
         elif isinstance(element, Sound):
             length += element.length
+        elif isinstance(element, Overlay):
+            longest, length, overlaid = max(longest, length), 0.0, element.bars
         elif isinstance(element, Bar):
-            edge = element.closes or element.opens or element.double or bool(element.endings)
+            overlaid -= overlaid > 0
+            if overlaid:  # of several bars, which were counted where they stood first
+                continue
+            length, longest = max(length, longest), 0.0
+            edge = bool(element.closes or element.opens or element.double or element.endings)
             if length == 0:  # a second bar line, as at the beginning of the next line
                 at_edge |= edge
                 continue
@@ -184,6 +94,18 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
     return full, bars, pickup
 
 
+class _Layers:
+    """What sounds at the same time in one voice."""
+
+    def __init__(self) -> None:
+        self.number = 0  # 0 is the voice itself
+        self.ties: dict[int, dict[int, int]] = {}  # those of each layer, while another is written
+        self.furthest = 0.0  # whole notes
+        self.group: float | None = None  # where (& began
+        self.bars_left = 0  # bar lines up to the end of an overlay
+        self.starts = deque([0.0], maxlen=16)  # where the last bars began
+
+
 class _Performer:
     """Lays sounds one after the other in time."""
 
@@ -191,6 +113,7 @@ class _Performer:
         self._whole = steps_per_whole
         self._now = 0.0  # whole notes
         self._tied: dict[int, int] = {}  # pitch: the note it goes on from
+        self._layers = _Layers()
         self.notes: list[Note] = []
         self.tempos: list[Tempo] = []
         self.keys: list[KeySignature] = []
@@ -201,6 +124,11 @@ class _Performer:
         if type(element) is Sound:
             if self._now * 4 < MOST_QUARTERS:
                 self._sound(element)
+            return
+        if isinstance(element, Overlay):
+            self._overlay(element)
+            return
+        if isinstance(element, Bar) and not self._ends_bar():
             return
         step = round(self._now * self._whole)
         if isinstance(element, TimeChange):
@@ -213,6 +141,48 @@ class _Performer:
             self.keys.append(KeySignature(step, *element))
         elif isinstance(element, TempoChange):
             self.tempos.append(Tempo(step, element.microseconds))
+
+    def _overlay(self, overlay: Overlay) -> None:
+        """Go back in time, or on from where the longest of what sounds together ends."""
+        layers = self._layers
+        if overlay.bars < 0:
+            self._end_overlay()
+        elif overlay.bars == 0:
+            self._end_overlay()
+            layers.group = self._now
+        else:
+            layers.furthest = max(layers.furthest, self._now)
+            layers.ties[layers.number] = self._tied
+            layers.number += 1
+            starts = layers.starts
+            back = starts[-min(overlay.bars, len(starts))]
+            layers.bars_left = overlay.bars
+            self._now = back if layers.group is None else layers.group
+            step = round(self._now * self._whole)
+            ties = layers.ties.get(layers.number, {})
+            self._tied = {
+                pitch: number for pitch, number in ties.items()
+                if self.notes[number].start + self.notes[number].duration == step
+            }  # fmt: skip
+
+    def _ends_bar(self) -> bool:
+        """Whether a bar line is the first at its place: it may be one of an overlay."""
+        layers = self._layers
+        if layers.number:
+            layers.bars_left -= 1
+            if layers.bars_left > 0 or layers.group is not None:
+                return False
+            self._end_overlay()
+        layers.starts.append(self._now)
+        return True
+
+    def _end_overlay(self) -> None:
+        layers = self._layers
+        if layers.number:
+            layers.ties[layers.number] = self._tied
+            self._tied = layers.ties.pop(0, {})
+            self._now = max(layers.furthest, self._now)
+        layers.number, layers.furthest, layers.group = 0, 0.0, None
 
     def times(self) -> list[TimeSignature]:
         """The time signatures, such that bar lines fall where they are written.
@@ -247,6 +217,7 @@ class _Performer:
                 self.notes.append(Note(pitch, VELOCITY, *self._steps(begin, stop)))
             start = times[-1]
         if not sound.pitches:
+            self._tied = {}
             return
         first, duration = self._steps(start, end)
         tied: dict[int, int] = {}
@@ -259,7 +230,7 @@ class _Performer:
                 note = self.notes[number]
                 until = round(end * self._whole)
                 self.notes[number] = note._replace(duration=max(1, until - note.start))
-            if sound.tied:
+            if pitch in sound.tied:
                 tied[pitch] = number
         self._tied = tied
 

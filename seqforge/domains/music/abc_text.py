@@ -1,17 +1,18 @@
-"""ABC as text: its tokens, tunes split out of a book, and the cleaned text that a model sees.
+"""ABC as text: its tokens, the values of its fields, and the tunes of a book.
 
 The notation is that of the ABC standard 2.1, http://abcnotation.com/wiki/abc:standard:v2.1, with
-what older files have instead. The cleaning rules stand in docs/music.md.
+what older files have instead.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from collections import Counter
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from seqforge.domains.music.keys import parse_key
+from seqforge.domains.music.abc_source import FIELD_LINE, in_order, logical_lines
 
 _LENGTH = r"\d{0,4}(?:/+\d{0,4})?"
 NOTE = rf"(?P<accidental>[\^_=]{{0,4}})(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH})"
@@ -27,81 +28,133 @@ TOKEN = re.compile(
     | (?P<alone>\[(?P<alone_ending>\d[\d,.\-]*))
     | (?P<chord>\[(?P<inside>(?:"[^"]{{0,80}}"|[^\]|"]){{0,200}})\](?P<chord_length>{_LENGTH}))
     | (?P<tuplet>\((?P<p>\d)(?::(?P<q>\d{{0,2}}))?(?::(?P<r>\d{{0,2}}))?)
+    | (?P<overlay>\(&|&\)|&+)
     | (?P<slur>[()])
     | (?P<broken><+|>+)
     | (?P<tie>-)
     | (?P<grace>\{{(?P<ornament>[^}}]*)\}}?)
-    | (?P<decoration>![^!|\s]{{0,24}}!|\+[a-z<>()\d]{{2,16}}\+|[.~H-Wh-wy])
+    | (?P<decoration>![^!|\s]{{0,24}}!|\+[a-z<>()\d]{{2,16}}\+|y\d*|[.~H-Wh-w])
     """,
     re.VERBOSE,
 )
 """The tokens of a line of music; what none matches means nothing."""
 NOTE_TOKEN = re.compile(NOTE)
-FIELD_LINE = re.compile(r"([A-Za-z]):(?![|:])(.*)")
 
-_METRE = re.compile(r"\(?(\d+(?:\s*\+\s*\d+)*)\)?\s*/\s*(\d+)")
-_UNIT = re.compile(r"(\d+)\s*/\s*(\d+)")
-_TWICE = re.compile(r"(\||:|\|\]|^K:.*)\n\|(\|?)(?![|:\]\d])", re.MULTILINE)
+_METRE = re.compile(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3}){0,30})\)?\s*/\s*(\d{1,3})(?!\d)")
+_UNIT = re.compile(r"(\d{1,3})\s*/\s*(\d{1,3})(?!\d)")
+_COMMENT = re.compile(r"(?<!\\)%")
+_ACCENT = re.compile(r"\\([`'^~\"=cuv])([A-Za-z])|\\u([0-9A-Fa-f]{4})|&#?\w{1,31};")
+_ACCENTS = dict(
+    zip("`'^~\"=cuv", "\u0300\u0301\u0302\u0303\u0308\u0304\u0327\u0306\u030c", strict=True)
+)
 
 
 @dataclass
 class Tune:
-    """One tune of a book as it stands there."""
+    """One tune of a book: what its lines say, in the order in which they are played."""
 
     number: str = ""
     title: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     """M, L, K and Q of the header."""
+    header: list[str] = field(default_factory=list)
+    """Its lines up to K:, those that hold for the whole file first."""
     body: list[str] = field(default_factory=list)
     """The lines after K:, fields among them."""
     has_key: bool = False
+
+    def heads(self, line: str) -> None:
+        """Take up a line of the header."""
+        match = FIELD_LINE.match(line)
+        if match is None:
+            if line.startswith("[") and "[K:" in line:  # a key in brackets heads a tune as well
+                self.has_key = True
+                self.body.append(line)
+            return
+        name, value = match[1], _COMMENT.split(match[2], maxsplit=1)[0].strip()
+        if name == "K":
+            self.has_key = True
+            value, voice, name_of_voice = value.partition(" V:")
+            value, bracket, music = value.partition("[")
+            self.body += ["V:" + name_of_voice] * bool(voice) + [bracket + music] * bool(bracket)
+        if name in "MLKQ":
+            self.fields[name] = value.strip()
+        elif name == "T" and not self.title:
+            self.title = plain_text(value)
+        self.header.append(f"{name}:{value}")
 
 
 def split_tunes(text: str) -> Iterator[Tune]:
     """The tunes of a book: one begins at X:, and ends at a blank line or the next X:.
 
-    A tune whose X: is missing begins at its first field.
+    A tune whose X: is missing begins at its first field. Fields before the first X:, with no K:
+    among them, are the header of the file and hold for every tune.
     """
     tune: Tune | None = None
-    for line in _logical_lines(text):
+    shared: list[str] = []
+    numbered = False
+    for line in logical_lines(text):
         match = FIELD_LINE.match(line)
         name = match[1] if match else ""
         if not line.strip() or name == "X":
+            if tune is not None and not numbered and not tune.has_key:
+                shared, tune = tune.header, None
             if tune is not None:
-                yield tune
-            tune = Tune(number=match[2].strip()) if match and name == "X" else None
+                yield _whole(tune)
+            numbered = numbered or name == "X"
+            tune = _begun(shared, match[2].strip()) if match and name == "X" else None
             continue
         if tune is None:
             if not name:
                 continue  # free text between tunes
-            tune = Tune()
+            tune = _begun([] if not numbered else shared, "")
         if tune.has_key:
             tune.body.append(line)
-        elif match:
-            value = match[2].split("%")[0].strip()
-            tune.has_key = name == "K"
-            if name in "MLKQ":
-                tune.fields[name] = value
-            elif name == "T" and not tune.title:
-                tune.title = value
+        else:
+            tune.heads(line)
     if tune is not None:
-        yield tune
+        yield _whole(tune)
 
 
-def _logical_lines(text: str) -> Iterator[str]:
-    """Lines, those that end in a backslash joined with the next; comment lines left out."""
-    waiting = ""
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        if line.startswith("%"):
-            continue
-        whole = waiting + line.rstrip()
-        if whole.endswith("\\") and not FIELD_LINE.match(line):
-            waiting = whole[:-1]
-            continue
-        waiting = ""
-        yield whole
-    if waiting:
-        yield waiting
+def _begun(shared: list[str], number: str) -> Tune:
+    tune = Tune(number=number)
+    for line in shared:
+        if not line.startswith("T:"):
+            tune.heads(line)
+    return tune
+
+
+def _whole(tune: Tune) -> Tune:
+    tune.body = in_order(tune.header, tune.body)
+    return tune
+
+
+def plain_text(value: str) -> str:
+    """A text with its accents as Unicode has them, for which ``\\'e`` and ``&eacute;`` stand."""
+
+    def letter(match: re.Match[str]) -> str:
+        if match[1]:
+            return unicodedata.normalize("NFC", match[2] + _ACCENTS[match[1]])
+        found = chr(int(match[3], 16)) if match[3] else html.unescape(match[0])
+        return found if found.isprintable() else " "
+
+    return _ACCENT.sub(letter, value).replace("\\%", "%")
+
+
+def bar_signs(text: str) -> tuple[int, int, bool]:
+    """How many colons close a repeat, how many open one, and whether the line is a double one.
+
+    Args:
+        text: A bar line, and the ending that it may begin; ``[|]`` is one that nobody sees.
+    """
+    core = text.rstrip("0123456789,.-").replace(" ", "")
+    core = core.removesuffix("[") or core
+    is_double = len(core.replace("[", "").replace("]", "|")) > 1 or core.startswith("[|")
+    is_double = is_double and core != "[|]"
+    core = core.replace("[", "").replace("]", "|")
+    if not core.strip(":"):
+        return (1, 1, True) if len(core) > 1 else (len(core), 0, is_double)
+    return len(core) - len(core.lstrip(":")), len(core) - len(core.rstrip(":")), is_double
 
 
 def metre_text(value: str) -> str:
@@ -138,136 +191,3 @@ def unit_text(value: str) -> str | None:
     if match is None or not 1 <= int(match[2]) <= 512 or not 1 <= int(match[1]) <= 64:
         return "1/1" if value.strip() == "1" else None
     return f"{int(match[1])}/{int(match[2])}"
-
-
-def clean_tune(tune: Tune, dropped: Counter[str]) -> str:
-    """What a model sees of a tune: M:, L:, K:, and its music; empty where there is no note.
-
-    Args:
-        tune: As `split_tunes` gives it.
-        dropped: What is left out although it sounds is counted here.
-    """
-    metre_value = metre_text(tune.fields.get("M", "none"))
-    unit = unit_text(tune.fields.get("L", "")) or default_unit(metre_value)
-    header = [f"M:{metre_value}", f"L:{unit}", f"K:{parse_key(tune.fields.get('K', ''))}"]
-    cleaner = _Cleaner(dropped)
-    body = [line for raw in tune.body if (line := cleaner.line(raw))]
-    return _said_once("\n".join(header + body)) if cleaner.notes else ""
-
-
-def _said_once(tune: str) -> str:
-    """A bar line that ends a line and begins the next only ends it; a double one stays double."""
-
-    def joined(lines: re.Match[str]) -> str:
-        plain = lines[1] == "|" and tune[lines.start() - 1] not in "|:"
-        return f"{lines[1]}{lines[2] if plain else ''}\n"
-
-    before = ""
-    while before != tune:
-        before = tune
-        tune = re.sub(r"\n{2,}", "\n", _TWICE.sub(joined, tune)).rstrip("\n")
-    return tune
-
-
-class _Cleaner:
-    """Cleans the lines of one tune."""
-
-    def __init__(self, dropped: Counter[str]) -> None:
-        self._dropped = dropped
-        self._voices: set[str] = set()
-        self._muted = False  # in a voice other than the first
-        self._waiting = ""  # fields on lines of their own, to be put before the next music
-        self.notes = 0
-
-    def line(self, raw: str) -> str:
-        if match := FIELD_LINE.match(raw):
-            self._waiting += self._field(match[1], match[2])
-            return ""
-        out = [self._waiting]
-        for token in TOKEN.finditer(raw):
-            kept = self._token(token)
-            if kept and not self._muted:
-                _append(out, kept)
-        line = "".join(out).strip()
-        self._waiting = "" if line != self._waiting else self._waiting
-        return "" if line == self._waiting else line
-
-    def _token(self, token: re.Match[str]) -> str:
-        kind = token.lastgroup
-        if kind == "note":
-            self.notes += not self._muted
-            return token[0]
-        if kind == "chord":
-            return self._chord(token)
-        if kind == "bar":
-            return _bar(token[0], token["ending"])
-        if kind == "alone":
-            return "[" + token["alone_ending"].strip(",.-")
-        if kind == "field":
-            return self._field(token["field_name"], token["field_value"])
-        if kind == "rest":
-            return token[0].replace("x", "z").replace("X", "Z")
-        if kind == "space":
-            return " " if token[0] != "`" * len(token[0]) else ""
-        if kind in ("broken", "tie", "tuplet"):
-            return token[0]
-        self._dropped["grace notes"] += kind == "grace"
-        return ""
-
-    def _chord(self, token: re.Match[str]) -> str:
-        inside = re.sub(r'"[^"]*"|![^!]*!', "", token["inside"])
-        notes = [match[0] for match in NOTE_TOKEN.finditer(inside)]
-        self.notes += len(notes) * (not self._muted)
-        tie = "-" if "-" in inside else ""
-        return f"[{''.join(notes)}]{token['chord_length']}{tie}" if notes else ""
-
-    def _field(self, name: str, value: str) -> str:
-        value = value.split("%")[0]
-        if name == "V":
-            self._voices.add(value.split()[0] if value.split() else "")
-            first = len(self._voices) == 1
-            self._dropped["lines of further voices"] += not first
-            self._muted = not first
-        elif name == "K":
-            return f"[K:{parse_key(value)}]" if value.strip() else ""
-        elif name == "M":
-            return f"[M:{metre_text(value)}]"
-        elif name == "L" and (unit := unit_text(value)):
-            return f"[L:{unit}]"
-        return ""
-
-
-def _bar(text: str, ending: str | None) -> str:
-    core = text[: len(text) - len(ending or "")].replace("[", "").replace("]", "|").strip()
-    if core.startswith(":"):
-        plain = "::" if core.rstrip("|").endswith(":") and len(core.strip("|")) > 1 else ":|"
-    elif core.endswith(":"):
-        plain = "|:"
-    else:
-        plain = "|]" if "]" in text else "||" if len(core) > 1 else "|"
-    return plain + (ending or "").strip(",.-")
-
-
-def _append(out: list[str], kept: str) -> None:
-    """Add a token; bar lines that meet become one, and no space is kept beside a bar line."""
-    last = out[-1]
-    after_bar = last[:1] in ("|", ":")
-    if kept == " ":
-        if last and last != " " and not (after_bar or re.match(r"\[\d", last)):
-            out.append(kept)
-        return
-    if kept == "-" and (after_bar or re.match(r"\[\d", last)):
-        return  # nothing to tie; the digits of an ending would take it up
-    if kept[0] in "|:" and last == " ":
-        out.pop()
-        last = out[-1]
-        after_bar = last[:1] in ("|", ":")
-    if after_bar and not last[-1].isdigit():
-        if kept[0] in "|:":
-            digits = len(kept.rstrip("0123456789,.-"))
-            out[-1] = _bar(last + kept, kept[digits:])
-            return
-        if kept[0] == "[" and kept[1:2].isdigit():
-            out[-1] += kept[1:]
-            return
-    out.append(kept)

@@ -116,7 +116,7 @@ class MusicDomain:
 
     def _records(self, path: Path) -> Iterator[Record]:
         if kind(path) == "abc":
-            for record in abc_files.read(path, self.encoding):
+            for record in abc_files.read(path, self.encoding, self.code == "events"):
                 note = record.note
                 for tune, copy in tune_in_keys(record.symbols, self.key, self.transpositions):
                     symbols = self._events_of(tune) if self.code == "events" else tune

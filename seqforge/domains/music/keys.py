@@ -24,6 +24,12 @@ _KEY = re.compile(
     r"(?P<mode>maj|min|ion|dor|phr|lyd|mix|aeo|loc|m(?![a-z]))?[a-z]*",
     re.IGNORECASE,
 )
+_NO_KEY = re.compile(
+    r"\s*(?:clef|treble|alto|tenor|bass|perc|none|exp|octave|transpose|middle|stafflines|score|sound"
+    r"|shift|style|staffscale|cue)(?![a-z])",
+    re.IGNORECASE,
+)
+_EXPLICIT = re.compile(r"\bexp\b", re.IGNORECASE)
 _ACCIDENTAL = re.compile(r"(?<!\S)(\^\^?|__?|=)([A-Ga-g])(?!\S)")
 SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 """How ABC writes an alteration in semitones."""
@@ -88,12 +94,13 @@ def signature(sharps: int) -> dict[str, int]:
 def parse_key(field: str) -> Key:
     """The key of a ``K:`` field; what cannot be understood, ``none`` and nothing are C major.
 
-    Highland pipes (``HP``, ``Hp``) sound F and C sharp.
+    Highland pipes (``HP``, ``Hp``) sound F and C sharp. After ``exp`` the accidentals that follow
+    are all there are: letters of the signature that have none are natural.
     """
     if field.strip()[:2].upper() == "HP":
         return Key("D", "")
     match = _KEY.match(field)
-    if match is None or field.strip().lower().startswith(("clef", "bass", "alto", "none")):
+    if match is None or _NO_KEY.match(field):
         tonic, mode, rest = "C", "", field
     else:
         tonic = match["tonic"].upper() + match["sign"].lower()
@@ -103,7 +110,18 @@ def parse_key(field: str) -> Key:
     plain = Key(tonic, mode)
     if abs(plain.sharps) > 7:  # G# major and the like: no signature says them
         plain = Key("C", "")
+    if _EXPLICIT.search(field):
+        extra = dict.fromkeys(signature(plain.sharps), 0) | extra
     return plain._replace(extra=tuple(sorted(extra.items())))
+
+
+def says_key(field: str) -> bool:
+    """Whether a ``K:`` field names a key; it may name a clef alone, and the key goes on."""
+    words = field.split(maxsplit=1)
+    if not words:
+        return False
+    is_key = words[0].lower() in ("none", "exp") or words[0][:2].upper() == "HP"
+    return is_key or not _NO_KEY.match(field)
 
 
 def key_from_signature(sharps: int, minor: bool) -> Key:

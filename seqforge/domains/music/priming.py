@@ -86,8 +86,8 @@ def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
 
 
 def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> tuple[str, int]:
-    """The first tune of a book, and its tempo."""
-    tunes = abc_files.read(source, domain.encoding)
+    """The first tune of a book, with all voices where the code has room, and its tempo."""
+    tunes = abc_files.read(source, domain.encoding, domain.code == "events")
     tune = next(tunes)
     if next(tunes, None) is not None:
         said.append(f"the first of its tunes, {tune.name}, is gone on from")

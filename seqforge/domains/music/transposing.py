@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from seqforge.domains.music.abc_text import FIELD_LINE
+from seqforge.domains.music.abc_source import FIELD_LINE
 from seqforge.domains.music.keys import (
     ALTERATION,
     PITCH_CLASS,
