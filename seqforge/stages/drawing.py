@@ -38,7 +38,7 @@ def draw(
     for done, temperature in enumerate(temperatures):
         watcher.advance(done, len(temperatures), f"temperature {temperature}")
         began = time.perf_counter()
-        samples = list(sampler.draw(config.sampling.count, _options(config, temperature)))
+        samples = list(sampler.draw(config.sampling.count, _options(config, done)))
         seconds += time.perf_counter() - began
         files = domain.write(samples, _path(folder, domain, temperature))
         rows.append(_row(folder, files, temperature, samples))
@@ -63,17 +63,22 @@ def _of_grammar(
     if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
         return {}
     ungoverned, count = Sampler(checkpoint), config.sampling.count
-    options = [_options(config, temperature) for temperature in config.sampling.temperatures]
+    options = [_options(config, place) for place in range(len(config.sampling.temperatures))]
     free = [sample for plain in options for sample in ungoverned.draw(count, plain)]
     return domain.grammar_report(samples, free)
 
 
-def _options(config: RunConfig, temperature: float) -> SamplingOptions:
+def _options(config: RunConfig, place: int) -> SamplingOptions:
+    """How the samples at a temperature are drawn.
+
+    Each temperature has a seed of its own, the run's and those after it: with one seed sample 1 at
+    all temperatures would come from the same random numbers, and be largely the same.
+    """
     return SamplingOptions(
-        temperature=temperature,
+        temperature=config.sampling.temperatures[place],
         length=config.sampling.length,
         exact_length=config.sampling.exact_length,
-        seed=config.training.seed,
+        seed=(config.training.seed + place) % (1 << 63),
     )
 
 
@@ -91,6 +96,7 @@ def _row(
         "file": names[0] if names else None,
         "files": names,
         "temperature": temperature,
+        "seed": samples[0].seed if samples else None,
         "count": len(samples),
         "mean_bits": round(-sum(known) / len(known) / math.log(2), 4) if known else None,
     }

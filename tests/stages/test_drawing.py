@@ -1,0 +1,71 @@
+"""The samples of a run: each temperature has its own random numbers, and all can be drawn again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from seqforge.cli.main import app
+from seqforge.core.config import RunConfig
+from seqforge.stages.drawing import _options
+from tests.small_runs import material, short
+
+
+def call(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, new_cache):
+    """A run of genomes with its defaults, but small; and what it said in the end."""
+    folder = tmp_path_factory.mktemp("drawing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("SEQFORGE_CACHE", str(new_cache()))
+        said = call("run", "genome", "--fasta", material("genome", folder, 2), *short(), "--seed",
+                    5, "--out", "run", "--set", "sampling.count=2")  # fmt: skip
+    return folder / "run", said
+
+
+def samples(run, temperature):
+    records = (run / "samples" / f"samples-t{temperature}.fa").read_text().split(">")[1:]
+    return [record.split("\n", 1) for record in records]
+
+
+def test_samples_of_several_temperatures_share_no_random_numbers(run):
+    """A network that has learnt next to nothing draws the same letters from the same numbers."""
+    folder, _ = run
+    one, other = (samples(folder, t) for t in (0.8, 1.0))
+    for (_, mine), (_, theirs) in zip(one, other, strict=True):
+        same = sum(a == b for a, b in zip(mine, theirs, strict=True)) / len(mine)
+        assert same < 0.6
+
+
+def test_the_seed_of_each_is_said_and_draws_it_again(run):
+    folder, _ = run
+    rows = json.loads((folder / "summary.json").read_text())["samples"]
+    assert [(row["temperature"], row["seed"]) for row in rows] == [(0.5, 5), (0.8, 6), (1.0, 7)]
+    for row in rows:
+        written = (folder / row["file"]).read_text()
+        heads = [head for head, _ in samples(folder, row["temperature"])]
+        assert all(f" seed={row['seed']} " in head for head in heads)
+        again = call("sample", folder, "-n", 2, "-t", row["temperature"], "--length", 40,
+                     "--seed", row["seed"])  # fmt: skip
+        assert again == written
+
+
+def test_the_run_ends_with_the_verdict_that_blast_gives(run):
+    folder, said = run
+    found = json.loads((folder / "summary.json").read_text())["similarity"]
+    verdict = found["controls"]["sentence"]
+    assert found["said"] == f"{found['sentence']}. {verdict[0].upper()}{verdict[1:]}"
+    assert found["said"] in said
+
+
+def test_the_last_seeds_of_all_go_on_from_the_first():
+    config = RunConfig(domain="genome", training={"seed": 2**63 - 1})
+    assert [_options(config, place).seed for place in (0, 1)] == [2**63 - 1, 0]
