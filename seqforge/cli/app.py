@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from seqforge.cli.stderr import say
+from seqforge.cli.stdout import echo
 from seqforge.errors import SaidElsewhere, SeqforgeError
 from seqforge.version import __version__
 
@@ -75,7 +76,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"seqforge {__version__}")
+        echo(f"seqforge {__version__}")
         raise typer.Exit
 
 

@@ -11,6 +11,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.options import Json, Quiet
+from seqforge.cli.stdout import echo, echo_data
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def blast(
         _, wanted = with_controls(controls, held_out, samples, (), folder)
         asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
         if dry_run:
-            typer.echo(asked.dry_run(email, parameters, wanted))
+            echo(asked.dry_run(email, parameters, wanted))
             return
         with asked.opened(email, yes, folder, wanted) as searcher:
             _search(samples, searcher, folder, wanted, parameters, watcher, json_)
@@ -198,15 +199,15 @@ def _search(
         document = json.loads((folder / "hits.json").read_text(encoding="utf-8"))
         if controls is not None:
             document["controls"] = found.summary()["controls"]
-        typer.echo(json.dumps(document, indent=2))
+        echo_data(json.dumps(document, indent=2))
         return
-    typer.echo(found.table())
-    typer.echo(found.sentence())
-    typer.echo(parameters.said())
+    echo(found.table())
+    echo(found.sentence())
+    echo(parameters.said())
     for note in found.notes():
-        typer.echo(note)
+        echo(note)
     for path in found.files:
-        typer.echo(str(path))
+        echo_data(str(path))
 
 
 def _parameters(

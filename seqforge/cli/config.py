@@ -9,6 +9,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.options import Json
+from seqforge.cli.stdout import echo
 
 config = typer.Typer(
     help="Show, set and remove what is settled for all searches: e-mail, database.",
@@ -33,11 +34,11 @@ def show(json_: Json = False) -> None:
 
     values = Settings.load().model_dump()
     if json_:
-        typer.echo(json.dumps({"file": str(settings_file()), **values}))
+        echo(json.dumps({"file": str(settings_file()), **values}))
         return
     for key, value in values.items():
-        typer.echo(f"{key:<10} {'(not set)' if value is None else value}")
-    typer.echo(str(settings_file()))
+        echo(f"{key:<10} {'(not set)' if value is None else value}")
+    echo(str(settings_file()))
 
 
 @config.command("set")
@@ -46,7 +47,7 @@ def set_value(key: Key, value: Annotated[str, typer.Argument(help="What it is to
     from seqforge.settings import Settings
 
     path = Settings.load().with_value(key, value).save()
-    typer.echo(f"{key} is {value} now; it stands in {path}")
+    echo(f"{key} is {value} now; it stands in {path}")
 
 
 @config.command()
@@ -55,4 +56,4 @@ def unset(key: Key) -> None:
     from seqforge.settings import Settings
 
     path = Settings.load().with_value(key, None).save()
-    typer.echo(f"{key} is not set any more in {path}")
+    echo(f"{key} is not set any more in {path}")

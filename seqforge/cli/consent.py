@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import typer
 
+from seqforge.cli.stdout import echo
 from seqforge.errors import ConfigError
 from seqforge.settings import Settings, checked_email, email_address
 
@@ -41,7 +42,7 @@ def sender(given: str | None, yes: bool, leaving: str, standing: bool = True) ->
             )
         return _typed(leaving, settings, standing)
     if asked and not yes and not (standing and address == settings.email):
-        typer.echo(f"{leaving}, in the name of {address}.", err=True)
+        echo(f"{leaving}, in the name of {address}.", err=True)
         if not _answered(lambda: typer.confirm("Send them?", err=True)):
             raise ConfigError("nothing was sent; --against FASTA searches at home")
     return address
@@ -80,7 +81,7 @@ def _typed(leaving: str, settings: Settings, remember: bool = True) -> str:
     when = (
         "now and later (`seqforge config unset email` takes it back)" if remember else "this once"
     )
-    typer.echo(
+    echo(
         f"{leaving}. The service asks for an e-mail address; giving one is a yes to sending "
         f"sequences there, {when}.",
         err=True,

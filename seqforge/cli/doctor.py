@@ -8,10 +8,9 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import typer
-
 from seqforge.cli.app import app
 from seqforge.cli.options import Json
+from seqforge.cli.stdout import echo
 from seqforge.errors import RunError
 from seqforge.version import __version__
 
@@ -59,15 +58,15 @@ def doctor(json_: Json = False) -> None:
         "corpus_cache": {"folder": cache, "megabytes": round(size / 1e6, 1)},
     }
     if json_:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
         return
     for key in ("seqforge", "python", "system", "cores", "processor", "device"):
-        typer.echo(f"{key:<12} {found[key]}")
-    typer.echo("packages     " + ", ".join(f"{k} {v or '-'}" for k, v in found["packages"].items()))
-    typer.echo(f"cache        {cache} ({size / 1e6:,.1f} MB; may be removed at any time)")
-    typer.echo("optional programs:")
+        echo(f"{key:<12} {found[key]}")
+    echo("packages     " + ", ".join(f"{k} {v or '-'}" for k, v in found["packages"].items()))
+    echo(f"cache        {cache} ({size / 1e6:,.1f} MB; may be removed at any time)")
+    echo("optional programs:")
     for name, path in found["programs"].items():
-        typer.echo(f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})")
+        echo(f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})")
 
 
 def _version(package: str) -> str | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import typer
-
 from seqforge.cli.app import app
 from seqforge.cli.options import Json
+from seqforge.cli.stdout import echo
 
 
 @app.command()
@@ -26,12 +25,12 @@ def domains(json_: Json = False) -> None:
         except DomainError as error:
             rows[name]["error"] = str(error)
     if json_:
-        typer.echo(json.dumps(rows, indent=2))
+        echo(json.dumps(rows, indent=2))
         return
     for name, row in rows.items():
-        typer.echo(f"{name:<10} {row.get('description', row.get('error'))} [{row['package']}]")
+        echo(f"{name:<10} {row.get('description', row.get('error'))} [{row['package']}]")
         for option, default in row.get("options", {}).items():
-            typer.echo(f"{'':<10}   --{option.replace('_', '-')} (default: {default})")
+            echo(f"{'':<10}   --{option.replace('_', '-')} (default: {default})")
 
 
 def _described(name: str) -> dict[str, Any]:

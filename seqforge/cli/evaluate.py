@@ -9,6 +9,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.options import Json, Model, Quiet
+from seqforge.cli.stdout import echo
 
 
 @app.command()
@@ -29,22 +30,22 @@ def evaluate(
     finally:
         watcher.close()
     if json_:
-        typer.echo(json.dumps(result, indent=2))
+        echo(json.dumps(result, indent=2))
     else:
         _tell(result)
 
 
 def _tell(result: dict[str, Any]) -> None:
     halves, counted = result["second_half"], result["second_half"]["baselines"]
-    typer.echo(
+    echo(
         f"{result['bits_per_symbol']:.4f} bits per {result['unit']} "
         f"(perplexity {result['perplexity']:.4f}) over {result['symbols']:,} symbols"
     )
     if sentence := result["trained_on"]["sentence"]:
-        typer.echo(sentence)
-    typer.echo("on the second half of the input, where the baselines have learnt from the first:")
+        echo(sentence)
+    echo("on the second half of the input, where the baselines have learnt from the first:")
     rows = [("the model", halves["bits_per_symbol"]), ("uniform", counted["uniform"])]
     rows += [(f"order-{counted['k']} n-gram", counted["order_k"])]
     rows += list(counted["compressors"].items())
     for name, bits in rows:
-        typer.echo(f"  {name:<16} " + ("-" if bits is None else f"{bits:8.4f}"))
+        echo(f"  {name:<16} " + ("-" if bits is None else f"{bits:8.4f}"))

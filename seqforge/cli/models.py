@@ -9,8 +9,10 @@ from typing import Any
 
 import typer
 
+from seqforge.base.printable import one_line
 from seqforge.cli.app import app
 from seqforge.cli.options import Json, Model
+from seqforge.cli.stdout import echo
 
 models = typer.Typer(help="Bundled and local models with their cards.", invoke_without_command=True)
 app.add_typer(models, name="models")
@@ -32,12 +34,13 @@ def list_models(json_: Json = False) -> None:
 
     rows = [_row(name, path) for name, path in {**bundled_models(), **local_models()}.items()]
     if json_:
-        typer.echo(json.dumps(rows, indent=2))
+        echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        typer.echo(f"{row['name']:<34} {row.get('domain', '-'):<8} {row['said']}")
+        name, domain = one_line(row["name"]), one_line(row.get("domain", "-"))
+        echo(f"{name:<34} {domain:<8} {one_line(row['said'])}")
     if not rows:
-        typer.echo("no models yet; `seqforge run` makes one")
+        echo("no models yet; `seqforge run` makes one")
 
 
 @models.command()
@@ -50,7 +53,7 @@ def show(name: Model, json_: Json = False) -> None:
     path = find_model(name)
     card = load_checkpoint(path).card
     if json_:
-        typer.echo(card.model_dump_json(indent=2))
+        echo(json.dumps(card.model_dump(mode="json"), indent=2))
         return
     made, model = card.provenance, card.config.model
     rows = {
@@ -69,7 +72,7 @@ def show(name: Model, json_: Json = False) -> None:
         "written by": f"seqforge {card.seqforge_version}, format {card.format}",
     }
     for label, value in rows.items():
-        typer.echo(f"{label:<12} {value}")
+        echo(f"{label:<12} {one_line(value)}")
 
 
 def _row(name: str, path: Path) -> dict[str, Any]:

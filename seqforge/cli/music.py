@@ -11,6 +11,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
+from seqforge.cli.stdout import echo
 from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
 from seqforge.errors import CheckpointError, ConfigError, InputError
 
@@ -147,7 +148,7 @@ def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool) -> Prime | N
         return None
     begun = primed(domain, prime, BARS)
     for sentence in begun.notes:
-        typer.echo(f"{prime}: {sentence}", err=True)
+        echo(f"{prime}: {sentence}", err=True)
     return begun
 
 
@@ -192,7 +193,7 @@ def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unkno
     symbols = domain.fitted(begun.symbols, loaded.card.vocabulary)
     if len(symbols) < len(begun.symbols):
         kinds = ", ".join(events.unsaid(begun.symbols, loaded.card.vocabulary.symbols))
-        typer.echo(f"{source}: left out, since the model has none like it: {kinds}", err=True)
+        echo(f"{source}: left out, since the model has none like it: {kinds}", err=True)
     if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:
         raise InputError(
             f"{source}: has no metre, and the model knows no music without one; add a line such as "

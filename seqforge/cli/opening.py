@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from seqforge.cli.stdout import echo
+
 if TYPE_CHECKING:
     from seqforge.api import Model
     from seqforge.core.vocabulary import Unknown
@@ -34,7 +36,7 @@ def opened(name: str, device: str = "auto", quiet: bool = False) -> Model:
         again = "only this once"
         if not can_be_kept():
             again = "each time: no cache can be written; set SEQFORGE_CACHE to a folder of yours"
-        typer.echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
+        echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
         loaded.sample(max_length=1)
     return loaded
 
@@ -52,7 +54,7 @@ def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool
         from seqforge.core.vocabulary import listed
 
         fate = "left out" if unknown == "skip" else "taken for the unknown symbol"
-        typer.echo(f"{what}: {fate}: {listed(strange)}", err=True)
+        echo(f"{what}: {fate}: {listed(strange)}", err=True)
 
 
 def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model:
@@ -61,7 +63,7 @@ def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model
         return loaded
     after, found = loaded.adapted(prime, passes)
     if not quiet:
-        typer.echo(
+        echo(
             f"adapted to the prime in {found.steps:,} steps: {found.before:.3f} bits a symbol "
             f"before, {found.during:.3f} while it was learned from, {found.after:.3f} after",
             err=True,

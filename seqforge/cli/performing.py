@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.saving import Drawing, save, settings_of
 from seqforge.cli.stderr import say
+from seqforge.cli.stdout import echo, echo_data
 
 if TYPE_CHECKING:
     from seqforge.api import How, Model
@@ -97,7 +96,7 @@ def _render(
             if len(shown) <= most:  # the first also for want of a page: it may be played
                 shown.append(one)
             for file in one.files:
-                typer.echo(str(file))
+                echo_data(str(file))
             for remark in one.remarks:
                 say(remark, "yellow")
     if wanted.page:
@@ -105,7 +104,7 @@ def _render(
         prime = shown[0] if primes else None
         remarks = wanted.prime.notes if wanted.prime else ()
         write_page(page, _title(wanted), prime, shown[primes:], wanted.count, remarks)
-        typer.echo(str(page))
+        echo_data(str(page))
     if wanted.play:
         _play(shown[primes])
 
@@ -138,4 +137,4 @@ def _play(first: Rendered) -> None:
     if sound:
         play(sound[0])
     else:
-        typer.echo("there is no note in the first sample to be played", err=True)
+        echo("there is no note in the first sample to be played", err=True)

@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from seqforge.base.printable import one_line, printable
 from seqforge.cli.stderr import shows_bars
 from seqforge.core.machine import peak_memory_mb
 
@@ -75,7 +76,7 @@ class _Shown:
             )
 
     def sample(self, step: int, text: str) -> None:
-        lines = _excerpt(text, max(8, self._console.width - 4))
+        lines = _excerpt(printable(text), max(8, self._console.width - 4))
         if self._bar is not None:
             self._bar.under = Text("\n".join(["", f"after step {step:,}:", *lines]), style="dim")
         elif self._samples and not self._bars:
@@ -94,6 +95,7 @@ class _Shown:
         return True
 
     def _draw(self, share: float, text: str) -> None:
+        text = one_line(text)
         if not self._bars:
             print(f"  {self._stage} {share:4.0%} | {text}", file=sys.stderr, flush=True)  # noqa: T201
             return
@@ -110,6 +112,7 @@ class _Shown:
         self._bar.update(self._task, completed=share, description=text)
 
     def _say(self, text: str, style: str | None = None) -> None:
+        text = printable(text)
         if self._bars:
             self._console.print(text, style=style, markup=False)
         else:

@@ -23,6 +23,7 @@ from seqforge.cli.options import (
     given,
 )
 from seqforge.cli.stderr import say
+from seqforge.cli.stdout import echo, echo_data
 
 if TYPE_CHECKING:
     from seqforge.core.ranks import Ranks
@@ -249,7 +250,7 @@ def _lead(order: Order, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -
     finally:
         watcher.close()
     if json_:
-        typer.echo(folder.summary.read_text(encoding="utf-8"), nl=False)
+        echo_data(folder.summary.read_text(encoding="utf-8"), nl=False)
     else:
         _tell(folder)
 
@@ -287,19 +288,19 @@ def _tell(folder: RunFolder) -> None:
     part = summary["baselines"]["part"]
     if part is not None:
         counted = summary["baselines"]
-        typer.echo(
+        echo(
             f"{summary['bits_per_symbol'][part]:.4f} bits per {summary['unit']} on held-out data "
             f"({part}{_overlap(summary)}); the best n-gram (order {counted['k']}) needs "
             f"{counted['order_k']:.4f}"
         )
     for row in summary["samples"]:
-        typer.echo(f"samples at t={row['temperature']}: {folder.path / row['file']}")
+        echo(f"samples at t={row['temperature']}: {folder.path / row['file']}")
     if summary["similarity"]:
         found = summary["similarity"]
-        typer.echo(found.get("said") or found["sentence"])
-    typer.echo(f"model:  {folder.model}")
+        echo(found.get("said") or found["sentence"])
+    echo(f"model:  {folder.model}")
     if folder.page.is_file():
-        typer.echo(f"report: {folder.page}")
+        echo(f"report: {folder.page}")
 
 
 def _overlap(summary: dict[str, Any]) -> str:

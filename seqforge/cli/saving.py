@@ -14,6 +14,7 @@ import typer
 from seqforge.cli.app import STOPPED
 from seqforge.cli.options import command_line
 from seqforge.cli.stderr import say
+from seqforge.cli.stdout import echo, echo_data
 from seqforge.cli.terminal import ready_stdout
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def show(drawing: Drawing, quiet: bool) -> None:
     domain, stream = drawing.domain, drawing.stream
     if stream is None or not sys.stdout.isatty() or not isinstance(domain, ShowsAsDrawn):
         for sample in _counted(drawing, quiet):
-            typer.echo(domain.show(sample), nl=False)
+            echo_data(domain.show(sample), nl=False)
         return
     tally = Tally(quiet)
     for one in map(stream, range(1, drawing.count + 1)):
@@ -102,11 +103,11 @@ def _echo(pieces: Iterator[str]) -> None:
     last = "\n"
     try:
         for text in pieces:
-            typer.echo(text, nl=False)
+            echo_data(text, nl=False)
             last = text[-1:] or last
     except KeyboardInterrupt:
         if last != "\n":
-            typer.echo()
+            echo()
         raise
 
 
@@ -148,9 +149,7 @@ class Tally:
         """Say it on stderr, where there was a grammar."""
         if self._symbols and not self._quiet:
             share = self._removed / self._symbols
-            typer.echo(
-                f"the grammar forbade {share:.2%} of the model's probability on the way", err=True
-            )
+            echo(f"the grammar forbade {share:.2%} of the model's probability on the way", err=True)
 
 
 def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = False) -> None:
@@ -164,7 +163,7 @@ def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = F
     ready_stdout()
     if resume and is_finished(drawing.domain, out, drawing.count):
         if not quiet:
-            typer.echo(
+            echo(
                 f"{out}: is there and nothing of it is unfinished; without --resume it is drawn "
                 "anew", err=True,
             )  # fmt: skip
@@ -174,7 +173,7 @@ def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = F
     with output_for(drawing.domain, out, drawing.count, drawing.settings) as output:
         if output.done and not quiet:
             done, count = f"{output.done:,}", f"{drawing.count:,}"
-            typer.echo(f"{out}: going on after {done} of {count} samples", err=True)
+            echo(f"{out}: going on after {done} of {count} samples", err=True)
         try:
             _fill(output, drawing, quiet, json_)
         except KeyboardInterrupt:
@@ -204,7 +203,7 @@ def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool) -> None:
 
 def _name(files: list[Path], json_: bool) -> None:
     for path in files:
-        typer.echo(str(path), err=json_)
+        echo_data(str(path), err=json_)
 
 
 def _stopped(output: Output, count: int) -> str:
@@ -224,8 +223,8 @@ class _Array:
     def add(self, sample: Sample) -> None:
         from seqforge.core.origin import sample_as_json
 
-        typer.echo(self._before + sample_as_json(sample), nl=False)
+        echo_data(self._before + sample_as_json(sample), nl=False)
         self._before = ",\n"
 
     def close(self) -> None:
-        typer.echo("[]" if self._before == "[" else "]")
+        echo("[]" if self._before == "[" else "]")

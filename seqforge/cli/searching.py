@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import typer
-
+from seqforge.cli.stdout import echo
 from seqforge.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -117,10 +116,10 @@ class AtEbi:
             try:
                 yield backend
             except KeyboardInterrupt:
-                typer.echo("jobs that were sent run on; the same command fetches them", err=True)
+                echo("jobs that were sent run on; the same command fetches them", err=True)
                 raise
             for name, why in backend.unanswered.items():
-                typer.echo(f"{name}: {why}", err=True)
+                echo(f"{name}: {why}", err=True)
             if backend.unanswered:
                 raise RunError(
                     f"{len(backend.unanswered)} of {len(queries)} sequences have no answer; the "
@@ -177,4 +176,4 @@ class AtEbi:
 
     def _say(self, text: str) -> None:
         if not self.quiet:
-            typer.echo(text, err=True)
+            echo(text, err=True)

@@ -8,10 +8,12 @@ from typing import IO
 
 import click
 
+from seqforge.base.printable import printable
+
 
 def say(text: str, colour: str | None = None) -> None:
     """A line on stderr."""
-    click.secho(text, fg=colour, err=True, color=in_colour(sys.stderr))
+    click.secho(printable(text), fg=colour, err=True, color=in_colour(sys.stderr))
 
 
 def in_colour(stream: IO[str]) -> bool:

@@ -12,6 +12,8 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
+from seqforge.base.printable import printable
+
 _PROMPT = "> "
 
 
@@ -93,14 +95,14 @@ class Terminal:
     def text(self, text: str) -> None:
         """Text as it comes."""
         if text:
-            sys.stdout.write(text)
+            sys.stdout.write(printable(text) if self.shows_text else text)
             sys.stdout.flush()
             self._line_begun = not text.endswith("\n")
 
     def context(self, text: str) -> None:
         """Text that stands already, for what follows to be read after it; of a terminal alone."""
         if text and self.shows_text:
-            self._console.print(Text(text, style="dim"), end="")
+            self._console.print(Text(printable(text), style="dim"), end="")
             self._line_begun = not text.endswith("\n")
 
     def break_line(self) -> None:
@@ -112,4 +114,4 @@ class Terminal:
         """Say something that is no part of the text."""
         if self.shows_text:
             self.break_line()
-        self._console.print(Text(text, style="dim"))
+        self._console.print(Text(printable(text), style="dim"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
+from seqforge.base.printable import one_line
 from seqforge.base.remarks import collected
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import Corpus
@@ -169,7 +170,7 @@ def write_ingest(path: Path, lines: Sequence[Ingested]) -> None:
 
 
 def _cell(value: object) -> str:
-    return " ".join(str(value).split())  # no tab or line break inside a cell
+    return one_line(" ".join(str(value).split()))  # no tab or line break inside a cell
 
 
 def ingest_rows(lines: Sequence[Ingested]) -> list[dict[str, str]]:

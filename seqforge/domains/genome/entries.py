@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
+from seqforge.base.printable import one_line
+
 BLOCK = 1 << 18
 LONGEST_TITLE = 1 << 16
 """Letters of a title that are kept: a line without end is no reason to hold it whole."""
@@ -61,15 +63,7 @@ def text_of_title(title: bytes) -> str:
         text = title.decode("utf-8")
     except UnicodeDecodeError:
         text = title.decode("latin-1")
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """What is no visible character becomes its escape, as Python writes it: ``\\x1b``."""
-    if text.isprintable():
-        return text
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return "".join(" " if c == "\\t" else c for c in shown)
+    return one_line(text.replace("\t", " "))
 
 
 def start_of(title: bytes) -> Start:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from seqforge.base.file_types import HEAD
+from seqforge.base.printable import one_line
 from seqforge.core.domain import Block, Record
 from seqforge.core.opening import opened_as_utf8, plain_suffix, refuse_foreign
 from seqforge.core.records import joined
@@ -25,7 +26,6 @@ from seqforge.domains.genome.entries import (
     End,
     Part,
     Start,
-    printable,
     start_of,
     text_blocks,
 )
@@ -200,7 +200,7 @@ def _check_preamble(path: Path, text: bytes) -> bytes:
     lines = [line.strip() for line in text.split(b"\n")]
     for line in lines:
         if line and not line.startswith((b";", b"#")):
-            begins = printable(line[:30].decode("utf-8", "replace"))
+            begins = one_line(line[:30].decode("utf-8", "replace"))
             raise InputError(
                 f"{path}: is neither FASTA nor GenBank: it begins with {begins!r}, and a FASTA "
                 "record begins with a line such as >chr1"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from seqforge.base.printable import one_line
 from seqforge.core.files import write_atomically, write_json
-from seqforge.domains.genome.entries import printable
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult, to_json
 
 _FIELDS = (
@@ -42,8 +42,8 @@ def format_tsv(results: Sequence[SearchResult]) -> str:
         rows = [_tsv_row(result, hit, hsp) for hit in result.hits for hsp in hit.hsps]
         lines += [
             f"# BLASTN-like: {result.program} {result.version}",
-            f"# Query: {printable(result.query_id)}",
-            f"# Database: {printable(result.database)} ({_size(result)})",
+            f"# Query: {one_line(result.query_id)}",
+            f"# Database: {one_line(result.database)} ({_size(result)})",
             *(f"# Left out: {more}" for more in _more(result)),
             *([f"# Fields: {_FIELDS}"] if rows else []),
             f"# {len(rows)} hits found",
@@ -80,7 +80,7 @@ def escaped(text: str) -> str:
     A ``#`` begins a comment for many, quotes begin a cell that may hold line breaks: they become
     %23, %22 and %27, as in a URL, and a % that would then be taken for one %25.
     """
-    return _TROUBLE.sub(lambda found: f"%{ord(found[0]):02X}", printable(text))
+    return _TROUBLE.sub(lambda found: f"%{ord(found[0]):02X}", one_line(text))
 
 
 def _more(result: SearchResult) -> Iterator[str]:
@@ -110,8 +110,8 @@ def format_table(result: SearchResult, limit: int = 20) -> str:
     rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
     lines = [
-        f"{printable(result.query_id)} ({result.query_length:,} bases{_low_complexity(result)}) "
-        f"against {printable(result.database)}, {_size(result)}"
+        f"{one_line(result.query_id)} ({result.query_length:,} bases{_low_complexity(result)}) "
+        f"against {one_line(result.database)}, {_size(result)}"
     ]
     if not result.hits:
         return f"{lines[0]}\nno hits with E() of {result.parameters.get('evalue', 10):g} or less\n"
@@ -137,7 +137,7 @@ def _low_complexity(result: SearchResult) -> str:
 
 def _table_row(hit: Hit) -> tuple[str, ...]:
     best = hit.hsps[0]
-    said = printable(hit.description or hit.organism or hit.source)
+    said = one_line(hit.description or hit.organism or hit.source)
     if len(said) > _SOURCE_WIDTH:
         said = said[: _SOURCE_WIDTH - 1] + "…"
     return (
@@ -153,13 +153,13 @@ def _table_row(hit: Hit) -> tuple[str, ...]:
 
 def format_alignments(result: SearchResult) -> str:
     """Every HSP with its alignment, as BLAST's pairwise report shows it."""
-    lines = [f"Query= {printable(result.query_id)}", f"Length={result.query_length}", ""]
-    lines += [f"Database: {printable(result.database)} ({_size(result)})", ""]
+    lines = [f"Query= {one_line(result.query_id)}", f"Length={result.query_length}", ""]
+    lines += [f"Database: {one_line(result.database)} ({_size(result)})", ""]
     for hit in result.hits:
-        described = f">{_named(hit)} {printable(hit.description)}".rstrip()
+        described = f">{_named(hit)} {one_line(hit.description)}".rstrip()
         lines += [described, f"Length={hit.length}"]
         for hsp in hit.hsps:
-            lines += ["", *map(printable, _alignment(hsp))]
+            lines += ["", *map(one_line, _alignment(hsp))]
         if hit.more_hsps:
             lines += ["", f"more alignments: --max-hsps {result.parameters.get('max_hsps')}"]
         lines.append("")
@@ -169,7 +169,7 @@ def format_alignments(result: SearchResult) -> str:
 
 
 def _named(hit: Hit) -> str:
-    return printable(f"{hit.database}:{hit.id}")
+    return one_line(f"{hit.database}:{hit.id}")
 
 
 def _alignment(hsp: Hsp) -> Iterator[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqforge.base.printable import one_line
 from seqforge.core.files import make_folder, write_atomically
 from seqforge.core.opening import read_text
-from seqforge.domains.genome.entries import printable
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.comparison import NOTABLE
@@ -103,7 +103,7 @@ def left_out(results: Sequence[SearchResult]) -> Iterator[str]:
     ):
         if of:
             limit = of[0].parameters.get(option.removeprefix("--").replace("-", "_"))
-            named = ", ".join(printable(result.query_id) for result in of[:_NAMED])
+            named = ", ".join(one_line(result.query_id) for result in of[:_NAMED])
             more = f" and {len(of) - _NAMED} more" if len(of) > _NAMED else ""
             yield f"more {what} were left out for {named}{more}: {option} {limit}"
 

@@ -6,6 +6,7 @@ import html
 import re
 from xml.etree import ElementTree
 
+from seqforge.base.printable import one_line
 from seqforge.domains.genome.similarity.ebi.failures import Unreadable
 
 _DESCRIPTION = re.compile(r"<description[^>]*>(.*?)</description>", re.DOTALL | re.IGNORECASE)
@@ -85,5 +86,5 @@ def parse_xml(body: bytes) -> ElementTree.Element:
 
 def _plain(text: str) -> str:
     """One line, without tags, at most so long."""
-    line = " ".join(html.unescape(_TAG.sub(" ", text)).split())
+    line = one_line(" ".join(html.unescape(_TAG.sub(" ", text)).split()))
     return line if len(line) <= _CHARACTERS else line[: _CHARACTERS - 1] + "…"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from seqforge.base.printable import one_line
 from seqforge.domains.genome.similarity.ebi.failures import Unreadable
 from seqforge.domains.genome.similarity.ebi.markup import said
 from seqforge.domains.genome.similarity.ebi.segments import Segment, whole
@@ -121,8 +122,8 @@ def parse_json(body: bytes, asked: Asked) -> SearchResult:
     return asked.result(
         [found for hit in data["hits"] if (found := _hit(hit)).hsps],
         (data.get("db_len"), data.get("db_num")),
-        program=str(data.get("program") or ""),
-        version=str(data.get("version") or ""),
+        program=known(data.get("program")),
+        version=known(data.get("version")),
         when=str(data.get("end") or data.get("start") or ""),
     )
 
@@ -174,7 +175,7 @@ def _segment(data: Mapping[str, Any]) -> Segment:
 
 def known(value: Any) -> str:
     """A text of the reply; its ``NA`` is nothing."""
-    text = "" if value is None else str(value).strip()
+    text = "" if value is None else one_line(" ".join(str(value).split()))
     return "" if text == "NA" else text
 
 
