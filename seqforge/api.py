@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.nearest import did_you_mean
 from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.domain import Barred, Domain, Hints, Sample
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.conversation import Conversation
+from seqforge.core.sampling.options import check_kind
 from seqforge.core.sampling.plan import Plan
 from seqforge.core.sampling.pool import Drawn
-from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions, openings_of
 from seqforge.core.sampling.stream import Stream
 from seqforge.core.vocabulary import Unknown
 from seqforge.errors import DomainError
@@ -27,6 +29,9 @@ from seqforge.registry import load_domain
 if TYPE_CHECKING:
     from seqforge.core.sampling.adapting import Adaptation
     from seqforge.core.sampling.engine import Engine
+
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class Symbols(str):
@@ -82,9 +87,15 @@ class Model:
 
         Args:
             checkpoint: The model.
-            device: ``cpu`` draws with the compiled kernel; ``cuda`` or ``mps`` with torch.
+            device: ``cpu`` (and ``auto``) draws with the compiled kernel; ``cuda`` or ``mps`` with
+                torch.
             adapted: How often it has learned from a prime, for samples to say.
+
+        Raises:
+            ValueError: If there is no such kind of device.
         """
+        if device not in _DEVICES:
+            raise ValueError(f"device is one of {', '.join(_DEVICES)}, not {device!r}")
         self._checkpoint, self._device, self._adapted = checkpoint, device, adapted
 
     @property
@@ -118,6 +129,10 @@ class Model:
 
         ``drawn`` is told of symbols as they come, also of samples that are not whole yet.
         """
+        for name, value, least in (("n", n, 0), ("first", first, 1)):
+            check_kind(name, value, int)
+            if value < least:
+                raise ValueError(f"{name} must be {least} or above, not {value}")
         sampler, plan = self._planned(how)
         return sampler.samples(plan, n, first, drawn)
 
@@ -134,7 +149,12 @@ class Model:
         Raises what `sample` raises.
         """
         _, plan = self._planned(how)
-        return partial(Stream, plan)
+
+        def begin(number: int) -> Stream:
+            check_kind("number", number, int)
+            return Stream(plan, number)
+
+        return begin
 
     def conversation(self, **how: Unpack[How]) -> Conversation:
         """A text to be written in turns with the model, the prime said already.
@@ -145,7 +165,10 @@ class Model:
         """
         if how.get("bars") is not None:
             raise ValueError("a conversation counts no bars")
-        return Conversation(self._sampler(how), self.options(how))
+        options, unknown = self.options(how), how.get("unknown", "refuse")
+        return Conversation(
+            self._sampler(how), options, lambda text, what: self.given(text, unknown, what)[0]
+        )
 
     def beam(
         self, width: int, n: int = 1, *, length_penalty: float = 0.0, **how: Unpack[How]
@@ -156,16 +179,29 @@ class Model:
             InputError: If what is given has a symbol that the model does not know.
             ValueError: If an argument is out of range.
         """
+        for name, value, kind in (
+            ("width", width, int), ("n", n, int), ("length_penalty", length_penalty, float),
+        ):  # fmt: skip
+            check_kind(name, value, kind)
         _, plan = self._planned(how)
         return beam_search(plan, width, n, length_penalty)
 
-    def score(self, text: str) -> NDArray[np.float64]:
+    def score(self, text: str | Path, unknown: Unknown | None = None) -> NDArray[np.float64]:
         """Bits of each symbol of a record (T,), from the start; the end symbol is not scored.
+
+        Args:
+            text: Read as a prime is: typed bases may be small letters; or a file.
+            unknown: What becomes of symbols that the model does not know; where nothing is said
+                its unknown symbol takes them, and without one they are refused.
 
         Raises:
             InputError: If the text has a symbol that the model does not know.
+            ValueError: If an argument is of the wrong kind.
         """
-        return self._sampler({"constraint": False}).score(text)
+        if unknown is None:
+            unknown = "map" if self.card.vocabulary.unknown else "refuse"
+        symbols, _ = self.given(text, unknown, "the text")
+        return self._sampler({"constraint": False}).score(symbols)
 
     def adapted(
         self, prime: str | Path, passes: int = 1, unknown: Unknown = "refuse"
@@ -177,6 +213,7 @@ class Model:
         """
         from seqforge.core.sampling.adapting import adapt
 
+        check_kind("passes", passes, int)
         symbols, _ = self.given(prime, unknown)
         adaptation = adapt(
             self._checkpoint, self.card.vocabulary.encode(symbols, "the prime"), passes=passes
@@ -190,21 +227,32 @@ class Model:
             ValueError: If a value is out of range, or two exclude each other.
         """
         given: dict[str, Any] = {**how}
+        if strange := sorted(given.keys() - How.__annotations__.keys()):
+            hint = did_you_mean(strange[0], How.__annotations__)
+            raise TypeError(f"there is no option {strange[0]!r} of drawing{hint}")
         length, max_length = given.pop("length", None), given.pop("max_length", None)
         if length is not None and max_length is not None:
             raise ValueError("give length or max_length, not both")
-        for name in ("bars", "constraint"):
-            given.pop(name, None)
+        check_kind("constraint", given.pop("constraint", True), bool)
+        if (bars := given.pop("bars", None)) is not None:
+            check_kind("bars", bars, int)
         heat = given.pop("temperature", 1.0)
-        start, end = heat if isinstance(heat, tuple | list) else (heat, None)
-        given["min_length"] = given.get("min_length") or 0
+        if not isinstance(heat, tuple | list):
+            heat = (heat, None)
+        if len(heat) != 2:
+            raise ValueError(f"temperature is a number, or the first and the last, not {heat!r}")
+        given["min_length"] = 0 if given.get("min_length") is None else given["min_length"]
         unknown = given.pop("unknown", "refuse")
-        for name in ("prime", "suffix"):
-            given[name] = self.given(given.pop(name, ""), unknown, f"the {name}")[0]
+        for name, what in (
+            ("prime", "the prime"), ("suffix", "the suffix"), ("stop", "where to stop"),
+        ):  # fmt: skip
+            value = given.pop(name, None)
+            given[name] = self.given("" if value is None else value, unknown, what)[0]
+        given["stop"] = given["stop"] or None
         most = self.card.config.sampling.length if max_length is None else max_length
         return SamplingOptions(
-            temperature=start,
-            temperature_end=end,
+            temperature=heat[0],
+            temperature_end=heat[1],
             length=most if length is None else length,
             exact_length=length is not None,
             **given,
@@ -217,10 +265,15 @@ class Model:
 
         Raises:
             InputError: As `sample` does; calls it ``what``.
+            ValueError: If it is neither text nor a path, or there is no such way with others.
         """
+        if unknown not in get_args(Unknown):
+            raise ValueError(f"unknown is one of {', '.join(get_args(Unknown))}, not {unknown!r}")
         if isinstance(source, Symbols):
             return source, {}
-        if not source:
+        if not isinstance(source, str | Path):
+            raise ValueError(f"{what} must be a text or a Path, not {source!r:.60}")
+        if source == "":
             return Symbols(), {}
         read = self.domain.prime(source)
         what = str(source) if isinstance(source, Path) else what
@@ -229,6 +282,7 @@ class Model:
         return Symbols(symbols), strange
 
     def _planned(self, how: How) -> tuple[Sampler, Plan]:
+        options = self.options(how)
         sampler, ending = self._sampler(how), self._ending(how)
         labels = {
             "bars": how.get("bars"),
@@ -236,17 +290,18 @@ class Model:
             "constraint": None if how.get("constraint", True) else False,
         }
         said = {name: value for name, value in labels.items() if value is not None}
-        return sampler, sampler.plan(self.options(how), ending, said)
+        return sampler, sampler.plan(options, ending, said)
 
     def _sampler(self, how: How) -> Sampler:
         grammar = None
         if how.get("constraint", True):
             grammar = self.domain.constraint(self.card.vocabulary)
-        return Sampler(self._checkpoint, grammar, engine=self._engine)
+        openings = openings_of(self.domain, self.card)
+        return Sampler(self._checkpoint, grammar, openings=openings, engine=self._engine)
 
     @cached_property
     def _engine(self) -> Engine:
-        if self._device == "cpu":
+        if self._device in ("auto", "cpu"):
             from seqforge.core.sampling.engine import KernelEngine
 
             return KernelEngine.of(self._checkpoint)
@@ -275,5 +330,8 @@ def load(name: str | Path, device: str = "cpu") -> Model:
 
     Raises:
         CheckpointError: If there is none or it cannot be used.
+        ValueError: If the name is neither text nor a path, or there is no such kind of device.
     """
+    if not isinstance(name, str | Path):
+        raise ValueError(f"a model is given by its name or its path, not as {name!r:.60}")
     return Model(load_checkpoint(find_model(str(name))), device)

@@ -72,6 +72,11 @@ class _Talk:
             return self._domain.deciphering()
         return lambda symbols, last: symbols
 
+    def _readable(self, symbols: str) -> str:
+        """What symbols stand for, as far as that can be said of a few."""
+        whole = self._deciphering()
+        return symbols if whole is None else whole(symbols, True)
+
     def hear(self, line: str) -> bool:
         """Do what a line asks for; returns whether the conversation goes on."""
         try:
@@ -177,7 +182,8 @@ class _Talk:
             except ValueError as error:
                 said = str(error).replace("_", " ")
                 raise ConfigError(f"/{name} {value}: {said}") from error
-        self._terminal.remark(shown(self._conversation.options, SETTINGS[name]))
+        options = self._conversation.options
+        self._terminal.remark(shown(options, SETTINGS[name], self._readable))
 
     def _set_unknown(self, value: str) -> None:
         for choice in get_args(Unknown):
@@ -188,7 +194,7 @@ class _Talk:
         self._terminal.remark(f"symbols that the model does not know: {self._unknown}")
 
     def _show(self) -> None:
-        how = all_shown(self._conversation.options)
+        how = all_shown(self._conversation.options, self._readable)
         numbers = f"sample {self._conversation.number}, {self._conversation.turns} turns"
         self._terminal.remark(f"{how}\n{numbers}")
 

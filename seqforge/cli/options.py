@@ -95,6 +95,17 @@ def _unknown(flag: str, option_types: Mapping[str, Any], known: Sequence[str]) -
     return f"no such option: {flag}{hint} (options of this domain: {own})"
 
 
+def with_number(arguments: Sequence[str], flag: str, number: int) -> list[str]:
+    """The arguments with a number behind a flag wherever it stands without one."""
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        found.append(argument)
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        if argument == flag and not following.removeprefix("-").isdecimal():
+            found.append(str(number))
+    return found
+
+
 def command_line() -> str:
     """The command as it was typed, ready to be typed again."""
     return shlex.join(["seqforge", *sys.argv[1:]])

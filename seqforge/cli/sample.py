@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from seqforge.cli import strategies as how_to
 from seqforge.cli.app import app
 from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
-from seqforge.cli.options import Json, Model, Out, Quiet
+from seqforge.cli.options import Json, Model, Out, Quiet, with_number
 from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
 from seqforge.cli.strategies import PLAIN_HEAT
 from seqforge.errors import ConfigError
@@ -40,7 +41,14 @@ Interactive = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an --out that was stopped.")]
 
 
-@app.command()
+class _Sample(TyperCommand):
+    """Takes ``--adapt`` without a number too: once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_number(args, "--adapt", 1))
+
+
+@app.command(cls=_Sample)
 def sample(
     model: Model,
     count: how_to.Count = 1,

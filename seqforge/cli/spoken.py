@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from seqforge.core.sampling.options import SamplingOptions
@@ -66,21 +67,25 @@ def change(name: str, value: str) -> dict[str, Any]:
     return {option: number(name, value, whole=option in _WHOLE), **more}
 
 
-def shown(options: SamplingOptions, option: str) -> str:
-    """An option as a person reads it."""
+def shown(
+    options: SamplingOptions, option: str, readable: Callable[[str], str] = lambda symbols: symbols
+) -> str:
+    """An option as a person reads it; ``readable`` gives what symbols stand for."""
     value = getattr(options, option)
     if value is None:
         value = "off"
     elif option == "stop":
-        value = repr(value)
+        value = repr(readable(value))
     elif option not in _WHOLE:
         value = f"{value:g}"
     return f"{option.replace('_', ' ')} {value}"
 
 
-def all_shown(options: SamplingOptions) -> str:
+def all_shown(
+    options: SamplingOptions, readable: Callable[[str], str] = lambda symbols: symbols
+) -> str:
     """All options, one a line."""
-    lines = [shown(options, option) for option in dict.fromkeys(SETTINGS.values())]
+    lines = [shown(options, option, readable) for option in dict.fromkeys(SETTINGS.values())]
     if options.temperature_end is not None:
         lines[0] += f", {options.temperature_end:g} after the first {options.length} symbols"
     if options.exact_length:

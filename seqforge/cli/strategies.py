@@ -107,7 +107,8 @@ LengthPenalty = Annotated[
 Adapt = Annotated[
     int | None,
     typer.Option(min=1, max=1000, metavar="PASSES", rich_help_panel=_STRATEGY,
-                 help="First let the model learn from the prime, reading it so many times."),
+                 help="First let the model learn from the prime, reading it so many times (1 if "
+                      "no number is given)."),
 ]  # fmt: skip
 NoConstraint = Annotated[
     bool,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Appends", "Barred", "Block", "Clusters", "Coded", "Decipher", "Deciphers", "Domain",
-    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored",
+    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored", "Opens",
     "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
@@ -236,6 +236,22 @@ class Hints(Protocol):
 
     def hint(self, symbol: str) -> str:
         """What it may be, for a message that refuses it: ``N stands for no base``; or ``""``."""
+        ...
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A domain whose models may have seen too few beginnings to begin by themselves."""
+
+    def openings(self, files: int) -> tuple[str, ...]:
+        """Symbols after which a sample can begin that nothing is given for, the best first.
+
+        The first that its model knows and finds likely is read before the sample; it is neither
+        shown nor scored. None at all: begin as a record does.
+
+        Args:
+            files: That the model was trained on.
+        """
         ...
 
 

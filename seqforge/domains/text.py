@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from seqforge.core.vocabulary import Vocabulary
 
 _COPY_LENGTHS = (20, 50)
+_OPENINGS = ("\n\n", "\n", ". ", "\u3002", " ")  # a paragraph, a line, a sentence, a word
+_ENOUGH_FILES = 20  # a model that has seen so many beginnings can begin by itself
 _ESCAPES = re.compile(r"(\\n|\\t)+")
 _WORD = re.compile(r"\w+")
 _NO_TEXT = ", or --bytes to learn bytes"
@@ -128,10 +130,25 @@ class TextDomain:
         return parting.encode().decode("latin-1") if self.bytes else parting
 
     def prime(self, source: str | Path) -> str:
-        """Text as it is given; with ``bytes`` its UTF-8 bytes."""
+        """Text as it would be read from a file; with ``bytes`` its UTF-8 bytes."""
         if isinstance(source, Path):
             return self._text(source)
-        return source.encode().decode("latin-1") if self.bytes else source
+        if self.bytes:
+            return source.encode("utf-8", "surrogateescape").decode("latin-1")
+        return source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+    def openings(self, files: int) -> tuple[str, ...]:
+        """The end of a paragraph, a line, a sentence or a word, where files are whole records.
+
+        Of a few such files a model has seen few beginnings; by itself it would begin mid-word.
+        """
+        if self.separator or files >= _ENOUGH_FILES:
+            return ()
+        return tuple(self.prime(text) for text in _OPENINGS)
+
+    def hint(self, symbol: str) -> str:
+        """Which byte a symbol is, where symbols are bytes."""
+        return f"{symbol!r} is the byte 0x{ord(symbol):02x} of its UTF-8" if self.bytes else ""
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """Text has no grammar to keep to."""

@@ -13,7 +13,7 @@ from seqforge.core.config import RunConfig
 from seqforge.core.corpus import Corpus
 from seqforge.core.domain import Domain, Governed, Sample
 from seqforge.core.files import make_folder
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Sampler, SamplingOptions, openings_of
 from seqforge.runs import RunFolder
 from seqforge.watching import Watcher
 
@@ -30,7 +30,8 @@ def draw(
         ``sample_symbols_per_second`` and the domain's ``report``.
     """
     checkpoint = load_checkpoint(folder.model)
-    sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary))
+    openings = openings_of(domain, checkpoint.card)
+    sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary), openings=openings)
     make_folder(folder.samples)
     everything: list[Sample] = []
     rows, shown, seconds = [], [], 0.0
@@ -62,7 +63,8 @@ def _of_grammar(
     """What the grammar changed, where there is one: the same draws are made without it."""
     if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
         return {}
-    ungoverned, count = Sampler(checkpoint), config.sampling.count
+    ungoverned = Sampler(checkpoint, openings=openings_of(domain, checkpoint.card))
+    count = config.sampling.count
     options = [_options(config, place) for place in range(len(config.sampling.temperatures))]
     free = [sample for plain in options for sample in ungoverned.draw(count, plain)]
     return domain.grammar_report(samples, free)

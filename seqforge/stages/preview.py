@@ -7,7 +7,7 @@ import time
 from seqforge.core.budget import Budget
 from seqforge.core.checkpoint import Arrays, Checkpoint, ModelCard
 from seqforge.core.domain import Domain, Sample
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Sampler, SamplingOptions, openings_of
 from seqforge.errors import ConfigError
 
 _OPTIONS = SamplingOptions(temperature=0.8, length=200, seed=0)
@@ -16,7 +16,11 @@ _OPTIONS = SamplingOptions(temperature=0.8, length=200, seed=0)
 
 def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
     """One sample of at most 200 symbols at temperature 0.8."""
-    sampler = Sampler(Checkpoint(card, weights), domain.constraint(card.vocabulary))
+    sampler = Sampler(
+        Checkpoint(card, weights),
+        domain.constraint(card.vocabulary),
+        openings=openings_of(domain, card),
+    )
     (sample,) = sampler.draw(1, _OPTIONS)
     return sample
 

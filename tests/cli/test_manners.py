@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import suppress
 
 import pytest
 
@@ -16,9 +16,18 @@ from seqforge.cli.stderr import say
 from tests.patience import PATIENCE
 
 
-@contextmanager
-def terminal_stderr(monkeypatch, **surroundings):
-    """Inside, stderr is a terminal; yields a function that says what was written there."""
+def read_all(terminal):
+    """What was written to the other end of a terminal, which is closed there by now."""
+    written = b""
+    with suppress(OSError):  # how Linux says that the other end is closed
+        while block := os.read(terminal, 1 << 16):
+            written += block
+    os.close(terminal)
+    return written.decode()
+
+
+def said_on_terminal(monkeypatch, speak, **surroundings):
+    """What a function says on a stderr that is a terminal."""
     ours, theirs = pty.openpty()
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
@@ -26,13 +35,8 @@ def terminal_stderr(monkeypatch, **surroundings):
         monkeypatch.setenv(name, value)
     with os.fdopen(theirs, "w") as stream, monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", stream)
-
-        def written():
-            stream.flush()
-            return os.read(ours, 1 << 16).decode()
-
-        yield written
-    os.close(ours)
+        speak()
+    return read_all(ours)
 
 
 @pytest.mark.parametrize(
@@ -46,27 +50,29 @@ def terminal_stderr(monkeypatch, **surroundings):
     ],
 )
 def test_who_gets_colours(monkeypatch, surroundings, coloured):
-    with terminal_stderr(monkeypatch, **surroundings) as written:
-        say("error: no", "red")
-        assert written() == ("\x1b[31merror: no\x1b[0m\r\n" if coloured else "error: no\r\n")
+    said = said_on_terminal(monkeypatch, lambda: say("error: no", "red"), **surroundings)
+    assert said == ("\x1b[31merror: no\x1b[0m\r\n" if coloured else "error: no\r\n")
 
 
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
-    with terminal_stderr(monkeypatch, TERM="dumb") as written:
+    def watch():
         watcher = make_watcher(quiet=False)
         watcher.stage("reading")
         watcher.advance(1, 4, "file 1 of 4")
         watcher.close()
-        lines = written().split("\r\n")
-    assert lines == ["reading ...", "  reading  25% | file 1 of 4", ""]
+
+    said = said_on_terminal(monkeypatch, watch, TERM="dumb")
+    assert said.split("\r\n") == ["reading ...", "  reading  25% | file 1 of 4", ""]
 
 
 def test_a_dumb_terminal_is_told_how_many_samples_there_are(monkeypatch):
-    with terminal_stderr(monkeypatch, TERM="dumb") as written:
-        monkeypatch.setattr(counting, "PLAIN_SECONDS", 0.0)
-        with counting.Counting(0, 4, quiet=False, length=10) as count:
-            count.drew(20)
-        assert "  drawing | 0 of 4 samples, 20 symbols" in written()
+    def count():
+        with counting.Counting(0, 4, quiet=False, length=10) as samples:
+            samples.drew(20)
+
+    monkeypatch.setattr(counting, "PLAIN_SECONDS", 0.0)
+    said = said_on_terminal(monkeypatch, count, TERM="dumb")
+    assert "  drawing | 0 of 4 samples, 20 symbols" in said
 
 
 def test_an_error_on_a_dumb_terminal_has_no_escapes():
@@ -75,11 +81,10 @@ def test_an_error_on_a_dumb_terminal_has_no_escapes():
         [sys.executable, "-m", "seqforge", "run", "nonsense"], stderr=theirs,
         env={**os.environ, "TERM": "dumb"},
     )  # fmt: skip
-    process.wait(timeout=PATIENCE)
     os.close(theirs)
-    written = os.read(ours, 1 << 16).decode()
-    os.close(ours)
+    written = read_all(ours)
 
+    assert process.wait(timeout=60) == 1
     assert "error: 'nonsense' is neither" in written
     assert "\x1b" not in written
 
@@ -100,6 +105,30 @@ def test_ctrl_c_at_any_moment_is_one_line(moment, tmp_path):
     assert process.returncode == 130
     assert said.splitlines()[-1] == "stopped"
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["typer", "seqforge.cli.blast", "seqforge.api", "numba", "pydantic.dataclasses",
+     "seqforge.core.sampling.pool", "seqforge.cli.counting"],
+)  # fmt: skip
+def test_ctrl_c_at_any_import_is_one_line(module):
+    code = (
+        "import runpy, signal, sys\n"
+        "class AtImport:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            sys.meta_path.remove(self)\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, AtImport())\n"
+        "sys.argv = ['seqforge', 'sample', 'fly', '--length', '100000000']\n"
+        "runpy.run_module('seqforge', run_name='__main__', alter_sys=True)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize(
@@ -139,3 +168,16 @@ def test_a_word_that_is_not_known_brings_the_nearest(seqforge, typed, meant):
         or f"options: {meant}" in said
         or ("options: --backend" in said)
     )
+
+
+def test_adapt_without_a_number_is_once_wherever_it_stands(seqforge):
+    prime = ("--prime", "ACGT" * 10)
+    once = seqforge("sample", "fly", "--length", 5, "--adapt", 1, *prime)
+    for arguments in (
+        ("fly", "--adapt", *prime),
+        ("--adapt", "fly", *prime),
+        ("fly", *prime, "--adapt"),
+    ):
+        found = seqforge("sample", *arguments, "--length", 5)
+        assert (found.exit_code, found.stdout) == (0, once.stdout)
+    assert "adapt=1" in once.stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,12 +55,18 @@ class Conversation:
     _row: Streams
     _records: tuple[Written, ...]
 
-    def __init__(self, sampler: Sampler, options: SamplingOptions) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        options: SamplingOptions,
+        read: Callable[[str, str], str] = lambda text, what: text,
+    ) -> None:
         """Begin, with the prime of the options said where there is one.
 
         Args:
             sampler: What draws.
             options: How; they can be changed between turns.
+            read: Gives the symbols of what is said or stopped at; told what it is, for messages.
 
         Raises:
             InputError: If the prime has a symbol that the vocabulary lacks.
@@ -68,6 +74,7 @@ class Conversation:
         """
         if options.suffix or options.records > 1:
             raise ValueError("a conversation has no suffix, and its records come one by one")
+        self._read, self._sampler = read, sampler
         self.options = replace(options, prime="")
         self._plan: Plan = sampler.plan(self.options)
         self._turns: list[_Turn] = []
@@ -112,11 +119,16 @@ class Conversation:
         """Draw otherwise from now on; what is drawn already stays.
 
         Raises:
+            InputError: If what to stop at can never come; then nothing changes.
             ValueError: If a value is out of range; then nothing changes.
         """
         if unfit := options.keys() & {"prime", "suffix", "records"}:
             raise ValueError(f"{min(unfit)} cannot change in a conversation")
-        self.options = replace(self.options, **options)
+        if stop := options.get("stop"):
+            options["stop"] = self._read(stop, "where to stop")
+        changed = replace(self.options, **options)
+        self._sampler.check(changed)
+        self.options = changed
         self._fit_window()
 
     def say(self, text: str) -> None:
@@ -125,6 +137,7 @@ class Conversation:
         Raises:
             InputError: If one is not in the vocabulary; then nothing changes.
         """
+        text = self._read(text, "what was typed")
         ids = self._plan.vocabulary.encode(text, "what was typed").astype(np.int64)
         self._turns.append(_Turn(self._point(), said=True))
         record = self._open_record()
@@ -191,6 +204,9 @@ class Conversation:
         ending = options.ending(None)
         limit = int(self._row.positions[0]) + options.length
         new, call, record = "", FIRST_CALL, self._open_record()
+        if record == Written():  # nothing was said: it begins where a sample without a prime does
+            self._state = self._plan.engine.rows(self._plan.state, _ONE_ROW)
+            record = replace(record, opening=self._plan.opening)
         record = replace(record, turns=(*record.turns, options))
         while self._turns and self._turns[-1] is turn:
             before = self._point() if ending else None
@@ -239,7 +255,7 @@ class Conversation:
         """Before anything was said or drawn."""
         row = self._new_row()
         row.numbers[0] = 1
-        return _Point(self._plan.state, row, ())
+        return _Point(self._plan.fresh, row, ())
 
     def _new_row(self) -> Streams:
         # The window is there without a penalty too: the next turn may have one.

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.network import Ids
-from seqforge.core.sampling.plan import Plan
+from seqforge.core.sampling.plan import Plan, fitting
 from seqforge.core.sampling.pool import Drawn
-from seqforge.core.sampling.streams import Grammar
 
 _CALL = 1024  # symbols that are drawn between two looks for Ctrl-C
 _CANDIDATE = 40  # bit of the stream's number from which the candidate is counted
@@ -67,7 +66,7 @@ def _chosen(
     plan: Plan, log_probs: NDArray[np.float64], places: NDArray[np.int32], suffix: Ids, number: int
 ) -> int:  # fmt: skip
     """The candidate that is taken: chances in proportion to how likely the suffix is after it."""
-    fits = _fitting(plan.grammar, places, suffix)
+    fits = fitting(plan.grammar, places, suffix)
     if fits.any():
         log_probs[~fits] = -np.inf
     chances = np.exp(log_probs - log_probs.max())
@@ -75,14 +74,3 @@ def _chosen(
     wanted = np.random.Generator(np.random.Philox(key=key)).random() * chances.sum()
     chosen = int(np.searchsorted(np.cumsum(chances), wanted, side="right"))
     return min(chosen, len(chances) - 1)
-
-
-def _fitting(grammar: Grammar, places: NDArray[np.int32], suffix: Ids) -> NDArray[np.bool_]:
-    """From which states (R,) the grammar allows the suffix."""
-    fits = np.ones(len(places), bool)
-    if not len(grammar.allowed):
-        return fits
-    for symbol in suffix:
-        fits &= grammar.allowed[places, symbol]
-        places = grammar.following[places, symbol]
-    return fits

@@ -19,8 +19,30 @@ left, were given, and whether nothing more comes. Until then only a certain plac
 MOST = 10**12
 """Symbols, and records: more than anybody waits for."""
 _PLAIN = ("temperature", "length", "exact_length", "prime", "suffix", "seed")
-_WHOLE = ("repetition_window", "top_k", "min_length", "length", "records", "candidates", "seed")
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
+_KINDS: dict[str, type] = {
+    "repetition_penalty": float, "repetition_window": int, "temperature": float,
+    "temperature_end": float, "top_k": int, "top_p": float, "min_p": float, "typical_p": float,
+    "length": int, "min_length": int, "exact_length": bool, "records": int, "stop": str,
+    "prime": str, "suffix": str, "candidates": int, "seed": int,
+}  # fmt: skip
+_PERHAPS = ("temperature_end", "top_k", "top_p", "min_p", "typical_p", "stop")
+"""What may be None."""
 _NEUTRAL = {"top_p": 1, "typical_p": 1, "min_p": 0, "stop": ""}  # said, and yet changing nothing
+
+
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """See that a value is of a kind: int, float (a whole number is one too), str or bool.
+
+    Raises:
+        ValueError: If it is not; True is no number.
+    """
+    fits: dict[type, Any] = {
+        int: int | np.integer, float: int | float | np.integer | np.floating, str: str,
+        bool: bool | np.bool_,
+    }  # fmt: skip
+    if not isinstance(value, fits[kind]) or (kind is not bool and isinstance(value, bool)):
+        raise ValueError(f"{name} must be {_WORDS[kind]}, not {value!r:.60}")
 
 
 @dataclass(frozen=True)
@@ -75,9 +97,10 @@ class SamplingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in _WHOLE:
-            if not isinstance(getattr(self, name), int | np.integer | None):
-                raise ValueError(f"{name} must be a whole number, not {getattr(self, name)}")
+        for field in fields(self):
+            value, kind = getattr(self, field.name), _KINDS[field.name]
+            if not (value is None and field.name in _PERHAPS):
+                check_kind(field.name, value, kind)
         for name, fits, wanted in (
             ("repetition_penalty", 1 <= self.repetition_penalty <= 1e6, "lie in [1, 10^6]"),
             ("repetition_window", 1 <= self.repetition_window <= 65536, "lie in [1, 65536]"),

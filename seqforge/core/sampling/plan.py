@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.engine import Engine
+from seqforge.core.sampling.network import Ids
 from seqforge.core.sampling.options import Ending, SamplingOptions
 from seqforge.core.sampling.streams import Grammar, Streams, closed_streams, note_all
 from seqforge.core.sampling.weighing import END, Rules
-from seqforge.core.vocabulary import Vocabulary
+from seqforge.core.vocabulary import Vocabulary, describe
+from seqforge.errors import InputError
+
+OPENING = "opening"
+"""The setting of a sample that says after what it began."""
+_EXPECTED = 0.01
+"""Least probability of a symbol of an opening after the ones before it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,11 @@ class Plan:
     ending: Ending | None
     engine: Engine
     state: Any
-    """Of one row, after the prime."""
+    """Of one row, after the prime, or after ``opening``."""
+    fresh: Any
+    """Of one row, before anything was read."""
+    opening: str
+    """What was read instead of a prime, so that a sample begins where one can."""
     begun: Streams
     """One row that has been led through the prime."""
     labels: Mapping[str, Any]
@@ -40,7 +51,8 @@ class Plan:
     @property
     def settings(self) -> dict[str, Any]:
         """How samples are drawn besides plainly."""
-        return {**self.options.settings, **self.labels}
+        opening = {OPENING: self.opening} if self.opening else {}
+        return {**self.options.settings, **self.labels, **opening}
 
     def sample(
         self, number: int, text: str, log_prob: float, removed: float, ended: bool, first: bool
@@ -90,25 +102,71 @@ class Plan:
 
 def make_plan(
     model: str, vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar,
-    ending: Ending | None, engine: Engine, labels: Mapping[str, Any],
+    ending: Ending | None, engine: Engine, labels: Mapping[str, Any], openings: Sequence[str] = (),
 ) -> Plan:  # fmt: skip
-    """Read the prime, once for all samples.
+    """Read the prime, once for all samples, or where there is none an opening.
 
     Raises:
-        InputError: If the prime, or where to stop, has a symbol that the vocabulary lacks.
+        InputError: If the prime, or where to stop, has a symbol that the vocabulary lacks, or
+            what to stop at cannot come.
     """
-    vocabulary.encode(options.stop or "", "where to stop")  # else it would never come
+    check_stop(vocabulary, options, grammar)
     prime = vocabulary.encode(options.prime, "the prime").astype(np.int64)
     window = options.repetition_window if options.repetition_penalty > 1 else 0
     begun = closed_streams(1, len(vocabulary), window, 1)
-    state = engine.begin(1)
+    state = fresh = engine.begin(1)
+    opening = ""
     if len(prime):  # what is not called need not be fetched from the disk
         note_all(begun, 0, prime, grammar)
+        state = engine.rows(fresh, np.zeros(1, np.int64))
         engine.read(state, prime)
+    else:
+        opening, state = _opened(vocabulary, engine, fresh, openings)
     return Plan(
         model, vocabulary, options, options.rules(vocabulary), grammar, options.ending(ending),
-        engine, state, begun, labels, waits=ending is not None,
+        engine, state, fresh, opening, begun, labels, waits=ending is not None,
     )  # fmt: skip
+
+
+def _opened(
+    vocabulary: Vocabulary, engine: Engine, fresh: Any, openings: Sequence[str]
+) -> tuple[str, Any]:
+    """The first opening whose later symbols the model expects after the ones before."""
+    for text in openings:
+        if set(text) <= set(vocabulary.symbols):
+            state = engine.rows(fresh, np.zeros(1, np.int64))
+            log_probs = engine.read(state, vocabulary.encode(text).astype(np.int64))[0]
+            if (log_probs[1:] >= np.log(_EXPECTED)).all():
+                return text, state
+    return "", fresh
+
+
+def check_stop(vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar) -> None:
+    """Refuse to wait for what can never be drawn."""
+    stop = options.stop or ""
+    ids = vocabulary.encode(stop, "where to stop").astype(np.int64)
+    never = ""
+    if vocabulary.unknown_id is not None and vocabulary.unknown_id in ids:
+        place = int((ids == vocabulary.unknown_id).argmax())
+        never = f"{describe(stop[place])} is not a symbol of this model, and its unknown symbol"
+        never += " is never drawn"
+    elif len(stop) > options.length:
+        never = f"it has {len(stop):,} symbols, and at most {options.length:,} are drawn"
+    elif not fitting(grammar, np.arange(len(grammar.allowed), dtype=np.int32), ids).any():
+        never = "the grammar allows it nowhere" if len(grammar.allowed) else ""
+    if never:
+        raise InputError(f"where to stop: {stop[:60]!r} can never come: {never}")
+
+
+def fitting(grammar: Grammar, places: NDArray[np.int32], ids: Ids) -> NDArray[np.bool_]:
+    """From which states (R,) the grammar allows all of some ids (T,)."""
+    fits = np.ones(len(places), bool)
+    if not len(grammar.allowed):
+        return fits
+    for symbol in ids:
+        fits &= grammar.allowed[places, symbol]
+        places = grammar.following[places, symbol]
+    return fits
 
 
 class Drawing:

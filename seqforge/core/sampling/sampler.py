@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.checkpoint import Checkpoint
-from seqforge.core.domain import Sample
+from seqforge.core.checkpoint import Checkpoint, ModelCard
+from seqforge.core.domain import Domain, Opens, Sample
 from seqforge.core.machine import usable_cores
 from seqforge.core.sampling.constraints import Constraint
 from seqforge.core.sampling.engine import Engine, KernelEngine
 from seqforge.core.sampling.infilling import fill
 from seqforge.core.sampling.options import Ending, SamplingOptions
-from seqforge.core.sampling.plan import Plan, make_plan
+from seqforge.core.sampling.plan import Plan, check_stop, make_plan
 from seqforge.core.sampling.pool import Drawn, draw_samples
 from seqforge.core.sampling.stream import Stream
 from seqforge.core.sampling.streams import Grammar
 
-__all__ = ["Ending", "Sampler", "SamplingOptions"]
+__all__ = ["Ending", "Sampler", "SamplingOptions", "openings_of"]
 
 _ROWS = 128
 """Rows of a thread: enough to share each weight while it is in the cache."""
+
+
+def openings_of(domain: Domain, card: ModelCard) -> tuple[str, ...]:
+    """After what the samples of a model begin that have no prime; () for as a record does."""
+    return domain.openings(len(card.provenance.inputs)) if isinstance(domain, Opens) else ()
 
 
 class Sampler:
@@ -34,6 +39,7 @@ class Sampler:
         checkpoint: Checkpoint,
         constraint: Constraint | None = None,
         *,
+        openings: Sequence[str] = (),
         engine: Engine | None = None,
         rows: int = _ROWS,
         threads: int | None = None,
@@ -43,6 +49,7 @@ class Sampler:
         Args:
             checkpoint: The model.
             constraint: The grammar to keep to.
+            openings: After what a sample may begin that has no prime; see `openings_of`.
             engine: What reads and draws; the compiled kernel where it is not given.
             rows: Most samples that a thread draws side by side.
             threads: Most threads; the cores where it is not given.
@@ -54,6 +61,7 @@ class Sampler:
         self.name = checkpoint.card.name
         self.vocabulary = checkpoint.card.vocabulary
         self._engine: Engine = engine or KernelEngine.of(checkpoint)
+        self._openings = tuple(openings)
         self._rows, self._threads = rows, threads or usable_cores()
         size = len(self.vocabulary)
         self._grammar = Grammar(np.zeros((0, size), bool), np.zeros((0, size), np.int32))
@@ -110,8 +118,18 @@ class Sampler:
             labels: What samples are to say of themselves besides the options.
         """
         return make_plan(
-            self.name, self.vocabulary, options, self._grammar, ending, self._engine, labels or {}
+            self.name, self.vocabulary, options, self._grammar, ending, self._engine, labels or {},
+            self._openings,
         )  # fmt: skip
+
+    def check(self, options: SamplingOptions) -> None:
+        """Refuse to wait for what can never be drawn.
+
+        Raises:
+            InputError: If what to stop at holds a symbol that the vocabulary lacks or that is
+                never drawn, is longer than what is drawn, or stands against the grammar.
+        """
+        check_stop(self.vocabulary, options, self._grammar)
 
     def score(self, text: str) -> NDArray[np.float64]:
         """Bits of each symbol of a record (T,), read from the start.

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from seqforge.core.domain import Sample
 from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.plan import OPENING
 from seqforge.core.sampling.streams import Streams
 from seqforge.core.sampling.weighing import END
 
@@ -31,6 +32,8 @@ class Written:
     ended: bool = False
     turns: tuple[SamplingOptions, ...] = ()
     """How each continuation was drawn."""
+    opening: str = ""
+    """After what it began, where nothing was said first; see `Plan.opening`."""
 
     @cached_property
     def text(self) -> str:
@@ -59,6 +62,7 @@ class Written:
         temperatures = {options.temperature for options in self.turns}
         seeds = {options.seed for options in self.turns}
         settings = self.turns[-1].settings if len(set(self.turns)) == 1 else {}
+        opening = {OPENING: self.opening} if self.opening else {}
         return Sample(
             symbols=self.text,
             prime_length=self.given,
@@ -69,5 +73,5 @@ class Written:
             mean_log_prob=self.log_prob / self.drawn if self.drawn else None,
             ended=self.ended,
             removed_mass=self.removed / self.drawn if self.drawn and has_grammar else None,
-            settings={**settings, "turns": len(self.turns)} if self.turns else {},
+            settings={**settings, **opening, "turns": len(self.turns)} if self.turns else {},
         )

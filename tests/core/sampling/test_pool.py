@@ -8,6 +8,7 @@ import pytest
 from seqforge.core.sampling.constraints import Constraint
 from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.sampler import Sampler
+from seqforge.errors import InputError
 
 from .plain import drawn_by_hand
 from .tiny import checkpoint, grammar, log_probs
@@ -173,6 +174,10 @@ def test_a_stop_string_ends_a_sample_where_it_stands_first(stop, rules):
     model = checkpoint(seed=3, end=-4.0)
     sampler = Sampler(model, rules, rows=64, threads=1)
     options = SamplingOptions(length=300, stop=stop, prime="cab")
+    if rules is not None and stop == "cab":
+        with pytest.raises(InputError, match="'cab' can never come: the grammar allows it nowhere"):
+            sampler.stream(options)
+        return
     whole = sampler.draw(200, SamplingOptions(length=300, prime="cab"))
     places = set()
     for sample, long in zip(sampler.draw(200, options), whole, strict=True):

@@ -1,0 +1,151 @@
+"""The Python door: what is given is read as a prime is; what cannot be is said in a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+import seqforge
+from seqforge.errors import CheckpointError, InputError, SeqforgeError
+
+BYTES = "abc\n Ã©"  # é as its two bytes
+
+
+@pytest.fixture(scope="module")
+def fly():
+    return seqforge.load("fly")
+
+
+@pytest.fixture(scope="module")
+def shakespeare():
+    return seqforge.load("shakespeare")
+
+
+def test_text_is_read_as_a_prime_wherever_it_stands(fly):
+    """Small letters are bases in primes, suffixes, stops, scores and conversations alike."""
+    assert (fly.score("acg u") == fly.score("ACGT")).all()
+    (small,), (large,) = (fly.sample(length=60, stop=stop, seed=3) for stop in ("gg", "GG"))
+    assert small == large
+    assert small.symbols.endswith("GG")
+    (filled,) = fly.sample(length=5, prime="acg", suffix="tt", candidates=2)
+    assert (filled.symbols[:3], filled.symbols[-2:]) == ("ACG", "TT")
+    talk = fly.conversation(max_length=60, seed=3, stop="gg")
+    talk.say("acgt")
+    assert "".join(talk.go_on()).endswith("GG")
+    talk.change(stop="ca")
+    assert "".join(talk.go_on()).endswith("CA")
+    assert talk.text.startswith("ACGT")
+
+
+def test_a_model_of_bytes_takes_any_text_as_its_bytes(toy, piped):
+    path = toy("text", BYTES, bytes=True)
+    model = seqforge.load(path)
+    assert len(model.score("aé")) == 3
+    (sample,) = model.sample(max_length=500, stop="é", seed=1)
+    assert "Ã©" not in sample.symbols[:-2]
+    with pytest.raises(InputError, match="'ð' is the byte 0xf0 of its UTF-8"):
+        model.sample(stop="🙂")
+    said = piped(path, "-i", "--max-length", 9, lines=["/stop é", "ab"])
+    assert "stop 'é'" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"stop": "ACGTACGT", "max_length": 7}, "'ACGTACGT' can never come: it has 8 symbols"),
+        ({"stop": "gx"}, r"where to stop: 'x' \(U\+0078\) at position 2 is not a symbol"),
+        ({"prime": Path("nothing.fa")}, "nothing.fa: there is no such file"),
+        ({"prime": Path()}, "is a folder; name a file in it"),
+    ],
+)
+def test_what_can_never_be_drawn_or_read_is_refused_by_name(fly, how, said):
+    with pytest.raises(InputError, match=said):
+        fly.sample(**how)
+    if "stop" in how:
+        talk = fly.conversation(max_length=7)
+        with pytest.raises(InputError, match=said):
+            talk.change(stop=how["stop"])
+        assert talk.options.stop is None
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda fly: seqforge.load("fly", "gpu"), "device is one of auto, cpu, cuda"),
+        (lambda fly: seqforge.load(5), "a model is given by its name or its path, not as 5"),
+        (lambda fly: fly.sample(n=2.0), r"n must be a whole number, not 2\.0"),
+        (lambda fly: fly.sample(n=-1), "n must be 0 or above, not -1"),
+        (lambda fly: fly.sample(temperature="hot"), "temperature must be a number, not 'hot'"),
+        (lambda fly: fly.sample(temperature=None), "temperature must be a number, not None"),
+        (lambda fly: fly.sample(temperature=(1, 2, 3)), "temperature is a number, or the first"),
+        (lambda fly: fly.sample(seed=-1), "seed must lie in"),
+        (lambda fly: fly.sample(seed="1"), "seed must be a whole number, not '1'"),
+        (lambda fly: fly.sample(unknown="drop"), "unknown is one of refuse, skip, map, not 'drop'"),
+        (lambda fly: fly.sample(length=True), "length must be a whole number, not True"),
+        (lambda fly: fly.sample(top_p="x"), "top_p must be a number"),
+        (lambda fly: fly.sample(prime=b"ACGT"), "the prime must be a text or a Path"),
+        (lambda fly: fly.sample(stop=5), "where to stop must be a text or a Path, not 5"),
+        (lambda fly: fly.sample(constraint="no"), "constraint must be True or False"),
+        (lambda fly: fly.sample(bars=2.5), r"bars must be a whole number, not 2\.5"),
+        (lambda fly: fly.beam(2.0), r"width must be a whole number, not 2\.0"),
+        (lambda fly: fly.score(5), "the text must be a text or a Path, not 5"),
+        (lambda fly: next(fly.stream(number="1")), "number must be a whole number"),
+        (lambda fly: fly.adapted("ACGT" * 20, passes="x"), "passes must be a whole number"),
+        (lambda fly: fly.conversation(temperature=[]), "temperature is a number, or the first"),
+    ],
+)  # fmt: skip
+def test_an_argument_of_the_wrong_kind_is_a_value_error_that_names_it(fly, call, said):
+    with pytest.raises(ValueError, match=said):
+        call(fly)
+
+
+def test_an_option_that_there_is_not_brings_the_nearest(fly):
+    with pytest.raises(TypeError, match="no option 'temprature' of drawing; did you mean temperat"):
+        fly.sample(temprature=0.5)
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing.safetensors", ".", Path("nothing")])
+def test_a_model_that_there_is_not_is_said(name):
+    with pytest.raises(CheckpointError):
+        seqforge.load(name)
+    assert issubclass(CheckpointError, SeqforgeError)
+
+
+def test_a_sample_of_whole_text_begins_where_a_paragraph_can(shakespeare):
+    """As after an empty line, which is neither shown nor scored; a prime is gone on from."""
+    opened = shakespeare.sample(n=12, length=30, seed=1)
+    given = shakespeare.sample(n=12, length=30, seed=1, prime="\n\n")
+
+    assert [one.symbols for one in opened] == [one.drawn for one in given]
+    assert [one.mean_log_prob for one in opened] == [one.mean_log_prob for one in given]
+    assert all(one.symbols[0].isupper() for one in opened)
+    assert {one.settings["opening"] for one in opened} == {"\n\n"}
+    assert {one.prime_length for one in opened} == {0}
+    assert all("opening" not in one.settings for one in given)
+    assert opened == shakespeare.sample(n=12, length=30, seed=1)
+    assert "".join(shakespeare.stream(length=30, seed=1)) == opened[0].symbols
+
+
+def test_a_conversation_begins_there_too_unless_something_is_said(shakespeare):
+    (opened,) = shakespeare.sample(max_length=30, seed=1)
+    talk = shakespeare.conversation(max_length=30, seed=1)
+
+    assert "".join(talk.go_on()) == opened.symbols
+    assert talk.samples()[0].settings["opening"] == "\n\n"
+    talk.undo()
+    talk.say("ROMEO:")
+    (primed,) = shakespeare.sample(max_length=30, seed=1, prime="ROMEO:")
+    assert "".join(talk.go_on()) == primed.drawn
+    assert "opening" not in talk.samples()[0].settings
+    talk.begin_anew()
+    talk.change(seed=1)
+    assert "".join(talk.go_on())
+    assert talk.samples()[0].settings["opening"] == "\n\n"
+
+
+def test_only_models_of_few_whole_texts_are_opened(fly, toy):
+    assert "opening" not in fly.sample(length=9)[0].settings
+    for options in ({}, {"separator": "b"}):
+        (sample,) = seqforge.load(toy("text", "abcde \n", **options)).sample(max_length=9, seed=2)
+        assert ("opening" in sample.settings) != bool(options)
+    assert "opening" not in seqforge.load(toy("text", "abcdefg")).sample(max_length=9)[0].settings
+    assert seqforge.load(toy("text")).domain.openings(files=20) == ()
