@@ -21,6 +21,7 @@ from seqforge.domains.music import MusicDomain
 from seqforge.domains.music.keys import find_key
 from seqforge.domains.music.notes import Piece
 from seqforge.domains.music.priming import BARS, primed
+from seqforge.domains.music.writing import Performance
 
 _LEAST = 80  # symbols before a tune may end, as `seqforge music` asks for
 
@@ -43,8 +44,7 @@ def judged(
         constraint=constraint,
     )  # fmt: skip
     for sample in samples:
-        decoded = domain.decode(sample.symbols)
-        piece = decoded.piece
+        decoded, piece = domain.decode(sample.symbols), Performance(domain, sample).piece
         begins += piece.notes[: len(melody.notes)] == melody.notes
         metre += piece.time_signatures[0][1:] == melody.time_signatures[0][1:]
         key += find_key(added(piece, melody).notes)[0] == wanted

@@ -20,7 +20,6 @@ from seqforge.errors import InputError
 MOST_BYTES = 100_000_000
 _HEADER = re.compile(r"[MLK]:")
 _DEFAULTS = {"M": "4/4", "L": "1/8", "K": "C"}  # what `abc_notation.decode` takes for granted
-_CLOSING = re.compile(r"\s*(?:\|\]|\|\||:+\|+\]?|::|\|:?)\s*\Z")
 
 
 def read(path: Path, encoding: str = "", all_voices: bool = False) -> Iterator[Record]:
@@ -80,12 +79,6 @@ def with_header(symbols: str, number: int, title: str, origin: str) -> str:
     header = [f"X:{number}", f"T:{title}", f"N:{origin}"]
     header += [f"{name}:{value}" for name, value in fields.items()]
     return "\n".join(header + (lines or ["z4|"])) + "\n"
-
-
-def opened(symbols: str) -> str:
-    """A tune without its closing double or repeat bar, so that it can be gone on from."""
-    match = _CLOSING.search(symbols)
-    return symbols[: match.start()] + "|" if match else symbols
 
 
 def has_music(symbols: str) -> bool:

@@ -56,7 +56,8 @@ def perform(voices: Sequence[Sequence[Element]], steps_per_quarter: int, skipped
         tuple(first.keys),
         round(_bars(voices[0])[2] * 4 * steps_per_quarter),
     )
-    return Decoded(normalised(piece), bars, full, skipped)
+    end = max(performer.end for performer in performers)
+    return Decoded(normalised(piece), bars, full, skipped, end)
 
 
 def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
@@ -183,6 +184,11 @@ class _Performer:
             self._tied = layers.ties.pop(0, {})
             self._now = max(layers.furthest, self._now)
         layers.number, layers.furthest, layers.group = 0, 0.0, None
+
+    @property
+    def end(self) -> int:
+        """The step at which all that was taken ends."""
+        return round(self._now * self._whole)
 
     def times(self) -> list[TimeSignature]:
         """The time signatures, such that bar lines fall where they are written.

@@ -19,6 +19,7 @@ from seqforge.domains.music import (
     abc_files,
     abc_grammar,
     abc_notation,
+    continuation,
     events,
     events_grammar,
     judging,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.constraints import Constraint
     from seqforge.core.vocabulary import Vocabulary
 
-_LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
 _HEARD = 20.0  # seconds of a sample that is only listened into
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
@@ -216,16 +216,8 @@ class MusicDomain:
     def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
         """Where the bars-th bar after the first ``given`` symbols ends; see `Barred`."""
         if self.code == "events":
-            ends = [place for place, symbol in enumerate(symbols, 1) if symbol == events.BAR]
-        else:  # what looks like a bar line may be the beginning of a longer one
-            ends = abc_files.bar_ends(symbols)
-            ends = [end for end in ends if over or end + _LONGEST_BAR_LINE < len(symbols)]
-            # a pick-up is no bar (it is one where a note follows), nor the line that closes a prime
-            if not given and ends and self.decode(symbols[: ends[0]] + "C").piece.pickup:
-                given = ends[0]
-            ends = [end for end in ends if abc_files.has_music(symbols[given:end])]
-        ends = [end for end in ends if end > given]
-        return ends[bars - 1] if len(ends) >= bars else None
+            return events.bar_end(symbols, given, bars)
+        return continuation.bar_end(symbols, given, bars, over)
 
     def _events_of(self, abc: str) -> str:
         return events.encode(abc_notation.decode(abc, self.steps_per_quarter).piece)

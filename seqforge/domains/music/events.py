@@ -194,6 +194,17 @@ def unsaid(text: str, known: Collection[str]) -> list[str]:
     return [kind.name.lower() for kind in sorted(kinds) if kind > Kind.ADVANCE]
 
 
+def bar_end(text: str, given: int, bars: int) -> int | None:
+    """Where the bars-th bar after the first ``given`` tokens ends; None where it is not there.
+
+    The bar line that ends a bar which those began is not counted.
+    """
+    begun = given > 0 and text[given - 1] not in (BAR, PICKUP)
+    ends = [place for place, token in enumerate(text, 1) if token == BAR and place > given]
+    number = bars - 1 + begun
+    return ends[number] if number < len(ends) else None
+
+
 def decode(text: str, steps_per_quarter: int) -> Decoded:
     """What a text says, whatever it is; see the module for the rules."""
     machine = _Machine(steps_per_quarter)
@@ -207,7 +218,8 @@ def decode(text: str, steps_per_quarter: int) -> Decoded:
             machine.step(*token)
         else:
             skipped += 1
-    return Decoded(machine.piece(), machine.bars, machine.full_bars, skipped)
+    piece = machine.piece()
+    return Decoded(piece, machine.bars, machine.full_bars, skipped, max(machine.now, piece.end))
 
 
 class _Machine:
@@ -215,7 +227,7 @@ class _Machine:
 
     def __init__(self, steps_per_quarter: int) -> None:
         self._grid = steps_per_quarter
-        self._now, self.duration, self._velocity, self._program = 0, _DURATION, _VELOCITY, 0
+        self.now, self.duration, self._velocity, self._program = 0, _DURATION, _VELOCITY, 0
         self._notes: list[Note] = []
         self._fresh = False  # the last token was a pitch or its duration
         self._tempos: list[Tempo] = []
@@ -226,22 +238,22 @@ class _Machine:
 
     def step(self, kind: int, value: int) -> None:
         if kind == Kind.PITCH:
-            self._notes.append(Note(value, self._velocity, self._now, self.duration, self._program))
+            self._notes.append(Note(value, self._velocity, self.now, self.duration, self._program))
         elif kind == Kind.LENGTH:
             self.lengthen(value)
             return
         elif kind == Kind.ADVANCE:
-            self._now = min(self._now + value, MOST_QUARTERS * self._grid)
+            self.now = min(self.now + value, MOST_QUARTERS * self._grid)
         elif kind == Kind.VELOCITY:
             self._velocity = max(1, 4 * value)
         elif kind == Kind.PROGRAM:
             self._program = value
         elif kind == Kind.TEMPO:
-            self._tempos.append(Tempo(self._now, _microseconds(value)))
+            self._tempos.append(Tempo(self.now, _microseconds(value)))
         elif kind == Kind.KEY:
-            self._keys.append(KeySignature(self._now, value % 15 - 7, value >= 15))
+            self._keys.append(KeySignature(self.now, value % 15 - 7, value >= 15))
         else:
-            self._times.append(TimeSignature(self._now, *metre_of(value)))
+            self._times.append(TimeSignature(self.now, *metre_of(value)))
         self._fresh = kind == Kind.PITCH
 
     def lengthen(self, duration: int) -> None:
@@ -253,12 +265,12 @@ class _Machine:
     def bar(self, ends_pickup: bool) -> None:
         """A bar line: one may end the pick-up, the others are only compared with the metre."""
         if ends_pickup and not self._pickup:
-            self._pickup = self._now
+            self._pickup = self.now
         else:
             self.bars += 1
             wanted = bar_length(self._times[-1], self._grid)
-            self.full_bars += abs(self._now - self._bar_start - wanted) < 1
-        self._bar_start = self._now
+            self.full_bars += abs(self.now - self._bar_start - wanted) < 1
+        self._bar_start = self.now
         self._fresh = False
 
     def piece(self) -> Piece:

@@ -89,6 +89,8 @@ class Decoded:
     """Those whose lengths are what the time signature asks for."""
     skipped: int = 0
     """Characters that mean nothing and were passed over."""
+    end: int = 0
+    """The step at which all that is written ends, rests too."""
 
 
 def normalised(piece: Piece) -> Piece:
@@ -206,6 +208,12 @@ def bar_lines(piece: Piece, end: int) -> Iterator[tuple[int, TimeSignature]]:
         while (step := start + int(number * length)) < min(stop, end):
             yield step, signature
             number += 1
+
+
+def bars_between(piece: Piece, start: int, end: int) -> int:
+    """How many bars begin in [start, end); the pick-up is none."""
+    found = sum(step >= start for step, _ in bar_lines(piece, end))
+    return found - (start == 0 and piece.pickup > 0 and end > 0)
 
 
 def resampled(piece: Piece, steps_per_quarter: int) -> Piece:

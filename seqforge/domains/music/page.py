@@ -24,7 +24,7 @@ from seqforge.domains.music.notes import Piece, bar_lines
 from seqforge.domains.music.rendering import Rendered
 from seqforge.domains.music.showing import KEYS, piano_roll, quarter_pixels
 from seqforge.domains.music.timing import Clock
-from seqforge.domains.music.writing import QUICK
+from seqforge.domains.music.writing import QUICK, Performance
 
 SHOWN = 12
 """Samples on the page; of more the files alone are there."""
@@ -103,12 +103,12 @@ def write_page(
 
 def _shown(rendered: Rendered, title: str, prefix: str) -> Shown:
     performance = rendered.performance
-    piece, sample = performance.piece, performance.sample
+    piece = performance.piece
     end = piece.end if prefix == "prime" else performance.prime_end
     roll = piano_roll(piece, 0 if prefix == "prime" else end)
     return Shown(
         title=title,
-        facts=_facts(sample, piece, end),
+        facts=_facts(performance, end),
         pages=tuple(own_svg(page, f"{prefix}-{n}-") for n, page in enumerate(rendered.pages)),
         roll="" if roll is None else base64.b64encode(png_bytes(roll)).decode(),
         width=0 if roll is None else roll.shape[1],
@@ -152,13 +152,13 @@ def _how(sample: Sample) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _facts(sample: Sample, piece: Piece, prime_end: int) -> str:
+def _facts(performance: Performance, prime_end: int) -> str:
     """What is known of one sample, in half-sentences."""
-    bars = [step for step, _ in bar_lines(piece, max(1, piece.end))]
-    drawn = sum(step >= prime_end for step in bars)
-    said = [f"{len(piece.notes):,} notes in {len(bars):,} bars"]
-    if prime_end and drawn and prime_end < piece.end:
-        said[0] += f", {drawn:,} of them new"
+    sample, piece, new = performance.sample, performance.piece, performance.new_bars
+    notes, bars = len(piece.notes), sum(1 for _ in bar_lines(piece, max(1, performance.end)))
+    said = [f"{notes:,} note{'s'[: notes != 1]} in {bars:,} bar{'s'[: bars != 1]}"]
+    if prime_end and new and prime_end < piece.end:
+        said[0] += f", {new:,} of them new"
     if sample.mean_log_prob is not None:
         said.append(f"mean log-probability {sample.mean_log_prob:.3f} nats a symbol")
     if sample.removed_mass is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.continuation import continued, opened
 from seqforge.domains.music.keys import Key, between, declared_key, piece_key
 from seqforge.domains.music.kinds import kind, read_notes, readable
 from seqforge.domains.music.notes import (
@@ -93,7 +94,7 @@ def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> tuple[str
         said.append(f"the first of its tunes, {tune.name}, is gone on from")
     header = "\n".join(tune.symbols.split("\n")[:3])  # which Q: may ask for its unit
     tempos = abc_notation.decode(f"{header}\n{tune.description}\nC", 24).piece.tempos
-    return abc_files.opened(tune.symbols), tempos[0].microseconds if tune.description else 0
+    return opened(tune.symbols), tempos[0].microseconds if tune.description else 0
 
 
 def _piece(domain: MusicDomain, source: Path, said: list[str]) -> Piece:
@@ -123,6 +124,7 @@ def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str
     program = 0
     if kind(source) == "abc":
         whole, tempo = _first_tune(domain, source, said)
+        whole, _ = continued(whole, len(whole))
         symbols = _last_bars_of_text(whole, bars, said)
     else:
         piece = _piece(domain, source, said)

@@ -12,9 +12,10 @@ from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import abc_files
 from seqforge.domains.music.abc_writer import to_abc
+from seqforge.domains.music.continuation import continued
 from seqforge.domains.music.keys import Key, parse_key, piece_key
 from seqforge.domains.music.midi import midi_bytes
-from seqforge.domains.music.notes import Piece, Tempo, normalised
+from seqforge.domains.music.notes import Decoded, Piece, Tempo, bars_between, normalised
 from seqforge.domains.music.priming import key_of
 from seqforge.domains.music.transposing import shifted, transposed
 from seqforge.errors import ConfigError
@@ -39,8 +40,31 @@ class Performance:
     """What its score is headed with; empty for the model's name and the sample's number."""
 
     @cached_property
+    def _text(self) -> tuple[str, int]:
+        """The symbols as they are played, and how many of them were given; see `continuation`."""
+        sample = self.sample
+        if self.domain.code == "events":
+            return sample.symbols, sample.prime_length
+        once = sample.settings.get("bars") is not None  # so many bars are so many of sound
+        return continued(sample.symbols, sample.prime_length, once)
+
+    @cached_property
+    def _decoded(self) -> Decoded:
+        return self.domain.decode(self._text[0])
+
+    @property
     def _drawn(self) -> Piece:
-        return self.domain.decode(self.sample.symbols).piece
+        return self._decoded.piece
+
+    @property
+    def end(self) -> int:
+        """The step at which all that is written ends, rests too."""
+        return self._decoded.end
+
+    @property
+    def new_bars(self) -> int:
+        """How many bars begin after the prime; of a tune of its own all but the pick-up."""
+        return bars_between(self._drawn, self.prime_end, self.end)
 
     @cached_property
     def semitones(self) -> int:
@@ -54,7 +78,7 @@ class Performance:
     @property
     def _drawn_key(self) -> Key:
         if self.domain.code != "events":
-            return key_of(self.sample.symbols)
+            return key_of(self._text[0])
         return piece_key(self._drawn)
 
     @cached_property
@@ -72,8 +96,8 @@ class Performance:
     @cached_property
     def prime_end(self) -> int:
         """The step at which what was given ends; 0 where nothing was."""
-        given = self.sample.symbols[: self.sample.prime_length]
-        return self.domain.decode(given).piece.end if given else 0
+        text, given = self._text
+        return self.domain.decode(text[:given]).end if given else 0
 
     @property
     def title(self) -> str:
@@ -91,7 +115,7 @@ class Performance:
         if self.domain.code == "events":
             text = to_abc(self.piece)
         else:
-            text = transposed(self.sample.symbols, self.semitones)
+            text = transposed(self._text[0], self.semitones)
         file = abc_files.with_header(text, self.sample.number, self.title, self.origin)
         if self.domain.tempo:
             quarters = f"Q:1/4={round(60e6 / self.domain.tempo)}"

@@ -141,7 +141,7 @@ def test_a_prime_without_notes_is_one_sentence(tmp_path):
             primed(domain, tmp_path / "x.mid", BARS)
         with pytest.raises(InputError, match=r"x\.abc: no ABC tune in it"):
             primed(domain, tmp_path / "x.abc", BARS)
-        with pytest.raises(InputError, match=r"y\.mid: cannot be read"):
+        with pytest.raises(InputError, match=r"y\.mid: there is no such file"):
             primed(domain, tmp_path / "y.mid", BARS)
 
 

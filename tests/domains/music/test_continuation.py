@@ -1,0 +1,217 @@
+"""Continuations never play the prime again, and N bars are N bars of sound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seqforge
+from seqforge.api import Symbols
+from seqforge.core.domain import Sample
+from seqforge.domains.music import MusicDomain, abc_notation
+from seqforge.domains.music.continuation import continued, opened
+from seqforge.domains.music.midi import parse_midi
+from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music.priming import BARS, primed
+from seqforge.domains.music.writing import Performance, write_quick
+from seqforge.resources import data_folder
+
+from .conftest import few
+from .scores import sounding
+
+ABC = MusicDomain(code="abc")
+HEAD = "M:4/4\nL:1/4\nK:C\n"
+HALF_BAR = (
+    "X:1\nT:t\nM:6/8\nL:1/8\nK:G\n|:D3|E3 B2A|B2G E2G|F3 A2G|A2F DEF|E3 B2A|B2c d2e|B2A G2F|E3:|\n"
+)
+
+
+def letters(text: str) -> str:
+    """What is heard, as letters."""
+    names = dict(zip((60, 62, 64, 65, 67, 69, 71), "CDEFGAB", strict=True))
+    names |= {pitch + 12: name.lower() for pitch, name in names.items()}
+    return "".join(names[note.pitch] for note in abc_notation.decode(text, 24).piece.notes)
+
+
+@pytest.mark.parametrize(
+    ("prime", "drawn", "text", "played"),
+    [
+        ("CDEF|", "cdef|efga:|", "CDEF|:cdef|efga:|", "CDEFcdefefgacdefefga"),
+        ("CDEF|", "|cdef:|", "CDEF|:cdef:|", "CDEFcdefcdef"),
+        ("CDEF|", "]cdef:|", "CDEF|:cdef:|", "CDEFcdefcdef"),
+        ("CDEF|", ":cdef:|", "CDEF|:cdef:|", "CDEFcdefcdef"),
+        ("CDEF|", "cdef|", "CDEF|cdef|", "CDEFcdef"),
+        ("CDEF|", "cdef||cdef|]", "CDEF|cdef||cdef|]", "CDEFcdefcdef"),
+        ("CDEF|", "cdef|1efga:|2gabc'|]", "CDEF|:cdef|1efga:|2gabc'|]", None),
+        ("CDEF|", "cdef|:efga:|", "CDEF|cdef|:efga:|", "CDEFcdefefgaefga"),
+        ("CD", "ef|efga:|", "CDef|:efga:|", "CDefefgaefga"),
+        ("CD", "ef:|", "CDef||", "CDef"),
+        ("CD", "ef:|cdef:|", "CDef|:cdef:|", "CDefcdefcdef"),
+        ("CD", "ef::cdef:|", "CDef|:cdef:|", "CDefcdefcdef"),
+        ("|:CDEF|", "cdef:|", "|CDEF|:cdef:|", "CDEFcdefcdef"),
+        ("|:CDEF:|", "cdef:|", "|:CDEF:|cdef:|", "CDEFCDEFcdefcdef"),
+        ("|:CDEF:|:GABc|", "efga:|", "|:CDEF:|GABc|:efga:|", None),
+        ("CDEF::GABc|", "efga:|", "CDEF:|GABc|:efga:|", None),
+        ("CDEF|1GABc|", "efga:|2gagf|", "CDEF|GABc|:efga:|2gagf|", None),
+        ("CDEF|1GABc:|2GABd|", "efga:|", "CDEF|1GABc:|2GABd|:efga:|", None),
+        ("", "CDEF:|", "CDEF:|", "CDEFCDEF"),
+    ],
+)
+def test_a_repeat_begins_where_the_prime_ends_at_the_earliest(prime, drawn, text, played):
+    found, kept = continued(HEAD + prime + drawn, len(HEAD + prime))
+
+    assert found == HEAD + text
+    assert letters(found[:kept]) == letters(continued(HEAD + prime, len(HEAD + prime))[0])
+    assert played is None or letters(found) == played
+
+
+@pytest.mark.parametrize(
+    ("prime", "drawn", "played"),
+    [
+        ("CDEF|", "cdef|1efga:|2gabg|]", "CDEFcdefefgagabg"),
+        ("|:CDEF:|", "|:cdef::efga:|", "CDEFCDEFcdefefga"),
+        ("", "|:CDEF|[1 GABG:|[2 cdef|]", "CDEFGABGcdef"),
+    ],
+)
+def test_so_many_bars_are_each_played_once(prime, drawn, played):
+    given = len(HEAD + prime) if prime else 0
+    assert letters(continued(HEAD + prime + drawn, given, once=True)[0]) == played
+
+
+bar_lines = st.sampled_from(["|", "||", "|]", "|:", ":|", "::", "|1", ":|2", ":|", "|"])
+
+
+def texts(letters: str) -> st.SearchStrategy[str]:
+    bars = st.tuples(st.text(letters, min_size=1, max_size=4), bar_lines).map("".join)
+    return st.lists(bars, min_size=1, max_size=6).map("".join)
+
+
+@few
+@given(texts("CDEFGAB"), texts("cdefgab"), st.booleans())
+def test_after_the_first_new_note_nothing_of_the_prime_is_heard(prime, drawn, once):
+    text, kept = continued(HEAD + prime + drawn, len(HEAD + prime), once)
+    heard = letters(text)
+    new = next(n for n, letter in enumerate(heard) if letter.islower())
+
+    assert heard[new:].islower()
+    assert heard[:new] == letters(text[:kept])
+    assert set(drawn) & set("cdefgab") <= set(heard[new:]) or ":|2" in drawn or "|1" in drawn
+
+
+def longest_first(tune: str, bars: int) -> str | None:
+    end = ABC.bar_end(HEAD + tune, len(HEAD) + tune.index("c"), bars, over=True)
+    return None if end is None else tune[: end - len(HEAD)]
+
+
+@pytest.mark.parametrize(
+    ("tune", "bars", "kept"),
+    [
+        ("CDEF|cdef|efga|", 1, "CDEF|cdef|"),
+        ("CDEF|cdef:|efga|", 2, "CDEF|cdef:|efga|"),
+        ("CDcd|cdef|efga|", 1, "CDcd|cdef|"),  # the first goes on with a bar of the prime's
+        ("CDEF|cde||f|cdef|", 2, "CDEF|cde||f|cdef|"),  # two parts of a bar are one
+        ("CDEF|cdef|", 2, None),
+    ],
+)
+def test_a_bar_is_new_that_begins_after_the_prime(tune, bars, kept):
+    assert longest_first(tune, bars) == kept
+
+
+@pytest.mark.parametrize(
+    ("tune", "result"),
+    [
+        ("CDEF|CDEF:|", "CDEF|CDEF|"),
+        ("CDEF|CDEF|]", "CDEF|CDEF|"),
+        ("|:D|CDEF|CDE:|", "|:D|CDEF|CDE"),
+        ("CDEF|CD||", "CDEF|CD"),
+        ("CDEF|CD|", "CDEF|CD"),
+        ("CDEF|(3CDE F2|", "CDEF|(3CDE F2|"),
+        ("CDEF|[M:3/4]CDE|", "CDEF|[M:3/4]CDE|"),
+        ("CDEF|1C2:|2CD|]", "CDEF|1C2:|2CD"),
+        ("CDEF|CDEFG|", "CDEF|CDEFG|"),
+        ("CDEF", "CDEF"),
+    ],
+)
+def test_a_prime_that_ends_in_a_part_of_a_bar_stays_open(tune, result):
+    assert opened(HEAD + tune) == HEAD + result
+
+
+def test_music_without_a_metre_ends_with_its_bar_line():
+    assert opened("M:none\nL:1/4\nK:C\nCD|]").endswith("CD|")
+
+
+def test_a_half_bar_is_filled_by_what_is_drawn(tmp_path):
+    (tmp_path / "half.abc").write_text(HALF_BAR)
+    prime = primed(ABC, tmp_path / "half.abc", BARS)
+    assert prime.symbols.endswith("G2F|E3")
+
+    sample = Sample(prime.symbols + " GAB|c6|]", prime_length=len(prime.symbols))
+    performance = Performance(ABC, sample)
+    assert len(performance.piece.time_signatures) == 1
+    assert (performance.piece.pickup, performance.new_bars) == (36, 1)
+
+
+@pytest.fixture(scope="module")
+def folk():
+    return seqforge.load("folk")
+
+
+def check_continuations(folk, path, count: int, bars: int | None) -> None:
+    """Each begins with the prime, plays nothing of it again, and has the bars that were wanted."""
+    domain = folk.domain
+    symbols = primed(domain, path, BARS).symbols
+    ends = {"bars": bars, "length": 1000 * bars} if bars else {"min_length": 80}
+    how = {"prime": Symbols(symbols), "temperature": 0.8, "seed": 1}
+    for sample in folk.sample(count, **how, **ends):
+        performance = Performance(domain, sample)
+        prime = Performance(domain, replace(sample, symbols=symbols)).piece.notes
+        notes = performance.piece.notes
+        assert [n[::2] for n in notes[: len(prime)]] == [n[::2] for n in prime]
+        given, heard = ([n.pitch for n in part] for part in (prime, notes[len(prime) :]))
+        places = range(len(heard) - len(given) + 1)
+        assert not any(heard[n : n + len(given)] == given for n in places)
+        assert bars is None or performance.new_bars == bars
+        assert abc_notation.decode(performance.abc, 24).piece.notes == notes
+
+
+def test_a_continuation_of_a_melody_is_new(folk, tmp_path):
+    (tmp_path / "half.abc").write_text(HALF_BAR)
+    for path in (data_folder() / "melody.mid", tmp_path / "half.abc"):
+        check_continuations(folk, path, 3, None)
+        check_continuations(folk, path, 2, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bars", [None, 16])
+def test_eighty_continuations_are_new(folk, shared_data, tmp_path, bars):
+    (tmp_path / "half.abc").write_text(HALF_BAR)
+    bach = shared_data / "music" / "midi" / "bach-prelude-c-major-bwv846.mid"
+    ours = [data_folder() / name for name in ("melody.mid", "tunes.abc")]
+    for path in (*ours, bach, tmp_path / "half.abc"):
+        check_continuations(folk, path, 20, bars)
+
+
+@pytest.mark.parametrize("code", ["abc", "events"])
+def test_all_files_of_a_sample_have_the_same_notes(code, tmp_path):
+    """MIDI, ABC and MusicXML: of a melody with repeats, a pick-up and a prime."""
+    domain = MusicDomain(code=code)
+    prime = primed(domain, data_folder() / "tunes.abc", 4).symbols
+    text = prime + "|c2e gec|BAG A2B|1c6:|2c3 c2:|" if code == "abc" else prime
+    performance = Performance(domain, Sample(text, prime_length=len(prime)))
+    files = {
+        path.suffix: path
+        for path in write_quick(performance, tmp_path / "x", ("mid", "abc", "musicxml"))
+    }
+
+    wanted = [(n.pitch, n.start, n.duration) for n in performance.piece.notes]
+    midi, _ = parse_midi(files[".mid"].read_bytes(), 24, "x")
+    score, _ = read_musicxml(files[".musicxml"], 24)
+    abc = abc_notation.decode(files[".abc"].read_text(), 24).piece
+    for piece in (midi, score, abc):
+        assert [(n.pitch, n.start, n.duration) for n in piece.notes] == wanted
+        assert piece.time_signatures == performance.piece.time_signatures
+        assert piece.pickup == performance.piece.pickup
+    assert len(sounding(files[".musicxml"].read_text())) == len(wanted)
