@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from seqforge.domains.music import abc_files, abc_notation
-from seqforge.domains.music.abc_text import FIELD_LINE, TOKEN, metre, metre_text
+from seqforge.domains.music.abc_source import FIELD_LINE
+from seqforge.domains.music.abc_text import TOKEN, metre, metre_text
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, bars_between
 
 _LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
