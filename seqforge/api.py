@@ -24,7 +24,7 @@ from seqforge.core.sampling.stream import Stream
 from seqforge.core.vocabulary import Unknown
 from seqforge.errors import DomainError
 from seqforge.models import find_model
-from seqforge.registry import load_domain
+from seqforge.registry import load_domain, options_for_files
 
 if TYPE_CHECKING:
     from seqforge.core.sampling.adapting import Adaptation
@@ -110,7 +110,8 @@ class Model:
         Raises:
             DomainError: If it is not installed.
         """
-        return load_domain(self.card.config.domain, self.card.config.domain_options)
+        config = self.card.config
+        return load_domain(config.domain, options_for_files(config.domain_options))
 
     def sample(self, n: int = 1, **how: Unpack[How]) -> list[Sample]:
         """Draw samples.

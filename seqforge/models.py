@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.spooling import is_piped, settled
 from seqforge.errors import CheckpointError
 from seqforge.resources import bundled_folder
 from seqforge.runs import RUNS, RunFolder
@@ -30,6 +31,8 @@ def find_model(name: str) -> Path:
         CheckpointError: If there is none; names those that there are.
     """
     path = Path(name)
+    if is_piped(name):
+        return settled(path)
     if len(path.name) > 255:  # no file system has such names, and some raise over them
         raise CheckpointError(f"{name[:40]}...: is no model; give a name, a file or a run folder")
     if path.is_dir():

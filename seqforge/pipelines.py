@@ -24,6 +24,7 @@ from seqforge.registry import options_of
 from seqforge.runs import RunFolder, now
 from seqforge.stages.baselines import baselines
 from seqforge.stages.continuing import begun_by, request_of
+from seqforge.stages.discovery import kept_libraries
 from seqforge.stages.drawing import draw
 from seqforge.stages.learnt import learnt_from
 from seqforge.stages.preview import Cadence
@@ -33,6 +34,7 @@ from seqforge.stages.summary import summarise
 from seqforge.version import __version__
 from seqforge.watching import Watcher
 
+_MANY = 1000  # files, from which on looking at them shows how far it is
 _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 
@@ -54,7 +56,7 @@ def run(order: Order, watcher: Watcher, ranks: Ranks = ALONE) -> RunFolder:
         with folder.locked():
             for note in folder.mended():
                 watcher.note(note)
-            order = named_start(order, folder)
+            order = kept_libraries(named_start(order, folder), folder)
             finished = folder.finished(order.only_train)
             if finished and not order.inputs:
                 asked_recipe(order, name, folder)  # refuses other settings; needs no input files
@@ -68,6 +70,18 @@ def run(order: Order, watcher: Watcher, ranks: Ranks = ALONE) -> RunFolder:
     except KeyboardInterrupt:
         raise Interrupted(folder) from None
     return folder
+
+
+def _looking(watcher: Watcher) -> Callable[[int, int, str], None]:
+    """Shows how far one is in looking at files, where there are many."""
+
+    def told(done: int, total: int, name: str) -> None:
+        if total >= _MANY:
+            if done == 0:
+                watcher.stage(f"looking at {total:,} files")
+            watcher.advance(done, total, name)
+
+    return told
 
 
 class Pipeline:
@@ -92,6 +106,7 @@ class Pipeline:
             order.inputs or self.recipe.inputs,
             folder.path,
             resumed=folder.worked,
+            progress=_looking(watcher),
         )
         self.domain: Domain = self.inputs.domain
         self.config = config.model_copy(update={"domain_options": options_of(self.domain)})
@@ -106,6 +121,8 @@ class Pipeline:
 
     def _begin(self) -> None:
         named = list(zip(self.inputs.files, self.inputs.digests, strict=True))
+        if not named:  # nothing can be read, which reading will say
+            named = [(Path(name), "") for name in self.order.inputs or self.recipe.inputs]
         about: dict[str, Any] = {
             "seqforge": __version__,
             "at": now(),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from seqforge.base.nearest import did_you_mean
-from seqforge.core.config import RunConfig, read_toml, with_setting
+from seqforge.base.spooling import STDIN, is_piped, settled
+from seqforge.base.toml_files import read_toml
+from seqforge.core.config import RunConfig, with_setting
 from seqforge.errors import ConfigError
 from seqforge.registry import installed
 from seqforge.resources import recipe_folder
@@ -55,6 +58,8 @@ def find_recipe(name: str) -> Recipe:
         ConfigError: If there is none.
     """
     path = Path(name)
+    if is_piped(name):
+        return read_recipe(settled(path), named=Path("recipe.toml"))
     if path.suffix == ".toml":
         return read_recipe(path)
     ours = recipe_folder() / f"{name}.toml"
@@ -74,13 +79,14 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in recipe_folder().glob("*.toml"))
 
 
-def read_recipe(path: Path) -> Recipe:
-    """A recipe from its file.
+def read_recipe(path: Path, named: Path | None = None) -> Recipe:
+    """A recipe from its file; one that came through a pipe is taken for the file ``named``.
 
     Raises:
         ConfigError: If it cannot be read or says something unknown about itself.
     """
     settings = read_toml(path)
+    path = named or path
     about = {key: settings.pop(key) for key in _ABOUT if key in settings}
     inputs = about.get("inputs", [])
     if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
@@ -91,10 +97,14 @@ def read_recipe(path: Path) -> Recipe:
         name=_name(path, about.get("made")),
         where=str(path),
         settings=settings,
-        inputs=tuple(str(path.parent / item) for item in inputs),
+        inputs=tuple(_seen_from(path.parent, item) for item in inputs),
         description=str(about.get("description", "")),
         note=str(about.get("note", "")),
     )
+
+
+def _seen_from(folder: Path, item: str) -> str:
+    return item if item == STDIN else str(folder / os.path.expanduser(item))
 
 
 def _name(path: Path, made: Any) -> str:

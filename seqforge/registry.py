@@ -74,6 +74,14 @@ def option_types(name: str) -> dict[str, Any]:
     return {field.name: hints.get(field.name, str) for field in dataclasses.fields(found)}
 
 
+def options_for_files(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a model's domain for reading other files than it was trained on.
+
+    What those were written in says nothing of these.
+    """
+    return {name: value for name, value in options.items() if name != "encoding"}
+
+
 def package_version(name: str) -> str:
     """The version of the package that a domain comes from; empty where it has none."""
     point = installed().get(name)

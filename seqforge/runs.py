@@ -14,7 +14,8 @@ import tomli_w
 from seqforge.base.files import sweep
 from seqforge.base.locks import held_folder
 from seqforge.base.sums import sealed, unsealed
-from seqforge.core.config import RunConfig, read_toml
+from seqforge.base.toml_files import read_toml
+from seqforge.core.config import RunConfig
 from seqforge.core.files import disk_errors, folder_for, write_atomically, write_json
 from seqforge.errors import ConfigError, RunError, SeqforgeError
 from seqforge.recipes import Recipe, read_recipe

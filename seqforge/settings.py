@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from seqforge.base.files import replacing
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.toml_files import read_toml
 from seqforge.errors import ConfigError
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -70,11 +70,11 @@ class Settings(BaseModel):
         """
         path = settings_file()
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read ({error}); mend or remove it") from error
+            if not path.exists():
+                return cls()
+            return cls.model_validate(read_toml(path, "settings"))
+        except (OSError, ConfigError) as error:
+            raise ConfigError(f"{error}; mend or remove it") from error
         except ValidationError as error:
             raise ConfigError(f"{path}: {_problem(error)}; mend or remove it") from error
 

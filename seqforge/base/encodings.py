@@ -10,6 +10,7 @@ import codecs
 import difflib
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -30,6 +31,7 @@ _KNOWN = (
     "gbk", "big5", "euc-kr", "ascii",
 )  # fmt: skip
 _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
+_ASSUMED = [""]
 _BARE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # without a mark: as Windows writes them
 
 
@@ -52,6 +54,25 @@ def checked_encoding(name: str) -> str:
     raise ConfigError(
         f"{name[:40]!r} is no encoding of text; encodings are {', '.join(close)} and others"
     )
+
+
+@contextmanager
+def assuming(name: str) -> Iterator[None]:
+    """In this block, files that say nothing else are read in this encoding; ``""`` for UTF-8.
+
+    Raises:
+        ConfigError: If there is no such encoding.
+    """
+    _ASSUMED.append(checked_encoding(name))
+    try:
+        yield
+    finally:
+        _ASSUMED.pop()
+
+
+def settled_encoding(encoding: str) -> str:
+    """The encoding that was said for a file, else the one that holds for all; ``""`` for UTF-8."""
+    return encoding or _ASSUMED[-1]
 
 
 def mark_of(head: bytes) -> tuple[bytes, str]:
@@ -84,6 +105,7 @@ def text_blocks(
         InputError: At a byte that fits no character, or a zero (names the offset).
     """
     mark, marked = mark_of(_peeked(stream))
+    encoding = settled_encoding(encoding)
     stream.read(len(mark))
     name = marked or _BARE.get(_plain(encoding), encoding) or "utf-8"
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)(), translate=True)

@@ -15,12 +15,19 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO, cast
 
-from seqforge.errors import InputError, RunError
+from seqforge.base.files import disk_errors, replacing
+from seqforge.errors import InputError
 
 STDIN = "-"
+_STDIN_TOO = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _BLOCK = 1 << 20
 _KEPT: dict[str, Path] = {}  # what was read, by the name under which it came
 _FOLDERS: list[Path] = []
+
+
+def is_stdin(path: Path | str) -> bool:
+    """Whether a name stands for standard input, where that comes but once."""
+    return str(path) == STDIN or (str(path) in _STDIN_TOO and is_piped(path))
 
 
 def is_piped(path: Path | str) -> bool:
@@ -40,7 +47,7 @@ def settled(path: Path) -> Path:
     Raises:
         InputError: If the pipe cannot be read, or is a device that never ends.
     """
-    name = str(path)
+    name = STDIN if is_stdin(path) else str(path)
     if name in _KEPT:
         return _KEPT[name]
     if not is_piped(path):
@@ -48,7 +55,7 @@ def settled(path: Path) -> Path:
         return _expanded(path) if home else path
     if not _FOLDERS:
         _FOLDERS.append(Path(mkdtemp(prefix="seqforge-piped-")))
-        atexit.register(_forget)
+        atexit.register(forget)
     kept = _FOLDERS[0] / f"{len(_KEPT) + 1}"
     spool(path, kept)
     _KEPT[name] = kept
@@ -62,7 +69,8 @@ def _expanded(path: Path) -> Path:
         return path
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Remove what was kept; the same names stand for something new afterwards."""
     for folder in _FOLDERS:
         shutil.rmtree(folder, ignore_errors=True)
     _FOLDERS.clear()
@@ -76,40 +84,16 @@ def spool(path: Path | str, target: Path) -> None:
         InputError: If it cannot be read, or is a device that never ends.
         RunError: If the disk refuses.
     """
-    partial = target.with_name(target.name + ".partial")
-    try:
-        with _source(path) as stream, _new(partial) as kept:
-            _copy(stream, kept, target)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _copy(stream: BinaryIO, kept: BinaryIO, target: Path) -> None:
-    while True:
-        try:
-            block = stream.read(_BLOCK)
-        except (OSError, ValueError) as error:
-            raise InputError(f"the pipe cannot be read ({error}); give a file") from error
-        if not block:
-            return
-        try:
+    with _source(path) as stream, disk_errors(target), replacing(target, private=True) as kept:
+        while block := _block(stream, path):
             kept.write(block)
-        except OSError as error:
-            raise RunError(
-                f"{target}: what comes through the pipe cannot be kept ({error.strerror}); free "
-                "some space"
-            ) from error
 
 
-def _new(partial: Path) -> BinaryIO:
-    """A new file that only its owner may read; nobody can have laid a link in its place."""
-    partial.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+def _block(stream: BinaryIO, path: Path | str) -> bytes:
     try:
-        return open(os.open(partial, flags, 0o600), "wb")
-    except OSError as error:
-        raise RunError(f"{partial}: cannot be written ({error.strerror or error})") from error
+        return stream.read(_BLOCK)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a file") from error
 
 
 def _source(path: Path | str) -> BinaryIO:

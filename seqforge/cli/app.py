@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from seqforge.base.spooling import forget
 from seqforge.cli.stderr import say
 from seqforge.cli.stdout import echo
 from seqforge.errors import SaidElsewhere, SeqforgeError
@@ -82,8 +83,10 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
     """Train small sequence models on your own text, genome or tunes, and sample them."""
+    ctx.call_on_close(forget)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.options import Json, Quiet
+from seqforge.cli.options import Encoding, Json, Quiet, await_stdin
 from seqforge.cli.stdout import echo, echo_data
 from seqforge.errors import ConfigError
 
@@ -129,6 +129,7 @@ def blast(
     dust: Dust = False,
     out: Folder = None,
     resume: Resume = False,
+    encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -139,7 +140,8 @@ def blast(
     name = backend or ("local" if against else "ebi")
     _check(name, locals())
     parameters = _parameters(evalue, match_scores, gaps, dust, max_hits, max_hsps)
-    folder = out or samples.with_name(f"{samples.stem}-similarity")
+    await_stdin(samples, against, held_out)
+    folder = out or _folder_of(samples)
     watcher = make_watcher(quiet or json_)
     if name == "ebi":
         _, wanted = with_controls(controls, held_out, samples, (), folder)
@@ -152,6 +154,15 @@ def blast(
         return
     library, wanted = with_controls(controls, held_out, samples, against or (), folder)
     _search(samples, at_home(name, library), folder, wanted, parameters, watcher, json_)
+
+
+def _folder_of(samples: Path) -> Path:
+    """Where hits go if nobody says so: beside the samples; here where they come through a pipe."""
+    from seqforge.base.spooling import is_piped
+
+    if is_piped(samples):
+        return Path("samples-similarity")
+    return samples.with_name(f"{samples.stem}-similarity")
 
 
 _AT_EBI = ("database", "email", "yes", "dry_run", "deadline", "tool", "protein", "resubmit",

@@ -8,14 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.options import Json, Model, Quiet
+from seqforge.cli.options import Encoding, Json, Model, Quiet, await_stdin
 from seqforge.cli.stdout import echo
 
 
 @app.command()
 def evaluate(
     model: Model,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT ...", help="Files or folders.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT ...", help="Files or folders, or -.")
+    ],
+    encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -24,6 +27,7 @@ def evaluate(
     from seqforge.models import find_model
     from seqforge.stages.evaluation import evaluate_model
 
+    await_stdin(model, inputs)
     watcher = make_watcher(quiet or json_)
     try:
         result = evaluate_model(find_model(model), inputs, watcher)

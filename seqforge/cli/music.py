@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqforge.base.spooling import is_piped
 from seqforge.cli.app import app
 from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
+from seqforge.cli.options import Encoding, await_stdin
 from seqforge.cli.stdout import echo
 from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
 from seqforge.errors import CheckpointError, ConfigError, InputError
@@ -67,6 +69,7 @@ def music(
     ] = True,
     play: Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")] = False,
     unknown: UnknownSymbols = "refuse",
+    encoding: Encoding = "",
 ) -> None:
     """Continue a melody, or start one: files that play and print, and a page with it all."""
     from seqforge.cli.performing import Wanted, perform
@@ -75,6 +78,7 @@ def music(
     from seqforge.domains.music.writing import parsed_formats
     from seqforge.models import find_model
 
+    await_stdin(prime, model)
     _check_folder(out)
     named = parsed_formats(f"{formats},wav" if play else formats)
     if play:
@@ -112,6 +116,8 @@ def _stem(prime: Path | None, out: Path) -> str:
     """What the files' names begin with; never those of the prime itself."""
     if prime is None:
         return "tune"
+    if is_piped(prime):
+        return "prime"
     beside = prime.resolve().parent == out.resolve()
     return f"{prime.stem}-continued" if beside else prime.stem
 

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from seqforge.base.encodings import assuming
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.spooling import is_stdin
 from seqforge.errors import ConfigError
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
@@ -24,6 +26,45 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A bundled name, a .safetensors file, a run folder.")
 ]
+
+
+def _assume(ctx: typer.Context, encoding: str) -> str:
+    """Have all files of this command read so."""
+    if encoding:
+        ctx.with_resource(assuming(encoding))
+    return encoding
+
+
+Encoding = Annotated[
+    str,
+    typer.Option(
+        "--encoding", metavar="NAME", callback=_assume,
+        help="What files are written in that are not UTF-8 and have no byte-order mark.",
+    ),
+]  # fmt: skip
+
+
+def await_stdin(*named: object) -> None:
+    """Refuse ``-`` where it is named twice, and say what is waited for where it is a terminal.
+
+    Args:
+        named: What a command was given to read: names, lists of names, or None.
+
+    Raises:
+        ConfigError: If standard input would have to be read twice.
+    """
+    names = [
+        name for some in named for name in (some if isinstance(some, list | tuple) else [some])
+    ]
+    piped = [str(name) for name in names if name is not None and is_stdin(str(name))]
+    if len(piped) > 1:
+        raise ConfigError(
+            f"{' and '.join(piped)}: standard input can be read but once; name a file instead of "
+            "one of them"
+        )
+    if piped and sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D on a line of its own"
+        typer.echo(f"reading what is typed here, up to {end}", err=True)
 
 
 def given(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seqforge.base.spooling import is_piped
 from seqforge.cli.app import STOPPED, app
 from seqforge.cli.options import (
     Json,
@@ -18,6 +19,7 @@ from seqforge.cli.options import (
     Seed,
     Verbose,
     assignments,
+    await_stdin,
     command_line,
     extra_arguments,
     given,
@@ -49,7 +51,7 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option(
         "--input", "--fasta", "-i", metavar="PATH ...",
-        help="Files or folders to learn from, or - for standard input.",
+        help="Files or folders to learn from, packed or not, or - for standard input.",
     ),
 ]  # fmt: skip
 Resume = Annotated[
@@ -191,10 +193,11 @@ def launcher(only_train: bool) -> Callable[..., None]:
             "training.device": device, "training.precision": precision,
             "training.lanes": _lanes(lanes), "search.backend": blast,
             "init.model": init, "init.extend_vocabulary": extend_vocabulary or None,
-            "search.against": [str(Path(p).absolute()) for p in against] if against else None,
+            "search.against": list(map(_place, against)) if against else None,
         })  # fmt: skip
         chosen |= assignments(settings or [])
         paths, options = _parted(ctx, pipeline, more or [])
+        await_stdin(pipeline, inputs, paths, against, init)
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
         if chosen.get("search.backend") == "ebi":  # asked now, and not after hours of training
             from seqforge.cli.consent import settle
@@ -276,6 +279,11 @@ def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[st
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     types = option_types(str(find_recipe(pipeline).settings["domain"]))
     return extra_arguments(more, types, known)
+
+
+def _place(library: str) -> str:
+    """How a library is written down: a pipe as it is, anything else as a whole path."""
+    return library if is_piped(library) else str(Path(library).absolute())
 
 
 def _lanes(text: str | None) -> int | str | None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from seqforge.base.spooling import STDIN, is_stdin
 from seqforge.cli import strategies as how_to
 from seqforge.cli.app import app
 from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
-from seqforge.cli.options import Json, Model, Out, Quiet, with_number
+from seqforge.cli.options import Encoding, Json, Model, Out, Quiet, await_stdin, with_number
 from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
 from seqforge.cli.strategies import PLAIN_HEAT
 from seqforge.errors import ConfigError
@@ -79,11 +80,13 @@ def sample(
     interactive: Interactive = False,
     out: Out = None,
     resume: Resume = False,
+    encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw samples from a model: to the terminal, or to a file with --out."""
     _check(locals())
+    await_stdin(model, prime_file, STDIN if interactive and _comes_piped(prime_file) else None)
     loaded = opened(model, device, quiet)
     begin = prime if prime is not None else prime_file or ""
     how: dict[str, Any] = {
@@ -151,6 +154,10 @@ def _check(options: dict[str, Any]) -> None:
         raise typer.BadParameter("--adapt needs a --prime or --prime-file to learn from")
     if "beam" in said and options["count"] > options["beam"]:
         raise typer.BadParameter(f"--beam {options['beam']} finds no more than so many: raise it")
+
+
+def _comes_piped(path: Path | None) -> bool:
+    return path is not None and is_stdin(path)
 
 
 def _flag(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -53,6 +54,8 @@ class Split:
             train, valid, test = (float(part) for part in text.split("/"))
         except ValueError:
             train = valid = test = -1.0
+        if not all(map(math.isfinite, (train, valid, test))):
+            train = -1.0
         if train <= 0 or min(valid, test) < 0 or abs(train + valid + test - 100) > 1e-6:
             raise ValueError(
                 f"a split is train/valid/test in percent, such as 90/5/5, not {text!r}"

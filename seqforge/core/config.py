@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -22,6 +21,7 @@ from seqforge.core.budget import Budget, Split
 from seqforge.core.data.regions import parse_regions
 from seqforge.errors import ConfigError
 
+_SHOWN = 80  # characters of a wrong value
 STRICT = ConfigDict(frozen=True, extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -248,7 +248,8 @@ def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
         return f"{key}: there is no such setting{did_you_mean(key, known)}"
     if not key or first["type"] == "value_error":  # our own messages say what was given
         return f"{key}: {message}" if key else message
-    return f"{key}: {message} (got {first['input']!r})"
+    given = repr(first["input"])
+    return f"{key}: {message} (got {given[:_SHOWN]}{'...' if len(given) > _SHOWN else ''})"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -274,19 +275,3 @@ def with_setting(values: dict[str, Any], path: str, value: Any) -> None:
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: {name} is a value and has no settings inside")
     values[key] = value
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        ConfigError: If the file is missing or is not TOML; names the line.
-    """
-    import tomllib
-
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error

@@ -13,6 +13,7 @@ from typing import Any
 import platformdirs
 
 from seqforge.base.files import disk_errors, sync_folder, write_atomically
+from seqforge.base.spooling import settled
 from seqforge.errors import RunError
 
 __all__ = [
@@ -35,9 +36,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal; the path may be a pipe."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with settled(path).open("rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from seqforge.base import zip_member
-from seqforge.base.encodings import AsUtf8, mark_of, text_blocks
+from seqforge.base.encodings import AsUtf8, mark_of, settled_encoding, text_blocks
 from seqforge.base.file_types import HEAD, foreign, is_web_page
 from seqforge.base.limits import MOST_WHOLE, VARIABLE, Allowance, own_limit, size_said
 from seqforge.base.packing import ENDINGS, Unpacked, packing_of
@@ -120,7 +120,7 @@ def opened_as_utf8(path: Path, encoding: str = "", whole: bool = False) -> Itera
     """
     with opened(path, whole) as stream:
         mark, marked = mark_of(cast("io.BufferedReader", stream).peek(4)[:4])
-        if encoding or (mark and marked != "utf-8"):
+        if settled_encoding(encoding) or (mark and marked != "utf-8"):
             recoded = io.BufferedReader(AsUtf8(stream, str(path), encoding), _BUFFER)
             yield cast("BinaryIO", recoded)
         else:

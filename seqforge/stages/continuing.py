@@ -8,11 +8,12 @@ from pathlib import Path
 
 from seqforge.base.jsonable import as_json
 from seqforge.base.locks import held_folder
+from seqforge.base.spooling import is_piped
 from seqforge.errors import SeqforgeError
 from seqforge.orders import Order, normal
 from seqforge.recipes import find_recipe
 from seqforge.runs import RunFolder, run_folders
-from seqforge.stages.reading import STDIN, gather
+from seqforge.stages.reading import gather
 from seqforge.watching import Watcher
 
 _ASKED = "asked"
@@ -26,7 +27,8 @@ def request_of(order: Order) -> str | None:
     """
     recipe = find_recipe(order.pipeline).with_settings(dict(order.settings or {}))
     inputs = order.inputs or recipe.inputs
-    if STDIN in inputs:
+    library = (order.settings or {}).get("search.against") or ()
+    if any(map(is_piped, (order.pipeline, *inputs, *library))):
         return None
     said = {
         "pipeline": recipe.name,

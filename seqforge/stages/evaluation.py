@@ -18,9 +18,10 @@ from seqforge.core.data.overlap import (
     scored_windows,
     windows_name,
 )
-from seqforge.core.ingest import ingest
+from seqforge.core.ingest import NothingUsable, ingest
 from seqforge.core.looks import perplexity
 from seqforge.core.scoring import score
+from seqforge.registry import options_for_files
 from seqforge.stages.baselines import baselines
 from seqforge.stages.kept import scoring_threads, torch_model
 from seqforge.stages.reading import Inputs, gather
@@ -44,7 +45,10 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
     network, config = torch_model(checkpoint, str(model)), checkpoint.card.config
     with TemporaryDirectory(prefix="seqforge-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        found = gather(config.domain, config.domain_options, list(inputs), folder)
+        options = options_for_files(config.domain_options)
+        found = gather(config.domain, options, list(inputs), folder)
+        if not found.files:
+            raise NothingUsable(found.unread)
         watcher.stage("reading")
         corpus, lines = ingest(
             found.domain,
@@ -55,6 +59,7 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
             checkpoint.card.vocabulary,
             augmented=False,
         )
+        lines += found.unread
         for note in found.notes:
             watcher.note(note)
         for line in lines:

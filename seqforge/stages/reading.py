@@ -6,26 +6,31 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from seqforge.base.files import replacing, sync, sync_folder
+from seqforge.base.files import sync, sync_folder
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import FORMAT, Corpus
 from seqforge.core.domain import Domain, HasDefaultInput, Settles
 from seqforge.core.files import cache_root, disk_errors, make_folder, sha256_of
-from seqforge.core.ingest import Ingested, Unsplittable, ingest, read_ingest, write_ingest
+from seqforge.core.ingest import (
+    Ingested,
+    NothingUsable,
+    Unsplittable,
+    ingest,
+    read_ingest,
+    write_ingest,
+)  # fmt: skip
 from seqforge.core.opening import plain_suffix
 from seqforge.core.vocabulary import Vocabulary
-from seqforge.errors import ConfigError, InputError, RunError
+from seqforge.errors import ConfigError, RunError
 from seqforge.registry import load_domain, options_of, package_version
-from seqforge.runs import STDIN_KEPT
+from seqforge.stages.discovery import find_files, refused
 
-STDIN = "-"
 _KEPT = 20  # corpora in the cache; the oldest make room
 _IN_USE_SECONDS = 2 * 24 * 3600.0  # a training refreshes its corpus at every look
 
@@ -48,8 +53,8 @@ class Inputs:
     domain: Domain
     notes: tuple[str, ...] = ()
     """What was left out of folders, in sentences."""
-    repeated: tuple[Ingested, ...] = ()
-    """Files that have the content of another; they are not read again."""
+    unread: tuple[Ingested, ...] = ()
+    """Files that cannot be read, and those that have the content of another."""
 
     def key(self, data: DataConfig, known: Known | None = None) -> str:
         """The hash of everything that the corpus depends on."""
@@ -73,105 +78,56 @@ def gather(
     named: Sequence[str],
     spool: Path,
     resumed: bool = False,
+    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
 ) -> Inputs:
     """Find the files and settle the domain's options.
 
     Args:
         domain_name: An installed domain.
         options: Its options; what is ``auto`` among them is decided by the files.
-        named: Files, folders, or ``-`` for what comes on standard input; nothing at all stands
-            for the domain's own default.
-        spool: A folder that keeps standard input.
-        resumed: Whether what is kept of standard input is to be taken again.
+        named: Files, folders, patterns, pipes, or ``-`` for what comes on standard input; nothing
+            at all stands for the domain's own default.
+        spool: A folder that keeps what comes through pipes.
+        resumed: Whether what is kept of it is to be taken again.
+        progress: Told of each file that is looked at.
 
     Raises:
         InputError: If something named is not there, or a folder has no file of the right kind.
     """
     domain = load_domain(domain_name, options)
-    files: list[Path] = []
-    notes: list[str] = []
-    for name in named:
-        if name == STDIN:
-            files.append(_spooled_stdin(spool / f"{STDIN_KEPT}{domain.suffix}", resumed))
-        else:
-            found, skipped = expand(Path(name), domain)
-            files += found
-            notes += _skipping(Path(name), skipped)
+    found = find_files(named, domain, spool, resumed)
     if not named:
         if not isinstance(domain, HasDefaultInput):
             raise ConfigError(
                 f"the domain {domain.name} has no input of its own; give --input PATH"
             )
-        files = domain.default_input()
-    once, repeated = _once(files)
+        found.files = domain.default_input()
+    once, unread = _once(found.files, progress)
     if isinstance(domain, Settles):
         domain = domain.settle(list(once))
-    return Inputs(tuple(once), tuple(once.values()), domain, tuple(notes), repeated)
+    unread = (*found.unread, *unread)
+    return Inputs(tuple(once), tuple(once.values()), domain, tuple(found.notes), unread)
 
 
-def expand(path: Path, domain: Domain) -> tuple[list[Path], list[Path]]:
-    """A file itself, or the files of the domain's kind under a folder, in order of their names.
-
-    Returns:
-        The files, and those of the folder that are of another kind; hidden ones do not count.
-
-    Raises:
-        InputError: If there is nothing there.
-    """
-    if not path.is_dir():
-        return [path], []
-    wanted = domain.suffixes
-    visible = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
-    found = [file for file in visible if not wanted or plain_suffix(file) in wanted]
-    if not found:
-        kinds = ", ".join(wanted) or "any kind"
-        raise InputError(f"{path}: no file for {domain.name} in this folder ({kinds})")
-    return found, [file for file in visible if file not in set(found)]
-
-
-def _skipping(folder: Path, skipped: Sequence[Path]) -> list[str]:
-    if not skipped:
-        return []
-    kinds = ", ".join(sorted({plain_suffix(path) or "no ending" for path in skipped}))
-    return [f"{folder}: {len(skipped)} files of other kinds left out ({kinds})"]
-
-
-def _once(files: Sequence[Path]) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
+def _once(
+    files: Sequence[Path], progress: Callable[[int, int, str], None]
+) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
     """Each content once, with its SHA-256: what is read twice would be held out and learnt."""
     seen: dict[str, Path] = {}
-    repeated = []
-    for path in dict.fromkeys(files):
-        digest = _digest(path)
+    unread = []
+    once = dict.fromkeys(files)
+    for done, path in enumerate(once):
+        progress(done, len(once), path.name)
+        try:
+            digest = sha256_of(path)
+        except OSError as error:
+            unread.append(refused(path, f"cannot be read ({error.strerror or error})"))
+            continue
         if digest not in seen:
             seen[digest] = path
         else:
-            reason = f"{path}: has the same content as {seen[digest]}"
-            repeated.append(Ingested(str(path), "refused", reason, 0, 0))
-    return {path: digest for digest, path in seen.items()}, tuple(repeated)
-
-
-def _digest(path: Path) -> str:
-    try:
-        str(path).encode()
-        return sha256_of(path)
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path!r}: its name is not UTF-8; rename the file") from error
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file or folder") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _spooled_stdin(path: Path, resumed: bool) -> Path:
-    if resumed and path.is_file():  # standard input is gone by now
-        return path
-    with disk_errors(path), replacing(path) as stream:
-        shutil.copyfileobj(sys.stdin.buffer, stream)
-    return path
+            unread.append(refused(path, f"has the same content as {seen[digest]}"))
+    return {path: digest for digest, path in seen.items()}, tuple(unread)
 
 
 def read_corpus(
@@ -195,6 +151,9 @@ def read_corpus(
     Raises:
         InputError: If nothing could be used, it is too small, or has a symbol that is not known.
     """
+    if not inputs.files:
+        write_ingest(table, inputs.unread)
+        raise NothingUsable(inputs.unread)
     cache = corpus_cache()
     folder = cache / inputs.key(data, known)[:32]
     if folder.exists() and (damage := Corpus.damage(folder)):
@@ -209,7 +168,7 @@ def read_corpus(
             ingest(inputs.domain, inputs.files, data, building, progress, vocabulary, extend)
             _move_into_place(building, folder)
         except Unsplittable as error:
-            write_ingest(table, [*error.lines, *inputs.repeated])
+            write_ingest(table, [*error.lines, *inputs.unread])
             raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -218,7 +177,7 @@ def read_corpus(
     lines = [
         replace(line, file=str(path), reason=line.reason.replace(line.file, str(path)))
         for line, path in zip(kept, inputs.files, strict=True)  # perhaps read in another place
-    ] + list(inputs.repeated)
+    ] + list(inputs.unread)
     write_ingest(table, lines)
     return corpus, lines
 

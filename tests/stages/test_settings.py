@@ -7,7 +7,8 @@ from seqforge.core.config import RunConfig
 from seqforge.errors import ConfigError, DomainError, InputError, RunError
 from seqforge.recipes import find_recipe, recipe_names
 from seqforge.registry import installed, load_domain
-from seqforge.stages.reading import expand, gather, read_corpus
+from seqforge.stages.discovery import find_files
+from seqforge.stages.reading import gather, read_corpus
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -62,12 +63,12 @@ def test_a_folder_gives_its_files_of_the_right_kind_in_order(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
 
-    found, skipped = expand(tmp_path, load_domain("genome"))
+    found = find_files([str(tmp_path)], load_domain("genome"), tmp_path, resumed=False)
 
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == [
         "a.FA.gz", "b.fa", "sub/d.fasta",
     ]  # fmt: skip
-    assert [path.name for path in skipped] == ["c.txt"]
+    assert found.notes == [f"{tmp_path}: 1 files of other kinds left out (.txt)"]
     with pytest.raises(InputError, match="no such file or folder"):
         gather("genome", {}, [str(tmp_path / "nothing")], tmp_path)
 

@@ -124,6 +124,8 @@ def _is_genbank(path: Path, head: bytes) -> bool:
     Raises:
         InputError: If it is something else.
     """
+    if not head.strip():
+        raise InputError(f"{path}: is empty; give a FASTA file with sequence in it")
     line = head.split(b"\n", 1)[0]
     what = next((what for begins, what in _OTHERS if head.startswith(begins)), "")
     if not what:

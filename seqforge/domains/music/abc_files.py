@@ -9,7 +9,7 @@ from dataclasses import replace
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
-from seqforge.base.encodings import mark_of, text_blocks
+from seqforge.base.encodings import mark_of, settled_encoding, text_blocks
 from seqforge.base.file_types import HEAD
 from seqforge.core.domain import Record
 from seqforge.core.opening import read_bytes, refuse_foreign
@@ -58,7 +58,7 @@ def read(path: Path, encoding: str = "", all_voices: bool = False) -> Iterator[R
 def _text(path: Path, encoding: str) -> str:
     data = read_bytes(path, MOST_BYTES, "an ABC file")
     refuse_foreign(path, data[:HEAD])
-    if mark_of(data)[0] or encoding or b"\0" in data[:HEAD]:
+    if mark_of(data)[0] or settled_encoding(encoding) or b"\0" in data[:HEAD]:
         return "".join(text_blocks(BufferedReader(BytesIO(data)), str(path), encoding))
     try:
         return data.decode("utf-8")
