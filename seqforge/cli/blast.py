@@ -136,6 +136,7 @@ def blast(
     """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
     from seqforge.cli.progress import make_watcher
     from seqforge.cli.searching import AtEbi, at_home, with_controls
+    from seqforge.domains.genome.similarity.searched import going_on
 
     name = backend or ("local" if against else "ebi")
     _check(name, locals())
@@ -153,7 +154,8 @@ def blast(
             _search(samples, searcher, folder, wanted, parameters, watcher, json_)
         return
     library, wanted = with_controls(controls, held_out, samples, against or (), folder)
-    _search(samples, at_home(name, library), folder, wanted, parameters, watcher, json_)
+    with going_on(at_home(name, library), folder) as searcher:
+        _search(samples, searcher, folder, wanted, parameters, watcher, json_)
 
 
 def _folder_of(samples: Path) -> Path:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
     from seqforge.domains.genome.similarity.ebi.jobs import JobStore
     from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
+    from seqforge.domains.genome.similarity.searched import HomeBackend
 
 _PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
 
 
-def at_home(name: str, library: Sequence[Path]) -> SearchBackend:
+def at_home(name: str, library: Sequence[Path]) -> HomeBackend:
     """A backend on this machine.
 
     Raises:

@@ -18,7 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from seqforge.core.machine import usable_cores
-from seqforge.domains.genome.similarity.backends import Progress
+from seqforge.domains.genome.similarity.backends import (
+    Progress,
+    library_identity,
+    portions_of,
+)
 from seqforge.domains.genome.similarity.blast_database import (
     NAME,
     BlastDatabase,
@@ -36,6 +40,7 @@ from seqforge.domains.genome.similarity.programs import (
     run_program,
 )
 from seqforge.errors import ProgramError
+from seqforge.version import __version__
 
 _DAY = 24 * 3600.0
 _BATCH = 100_000  # letters of queries given to one blastn
@@ -63,6 +68,15 @@ class BlastPlusBackend:
         self.timeout_seconds = timeout_seconds
         self._blastn, self._makeblastdb = find_program("blastn"), find_program("makeblastdb")
 
+    def about(self) -> dict[str, Any]:
+        """See `searched.HomeBackend`."""
+        program = [self.name, __version__, program_version(self._blastn)]
+        return {"program": program, **library_identity(self.against)}
+
+    def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
+        """See `searched.HomeBackend`."""
+        return portions_of(queries, _BATCH)
+
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
     ) -> list[SearchResult]:
@@ -78,7 +92,7 @@ class BlastPlusBackend:
         for batch in _batches(queries):
             found.update(self._hits(database, batch, parameters))
             done += sum(len(bases) for bases in batch.values())
-            progress(done, total, f"{len(queries)} sequences, both strands, blastn")
+            progress(done, total, "both strands, blastn")
         names = database.names({_number(hit) for hits in found.values() for hit in hits})
         return [
             self._result(query, database, parameters, [

@@ -58,6 +58,7 @@ def search(
     *,
     threads: int | None = None,
     backend: Backend | None = None,
+    size: LibrarySize | None = None,
 ) -> list[SearchResult]:
     """Lay every query against every sequence of a library; a result a query, in their order.
 
@@ -69,6 +70,7 @@ def search(
         parameters: Scores and limits; EBI's for blastn where None.
         threads: All cores where None.
         backend: What scans; the quicker of what is installed where None.
+        size: The library's, where it was measured before.
 
     Raises:
         InputError: If the library cannot be used.
@@ -76,7 +78,7 @@ def search(
     """
     parameters, backend = parameters or SearchParameters(), backend or installed_backend()
     paths = [library] if isinstance(library, Path) else list(library)
-    size = measure(paths)
+    size = size or measure(paths)
     targets = [_Target(query, parameters, size, backend) for query in queries]
     cut, stop, done = _Cut.of(queries, parameters, backend), Event(), 0
     pool = ThreadPoolExecutor(threads or usable_cores())

@@ -12,6 +12,7 @@ from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 from seqforge.domains.genome.similarity.controlled import search_with_controls
 from seqforge.domains.genome.similarity.controls import Controls
 from seqforge.domains.genome.similarity.parameters import SearchParameters
+from seqforge.domains.genome.similarity.searched import HomeBackend, going_on
 from seqforge.domains.genome.similarity.stage import search_files
 from seqforge.domains.genome.similarity.training_part import training_library
 from seqforge.errors import ConfigError
@@ -70,7 +71,11 @@ def _backend(
     library = [Path(path) for path in asked.against]
     if not library:
         library = [training_library(learnt, folder)]
-    yield BlastPlusBackend(library) if asked.backend == "blast+" else LocalBackend(library)
+    here: HomeBackend = (
+        BlastPlusBackend(library) if asked.backend == "blast+" else LocalBackend(library)
+    )
+    with going_on(here, folder) as kept:
+        yield kept
 
 
 def _address() -> str:

@@ -1,0 +1,164 @@
+"""Queries in, results out, portion by portion; each is on the disk before the next begins.
+
+A search that was stopped at any moment goes on where it was when it is asked for again with the
+same library, scores and queries, and ends with the same results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from seqforge.base.files import disk_errors, open_new, open_own, sync
+from seqforge.core.files import make_folder
+from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
+from seqforge.domains.genome.similarity.hits import SearchResult, from_json, to_json
+from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
+
+SEARCHED = "searched.jsonl"
+"""Stands in the folder while a search is not finished."""
+
+
+class HomeBackend(SearchBackend, Protocol):
+    """One that searches on this machine."""
+
+    def about(self) -> dict[str, Any]:
+        """What its results depend on besides queries and parameters: programs, library."""
+        ...
+
+    def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
+        """The queries in portions that take a few seconds each, always the same ones."""
+        ...
+
+
+@contextmanager
+def going_on(backend: HomeBackend, folder: Path) -> Iterator[SearchBackend]:
+    """The backend, with what it finds kept in ``folder`` until the block ends without an error."""
+    path = make_folder(folder) / SEARCHED
+    yield _GoingOn(backend, path)
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+
+
+class _GoingOn:
+    def __init__(self, backend: HomeBackend, path: Path) -> None:
+        self._backend, self._path = backend, path
+
+    @property
+    def name(self) -> str:
+        return self._backend.name
+
+    @property
+    def letters(self) -> Letters:
+        return self._backend.letters
+
+    def search(
+        self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
+    ) -> list[SearchResult]:
+        """See `SearchBackend`; progress counts the queries' letters."""
+        about = {**self._backend.about(), "parameters": vars(parameters)}
+        total = max(1, sum(len(query.bases) for query in queries))
+        done, found = 0, []
+        with disk_errors(self._path), _Kept(self._path, json.dumps(about, sort_keys=True)) as kept:
+            for portion in self._backend.portions(queries):
+                letters = sum(len(query.bases) for query in portion)
+
+                def advance(
+                    part: float, whole: float, what: str, before: int = done, size: int = letters
+                ) -> None:
+                    share = part / max(1, whole)
+                    progress(before + share * size, total, f"{len(queries)} sequences, {what}")
+
+                key = _key(portion)
+                results = kept.get(key)
+                if results is None:
+                    results = self._backend.search(portion, parameters, advance)
+                    kept.add(key, results)
+                done += letters
+                found += results
+        progress(total, total, f"{len(queries)} sequences, both strands")
+        return found
+
+
+def _key(portion: Sequence[Query]) -> str:
+    said = json.dumps([[query.id, query.bases] for query in portion])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+class _Kept:
+    """A file of lines: what the search is, then the results of a portion each."""
+
+    def __init__(self, path: Path, about: str) -> None:
+        self._path, self._about = path, about
+        self._lines: dict[str, Any] = {}
+
+    def __enter__(self) -> _Kept:
+        """Read what is there, and go on behind the last whole line.
+
+        Raises:
+            RunError: If it is no file of ours.
+        """
+        try:
+            stream = open_own(self._path, writing=True)
+        except FileNotFoundError:
+            stream = open_new(self._path)
+        self._stream: BinaryIO = stream
+        try:
+            if not self._read():
+                stream.seek(0)
+                stream.truncate()
+                self._write([self._about])
+        except BaseException:
+            stream.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.close()
+
+    def _read(self) -> bool:
+        """Whether it is of this very search."""
+        good = 0
+        for line in self._stream:
+            value = _value(line)
+            if not good:
+                if value != [self._about]:
+                    return False
+            elif value is None or len(value) != 2:
+                break
+            else:
+                self._lines[str(value[0])] = value[1]
+            good += len(line)
+        self._stream.seek(good)
+        self._stream.truncate()
+        return good > 0
+
+    def get(self, key: str) -> list[SearchResult] | None:
+        """The results that are kept; None where there are none that can be read."""
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            return from_json(self._lines[key])
+        return None
+
+    def add(self, key: str, results: Sequence[SearchResult]) -> None:
+        """Keep results, also through a loss of power."""
+        self._write([key, to_json(results)])
+
+    def _write(self, value: list[Any]) -> None:
+        with disk_errors(self._path):
+            self._stream.write(json.dumps(value).encode() + b"\n")
+            sync(self._stream)
+
+
+def _value(line: bytes) -> list[Any] | None:
+    """A line's list; None where it was cut off or damaged."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None
