@@ -33,6 +33,7 @@ NOTABLE = 0.05
 _SKETCH = 4096  # hashes
 _LOOKED_UP = 1 << 18  # held-out hashes: a longer part is represented by its smallest
 _ALL = np.uint64(2**64 - 1)
+_BLOCK = 1 << 16  # tokens hashed at a time: they stay in the cache
 _FEW = 8  # sampled windows, below which a share is no more than a hint
 
 
@@ -191,7 +192,7 @@ def scored_windows(part: Part, codes: WindowCodes) -> Iterator[Hashes]:
     """Hashes of the windows of a part, block by block, without the context before its pieces."""
     context = part.segments[part.segments[:, 1] - part.segments[:, 0] > 1]
     place = 0
-    for block in in_blocks(part.tokens, overlap=codes.window - 1):
+    for block in in_blocks(part.tokens, _BLOCK, codes.window - 1):
         tokens = np.array(block)
         low = np.searchsorted(context[:, 1], place, "right")
         for start, scored_from, _ in context[low:].tolist():
@@ -199,7 +200,7 @@ def scored_windows(part: Part, codes: WindowCodes) -> Iterator[Hashes]:
                 break
             tokens[max(0, start - place) : scored_from - place] = 0
         yield codes.hashes(tokens)
-        place += min(len(block), 1 << 20)
+        place += _BLOCK
 
 
 def measure(
