@@ -1,21 +1,60 @@
-"""Train small recurrent sequence models on your own text, genome or tunes, and sample them."""
+"""Train small recurrent sequence models on your own text, genome or tunes, and sample them.
+
+What a script and a plug-in need has its name here, and is imported when it is first asked for:
+torch, numpy and the domains are slow to come.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from seqforge.version import __version__
 
 if TYPE_CHECKING:
-    from seqforge.api import Model, load
+    from seqforge.api import Model, load, sample
+    from seqforge.core.domain import Domain
+    from seqforge.core.records import Record, Sample
+    from seqforge.core.sampling.constraints import Constraint
+    from seqforge.core.vocabulary import Vocabulary
+    from seqforge.errors import (
+        CheckpointError,
+        ConfigError,
+        DomainError,
+        InputError,
+        ProgramError,
+        RenderError,
+        RunError,
+        SeqforgeError,
+        Unfinished,
+    )
+    from seqforge.running import Run, run, train
 
-__all__ = ["Model", "__version__", "load"]
+__all__ = [
+    "CheckpointError", "ConfigError", "Constraint", "Domain", "DomainError", "InputError", "Model",
+    "ProgramError", "Record", "RenderError", "Run", "RunError", "Sample", "SeqforgeError",
+    "Unfinished", "Vocabulary", "__version__", "load", "run", "sample", "train",
+]  # fmt: skip
+
+_ERRORS = dict.fromkeys((name for name in __all__ if name.endswith("Error")), "seqforge.errors")
+_HOME = {
+    **_ERRORS, "Unfinished": "seqforge.errors",
+    "Model": "seqforge.api", "load": "seqforge.api", "sample": "seqforge.api",
+    "Run": "seqforge.running", "run": "seqforge.running", "train": "seqforge.running",
+    "Record": "seqforge.core.records", "Sample": "seqforge.core.records",
+    "Domain": "seqforge.core.domain", "Vocabulary": "seqforge.core.vocabulary",
+    "Constraint": "seqforge.core.sampling.constraints",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """``seqforge.load`` and ``seqforge.Model``, imported when first asked for (torch is slow)."""
-    if name in ("load", "Model"):
-        from seqforge import api
+    """A public name, imported when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'seqforge' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return found
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'seqforge' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """All public names, imported or not."""
+    return sorted({*globals(), *__all__})

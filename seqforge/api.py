@@ -336,3 +336,10 @@ def load(name: str | Path, device: str = "cpu") -> Model:
     if not isinstance(name, str | Path):
         raise ValueError(f"a model is given by its name or its path, not as {name!r:.60}")
     return Model(load_checkpoint(find_model(str(name))), device)
+
+
+def sample(
+    name: str | Path, n: int = 1, *, device: str = "cpu", **how: Unpack[How]
+) -> list[Sample]:
+    """Samples of a model, as ``load(name, device).sample(n, **how)`` gives them."""
+    return load(name, device).sample(n, **how)

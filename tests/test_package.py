@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import seqforge
+import seqforge.errors
 from tests.conftest import ROOT
 
 
@@ -87,11 +88,27 @@ def test_sampling_does_not_import_torch():
     assert result.stdout.split() == ["2", "50", "False"]
 
 
-def test_the_names_of_the_package_are_there():
+def test_the_names_of_the_package_are_there_sorted_and_documented():
+    assert seqforge.__all__ == sorted(seqforge.__all__)
+    assert set(seqforge.__all__) <= set(dir(seqforge))
     for name in seqforge.__all__:
-        assert getattr(seqforge, name) is not None
+        assert getattr(seqforge, name).__doc__ or name == "__version__", name
+    errors = {name for name, kind in vars(seqforge.errors).items() if isinstance(kind, type)}
+    assert errors - {"SaidElsewhere"} <= set(seqforge.__all__)
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         seqforge.lode  # noqa: B018
+
+
+def test_the_package_is_imported_without_anything_slow():
+    """Names are listed, and the errors and records of a plug-in are there, before numpy is."""
+    code = (
+        "import sys, seqforge; dir(seqforge); seqforge.InputError\n"
+        "print(sorted({'torch', 'numpy', 'pydantic', 'rich', 'typer'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
 
 
 def test_every_file_that_ships_as_data_has_its_checksum_on_record():

@@ -149,3 +149,71 @@ def test_only_models_of_few_whole_texts_are_opened(fly, toy):
         assert ("opening" in sample.settings) != bool(options)
     assert "opening" not in seqforge.load(toy("text", "abcdefg")).sample(max_length=9)[0].settings
     assert seqforge.load(toy("text")).domain.openings(files=20) == ()
+
+
+TINY = {"hidden_size": 8, "batch_size": 8, "seq_len": 16, "precision": "fp32"}
+
+
+def test_a_run_from_python_is_silent_and_gives_folder_numbers_and_model(tmp_path, text_file, capfd):
+    told = []
+    run = seqforge.run(
+        "text", [text_file], out=tmp_path / "run", budget="5steps", progress=told.append,
+        settings={"sampling.length": 20, "sampling.count": 1}, **TINY,
+    )  # fmt: skip
+
+    assert run.summary["domain"] == "text"
+    assert run.page == tmp_path / "run" / "report.html"
+    assert [path.is_file() for path in run.samples] == [True] * 3
+    assert len(run.model.sample(max_length=9)[0].symbols) <= 9
+    assert {"reading ...", "training ...", "sampling ..."} <= set(told)
+    assert any(line.startswith("step 5: training ") for line in told)
+    again = seqforge.run("text", text_file, out=run.folder, budget="5steps", **TINY,
+                         settings={"sampling.length": 20, "sampling.count": 1})  # fmt: skip
+    assert again.summary == run.summary
+    assert capfd.readouterr() == ("", "")
+
+
+def test_training_alone_takes_options_of_the_domain(tmp_path, text_file):
+    run = seqforge.train("text", str(text_file), out=str(tmp_path / "run"), budget="2steps",
+                         bytes=True, seed=3, **TINY)  # fmt: skip
+    assert run.page is None
+    assert run.samples == []
+    assert run.model.domain.bytes
+    assert run.summary["seed"] == 3
+    (sample,) = seqforge.sample(run.folder, length=5)
+    assert sample == run.model.sample(length=5)[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        (lambda: seqforge.run("txet"), seqforge.ConfigError, "did you mean text"),
+        (lambda: seqforge.run(5), ValueError, "pipeline must be a text or a Path, not 5"),
+        (lambda: seqforge.run("text", out=5), ValueError, "out must be a text or a Path, not 5"),
+        (lambda: seqforge.run("text", 5), ValueError, "inputs are paths, not 5"),
+        (lambda: seqforge.run("text", [5]), ValueError, "inputs are paths, not 5"),
+        (lambda: seqforge.run("text", "-"), seqforge.InputError, "standard input"),
+        (lambda: seqforge.run("text", "no.txt"), seqforge.InputError, "no.txt"),
+        (lambda: seqforge.run("text", hiden_size=8), TypeError, "did you mean hidden_size"),
+        (lambda: seqforge.run("text", hidden_size="x"), seqforge.ConfigError, "model.hidden_size"),
+        (lambda: seqforge.run("text", budget=60), seqforge.ConfigError, "training.budget"),
+        (lambda: seqforge.run("text", progress=5), ValueError, "progress must take a line"),
+        (lambda: seqforge.train("text", settings={"a.b": 1}), seqforge.ConfigError, "no such set"),
+    ],
+)
+def test_a_run_that_cannot_be_is_one_sentence(call, kind, said):
+    with pytest.raises(kind, match=said):
+        call()
+    assert not Path("runs").exists()
+
+
+def test_python_takes_every_option_of_the_command_line():
+    from typer.main import get_command
+
+    from seqforge.cli.main import app
+    from seqforge.running import SHORT
+
+    names = {parameter.name for parameter in get_command(app).commands["run"].params}
+    elsewhere = {"pipeline", "more", "inputs", "out", "resume", "settings", "json_", "quiet",
+                 "verbose", "sample_every"}  # fmt: skip
+    assert names - elsewhere == set(SHORT)
