@@ -146,6 +146,7 @@ class _Voice:
         self._tuplet = (1.0, 0)  # factor, notes left
         self._next_factor = 1.0  # second half of a broken rhythm
         self._grace: tuple[int, ...] = ()
+        self._by = 0  # semitones by which the last pitch was altered
         self._bars_left = _MOST_RESTS  # that multi-bar rests may still have
 
     @property
@@ -202,12 +203,19 @@ class _Voice:
         else:
             by = self._alterations.get(upper, 0)
         shift = self.sounding.semitones
+        self._by = by
         if octave or shift:
             pitch += 12 * (octave.count("'") - octave.count(",")) + shift
             return min(max(pitch + by, 0), 127)
         return pitch + by
 
-    def _add(self, pitches: tuple[int, ...], length: float, tied: tuple[int, ...] = ()) -> None:
+    def _add(
+        self,
+        pitches: tuple[int, ...],
+        length: float,
+        tied: tuple[int, ...] = (),
+        names: tuple[tuple[str, int], ...] = (),
+    ) -> None:
         length *= self._unit
         self._sounds += 1
         factor, left = self._tuplet
@@ -219,25 +227,30 @@ class _Voice:
             self._next_factor = 1.0
         if length > _LONGEST:
             length = _LONGEST
-        self.elements.append(Sound(length, pitches, tied, self._grace))
+        named = () if self.sounding.semitones % 12 else names
+        self.elements.append(Sound(length, pitches, tied, self._grace, named))
         self._grace = ()
 
     def _on_note(self, token: re.Match[str]) -> None:
         accidental, letter, octave, length = token.group("accidental", "letter", "octave", "length")
         pitch = self._pitch(accidental, letter, octave)
-        self._tied, self._letters = {}, _LETTERS[letter][0]
-        self._add((pitch,), _length(length))
+        self._tied, self._letters = {}, (upper := _LETTERS[letter][0])
+        self._add((pitch,), _length(length), (), ((upper, self._by),))
 
     def _on_chord(self, token: re.Match[str]) -> None:
         inside = re.sub(r'"[^"]*"|![^!]*!', "", token["inside"])
         notes = list(NOTE_TOKEN.finditer(inside))
         if notes:
-            pitches = [self._pitch(n["accidental"], n["letter"], n["octave"]) for n in notes]
+            pitches: list[int] = []
+            names: dict[int, tuple[str, int]] = {}
+            for n in notes:
+                pitches.append(self._pitch(n["accidental"], n["letter"], n["octave"]))
+                names[pitches[-1]] = (n["letter"].upper(), self._by)
             is_tied = [inside[n.end() :][:1] == "-" for n in notes]
             self._tied, self._letters = {}, "".join(n["letter"].upper() for n in notes)
             length = _length(notes[0]["length"]) * _length(token["chord_length"])
             tied = tuple(pitch for pitch, t in zip(pitches, is_tied, strict=True) if t)
-            self._add(tuple(dict.fromkeys(pitches)), length, tied)
+            self._add(tuple(names), length, tied, tuple(names.values()))
             letters = (n["letter"].upper() for n, t in zip(notes, is_tied, strict=True) if t)
             self._carry("".join(letters))
 

@@ -27,6 +27,8 @@ class Sound(NamedTuple):
     """Those of the pitches that are tied to the next of the same."""
     grace: tuple[int, ...] = ()
     """Pitches of the grace notes before it."""
+    names: tuple[tuple[str, int], ...] = ()
+    """Letter and alteration of each pitch; empty where it sounds elsewhere than it is written."""
 
 
 class Bar(NamedTuple):
