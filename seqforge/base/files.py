@@ -168,6 +168,14 @@ def _strange(path: Path) -> RunError:
     return RunError(f"{path}: is no file that seqforge left; move it, or give another --out")
 
 
+def is_private(path: Path) -> bool:
+    """Whether a file is there that its owner alone may read; what tells of it is kept so too."""
+    try:
+        return not path.stat().st_mode & 0o077
+    except OSError:
+        return False
+
+
 def take_after(descriptor: int, path: Path) -> None:
     """Give a new file the mode and owner of the regular file that it replaces."""
     if sys.platform == "win32":

@@ -42,8 +42,8 @@ class Target:
         if self.descriptor is not None:
             if self.descriptor == 1:
                 sys.stdout.flush()
-            return os.fdopen(os.dup(self.descriptor), "wb", buffering=0)
-        return os.fdopen(os.open(self.path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), "wb", 0)
+            return os.fdopen(os.dup(self.descriptor), "wb")
+        return os.fdopen(os.open(self.path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), "wb")
 
 
 def target_of(named: Path) -> Target:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import Any
 
 import typer
@@ -13,6 +12,7 @@ from typer.core import TyperGroup
 from seqforge.base.spooling import forget
 from seqforge.cli.stderr import say
 from seqforge.cli.stdout import echo
+from seqforge.cli.streams import StdoutError
 from seqforge.errors import SaidElsewhere, SeqforgeError
 from seqforge.version import __version__
 
@@ -56,8 +56,9 @@ class _Group(TyperGroup):
             say(_NO_MEMORY, "red")
             raise typer.Exit(1) from error
         except BrokenPipeError:  # the reader of our output has gone, as `head` does
-            sys.stderr.close()
             raise typer.Exit(1) from None
+        except StdoutError:  # is said where all commands end
+            raise
         except OSError as error:  # a right, a name too long: the system's word, not a traceback
             where = f"{error.filename}: " if error.filename else ""
             say(f"error: {where}{error.strerror or error}", "red")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 # isort: off
 from seqforge.cli import run, train, sample, evaluate  # noqa: F401
 from seqforge.cli import blast, music  # noqa: F401
@@ -9,10 +11,11 @@ from seqforge.cli import models, domains, config, doctor  # noqa: F401
 
 # isort: on
 from seqforge.cli.app import app
+from seqforge.cli.streams import guarded
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; see `streams` for what its streams may do."""
+    sys.exit(guarded(app))

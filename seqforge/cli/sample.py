@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from seqforge.base.spooling import STDIN, is_stdin
+from seqforge.base.targets import STDOUT
 from seqforge.cli import strategies as how_to
 from seqforge.cli.app import app
 from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
@@ -106,8 +107,8 @@ def sample(
         converse(loaded, loaded.conversation(**how), unknown, quiet)
         return
     found = {"beam": beam, "length_penalty": length_penalty, "adapt": adapt}
-    drawing = _drawing(model, loaded, count, how, found, device)
-    if out is not None:
+    drawing = _drawing(model, loaded, count, how, found, device, prime_file)
+    if out is not None and out != STDOUT:
         save(drawing, out, quiet, json_, resume)
     elif json_:
         show_json(drawing, quiet)
@@ -150,6 +151,8 @@ def _check(options: dict[str, Any]) -> None:
     for one, (other, why) in _NEEDED.items():
         if one in said and other not in said:
             raise typer.BadParameter(f"{_flag(one)} needs {_flag(other)}: {why}")
+    if "resume" in said and options["out"] == STDOUT:
+        raise typer.BadParameter("--out - is a stream, and cannot be gone on with")
     if "adapt" in said and not said & {"prime", "prime_file"}:
         raise typer.BadParameter("--adapt needs a --prime or --prime-file to learn from")
     if "beam" in said and options["count"] > options["beam"]:
@@ -173,7 +176,7 @@ def _options(loaded: Loaded, how: dict[str, Any]) -> SamplingOptions:
 
 def _drawing(
     model: str, loaded: Loaded, count: int, how: dict[str, Any], found: dict[str, Any],
-    device: str,
+    device: str, prime_file: Path | None = None,
 ) -> Drawing:  # fmt: skip
     """What to draw, from any sample on, and what it is known by."""
     from seqforge.models import find_model
@@ -196,4 +199,5 @@ def _drawing(
         draw=draw,
         stream=(lambda number: streams()(number)) if as_drawn else None,
         settings=settings_of(find_model(model), count, options, how, found, device),
+        inputs=(find_model(model), *([prime_file] if prime_file else ())),
     )

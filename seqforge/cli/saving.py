@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.sampler import SamplingOptions
     from seqforge.core.sampling.stream import Stream
 
+_LONG = 100_000  # symbols of a sample that nobody should have to wait for
 _LONGEST = 1000  # symbols of a text among the settings that are noted as they are
 
 
@@ -40,6 +43,8 @@ class Drawing:
     """A sample symbol by symbol, where it can be drawn so."""
     settings: Mapping[str, Any]
     """All that decides the samples, as `settings_of` gives it."""
+    inputs: tuple[Path, ...] = ()
+    """Files that they come from, which nothing is written over."""
 
     def counting(self, done: int, quiet: bool) -> Counting:
         """What shows how far it is, when ``done`` samples are there already."""
@@ -82,20 +87,45 @@ def settings_of(
 
 
 def show(drawing: Drawing, quiet: bool) -> None:
-    """To stdout, as the domain shows them; to a terminal while they are drawn."""
+    """To stdout, as the domain shows them; to whoever reads along while they are drawn."""
     from seqforge.core.domain import ShowsAsDrawn
 
     ready_stdout()
     domain, stream = drawing.domain, drawing.stream
-    if stream is None or not sys.stdout.isatty() or not isinstance(domain, ShowsAsDrawn):
+    if stream is None or not isinstance(domain, ShowsAsDrawn) or not _read_along(drawing):
         for sample in _counted(drawing, quiet):
             echo_data(domain.show(sample), nl=False)
         return
     tally = Tally(quiet)
-    for one in map(stream, range(1, drawing.count + 1)):
-        _echo(domain.showing(one.begun, chain([one.begun.symbols], one)))
-        tally.take(*one.samples)
+    with drawing.counting(0, quiet or sys.stdout.isatty()) as counting:
+        for one in map(stream, range(1, drawing.count + 1)):
+            drawn = _told(one, counting)
+            _echo(domain.showing(one.begun, chain([one.begun.symbols], drawn)))
+            tally.take(*one.samples)
+            for sample in one.samples:
+                counting.saw(sample)
     tally.say()
+
+
+def _read_along(drawing: Drawing) -> bool:
+    """Whether somebody sees symbols come: at a terminal, or behind a pipe if they take long.
+
+    Shorter samples are drawn side by side, which is several times as fast; and each is headed with
+    its probability, which is known when it is whole.
+    """
+    if sys.stdout.isatty():
+        return True
+    try:
+        piped = not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):  # has no file behind it
+        piped = False
+    return piped and drawing.settings["length"] >= _LONG
+
+
+def _told(stream: Stream, counting: Counting) -> Iterator[str]:
+    for symbols in stream:
+        counting.drew(len(symbols))
+        yield symbols
 
 
 def _echo(pieces: Iterator[str]) -> None:
@@ -170,7 +200,8 @@ def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = F
         if json_:
             show_json(drawing, quiet)
         return
-    with output_for(drawing.domain, out, drawing.count, drawing.settings) as output:
+    output = output_for(drawing.domain, out, drawing.count, drawing.settings, inputs=drawing.inputs)
+    with output:
         if output.done and not quiet:
             done, count = f"{output.done:,}", f"{drawing.count:,}"
             echo(f"{out}: going on after {done} of {count} samples", err=True)
@@ -208,7 +239,7 @@ def _name(files: list[Path], json_: bool) -> None:
 
 def _stopped(output: Output, count: int) -> str:
     if not output.resumable:
-        return "stopped; nothing is kept, since this domain's files are written when all is drawn"
+        return "stopped; nothing is kept that could be gone on with"
     if not output.done:
         return "stopped before a sample was whole; nothing is kept"
     return f"stopped after {output.done:,} of {count:,} samples; go on with: {command_line()}"

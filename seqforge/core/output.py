@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from operator import ge
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from seqforge.base.files import is_private
 from seqforge.base.locks import held
+from seqforge.base.targets import refuse_inputs, target_of
+from seqforge.core.beside import check_own_files, check_table
+from seqforge.core.direct_output import DirectOutput, Piece, own_file_piece
 from seqforge.core.domain import Appends, Domain, Sample
 from seqforge.core.files import numbered
 from seqforge.core.origin import sample_as_json
@@ -26,9 +30,6 @@ from seqforge.errors import ConfigError
 
 JSON_LINES = ".jsonl"
 _SECONDS = 1.0  # of drawing that a kill may cost
-
-Piece = Callable[[Sample, bool], bytes]
-"""What a sample adds to a file; True for the first sample."""
 
 
 class Output(Protocol):
@@ -64,45 +65,74 @@ class Output(Protocol):
 
 
 def output_for(
-    domain: Domain, path: Path, count: int, settings: Mapping[str, Any], every: float = _SECONDS
+    domain: Domain,
+    path: Path,
+    count: int,
+    settings: Mapping[str, Any],
+    every: float = _SECONDS,
+    inputs: Sequence[Path] = (),
 ) -> Output:
     """Where ``count`` samples go when ``path`` is asked for.
 
     Args:
         domain: Whose samples they are; the path's ending .jsonl asks for JSON Lines instead.
-        path: The file, or with ``file_per_sample`` what the files' names come from.
+        path: The file, or with ``file_per_sample`` what the files' names come from. A link leads
+            to its file; a pipe or a device is written to as it is.
         count: How many there will be.
         settings: All that decides the samples, kept to know them by.
         every: Seconds between notes of how far it is.
+        inputs: Files that the samples come from.
 
     Raises:
-        ConfigError: If the path is a folder, or lies in none.
-        RunError: If it was begun with other settings, is being written, or cannot be.
+        ConfigError: If the path is a folder, an input, or lies in no folder.
+        RunError: If it was begun with other settings, is being written, or cannot be; if a file
+            beside it would be written over that is none of seqforge's.
     """
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; name a file in it with --out")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or name another")
-    if path.suffix.lower() == JSON_LINES:
-        return _Written(path, settings, every, files=[(path, _json_line)])
-    if domain.file_per_sample:
-        return _Written(path, settings, every, each=partial(_own_files, domain, path, count))
-    if not isinstance(domain, Appends):
+    target, named = target_of(path), path
+    lines = path.suffix.lower() == JSON_LINES
+    if target.direct:
+        return DirectOutput(domain, target, _direct_piece(domain, path, count, lines))
+    path = target.path
+    files: list[tuple[Path, Piece]] = []
+    if lines:
+        files = [(path, _json_line)]
+    elif isinstance(domain, Appends):
+        files = [(path, domain.piece)]
+        if not domain.annotated:
+            files.append((path.with_name(path.name + ".tsv"), table_row))
+            check_table(files[1][0])
+    refuse_inputs([path, *(beside for beside, _ in files)], inputs)
+    if files:
+        return _Written(path, settings, every, files=files, named=named)
+    if not domain.file_per_sample:
         return _Collected(domain, path)
-    files: list[tuple[Path, Piece]] = [(path, domain.piece)]
-    if not domain.annotated:
-        files.append((path.with_name(path.name + ".tsv"), table_row))
-    return _Written(path, settings, every, files=files)
+    check_own_files(domain, path, count)
+    return _Written(path, settings, every, each=partial(_own_files, domain, path, count))
+
+
+def _direct_piece(domain: Domain, path: Path, count: int, lines: bool) -> Piece | None:
+    if lines:
+        return _json_line
+    if domain.file_per_sample:
+        return own_file_piece(domain, path, count)
+    return domain.piece if isinstance(domain, Appends) else None
 
 
 def is_finished(domain: Domain, path: Path, count: int) -> bool:
     """Whether what `output_for` would write is there, and nothing of it is under way.
 
     How the files that are there were drawn is not asked.
+
+    Raises:
+        ConfigError: If nothing can be there: for a pipe or a device.
     """
+    target = target_of(path)
+    if target.direct:
+        raise ConfigError(f"{path}: is no file, and cannot be gone on with; leave --resume out")
+    lines, path = path.suffix.lower() == JSON_LINES, target.path
     if partial_of(path).exists() or partial_of(path, ".json").exists():
         return False
-    if path.suffix.lower() == JSON_LINES or not domain.file_per_sample:
+    if lines or not domain.file_per_sample:
         return path.exists()
     return all(_own_path(domain, path, count, n).exists() for n in range(1, count + 1))
 
@@ -136,9 +166,11 @@ class _Written:
         every: float,
         files: list[tuple[Path, Piece]] | None = None,
         each: Callable[[Sample], list[Path]] = lambda sample: [],
+        named: Path | None = None,
     ) -> None:
         self._path, self._every, self._each = path, every, each
-        self._note = Note(path, settings)
+        self._named, self._private = named, is_private(path)
+        self._note = Note(path, settings, self._private)
         self._wanted = files or []
         self._files: list[tuple[GrowingFile, Piece]] = []
         self._standing = Standing()
@@ -158,7 +190,7 @@ class _Written:
                 self._note.write(self._standing)
             for number, (path, piece) in enumerate(self._wanted):
                 kept = self._standing.bytes[number]
-                self._files.append((GrowingFile(path, kept, begun), piece))
+                self._files.append((GrowingFile(path, kept, begun, self._private), piece))
             self._held = stack.pop_all()
         return self
 
@@ -203,7 +235,8 @@ class _Written:
         for file, _ in reversed(self._files):  # the one that was asked for is the last to appear
             file.finish()
         self._note.delete()
-        return [file.path for file, _ in self._files]
+        paths = [file.path for file, _ in self._files]
+        return [self._named, *paths[1:]] if self._named and paths else paths
 
     def __exit__(self, *error: object) -> None:
         self._held.close()

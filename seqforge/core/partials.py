@@ -25,31 +25,34 @@ class GrowingFile:
     Until then what stands at ``path`` stays; it has that file's mode from the first byte.
     """
 
-    def __init__(self, path: Path, kept: int = 0, begun: bool = False) -> None:
+    def __init__(
+        self, path: Path, kept: int = 0, begun: bool = False, private: bool = False
+    ) -> None:
         """Open it, and go on after its first ``kept`` bytes.
 
         Args:
             path: A regular file, or none yet.
             kept: Bytes that were there before.
             begun: Whether a note says that the partial is seqforge's; else it is made here.
+            private: Whether its owner alone may read it, where no file stands at ``path`` yet.
 
         Raises:
             RunError: If the disk refuses, or what has the partial's name is not ours.
         """
         self.path, self.partial = path, partial_of(path)
         with disk_errors(path):
-            self._stream = self._opened(begun)
+            self._stream = self._opened(begun, private or path.exists())
             take_after(self._stream.fileno(), path)
             self._stream.truncate(kept)
             self._stream.seek(kept)
         self.size = kept
 
-    def _opened(self, begun: bool) -> BinaryIO:
+    def _opened(self, begun: bool, private: bool) -> BinaryIO:
         if begun:
             with suppress(FileNotFoundError):
                 return open_own(self.partial, writing=True)
         try:
-            return open_new(self.partial, private=self.path.exists())
+            return open_new(self.partial, private)
         except FileExistsError as error:
             raise RunError(
                 f"{self.partial}: is there, and no note beside it says that seqforge left it; move "
@@ -101,8 +104,9 @@ class Standing:
 class Note:
     """``<path>.partial.json``: what is being written, and how far it is."""
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        """``settings`` are what decides the bytes."""
+    def __init__(self, path: Path, settings: Mapping[str, Any], private: bool = False) -> None:
+        """``settings`` are what decides the bytes; ``private``: its owner alone may read it."""
+        self._private = private
         self.path, self._for = partial_of(path, ".json"), path
         self._settings: dict[str, Any] = as_json(settings)
 
@@ -149,7 +153,7 @@ class Note:
         """Note where it stands, atomically."""
         said = {"settings": self._settings, "done": standing.done, "bytes": list(standing.bytes)}
         text = json.dumps(sealed(said), ensure_ascii=True, allow_nan=False)
-        write_atomically(self.path, text.encode())
+        write_atomically(self.path, text.encode(), self._private)
 
     def drop(self) -> None:
         """Forget it; a disk that refuses leaves a note of nothing, which is as good as none."""

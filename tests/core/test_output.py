@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.core.domain import Sample
-from seqforge.core.output import output_for
+from seqforge.core.output import is_finished, output_for
 from seqforge.domains.genome import GenomeDomain
 from seqforge.domains.music import MusicDomain
 from seqforge.domains.text import TextDomain
@@ -228,6 +229,130 @@ def test_a_private_file_stays_private_also_while_it_grows():
     write("x.fa", 9)
 
     assert Path("x.fa").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_link_stays_a_link_and_its_file_is_written(name):
+    """A relative, a dangling one: the file and all that is beside it are where the link leads."""
+    ending = Path(name).suffix
+    Path("far").mkdir()
+    Path("link" + ending).symlink_to(f"far/target{ending}")
+    domain = DOMAINS[name]
+    with output_for(domain, Path("link" + ending), 1, SETTINGS) as output:
+        output.add(next(draw(1, 1)))
+        paths = output.finish()
+
+    assert Path("link" + ending).is_symlink()
+    assert Path(f"far/target{ending}").stat().st_size
+    assert domain.file_per_sample or paths[0] == Path("link" + ending)
+    assert [path.name for path in Path().iterdir()].count("far") == 1
+    assert len(list(Path().iterdir())) == 2
+
+
+def to_a_pipe(name: str, domain, count: int) -> bytes:
+    os.mkfifo(name)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(Path(name).read_bytes)
+        with output_for(domain, Path(name), count, SETTINGS) as output:
+            assert (output.resumable, output.done) == (False, 0)
+            for sample in draw(1, count):
+                assert output.add(sample) == []
+            assert output.finish() == []
+        assert Path(name).is_fifo()
+        assert [path.name for path in Path().iterdir()] == [name]
+        return read.result()
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.txt", "x.jsonl"])
+def test_a_pipe_gets_the_bytes_of_the_file_and_nothing_stands_beside_it(name):
+    write(name, 9)
+    whole = Path(name).read_bytes()
+    fresh()
+
+    assert to_a_pipe(name, DOMAINS[name], 9) == whole
+
+
+def test_a_pipe_gets_the_file_of_one_tune_or_what_a_terminal_gets():
+    domain = DOMAINS["t.mid"]
+    assert to_a_pipe("t.mid", domain, 1).startswith(b"MThd")
+    fresh()
+    assert to_a_pipe("t.abc", domain, 1).startswith(b"X:1\n")
+    fresh()
+    shown = "".join(map(domain.show, draw(1, 3)))
+    assert to_a_pipe("t.mid", domain, 3).decode() == shown
+
+
+def test_a_pipe_gets_what_a_domain_writes_at_the_end():
+    assert to_a_pipe("x", Plain(), 2).startswith(b"2\n")
+
+
+def test_a_device_that_is_full_is_one_sentence_and_cannot_be_gone_on_with():
+    with (
+        pytest.raises(RunError, match=r"/dev/full: cannot be written \(No space left"),
+        output_for(GenomeDomain(), Path("/dev/full"), 1, SETTINGS) as output,
+    ):
+        output.add(next(draw(1, 1)))
+    with pytest.raises(ConfigError, match="/dev/full: is no file, and cannot be gone on with"):
+        is_finished(GenomeDomain(), Path("/dev/full"), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "beside"),
+    [("x.txt", 3, "x.txt.tsv"), ("t.mid", 3, "t-002.abc"), ("t.mid", 3, "t-003.mid"),
+     ("t.mid", 1, "t.abc"), ("t.abc", 1, "t.mid"), ("t", 1, "t.mid")],
+)  # fmt: skip
+def test_a_file_beside_it_is_written_over_only_if_it_is_ours(name, count, beside):
+    domain = DOMAINS["x.txt" if name == "x.txt" else "t.mid"]
+
+    def write_all(first):
+        with output_for(domain, Path(name), count, {**SETTINGS, "first": first}) as output:
+            for sample in draw(1, count):
+                output.add(sample)
+            output.finish()
+
+    write_all(1)
+    write_all(2)
+    Path(beside).write_text("precious")
+    before = files()
+    said = f"^{beside}: would be written over, and seqforge did not write it; move it"
+    with pytest.raises(RunError, match=said):
+        write_all(3)
+    assert files() == before
+    Path(beside).unlink()
+    Path(beside).symlink_to("elsewhere")
+    with pytest.raises(RunError, match=said):
+        write_all(3)
+    assert Path(beside).is_symlink()
+    Path(beside).unlink()
+    for other in ("t-004.mid", "t-1.mid", "t.mid.txt", "ut-001.mid", "t-001.mid.bak"):
+        Path(other).write_text("precious")
+    write_all(4)
+    assert Path("t-004.mid").read_text() == "precious"
+
+
+def test_the_file_that_was_named_is_written_over_whatever_it_is():
+    for name, count in (("x.fa", 3), ("x.txt", 3), ("t.mid", 1)):
+        Path(name).write_text("old")
+        write(name, count)
+        assert Path(name).read_bytes() != b"old"
+
+
+def test_what_tells_of_a_private_file_is_private():
+    Path("x.txt").write_text("old")
+    Path("x.txt").chmod(0o600)
+    with pytest.raises(Killed):
+        write("x.txt", 9, 4)
+    assert {path.stat().st_mode & 0o777 for path in Path().iterdir()} == {0o600}
+    write("x.txt", 9)
+    assert {path.stat().st_mode & 0o777 for path in Path().iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.jsonl", "x.txt"])
+def test_an_input_is_not_written_over(name):
+    domain = DOMAINS[name]
+    Path(name).write_text("input")
+    with pytest.raises(ConfigError, match=f"^{name}: is an input of this command"):
+        output_for(domain, Path(name), 9, SETTINGS, inputs=[Path(name).absolute()])
 
 
 def test_two_cannot_write_one_file():
