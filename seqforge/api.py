@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.remarks import remark
 from seqforge.core.checkpoint import Checkpoint, ModelCard, load_checkpoint
-from seqforge.core.domain import Barred, Domain, Hints, Sample
+from seqforge.core.domain import Barred, Domain, Fits, Hints, Sample
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.conversation import Conversation
 from seqforge.core.sampling.options import check_kind
@@ -278,6 +279,10 @@ class Model:
             return Symbols(), {}
         read = self.domain.prime(source)
         what = str(source) if isinstance(source, Path) else what
+        if isinstance(source, Path) and isinstance(self.domain, Fits):
+            read, changes = self.domain.fitted(read, self.card.vocabulary)
+            for change in changes:
+                remark(f"{what}: {change}")
         hint = self.domain.hint if isinstance(self.domain, Hints) else lambda symbol: ""
         symbols, strange = self.card.vocabulary.known(read, what, unknown, hint)
         return Symbols(symbols), strange

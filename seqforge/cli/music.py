@@ -194,12 +194,10 @@ def _font(asked: Path | None) -> str:
 def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unknown: Unknown) -> str:
     """The prime's symbols, as far as the model knows them."""
     from seqforge.api import Symbols
-    from seqforge.domains.music import events
 
-    symbols = domain.fitted(begun.symbols, loaded.card.vocabulary)
-    if len(symbols) < len(begun.symbols):
-        kinds = ", ".join(events.unsaid(begun.symbols, loaded.card.vocabulary.symbols))
-        echo(f"{source}: left out, since the model has none like it: {kinds}", err=True)
+    symbols, changes = domain.fitted(begun.symbols, loaded.card.vocabulary)
+    for change in changes:
+        echo(f"{source}: {change}", err=True)
     if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:
         raise InputError(
             f"{source}: has no metre, and the model knows no music without one; add a line such as "

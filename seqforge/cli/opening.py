@@ -43,7 +43,12 @@ def opened(name: str, device: str = "auto", quiet: bool = False) -> Model:
 
 def given(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> str:
     """Symbols to begin or end with; says on stderr what became of those that are not known."""
-    symbols, strange = loaded.given(source, unknown, what)
+    from seqforge.base.remarks import collected
+
+    with collected() as remarks:
+        symbols, strange = loaded.given(source, unknown, what)
+    for sentence in () if quiet else remarks:
+        echo(sentence, err=True)
     say_unknown(what, strange, unknown, quiet)
     return symbols
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Appends", "Barred", "Block", "Clusters", "Coded", "Decipher", "Deciphers", "Domain",
-    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored", "Opens",
+    "Fits", "Governed", "HasDefaultInput", "HasKmers", "Hints", "Learnt", "Mirrored", "Opens",
     "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
 ]  # fmt: skip
 
@@ -236,6 +236,22 @@ class Hints(Protocol):
 
     def hint(self, symbol: str) -> str:
         """What it may be, for a message that refuses it: ``N stands for no base``; or ``""``."""
+        ...
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """A domain that can say what comes nearest to symbols that a model does not know."""
+
+    def fitted(self, symbols: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
+        """A prime that was read from a file in symbols of the vocabulary, as far as that goes.
+
+        Returns:
+            The symbols, and sentences that say what was changed.
+
+        Raises:
+            InputError: If nothing is left of it.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -28,9 +29,10 @@ ABC = "\n\"#'()+,-./0123456789:<=>ABCDEFGKLM[]^_abcdefgmz| "
 def model(tmp_path):
     """A model with random weights that knows the symbols of a code."""
 
-    def save(code="abc", **options):
-        symbols = tuple(sorted(ABC))
-        if code == "events":
+    def save(code="abc", symbols=None, **options):
+        if symbols is None and code == "abc":
+            symbols = tuple(sorted(ABC))
+        elif symbols is None:
             known = set(events.encode(GIVEN)) | set(events.encode(piece_to_c(GIVEN)))
             symbols = tuple(sorted(known))
         made = checkpoint(seed=3, scale=1.0, end=2.0, symbols=symbols)
@@ -185,6 +187,24 @@ def test_chords_are_reduced_for_tunes_and_kept_for_events(seqforge, model, tmp_p
     assert "left out, since the model has none like it: tempo, time" in whole.stderr
 
 
+def test_a_model_that_knows_no_pickups_goes_on_from_one(seqforge, tmp_path, model):
+    """Also by ``sample``, which is given the same file."""
+    even = Path("even.mid")
+    even.write_bytes(midi_bytes(replace(GIVEN, pickup=0)))
+    symbols = tuple(sorted(set(events.encode(read_midi(even, 24)[0]))))
+    assert events.PICKUP not in symbols
+    path = model("events", symbols=symbols)
+    said = "its pick-up begins a whole bar with rests, since the model knows no pick-ups"
+    music = seqforge("music", "--prime", MELODY, "--model", path, "--bars", 2, "--formats", "mid",
+                     "--no-page")  # fmt: skip
+    sample = seqforge("sample", path, "--prime-file", MELODY, "--max-length", 9, "--out", "x.mid")
+    for result, file in ((music, "music/melody.mid"), (sample, "x.mid")):
+        assert result.exit_code == 0, result.stderr
+        assert f"melody.mid: {said}" in result.stderr.replace("\n", " ")
+        given = [(note.pitch, note.start + 60) for note in GIVEN.notes]
+        assert notes_of(file)[: len(given)] == given
+
+
 def test_what_is_given_is_never_written_over(seqforge, model, tmp_path):
     (tmp_path / "x.mid").write_bytes(MELODY.read_bytes())
     result = seqforge("music", "--prime", tmp_path / "x.mid", "--model", model(), "--bars", 1,
@@ -226,7 +246,7 @@ def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
         ),
         (["--keep-key"], "--keep-key needs --prime, whose key it keeps"),
         (["--soundfont", "none.sf2"], "none.sf2: cannot be read"),
-        (["--prime", "none.mid"], "none.mid: cannot be read"),
+        (["--prime", "none.mid"], "none.mid: there is no such file"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_drawn(seqforge, model, options, said):

@@ -27,6 +27,7 @@ from seqforge.domains.music import (
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.audio import Sound, sound
 from seqforge.domains.music.clusters import clusters
+from seqforge.domains.music.fitting import fitted_abc, fitted_events
 from seqforge.domains.music.kinds import kind, read_notes, readable
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
 from seqforge.domains.music.priming import primed
@@ -195,11 +196,12 @@ class MusicDomain:
         """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
         return judging.of_grammar(self, samples, free)
 
-    def fitted(self, symbols: str, vocabulary: Vocabulary) -> str:
-        """A prime in the symbols that a model knows, as far as leaving out can make it so."""
-        if self.code != "events":
-            return symbols
-        return events.fitted(symbols, frozenset(vocabulary.symbols))
+    def fitted(self, symbols: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
+        """A prime in the symbols that a model knows, and what that changed; see `fitting`."""
+        known = frozenset(vocabulary.symbols)
+        if self.code == "events":
+            return fitted_events(symbols, known, self.steps_per_quarter)
+        return fitted_abc(symbols, known)
 
     def decode(self, symbols: str) -> Decoded:
         """The notes that symbols stand for; any symbols."""

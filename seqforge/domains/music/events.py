@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import string
 from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import replace
 from enum import IntEnum
 
@@ -49,13 +48,13 @@ def _alphabet(first: int, values: range, common: dict[int, str]) -> dict[int, st
 
 # Each block is of assigned, printable characters that no normalisation combines with another.
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
-_PITCH = _alphabet(0x100, range(128), dict(enumerate(_LETTERS, 43)))
-_LENGTH = _alphabet(0x180, range(1, LONGEST + 1), {6 * n: str(n) for n in range(1, 10)})
-_ADVANCE = _alphabet(
+PITCHES = _alphabet(0x100, range(128), dict(enumerate(_LETTERS, 43)))
+LENGTHS = _alphabet(0x180, range(1, LONGEST + 1), {6 * n: str(n) for n in range(1, 10)})
+ADVANCES = _alphabet(
     0x400, range(1, LONGEST + 1), {6: ".", 12: " ", 18: ":", 24: "-", 36: "_", 48: "="}
 )
 _VELOCITIES = _alphabet(0x1E00, range(32), {})
-_PROGRAM = _alphabet(0x1E20, range(DRUMS + 1), {})
+PROGRAMS = _alphabet(0x1E20, range(DRUMS + 1), {})
 _TEMPO = _alphabet(0x2200, range(len(_TEMPOS)), {})
 _KEY = _alphabet(0x2260, range(30), {})
 _TIME = _alphabet(0x2500, range(7 * 32), {})
@@ -74,7 +73,7 @@ class Kind(IntEnum):
     TIME = 7
 
 
-_TABLES = (_PITCH, _LENGTH, _ADVANCE, _VELOCITIES, _PROGRAM, _TEMPO, _KEY, _TIME)
+_TABLES = (PITCHES, LENGTHS, ADVANCES, _VELOCITIES, PROGRAMS, _TEMPO, _KEY, _TIME)
 TOKENS = {
     character: (kind, value)
     for kind, table in zip(Kind, _TABLES, strict=True)
@@ -127,28 +126,29 @@ def encode(piece: Piece, whole: bool = False) -> str:
     for note in piece.notes:
         at[note.start].append(note)
     for step in sorted(at):
-        text += _advance(step - now)
+        text.append(advanced(step - now))
         now = step
         for item in at[step]:
             if isinstance(item, str):
                 text.append(item)
                 continue
             if item.program != program:
-                text.append(_PROGRAM[program := item.program])
+                text.append(PROGRAMS[program := item.program])
             if item.velocity != velocity:
                 velocity = item.velocity
                 text.append(_VELOCITIES[velocity // 4])
-            text.append(_PITCH[item.pitch])
+            text.append(PITCHES[item.pitch])
             if item.duration != duration:
                 duration = item.duration
                 more, rest = divmod(duration - 1, LONGEST)
-                text.append(_LENGTH[rest + 1] + LONGER * more)
-    return "".join(text + _advance(last - now))
+                text.append(LENGTHS[rest + 1] + LONGER * more)
+    return "".join([*text, advanced(last - now)])
 
 
-def _advance(steps: int) -> list[str]:
+def advanced(steps: int) -> str:
+    """Tokens that move the time on by so many steps."""
     whole, rest = divmod(steps, LONGEST)
-    return [_ADVANCE[LONGEST]] * whole + ([_ADVANCE[rest]] if rest else [])
+    return ADVANCES[LONGEST] * whole + (ADVANCES[rest] if rest else "")
 
 
 def _marks(piece: Piece, last: int) -> defaultdict[int, list[Note | str]]:
@@ -164,34 +164,6 @@ def _marks(piece: Piece, last: int) -> defaultdict[int, list[Note | str]]:
     for step, microseconds in piece.tempos:
         at[step].append(_TEMPO[_tempo_bin(microseconds)])
     return at
-
-
-def fitted(text: str, known: Collection[str]) -> str:
-    """The text in the tokens that a model knows, so that it can be gone on from.
-
-    An advance becomes a sum of known ones, a duration the nearest known. Velocities, programs,
-    tempos, keys and time signatures that are not known are left out; other symbols stay.
-    """
-    advances = [n for n, character in sorted(_ADVANCE.items(), reverse=True) if character in known]
-    lengths = [n for n, character in _LENGTH.items() if character in known]
-    out: list[str] = []
-    for character in text:
-        kind, value = TOKENS.get(character, (Kind.PITCH, 0))
-        if character in known or kind == Kind.PITCH or (kind == Kind.LENGTH and not lengths):
-            out.append(character)
-        elif kind == Kind.LENGTH:
-            out.append(_LENGTH[min(lengths, key=lambda n: abs(n - value))])
-        elif kind == Kind.ADVANCE:
-            for steps in advances:
-                out.append(_ADVANCE[steps] * (value // steps))
-                value %= steps
-    return "".join(out)
-
-
-def unsaid(text: str, known: Collection[str]) -> list[str]:
-    """What of a text a model has no tokens for, by kind: ``program``, ``time``."""
-    kinds = {TOKENS[c][0] for c in text if c in TOKENS and c not in known}
-    return [kind.name.lower() for kind in sorted(kinds) if kind > Kind.ADVANCE]
 
 
 def bar_end(text: str, given: int, bars: int) -> int | None:

@@ -16,6 +16,7 @@ from seqforge.domains.music.continuation import continued, opened
 from seqforge.domains.music.keys import Key, between, declared_key, piece_key
 from seqforge.domains.music.kinds import kind, read_notes, readable
 from seqforge.domains.music.notes import (
+    DRUMS,
     KeySignature,
     Note,
     Piece,
@@ -150,11 +151,17 @@ def key_of(symbols: str) -> Key:
 
 
 def _say_reduced(piece: Piece, melody: Sequence[Note], said: list[str]) -> None:
-    if len(melody) < len(piece.notes):
-        programs = len({note.program for note in piece.notes})
+    pitched = [note for note in piece.notes if note.program != DRUMS]
+    if drums := len(piece.notes) - len(pitched):
+        said.append(
+            f"percussion left out, {drums:,} of {len(piece.notes):,} notes, since this model goes "
+            "on with melodies"
+        )
+    if len(melody) < len(pitched):
+        programs = len({note.program for note in pitched})
         parts = f"{programs} instruments" if programs > 1 else "several notes at once"
         said.append(
-            f"{parts} reduced to the melody, {len(melody):,} of {len(piece.notes):,} notes, since "
+            f"{parts} reduced to the melody, {len(melody):,} of {len(pitched):,} notes, since "
             "this model goes on with a single voice"
         )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.domains.music import events
+from seqforge.domains.music.fitting import fitted_events
 from seqforge.domains.music.midi import midi_bytes, parse_midi, read_midi
 from seqforge.domains.music.notes import Note, Piece, TimeSignature, normalised
 
@@ -74,7 +75,7 @@ def test_real_files_survive_text_and_midi(midi_files):
 @given(piece=pieces())
 def test_fitting_to_what_is_known_already_changes_nothing(piece):
     text = events.encode(piece)
-    assert events.fitted(text, ALPHABET) == text
+    assert fitted_events(text, ALPHABET, piece.steps_per_quarter) == (text, [])
 
 
 def test_a_prime_is_fitted_to_the_tokens_that_a_model_knows():
@@ -82,9 +83,13 @@ def test_a_prime_is_fitted_to_the_tokens_that_a_model_knows():
     notes = (Note(60, 40, 0, 23), Note(62, 40, 30, 24))
     text = events.encode(Piece(notes))
 
-    fitted = events.fitted(text, "RT4-.╃")
+    fitted, said = fitted_events(text, "RT4-.╃", 24)
 
     assert fitted == "╃R4-.T4"
+    assert said == [
+        "1 of its lengths of notes taken for the nearest that the model has",
+        "left out, since the model has none like it: velocity, tempo",
+    ]
 
 
 def test_every_token_is_a_printable_character_of_its_own():
@@ -102,7 +107,7 @@ def test_a_scale_with_a_pickup_reads_like_this():
     assert text == "╂∩R4-~T-V-W-|Y"  # 3/4, 120 quarters a minute
 
 
-@pytest.mark.parametrize("text", ["A" + "+" * 10_000, "A" + events._ADVANCE[96] * 10_000 + "A"])
+@pytest.mark.parametrize("text", ["A" + "+" * 10_000, "A" + events.ADVANCES[96] * 10_000 + "A"])
 def test_nothing_is_placed_beyond_what_readers_of_midi_take(text):
     assert events.decode(text, 24).piece.end <= 2 * 20_000 * 24
 
