@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
+import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
+import typer
+
+from seqforge.cli.answering import asked
 from seqforge.cli.app import app
-from seqforge.cli.options import Json
-from seqforge.cli.stdout import echo
+from seqforge.cli.options import Json, Out, Quiet, Verbose
 from seqforge.errors import RunError
 from seqforge.version import __version__
 
@@ -33,7 +37,10 @@ _PROGRAMS = {
 
 
 @app.command()
-def doctor(json_: Json = False) -> None:
+def doctor(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
     """Show versions, device, cores and the optional programs found, and what each is for."""
     from seqforge.core.kernels.vectors import PROCESSOR
     from seqforge.core.machine import choose_device, usable_cores
@@ -57,16 +64,23 @@ def doctor(json_: Json = False) -> None:
         "programs": {name: shutil.which(name) for name in _PROGRAMS},
         "corpus_cache": {"folder": cache, "megabytes": round(size / 1e6, 1)},
     }
-    if json_:
-        echo(json.dumps(found, indent=2))
-        return
+    asked(ctx, json_, out, quiet, verbose).answer(found, _lines(found, verbose))
+
+
+def _lines(found: dict[str, Any], verbose: bool) -> Iterator[str]:
     for key in ("seqforge", "python", "system", "cores", "processor", "device"):
-        echo(f"{key:<12} {found[key]}")
-    echo("packages     " + ", ".join(f"{k} {v or '-'}" for k, v in found["packages"].items()))
-    echo(f"cache        {cache} ({size / 1e6:,.1f} MB; may be removed at any time)")
-    echo("optional programs:")
+        yield f"{key:<12} {found[key]}"
+    packages, cache = found["packages"], found["corpus_cache"]
+    yield "packages     " + ", ".join(f"{name} {known or '-'}" for name, known in packages.items())
+    yield (
+        f"cache        {cache['folder']} ({cache['megabytes']:,.1f} MB; may be removed at any time)"
+    )
+    if verbose:
+        yield f"installed in {Path(__file__).parents[1]}"
+        yield f"run by       {sys.executable}"
+    yield "optional programs:"
     for name, path in found["programs"].items():
-        echo(f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})")
+        yield f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})"
 
 
 def _version(package: str) -> str | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import typer
+
+from seqforge.cli.answering import asked
 from seqforge.cli.app import app
-from seqforge.cli.options import Json
-from seqforge.cli.stdout import echo
+from seqforge.cli.options import Json, Out, Quiet, Verbose
 
 
 @app.command()
-def domains(json_: Json = False) -> None:
+def domains(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
     """List the installed domains, ours and others', with their options."""
     from seqforge.errors import DomainError
     from seqforge.registry import installed
@@ -24,13 +28,14 @@ def domains(json_: Json = False) -> None:
             rows[name] |= _described(name)
         except DomainError as error:
             rows[name]["error"] = str(error)
-    if json_:
-        echo(json.dumps(rows, indent=2))
-        return
+    found, lines = asked(ctx, json_, out, quiet, verbose), list[str]()
     for name, row in rows.items():
-        echo(f"{name:<10} {row.get('description', row.get('error'))} [{row['package']}]")
+        lines.append(f"{name:<10} {row.get('description', row.get('error'))} [{row['package']}]")
+        if found.verbose:
+            lines.append(f"{'':<10}   {row['class']}")
         for option, default in row.get("options", {}).items():
-            echo(f"{'':<10}   --{option.replace('_', '-')} (default: {default})")
+            lines.append(f"{'':<10}   --{option.replace('_', '-')} (default: {default})")
+    found.answer(rows, lines)
 
 
 def _described(name: str) -> dict[str, Any]:

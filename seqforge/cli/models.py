@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import typer
 
 from seqforge.base.printable import one_line
+from seqforge.cli.answering import asked
 from seqforge.cli.app import app
-from seqforge.cli.options import Json, Model
-from seqforge.cli.stdout import echo
+from seqforge.cli.options import Json, Model, Out, Quiet, Verbose
 
 models = typer.Typer(help="Bundled and local models with their cards.", invoke_without_command=True)
 app.add_typer(models, name="models")
@@ -21,40 +20,48 @@ _NAMED = 12  # files that a model learnt from, on its card
 
 
 @models.callback()
-def root(ctx: typer.Context) -> None:
+def root(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
     """List models where nothing else is asked for."""
+    asked(ctx, json_, out, quiet, verbose)
     if ctx.invoked_subcommand is None:
-        list_models()
+        list_models(ctx)
 
 
 @models.command("list")
-def list_models(json_: Json = False) -> None:
+def list_models(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
     """List bundled models and those of the run folders here."""
     from seqforge.models import bundled_models, local_models
 
     rows = [_row(name, path) for name, path in {**bundled_models(), **local_models()}.items()]
-    if json_:
-        echo(json.dumps(rows, indent=2))
-        return
+    found = asked(ctx, json_, out, quiet, verbose)
+    lines = []
     for row in rows:
         name, domain = one_line(row["name"]), one_line(row.get("domain", "-"))
-        echo(f"{name:<34} {domain:<8} {one_line(row['said'])}")
-    if not rows:
-        echo("no models yet; `seqforge run` makes one")
+        where = f" ({one_line(row['path'])})" if found.verbose and "path" in row else ""
+        lines.append(f"{name:<34} {domain:<8} {one_line(row['said'])}{where}")
+    found.answer(rows, lines or ["no models yet; `seqforge run` makes one"])
 
 
 @models.command()
-def show(name: Model, json_: Json = False) -> None:
+def show(
+    ctx: typer.Context, name: Model, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
     """Show the card of a model: data, settings, held-out score."""
     from seqforge.core.checkpoint import load_checkpoint
+    from seqforge.core.config import flat
     from seqforge.core.holdout import PARTS
     from seqforge.models import find_model
 
     path = find_model(name)
     card = load_checkpoint(path).card
-    if json_:
-        echo(json.dumps(card.model_dump(mode="json"), indent=2))
-        return
+    found = asked(ctx, json_, out, quiet, verbose)
     made, model = card.provenance, card.config.model
     rows = {
         "model": f"{card.name} ({path})",
@@ -71,8 +78,11 @@ def show(name: Model, json_: Json = False) -> None:
         "note": made.note or "-",
         "written by": f"seqforge {card.seqforge_version}, format {card.format}",
     }
-    for label, value in rows.items():
-        echo(f"{label:<12} {one_line(value)}")
+    if found.verbose:
+        rows |= {key: str(value) for key, value in flat(card.config.model_dump()).items()}
+        rows["files"] = ", ".join(f"{name} ({digest[:12]})" for name, digest in made.inputs)
+    lines = [f"{label:<12} {one_line(value)}" for label, value in rows.items()]
+    found.answer(card.model_dump(mode="json"), lines)
 
 
 def _row(name: str, path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from seqforge.cli.stdout import echo
 
 if TYPE_CHECKING:
     from seqforge.api import Model
+    from seqforge.core.sampling.options import SamplingOptions
     from seqforge.core.vocabulary import Unknown
 
 Device = Annotated[
@@ -74,3 +75,16 @@ def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model
             err=True,
         )
     return after
+
+
+def described(loaded: Model, options: SamplingOptions, device: str) -> str:
+    """A model, and how it is drawn from, in a line each."""
+    card, drawn = loaded.card, {**options.settings, "length": options.length, "seed": options.seed}
+    network = card.config.model
+    where = "cpu" if device == "auto" else device
+    return (
+        f"{card.name}: {card.config.domain}, {network.num_layers} x {network.hidden_size} "
+        f"{network.cell}, {len(card.symbols)} symbols, on {where}\n"
+        f"temperature {options.temperature:g}, "
+        + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in drawn.items())
+    )

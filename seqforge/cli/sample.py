@@ -16,9 +16,19 @@ from seqforge.base.spooling import STDIN, is_stdin
 from seqforge.base.targets import STDOUT
 from seqforge.cli import strategies as how_to
 from seqforge.cli.app import app
-from seqforge.cli.opening import Device, UnknownSymbols, adapted, given, opened
-from seqforge.cli.options import Encoding, Json, Model, Out, Quiet, await_stdin, with_number
+from seqforge.cli.opening import Device, UnknownSymbols, adapted, described, given, opened
+from seqforge.cli.options import (
+    Encoding,
+    Json,
+    Model,
+    Out,
+    Quiet,
+    Verbose,
+    await_stdin,
+    with_number,
+)
 from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
+from seqforge.cli.stderr import say
 from seqforge.cli.strategies import PLAIN_HEAT
 from seqforge.errors import ConfigError
 
@@ -84,6 +94,7 @@ def sample(
     encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Draw samples from a model: to the terminal, or to a file with --out."""
     _check(locals())
@@ -100,6 +111,8 @@ def sample(
         "bars": bars, "seed": seed, "constraint": not no_constraint,
     }  # fmt: skip
     loaded = adapted(loaded, how["prime"], adapt, quiet)
+    if verbose and not quiet:
+        say(described(loaded, _options(loaded, how), device))
     if interactive:
         from seqforge.cli.interactive import converse
 

@@ -31,11 +31,19 @@ _HALVES = "50/50/0"
 _FILES = 3  # named in a sentence
 
 
-def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict[str, Any]:
+def evaluate_model(
+    model: Path, inputs: Sequence[str], watcher: Watcher, every_file: bool = False
+) -> dict[str, Any]:
     """Bits per symbol of a model on files, and of baselines on their second half.
 
     The baselines have no training data of their own here, so they learn from the first half of
     the input and are scored, like the model, on the second.
+
+    Args:
+        model: Its file.
+        inputs: Files and folders.
+        watcher: Told of files that are refused.
+        every_file: Whether it is told of the others too.
 
     Raises:
         InputError: If the files cannot be used, or hold a symbol that the model does not know.
@@ -65,6 +73,11 @@ def evaluate_model(model: Path, inputs: Sequence[str], watcher: Watcher) -> dict
         for line in lines:
             if line.status == "refused":
                 watcher.note(f"refused: {line.reason}")
+            elif every_file:
+                more = f" ({line.reason})" if line.reason else ""
+                watcher.note(
+                    f"{line.file}: {line.records:,} records, {line.symbols:,} symbols{more}"
+                )
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
         halves = (corpus.train, corpus.valid)
