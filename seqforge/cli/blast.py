@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.options import Encoding, Json, Quiet, await_stdin
+from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
 from seqforge.cli.stdout import echo, echo_data
 from seqforge.errors import ConfigError
 
@@ -132,6 +132,7 @@ def blast(
     encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
     from seqforge.cli.progress import make_watcher
@@ -143,7 +144,9 @@ def blast(
     parameters = _parameters(evalue, match_scores, gaps, dust, max_hits, max_hsps)
     await_stdin(samples, against, held_out)
     folder = out or _folder_of(samples)
-    watcher = make_watcher(quiet or json_)
+    watcher = make_watcher(quiet or json_, verbose)
+    if verbose:
+        watcher.note(f"searching with {name}, kept in {folder}: {parameters.said()}")
     if name == "ebi":
         _, wanted = with_controls(controls, held_out, samples, (), folder)
         asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
