@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,8 +87,12 @@ class AtEbi:
         from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 
         address, queries = email or "(the e-mail address)", self._queries(controls)
-        with TemporaryDirectory() as folder, JobStore(Path(folder) / "jobs.sqlite") as store:
-            requests = self._backend(address, store).dry_run(queries, parameters)
+        with (
+            TemporaryDirectory() as folder,
+            JobStore(Path(folder) / "jobs.sqlite") as store,
+            closing(self._backend(address, store)) as backend,
+        ):
+            requests = backend.dry_run(queries, parameters)
         return json.dumps(requests, indent=2)
 
     @contextmanager
@@ -113,12 +117,12 @@ class AtEbi:
         what = f"Sending {len(queries):,} sequences ({letters:,} letters) to {where}"
         address = sender(email, yes, what, standing=self.base_url is None)
         with JobStore(make_folder(folder) / "jobs.sqlite") as store:
-            backend = self._backend(address, store)
-            try:
-                yield backend
-            except KeyboardInterrupt:
-                echo("jobs that were sent run on; the same command fetches them", err=True)
-                raise
+            with closing(self._backend(address, store)) as backend:
+                try:
+                    yield backend
+                except KeyboardInterrupt:
+                    echo("jobs that were sent run on; the same command fetches them", err=True)
+                    raise
             for name, why in backend.unanswered.items():
                 echo(f"{name}: {why}", err=True)
             if backend.unanswered:

@@ -69,6 +69,7 @@ class Asking:
             clock=self.clock.wall,
             monotonic=self.clock,
             timeout=self.timeout,
+            grace=PATIENCE,
         )
         with JobStore(self.folder / "jobs.sqlite", self.clock.wall) as store:
             backend = EbiBackend(

@@ -20,6 +20,7 @@ from seqforge.domains.genome.similarity.hits import to_json
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.errors import RunError, SeqforgeError
 from tests.ebi_double.clock import START
+from tests.patience import PATIENCE
 
 _DEADLINE = 10_000_000.0
 """By the clock that runs so much faster than time: nothing may end because the machine is busy."""
@@ -37,7 +38,9 @@ def main(url: str, folder: Path, speed: float, zero: float) -> int:
     def clock() -> float:
         return START + (time.time() - zero) * speed
 
-    client = EbiClient("a@ebi.ac.uk", base_url=url, sleep=sleep, clock=clock, monotonic=clock)
+    client = EbiClient(
+        "a@ebi.ac.uk", base_url=url, sleep=sleep, clock=clock, monotonic=clock, grace=PATIENCE
+    )
     try:
         with JobStore(folder / "jobs.sqlite", clock) as store:
             backend = EbiBackend(client, store, "em_std_inv", _DEADLINE, said.append)

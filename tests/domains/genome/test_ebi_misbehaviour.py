@@ -9,6 +9,7 @@ from email.utils import formatdate
 
 import pytest
 
+from seqforge.domains.genome.similarity.ebi.campaign import _backoff
 from seqforge.domains.genome.similarity.ebi.failures import Transient
 from seqforge.errors import ConfigError, RunError, Unfinished
 from tests.ebi_double import (
@@ -21,7 +22,7 @@ from tests.ebi_double import (
     login_page,
     too_many_requests,
 )
-from tests.ebi_double.asking import asking
+from tests.ebi_double.asking import MINUTES, asking
 from tests.ebi_double.clock import START
 from tests.patience import PATIENCE
 
@@ -51,6 +52,49 @@ def test_error_then_running_is_no_failure(division, tmp_path):
     script = [Says("ERROR", times=3), Says("RUNNING", times=2), Says("ERROR", times=3)]
     with asking(division, tmp_path, *script) as asked:
         asked.assert_all_right(asked.search("exact"), "exact")
+
+
+FINAL = ["FAILURE", "FAILED", "failed", "ERROR", "ERRORED", "CANCELLED", "KILLED", "ABORTED",
+         "TIMEOUT", "TIMED_OUT", "REJECTED", "DELETED", "STOPPED", "FROBNICATED"]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", FINAL)
+def test_a_word_that_does_not_mean_to_wait_is_final_with_what_the_service_says(
+    division, tmp_path, word
+):
+    """Within minutes of a deadline of hours, and the reason is that of the job's error."""
+    error = Answers(200, "blastn died\x1b[31m", "text/plain", on="result", kind="error")
+    with asking(division, tmp_path, Says(word, times=None), error) as asked:
+        with pytest.raises(RunError, match="no search was answered"):
+            asked.search("exact", deadline=600 * MINUTES)
+        assert asked.clock() - START < 1 * MINUTES
+        told = asked.unanswered["exact"]
+        assert f"failed at EMBL-EBI with {word.upper()} (blastn died\\x1b[31m)" in told
+        assert "--resubmit exact tries it again" in told
+        assert asked.states() == {"exact": "failed"}
+
+        asked.double.script.clear()
+        asked.assert_right(asked.search("exact", resubmit=("exact",)))
+
+
+@pytest.mark.parametrize("word", ["QUEUED", "PENDING", "RUNNING", "WAITING", "SUBMITTED"])
+def test_words_that_mean_to_wait_are_waited_for_however_long(division, tmp_path, word):
+    with asking(division, tmp_path, Says(word, times=40)) as asked:
+        asked.assert_all_right(asked.search("exact"), "exact")
+
+
+@pytest.mark.parametrize("said", ["0", "1", "-5", "nan", "1e999", "soon"])
+def test_a_service_that_is_busy_for_ever_is_asked_less_and_less(division, tmp_path, said):
+    busy = Answers(503, "busy", "text/plain", {"Retry-After": said}, on="status", times=None)
+    with asking(division, tmp_path, busy) as asked:
+        with pytest.raises(Unfinished, match="1 running"):
+            asked.search("exact", deadline=60 * MINUTES)
+        assert 60 <= len(asked.double.calls("status")) <= 75
+
+
+@pytest.mark.parametrize("failures", [-9, 0, 1, 5, 6, 1023, 1024, 10**9])
+def test_the_wait_after_any_number_of_failures_is_a_minute_at_most(failures):
+    assert 1 <= _backoff(failures) <= 60
 
 
 @pytest.mark.parametrize("word", ["FAILURE", "ERROR"])

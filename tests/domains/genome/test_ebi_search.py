@@ -43,6 +43,7 @@ class Person:
             sleep=self.sleep,
             clock=self.clock,
             monotonic=self.clock,
+            grace=PATIENCE,
         )
         with JobStore(self.folder / "jobs.sqlite", self.clock) as store:
             if self.busy is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,8 @@ def _backend(
         from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 
         database = asked.database or Settings.load().database or INVERTEBRATES
-        with JobStore(folder / "jobs.sqlite") as store:
-            client = EbiClient(_address(), base_url=Settings.load().base_url or BASE_URL)
+        client = EbiClient(_address(), base_url=Settings.load().base_url or BASE_URL)
+        with closing(client), JobStore(folder / "jobs.sqlite") as store:
             backend = EbiBackend(client, store, database, _DEADLINE, say)
             yield backend
             for name, why in backend.unanswered.items():

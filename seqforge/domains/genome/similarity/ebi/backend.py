@@ -68,6 +68,10 @@ class EbiBackend:
         """The queries of all searches that have no result and get none by waiting, and why."""
         self._until: float | None = None
 
+    def close(self) -> None:
+        """End the connections; jobs that were sent run on."""
+        self._client.close()
+
     def dry_run(
         self, queries: Sequence[Query], parameters: SearchParameters
     ) -> list[dict[str, Any]]:
@@ -103,7 +107,7 @@ class EbiBackend:
             RunError: If no query has an answer and none will come.
         """
         if self._until is None:
-            self._until = self._client.monotonic() + self._deadline
+            self._until = self._client.until = self._client.monotonic() + self._deadline
         forms = self._forms(queries, parameters)
         names = {query.id for query in queries}
         keys = [self._plan(forms, query, names).key if query.bases else "" for query in queries]

@@ -6,6 +6,7 @@ set that one at any time, and nothing may be given up or waited for because of i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from seqforge.domains.genome.similarity.ebi.client import EbiClient
@@ -18,6 +19,7 @@ from seqforge.domains.genome.similarity.ebi.failures import (
     Unreadable,
 )
 from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+from seqforge.domains.genome.similarity.ebi.markup import said
 from seqforge.domains.genome.similarity.ebi.pacing import (
     KEPT_SECONDS,
     about_the_query,
@@ -43,7 +45,13 @@ _IN_A_ROW = 3  # ERROR, or NOT_FOUND later on, may be the service's own trouble 
 _RETRIES = 3  # of a reply that came broken, before another kind of it is asked for
 _LONGEST = 60.0
 _UNKNOWN_IN_A_ROW = 2  # one broken connection is bad luck
-_BAD_WORDS = frozenset({"ERROR", "ERRORED"})
+_BELIEVED = 5  # so often in a row a short Retry-After is taken at its word
+_WAITING = frozenset(
+    ("QUEUED", "PENDING", "RUNNING", "WAITING", "SUBMITTED", "RESUBMITTED", "ACCEPTED",
+     "SCHEDULED", "STARTING", "STARTED", "PROCESSING", "HELD")
+)  # fmt: skip
+# These end a job whenever they are said.
+_ENDED = re.compile(r"FAIL|CANCEL|KILL|ABORT|TERMINAT|REJECT|DELETED|TIMED?_?OUT")
 
 
 class Campaign:
@@ -201,11 +209,17 @@ class Campaign:
         self._judge(task, word)
 
     def _judge(self, task: Task, word: str) -> None:
-        """A word but FINISHED: most mean to wait, and so does any that is new."""
+        """A word but FINISHED; one that is none of those that mean to wait ends the job.
+
+        As EMBL-EBI's own clients take it; but a word that is not known to be final has to be said
+        again and again, since ERROR may be the service's own trouble, and a new word may mean
+        anything.
+        """
         age = self._age(task)
-        task.bad_words = task.bad_words + 1 if word in _BAD_WORDS else 0
+        known = word in _WAITING or word == "NOT_FOUND"
+        task.bad_words = 0 if known else task.bad_words + 1
         task.lost = task.lost + 1 if word == "NOT_FOUND" and age > _GRACE else 0
-        if word == "FAILURE" or task.bad_words > _IN_A_ROW:
+        if _ENDED.search(word) or task.bad_words > _IN_A_ROW:
             self._end(task, "failed", self._failure(task, word))
         elif task.lost > _IN_A_ROW or (task.lost and age > KEPT_SECONDS):
             told = expired if age > KEPT_SECONDS else lost
@@ -266,9 +280,10 @@ class Campaign:
     def _postpone(self, task: Task, error: Transient, what: str) -> None:
         """Try again when the service says, else after twice as long as the last time."""
         task.failures += 1
-        wait = min(_LONGEST, 2.0**task.failures)
+        wait = _backoff(task.failures)
         if error.retry_after is not None:
-            wait = min(_LONGEST, max(error.retry_after, 1.0))
+            # A service that says 0 for ever is asked less and less often all the same.
+            wait = max(error.retry_after, _backoff(task.failures - _BELIEVED))
             quiet = self._client.monotonic() + wait
             for other in self.tasks:  # it asked us, not this job, to be quiet
                 other.due = max(other.due, quiet)
@@ -280,7 +295,7 @@ class Campaign:
         """Why a job failed, with what the service's own program said, where it can be had."""
         job_id = task.job.job_id or ""
         try:
-            told = " ".join(task.client.result(job_id, "error").decode(errors="replace").split())
+            told = said(task.client.result(job_id, "error"))
         except EbiError:
             told = ""
         return failed(task.job.query, job_id, word, told)
@@ -294,3 +309,8 @@ class Campaign:
         states = [task.job.state for task in self.tasks if task.wanted]
         queued, running = states.count("planned"), states.count("running")
         self._progress(queued, running, len(states) - queued - running)
+
+
+def _backoff(failures: int) -> float:
+    """Twice as long every time, up to a minute."""
+    return min(_LONGEST, 2.0 ** min(max(failures, 0), 6))

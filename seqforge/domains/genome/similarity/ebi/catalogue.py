@@ -138,7 +138,10 @@ class Catalogue:
                 return self._client.parameter_details(parameter).values
             except (Transient, Unreadable) as error:
                 asked = getattr(error, "retry_after", None)
-                self._client.sleep(2.0**attempt if asked is None else asked)
+                wait = 2.0**attempt if asked is None else asked
+                if self._client.monotonic() + wait >= self._client.until:
+                    raise
+                self._client.sleep(wait)
         return self._client.parameter_details(parameter).values
 
     def _known(self, parameter: str) -> tuple[Value, ...]:

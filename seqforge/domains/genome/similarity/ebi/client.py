@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import time
@@ -24,7 +25,13 @@ from seqforge.domains.genome.similarity.ebi.details import (
 )
 from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Gone, Refused, Transient
 from seqforge.domains.genome.similarity.ebi.markup import as_text, is_page, remedy, said
-from seqforge.domains.genome.similarity.ebi.transport import never_sent, read_body, reason_of
+from seqforge.domains.genome.similarity.ebi.transport import (
+    fetch,
+    is_too_long,
+    never_sent,
+    new_session,
+    reason_of,
+)
 from seqforge.errors import ConfigError
 from seqforge.settings import checked_email
 from seqforge.version import __version__
@@ -33,6 +40,16 @@ BASE_URL = "https://www.ebi.ac.uk/Tools/services/rest"
 
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and seconds without a byte."""
+
+_EXCHANGE_SECONDS = 600.0
+"""For a request and all of its answer."""
+
+_GRACE_SECONDS = 2.0
+_SUBMISSION_SECONDS = 15.0
+"""An exchange that was begun may take so long though the deadline comes; a submission that is not
+seen through has an unknown fate."""
+
+_RESULT_BYTES, _WORDS_BYTES = 64 << 20, 4 << 20
 
 Form = Mapping[str, str | Sequence[str]]
 """What is submitted; a name with several values is sent once for each."""
@@ -54,6 +71,7 @@ class EbiClient:
         clock: Seconds since 1970, for ages and dates; the same.
         monotonic: Seconds since any moment, for waiting: nobody sets this clock; the same.
         timeout: Seconds to connect, and seconds without a byte.
+        grace: Seconds that an exchange may take though the deadline comes.
     """
 
     def __init__(
@@ -65,13 +83,15 @@ class EbiClient:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         timeout: tuple[float, float] = TIMEOUT,
+        grace: float = _GRACE_SECONDS,
     ) -> None:
         self.email, self.tool = email, tool
         self.url = f"{base_url.rstrip('/')}/{tool}"
         self.sleep, self.clock, self.monotonic = sleep, clock, monotonic
-        self._timeout = timeout
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = user_agent()
+        self.until = math.inf
+        """When all waiting ends, by the monotonic clock: no exchange goes on for long after."""
+        self._timeout, self._grace = timeout, grace
+        self._session = new_session()
         self._job_id = re.compile(rf"{re.escape(tool)}-\w\d{{8}}(-\w+){{4}}", re.ASCII)
 
     @property
@@ -86,7 +106,7 @@ class EbiClient:
             return self
         parts = urlsplit(self.url)
         base, _, tool = service.rpartition("/")
-        return EbiClient(
+        other = EbiClient(
             self.email,
             tool,
             f"{parts.scheme}://{base}",
@@ -94,7 +114,10 @@ class EbiClient:
             self.clock,
             self.monotonic,
             self._timeout,
+            self._grace,
         )
+        other.until, other._session = self.until, self._session
+        return other
 
     def shares_host(self, service: str) -> bool:
         """Whether a `service` counts its jobs together with this one's."""
@@ -123,15 +146,17 @@ class EbiClient:
         try:
             # A connection of its own: one that is kept alive may be closed by the other side in
             # the moment it is used, and then nobody knows whether the job was taken.
-            answer = requests.post(
-                f"{self.url}/run",
-                data={**form, "email": self.email},
-                headers={**self._headers("text/plain"), "Connection": "close"},
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            )
-            body = read_body(answer)
+            with new_session() as session:
+                answer, body = fetch(
+                    session,
+                    "POST",
+                    f"{self.url}/run",
+                    seconds=self._seconds(max(self._grace, _SUBMISSION_SECONDS)),
+                    size=_WORDS_BYTES,
+                    timeout=self._timeout,
+                    data={**form, "email": self.email},
+                    headers={**self._headers("text/plain"), "Connection": "close"},
+                )
         except requests.RequestException as error:
             if never_sent(error):
                 raise Transient(f"{self.url} cannot be reached ({reason_of(error)})") from error
@@ -184,7 +209,7 @@ class EbiClient:
             Transient, Gone: As they say.
             Refused: If the job has no result of this kind.
         """
-        body = self._get(f"result/{job_id}/{kind}", "*/*")
+        body = self._get(f"result/{job_id}/{kind}", "*/*", _RESULT_BYTES)
         if is_page(body):
             raise Transient(f"in place of the result came {said(body)}")
         return body
@@ -201,17 +226,28 @@ class EbiClient:
             raise Transient(f"in place of the parameter {name} came {said(body)}")
         return read_details(body)
 
-    def _get(self, path: str, accept: str) -> bytes:
+    def close(self) -> None:
+        """End the connection that is kept alive."""
+        self._session.close()
+
+    def _seconds(self, least: float) -> float:
+        """How long an exchange may take that begins now."""
+        return min(_EXCHANGE_SECONDS, max(self.until - self.monotonic(), least))
+
+    def _get(self, path: str, accept: str, size: int = _WORDS_BYTES) -> bytes:
         try:
-            answer = self._session.get(
+            answer, body = fetch(
+                self._session,
+                "GET",
                 f"{self.url}/{path}",
-                headers=self._headers(accept),
+                seconds=self._seconds(self._grace),
+                size=size,
                 timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
+                headers=self._headers(accept),
             )
-            body = read_body(answer)
         except requests.RequestException as error:
+            if is_too_long(error):
+                raise Refused(f"{self.url}/{path}: {reason_of(error)}") from error
             raise Transient(f"{self.url} did not answer ({reason_of(error)})") from error
         code = answer.status_code
         if code == requests.codes.ok:
@@ -230,15 +266,12 @@ class EbiClient:
     def _retry_after(self, answer: requests.Response) -> float | None:
         """The wait that the service asks for, in seconds or until a date; never above a minute."""
         value = answer.headers.get("Retry-After", "").strip()
-        if not value:
-            return None
+        if re.fullmatch(r"[0-9]+", value):  # RFC 9110, 10.2.3: seconds are digits alone
+            return _MOST_WAIT if len(value) > 9 else min(float(value), _MOST_WAIT)
         try:
-            seconds = float(value)
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - self.clock()
-            except (ValueError, OverflowError):
-                return None
+            seconds = parsedate_to_datetime(value).timestamp() - self.clock()
+        except (ValueError, TypeError, OverflowError, OSError):
+            return None
         return min(max(seconds, 0.0), _MOST_WAIT)
 
 

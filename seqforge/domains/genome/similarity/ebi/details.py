@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from seqforge.domains.genome.similarity.ebi.failures import Unreadable
-from seqforge.domains.genome.similarity.ebi.markup import parse_xml, said
+from seqforge.domains.genome.similarity.ebi.markup import parse_json, parse_xml, said
+
+_VALUES = 10_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ def read_details(body: bytes) -> ParameterDetails:
     data = _document(body)
     if not isinstance(data, dict) or "name" not in data:
         raise Unreadable(f"this describes no parameter: {said(body)}")
-    values = tuple(_value(value) for value in _inside(data, "values") if value.get("value"))
+    found = _inside(data, "values")
+    if len(found) > _VALUES:
+        raise Unreadable(f"this parameter has {len(found):,} values, more than any has")
+    values = tuple(_value(value) for value in found if value.get("value"))
     kind, description = str(data.get("type") or ""), str(data.get("description") or "")
     return ParameterDetails(str(data["name"]), description, kind, values)
 
@@ -68,11 +72,11 @@ def read_types(body: bytes) -> list[str]:
 def _document(body: bytes) -> Any:
     """JSON as it is; XML as the JSON that the service would have given."""
     if body.lstrip()[:1] == b"<":
-        return _converted(parse_xml(body))
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"the reply is no JSON: {said(body)}") from error
+        try:
+            return _converted(parse_xml(body))
+        except RecursionError as error:
+            raise Unreadable("the reply is nested too deeply") from error
+    return parse_json(body)
 
 
 def _converted(element: Element) -> Any:
@@ -109,11 +113,12 @@ def _inside(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _mappings(data: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in a document, however deep."""
-    if isinstance(data, dict):
-        yield data
-        for value in data.values():
-            yield from _mappings(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _mappings(value)
+    """Every dictionary in a document, however deep, in its order."""
+    left = [data]
+    while left:
+        data = left.pop()
+        if isinstance(data, dict):
+            yield data
+            left.extend(reversed(data.values()))
+        elif isinstance(data, list):
+            left.extend(reversed(data))

@@ -73,14 +73,19 @@ class JobStore:
                     "another --out"
                 ) from error
         try:
-            self._open()
+            with store_errors(path):
+                self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
         except BaseException:
             self._lock.release()
             raise
 
     def _open(self) -> None:
         with store_errors(self.path):
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -102,8 +107,10 @@ class JobStore:
 
     def close(self) -> None:
         """Let go of the database; everything is already on the disk."""
-        self._db.close()
-        self._lock.release()
+        try:
+            self._db.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 from seqforge.base.printable import one_line
 from seqforge.domains.genome.similarity.ebi.failures import Unreadable
 
-_DESCRIPTION = re.compile(r"<description[^>]*>(.*?)</description>", re.DOTALL | re.IGNORECASE)
-_HEADINGS = tuple(
-    re.compile(rf"<{tag}[^>]*>(.*?)</{tag}>", re.DOTALL | re.IGNORECASE) for tag in ("h1", "title")
-)
 _PAGE = re.compile(r"<!doctype html|<html[\s>]", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _CHARACTERS = 300
+_LOOKED_AT = 1 << 16
+"""What an answer says to a person stands at its beginning."""
+_ELEMENTS = 2_000_000
+"""More parts than any result has: a few bytes each would become a hundred times as many."""
 _REMEDIES = tuple(
     (re.compile(pattern, re.IGNORECASE), advice)
     for pattern, advice in (
@@ -43,15 +45,25 @@ def is_page(body: bytes) -> bool:
 
 def said(body: bytes) -> str:
     """What an answer says to a person: its <description>, a page's <h1>, else its beginning."""
-    text = as_text(body)
-    if found := _DESCRIPTION.search(text):
-        return _plain(found[1])
+    text = as_text(body[:_LOOKED_AT])
+    if (found := _inside(text, "description")) is not None:
+        return _plain(found)
     if is_page(body):
-        for heading in _HEADINGS:
-            if found := heading.search(text):
-                return f"a web page titled “{_plain(found[1])}”"
+        for tag in ("h1", "title"):
+            if (found := _inside(text, tag)) is not None:
+                return f"a web page titled “{_plain(found)}”"
         return "a web page without a title"
     return _plain(text)
+
+
+def _inside(text: str, tag: str) -> str | None:
+    """What the first element of this name holds; each step of the search goes on from the last."""
+    opened = re.search(rf"<{tag}\b", text, re.IGNORECASE)
+    begins = text.find(">", opened.end()) + 1 if opened else 0
+    if not begins:
+        return None
+    closed = re.compile(f"</{tag}>", re.IGNORECASE).search(text, begins)
+    return text[begins : closed.start()] if closed else None
 
 
 def remedy(refusal: str) -> str:
@@ -60,6 +72,25 @@ def remedy(refusal: str) -> str:
         if pattern.search(refusal):
             return advice
     return "change what is asked and run again"
+
+
+def parse_json(body: bytes) -> Any:
+    """The document.
+
+    Raises:
+        Unreadable: If it is no JSON, is nested too deeply, or has more parts than any reply has.
+    """
+    check_parts(sum(map(body.count, (b",", b"[", b"{"))))
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"the reply is no whole JSON ({error}): {said(body)}") from error
+
+
+def check_parts(count: int) -> None:
+    """Raise Unreadable where a reply would take far more memory than it has bytes."""
+    if count > _ELEMENTS:
+        raise Unreadable(f"the reply has {count:,} parts, more than any result")
 
 
 def parse_xml(body: bytes) -> ElementTree.Element:
@@ -75,6 +106,7 @@ def parse_xml(body: bytes) -> ElementTree.Element:
         raise Unreadable("the reply is not UTF-8 text") from error
     if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
         raise Unreadable(f"the reply declares a document type, which no reply does: {said(body)}")
+    check_parts(text.count("<"))
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 from seqforge.base.printable import one_line
 from seqforge.domains.genome.similarity.ebi.failures import Unreadable
+from seqforge.domains.genome.similarity.ebi.markup import parse_json as read_json
 from seqforge.domains.genome.similarity.ebi.markup import said
 from seqforge.domains.genome.similarity.ebi.segments import Segment, whole
 from seqforge.domains.genome.similarity.hits import Hit, SearchResult
@@ -103,7 +103,9 @@ def parse_reply(kind: str, body: bytes, asked: Asked) -> SearchResult:
     readers = {"json": parse_json, "xml": parse_application_result, "out": parse_text}
     try:
         return readers[kind](body, asked)
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (
+        AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError
+    ) as error:  # fmt: skip
         raise Unreadable(f"the {kind} reply has another shape than it should: {error}") from error
 
 
@@ -113,10 +115,7 @@ def parse_json(body: bytes, asked: Asked) -> SearchResult:
     Raises:
         Unreadable: If it is no such document.
     """
-    try:
-        data = json.loads(body)
-    except ValueError as error:
-        raise Unreadable(f"the reply is no whole JSON ({error})") from error
+    data = read_json(body)
     if not isinstance(data, dict) or not isinstance(data.get("hits"), list):
         raise Unreadable(f"the reply is JSON without hits: {said(body)}")
     return asked.result(

@@ -17,14 +17,12 @@ from seqforge.domains.genome.similarity.hits import Hit, SearchResult
 
 _BLAST = re.compile(r"^(T?BLAST[NPX]) (\S+)", re.MULTILINE)
 _FASTA = re.compile(r"^ *version (\S+.*)$", re.MULTILINE)
-_BLAST_SIZE = re.compile(r"([\d,]+) sequences; ([\d,]+) total letters")
+_BLAST_SIZE = re.compile(r"(?<![\d,])([\d,]{1,26}) sequences; ([\d,]{1,26}) total letters")
 _FASTA_SIZE = re.compile(r"^ *(\d+) residues in +(\d+) sequences", re.MULTILINE)
 _NONE = re.compile(r"No hits found|No sequences with E|!! No ", re.IGNORECASE)
 _FLOAT = r"[\d.]+(?:e[-+]?\d+)?|e-\d+"
-_BLAST_ROW = re.compile(rf"(\S+)(?: +(.*?))? +({_FLOAT}) +({_FLOAT})(?: +\d+)?")
-_FASTA_ROW = re.compile(
-    rf"(\S+)(?: +(.*?))? *\( *(\d+)\) *(?:\[([fr])\])? +(\d+) +({_FLOAT}) +({_FLOAT})"
-)
+_NUMBER = re.compile(_FLOAT)
+_FASTA_NUMBERS = re.compile(rf"\( *(\d+)\) *(?:\[([fr])\])? +(\d+) +({_FLOAT}) +({_FLOAT})")
 _FASTA_ALIGNMENT = re.compile(
     r"score: *(?P<score>\d+); +(?P<identity>[\d.]+)% identity"
     r"(?: \((?P<positive>[\d.]+)% similar\))? in (?P<overlap>\d+) (?:nt|aa) overlap "
@@ -36,6 +34,7 @@ _BLAST_ALIGNMENT = re.compile(
     r"(?:.*?Strand=(?P<strand>\w+/\w+))?",
     re.DOTALL,
 )
+_LONGEST_LINE, _LONGEST_REPORT = 500, 1 << 24
 _BLAST_LINE = re.compile(r"^(Query|Sbjct) +(\d+) +(\S+) +(\d+)$", re.MULTILINE)
 
 
@@ -45,7 +44,7 @@ def parse_text(body: bytes, asked: Asked) -> SearchResult:
     Raises:
         Unreadable: If it is neither, or has no table and does not say that nothing was found.
     """
-    text = as_text(body).replace("\r\n", "\n")
+    text = _short_lines(as_text(body).replace("\r\n", "\n"))
     if found := _BLAST.search(text):
         size = _BLAST_SIZE.search(text)
         letters, sequences = (size[2], size[1]) if size else ("", "")
@@ -61,14 +60,21 @@ def parse_text(body: bytes, asked: Asked) -> SearchResult:
     return asked.result(hits, (letters, sequences), version=version)
 
 
+def _short_lines(text: str) -> str:
+    """Without lines longer than any report's, over which the patterns would take for ever."""
+    if len(text) > _LONGEST_REPORT:
+        raise Unreadable(f"the report has more than {_LONGEST_REPORT:,} characters")
+    return "\n".join(line[:_LONGEST_LINE] for line in text.split("\n"))
+
+
 def _blast_hits(text: str) -> Iterator[Hit]:
     head, _, table = text.partition("Sequences producing significant alignments")
     sections = {part.split(None, 1)[0]: part for part in re.split(r"^>", text, flags=re.M)[1:]}
     rows = table.partition("\n\n")[2].partition("\n\n")[0] if table else head[:0]
     for line in rows.splitlines():
-        if row := _BLAST_ROW.fullmatch(line.strip()):
-            name, title, bits, evalue = row.groups()
-            section = sections.get(name, "")
+        if row := _blast_row(line):
+            name, title, bits, evalue = row
+            section = sections.pop(name, "")
             segments = list(_blast_segments(section)) or [Segment(bits=bits, evalue=_power(evalue))]
             length = re.search(r"^Length *= *(\d+)", section, re.MULTILINE)
             if section:
@@ -76,9 +82,22 @@ def _blast_hits(text: str) -> Iterator[Hit]:
             yield _hit(name, title, length[1] if length else "", segments)
 
 
+def _blast_row(line: str) -> tuple[str, str, str, str] | None:
+    """Name, title, bits and E-value of a row of the table; a count of HSPs may stand after them."""
+    words = line.split()
+    for after in (1, 0):
+        numbers = words[len(words) - 2 - after :]
+        if len(words) < 3 + after or not all(map(_NUMBER.fullmatch, numbers[:2])):
+            continue
+        if after and not numbers[2].isdigit():
+            continue
+        return words[0], " ".join(words[1 : -2 - after]), numbers[0], numbers[1]
+    return None
+
+
 def _blast_segments(section: str) -> Iterator[Segment]:
     for part in re.split(r"(?=^ Score = )", section, flags=re.MULTILINE)[1:]:
-        found = _BLAST_ALIGNMENT.search(part)
+        found = _BLAST_ALIGNMENT.match(part, 1)
         if found is None:
             continue
         lines = _BLAST_LINE.findall(part)
@@ -104,8 +123,10 @@ def _fasta_hits(text: str) -> Iterator[Hit]:
     table = text.partition("The best scores are:")[2].partition("\n>>")[0]
     details = iter(re.split(r"^>>(?!>)", text, flags=re.MULTILINE)[1:])
     for line in table.splitlines()[1:]:
-        if row := _FASTA_ROW.fullmatch(line.strip()):
-            name, title, length, frame, score, bits, evalue = row.groups()
+        head, _, tail = line.strip().rpartition("(")
+        name, _, title = head.strip().partition(" ")
+        if name and (row := _FASTA_NUMBERS.fullmatch(f"({tail}")):
+            length, frame, score, bits, evalue = row.groups()
             detail = next(details, "")
             found = _FASTA_ALIGNMENT.search(detail) if detail.startswith(name) else None
             if found:
