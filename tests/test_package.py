@@ -1,6 +1,7 @@
 """The package itself: a wheel works outside the clone, names are typed, nothing heavy is early."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -129,3 +130,28 @@ def test_no_file_is_longer_than_it_should_be():
         if len(path.read_text().splitlines()) > 450
     ]
     assert long == []
+
+
+def test_whatever_is_imported_is_declared():
+    """Or comes with Python; what is found and used where it is installed is no dependency."""
+    import ast
+    import tomllib
+
+    names = {"Bio": "biopython", "resvg_py": "resvg-py", "tomli_w": "tomli-w",
+             "backports": "backports.zstd", "urllib3": "requests",
+             "typing_extensions": "pydantic"}  # fmt: skip
+    perhaps = {"tinysoundfont", "fluidsynth"}
+    imported = set()
+    for path in Path(ROOT, "seqforge").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("find_spec"):
+                imported |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    found = {name.split(".")[0] for name in imported if name} - {"seqforge"} - perhaps
+    found -= set(sys.stdlib_module_names)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=;\[ ]", line)[0] for line in project["dependencies"]}
+    assert {names.get(name, name) for name in found} <= declared

@@ -6,14 +6,14 @@ import os
 import sys
 from typing import IO
 
-import click
+import typer
 
 from seqforge.base.printable import printable
 
 
 def say(text: str, colour: str | None = None) -> None:
     """A line on stderr."""
-    click.secho(printable(text), fg=colour, err=True, color=in_colour(sys.stderr))
+    typer.secho(printable(text), fg=colour, err=True, color=in_colour(sys.stderr))
 
 
 def in_colour(stream: IO[str]) -> bool:
