@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+from seqforge.base.files import write_atomically
 from seqforge.core.files import cache_root
+from seqforge.errors import RunError
 
 _PACKAGE = Path(__file__).parent.parent
 _SOURCES = (
@@ -23,6 +26,7 @@ _SOURCES = (
       for name in ("intrinsics", "uniform", "weighing", "network", "streams")),
 )  # fmt: skip
 
+_DIGEST = hashlib.sha256().digest_size
 _ENTRIES: dict[str, _Kept] = {}
 _ALWAYS = ("step_rows", "run_streams")  # what every sample needs
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -54,20 +58,62 @@ def entry(function: Function) -> Function:
     return found
 
 
+class _Whole(IndexDataCacheFile):  # type: ignore[misc]
+    """numba's files of one function, each with a digest behind it that is looked at first.
+
+    Half a file, or one with a flipped bit, would else be unpickled, and its code be run: that ends
+    the process. Unpickling stops before what lies behind, so numba reads the files as they are.
+    """
+
+    def _load_index(self) -> Any:
+        return super()._load_index() if _is_whole(self._index_path) else {}
+
+    def _load_data(self, name: str) -> Any:
+        if not _is_whole(self._data_path(name)):
+            raise OSError("is damaged")  # which numba takes for a missing one
+        return super()._load_data(name)
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+        written = io.BytesIO()
+        yield written
+        data = written.getvalue()
+        write_atomically(Path(filepath), data + hashlib.sha256(data).digest())
+
+    @property
+    def whole(self) -> bool:
+        """Whether something was kept, all of it as it was."""
+        names = self._load_index().values()
+        return bool(names) and all(_is_whole(self._data_path(name)) for name in names)
+
+
+def _is_whole(path: str) -> bool:
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(data[:-_DIGEST]).digest() == data[-_DIGEST:]
+
+
 class _Kept(FunctionCache):  # type: ignore[misc]
     """What was compiled, on a disk that may be full and in files that may be damaged."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = self._impl.locator.get_source_stamp()
+        self._cache_file = _Whole(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # whatever unpickling half a file leads to
+        except Exception:  # whatever unpickling what another numba wrote leads to
             self._try(self.flush)
             return None
 
     def holds_any(self) -> bool:
         """Whether something good was kept, for this processor and these sources."""
         try:
-            return bool(self._cache_file._load_index())
+            return bool(self._cache_file.whole)
         except Exception:  # as above
             return False
 
@@ -75,7 +121,7 @@ class _Kept(FunctionCache):  # type: ignore[misc]
         self._try(lambda: super(_Kept, self).save_overload(sig, data))
 
     def _try(self, write: Callable[[], None]) -> None:
-        with suppress(OSError, EOFError, UnpicklingError):
+        with suppress(OSError, EOFError, UnpicklingError, RunError):
             write()
 
 

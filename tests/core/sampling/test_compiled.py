@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from seqforge.core.sampling import compiled as compiled_module
+from tests.small_runs import DAMAGES
+
 DRAW = """
 import hashlib, sys
 import numpy as np
@@ -67,16 +70,39 @@ def test_the_second_process_compiles_nothing(folder_of_one):
 
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_what_is_damaged_is_compiled_again(folder_of_one, suffix):
-    """A machine that lost its power may leave files cut short."""
+    """A machine that lost its power may leave files cut short; a disk may flip a bit of code."""
     folder, drawn = folder_of_one
     damaged = [path for path in folder.rglob(f"*{suffix}") if "note_all" in path.name]
     for path in damaged:
-        os.truncate(path, path.stat().st_size // 2)
+        data = path.read_bytes()
+        half = len(data) // 2
+        flipped = data[:half] + bytes([data[half] ^ 16]) + data[half + 1 :]
+        path.write_bytes(flipped if suffix == ".nbc" else data[:half])
     assert damaged
     assert draw(folder)[2] == drawn
     kept = compiled(folder)
     assert draw(folder)[2] == drawn
     assert compiled(folder) == kept
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_no_damaged_file_is_unpickled(tmp_path, suffix):
+    def files():
+        return compiled_module._Whole(str(tmp_path), "f-1.py311", "stamp")
+
+    files().save("key", {"code": bytes(range(250))})
+    (path,) = tmp_path.rglob(f"*{suffix}")
+    good = path.read_bytes()
+    for damage in DAMAGES.values():
+        path.write_bytes(damage(good))
+        assert files().load("key") is None
+        assert not files().whole
+
+        files().save("key", {"code": bytes(range(250))})
+        assert files().load("key") == {"code": bytes(range(250))}
+        assert files().whole
+        assert path.read_bytes() == good
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
