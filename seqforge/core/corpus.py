@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,10 +71,22 @@ class PartWriter:
         self._end = 0
         with disk_errors(folder):
             self._file: BinaryIO = (folder / f"{part}.npy").open("wb")
-            self._write_header(1 + sum(cut.stop - cut.context_from + 2 for cut in cuts))
-            self._data_from = self._file.tell()
-        self._append(np.array([END]))
+        try:
+            with disk_errors(folder):
+                self._write_header(1 + sum(cut.stop - cut.context_from + 2 for cut in cuts))
+                self._data_from = self._file.tell()
+            self._append(np.array([END]))
+        except BaseException:
+            self.__exit__()
+            raise
         self._at_start = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError):  # what the disk refuses was said when it was written
+            self._file.close()
 
     def add(self, cut: Cut, blocks: Iterable[Tokens]) -> None:
         """Append the tokens of a cut, its context first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,14 @@ class Board:
         with disk_errors(self._path):
             self._stream = self._path.open("wb")
             self._records = RecordWriter(self._stream)
-        self._add(Event(file_version="brain.Event:2"))
-        self._add(Event(session_log=SessionLog(status=SessionLog.START), step=step + 1))
-        self.save()
-        sync_folder(folder)
+        try:
+            self._add(Event(file_version="brain.Event:2"))
+            self._add(Event(session_log=SessionLog(status=SessionLog.START), step=step + 1))
+            self.save()
+            sync_folder(folder)
+        except BaseException:
+            self._abandon()
+            raise
 
     def graph(self, model: CharRNN, batch_size: int, seq_len: int) -> None:
         """How the layers hang together, with shapes and numbers of weights."""
@@ -109,9 +114,14 @@ class Board:
 
     def close(self) -> None:
         """End the file."""
-        self.save()
-        with disk_errors(self._path):
-            self._records.close()
+        try:
+            self.save()
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        with suppress(OSError):  # what the disk refuses was said when it was to be saved
+            self._stream.close()
 
 
 def _image(tag: str, picture: NDArray[np.uint8]) -> Summary:

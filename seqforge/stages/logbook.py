@@ -62,7 +62,11 @@ class LogBook:
         self.board = Board(run.tensorboard, trainer.step)
         if trainer.step == 0:
             config = trainer.config
-            self.board.graph(trainer.model, config.batch_size, config.seq_len)
+            try:
+                self.board.graph(trainer.model, config.batch_size, config.seq_len)
+            except BaseException:
+                self.board.close()
+                raise
 
     def write(self, look: Look) -> None:
         """Keep a look; readers see it at once, and the disk has it when this returns."""

@@ -64,10 +64,10 @@ def split_and_encode(
 def _encode(
     spool: Spool, vocabulary: Vocabulary, cuts: Sequence[Cut], part: str, folder: Path
 ) -> None:
-    writer = PartWriter(folder, part, vocabulary, cuts)
-    for cut in cuts:
-        writer.add(cut, _encoded(spool, vocabulary, cut))
-    writer.close()
+    with PartWriter(folder, part, vocabulary, cuts) as writer:
+        for cut in cuts:
+            writer.add(cut, _encoded(spool, vocabulary, cut))
+        writer.close()
 
 
 def _encoded(

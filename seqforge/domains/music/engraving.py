@@ -76,6 +76,7 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
         finally:  # also on Ctrl-C: nothing may go on alone
             if process.poll() is None:
                 process.kill()
+                process.wait()
     said = complaint.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
     if process.returncode < 0:
         said = f"ended by signal {-process.returncode}"
