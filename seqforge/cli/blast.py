@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,26 +15,31 @@ import typer
 from seqforge.cli.app import app
 from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
 from seqforge.cli.stdout import echo, echo_data
-from seqforge.errors import ConfigError
+from seqforge.errors import ConfigError, RunError, Unfinished
 
 if TYPE_CHECKING:
+    from seqforge.cli.library import Library
+    from seqforge.cli.searching import AtEbi
     from seqforge.domains.genome.similarity.backends import SearchBackend
+    from seqforge.domains.genome.similarity.controls import Controls
     from seqforge.domains.genome.similarity.parameters import SearchParameters
     from seqforge.watching import Watcher
+
+    MadeOf = Callable[[Library], tuple[list[Path], Controls | None]]
 
 _HOME, _EBI, _SCORES = "At home", "At EMBL-EBI", "What counts as alike"
 
 Samples = Annotated[Path, typer.Argument(metavar="SAMPLES.fa", help="Sequences to look for.")]
 Against = Annotated[
     list[Path] | None,
-    typer.Option(metavar="LIB.fa", rich_help_panel=_HOME,
-                 help="Library: FASTA or GenBank, .gz too."),
+    typer.Option(metavar="LIB.fa|RUN", rich_help_panel=_HOME,
+                 help="Library: FASTA or GenBank, packed or not, or what a run was trained on."),
 ]  # fmt: skip
 BackendName = Annotated[
-    Literal["local", "blast+", "ebi"] | None,
+    Literal["auto", "local", "blast+", "ebi"],
     typer.Option("--backend",
-                 help="Smith-Waterman here, blastn here, or EMBL-EBI; local with --against, else "
-                      "ebi."),
+                 help="Smith-Waterman here, blastn here, or EMBL-EBI; auto: here with --against, "
+                      "at EMBL-EBI with an address or a yes, else here in the library at hand."),
 ]  # fmt: skip
 Database = Annotated[
     list[str] | None,
@@ -109,7 +117,7 @@ Resume = Annotated[
 def blast(
     samples: Samples,
     against: Against = None,
-    backend: BackendName = None,
+    backend: BackendName = "auto",
     database: Database = None,
     email: Email = None,
     yes: Yes = False,
@@ -135,30 +143,106 @@ def blast(
     verbose: Verbose = False,
 ) -> None:
     """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
+    from seqforge.base.locks import held_folder
+    from seqforge.cli.library import Library, with_controls
     from seqforge.cli.progress import make_watcher
-    from seqforge.cli.searching import AtEbi, at_home, with_controls
-    from seqforge.domains.genome.similarity.searched import going_on
+    from seqforge.cli.searching import AtEbi
+    from seqforge.core.files import folder_for
 
-    name = backend or ("local" if against else "ebi")
-    _check(name, locals())
+    _check(locals())
     parameters = _parameters(evalue, match_scores, gaps, dust, max_hits, max_hsps)
     await_stdin(samples, against, held_out)
     folder = out or _folder_of(samples)
-    watcher = make_watcher(quiet or json_, verbose)
-    if verbose:
-        watcher.note(f"searching with {name}, kept in {folder}: {parameters.said()}")
-    if name == "ebi":
-        _, wanted = with_controls(controls, held_out, samples, (), folder)
-        asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
-        if dry_run:
-            echo(asked.dry_run(email, parameters, wanted))
-            return
-        with asked.opened(email, yes, folder, wanted) as searcher:
-            _search(samples, searcher, folder, wanted, parameters, watcher, json_)
+    asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
+
+    def made_of(library: Library) -> tuple[list[Path], Controls | None]:
+        return with_controls(controls, held_out, samples, library, folder)
+
+    if dry_run:
+        echo(asked.dry_run(email, parameters, made_of(Library(()))[1]))
         return
-    library, wanted = with_controls(controls, held_out, samples, against or (), folder)
-    with going_on(at_home(name, library), folder) as searcher:
-        _search(samples, searcher, folder, wanted, parameters, watcher, json_)
+    search = partial(
+        _search, samples, folder=folder, parameters=parameters,
+        watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
+    )  # fmt: skip
+    with folder_for(folder), held_folder(folder):
+        if backend == "ebi" or protein or resubmit:
+            _, wanted = made_of(Library(()))
+            with asked.opened(email, yes, folder, wanted) as searcher:
+                search(searcher, wanted)
+        elif against or backend != "auto":
+            _at_home(backend, against, samples, folder, "", made_of, search, quiet)
+        else:
+            auto = _Auto(asked, email, yes, folder, made_of, search)
+            why = auto.not_elsewhere(samples)
+            if why:
+                _at_home("local", None, samples, folder, why, made_of, search, quiet)
+
+
+def _at_home(
+    name: str, against: Sequence[Path] | None, samples: Path, folder: Path, why: str,
+    made_of: MadeOf, search: Callable[..., None], quiet: bool,
+) -> None:  # fmt: skip
+    """Search on this machine; a library that nobody named is said."""
+    from seqforge.cli.library import library_at_hand, named_library
+    from seqforge.cli.searching import at_home
+    from seqforge.domains.genome.similarity.searched import going_on
+
+    library = named_library(against, folder) if against else library_at_hand(samples, folder)
+    files, wanted = made_of(library)
+    if library.what and not quiet:
+        echo(f"searching here, in {library.what}; --against FASTA searches another", err=True)
+        if why:
+            echo(why, err=True)
+    with going_on(at_home(name, files), folder) as searcher:
+        search(searcher, wanted)
+
+
+@dataclass(frozen=True)
+class _Auto:
+    """A search of which nobody said where."""
+
+    asked: AtEbi
+    email: str | None
+    yes: bool
+    folder: Path
+    made_of: MadeOf
+    search: Callable[..., None]
+
+    def not_elsewhere(self, samples: Path) -> str:
+        """Search at EMBL-EBI, if there is an address or the person says yes.
+
+        Returns:
+            Nothing, or why it was not done.
+        """
+        from seqforge.cli.consent import NothingSent, can_ask, wanted_elsewhere
+        from seqforge.cli.library import Library, library_at_hand
+        from seqforge.domains.genome.similarity.ebi.failures import EbiError
+        from seqforge.settings import email_address
+
+        if not self.email and email_address() is None:
+            leaving = self.asked.leaving(None)
+            if not can_ask():
+                how = "--email, or once and for all `seqforge config set email ...`"
+                return f"nothing was sent: {leaving} takes an address ({how})"
+            if not wanted_elsewhere(leaving, library_at_hand(samples, self.folder).what):
+                return "nothing was sent"
+        try:
+            _, wanted = self.made_of(Library(()))
+        except ConfigError as error:  # controls of a library, and there is none there
+            return f"nothing was sent: {error}"
+        try:
+            with self.asked.opened(
+                self.email, self.yes, self.folder, wanted, knocking=True
+            ) as searcher:
+                self.search(searcher, wanted)
+        except NothingSent:
+            return "nothing was sent"
+        except (EbiError, RunError, Unfinished) as error:
+            if self.asked.accepted(self.folder):
+                raise
+            return f"nothing was sent: {error}"
+        return ""
 
 
 def _folder_of(samples: Path) -> Path:
@@ -175,33 +259,37 @@ _AT_EBI = ("database", "email", "yes", "dry_run", "deadline", "tool", "protein",
 """Options that mean nothing at home; silence about one of them would be a lie."""
 
 
-def _check(name: str, options: dict[str, Any]) -> None:
+def _check(options: dict[str, Any]) -> None:
     """Refuse what does not go together.
 
     Raises:
         ConfigError: Says what.
     """
     plain = {option: known.default for option, known in signature(blast).parameters.items()}
-    if name == "ebi":
-        if options["against"]:
-            raise ConfigError("--against is a library at home; --backend ebi searches elsewhere")
+    name = options["backend"]
+    if name == "ebi" and options["against"]:
+        raise ConfigError("--against is a library at home; --backend ebi searches elsewhere")
+    if name in ("auto", "ebi") and not options["against"]:
         if options["protein"] and options["controls"]:
             raise ConfigError("--controls are made of nucleotides; leave them out with --protein")
         return
     for option in _AT_EBI:
         if options[option] != plain[option]:
             flag = f"--{option.replace('_', '-')}"
-            raise ConfigError(f"{flag} is for EMBL-EBI; nothing is sent by --backend {name}")
+            how = "local" if name == "auto" else name
+            raise ConfigError(f"{flag} is for EMBL-EBI; nothing is sent by --backend {how}")
 
 
 def _search(
-    samples: Path, searcher: SearchBackend, folder: Path, controls: Any,
-    parameters: SearchParameters, watcher: Watcher, json_: bool,
+    samples: Path, searcher: SearchBackend, controls: Any, *, folder: Path,
+    parameters: SearchParameters, watcher: Watcher, json_: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Search, keep what is found, and show it."""
     from seqforge.domains.genome.similarity.controlled import search_with_controls
     from seqforge.domains.genome.similarity.stage import search_files
 
+    if verbose:
+        watcher.note(f"searching with {searcher.name}, kept in {folder}: {parameters.said()}")
     watcher.stage("searching")
     given = (parameters, watcher.advance)
     try:

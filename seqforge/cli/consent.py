@@ -15,6 +15,10 @@ from seqforge.settings import Settings, checked_email, email_address
 Answer = TypeVar("Answer")
 
 
+class NothingSent(ConfigError):
+    """The person said no."""
+
+
 def sender(given: str | None, yes: bool, leaving: str, standing: bool = True) -> str:
     """The address that a service is told, once the person has agreed to what leaves the machine.
 
@@ -31,20 +35,20 @@ def sender(given: str | None, yes: bool, leaving: str, standing: bool = True) ->
     Raises:
         ConfigError: If there is no address, or the person says no.
     """
-    settings, asked = Settings.load(), _can_ask()
+    settings, asked = Settings.load(), can_ask()
     address = _checked(given) if given else email_address()
     if address is None:
         if not asked:
             raise ConfigError(
                 f"{leaving} needs an e-mail address, which the service asks for: give --email "
                 f"(or SEQFORGE_EMAIL, or once and for all `seqforge config set email ...`); or "
-                "search at home with --against FASTA, which sends nothing"
+                "search at home (--backend local, --against FASTA), which sends nothing"
             )
         return _typed(leaving, settings, standing)
     if asked and not yes and not (standing and address == settings.email):
         echo(f"{leaving}, in the name of {address}.", err=True)
         if not _answered(lambda: typer.confirm("Send them?", err=True)):
-            raise ConfigError("nothing was sent; --against FASTA searches at home")
+            raise NothingSent("nothing was sent; --backend local searches at home")
     return address
 
 
@@ -57,7 +61,7 @@ def settle(leaving: str) -> None:
     settings = Settings.load()
     if settings.email is not None:
         return
-    if not _can_ask():
+    if not can_ask():
         raise ConfigError(
             f"{leaving} needs an e-mail address in the settings, as a standing yes: "
             "`seqforge config set email ...`"
@@ -65,7 +69,25 @@ def settle(leaving: str) -> None:
     _typed(leaving, settings)
 
 
-def _can_ask() -> bool:
+def wanted_elsewhere(leaving: str, here: str) -> bool:
+    """Ask where to search, at home or at EMBL-EBI.
+
+    Args:
+        leaving: What would leave, and where to.
+        here: The library at home, in words.
+    """
+    echo(f"The search can be made here, in {here}; nothing is sent.", err=True)
+    echo(f"Or at EMBL-EBI, in known sequence of all kinds: {leaving}.", err=True)
+    places = {"here": False, "ebi": True}
+    answer = ""
+    while answer not in places:
+        said: str = _answered(lambda: typer.prompt("Where (here or ebi)", "here", err=True))
+        answer = said.strip().lower()
+    return places[answer]
+
+
+def can_ask() -> bool:
+    """Whether somebody is there to answer."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
@@ -92,7 +114,7 @@ def _typed(leaving: str, settings: Settings, remember: bool = True) -> str:
         )
     )
     if not answer:
-        raise ConfigError("nothing was sent; --against FASTA searches at home")
+        raise NothingSent("nothing was sent; --backend local searches at home")
     address = _checked(answer.strip())
     if remember:
         settings.with_value("email", address).save()

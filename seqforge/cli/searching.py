@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,41 +28,12 @@ def at_home(name: str, library: Sequence[Path]) -> HomeBackend:
     """A backend on this machine.
 
     Raises:
-        ConfigError: If there is no library.
         ProgramError: If BLAST+ is asked for and not installed.
     """
     from seqforge.domains.genome.similarity.backends import LocalBackend
     from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 
-    if not library:
-        raise ConfigError(f"--backend {name} searches a library: give one, --against genome.fa")
     return BlastPlusBackend(library) if name == "blast+" else LocalBackend(library)
-
-
-def with_controls(
-    kinds: str | None, held_out: Path | None, samples: Path, against: Sequence[Path], folder: Path
-) -> tuple[list[Path], Controls | None]:
-    """The library, and the controls that were asked for; None for none.
-
-    Samples in a run folder know what their run trained on: that part alone is then the library,
-    where the library is what the run read, so that held-out sequence does not find itself.
-
-    Raises:
-        ConfigError: If one is not known, or what it is made of is not at hand.
-        RunError: If the samples' run cannot say any more what it held out.
-    """
-    from seqforge.domains.genome.similarity.controls import Controls
-    from seqforge.domains.genome.similarity.training_part import library_of
-    from seqforge.stages.learnt import learnt_by_run_of
-
-    if kinds is None:
-        if held_out is not None:
-            raise ConfigError(f"--held-out {held_out}: give --controls real too")
-        return list(against), None
-    wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
-    learnt = learnt_by_run_of(samples)
-    controls = Controls.of_files(wanted, against, held_out, learnt)
-    return library_of(against, learnt, folder), controls
 
 
 @dataclass(frozen=True)
@@ -95,29 +66,55 @@ class AtEbi:
             requests = backend.dry_run(queries, parameters)
         return json.dumps(requests, indent=2)
 
-    @contextmanager
-    def opened(
-        self, email: str | None, yes: bool, folder: Path, controls: Controls | None
-    ) -> Iterator[SearchBackend]:
-        """The backend, once the person has agreed; afterwards what has no answer is said.
-
-        Raises:
-            ConfigError: If nothing may be sent.
-            RunError: If some queries have no answer and none will come.
-        """
-        from seqforge.cli.consent import sender
-        from seqforge.core.files import make_folder
+    def leaving(self, controls: Controls | None) -> str:
+        """What would leave the machine, and where to, as a person reads it."""
         from seqforge.domains.genome.similarity.ebi.client import BASE_URL
-        from seqforge.domains.genome.similarity.ebi.jobs import JobStore
 
         queries = self._queries(controls)
         letters = sum(len(query.bases) for query in queries)
         host = urlsplit(self._url()).hostname
         where = "EMBL-EBI" if host == urlsplit(BASE_URL).hostname else str(host)
-        what = f"Sending {len(queries):,} sequences ({letters:,} letters) to {where}"
-        address = sender(email, yes, what, standing=self.base_url is None)
+        return f"Sending {len(queries):,} sequences ({letters:,} letters) to {where}"
+
+    def accepted(self, folder: Path) -> bool:
+        """Whether the service took a search, or may have."""
+        from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+
+        jobs = folder / "jobs.sqlite"
+        if not jobs.is_file():
+            return False
+        with JobStore(jobs) as store:
+            return any(job.state != "planned" for job in store.jobs())
+
+    @contextmanager
+    def opened(
+        self, email: str | None, yes: bool, folder: Path, controls: Controls | None,
+        knocking: bool = False,
+    ) -> Iterator[SearchBackend]:  # fmt: skip
+        """The backend, once the person has agreed; afterwards what has no answer is said.
+
+        Args:
+            email: The value of ``--email``.
+            yes: The value of ``--yes``.
+            folder: Where searches are written down.
+            controls: What is sent besides the samples.
+            knocking: Whether to see first that the service answers at all.
+
+        Raises:
+            ConfigError: If nothing may be sent.
+            EbiError: If the service does not answer.
+            RunError: If some queries have no answer and none will come.
+        """
+        from seqforge.cli.consent import sender
+        from seqforge.core.files import make_folder
+        from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+
+        queries = self._queries(controls)
+        address = sender(email, yes, self.leaving(controls), standing=self.base_url is None)
         with JobStore(make_folder(folder) / "jobs.sqlite") as store:
             with closing(self._backend(address, store)) as backend:
+                if knocking and not store.jobs():
+                    self._knock(address)
                 try:
                     yield backend
                 except KeyboardInterrupt:
@@ -130,6 +127,19 @@ class AtEbi:
                     f"{len(backend.unanswered)} of {len(queries)} sequences have no answer; the "
                     "others' hits are kept"
                 )
+
+    def _knock(self, address: str) -> None:
+        """Ask the service something small; no sequence is in it.
+
+        Raises:
+            EbiError: If it does not answer.
+        """
+        from seqforge.domains.genome.similarity.ebi.client import EbiClient
+        from seqforge.domains.genome.similarity.ebi.failures import Refused
+
+        client = EbiClient(address, self.tool, self._url())
+        with closing(client), suppress(Refused):
+            client.parameter_details("program")
 
     def _queries(self, controls: Controls | None) -> list[Query]:
         """All that is to be sent, controls among it."""

@@ -22,18 +22,34 @@ def learnt_from(inputs: Inputs, corpus: Corpus, lines: Sequence[Ingested]) -> Le
     return Learnt(files, corpus)
 
 
+def run_of(samples: Path) -> RunFolder | None:
+    """The run that samples in ``runs/NAME/samples/`` are of; None for files anywhere else."""
+    place = samples.absolute().parent
+    folder = RunFolder(place.parent)
+    return folder if place.name == folder.samples.name and folder.begun else None
+
+
 def learnt_by_run_of(
     samples: Path, progress: Callable[[int, int, str], None] = lambda done, total, name: None
 ) -> Learnt | None:
-    """The same for samples in ``runs/NAME/samples/``; None for files that lie anywhere else.
+    """What the run of some samples learnt from; None for files that lie in no run folder.
 
     Raises:
         RunError: If the run's input is gone or has changed.
     """
-    place = samples.absolute().parent
-    folder = RunFolder(place.parent)
-    if place.name != folder.samples.name or not folder.begun:
-        return None
+    folder = run_of(samples)
+    return None if folder is None else learnt_by_run(folder, progress)
+
+
+def learnt_by_run(
+    folder: RunFolder,
+    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+) -> Learnt:
+    """What a run learnt from.
+
+    Raises:
+        RunError: If the run's input is gone or has changed.
+    """
     recipe = folder.recipe()
     config = recipe.config()
     try:
@@ -46,7 +62,8 @@ def learnt_by_run_of(
             corpus, lines = read_corpus(inputs, config.data, table, progress)
     except SeqforgeError as error:
         raise RunError(
-            f"{samples}: what its run held out cannot be told from the rest any more ({error}); "
-            "bring the input back, or copy the samples out of the run folder and give --held-out"
+            f"{folder.path}: what this run held out cannot be told from the rest any more "
+            f"({error}); bring the input back, or copy the samples out of the run folder and give "
+            "--held-out"
         ) from error
     return learnt_from(inputs, corpus, lines)

@@ -10,18 +10,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqforge.base.files import replacing
+from seqforge.base.spooling import settled
 from seqforge.core.domain import Learnt
 from seqforge.core.files import disk_errors, make_folder, sha256_of
 from seqforge.core.holdout import Cut
 from seqforge.core.records import Record, joined
 from seqforge.domains.genome.fasta import read_blocks
 
+TRAINING = "training.fa.gz"
 _LINE = 60
 
 
 def training_library(learnt: Learnt, folder: Path) -> Path:
     """The training part of a run's input as ``training.fa.gz`` in a folder."""
-    path = make_folder(folder) / "training.fa.gz"
+    path = make_folder(folder) / TRAINING
     write_training_part(learnt.files, learnt.corpus.partition.cuts["train"], path)
     return path
 
@@ -31,7 +33,8 @@ def library_of(against: Sequence[Path], learnt: Learnt | None, folder: Path) -> 
 
     Where that is what the run read, it is the part that it trained on; see `training_library`.
     """
-    if learnt is not None and {*map(sha256_of, against)} == {*map(sha256_of, learnt.files)}:
+    named = [settled(path) for path in against]  # a pipe can be read but once
+    if learnt is not None and {*map(sha256_of, named)} == {*map(sha256_of, learnt.files)}:
         return [training_library(learnt, folder)]
     return list(against)
 
@@ -80,4 +83,4 @@ def _entry(record: Record, bases: bytes, cuts: Sequence[Cut]) -> bytes:
     if len(kept) < len(bases):
         words.append(f"(1-{len(kept)} of {len(bases)} bases: the training part)")
     lines = [bytes(kept[i : i + _LINE]) for i in range(0, len(kept), _LINE)]
-    return b"\n".join([f">{' '.join(filter(None, words))}".encode("latin-1"), *lines, b""])
+    return b"\n".join([f">{' '.join(filter(None, words))}".encode(), *lines, b""])
