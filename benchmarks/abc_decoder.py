@@ -52,6 +52,17 @@ def heard_by_abc2midi(program: str, symbols: str, folder: Path) -> list[int]:
     return [pitch for _, pitch in sorted(found)]
 
 
+def complaints(program: str, file: str, folder: Path) -> list[str]:
+    """What abc2midi warns of in a file of ABC, or how it failed."""
+    (folder / "x.abc").write_text(file, encoding="utf-8")
+    done = subprocess.run(
+        [program, "x.abc", "-o", "x.mid"], cwd=folder, capture_output=True, check=False
+    )
+    lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
+    found = [line for line in lines if "arning" in line or "rror" in line]
+    return found or ([f"exit code {done.returncode}"] if done.returncode else [])
+
+
 def heard(symbols: str) -> list[int]:
     """Pitches in the order in which they are played here."""
     notes = abc_notation.decode(symbols, _GRID).piece.notes

@@ -179,6 +179,7 @@ def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
         "into_key": key,
         "tempo": begun.tempo,
         "program": begun.program,
+        "after": begun.title,
     }
 
 

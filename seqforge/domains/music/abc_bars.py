@@ -17,6 +17,8 @@ GRID = 24
 UNIT = 12
 """Steps of L:1/8."""
 _MOST_IN_TUPLET = 9
+_GRACE = 3
+"""Steps of a grace note, as players have them: together they take less than their note."""
 
 
 class Written(NamedTuple):
@@ -49,7 +51,7 @@ class BarWriter:
         for item, (before, length, after) in zip(items, _rhythm(items), strict=True):
             if now > start and (now - start) % beam == 0:
                 out.append(" ")
-            if item.grace:
+            if item.grace and item.steps > _GRACE * len(item.grace):
                 graced = (self._name(p, self._names[p % 12], accidentals) for p in item.grace)
                 before = "{" + "".join(graced) + "}" + before
             out.append(before + self._note(item, _length_text(length), accidentals) + after)
@@ -113,7 +115,8 @@ def _rhythm(items: Sequence[Written]) -> list[tuple[str, Fraction, str]]:
         steps = [item.steps for item in items[index : index + 3]]
         pair = items[index : index + 2]
         plain = len(pair) == 2 and all(item.pitches and not item.tied for item in pair)
-        if steps == [steps[0]] * 3 and steps[0] in (2, 4, 8, 16):
+        single = steps[0] == 8 or all(len(i.pitches) < 2 for i in items[index : index + 3])
+        if steps == [steps[0]] * 3 and steps[0] in (2, 4, 8, 16) and single:
             length = Fraction(steps[0] * 3, UNIT * 2)
             out += [("(3", length, ""), ("", length, ""), ("", length, "")]
         elif plain and steps[:2] in ([18, 6], [9, 3], [6, 18], [3, 9]):
@@ -121,6 +124,8 @@ def _rhythm(items: Sequence[Written]) -> list[tuple[str, Fraction, str]]:
             out += [("", length, ">" if steps[0] > steps[1] else "<"), ("", length, "")]
         elif steps[0] % 3:
             group = _thirds([item.steps for item in items[index : index + _MOST_IN_TUPLET]])
+            if len(group) == 3:  # three of a tuplet of three must be of one length
+                group = group[:2]
             lengths = [Fraction(step * 3, UNIT * 2) for step in group]
             out.append((f"(3:2:{len(group)}", lengths[0], ""))
             out += [("", length, "") for length in lengths[1:]]

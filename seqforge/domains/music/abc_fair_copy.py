@@ -21,17 +21,19 @@ from seqforge.domains.music.abc_repeats import (
     Overlay,
     Section,
     Sound,
+    TempoChange,
     TimeChange,
     sections,
 )
 from seqforge.domains.music.abc_source import FIELD_LINE
-from seqforge.domains.music.abc_text import NOTE_TOKEN, TOKEN, metre, metre_text
+from seqforge.domains.music.abc_text import NOTE_TOKEN, TOKEN, metre, metre_text, unit_text
 from seqforge.domains.music.keys import PITCH_CLASS, declared_key, key_from_signature, parse_key
 from seqforge.domains.music.notes import TimeSignature
 
 _WHOLE = 4 * GRID
 _BARS_A_LINE = 4
 _PLAIN_LENGTH = re.compile(r"(?:[1-9]\d?)?(?:/(?:2|4|8|16)?|//)?\Z")
+_IN_TUPLET = 3
 _ACCIDENTALS = ("", "^", "^^", "_", "__", "=")
 
 
@@ -61,7 +63,7 @@ def _is_well_spelled(symbols: str) -> bool:
     """Whether every token is one that players know, where it stands."""
     for line in symbols.split("\n"):
         match = FIELD_LINE.match(line)
-        if match and match[1] not in "MLKXTNQ":
+        if match and not _is_plain_field(match[1], match[2]):
             return False  # a note before :| as well, which players take for a field
         if not match and not _is_well_spelled_line(line):
             return False
@@ -83,6 +85,8 @@ def _is_well_spelled_line(line: str) -> bool:
                 return False
             if left and left != _IN_TUPLET and length != before:
                 return False
+            if left and kind == "chord" and length != "=":
+                return False  # players take the notes in it for shorter ones
             left, joined = max(0, left - 1), None
             before = length if kind != "rest" else f"z{length}"
         elif kind == "broken":
@@ -98,14 +102,19 @@ def _is_well_spelled_line(line: str) -> bool:
                 return False
             before = ""
         elif kind == "field":
-            if token["field_name"] not in "MLK" or not token[0].endswith("]"):
+            name, value = token["field_name"], token["field_value"]
+            if not (token[0].endswith("]") and _is_plain_field(name, value)):
                 return False
         elif kind not in ("space", "tie") or (kind == "tie" and before.startswith("z")):
             return False
     return end == len(line) and not left and joined is None
 
 
-_IN_TUPLET = 3
+def _is_plain_field(name: str, value: str) -> bool:
+    """Whether a field is one of M, L and K in its shortest form."""
+    if name == "K":
+        return str(parse_key(value)) == value
+    return value == {"M": metre_text, "L": unit_text}.get(name, lambda _: None)(value)
 
 
 def _length_of(token: re.Match[str], kind: str) -> str | None:
@@ -194,6 +203,9 @@ def _bars_add_up(parts: Sequence[Section], whole: float | None) -> bool:
         whole: The length of a bar at the beginning; None where none is said.
     """
     length, is_first = 0.0, True
+    for part in parts:
+        if part.times > 1 and _has_one_bar(part, whole):
+            return False
     for element in (e for part in parts for elements in part.passes() for e in elements):
         if isinstance(element, Sound):
             length += element.length
@@ -211,6 +223,19 @@ def _bars_add_up(parts: Sequence[Section], whole: float | None) -> bool:
     return True
 
 
+def _has_one_bar(part: Section, whole: float | None) -> bool:
+    """Whether a section is one bar that is not full: players count it in another way."""
+    bars = [0.0]
+    for element in part.body:
+        if isinstance(element, TimeChange):
+            whole = element.numerator / element.denominator
+        elif isinstance(element, Sound):
+            bars[-1] += element.length
+        elif isinstance(element, Bar) and bars[-1]:
+            bars.append(0.0)
+    return len([bar for bar in bars if bar]) == 1 and whole is not None and bars[0] < whole - 1e-6
+
+
 @dataclass
 class _Bar:
     """A bar of a fair copy."""
@@ -219,6 +244,8 @@ class _Bar:
     key: tuple[int, bool] | None = None
     """A change of key at its beginning: sharps, and whether it is minor."""
     time: tuple[int, int] | None = None
+    tempo: int = 0
+    """Microseconds a quarter from its beginning on; 0 for no change."""
     is_double: bool = False
     """Whether a double bar line ends it."""
 
@@ -285,6 +312,8 @@ def _bars(elements: Sequence[Element]) -> list[_Bar]:
             (bars[-1] if not bars[-1].items else _Bar()).key = (element.sharps, element.minor)
         elif isinstance(element, TimeChange):
             (bars[-1] if not bars[-1].items else _Bar()).time = element[:2]
+        elif isinstance(element, TempoChange):
+            (bars[-1] if not bars[-1].items else _Bar()).tempo = element.microseconds
         elif isinstance(element, Sound) and not is_overlaid:
             begin, now = round(now * _WHOLE), now + element.length
             if (steps := round(now * _WHOLE) - begin) > 0:
@@ -302,14 +331,17 @@ def _names(sound: Sound) -> tuple[tuple[str, int], ...]:
 
 
 def _with_ties(bars: list[_Bar]) -> list[_Bar]:
-    """The bars with only those ties that lead to a note of the same pitch."""
-    following: tuple[int, ...] = ()
-    for bar in reversed(bars):
-        for place in range(len(bar.items) - 1, -1, -1):
-            item = bar.items[place]
-            tied = tuple(pitch for pitch in item.tied if pitch in following)
-            bar.items[place] = item._replace(tied=tied)
-            following = item.pitches
+    """The bars with only those ties that lead to a note of the same pitch, no grace between."""
+    places = [(bar, place) for bar in bars for place in range(len(bar.items))]
+    for (bar, place), following in zip(places, [*places[1:], None], strict=False):
+        pitches: tuple[int, ...] = ()
+        if following is not None:
+            after, at = following
+            pitches = after.items[at].pitches
+        tied = tuple(pitch for pitch in bar.items[place].tied if pitch in pitches)
+        bar.items[place] = bar.items[place]._replace(tied=tied)
+        if tied and following is not None:
+            after.items[at] = after.items[at]._replace(grace=())
     return bars
 
 
@@ -322,6 +354,7 @@ class _Copy:
         self._metre = _metre_of_header(symbols)
         self._said = self._metre  # the last metre that was written
         self._time = metre(self._metre)
+        self._is_free = self._time is None  # players count on from a free bar into one that is not
         self._key = declared_key(symbols) or parse_key("C")
         self._now = (self._key.sharps, self._key.minor)
         self._writer = BarWriter(self._key)
@@ -331,11 +364,15 @@ class _Copy:
         """The whole tune."""
         out = [self._head]
         for number, block in enumerate(blocks):
-            end = "|]" if number + 1 == len(blocks) else "||"
+            is_last = number + 1 == len(blocks)
+            end = "|]" if is_last else "||"
             opening = "|:" if block.is_repeated else ""
-            body = self._music(block.bars)
+            body = self._music(block.bars, is_last and not block.is_repeated)
             if block.endings:
-                first, second = map(self._music, block.endings)
+                first, second = (
+                    self._music(bars, is_last and bars is block.endings[1])
+                    for bars in block.endings
+                )
                 out.append(f"{opening}{body}|1{first}:|2{second}{end}")
             elif block.is_repeated:
                 out.append(f"{opening}{body}:|")
@@ -346,33 +383,36 @@ class _Copy:
             out.append("\n")
         return "".join(out).rstrip("\n")
 
-    def _music(self, bars: Sequence[_Bar]) -> str:
+    def _music(self, bars: Sequence[_Bar], ends_tune: bool) -> str:
         """Bars with lines between them, four a line; none after the last."""
         out: list[str] = []
         for number, bar in enumerate(bars):
             is_last = number + 1 == len(bars)
             at_edge = number == 0 or is_last or bar.is_double or bars[number - 1].is_double
-            out.append(self._bar(bar, at_edge, is_first=number == 0))
+            may_lack = at_edge and (not self._exact or (ends_tune and is_last))
+            out.append(self._bar(bar, may_lack, is_first=number == 0))
             if not is_last:
                 breaks = (number + 1) % _BARS_A_LINE == 0 and number + 2 < len(bars)
                 is_double = bar.is_double and not bar.is_odd
                 out.append(("||" if is_double else "|") + "\n" * breaks)
         return "".join(out)
 
-    def _bar(self, bar: _Bar, at_edge: bool, is_first: bool) -> str:
+    def _bar(self, bar: _Bar, may_lack: bool, is_first: bool) -> str:
         fields = ""
         if bar.key is not None and bar.key != self._now:
             self._now = bar.key
             self._key = key_from_signature(*bar.key)
             self._writer = BarWriter(self._key)
             fields = f"[K:{self._key}]"
+        if bar.tempo:
+            fields += f"[Q:1/4={round(60e6 / bar.tempo)}]"
         self._time = bar.time or self._time
         said = f"{self._time[0]}/{self._time[1]}" if self._time else "none"
         whole = _WHOLE * self._time[0] / self._time[1] if self._time else bar.steps
-        if bar.steps != whole and (self._exact or not at_edge or bar.steps > whole):
+        if bar.steps != whole and (not may_lack or bar.steps > whole):
             said = metre_of(bar.steps)
         is_new = metre(said) != metre(self._said)
-        if is_new or (self._exact and is_first):
+        if not self._is_free and (is_new or (self._exact and is_first)):
             fields += f"[M:{said}]"
         self._said = said
         return fields + self._writer.bar(bar.items, 0, TimeSignature(0, *(self._time or (4, 4))))

@@ -79,9 +79,15 @@ def with_header(symbols: str, number: int, title: str, origin: str) -> str:
     while lines and _HEADER.match(lines[0]):
         line = lines.pop(0)
         fields[line[0]] = line[2:].strip()
-    header = [f"X:{number}", f"T:{title}", f"N:{origin}"]
+    header = [f"X:{number}", f"T:{_line(title)}", f"N:{_line(origin)}"]
     header += [f"{name}:{value}" for name, value in fields.items()]
     return "\n".join(header + (lines or ["z4|"])) + "\n"
+
+
+def _line(text: str) -> str:
+    """A text as a field has it: one line, in which nothing begins a comment."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split()).replace("%", "\\%")
 
 
 def has_music(symbols: str) -> bool:

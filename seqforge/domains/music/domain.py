@@ -81,6 +81,8 @@ class MusicDomain:
     """Microseconds a quarter at the beginning of what is put out; 0 for what the symbols say."""
     program: Annotated[int, Field(ge=0, le=127)] = 0
     """The instrument that tunes, which name none, are put out with."""
+    after: str = ""
+    """The title of what is gone on from: what is put out is called after it."""
     soundfont: str = ""
     """A SoundFont that sound is made with; none for the plain synthesis."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from seqforge.domains.music import abc_files, abc_notation, events
 from seqforge.domains.music.abc_writer import to_abc
@@ -56,6 +56,8 @@ class Prime:
     """The instrument that most of the melody has."""
     notes: tuple[str, ...] = ()
     """What was changed, in sentences that the file's name goes before."""
+    title: str = ""
+    """Of the tune, else the name of the file."""
 
 
 def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
@@ -74,39 +76,50 @@ def primed(domain: MusicDomain, source: Path, bars: int | None) -> Prime:
     """
     said: list[str] = []
     with readable(source):
+        tune = _first_tune(domain, source, said) if kind(source) == "abc" else None
         if domain.code == "events":
-            prime = _of_piece(domain, _piece(domain, source, said), bars, said)
+            prime = _of_piece(domain, _piece(domain, source, tune, said), bars, said)
         else:
-            prime = _of_text(domain, source, bars, said)
+            prime = _of_text(domain, source, tune, bars, said)
     if prime.moved:
         count = abs(prime.moved)
         said.append(
             f"moved {'up' if prime.moved > 0 else 'down'} {count} semitone{'s'[: count - 1]} for "
             "the model, which knows one key; what it draws is moved back"
         )
-    return replace(prime, notes=tuple(said))
+    title = tune.title if tune else ""
+    return replace(prime, notes=tuple(said), title=title or source.stem)
 
 
-def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> tuple[str, int]:
-    """The first tune of a book, with all voices where the code has room, and its tempo."""
+class _Tune(NamedTuple):
+    """A tune of ABC that is gone on from."""
+
+    symbols: str
+    tempo: int
+    title: str
+    """Empty where it has none."""
+
+
+def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> _Tune:
+    """The first tune of a book, with all voices where the code has room."""
     tunes = abc_files.read(source, domain.encoding, domain.code == "events")
     tune = next(tunes)
     if next(tunes, None) is not None:
         said.append(f"the first of its tunes, {tune.name}, is gone on from")
     header = "\n".join(tune.symbols.split("\n")[:3])  # which Q: may ask for its unit
     tempos = abc_notation.decode(f"{header}\n{tune.description}\nC", 24).piece.tempos
-    return opened(tune.symbols), tempos[0].microseconds if tune.description else 0
+    tempo = tempos[0].microseconds if tune.description else 0
+    return _Tune(opened(tune.symbols), tempo, "" if tune.name.startswith("X:") else tune.name)
 
 
-def _piece(domain: MusicDomain, source: Path, said: list[str]) -> Piece:
+def _piece(domain: MusicDomain, source: Path, tune: _Tune | None, said: list[str]) -> Piece:
     """Whatever the file holds, as notes."""
-    if kind(source) != "abc":
+    if tune is None:
         piece, note = read_notes(source, domain.steps_per_quarter)
         said += [note] if note else []
         return piece
-    symbols, tempo = _first_tune(domain, source, said)
-    piece = abc_notation.decode(symbols, domain.steps_per_quarter).piece
-    return replace(piece, tempos=(Tempo(0, tempo),)) if tempo else piece
+    piece = abc_notation.decode(tune.symbols, domain.steps_per_quarter).piece
+    return replace(piece, tempos=(Tempo(0, tune.tempo),)) if tune.tempo else piece
 
 
 def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[str]) -> Prime:
@@ -120,15 +133,17 @@ def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[st
     return Prime(symbols, key, moved, piece.tempos[0].microseconds)
 
 
-def _of_text(domain: MusicDomain, source: Path, bars: int | None, said: list[str]) -> Prime:
+def _of_text(
+    domain: MusicDomain, source: Path, tune: _Tune | None, bars: int | None, said: list[str]
+) -> Prime:
     """As ABC."""
     program = 0
-    if kind(source) == "abc":
-        whole, tempo = _first_tune(domain, source, said)
-        whole, _ = continued(whole, len(whole))
+    if tune is not None:
+        tempo = tune.tempo
+        whole, _ = continued(tune.symbols, len(tune.symbols))
         symbols = _last_bars_of_text(whole, bars, said)
     else:
-        piece = _piece(domain, source, said)
+        piece = _piece(domain, source, None, said)
         melody = skyline(piece.notes)
         if not melody:
             raise InputError(

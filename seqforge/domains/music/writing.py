@@ -37,7 +37,7 @@ class Performance:
     domain: MusicDomain
     sample: Sample
     heading: str = ""
-    """What its score is headed with; empty for the model's name and the sample's number."""
+    """What its score is headed with; empty for what it goes on from, or model and seed."""
 
     @cached_property
     def _text(self) -> tuple[str, int]:
@@ -102,7 +102,13 @@ class Performance:
     @property
     def title(self) -> str:
         """What a score is headed with."""
-        return self.heading or f"{self.sample.model or 'seqforge'}, sample {self.sample.number}"
+        sample = self.sample
+        if self.heading:
+            return self.heading
+        if self.domain.after:
+            return f"after {self.domain.after}, {sample.number}"
+        seed = "" if sample.seed is None else f"seed {sample.seed}, "
+        return f"{sample.model or 'seqforge'}, {seed}sample {sample.number}"
 
     @property
     def origin(self) -> str:

@@ -105,7 +105,9 @@ def test_several_samples_are_numbered_and_say_how_they_were_made(tmp_path):
     ]  # fmt: skip
     said = "seqforge music: folk, temperature 0.8, seed 5, sample 2, mean log-probability -1.2500"
     assert said in mido.MidiFile(files[2]).tracks[0][0].text
-    assert files[3].read_text() == (f"X:2\nT:folk, sample 2\nN:{said}\nM:4/4\nL:1/8\nK:G\nGAB|\n")
+    assert files[3].read_text() == (
+        f"X:2\nT:folk, seed 5, sample 2\nN:{said}\nM:4/4\nL:1/8\nK:G\nGAB|\n"
+    )
 
 
 def rubbish() -> list[tuple[MusicDomain, str]]:
