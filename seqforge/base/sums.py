@@ -22,7 +22,7 @@ Sums = dict[str, list[int]]
 def sums_of(folder: Path, besides: str) -> Sums:
     """The sums of all files of a folder that have an ending, but for one of them."""
     return {
-        path.name: _sum(path)
+        path.name: sum_of(path)
         for path in sorted(folder.iterdir())
         if path.suffix and path.name != besides and path.is_file()
     }
@@ -40,7 +40,7 @@ def changed(folder: Path, sums: Mapping[str, Any]) -> str | None:
             return f"{name} is missing"
         if path.stat().st_size != size:
             return f"{name} has {path.stat().st_size:,} bytes of {size:,}"
-        if _sum(path) != [size, crc]:
+        if sum_of(path) != [size, crc]:
             return f"{name} has changed"
     return None
 
@@ -68,7 +68,8 @@ def _own_sum(document: Mapping[str, Any]) -> int:
     return zlib.crc32(json.dumps(document, sort_keys=True).encode())
 
 
-def _sum(path: Path) -> list[int]:
+def sum_of(path: Path) -> list[int]:
+    """Size and CRC-32 of a file."""
     size = crc = 0
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):

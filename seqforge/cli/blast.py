@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seqforge.base.targets import folder_named
 from seqforge.cli.app import app
+from seqforge.cli.folders import output_folder
 from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
 from seqforge.cli.stdout import echo, echo_data
 from seqforge.errors import ConfigError, RunError, Unfinished
@@ -143,13 +145,12 @@ def blast(
     verbose: Verbose = False,
 ) -> None:
     """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
-    from seqforge.base.locks import held_folder
     from seqforge.cli.library import Library, with_controls
     from seqforge.cli.progress import make_watcher
     from seqforge.cli.searching import AtEbi
-    from seqforge.core.files import folder_for
 
     _check(locals())
+    folder_named(out)
     parameters = _parameters(evalue, match_scores, gaps, dust, max_hits, max_hsps)
     await_stdin(samples, against, held_out)
     folder = out or _folder_of(samples)
@@ -165,7 +166,7 @@ def blast(
         _search, samples, folder=folder, parameters=parameters,
         watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
     )  # fmt: skip
-    with folder_for(folder), held_folder(folder):
+    with output_folder(folder, _FILES):
         if backend == "ebi" or protein or resubmit:
             _, wanted = made_of(Library(()))
             with asked.opened(email, yes, folder, wanted) as searcher:
@@ -177,6 +178,12 @@ def blast(
             why = auto.not_elsewhere(samples)
             if why:
                 _at_home("local", None, samples, folder, why, made_of, search, quiet)
+
+
+_FILES = (
+    r"hits\.(tsv|json)|alignments\.txt|controls\.(tsv|json|fa|svg)|training\.fa\.gz|searched\.jsonl"
+)
+"""Names of what a search leaves; `jobs.sqlite` looks after itself."""
 
 
 def _at_home(

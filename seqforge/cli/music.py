@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.base.spooling import is_piped
+from seqforge.base.targets import folder_named
 from seqforge.cli.app import app
 from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
 from seqforge.cli.options import Encoding, await_stdin
@@ -73,7 +74,6 @@ def music(
 ) -> None:
     """Continue a melody, or start one: files that play and print, and a page with it all."""
     from seqforge.cli.performing import Wanted, perform
-    from seqforge.core.files import make_folder
     from seqforge.domains.music.playing import player
     from seqforge.domains.music.writing import parsed_formats
     from seqforge.models import find_model
@@ -98,7 +98,7 @@ def music(
         **_lengths(loaded, bars, prime),
         "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
     }  # fmt: skip
-    files = make_folder(out) / f"{_stem(prime, out)}.mid"
+    files = out / f"{_stem(prime, out)}.mid"
     perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
 
 
@@ -125,6 +125,7 @@ def _stem(prime: Path | None, out: Path) -> str:
 def _check_folder(out: Path) -> None:
     from seqforge.domains.music import MusicDomain
 
+    folder_named(out)
     if out.suffix.lower() in MusicDomain.suffixes and not out.is_dir():
         raise ConfigError(
             f"{out}: is the name of a file, and a folder is wanted here; give one, or name a file "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqforge.cli.folders import output_folder
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.saving import Drawing, save, settings_of
 from seqforge.cli.stderr import say
@@ -60,11 +62,23 @@ def perform(loaded: Model, domain: MusicDomain, model: Path, how: How, wanted: W
     said: Mapping[str, Any] = {"constraint": True, **how}
     settings = settings_of(model, wanted.count, loaded.options(how), said, _put_out(domain))
     writer = replace(domain, formats=quick)
-    save(Drawing(writer, wanted.count, draw, None, settings), wanted.path, False, False)
-    if needed:
-        if len(kept) < needed:  # this command went on with one that was stopped
-            kept = loaded.sample(needed, **how)
-        _render(domain, kept, str(how["prime"]), slow, wanted)
+    drawing = Drawing(writer, wanted.count, draw, None, settings)
+    with output_folder(wanted.path.parent, _names(domain, wanted)):
+        save(drawing, wanted.path, False, False)
+        if needed:
+            if len(kept) < needed:  # this command went on with one that was stopped
+                kept = loaded.sample(needed, **how)
+            _render(domain, kept, str(how["prime"]), slow, wanted)
+
+
+def _names(domain: MusicDomain, wanted: Wanted) -> str:
+    """What files may be called that come of it; see `rendering` and `page`."""
+    stem = re.escape(wanted.path.stem)
+    number = r"-\d{3,}" if wanted.count > 1 else ""
+    formats = "|".join(domain.formats)
+    pages = "|".join(name for name in domain.formats if name in ("svg", "png"))
+    names = [rf"{stem}{number}\.({formats})", rf"{stem}{number}-\d+\.({pages})" if pages else ""]
+    return "|".join(filter(None, [*names, rf"{stem}\.html" if wanted.page else ""]))
 
 
 def _put_out(domain: MusicDomain) -> dict[str, Any]:

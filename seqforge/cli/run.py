@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seqforge.base.spooling import is_piped
+from seqforge.base.targets import folder_named
 from seqforge.cli.app import STOPPED, app
 from seqforge.cli.options import (
     Json,
@@ -183,6 +184,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> None:
+        folder_named(out)
         chosen = given({
             "training.seed": seed, "training.budget": budget, "data.split": split,
             "data.hold_out": hold_out, "data.min_count": min_count,
