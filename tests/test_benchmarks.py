@@ -51,6 +51,7 @@ COMMANDS = {
         "blast_speed.py", ROOT / "data" / "dm3-chr2R-slice.fa.gz", "--samples", 4, "--length", 90,
         "--rounds", 2, "--backends", *BACKENDS,
     ],
+    "sequences": ["compare_sequences.py", "sequences", "--as-genbank", "--rounds", 1],
     "midi": ["midi_reading.py", ROOT / "data", "--rounds", 2],
 }  # fmt: skip
 
@@ -61,6 +62,9 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmarks")
     (folder / "text.txt").write_text(TEXT)
     (folder / "text").mkdir()
+    (folder / "sequences" / "deeper").mkdir(parents=True)
+    (folder / "sequences" / "one.fa").write_text(">a b\nACGTNNRY\nacguX--\n>c\nACGT\n")
+    (folder / "sequences" / "deeper" / "protein.fa").write_text(">p\nMKVLE\n")
     (folder / "text" / "ptb.test.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
     running = {
         name: subprocess.Popen(
@@ -127,6 +131,17 @@ def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
     assert found["many"][-1]["drawn"].startswith("256 streams")
     assert {row["strategy"] for row in found["strategies"]} >= {"plain", "top-p 0.9"}
     assert "lstm 2x64" in said
+
+
+def test_sequences_are_compared_with_biopython(measured):
+    _, said, found = measured("sequences")
+    protein, fasta, genbank = found["files"]
+    assert "'L' is not a nucleotide code" in protein["refused"]
+    assert [row["file"] for row in (fasta, genbank)] == ["one.fa", "one.fa as GenBank"]
+    for row in (fasta, genbank):
+        assert (row["records"], row["bases"]) == (2, 17)
+        assert row["same names"] is row["same letters"] is True
+    assert "2 of 2 files read the same; 1 refused" in said
 
 
 def test_midi_reading_is_measured_beside_mido(measured):
@@ -257,7 +272,15 @@ def test_work_a_symbol_is_counted_as_the_table_says(module):
 
 @pytest.mark.parametrize(
     "program",
-    ["train_speed.py", "quality.py", "memory.py", "runs.py", "adapting.py", "blast_speed.py"],
+    [
+        "train_speed.py",
+        "quality.py",
+        "memory.py",
+        "runs.py",
+        "adapting.py",
+        "blast_speed.py",
+        "compare_sequences.py",
+    ],
 )
 def test_every_benchmark_says_how_it_is_used(program):
     found = subprocess.run(
