@@ -25,6 +25,7 @@ STDIN_KEPT = ".stdin"
 """What standard input is kept as begins so; an ending follows."""
 
 _CONFIG = "config.toml"
+_UNFINISHED_CONFIG = "config.toml.partial"  # what a killed run of an earlier version may have left
 _TRAINED = "finished training"
 _FINISHED = "finished"
 
@@ -59,7 +60,8 @@ class RunFolder:
         with folder_for(self.path):
             with disk_errors(self.path):
                 there = {item.name for item in self.path.iterdir()}
-            if not self.begun and any(not name.startswith(".") for name in there):
+            strange = [n for n in there if not n.startswith(".") and n != _UNFINISHED_CONFIG]
+            if not self.begun and strange:
                 damaged = f" ({_CONFIG} is damaged, or none of a run)" if _CONFIG in there else ""
                 raise RunError(
                     f"{self.path}: holds other files and no run{damaged}; choose an empty or a new "

@@ -65,7 +65,8 @@ def unsealed(document: Any) -> dict[str, Any]:
 
 
 def _own_sum(document: Mapping[str, Any]) -> int:
-    return zlib.crc32(json.dumps(document, sort_keys=True).encode())
+    kept = json.loads(json.dumps(document))  # a key that is a number comes back as a text
+    return zlib.crc32(json.dumps(kept, sort_keys=True).encode())
 
 
 def sum_of(path: Path) -> list[int]:

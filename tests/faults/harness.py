@@ -29,7 +29,7 @@ _CALLS = (
 )
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 _PATHS = re.compile(r'<(/[^>]*)>|"([^"]*)"')
-_TRIES = 3  # the same command, after a kill
+_FULL = {"write", "pwrite64", "writev", "mkdir", "fsync", "rename", "ftruncate"}
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,16 @@ class Tally:
 
     kills: int = 0
     cuts: int = 0
+    fills: int = 0
     faults: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         calls = ", ".join(f"{count} {call}" for call, count in self.calls.most_common())
-        said = f"{self.kills} kills and {self.cuts} power cuts ({calls}): {len(self.faults)} faults"
+        said = (
+            f"{self.kills} kills ({calls}), {self.cuts} power cuts, {self.fills} full disks: "
+            f"{len(self.faults)} faults"
+        )
         return "\n".join([said, *self.faults])
 
 
@@ -177,6 +181,20 @@ class Trial:
             self._cut(root, disk, mode, number)
             self._goes_on(root, f"power cut ({mode}) at {moment}")
 
+    def fill(self, count: int) -> None:
+        """Have the disk be full at so many moments: one sentence, and later it goes on."""
+        moments = [moment for moment in self.moments if moment.call in _FULL]
+        for moment in spread(moments, count, self.draw):
+            root = self._laid()
+            inject = f"inject={moment.call}:error=ENOSPC:when={moment.count}"
+            trace = ["-e", f"trace={moment.call}", "-e", inject]
+            code, said, _ = self.stage.play(root, self.scene.words, trace)
+            self.tally.fills += 1
+            sentences = sum(line.startswith("error: ") for line in said.splitlines())
+            if "Traceback" in said or (code, sentences) not in ((1, 1), (0, 0)):
+                self._fault(f"full at {moment}: ends with {code}", said)
+            self._goes_on(root, f"full at {moment}")
+
     def finish_and_cut(self) -> None:
         """Cut the power just after its end: all that it left is on the disk."""
         for mode in MODES[:2]:
@@ -243,6 +261,7 @@ def play(place: Path, kernel: Path, kills: int, cuts: int, only: str = "", seed:
             trial = Trial(stage, scene, tally, seed)
             trial.kill(_share(kills, number, len(played)))
             trial.cut(_share(cuts, number, len(played)))
+            trial.fill(_share(fills, number, len(played)))
             if cuts:
                 trial.finish_and_cut()
             passed = time.monotonic() - began
@@ -263,11 +282,10 @@ if __name__ == "__main__":
 
     from seqforge.core.files import cache_root
 
-    kills, cuts, *more = sys.argv[1:]
+    kills, cuts, fills, *more = sys.argv[1:]
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as name:
-        tally = play(
-            Path(name), cache_root(), int(kills), int(cuts), *more[:1], *map(int, more[1:])
-        )
+        counts = (int(kills), int(cuts), int(fills))
+        tally = play(Path(name), cache_root(), *counts, *more[:1], *map(int, more[1:]))
     print(tally)
     sys.exit(bool(tally.faults))

@@ -251,3 +251,11 @@ def test_a_torn_line_of_metrics_is_left_out(begun, whole, tmp_path):
 
     assert steps(folder) == steps(whole)
     assert all(map(json.loads, folder.metrics.read_text().splitlines()))
+
+
+def test_what_a_kill_left_before_the_run_was_begun_is_no_strangers(tmp_path):
+    order = small("text", tmp_path)
+    order.out.mkdir()
+    for name in ("config.toml.partial", ".seqforge-0123456789abcdef.partial", ".seqforge.lock"):
+        (order.out / name).touch()
+    assert run(order, Silent()).finished(only_train=True)
