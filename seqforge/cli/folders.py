@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,13 @@ from seqforge.cli.stdout import echo
 
 
 @contextmanager
-def output_folder(folder: Path, names: str) -> Iterator[None]:
+def output_folder(folder: Path, names: str, timed: Collection[str] = ()) -> Iterator[None]:
     """Work in a folder, made where it is missing; see `working_in`.
 
     Args:
         folder: Where files are to be written.
         names: A regular expression of all their names.
+        timed: Those that hold the time.
 
     Raises:
         RunError: As `working_in`.
@@ -24,5 +25,5 @@ def output_folder(folder: Path, names: str) -> Iterator[None]:
     from seqforge.core.files import folder_for
     from seqforge.core.folders import working_in
 
-    with folder_for(folder), working_in(folder, names, partial(echo, err=True)):
+    with folder_for(folder), working_in(folder, names, partial(echo, err=True), timed):
         yield

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -31,13 +31,16 @@ Marks = dict[str, list[int]]
 
 
 @contextmanager
-def working_in(folder: Path, names: str, replaced: Callable[[str], None]) -> Iterator[None]:
+def working_in(
+    folder: Path, names: str, replaced: Callable[[str], None], timed: Collection[str] = ()
+) -> Iterator[None]:
     """Hold a folder that is there, and know that no file of a person's has one of the names.
 
     Args:
         folder: Where files are to be written.
         names: A regular expression of all their names.
         replaced: Told in the end, in a sentence, which files of an earlier command are others now.
+        timed: Those that hold the time, and so are others whenever they are written.
 
     Raises:
         RunError: If another seqforge works there, a file is not seqforge's, or the disk refuses.
@@ -59,7 +62,9 @@ def working_in(folder: Path, names: str, replaced: Callable[[str], None]) -> Ite
         rest = {name: mark for name, mark in note.files.items() if name not in there}
         _write(folder, _Note(rest | now, note.working - {names}))
         others = sorted(
-            name for name in there if name in note.files and note.files[name] != now.get(name)
+            name
+            for name in there.keys() & note.files.keys() - {*timed}
+            if note.files[name] != now.get(name)
         )
         if others:
             more = f" and {len(others) - 1} more" if len(others) > 1 else ""
