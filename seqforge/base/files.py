@@ -92,6 +92,14 @@ def sync(stream: BinaryIO) -> None:
     os.fsync(stream.fileno())
 
 
+def sync_all(folder: Path) -> None:
+    """Have the disk hold all files of a folder, and which there are."""
+    for path in folder.iterdir():
+        with path.open("r+b") as stream:
+            sync(stream)
+    sync_folder(folder)
+
+
 def sync_folder(folder: Path) -> None:
     """Have the disk hold which names are in a folder, where the system can do so."""
     if sys.platform == "win32":

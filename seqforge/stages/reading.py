@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from seqforge.base.files import sync, sync_folder
+from seqforge.base.files import sync_all, sync_folder
 from seqforge.core.config import DataConfig
 from seqforge.core.corpus import FORMAT, Corpus
 from seqforge.core.domain import Domain, HasDefaultInput, Settles
@@ -31,6 +32,7 @@ from seqforge.errors import ConfigError, RunError
 from seqforge.registry import load_domain, options_of, package_version
 from seqforge.stages.discovery import find_files, refused
 
+_OWN_FOLDER = re.compile(r"[0-9a-f]{32}|(reading|damaged)-\w+")
 _KEPT = 20  # corpora in the cache; the oldest make room
 _IN_USE_SECONDS = 2 * 24 * 3600.0  # a training refreshes its corpus at every look
 
@@ -220,10 +222,7 @@ def _clear_away(folder: Path) -> None:
 def _move_into_place(building: Path, folder: Path) -> None:
     """Give a corpus its name once the disk holds all of it: so no power cut leaves half a one."""
     with disk_errors(building):
-        for path in building.iterdir():
-            with path.open("r+b") as stream:
-                sync(stream)
-    sync_folder(building)
+        sync_all(building)
     try:
         building.rename(folder)
         sync_folder(folder.parent)
@@ -241,6 +240,7 @@ def _prune(cache: Path) -> None:
         except OSError:  # another process has moved it
             return float("inf")
 
-    for folder in sorted(cache.iterdir(), key=age, reverse=True)[_KEPT:]:
+    own = [folder for folder in cache.iterdir() if _OWN_FOLDER.fullmatch(folder.name)]
+    for folder in sorted(own, key=age, reverse=True)[_KEPT:]:
         if time.time() - age(folder) > _IN_USE_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)

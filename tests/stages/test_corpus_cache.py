@@ -92,3 +92,18 @@ def test_a_cache_that_is_removed_while_a_run_works_does_not_end_it(tmp_path):
 
     assert folder.finished()
     assert not corpus_cache().is_dir() or not any(corpus_cache().iterdir())
+
+
+def test_old_corpora_make_room_and_nothing_else_that_lies_there(tmp_path):
+    cache = corpus_cache()
+    old = [f"{number:032x}" for number in range(25)] + ["reading-x", "damaged-x"]
+    for name in [*old, "mine", "x" * 32]:
+        (cache / name).mkdir()
+        os.utime(cache / name, (1e9, 1e9))
+
+    material("text", tmp_path)
+    corpus, *_ = read(tmp_path)
+
+    left = {path.name for path in cache.iterdir()} - {corpus.folder.name}
+    assert left >= {"mine", "x" * 32}
+    assert len(left & {*old}) == 19

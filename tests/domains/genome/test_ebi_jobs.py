@@ -132,6 +132,24 @@ def test_a_file_that_is_no_store_is_refused_in_a_sentence(path):
     assert path.read_bytes().startswith(b"this is no database")
 
 
+@pytest.mark.parametrize("laid", ["link", "database"])
+def test_a_database_of_another_program_is_left_as_it_is(path, laid):
+    path.parent.mkdir()
+    theirs = path.with_name("theirs") if laid == "link" else path
+    with sqlite3.connect(theirs) as database:
+        database.execute("CREATE TABLE notes (text TEXT)")
+    database.close()
+    if laid == "link":
+        path.symlink_to("theirs")
+    before = theirs.read_bytes()
+
+    with pytest.raises(RunError, match=r"jobs\.sqlite: is (a database of another|no file that)"):
+        open_store(path)
+
+    assert theirs.read_bytes() == before
+    assert {each.name for each in path.parent.iterdir()} == {path.name, theirs.name}
+
+
 def test_a_store_of_a_newer_format_is_left_alone(path):
     open_store(path).close()
     with sqlite3.connect(path) as database:

@@ -237,21 +237,26 @@ def test_an_unusable_library_is_one_sentence_and_leaves_nothing(tmp_path, conten
 
 
 def test_databases_nobody_uses_make_room(fasta, random_bases, monkeypatch):
+    """And nothing else that lies there."""
     cache = cache_root() / "blastdb"
     now = time.time()
-    for kind, days in [*(("used", days) for days in (1, 3, 10, 31, 400)), ("building", 3)]:
-        (cache / f"{kind}-{days}").mkdir(parents=True)
-        (cache / f"{kind}-{days}" / "library.nsq").write_bytes(b"x" * 1000)
-        os.utime(cache / f"{kind}-{days}", (now - days * 86400,) * 2)
+    used = {days: f"{days:032x}" for days in (1, 3, 10, 31, 400)}
+    for name, days in [*((name, days) for days, name in used.items()), ("building-x", 3),
+                       ("mine", 400)]:  # fmt: skip
+        (cache / name).mkdir(parents=True)
+        (cache / name / "library.nsq").write_bytes(b"x" * 1000)
+        os.utime(cache / name, (now - days * 86400,) * 2)
     query = [Query("q", "ACGTACGTAGCTAG")]
+    before = {path.name for path in databases()}
 
     search(fasta(random_bases(100)), query)
-    kept = {path.name for path in databases() if "-" in path.name}
-    assert kept == {"used-1", "used-3", "used-10"}
+    gone = before - {path.name for path in databases()}
+    assert gone == {used[31], used[400], "building-x"}
 
     monkeypatch.setattr(blast_database, "_KEPT_BYTES", 3000)
     search(fasta(random_bases(100)), query)
-    assert {path.name for path in databases() if path.name.startswith("used")} == {"used-1"}
+    kept = {path.name for path in databases()}
+    assert kept & before == {used[1], "mine"}
 
 
 def test_blanks_in_paths_do_not_matter(tmp_path, fasta, random_bases, monkeypatch):

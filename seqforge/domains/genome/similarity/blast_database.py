@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
+from seqforge.base.files import sync_all, sync_folder
 from seqforge.core.files import cache_root, disk_errors, make_folder, sha256_of, write_json
 from seqforge.core.opening import opened
 from seqforge.domains.genome.similarity.library import LibrarySize, read_library
@@ -34,6 +36,7 @@ _DAY = 24 * 3600.0
 _KEPT_DAYS, _KEPT_BYTES = 30, 20 * 10**9
 _IN_USE_DAYS = 2  # a search may take that long
 _LINE = 10_000
+_OWN_FOLDER = re.compile(r"[0-9a-f]{32}|building-\w+")
 _UNFINISHED = "building-"  # what these folders are called; kill -9 leaves them behind
 _NAMES, _ABOUT, _LETTERS = "names.jsonl", "about.json", "letters.fa"
 
@@ -97,7 +100,9 @@ def blast_database(
             building = Path(mkdtemp(prefix=_UNFINISHED, dir=cache))
             try:
                 _make(building, files, makeblastdb, timeout_seconds)
+                sync_all(building)  # so that no power cut leaves half a one under its name
                 building.rename(folder)
+                sync_folder(cache)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
         os.utime(folder)
@@ -148,6 +153,8 @@ def _prune(cache: Path, mine: Path) -> None:
 def _last_uses(cache: Path) -> list[tuple[float, Path]]:
     found = []
     for folder in cache.iterdir():
+        if not _OWN_FOLDER.fullmatch(folder.name):
+            continue
         try:
             if folder.is_dir():
                 found.append((folder.stat().st_mtime, folder))

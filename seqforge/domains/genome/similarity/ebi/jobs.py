@@ -13,13 +13,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
+from seqforge.base.files import open_own
+from seqforge.base.locks import held
 from seqforge.core.files import disk_errors, make_folder, write_atomically
 from seqforge.domains.genome.similarity.ebi.pacing import fate_unknown, renamed
 from seqforge.domains.genome.similarity.ebi.rows import COLUMNS, NEXT, Job, State, read_row
@@ -63,29 +63,28 @@ class JobStore:
         self.path, self._clock = path, clock
         self._raw = path.parent / "raw"
         make_folder(path.parent)
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
-        with disk_errors(path):
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout as error:
-                raise RunError(
-                    f"{path}: another seqforge is searching with it; wait for it, or give "
-                    "another --out"
-                ) from error
-        try:
+        busy = f"{path}: another seqforge is searching with it; wait for it, or give another --out"
+        with ExitStack() as stack:
+            stack.enter_context(held(path.with_name(path.name + ".lock"), busy))
+            with disk_errors(path), suppress(FileNotFoundError):
+                open_own(path).close()  # else a link would lead to another's
             with store_errors(path):
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
-        except BaseException:
-            self._lock.release()
-            raise
+            stack.callback(self._db.close)
+            self._open()
+            self._open_ones = stack.pop_all()
+
+    def _check_own(self) -> None:
+        """Refuse a database of another program before anything in it is changed."""
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        if not {name for name in tables if not name.startswith("sqlite_")} <= {"jobs", "history"}:
+            raise RunError(
+                f"{self.path}: is a database of another program; move it, or give another --out"
+            )
 
     def _open(self) -> None:
         with store_errors(self.path):
+            self._check_own()
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -102,15 +101,12 @@ class JobStore:
             else:
                 self.move(job.key, "unknown", note=fate_unknown("seqforge was stopped", job.query))
         with disk_errors(self._raw):  # an old one must not be taken for that of a later submission
-            for path in self._raw.glob(f"*{_ID}"):
-                path.unlink()
+            for job in self.jobs():
+                (self._raw / f"{job.key}{_ID}").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the database; everything is already on the disk."""
-        try:
-            self._db.close()
-        finally:
-            self._lock.release()
+        self._open_ones.close()
 
     def __enter__(self) -> Self:
         return self
