@@ -38,3 +38,12 @@ def printable(text: str, keep: str = _OF_PROSE) -> str:
 def one_line(text: str) -> str:
     """The same for a cell of a table, or a word in a sentence: without line breaks and tabs."""
     return printable(text, keep="")
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """Text from anywhere as a sentence can hold it: in one line, and without its middle if long."""
+    line = one_line(text)
+    if len(line) <= most:
+        return line
+    kept = most // 2
+    return f"{line[:kept]}[... {len(line) - 2 * kept:,} characters ...]{line[-kept:]}"

@@ -17,6 +17,7 @@ from pydantic import (
 
 from seqforge.base.jsonable import as_json
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.printable import shortened
 from seqforge.core.budget import Budget, Split
 from seqforge.core.data.regions import parse_regions
 from seqforge.errors import ConfigError
@@ -142,9 +143,9 @@ class SamplingConfig(BaseModel):
     model_config = STRICT
 
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (0.5, 0.8, 1.0)
-    count: PositiveInt = 3
+    count: Annotated[int, Field(ge=1, le=10**12)] = 3
     """Samples at each temperature."""
-    length: PositiveInt = 1000
+    length: Annotated[int, Field(ge=1, le=10**12)] = 1000
     """Longest sample, in symbols."""
     exact_length: bool = False
     """Draw exactly ``length`` symbols, the end symbol held back."""
@@ -242,14 +243,13 @@ def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
         known: Dotted keys that there are, for what was probably meant.
     """
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    key = shortened(".".join(str(part) for part in first["loc"]))
+    message = shortened(first["msg"].removeprefix("Value error, "))
     if first["type"] == "extra_forbidden":
         return f"{key}: there is no such setting{did_you_mean(key, known)}"
     if not key or first["type"] == "value_error":  # our own messages say what was given
         return f"{key}: {message}" if key else message
-    given = repr(first["input"])
-    return f"{key}: {message} (got {given[:_SHOWN]}{'...' if len(given) > _SHOWN else ''})"
+    return f"{key}: {message} (got {shortened(repr(first['input']))})"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
