@@ -13,13 +13,13 @@ from seqforge.base.spooling import is_piped
 from seqforge.base.targets import folder_named
 from seqforge.cli.app import app
 from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
-from seqforge.cli.options import Encoding, await_stdin
-from seqforge.cli.stdout import echo
+from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
 from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
 from seqforge.errors import CheckpointError, ConfigError, InputError
 
 if TYPE_CHECKING:
     from seqforge.api import How, Model
+    from seqforge.cli.performing import Speech
     from seqforge.core.vocabulary import Unknown
     from seqforge.domains.music import MusicDomain
     from seqforge.domains.music.priming import Prime
@@ -71,9 +71,12 @@ def music(
     play: Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")] = False,
     unknown: UnknownSymbols = "refuse",
     encoding: Encoding = "",
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Continue a melody, or start one: files that play and print, and a page with it all."""
-    from seqforge.cli.performing import Wanted, perform
+    from seqforge.cli.performing import Speech, Wanted, perform
     from seqforge.domains.music.playing import player
     from seqforge.domains.music.writing import parsed_formats
     from seqforge.models import find_model
@@ -84,8 +87,13 @@ def music(
     if play:
         player()  # says that there is none before anything is drawn
     path = find_model(model or _BUNDLED)
-    loaded, domain = _opened(path)
-    begun = _begun(domain, prime, keep_key)
+    speech = Speech(json_, quiet or json_, verbose)
+    loaded, domain = _opened(path, speech.quiet)
+    begun = _begun(domain, prime, keep_key, speech)
+    symbols = ""
+    if begun and prime:
+        symbols, changes = _known(domain, loaded, begun, prime, unknown, speech)
+        begun = replace(begun, notes=(*begun.notes, *changes))
     domain = replace(
         domain,
         soundfont=_font(soundfont),
@@ -96,10 +104,10 @@ def music(
     how: How = {
         "temperature": temperature.value, "bars": bars, "seed": seed,
         **_lengths(loaded, bars, prime),
-        "prime": _known(domain, loaded, begun, prime, unknown) if begun and prime else "",
+        "prime": symbols,
     }  # fmt: skip
     files = out / f"{_stem(prime, out)}.mid"
-    perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime))
+    perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime), speech)
 
 
 def _lengths(loaded: Model, bars: int | None, prime: Path | None) -> How:
@@ -133,10 +141,10 @@ def _check_folder(out: Path) -> None:
         )
 
 
-def _opened(path: Path) -> tuple[Model, MusicDomain]:
+def _opened(path: Path, quiet: bool) -> tuple[Model, MusicDomain]:
     from seqforge.domains.music import MusicDomain
 
-    loaded = opened(str(path))
+    loaded = opened(str(path), quiet=quiet)
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(
@@ -145,7 +153,7 @@ def _opened(path: Path) -> tuple[Model, MusicDomain]:
     return loaded, domain
 
 
-def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool) -> Prime | None:
+def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool, speech: Speech) -> Prime | None:
     """What is gone on from; what was changed about it is said on stderr."""
     from seqforge.domains.music.priming import BARS, primed
 
@@ -155,7 +163,7 @@ def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool) -> Prime | N
         return None
     begun = primed(domain, prime, BARS)
     for sentence in begun.notes:
-        echo(f"{prime}: {sentence}", err=True)
+        speech.say(f"{prime}: {sentence}")
     return begun
 
 
@@ -176,11 +184,11 @@ def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
     if begun is None:
         return {"transpose": by, "into_key": key}
     return {
+        "after": begun.title,
         "transpose": by - begun.moved,
         "into_key": key,
         "tempo": begun.tempo,
         "program": begun.program,
-        "after": begun.title,
     }
 
 
@@ -193,18 +201,21 @@ def _font(asked: Path | None) -> str:
     return str(asked)
 
 
-def _known(domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unknown: Unknown) -> str:
-    """The prime's symbols, as far as the model knows them."""
+def _known(
+    domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unknown: Unknown,
+    speech: Speech,
+) -> tuple[str, list[str]]:  # fmt: skip
+    """The prime's symbols, as far as the model knows them, and what that changed."""
     from seqforge.api import Symbols
 
     symbols, changes = domain.fitted(begun.symbols, loaded.card.vocabulary)
     for change in changes:
-        echo(f"{source}: {change}", err=True)
+        speech.say(f"{source}: {change}")
     if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:
         raise InputError(
             f"{source}: has no metre, and the model knows no music without one; add a line such as "
             "M:4/4 before its K:"
         )
     kept, strange = loaded.card.vocabulary.known(symbols, str(source), unknown)
-    say_unknown(str(source), strange, unknown, quiet=False)
-    return Symbols(kept)
+    say_unknown(str(source), strange, unknown, speech.quiet)
+    return Symbols(kept), changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from seqforge.domains.music import MusicDomain
     from seqforge.domains.music.priming import Prime
     from seqforge.domains.music.rendering import Rendered
-
+    from seqforge.domains.music.writing import Performance
 
 _SOON = 3.0  # seconds; what is done sooner is not spoken of
 
@@ -41,16 +42,44 @@ class Wanted:
     source: Path | None = None
     """The prime's file."""
 
+    @property
+    def shows_prime(self) -> bool:
+        """Whether the page begins with what was given."""
+        return self.page and self.source is not None
 
-def perform(loaded: Model, domain: MusicDomain, model: Path, how: How, wanted: Wanted) -> None:
-    """Draw samples and leave their files; names of whole files go to stdout."""
+
+@dataclass(frozen=True)
+class Speech:
+    """How much is said, and in which form."""
+
+    json: bool = False
+    """One document on stdout instead of names of files."""
+    quiet: bool = False
+    verbose: bool = False
+
+    def say(self, sentence: str, colour: str | None = None) -> None:
+        """A sentence on stderr, unless nothing is to be said."""
+        if not self.quiet:
+            say(sentence, colour)
+
+    def name(self, file: Path) -> None:
+        """The name of a file on stdout, unless it stands in a document."""
+        if not self.json:
+            echo_data(str(file))
+
+
+def perform(
+    loaded: Model, domain: MusicDomain, model: Path, how: How, wanted: Wanted, speech: Speech
+) -> None:
+    """Draw samples and leave their files; names of whole files, or a document, go to stdout."""
     from seqforge.domains.music.page import SHOWN
     from seqforge.domains.music.writing import QUICK
 
     loaded.domain = domain  # whose grammar holds a key
     slow = [name for name in domain.formats if name not in QUICK]
     quick = tuple(name for name in domain.formats if name in QUICK)
-    needed = min(wanted.count, wanted.count if slow else SHOWN if wanted.page else 0)
+    needs_all = bool(slow) or speech.json or speech.verbose
+    needed = min(wanted.count, wanted.count if needs_all else SHOWN if wanted.page else 0)
     kept: list[Sample] = []
 
     def draw(first: int, drawn: Drawn) -> Iterator[Sample]:
@@ -61,14 +90,13 @@ def perform(loaded: Model, domain: MusicDomain, model: Path, how: How, wanted: W
 
     said: Mapping[str, Any] = {"constraint": True, **how}
     settings = settings_of(model, wanted.count, loaded.options(how), said, _put_out(domain))
-    writer = replace(domain, formats=quick)
-    drawing = Drawing(writer, wanted.count, draw, None, settings)
+    drawing = Drawing(replace(domain, formats=quick), wanted.count, draw, None, settings)
     with output_folder(wanted.path.parent, _names(domain, wanted)):
-        save(drawing, wanted.path, False, False)
+        save(drawing, wanted.path, speech.quiet, False, named=not speech.json)
         if needed:
             if len(kept) < needed:  # this command went on with one that was stopped
                 kept = loaded.sample(needed, **how)
-            _render(domain, kept, str(how["prime"]), slow, wanted)
+            _finish(domain, kept, str(how["prime"]), slow, wanted, speech)
 
 
 def _names(domain: MusicDomain, wanted: Wanted) -> str:
@@ -81,6 +109,25 @@ def _names(domain: MusicDomain, wanted: Wanted) -> str:
     return "|".join(filter(None, [*names, rf"{stem}\.html" if wanted.page else ""]))
 
 
+def _finish(
+    domain: MusicDomain, samples: list[Sample], given: str, slow: Sequence[str], wanted: Wanted,
+    speech: Speech,
+) -> None:  # fmt: skip
+    """Engrave and play all, write the page, say what there is, play the first aloud."""
+    from seqforge.domains.music.writing import Performance
+
+    shown, files = _render(domain, samples, given, slow, wanted, speech)
+    if wanted.page:
+        files[0].append(_page(shown, wanted))
+        speech.name(files[0][-1])
+    for sample in samples if speech.verbose else ():
+        speech.say(_about(Performance(domain, sample)))
+    if speech.json:
+        echo(json.dumps(_document(domain, samples, files, wanted), indent=2))
+    if wanted.play:
+        _play(shown[wanted.shows_prime])
+
+
 def _put_out(domain: MusicDomain) -> dict[str, Any]:
     """What decides the files beside the drawing."""
     names = ("transpose", "into_key", "tempo", "program", "held_key", "formats")
@@ -88,45 +135,100 @@ def _put_out(domain: MusicDomain) -> dict[str, Any]:
 
 
 def _render(
-    domain: MusicDomain, samples: list[Sample], given: str, slow: Sequence[str], wanted: Wanted
-) -> None:
-    """Engrave and play all, write the page, play the first aloud."""
+    domain: MusicDomain, samples: list[Sample], given: str, slow: Sequence[str], wanted: Wanted,
+    speech: Speech,
+) -> tuple[list[Rendered], dict[int, list[Path]]]:  # fmt: skip
+    """Engrave and play all; those that the page shows, and the files of each sample."""
     from seqforge.core.domain import Sample
-    from seqforge.domains.music.page import SHOWN, write_page
+    from seqforge.domains.music.page import SHOWN
     from seqforge.domains.music.rendering import render
-    from seqforge.domains.music.writing import Performance, stem_of
+    from seqforge.domains.music.writing import QUICK, Performance, stem_of
 
     todo: list[tuple[Performance, Path | None]] = []
-    if wanted.page and given and wanted.source:
+    if wanted.shows_prime:
+        assert wanted.source is not None
         todo.append((Performance(domain, Sample(given), heading=wanted.source.name), None))
-    primes = len(todo)
+    files: dict[int, list[Path]] = {0: []}
     for sample in samples:
         stem = stem_of(wanted.path, sample.number, wanted.count)
         todo.append((Performance(domain, sample), stem))
+        quick = [name for name in domain.formats if name in QUICK]
+        files[sample.number] = [stem.with_name(f"{stem.name}.{name}") for name in quick]
     shown: list[Rendered] = []
-    most = primes + SHOWN if wanted.page else 0
-    with _progress() as told:
+    most = wanted.shows_prime + SHOWN if wanted.page else 0
+    with _progress(speech.quiet) as told:
         for one in render(todo, slow, most, told):
             if len(shown) <= most:  # the first also for want of a page: it may be played
                 shown.append(one)
             for file in one.files:
-                echo_data(str(file))
+                speech.name(file)
+            files.setdefault(one.performance.sample.number, []).extend(one.files)
             for remark in one.remarks:
-                say(remark, "yellow")
-    if wanted.page:
-        page = wanted.path.with_suffix(".html")
-        prime = shown[0] if primes else None
-        remarks = wanted.prime.notes if wanted.prime else ()
-        write_page(page, _title(wanted), prime, shown[primes:], wanted.count, remarks)
-        echo_data(str(page))
-    if wanted.play:
-        _play(shown[primes])
+                speech.say(remark, "yellow")
+    return shown, files
+
+
+def _page(shown: Sequence[Rendered], wanted: Wanted) -> Path:
+    from seqforge.domains.music.page import write_page
+
+    page, primes = wanted.path.with_suffix(".html"), int(wanted.shows_prime)
+    prime = shown[0] if primes else None
+    remarks = wanted.prime.notes if wanted.prime else ()
+    write_page(page, _title(wanted), prime, shown[primes:], wanted.count, remarks)
+    return page
+
+
+def _about(performance: Performance) -> str:
+    """A sample in a sentence."""
+    from seqforge.domains.music.keys import piece_key
+    from seqforge.domains.music.timing import Clock
+
+    sample, piece = performance.sample, performance.piece
+    return (
+        f"sample {sample.number}: {len(piece.notes):,} notes, {performance.new_bars:,} new bars, "
+        f"in {piece_key(piece)}, {Clock(piece).seconds(piece.end):.0f} s, mean log-probability "
+        f"{sample.mean_log_prob or 0:.3f}"
+    )
+
+
+def _document(
+    domain: MusicDomain, samples: Sequence[Sample], files: Mapping[int, list[Path]], wanted: Wanted
+) -> dict[str, Any]:
+    """All of it for a program: files and figures."""
+    from seqforge.domains.music.keys import piece_key
+    from seqforge.domains.music.timing import Clock
+    from seqforge.domains.music.writing import Performance
+
+    rows = []
+    for sample in samples:
+        performance = Performance(domain, sample)
+        piece = performance.piece
+        rows.append({
+            "number": sample.number, "title": performance.title,
+            "files": [str(file) for file in files[sample.number]],
+            "notes": len(piece.notes), "new_bars": performance.new_bars,
+            "key": str(piece_key(piece)), "seconds": round(Clock(piece).seconds(piece.end), 3),
+            "mean_log_prob": sample.mean_log_prob, "removed_mass": sample.removed_mass,
+            "symbols": sample.symbols, "prime_length": sample.prime_length,
+        })  # fmt: skip
+    first = samples[0]
+    return {
+        "model": first.model, "temperature": first.temperature, "seed": first.seed,
+        "settings": dict(first.settings),
+        "prime": wanted.prime and {
+            "file": str(wanted.source), "title": wanted.prime.title,
+            "key": str(wanted.prime.key), "moved": wanted.prime.moved,
+            "notes": list(wanted.prime.notes),
+        },
+        "samples": rows,
+        "page": next((str(file) for file in files[0]), None),
+    }  # fmt: skip
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """How far engraving and playing are, on stderr, once it takes longer."""
-    watcher, start = make_watcher(quiet=False), time.monotonic()
+    watcher, start = make_watcher(quiet=quiet), time.monotonic()
 
     def told(done: int, of: int) -> None:
         if time.monotonic() - start > _SOON:

@@ -182,11 +182,14 @@ class Tally:
             echo(f"the grammar forbade {share:.2%} of the model's probability on the way", err=True)
 
 
-def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = False) -> None:
+def save(
+    drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = False, named: bool = True
+) -> None:
     """To files, each sample when it is drawn; names of whole files go to stdout.
 
     Going on, it draws only what is missing, except for a JSON array, which has to have it all.
-    With ``resume``, files that are there and whole are left as they are.
+    With ``resume``, files that are there and whole are left as they are. Where the names of files
+    are not to be ``named``, the caller says them.
     """
     from seqforge.core.output import is_finished, output_for
 
@@ -206,14 +209,14 @@ def save(drawing: Drawing, out: Path, quiet: bool, json_: bool, resume: bool = F
             done, count = f"{output.done:,}", f"{drawing.count:,}"
             echo(f"{out}: going on after {done} of {count} samples", err=True)
         try:
-            _fill(output, drawing, quiet, json_)
+            _fill(output, drawing, quiet, json_, named)
         except KeyboardInterrupt:
             output.save()
             say(_stopped(output, drawing.count), "yellow")
             raise typer.Exit(STOPPED) from None
 
 
-def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool) -> None:
+def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool, named: bool) -> None:
     array = _Array() if json_ else None
     begun = 0 if json_ else output.done
     tally = Tally(quiet)
@@ -223,10 +226,12 @@ def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool) -> None:
             if array is not None:
                 array.add(sample)
             if number > output.done:
-                _name(output.add(sample), json_)
+                files = output.add(sample)
+                _name(files if named else [], json_)
             counting.saw(sample)
             tally.take(sample)
-    _name(output.finish(), json_)
+    files = output.finish()
+    _name(files if named else [], json_)
     tally.say()
     if array is not None:
         array.close()

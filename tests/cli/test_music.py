@@ -1,5 +1,6 @@
 """``seqforge music``: from a melody to files that other programs read, and a page."""
 
+import json
 import os
 import re
 from dataclasses import replace
@@ -20,7 +21,7 @@ from seqforge.domains.music.transposing import piece_to_c
 from tests.conftest import ROOT
 from tests.core.sampling.tiny import checkpoint
 
-MELODY = ROOT / "data" / "melody.mid"
+MELODY, TUNES = ROOT / "data" / "melody.mid", ROOT / "data" / "tunes.abc"
 GIVEN, _ = read_midi(MELODY, 24)
 ABC = "\n\"#'()+,-./0123456789:<=>ABCDEFGKLM[]^_abcdefgmz| "
 
@@ -100,7 +101,8 @@ def test_all_of_it(seqforge, model, tmp_path):
             score = converter.parse(stem.with_suffix(kind), forceSource=True)
             pitches = [note.pitch.midi for note in score.flatten().notes if not note.isChord]
             assert pitches[:10] == [pitch for pitch, _ in given[:10]]
-        assert "K:Em\nE|G2A B>cB|A2F" in stem.with_suffix(".abc").read_text()
+        music = stem.with_suffix(".abc").read_text().split("\nK:Em\n")[1]
+        assert re.sub(r"\n|\[M:[^]]*\]", "", music).startswith("E|G2A B>cB|A2F")
         assert stem.with_suffix(".svg").read_text().startswith("<svg")
         assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
         (wav, rate), (ogg, _) = (soundfile.read(stem.with_suffix(f".{k}")) for k in ("wav", "ogg"))
@@ -151,7 +153,7 @@ def test_a_continuation_is_held_in_the_key_of_what_is_given(seqforge, model, cod
         found = 0
         for file in Path("music").glob(f"*.{'abc' if code == 'abc' else 'mid'}"):
             if code == "abc":  # a repeat would bring back what was given
-                found += len(re.findall(r"[\^_=]", file.read_text().split("|E3 E2", 1)[1]))
+                found += len(re.findall(r"[\^_=]", file.read_text().split("E3 E2", 1)[1]))
             else:
                 last = GIVEN.notes[-1].start
                 found += sum(
@@ -202,7 +204,7 @@ def test_a_model_that_knows_no_pickups_goes_on_from_one(seqforge, tmp_path, mode
         assert result.exit_code == 0, result.stderr
         assert f"melody.mid: {said}" in result.stderr.replace("\n", " ")
         given = [(note.pitch, note.start + 60) for note in GIVEN.notes]
-        assert notes_of(file)[: len(given)] == given
+        assert notes_of(Path(file))[: len(given)] == given
 
 
 def test_what_is_given_is_never_written_over(seqforge, model, tmp_path):
@@ -226,6 +228,33 @@ def test_a_name_that_is_no_text_is_linked_by_its_bytes(seqforge, model, tmp_path
     page = next((tmp_path / "out").glob("*.html")).read_text("utf-8")
     assert 'href="m%FC.mid"' in page
     assert (tmp_path / "out" / name).exists()
+
+
+def test_one_document_says_it_all(seqforge, model, tmp_path):
+    result = seqforge("music", "--prime", TUNES, "-n", 2, "--bars", 3, "--model", model(), "--json",
+                      "--out", tmp_path / "o", "--formats", "mid,abc,svg")  # fmt: skip
+    assert (result.exit_code, result.stderr) == (0, "")
+    said = json.loads(result.stdout)
+    files = {Path(file) for sample in said["samples"] for file in sample["files"]}
+    assert files | {Path(said["page"])} == set((tmp_path / "o").iterdir())
+    assert len(files) == 6
+    assert [sample["new_bars"] for sample in said["samples"]] == [3, 3]
+    assert [len(notes_of(tmp_path / "o" / f"tunes-00{n}.mid")) for n in (1, 2)] == [
+        sample["notes"] for sample in said["samples"]
+    ]
+    assert said["prime"]["notes"] == ["the first of its tunes, Greensleeves, is gone on from"]
+    assert said["samples"][1]["title"] == "after Greensleeves, 2"
+    assert "\nT:after Greensleeves, 2\n" in (tmp_path / "o" / "tunes-002.abc").read_text()
+
+
+def test_how_much_is_said(seqforge, model, tmp_path):
+    common = ("music", "--prime", TUNES, "--bars", 1, "--model", model(), "--formats", "mid",
+              "--no-page", "--out", tmp_path)  # fmt: skip
+    quiet, plain, more = (seqforge(*common, *option) for option in (["--quiet"], [], ["-v"]))
+    assert quiet.stderr == ""
+    assert quiet.stdout == plain.stdout == f"{tmp_path / 'tunes.mid'}\n"
+    assert "the first of its tunes" in plain.stderr
+    assert re.search(r"sample 1: \d+ notes, 1 new bars?, in ", more.stderr)
 
 
 def test_new_tunes_need_no_prime(seqforge, model, tmp_path):

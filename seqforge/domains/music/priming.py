@@ -36,6 +36,7 @@ BARS = 64
 """Of a long prime so many are gone on from: of what lies further back a network knows nothing."""
 _MOST_SYMBOLS = 4_000
 _HEADER = re.compile(r"^([MLK]):(.*)", re.MULTILINE)
+_VOICE = re.compile(r"\n(?=\[V:)")
 _INLINE = re.compile(r"\[([MLK]):([^\]\n]*)\]")
 
 _Change = TypeVar("_Change", Tempo, TimeSignature, KeySignature)
@@ -109,7 +110,11 @@ def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> _Tune:
     header = "\n".join(tune.symbols.split("\n")[:3])  # which Q: may ask for its unit
     tempos = abc_notation.decode(f"{header}\n{tune.description}\nC", 24).piece.tempos
     tempo = tempos[0].microseconds if tune.description else 0
-    return _Tune(opened(tune.symbols), tempo, "" if tune.name.startswith("X:") else tune.name)
+    header, *voices = _VOICE.split(tune.symbols)
+    head = header + "\n"
+    text = head + "\n".join(opened(head + voice)[len(head) :] for voice in voices)
+    symbols = text if voices else opened(tune.symbols)
+    return _Tune(symbols, tempo, "" if tune.name.startswith("X:") else tune.name)
 
 
 def _piece(domain: MusicDomain, source: Path, tune: _Tune | None, said: list[str]) -> Piece:
