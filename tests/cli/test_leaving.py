@@ -108,7 +108,7 @@ def test_symbols_count_before_a_sample_is_whole(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
 
     assert lines[1].startswith("  drawing | 0 of 4 samples, 200 symbols, ")
-    assert lines[1].endswith("k symbols/s, 0:00 left")
+    assert re.search(r"k symbols/s, \d+:\d\d left$", lines[1]), "however slow the machine is"
     assert lines[2].startswith("  drawing | 1 of 4 samples, ")
     assert "symbols, " not in lines[2]
     assert lines[3].endswith("? left"), "of samples that end where they like nothing is known yet"
