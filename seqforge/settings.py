@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from seqforge.base.files import replacing
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.targets import target_of
 from seqforge.base.toml_files import read_toml
 from seqforge.errors import ConfigError
 
@@ -108,7 +109,7 @@ class Settings(BaseModel):
         path = settings_file()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, private=True) as stream:
+            with replacing(target_of(path).path, private=True) as stream:
                 stream.write(tomli_w.dumps(self.model_dump(exclude_none=True)).encode())
         except OSError as error:
             raise ConfigError(

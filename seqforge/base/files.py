@@ -150,6 +150,16 @@ def open_new(path: Path, private: bool = False) -> BinaryIO:
     return os.fdopen(os.open(path, flags, _OWNER if private else _ANYONE), "w+b")
 
 
+def open_to_append(path: Path) -> BinaryIO:
+    """A file to write behind its end, made where it is missing.
+
+    Raises:
+        OSError: If it cannot be; for a link too.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_FOLLOW
+    return os.fdopen(os.open(path, flags, _ANYONE), "ab")
+
+
 def open_own(path: Path, writing: bool = False) -> BinaryIO:
     """A file that an earlier command of this person's may have made.
 

@@ -19,7 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # noqa: TID253
 from tensorboard.compat.proto.summary_pb2 import Summary  # noqa: TID253
 from torch.utils.tensorboard import RecordWriter, summary  # noqa: TID253
 
-from seqforge.base.files import sync_folder
+from seqforge.base.files import open_new, sync_folder
 from seqforge.core.domain import Domain, Sample, Shows
 from seqforge.core.files import disk_errors, make_folder
 from seqforge.core.model import CharRNN
@@ -46,7 +46,7 @@ class Board:
         make_folder(folder)
         self._path = folder / f"events.out.tfevents.{time.time_ns()}"
         with disk_errors(self._path):
-            self._stream = self._path.open("wb")
+            self._stream = open_new(self._path)
             self._records = RecordWriter(self._stream)
         try:
             self._add(Event(file_version="brain.Event:2"))

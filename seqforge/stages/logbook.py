@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from seqforge.base.files import sync
+from seqforge.base.files import open_to_append, sync
 from seqforge.core.checkpoint import Arrays
 from seqforge.core.files import disk_errors, write_atomically
 from seqforge.core.looks import Evaluation, perplexity
@@ -71,7 +71,7 @@ class LogBook:
     def write(self, look: Look) -> None:
         """Keep a look; readers see it at once, and the disk has it when this returns."""
         # One line is one write; a line that a crash cut short is dropped on resuming.
-        with disk_errors(self._run.metrics), self._run.metrics.open("ab") as file:
+        with disk_errors(self._run.metrics), open_to_append(self._run.metrics) as file:
             file.write(json.dumps(look.line).encode() + b"\n")
             sync(file)
         self.board.scalars(look.line)

@@ -34,6 +34,33 @@ def test_only_its_owner_may_read_the_file():
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("name", ["settings.toml.partial", ".settings.toml.partial"])
+def test_what_was_laid_beside_the_file_is_neither_followed_nor_used(tmp_path, name):
+    folder = settings_file().parent
+    folder.mkdir()
+    (folder / "theirs").write_text("precious")
+    (folder / "theirs").chmod(0o666)
+    (folder / name).symlink_to("theirs")
+
+    Settings(email="ada@example.org").save()
+
+    assert (folder / "theirs").read_text() == "precious"
+    assert (folder / name).is_symlink()
+    assert settings_file().stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_that_a_person_made_of_the_file_stays_one(tmp_path):
+    """As those who keep all their settings in one place do."""
+    settings_file().parent.mkdir()
+    settings_file().symlink_to(tmp_path / "mine.toml")
+
+    Settings(email="ada@example.org").save()
+
+    assert settings_file().is_symlink()
+    assert Settings.load().email == "ada@example.org"
+    assert (tmp_path / "mine.toml").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("address", ["", "a", "a@b", "a b@c.org", "@c.org", "a@b@c.org"])
 def test_what_is_no_address_is_refused(seqforge, address):
     result = seqforge("config", "set", "email", address)
