@@ -17,7 +17,7 @@ _CLOCK = {
     "at", "finished_at", "wall_seconds", "seconds", "seconds_in", "elapsed_seconds", "date",
     "trained_seconds", "train_symbols_per_second", "sample_symbols_per_second", "speed",
     "symbols_per_second", "peak_memory_mb", "stepping", "looking", "probing", "total", "clock",
-    "asked",
+    "asked", "when",
 }  # fmt: skip
 _WHATEVER = {"tensorboard"}
 """Folders in which every process leaves a file of its own."""
