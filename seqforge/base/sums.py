@@ -28,6 +28,21 @@ def sums_of(folder: Path, besides: str) -> Sums:
     }
 
 
+def damage(folder: Path, index: str) -> str | None:
+    """What is wrong with a folder of which a sealed JSON file has the sums, as ``files``.
+
+    None where every byte is as it was: a loss of power may leave a file of the right size, and
+    zeros in it.
+    """
+    try:
+        sums = unsealed(json.loads((folder / index).read_text(encoding="utf-8")))["files"]
+        return changed(folder, sums)
+    except OSError as error:
+        return f"{Path(error.filename or index).name}: {error.strerror or error}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return f"{index} cannot be read"
+
+
 def changed(folder: Path, sums: Mapping[str, Any]) -> str | None:
     """The first file that is not as it was, and how; None where all are.
 

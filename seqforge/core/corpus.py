@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.base.sums import changed, sealed, sums_of, unsealed
+from seqforge.base import sums
 from seqforge.core.data.partition import Partition
 from seqforge.core.files import disk_errors
 from seqforge.core.holdout import PARTS, Cut
@@ -152,14 +152,14 @@ class Corpus:
         the disk hold it before it gets its name: most corpora are gone again in a moment.
         """
         with disk_errors(folder):
-            sums = sums_of(folder, besides=_INDEX)
+            files = sums.sums_of(folder, besides=_INDEX)
         meta = {
             "format": FORMAT,
             "symbols": list(vocabulary.symbols),
             "unknown": vocabulary.unknown,
-            "files": sums,
+            "files": files,
         }
-        _write(folder / _INDEX, sealed(meta))
+        _write(folder / _INDEX, sums.sealed(meta))
         return cls(folder)
 
     @staticmethod
@@ -169,16 +169,8 @@ class Corpus:
 
     @staticmethod
     def damage(folder: Path) -> str | None:
-        """What is wrong with a folder that `finish` completed; None where every byte is as it was.
-
-        All of it is read, in blocks: a loss of power may leave a file of the right size and zeros.
-        """
-        try:
-            return changed(folder, _index(folder)["files"])
-        except OSError as error:
-            return f"{Path(error.filename or _INDEX).name}: {error.strerror or error}"
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return f"{_INDEX} cannot be read"
+        """What is wrong with a folder that `finish` completed; None where all is as it was."""
+        return sums.damage(folder, _INDEX)
 
     @cached_property
     def partition(self) -> Partition:
@@ -236,7 +228,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 
 def _index(folder: Path) -> dict[str, Any]:
-    return unsealed(json.loads((folder / _INDEX).read_text(encoding="utf-8")))
+    return sums.unsealed(json.loads((folder / _INDEX).read_text(encoding="utf-8")))
 
 
 def open_part(folder: Path, part: str) -> Part:

@@ -11,6 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from seqforge.domains.genome.similarity.stage import search_files
 from seqforge.errors import InputError, ProgramError
 from tests.conftest import ROOT
 from tests.patience import PATIENCE, wait_for
+from tests.small_runs import DAMAGES
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 GENBANK = """LOCUS       PLASMID                  120 bp    DNA     linear   UNK 01-JAN-1980
@@ -197,6 +199,22 @@ def test_a_database_is_made_once_for_what_is_in_the_files(tmp_path, fasta, rando
     library.write_text(library.read_text().replace(">s1", ">t1"))
     assert search(library, query)[0].hits[0].id == "t1"
     assert len(databases()) == 2
+
+
+def test_a_damaged_database_is_made_again(fasta, random_bases):
+    library = fasta(random_bases(500))
+    query = [Query("q", library.read_text().split("\n")[1][:90])]
+    good = search(library, query)[0].hits
+    (made,) = databases()
+    kinds = cycle(DAMAGES.values())
+    for name in ("about.json", "names.jsonl", "library.nsq"):
+        path = made / name
+        path.write_bytes(next(kinds)(path.read_bytes()))
+        heard = []
+
+        assert search(library, query, heard=heard)[0].hits == good
+        assert any("making" in what for *_, what in heard), name
+        assert databases() == [made]
 
 
 def test_several_at_once_make_one_database(fasta, random_bases):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from seqforge.base.files import sync_all, sync_folder
+from seqforge.base.sums import damage, sealed, sums_of
 from seqforge.core.files import cache_root, disk_errors, make_folder, sha256_of, write_json
 from seqforge.core.opening import opened
 from seqforge.domains.genome.similarity.library import LibrarySize, read_library
@@ -31,7 +32,7 @@ NAME = "library"
 """Of a database in its folder. BLAST+ takes a blank in a path for the end of it, so its programs
 are run in the folder and given this."""
 
-_FORMAT = 2
+_FORMAT = 3
 _DAY = 24 * 3600.0
 _KEPT_DAYS, _KEPT_BYTES = 30, 20 * 10**9
 _IN_USE_DAYS = 2  # a search may take that long
@@ -95,6 +96,8 @@ def blast_database(
     cache = make_folder(cache_root() / "blastdb")
     folder = cache / _key(files, makeblastdb)
     with disk_errors(cache), FileLock(f"{folder}.lock"):
+        if folder.is_dir() and damage(folder, _ABOUT):
+            shutil.rmtree(folder)
         if not folder.is_dir():
             progress(0, 1, "making a BLAST+ database")
             building = Path(mkdtemp(prefix=_UNFINISHED, dir=cache))
@@ -135,7 +138,8 @@ def _make(building: Path, files: Sequence[Path], makeblastdb: str, timeout_secon
     command = [makeblastdb, "-in", _LETTERS, "-dbtype", "nucl", "-title", NAME, "-out", NAME]
     run_program(command, building, timeout_seconds)
     (building / _LETTERS).unlink()
-    write_json(building / _ABOUT, {"letters": letters, "sequences": number})
+    about = {"letters": letters, "sequences": number, "files": sums_of(building, besides=_ABOUT)}
+    write_json(building / _ABOUT, sealed(about))
 
 
 def _prune(cache: Path, mine: Path) -> None:
