@@ -34,6 +34,7 @@ _WHOLE = 4 * GRID
 _BARS_A_LINE = 4
 _PLAIN_LENGTH = re.compile(r"(?:[1-9]\d?)?(?:/(?:2|4|8|16)?|//)?\Z")
 _IN_TUPLET = 3
+_THIRDS = re.compile(r"\(3(?::2:([124-9]))?\Z")
 _ACCIDENTALS = ("", "^", "^^", "_", "__", "=")
 
 
@@ -74,6 +75,7 @@ def _is_well_spelled_line(line: str) -> bool:
     end = left = 0  # left: notes of a tuplet that are still to come
     before = ""  # the length of the note before; of a rest none, so that no rhythm joins it
     joined: str | None = None
+    is_even = True  # whether the notes of the tuplet must be of one length
     for token in TOKEN.finditer(line):
         kind = token.lastgroup or ""
         if token.start() != end:
@@ -83,7 +85,7 @@ def _is_well_spelled_line(line: str) -> bool:
             length = _length_of(token, kind)
             if length is None or (joined is not None and length != joined):
                 return False
-            if left and left != _IN_TUPLET and length != before:
+            if is_even and 0 < left < _IN_TUPLET and length != before:
                 return False
             if left and kind == "chord" and length != "=":
                 return False  # players take the notes in it for shorter ones
@@ -94,9 +96,10 @@ def _is_well_spelled_line(line: str) -> bool:
                 return False
             joined = before
         elif kind == "tuplet":
-            if left or token[0] != "(3":
+            thirds = _THIRDS.match(token[0])
+            if left or thirds is None:
                 return False
-            left = _IN_TUPLET
+            left, is_even = int(thirds[1] or _IN_TUPLET), thirds[1] is None
         elif kind in ("bar", "alone"):
             if left or joined is not None or not _is_plain_bar(token[0]):
                 return False

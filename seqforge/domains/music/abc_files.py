@@ -14,7 +14,6 @@ from seqforge.base.file_types import HEAD
 from seqforge.core.domain import Record
 from seqforge.core.opening import read_bytes, refuse_foreign
 from seqforge.domains.music.abc_cleaner import clean_tune
-from seqforge.domains.music.abc_fair_copy import fair_copy
 from seqforge.domains.music.abc_text import TOKEN, split_tunes
 from seqforge.errors import InputError
 
@@ -70,10 +69,8 @@ def _text(path: Path, encoding: str) -> str:
 def with_header(symbols: str, number: int, title: str, origin: str) -> str:
     """A file of one tune: X:, T:, a comment, then M:, L: and K:, completed, and the music.
 
-    Cleaning it gives ``symbols`` back if they are what cleaning gave and sound; else they are
-    written anew, see `abc_fair_copy`.
+    Cleaning it gives ``symbols`` back if they are what cleaning gave.
     """
-    symbols = fair_copy(symbols)
     lines = [line for line in symbols.split("\n") if line.strip() and not line.startswith("X:")]
     fields = dict(_DEFAULTS)
     while lines and _HEADER.match(lines[0]):

@@ -38,7 +38,7 @@ _BEAT = re.compile(r"(\d{1,4})\s*/\s*(\d{1,4})(?!\d)")
 _OLD_BEAT = re.compile(r"\s*C(\d{0,4})(?!\d)")
 _COUNT = re.compile(r"\D{0,40}?(\d{1,6})(?!\d)")
 _LONGEST = 16.0  # whole notes that one length can say
-_MOST_RESTS = 10_000  # bars of all multi-bar rests of a voice
+_MOST_RESTS = 10_000  # bars of all multi-bar rests of a tune
 
 _LETTERS = {
     letter: (letter.upper(), 60 + PITCH_CLASS[letter.upper()] + 12 * letter.islower())
@@ -84,6 +84,7 @@ class Parser:
         """Characters that belong to no token."""
         self._common: list[tuple[str, str]] = []  # fields that stand before any voice
         self._in_header = True
+        self._rests = [_MOST_RESTS]
         self._voices = Voices(self._begun)
 
     def voices(self) -> list[list[Element]]:
@@ -96,19 +97,18 @@ class Parser:
             self._field(match[1], match[2].split("%")[0].strip())
             return
         self._in_header = False
-        end = 0
+        self.skipped += len(line)
+        voice = self._voices.now
         for token in TOKEN.finditer(line):
-            self.skipped += token.start() - end
-            end = token.end()
-            kind = token.lastgroup
-            if kind == "field":
+            self.skipped -= len(token[0])
+            if handler := _HANDLERS.get(token.lastgroup or ""):
+                handler(voice, token)
+            elif token.lastgroup == "field":
                 self._field(token["field_name"], token["field_value"].strip())
-            elif kind in _HANDLERS:
-                _HANDLERS[kind](self._voices.now, token)
-        self.skipped += len(line) - end
+                voice = self._voices.now
 
     def _begun(self, sounding: Sounding) -> _Voice:
-        voice = _Voice(sounding)
+        voice = _Voice(sounding, self._rests)
         for name, value in self._common:
             voice.field(name, value)
         return voice
@@ -132,7 +132,8 @@ class Parser:
 class _Voice:
     """One voice; its state is what the notation carries from note to note."""
 
-    def __init__(self, sounding: Sounding) -> None:
+    def __init__(self, sounding: Sounding, rests: list[int]) -> None:
+        """With ``rests``, the number of bars that multi-bar rests of all voices may still have."""
         self.elements: list[Element] = []
         self.sounding = sounding
         self._sounds = 0
@@ -147,7 +148,7 @@ class _Voice:
         self._next_factor = 1.0  # second half of a broken rhythm
         self._grace: tuple[int, ...] = ()
         self._by = 0  # semitones by which the last pitch was altered
-        self._bars_left = _MOST_RESTS  # that multi-bar rests may still have
+        self._rests = rests
 
     @property
     def is_empty(self) -> bool:
@@ -202,10 +203,9 @@ class _Voice:
             by = self._in_bar[upper]
         else:
             by = self._alterations.get(upper, 0)
-        shift = self.sounding.semitones
         self._by = by
-        if octave or shift:
-            pitch += 12 * (octave.count("'") - octave.count(",")) + shift
+        if octave or self.sounding.semitones:
+            pitch += 12 * (octave.count("'") - octave.count(",")) + self.sounding.semitones
             return min(max(pitch + by, 0), 127)
         return pitch + by
 
@@ -227,15 +227,14 @@ class _Voice:
             self._next_factor = 1.0
         if length > _LONGEST:
             length = _LONGEST
-        named = () if self.sounding.semitones % 12 else names
-        self.elements.append(Sound(length, pitches, tied, self._grace, named))
+        self.elements.append(Sound(length, pitches, tied, self._grace, names))
         self._grace = ()
 
     def _on_note(self, token: re.Match[str]) -> None:
         accidental, letter, octave, length = token.group("accidental", "letter", "octave", "length")
-        pitch = self._pitch(accidental, letter, octave)
-        self._tied, self._letters = {}, (upper := _LETTERS[letter][0])
-        self._add((pitch,), _length(length), (), ((upper, self._by),))
+        pitches = (self._pitch(accidental, letter, octave),)
+        self._tied, self._letters = {}, _LETTERS[letter][0]
+        self._add(pitches, _length(length), (), ((self._letters, self._by),))
 
     def _on_chord(self, token: re.Match[str]) -> None:
         inside = re.sub(r'"[^"]*"|![^!]*!', "", token["inside"])
@@ -262,8 +261,8 @@ class _Voice:
             return
         numerator, denominator = self._metre or (4, 4)
         bar = numerator / denominator / self._unit  # whole bars, whatever the unit
-        bars = min(int(length), self._bars_left) or 1
-        self._bars_left -= bars - 1
+        bars = min(int(length), self._rests[0]) or 1
+        self._rests[0] -= bars - 1
         for _ in range(bars - 1):
             self._add((), bar)
             self.elements.append(Bar(0, 0, False, ()))
@@ -293,8 +292,8 @@ class _Voice:
 
     def _carry(self, letters: str) -> None:
         """A tie takes the accidentals of its notes over the bar line."""
-        in_bar = self._in_bar
-        self._tied = {letter: in_bar[letter] for letter in letters if letter in in_bar}
+        in_bar, signature = self._in_bar, self._alterations
+        self._tied = {letter: in_bar.get(letter, signature.get(letter, 0)) for letter in letters}
 
     def _on_tuplet(self, token: re.Match[str]) -> None:
         notes = int(token["p"])
@@ -327,7 +326,7 @@ _HANDLERS = {
 def _length(text: str) -> float:
     """``3/2``, ``/``, ``//``, ``/4``, ``2`` or nothing, in unit note lengths."""
     numerator, slash, rest = text.partition("/")
-    value = float(numerator or 1)
+    value = float(int(numerator or 1) or 1)  # none is of no length
     if slash:
         slashes = 1 + len(rest) - len(rest.lstrip("/"))
         digits = rest.lstrip("/")

@@ -28,7 +28,7 @@ class Sound(NamedTuple):
     grace: tuple[int, ...] = ()
     """Pitches of the grace notes before it."""
     names: tuple[tuple[str, int], ...] = ()
-    """Letter and alteration of each pitch; empty where it sounds elsewhere than it is written."""
+    """Letter and alteration of each pitch as it is written."""
 
 
 class Bar(NamedTuple):
@@ -117,10 +117,10 @@ def _endings_ahead(elements: Sequence[Element]) -> list[tuple[int, ...]]:
     ahead: tuple[int, ...] = ()
     for element in reversed(elements):
         out.append(ahead)
-        if type(element) is Sound:
-            ahead = ()
-        elif type(element) is Bar:
+        if type(element) is Bar:
             ahead = element.endings or (() if element.opens else ahead)
+        elif ahead and type(element) is Sound:
+            ahead = ()
     return out[::-1]
 
 

@@ -22,7 +22,7 @@ _SOUNDING = frozenset("IKLMPQVmU")
 _MARK = re.compile(r"\[P:([^\]]*)\]")
 _ORDER = re.compile(r"[A-Za-z]|\d{1,4}|[()]")
 _MOST_PARTS = 500
-_MOST_CHARACTERS = 1_000_000
+_MOST_CHARACTERS = 250_000
 _RESTORED = "MLK"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from seqforge.core.files import numbered, write_atomically
 from seqforge.core.origin import settings_of, temperature_of
 from seqforge.domains.music import abc_files
+from seqforge.domains.music.abc_fair_copy import fair_copy
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.continuation import continued
 from seqforge.domains.music.keys import Key, parse_key, piece_key
@@ -121,7 +122,7 @@ class Performance:
         if self.domain.code == "events":
             text = to_abc(self.piece)
         else:
-            text = transposed(self._text[0], self.semitones)
+            text = fair_copy(transposed(self._text[0], self.semitones))
         file = abc_files.with_header(text, self.sample.number, self.title, self.origin)
         if self.domain.tempo:
             quarters = f"Q:1/4={round(60e6 / self.domain.tempo)}"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 
 import seqforge
+from seqforge.core.records import Sample
 from seqforge.domains.music import MusicDomain, abc_files, abc_notation
 from seqforge.domains.music.abc_fair_copy import fair_copy
 from seqforge.domains.music.abc_writer import to_abc
@@ -30,6 +31,11 @@ def sounds(abc: str) -> list[tuple[int, int, int]]:
     return [
         (note.pitch, note.start, note.duration) for note in abc_notation.decode(abc, 24).piece.notes
     ]
+
+
+def file_of(symbols: str) -> str:
+    """What is written of a sample."""
+    return Performance(MusicDomain(code="abc"), Sample(symbols)).abc
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +103,7 @@ SOUND = [
 @pytest.mark.parametrize("music", SOUND)
 def test_what_is_sound_stays_to_the_letter(music, warnings):
     assert fair_copy(HEAD + music) == HEAD + music
-    assert warnings(abc_files.with_header(HEAD + music, 1, "t", "o")) == []
+    assert warnings(file_of(HEAD + music)) == []
 
 
 AMISS = {
@@ -123,7 +129,7 @@ def test_what_is_amiss_is_written_anew(music, warnings):
     copy = fair_copy(HEAD + music)
     assert copy == f"M:4/4\nL:1/8\nK:C\n{AMISS[music]}"
     assert sounds(copy) == sounds(HEAD + music)
-    assert warnings(abc_files.with_header(HEAD + music, 1, "t", "o")) == []
+    assert warnings(file_of(HEAD + music)) == []
 
 
 def test_a_copy_sounds_as_the_tune_and_is_its_own_copy(books):
@@ -144,7 +150,7 @@ def test_what_is_written_has_no_warning(warnings, midi_files, tunes, books):
     texts += [tunes.random_abc(rng) for _ in range(20)]
     texts += [tunes.damaged(rng.choice(books), rng) for _ in range(20)]
     for text in texts:
-        assert warnings(abc_files.with_header(text, 1, "t", "o")) == [], text
+        assert warnings(file_of(text)) == [], text
 
 
 @pytest.mark.slow
