@@ -189,3 +189,27 @@ def test_continuations_of_a_melody_are_judged(tmp_path):
     assert with_grammar["full bars"] == 1
     assert 0 <= with_grammar["its key, added"] <= 1
     assert "temperature" in shown
+
+
+def test_what_is_read_of_midi_agrees_with_mido_and_pretty_midi(module, tmp_path):
+    agreement = module("midi_agreement")
+    melody = ROOT / "data" / "melody.mid"
+    found = agreement.row("melody.mid", melody)
+    same = ("notes", "mido", "onsets", "durations", "velocities", "programs", "pretty_midi")
+    assert {found[what] for what in same} == {38}
+    assert (found["tempos"], found["said"], found["left over"]) == (True, "", [])
+    (tmp_path / "x.mid").write_bytes(melody.read_bytes())
+    agreement.main([str(tmp_path), "--out", str(tmp_path / "out.json")])
+    rows = json.loads((tmp_path / "out.json").read_text())["files"]
+    assert [row["file"] for row in rows] == ["x.mid", "all 1"]
+
+
+def test_notes_that_do_not_agree_are_listed(module, tmp_path, monkeypatch):
+    agreement = module("midi_agreement")
+    melody = ROOT / "data" / "melody.mid"
+    piece = agreement.by_mido(melody)
+    wrong = piece.notes[0]._replace(velocity=1)
+    other = agreement.Piece((wrong, *piece.notes[1:]), 24, piece.tempos)
+    monkeypatch.setattr(agreement, "by_mido", lambda path: other)
+    found = agreement.row("x", melody)
+    assert (found["onsets"], found["velocities"], len(found["left over"])) == (38, 37, 2)

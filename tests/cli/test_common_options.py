@@ -31,8 +31,6 @@ def leaves():
 def test_every_command_has_them(words):
     flags = {flag for parameter in leaves()[words].params for flag in parameter.opts}
     wanted = EVERYWHERE | ({"--seed"} if words[0] in DRAWS else set())
-    if words == ("music",):
-        wanted = {"--out", "-o", "--seed"}
     assert wanted <= flags, wanted - flags
 
 
