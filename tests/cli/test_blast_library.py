@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from seqforge.cli.main import app
 from seqforge.domains.genome.fasta import read_sequences
+from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.settings import Settings
 from tests.ebi_double import EbiDouble, Says
 from tests.small_runs import genome, short
@@ -73,7 +74,7 @@ def test_with_nothing_at_hand_it_is_the_slice_that_ships(seqforge, samples):
     assert "nothing was sent: Sending 1 sequences (60 letters) to EMBL-EBI takes an addr" in said
     assert "--email" in said
     assert library_of(path.with_name("s-similarity")) == ("dm3-chr2R-slice.fa.gz", 1_000_000)
-    quiet = seqforge("blast", path, "--quiet", "--json")
+    quiet = seqforge("blast", path, "--quiet", "--json", "--out", path.with_name("other"))
     assert quiet.exit_code == 0
     assert quiet.stderr == ""
     assert json.loads(quiet.stdout)["results"][0]["query_id"] == "one"
@@ -177,3 +178,32 @@ def test_two_at_once_do_not_meet_in_one_folder(seqforge, samples, tmp_path):
         found = seqforge("blast", samples(), "--out", tmp_path / "out")
     assert found.exit_code == 1
     assert "another seqforge is working in it" in found.stderr
+
+
+def test_what_was_stopped_goes_on_with_the_same_command(seqforge, tmp_path, monkeypatch):
+    """Ctrl-C in the third of four portions; then only two are left to do."""
+    samples, library = tmp_path / "s.fa", tmp_path / "l.fa"
+    library.write_text(genome(3_000))
+    bases = "".join(library.read_text().split("\n")[1:])
+    samples.write_text("".join(f">q{n}\n{bases[90 * n : 90 * n + 60]}\n" for n in range(4)))
+    monkeypatch.setattr("seqforge.domains.genome.similarity.backends._LEAST_LETTERS", 1)
+    monkeypatch.setattr("seqforge.domains.genome.similarity.backends.PORTION_CELLS", 1)
+    command = ["blast", samples, "--against", library]
+    assert seqforge(*command, "--out", tmp_path / "whole").exit_code == 0
+    asked, plain = [], LocalBackend.search
+
+    def stopped(self, queries, *rest):
+        asked.append(queries[0].id)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return plain(self, queries, *rest)
+
+    monkeypatch.setattr(LocalBackend, "search", stopped)
+    assert seqforge(*command, "--out", tmp_path / "out").exit_code == 130
+    assert seqforge(*command, "--out", tmp_path / "out", "--resume").exit_code == 0
+
+    assert asked == ["q0", "q1", "q2", "q2", "q3"]
+    for name in ("hits.tsv", "alignments.txt"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"hits.tsv", "hits.json", "alignments.txt"}
