@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     MadeOf = Callable[[Library], tuple[list[Path], Controls | None]]
 
+_REMARKS = 5
 _HOME, _EBI, _SCORES = "At home", "At EMBL-EBI", "What counts as alike"
 
 Samples = Annotated[Path, typer.Argument(metavar="SAMPLES.fa", help="Sequences to look for.")]
@@ -292,6 +293,7 @@ def _search(
     parameters: SearchParameters, watcher: Watcher, json_: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Search, keep what is found, and show it."""
+    from seqforge.base.remarks import collected
     from seqforge.domains.genome.similarity.controlled import search_with_controls
     from seqforge.domains.genome.similarity.stage import search_files
 
@@ -300,10 +302,13 @@ def _search(
     watcher.stage("searching")
     given = (parameters, watcher.advance)
     try:
-        if controls is None:
-            found: Any = search_files([samples], searcher, folder, *given)
-        else:
-            found = search_with_controls([samples], searcher, folder, controls, *given)
+        with collected() as remarks:
+            if controls is None:
+                found: Any = search_files([samples], searcher, folder, *given)
+            else:
+                found = search_with_controls([samples], searcher, folder, controls, *given)
+        for sentence in _few(list(remarks)):
+            watcher.note(sentence)
     finally:
         watcher.close()
     if json_:
@@ -319,6 +324,12 @@ def _search(
         echo(note)
     for path in found.files:
         echo_data(str(path))
+
+
+def _few(sentences: list[str]) -> list[str]:
+    """The first of what is to be said of samples and library, and how much more there is."""
+    more = len(sentences) - _REMARKS
+    return [*sentences[:_REMARKS], *([f"and {more} more like these"] if more > 0 else [])]
 
 
 def _parameters(

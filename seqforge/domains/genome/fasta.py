@@ -17,6 +17,7 @@ import numpy as np
 
 from seqforge.base.file_types import HEAD
 from seqforge.base.printable import one_line
+from seqforge.base.remarks import remark
 from seqforge.core.domain import Block, Record
 from seqforge.core.opening import opened_as_utf8, plain_suffix, refuse_foreign
 from seqforge.core.records import joined
@@ -89,9 +90,10 @@ def read_blocks(
             if isinstance(part, Start):
                 number, start, cleaner = number + 1, part, Cleaner(keep_case, keep_codes)
             elif isinstance(part, End):
+                for note in part.notes:
+                    remark(note)
                 record = cleaner.record(start.name, f"{path}#{number}", start.description)
-                notes = ", ".join(filter(None, (record.note, *part.notes)))
-                yield Block(_NOTHING, replace(record, note=notes))
+                yield Block(_NOTHING, record)
             else:
                 yield Block(cleaner.clean(part))
     except NotNucleotides as error:

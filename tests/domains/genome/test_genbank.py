@@ -12,6 +12,8 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqforge.base.printable import one_line
+from seqforge.base.remarks import collected
 from seqforge.core.config import DataConfig
 from seqforge.core.ingest import ingest
 from seqforge.domains.genome import GenomeDomain
@@ -39,7 +41,14 @@ def intact(tmp_path):
 
 
 def read(path):
-    return [(r.name, r.symbols, r.note) for r in GenomeDomain().read(path)]
+    """Of each record its name, letters, and what was said between its letters and the next's."""
+    found = []
+    with collected() as remarks:
+        records = iter(GenomeDomain().read(path))
+        for record in records:
+            found.append((record.name, record.symbols, "; ".join(remarks)))
+            remarks.clear()
+    return found
 
 
 @pytest.fixture
@@ -252,11 +261,13 @@ def mutated(draw, whole):
 def records_or_sentence(path):
     """What is shown of a file's records, or of why it is refused; nothing else may be raised."""
     try:
-        records = list(GenomeDomain().read(path))
+        with collected() as remarks:
+            records = list(GenomeDomain().read(path))
     except InputError as error:
         return [str(error)] if path.name in str(error) else ["the file is not named\n"]
+    said = list(remarks)
     wrong = ["not only bases\n" for record in records if record.symbols.strip("ACGTN")]
-    return [text for r in records for text in (r.name, r.description, r.note)] + wrong
+    return [text for r in records for text in (r.name, r.description, r.note)] + said + wrong
 
 
 @settings(max_examples=300)
@@ -265,7 +276,7 @@ def test_a_mutated_file_gives_records_or_one_sentence(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("gb") / "x.gb"
     path.write_bytes(data)
     for text in records_or_sentence(path):
-        assert text.isprintable()
+        assert text == one_line(text)
 
 
 def test_the_slices_that_ship_read_as_biopython_reads_them(tmp_path):
