@@ -14,6 +14,7 @@ import typer
 from seqforge.base.encodings import assuming
 from seqforge.base.nearest import did_you_mean
 from seqforge.base.spooling import is_stdin
+from seqforge.cli.stdout import echo
 from seqforge.errors import ConfigError
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
@@ -64,7 +65,7 @@ def await_stdin(*named: object) -> None:
         )
     if piped and sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D on a line of its own"
-        typer.echo(f"reading what is typed here, up to {end}", err=True)
+        echo(f"reading what is typed here, up to {end}", err=True)
 
 
 def given(settings: Mapping[str, Any]) -> dict[str, Any]:

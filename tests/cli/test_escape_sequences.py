@@ -3,12 +3,14 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
 import pytest
 
 from seqforge.core.checkpoint import load_checkpoint, save_checkpoint
+from tests.conftest import ROOT
 from tests.patience import PATIENCE
 
 RED = "\x1b[31m"
@@ -113,3 +115,16 @@ def test_what_refused_files_are_called_is_harmless_in_ingest_tsv(seqforge, tmp_p
     table = (tmp_path / "run" / "ingest.tsv").read_text()
     assert "bad\\x1b[31m.txt\trefused" in table
     assert "\x1b" not in table + result.stderr + result.stdout
+
+
+def test_the_program_prints_where_text_is_made_printable_alone():
+    """A command that printed by itself would print what a file or a service says as it is."""
+    printing = re.compile(r"typer\.echo|click\.echo|secho\(|\bprint\(|std(?:out|err)\.write")
+    allowed = {"stdout.py", "stderr.py", "streams.py", "terminal.py", "progress.py", "counting.py",
+               "__main__.py"}  # fmt: skip
+    found = [
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "seqforge").rglob("*.py")
+        if path.name not in allowed
+        and printing.search(path.read_text(encoding="utf-8").replace("console.print(", ""))
+    ]  # fmt: skip
+    assert found == []
