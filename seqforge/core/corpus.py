@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -111,7 +112,9 @@ class PartWriter:
                 raise ValueError("the header of a .npy file has changed its length")
             self._file.close()
             segments = np.array(self._segments, np.int64).reshape(-1, 3)
-            np.save(self._meta.with_suffix(".segments.npy"), segments)
+            # Into memory first: what numpy writes to a file itself may be lost on a full disk.
+            np.save(packed := BytesIO(), segments)
+            self._meta.with_suffix(".segments.npy").write_bytes(packed.getvalue())
         _write(self._meta, {"symbols": self._symbols, "records": self._records})
 
     def _append(self, tokens: NDArray[Any]) -> None:

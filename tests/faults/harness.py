@@ -29,6 +29,7 @@ _CALLS = (
 )
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 _PATHS = re.compile(r'<(/[^>]*)>|"([^"]*)"')
+_IN_A_ROW = 4
 _FULL = {"write", "pwrite64", "writev", "mkdir", "fsync", "rename", "ftruncate"}
 
 
@@ -161,14 +162,23 @@ class Trial:
         return root
 
     def kill(self, count: int) -> None:
-        """Kill it at so many moments, each time in a fresh folder; half of them twice."""
-        for moment in spread(self.moments, count, self.draw):
-            root = self._laid()
-            self._killed(root, moment)
-            where = [moment]
-            if self.draw.random() < 0.5:
-                where.append(self.draw.choice(self.moments[: len(self.moments) // 2 + 1]))
-                self._killed(root, where[-1])
+        """Kill it so often: up to four times in a fresh folder before it may come to its end."""
+        done, moments = 0, iter(())
+        for _ in range(3 * count):  # a command that goes on makes fewer calls, and may escape
+            if done >= count:
+                return
+            root, where = self._laid(), []
+            for _ in range(min(self.draw.randint(1, _IN_A_ROW), count - done)):
+                moment = next(moments, None)
+                if moment is None:
+                    moments = iter(
+                        self.draw.sample(list(spread(self.moments, count, self.draw)), count)
+                    )
+                    moment = next(moments)
+                where.append(moment)
+                if not self._killed(root, moment):
+                    break
+                done += 1
             self._goes_on(root, f"killed at {where}")
 
     def cut(self, count: int) -> None:
@@ -216,7 +226,8 @@ class Trial:
         shutil.rmtree(before)
         shutil.rmtree(disk.files.parent)
 
-    def _killed(self, root: Path, moment: Moment, disk: Path | None = None) -> None:
+    def _killed(self, root: Path, moment: Moment, disk: Path | None = None) -> bool:
+        """Whether the moment came; else the command has come to its end."""
         trace = [
             "-e", f"trace={moment.call}",
             "-e", f"inject={moment.call}:signal=SIGKILL:when={moment.count}",
@@ -227,6 +238,7 @@ class Trial:
             self.tally.calls[moment.call] += 1
         elif code:
             self._fault(f"killed at {moment}: ends with {code}", said)
+        return code == -9
 
     def _goes_on(self, root: Path, what: str) -> None:
         code, said, _ = self.stage.play(root, self.scene.words)

@@ -1,6 +1,6 @@
 """Killed at system calls and without power, every command goes on and ends as if nothing was.
 
-The long test takes some twenty minutes; ``python -m tests.faults.harness 150 20 20`` is the same
+The long test takes some twenty minutes; ``python -m tests.faults.harness 200 20 20`` is the same
 and says how far it is.
 """
 
@@ -103,7 +103,7 @@ def test_two_hundred_kills_and_twenty_power_cuts(tmp_path, require_program, new_
     words = {scene.words[0] for scene in scenes()}
     assert words == {"run", "train", "sample", "blast", "music"}
 
-    tally: Tally = play(tmp_path, new_cache(), kills=150, cuts=20, fills=20)
+    tally: Tally = play(tmp_path, new_cache(), kills=200, cuts=20, fills=20)
 
     assert tally.kills >= 200, str(tally)
     assert not tally.faults, str(tally)
