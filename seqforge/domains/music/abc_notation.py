@@ -38,7 +38,7 @@ _BEAT = re.compile(r"(\d{1,4})\s*/\s*(\d{1,4})(?!\d)")
 _OLD_BEAT = re.compile(r"\s*C(\d{0,4})(?!\d)")
 _COUNT = re.compile(r"\D{0,40}?(\d{1,6})(?!\d)")
 _LONGEST = 16.0  # whole notes that one length can say
-_MOST_RESTS = 10_000  # bars of all multi-bar rests of a tune
+_MOST_RESTS = 2_000  # bars of all multi-bar rests of a tune
 
 _LETTERS = {
     letter: (letter.upper(), 60 + PITCH_CLASS[letter.upper()] + 12 * letter.islower())

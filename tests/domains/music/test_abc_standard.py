@@ -9,7 +9,9 @@ import pytest
 
 from seqforge.domains.music import MusicDomain, abc_files, abc_notation
 from seqforge.domains.music.abc_cleaner import clean_tune
+from seqforge.domains.music.abc_fair_copy import fair_copy
 from seqforge.domains.music.abc_text import split_tunes
+from tests.steps import growth
 
 HEAD = "X:1\nT:t\nM:4/4\nL:1/4\nK:C\n"
 C, D, E, F, G, A, B, HIGH_C = 60, 62, 64, 65, 67, 69, 71, 72
@@ -250,3 +252,44 @@ def test_events_keep_all_voices_where_abc_has_the_top_one(tmp_path: Path):
         [record] = domain.read(path)
         assert sorted(n.pitch for n in domain.decode(record.symbols).piece.notes) == pitches
     assert "further voices" in next(MusicDomain(code="abc").read(path)).note
+
+
+HOSTILE = [
+    "[2", "[", "(", "((", "{", "|:", "C:|2", "C&", "(&C", "C>", "(9:9:9C", "[V:{}]C", "\nV:{}\nC",
+    "[K:clef=treble-8]C[K:C treble]", "[M:3/4]C", "C\\\nK:D\n", "\nw:a\n+:b", "\n%%begintext\nC",
+    "\n%%begintext\nC\n%%endtext\n", "Z2C|", "C-", "[C-E]", "{gab}C", "|\n", "\n|", "|:::C::::|",
+    "|1,2-3C", "[P:A]C", "\nP:A\nC|", "[I:MIDI transpose 3]C", "\n%%score (1 2)", "C999999999999",
+    "(999999999999:999999999999:999999999999C", "[Q:1/4 1/4=9]C", '"', "!", "^", "'", "\\\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_work_grows_with_what_is_written(text):
+    """Steps of Python, read, cleaned and written anew: twice as much for twice the text."""
+
+    def read(number: int) -> None:
+        body = "".join(text.replace("{}", str(place)) for place in range(number))
+        tune = f"X:1\nP:AA\nM:4/4\nL:1/4\nK:C\nC{body}\n"
+        heard(tune)
+        heard(cleaned(tune, all_voices=True))
+        fair_copy(cleaned(tune))
+
+    assert growth(read, 60) <= 1.1
+
+
+@pytest.mark.parametrize("digits", [5, 4300])
+def test_numbers_of_any_length_are_read(digits):
+    long = "9" * digits
+    for music in (
+        f"C{long}", f"z/{long}", f"Z{long}", f"({long}:{long}:{long}C", f"[CE]{long}", f"|{long}C",
+        f"[{long}C", f"[M:{long}/{long}]C", f"[M:({long}+{long})/4]C", f"[L:{long}/{long}]C",
+        f"[Q:{long}/{long}={long}]C", f"[Q:C{long}={long}]C", f"[Q:{long}]C",
+        f"[K:C octave={long}]C", f"[K:C transpose=-{long}]C", f"[K:C clef=treble-{long}]C",
+        f"[I:MIDI transpose {long}]C",
+        f"C{',' * digits}", f"[V:{long}]C", f"\nP:A{long}\nC", f"y{long}C",
+        f"C{'>' * digits}D",
+    ):  # fmt: skip
+        text = f"X:{long}\nP:A{long}(B{long}){long}\nM:4/4\nL:1/4\nK:C\nE{music}|\n"
+        assert heard(text)
+        assert all(0 <= pitch < 128 for pitch in heard(cleaned(text)))
+        assert fair_copy(cleaned(text))
