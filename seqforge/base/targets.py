@@ -18,7 +18,7 @@ from seqforge.errors import ConfigError, RunError
 
 STDOUT = Path("-")
 _MOST_LINKS = 40
-_DESCRIPTORS = ("/dev/fd", "/proc/self/fd")
+_DESCRIPTORS = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def target_of(named: Path) -> Target:
     """Where the bytes go.
 
     Raises:
-        ConfigError: For a folder, a place in no folder, and a circle of links.
+        ConfigError: For a folder, a place in no folder, a circle of links, and a file that is
+            protected.
         RunError: For a link that somebody else laid in a folder that is open to all.
     """
     path = named
@@ -68,6 +69,8 @@ def target_of(named: Path) -> Target:
         if not stat.S_ISLNK(found.st_mode):
             if stat.S_ISDIR(found.st_mode):
                 raise ConfigError(f"{named}: is a folder; name a file in it with --out")
+            if stat.S_ISREG(found.st_mode):
+                _check_right(named, path, found.st_uid)
             return Target(named, path, not stat.S_ISREG(found.st_mode))
         _check_link(named, path, found.st_uid)
         path = path.parent / path.readlink()
@@ -119,11 +122,30 @@ def _check_parent(named: Path, path: Path) -> None:
     raise ConfigError(f"{named}:{leads} there is no folder {path.parent}; make it, or name another")
 
 
+def _check_right(named: Path, path: Path, owner: int) -> None:
+    """Replace no file that its owner protects, and none that the system will not let be replaced.
+
+    That would be known only when all is drawn.
+    """
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"{named}: is protected from being written; give another --out")
+    if sys.platform == "win32" or os.geteuid() == 0:
+        return
+    if os.geteuid() not in (owner, path.parent.stat().st_uid) and _is_sticky(path.parent):
+        raise ConfigError(
+            f"{named}: is another user's, in a folder where nobody else may replace it; give "
+            "another --out"
+        )
+
+
 def _check_link(named: Path, link: Path, owner: int) -> None:
     """Follow no link in /tmp and the like that another user laid there, as the kernel does not."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or not _is_sticky(link.parent):
         return
     folder = link.parent.stat()
-    open_to_all = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
-    if open_to_all and owner not in (os.geteuid(), folder.st_uid):
+    if folder.st_mode & stat.S_IWOTH and owner not in (os.geteuid(), folder.st_uid):
         raise RunError(f"{named}: is a link that another user laid there; give another --out")
+
+
+def _is_sticky(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & stat.S_ISVTX)

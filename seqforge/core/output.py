@@ -16,7 +16,7 @@ from operator import ge
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from seqforge.base.files import is_private
+from seqforge.base.files import is_private, sweep
 from seqforge.base.locks import held
 from seqforge.base.targets import refuse_inputs, target_of
 from seqforge.core.beside import check_own_files, check_table
@@ -184,6 +184,7 @@ class _Written:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._lock(stack)
+            sweep(self._path.parent)
             begun = self._find()
             stack.callback(self._leave)
             if not self.done:  # a partial that no note tells of is not ours

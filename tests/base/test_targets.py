@@ -2,13 +2,18 @@
 
 import os
 import re
+import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
 from seqforge.base.targets import Target, folder_named, refuse_inputs, target_of
 from seqforge.errors import ConfigError, RunError
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +97,50 @@ def test_a_link_that_another_user_laid_in_a_folder_open_to_all_is_not_followed()
         target_of(Path("tmp/x"))
     os.lchown("tmp/x", os.geteuid(), 34)
     assert target_of(Path("tmp/x")).path == Path("tmp/../mine")
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from seqforge.base.targets import target_of
+from seqforge.errors import SeqforgeError
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for name in sys.argv[1:]:
+    try:
+        print(target_of(Path(name)).path)
+    except SeqforgeError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_what_another_user_may_not_replace_is_said_at_once(tmp_path):
+    """The tests may be run by root, whom nothing is forbidden."""
+    home = Path(mkdtemp(prefix="seqforge-test-"))  # which others can see, unlike those of pytest
+    try:
+        home.chmod(0o755)
+        for name, mode in (("own", 0o755), ("tmp", 0o1777)):
+            (home / name).mkdir()
+            (home / name).chmod(mode)
+        os.chown(home / "own", 65534, 65534)
+        kinds = [("own/protected", 0o444, 65534), ("tmp/theirs", 0o666, 0)]
+        kinds += [("own/theirs", 0o666, 0), ("own/mine", 0o600, 65534)]
+        for name, mode, owner in kinds:
+            (home / name).write_text("precious")
+            (home / name).chmod(mode)
+            os.chown(home / name, owner, owner)
+        result = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, *(home / name for name, *_ in kinds)], text=True,
+            capture_output=True, check=False, cwd="/",
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(home)
+
+    protected, sticky, theirs, mine = result.stdout.splitlines()
+    assert protected.endswith("own/protected: is protected from being written; give another --out")
+    assert sticky.endswith("in a folder where nobody else may replace it; give another --out")
+    assert (theirs, mine) == (str(home / "own/theirs"), str(home / "own/mine"))
 
 
 def test_no_input_is_written_over_by_whatever_name():

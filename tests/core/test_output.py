@@ -355,6 +355,12 @@ def test_an_input_is_not_written_over(name):
         output_for(domain, Path(name), 9, SETTINGS, inputs=[Path(name).absolute()])
 
 
+def test_what_a_kill_left_of_a_note_is_taken_away():
+    Path(f".seqforge-{'a' * 16}.partial").write_text("half a note")
+    write("x.fa", 9)
+    assert list(files()) == ["x.fa"]
+
+
 def test_two_cannot_write_one_file():
     with (
         output_for(GenomeDomain(), Path("x.fa"), 9, SETTINGS),
