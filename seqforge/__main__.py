@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from seqforge.errors import NO_MEMORY
+
+_NO_MEMORY = f"error: {NO_MEMORY}\n".encode()  # made while there is some
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it in one line from the first import on."""
+    """Run the command line; Ctrl-C ends it in one line from the first import on.
+
+    Where memory is short to the last, even for saying so elsewhere, it is said here.
+    """
     try:
         from seqforge.cli.main import main as run
 
@@ -14,6 +22,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(130)
+    except MemoryError:
+        os.write(2, _NO_MEMORY)
+        os._exit(1)
     finally:
         # CPython ends by a signal, whatever the exit code, once Ctrl-C came inside an ``exec`` of
         # text (dataclasses do that while they are imported); the next ``exec`` takes that back.

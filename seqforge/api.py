@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.engine import Engine
 
 
+_MOST_UNASKED = 1_000_000
+"""Symbols of a record where no length is asked for, whatever a model's settings say."""
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -251,7 +253,9 @@ class Model:
             value = given.pop(name, None)
             given[name] = self.given("" if value is None else value, unknown, what)[0]
         given["stop"] = given["stop"] or None
-        most = self.card.config.sampling.length if max_length is None else max_length
+        most = max_length
+        if most is None:  # a file may ask for more than anybody waits for
+            most = min(self.card.config.sampling.length, _MOST_UNASKED)
         return SamplingOptions(
             temperature=heat[0],
             temperature_end=heat[1],

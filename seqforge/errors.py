@@ -16,6 +16,12 @@ Users' mistakes raise one of these; callers' mistakes raise ValueError.
 
 from __future__ import annotations
 
+NO_MEMORY = (
+    "not enough memory for this; give a smaller --batch-size, --hidden-size or input, or end other "
+    "programs"
+)
+"""What is said where no memory is to be had."""
+
 
 class SeqforgeError(Exception):
     """Base class; ``str(error)`` is one sentence for the person at the terminal."""

@@ -13,14 +13,10 @@ from seqforge.base.spooling import forget
 from seqforge.cli.stderr import say
 from seqforge.cli.stdout import echo
 from seqforge.cli.streams import StdoutError
-from seqforge.errors import SaidElsewhere, SeqforgeError
+from seqforge.errors import NO_MEMORY, SaidElsewhere, SeqforgeError
 from seqforge.version import __version__
 
 STOPPED = 130
-_NO_MEMORY = (
-    "error: not enough memory for this; give a smaller --batch-size, --hidden-size or input, or "
-    "end other programs"
-)
 
 # Products this small gain nothing from a second thread, and lose most of their speed to it when
 # anything else runs. numpy reads this when it is first imported, which no command has done yet.
@@ -53,7 +49,7 @@ class _Group(TyperGroup):
         except (MemoryError, RuntimeError) as error:  # torch has none of its own for the CPU
             if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
                 raise
-            say(_NO_MEMORY, "red")
+            say(f"error: {NO_MEMORY}", "red")
             raise typer.Exit(1) from error
         except BrokenPipeError:  # the reader of our output has gone, as `head` does
             raise typer.Exit(1) from None
