@@ -88,13 +88,14 @@ class Stage:
 
     def play(
         self, root: Path, words: tuple[str, ...], trace: list[str] | None = None,
-        disk: Path | None = None,
+        disk: Path | None = None, memory: int | None = None,
     ) -> tuple[int, str, str]:  # fmt: skip
         """A command in a folder: its exit code, what it said, what strace saw."""
         said, log = root.with_suffix(".said"), root.with_suffix(".strace")
         order = {
             "folder": str(root), "words": words, "said": str(said),
             "environment": {"SEQFORGE_CACHE": str(root / "cache")}, "disk": disk and str(disk),
+            "memory": memory,
         }  # fmt: skip
         child = self.nursery.begin(order)
         watcher = None

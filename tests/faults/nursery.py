@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -106,6 +107,10 @@ def _live(gate: int, order: dict[str, Any]) -> None:
         os.chdir(order["folder"])
         os.environ.update(order["environment"])
         sys.argv = ["seqforge", *order["words"]]
+        if order["memory"] is not None:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + order["memory"]
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         if order["disk"]:
             from tests.faults.power import Disk
 
