@@ -23,7 +23,11 @@ STOPPED = 130
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|can(no|')t allocate memory|not enough memory|can't start new thread|"
+    "failed to map segment",  # of a library that is loaded when it is first wanted
+    re.IGNORECASE,
+)
 
 
 class _Group(TyperGroup):
@@ -46,7 +50,7 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             say("stopped", "yellow")
             raise typer.Exit(STOPPED) from None
-        except (MemoryError, RuntimeError) as error:  # torch has none of its own for the CPU
+        except (MemoryError, RuntimeError, ImportError) as error:  # torch has none of its own
             if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
                 raise
             say(f"error: {NO_MEMORY}", "red")

@@ -134,7 +134,9 @@ def test_ctrl_c_at_any_import_is_one_line(module):
 @pytest.mark.parametrize(
     "error",
     [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't "
-                                 "allocate memory: you tried to allocate 4 bytes")],
+                                 "allocate memory: you tried to allocate 4 bytes"),
+     RuntimeError("can't start new thread"),
+     ImportError("libx.so: failed to map segment from shared object")],
 )  # fmt: skip
 def test_out_of_memory_is_one_sentence(seqforge, error):
     from seqforge.cli.app import app
