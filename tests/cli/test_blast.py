@@ -109,6 +109,15 @@ def test_a_dry_run_shows_what_would_be_sent_and_sends_no_sequence(seqforge, samp
     assert len(service.submissions) == before
 
 
+def test_proteins_are_read_however_their_lines_stand(seqforge, tmp_path, service):
+    path = tmp_path / "p.fa"
+    path.write_bytes(b"\n; made by hand\n>p gene\r\nMKVL aag*\r\n\r\n>\xc3\xa9\nMK\nVL\n")
+    result = seqforge("blast", path, "--protein", "--dry-run", "--base-url", service.url)
+    assert result.exit_code == 0, result.stderr
+    sent = {r["query"]: r["form"]["sequence"].split("\n")[1] for r in json.loads(result.stdout)}
+    assert sent == {"p": "MKVLAAG", "é": "MKVL"}
+
+
 def test_the_same_command_again_asks_the_service_nothing(seqforge, samples, service, tmp_path):
     command = ["blast", samples, "--email", "a@ebi.ac.uk", "--base-url", service.url]
     command += ["--out", tmp_path / "out"]

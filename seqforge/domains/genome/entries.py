@@ -17,6 +17,7 @@ BLOCK = 1 << 18
 LONGEST_TITLE = 1 << 16
 """Letters of a title that are kept: a line without end is no reason to hold it whole."""
 
+_LONGEST_NAME = 80
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 
@@ -64,6 +65,11 @@ def text_of_title(title: bytes) -> str:
     except UnicodeDecodeError:
         text = title.decode("latin-1")
     return one_line(text.replace("\t", " "))
+
+
+def in_a_sentence(name: str) -> str:
+    """A record's name for a message: the beginning of a long one."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
 
 
 def start_of(title: bytes) -> Start:

@@ -27,6 +27,7 @@ from seqforge.domains.genome.entries import (
     End,
     Part,
     Start,
+    in_a_sentence,
     start_of,
     text_blocks,
 )
@@ -98,7 +99,7 @@ def read_blocks(
                 yield Block(cleaner.clean(part))
     except NotNucleotides as error:
         line = _line_of_first_wrong(path, encoding)
-        where = f"{path}:{line}" if line else f"{path}: record {start.name}"
+        where = f"{path}:{line}" if line else f"{path}: record {in_a_sentence(start.name)}"
         raise InputError(f"{where}: {error}; give DNA or RNA") from error
 
 
@@ -162,7 +163,7 @@ def _fasta(path: Path, blocks: Iterable[bytes]) -> Iterator[Part]:
 
 
 def _end(start: Start, empty: bool) -> End:
-    return End((f"record {start.name} has no sequence",) if empty else ())
+    return End((f"record {in_a_sentence(start.name)} has no sequence",) if empty else ())
 
 
 def _split(blocks: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:

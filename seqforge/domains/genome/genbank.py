@@ -15,7 +15,15 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seqforge.domains.genome.entries import BLOCK, LONGEST_TITLE, End, Part, Start, text_of_title
+from seqforge.domains.genome.entries import (
+    BLOCK,
+    LONGEST_TITLE,
+    End,
+    Part,
+    Start,
+    in_a_sentence,
+    text_of_title,
+)
 from seqforge.errors import InputError
 
 _KEYWORD = re.compile(rb"(LOCUS|DEFINITION|ACCESSION|VERSION|ORIGIN|CONTIG|WGS\w*|TSA|TLS)(?:\s|$)")
@@ -23,6 +31,7 @@ _NAMING = {b"LOCUS", b"DEFINITION", b"ACCESSION", b"VERSION", b"ORIGIN"}
 _END = re.compile(rb"^(?:[ \t]*//|LOCUS[ \t])", re.MULTILINE)
 _NUMBERS = re.compile(rb"^[ \t]*[0-9]+", re.MULTILINE)
 _LENGTH = re.compile(rb"(?<!\S)(\S+)\s+(bp|aa)(?:\s|$)")  # from the start of a word: linear
+_MOST_LINES = 1000  # of a definition
 _NO_LETTERS = b" \t\n0123456789"
 
 
@@ -46,7 +55,8 @@ class _Header:
         """Take a line in; returns its keyword, or nothing where it has none of interest."""
         found = _KEYWORD.match(line)
         if found is None:
-            if self.keyword == b"DEFINITION" and line.startswith(b" "):
+            long = len(self.definition) >= _MOST_LINES
+            if self.keyword == b"DEFINITION" and line.startswith(b" ") and not long:
                 self.definition.append(line.strip())
             elif line[:1].strip():
                 self.keyword = b""
@@ -86,7 +96,7 @@ class _Header:
             found: Letters, gaps among them.
             closed: Whether its end was there.
         """
-        name = f"record {text_of_title(self.name)}"
+        name = f"record {in_a_sentence(text_of_title(self.name))}"
         if self.protein:
             yield f"{name} refused: it is a protein, and a genome is read from DNA or RNA"
             return
@@ -100,7 +110,7 @@ class _Header:
         if self.length.isdigit() and int(self.length[:20]) != found:
             yield f"{name}: LOCUS says {int(self.length[:20]):,} bp, {found:,} found"
         elif not self.length.endswith(str(found).encode()) and not self.length.isdigit():
-            length = text_of_title(self.length[:80]) or "no length"
+            length = in_a_sentence(text_of_title(self.length)) or "no length"
             yield f"{name}: LOCUS says {length}, {found:,} bases found"
         if not closed:
             yield f"{name}: the line // at its end is missing"

@@ -10,8 +10,8 @@ from typing import Any
 
 from seqforge.base.printable import one_line
 from seqforge.core.files import make_folder, write_atomically
-from seqforge.core.opening import read_text
-from seqforge.domains.genome.fasta import read_sequences
+from seqforge.domains.genome.entries import End, Start
+from seqforge.domains.genome.fasta import read_parts, read_sequences
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.comparison import NOTABLE
 from seqforge.domains.genome.similarity.dust import masked_fraction
@@ -25,6 +25,7 @@ from seqforge.domains.genome.similarity.reports import (
 )
 from seqforge.errors import InputError
 
+_NO_LETTERS = b" \t\n-."
 _NAMED = 3  # queries, in a note
 
 
@@ -164,15 +165,14 @@ def _named_queries(files: Sequence[Path], letters: Letters) -> Iterator[Query]:
 
 def _proteins(path: Path) -> Iterator[tuple[str, str]]:
     """Names and letters of a FASTA file of proteins; a stop (*) at the end is none of them."""
-    from io import StringIO
-
-    from Bio import SeqIO
-
-    text = read_text(path)
-    if not text.lstrip().startswith(">"):
-        raise InputError(f"{path}: is no FASTA; its first line must begin with >")
-    for record in SeqIO.parse(StringIO(text), "fasta"):  # type: ignore[no-untyped-call]
-        yield str(record.id), str(record.seq).upper().rstrip("*")
+    name, letters = "", b""
+    for part in read_parts(path):
+        if isinstance(part, Start):
+            name, letters = part.name, b""
+        elif isinstance(part, End):
+            yield name, letters.decode("latin-1").upper().rstrip("*")
+        else:
+            letters += part.translate(None, _NO_LETTERS)
 
 
 def _row(result: SearchResult) -> dict[str, Any]:
