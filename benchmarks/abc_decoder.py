@@ -1,8 +1,10 @@
 """ABC to notes: what is heard beside abc2midi, how fast, and on damaged tunes.
 
     python benchmarks/abc_decoder.py --out benchmarks/abc_decoder.json
+    python benchmarks/abc_decoder.py FOLDER        # of your own files
 
-Tunes of the three books in the installed music21, cleaned; abc2midi is Debian's package abcmidi.
+Tunes of the given files, else of the three books in the installed music21, cleaned, with all their
+voices; abc2midi is Debian's package abcmidi.
 Its chords are asked to begin together (``chordattack 0``), and a note that begins while the same
 pitch does is counted once, since neither a player nor an ear has two.
 """
@@ -24,10 +26,11 @@ from typing import Any
 import mido
 
 from common import about, say, scratch, table, write_result
-from seqforge.domains.music import abc_notation
+from seqforge.domains.music import abc_files, abc_notation
 from seqforge.domains.music.abc_cleaner import clean_tune
 from seqforge.domains.music.abc_source import FIELD_LINE
 from seqforge.domains.music.abc_text import TOKEN, split_tunes
+from seqforge.errors import SeqforgeError
 from tunes import book_tunes, damaged
 
 _GRID = 480  # abc2midi's ticks a quarter
@@ -124,6 +127,20 @@ def agreement(program: str, tunes: dict[str, str], folder: Path) -> dict[str, An
     }
 
 
+def own_tunes(inputs: Sequence[Path]) -> dict[str, str]:
+    """The tunes of files, by file and place in it; what cannot be read is said."""
+    tunes: dict[str, str] = {}
+    for path in inputs:
+        for file in sorted(path.rglob("*.abc")) if path.is_dir() else [path]:
+            try:
+                records = list(abc_files.read(file, all_voices=True))
+            except SeqforgeError as error:
+                say(str(error))
+                continue
+            tunes |= {f"{file.name} {place}": tune.symbols for place, tune in enumerate(records)}
+    return tunes
+
+
 def speed(tunes: Sequence[str], rounds: int) -> dict[str, Any]:
     """Tunes a second on one thread, by the clock and by the processor's time, in each round."""
     clock, processor = [], []
@@ -163,13 +180,14 @@ def raised(tunes: Sequence[str], number: int, seed: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("inputs", nargs="*", type=Path, help="files of ABC, or folders of them")
     parser.add_argument("--tunes", type=int, help="how many to compare; all of the books")
     parser.add_argument("--damaged", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7, help="of the timing")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     chosen = parser.parse_args()
-    tunes = book_tunes(chosen.tunes, chosen.seed)
+    tunes = own_tunes(chosen.inputs) if chosen.inputs else book_tunes(chosen.tunes, chosen.seed)
     texts = random.Random(chosen.seed).sample(list(tunes.values()), len(tunes))
     settings = {"tunes": len(tunes), "damaged": chosen.damaged, "rounds": chosen.rounds}
     document = about(chosen.seed, settings)

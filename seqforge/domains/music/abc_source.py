@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from seqforge.domains.music.abc_macros import Macro, expanded, macro
+
 FIELD_LINE = re.compile(r"([A-Za-z]):(?![|:])(.*)")
 
 _BLOCK = re.compile(r"%%\s*(begin|end)([A-Za-z]\w*)", re.IGNORECASE)
@@ -34,7 +36,7 @@ def logical_lines(text: str) -> Iterator[str]:
     """
     field: list[str] = []  # a field that +: may go on with
     music: list[str] = []  # a line that a backslash goes on with
-    breaks = False  # whether ! ends a line of the score, and begins no decoration
+    ways = _Ways()
     for line in _without_blocks(text):
         if directive := _DIRECTIVE.match(line):
             line = f"I:{directive[1]}"
@@ -53,17 +55,41 @@ def logical_lines(text: str) -> Iterator[str]:
         if match or not line.strip():
             yield from _flushed(music, "")
         if match:
-            breaks = breaks or (match[1] == "I" and bool(_LINEBREAK.match(match[2])))
+            ways.take(match[1], match[2])
             field.append(line.rstrip())
         elif not line.strip():
             yield ""
         else:
-            code, is_continued = _continued(line.replace("!", " ") if breaks else line)
+            code, is_continued = _continued(ways.plain(line))
             music.append(code)
             if not is_continued:
                 yield from _flushed(music, "")
     yield from _flushed(field)
     yield from _flushed(music, "")
+
+
+class _Ways:
+    """Ways of writing that fields agree upon: macros, and what ends a line of the score."""
+
+    def __init__(self) -> None:
+        self._macros: list[Macro] = []
+        self._shared: list[Macro] | None = None  # of the header of the file
+        self._breaks = False  # whether ! ends a line, and begins no decoration
+
+    def take(self, name: str, value: str) -> None:
+        """A field on a line of its own."""
+        if name == "X":
+            self._shared = self._macros if self._shared is None else self._shared
+            self._macros = list(self._shared)
+        elif name == "m" and (found := macro(value)):
+            self._macros.append(found)
+        elif name == "I" and _LINEBREAK.match(value):
+            self._breaks = True
+
+    def plain(self, line: str) -> str:
+        """A line of music without them."""
+        line = line.replace("!", " ") if self._breaks else line
+        return expanded(line, self._macros)
 
 
 def _flushed(parts: list[str], between: str = " ") -> Iterator[str]:
