@@ -50,7 +50,9 @@ def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
 
 def score_in(names: Sequence[str]) -> str | None:
     """The score among the files of a .mxl archive; None where it is another kind of archive."""
-    if "[Content_Types].xml" in names or "mimetype" in names:  # an office document, an e-book
+    is_book = any(name.lower().endswith(".opf") for name in names)
+    is_document = "mimetype" in names and "META-INF/container.xml" not in names
+    if is_book or is_document or "[Content_Types].xml" in names:
         return None
     scores = (name for name in names if name.lower().endswith((".xml", ".musicxml")))
     return next((name for name in scores if not name.startswith("META-INF")), None)

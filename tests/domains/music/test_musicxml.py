@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from seqforge.domains.music.kinds import kind
 from seqforge.domains.music.midi import midi_bytes, parse_midi
 from seqforge.domains.music.musicxml import read_musicxml
 from seqforge.domains.music.notes import DRUMS, KeySignature, Tempo, TimeSignature
@@ -420,6 +421,26 @@ def packed(text: bytes) -> bytes:
         archive.writestr("META-INF/container.xml", "<container/>")
         archive.writestr("score.xml", text)
     return buffer.getvalue()
+
+
+def test_an_archive_may_say_its_type(tmp_path):
+    """As MusicXML 4.0 asks for; an e-book has that file too."""
+    path = tmp_path / "x.mxl"
+    for names, is_score in (
+        (("mimetype", "META-INF/container.xml", "a.xml"), True),
+        (("META-INF/container.xml", "a.musicxml", "cover.png"), True),
+        (("mimetype", "META-INF/container.xml", "book.opf", "a.xml"), False),
+        (("mimetype", "content.xml"), False),
+    ):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, score(note()))
+        assert kind(path) == "musicxml"
+        if is_score:
+            assert heard(read_musicxml(path, QUARTER)[0]) == [(60, 0, 96)]
+        else:
+            with pytest.raises(InputError, match=r"x\.mxl: is .*book"):
+                read_musicxml(path, QUARTER)
 
 
 def test_an_archive_that_lies_about_its_size_is_read_no_further_than_the_limit(read):
