@@ -191,7 +191,7 @@ def decode(text: str, steps_per_quarter: int) -> Decoded:
         else:
             skipped += 1
     piece = machine.piece()
-    return Decoded(piece, machine.bars, machine.full_bars, skipped, max(machine.now, piece.end))
+    return Decoded(piece, machine.bars, machine.full_bars, skipped, machine.now)
 
 
 class _Machine:

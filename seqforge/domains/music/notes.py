@@ -90,7 +90,7 @@ class Decoded:
     skipped: int = 0
     """Characters that mean nothing and were passed over."""
     end: int = 0
-    """The step at which all that is written ends, rests too."""
+    """The step that has been come to, rests too; of events a note may sound on after it."""
 
 
 def normalised(piece: Piece) -> Piece:
@@ -208,6 +208,16 @@ def bar_lines(piece: Piece, end: int) -> Iterator[tuple[int, TimeSignature]]:
         while (step := start + int(number * length)) < min(stop, end):
             yield step, signature
             number += 1
+
+
+def cut_at(piece: Piece, end: int) -> Piece:
+    """The piece as far as a step: what sounds on is cut there, what begins later left out."""
+    notes = tuple(
+        note._replace(duration=min(note.duration, end - note.start))
+        for note in piece.notes
+        if note.start < end
+    )
+    return replace(piece, notes=notes)
 
 
 def bars_between(piece: Piece, start: int, end: int) -> int:

@@ -14,9 +14,10 @@ from seqforge.domains.music import abc_files
 from seqforge.domains.music.abc_fair_copy import fair_copy
 from seqforge.domains.music.abc_writer import to_abc
 from seqforge.domains.music.continuation import continued
+from seqforge.domains.music.events import BAR
 from seqforge.domains.music.keys import Key, parse_key, piece_key
 from seqforge.domains.music.midi import midi_bytes
-from seqforge.domains.music.notes import Decoded, Piece, Tempo, bars_between, normalised
+from seqforge.domains.music.notes import Decoded, Piece, Tempo, bars_between, cut_at, normalised
 from seqforge.domains.music.priming import key_of
 from seqforge.domains.music.transposing import shifted, transposed
 from seqforge.errors import ConfigError
@@ -46,12 +47,19 @@ class Performance:
         sample = self.sample
         if self.domain.code == "events":
             return sample.symbols, sample.prime_length
-        once = sample.settings.get("bars") is not None  # so many bars are so many of sound
-        return continued(sample.symbols, sample.prime_length, once)
+        return continued(sample.symbols, sample.prime_length, self._counts_bars)
+
+    @property
+    def _counts_bars(self) -> bool:
+        """Whether so many bars were asked for, which are then so many of sound."""
+        return self.sample.settings.get("bars") is not None
 
     @cached_property
     def _decoded(self) -> Decoded:
-        return self.domain.decode(self._text[0])
+        found = self.domain.decode(self._text[0])
+        if self._counts_bars and self._text[0].endswith(BAR):
+            return replace(found, piece=cut_at(found.piece, found.end))
+        return found
 
     @property
     def _drawn(self) -> Piece:
@@ -59,8 +67,8 @@ class Performance:
 
     @property
     def end(self) -> int:
-        """The step at which all that is written ends, rests too."""
-        return self._decoded.end
+        """The step at which all of it ends, rests too."""
+        return max(self._decoded.end, self._drawn.end)
 
     @property
     def new_bars(self) -> int:
@@ -98,7 +106,8 @@ class Performance:
     def prime_end(self) -> int:
         """The step at which what was given ends; 0 where nothing was."""
         text, given = self._text
-        return self.domain.decode(text[:given]).end if given else 0
+        found = self.domain.decode(text[:given])
+        return max(found.end, found.piece.end) if given else 0
 
     @property
     def title(self) -> str:

@@ -194,6 +194,34 @@ def test_eighty_continuations_are_new(folk, shared_data, tmp_path, bars):
         check_continuations(folk, path, 20, bars)
 
 
+@pytest.mark.parametrize(
+    ("prime", "drawn", "bars", "kept"),
+    [
+        ("R-T-R-T-|", "V-V-V-V-|V_", 1, "V-V-V-V-|"),
+        ("R-T-", "V-V-|R-R-R-R-|R", 1, "V-V-|R-R-R-R-|"),  # the first ends a bar of the prime's
+        ("R-~", "R-R-R-R-|T-T-T-T-|", 2, "R-R-R-R-|T-T-T-T-|"),
+        ("", "R-~R-R-R-R-|T-T-T-T-|", 1, "R-~R-R-R-R-|"),
+        ("", "R-R-R-", 1, None),
+    ],
+)
+def test_bars_of_events_that_begin_after_the_prime_are_new(prime, drawn, bars, kept):
+    domain = MusicDomain(code="events")
+    end = domain.bar_end(prime + drawn, len(prime), bars, over=True)
+
+    assert end == (None if kept is None else len(prime + kept))
+    if kept:
+        sample = Sample(prime + kept, prime_length=len(prime), settings={"bars": bars})
+        assert Performance(domain, sample).new_bars == bars
+
+
+def test_the_last_of_so_many_bars_of_events_ends_with_its_bar_line():
+    performance = Performance(MusicDomain(code="events"), Sample("R-R-R-R9-|"))
+    assert (performance.piece.end, performance.new_bars) == (126, 2)
+    sample = replace(performance.sample, settings={"bars": 1})
+    performance = Performance(MusicDomain(code="events"), sample)
+    assert (performance.piece.end, performance.new_bars) == (96, 1)
+
+
 @pytest.mark.parametrize("code", ["abc", "events"])
 def test_all_files_of_a_sample_have_the_same_notes(code, tmp_path):
     """MIDI, ABC and MusicXML: of a melody with repeats, a pick-up and a prime."""
