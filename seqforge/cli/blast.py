@@ -202,8 +202,12 @@ def _at_home(
         echo(f"searching here, in {library.what}; --against FASTA searches another", err=True)
         if why:
             echo(why, err=True)
-    with going_on(at_home(name, files), folder) as searcher:
-        search(searcher, wanted)
+    try:
+        with going_on(at_home(name, files), folder) as searcher:
+            search(searcher, wanted)
+    except KeyboardInterrupt:
+        echo("what was found is kept; the same command goes on", err=True)
+        raise
 
 
 @dataclass(frozen=True)

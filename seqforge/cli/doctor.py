@@ -18,7 +18,7 @@ from seqforge.cli.options import Json, Out, Quiet, Verbose
 from seqforge.errors import RunError
 from seqforge.version import __version__
 
-_PACKAGES = ("torch", "numpy", "safetensors", "biopython", "parasail", "music21", "mido",
+_PACKAGES = ("torch", "numpy", "safetensors", "parasail", "music21", "mido",
              "pretty_midi", "soundfile", "verovio", "resvg-py", "tensorboard",
              "tinysoundfont", "pyfluidsynth")  # fmt: skip
 _PROGRAMS = {

@@ -191,6 +191,7 @@ def _similarity(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         "sentence": found.get("sentence") or "",
         "library": found.get("library") or "",
         "size": "" if size is None else f"{number(size)} {plural(unit_name(summary))}",
+        "notes": [str(note) for note in found.get("notes") or []],
         "table": records_table([mapping(row) for row in found.get("table") or []]),
         "controls": ShownControls.of(mapping(found.get("controls"))),
     }

@@ -199,7 +199,9 @@ def test_what_was_stopped_goes_on_with_the_same_command(seqforge, tmp_path, monk
         return plain(self, queries, *rest)
 
     monkeypatch.setattr(LocalBackend, "search", stopped)
-    assert seqforge(*command, "--out", tmp_path / "out").exit_code == 130
+    early = seqforge(*command, "--out", tmp_path / "out")
+    assert early.exit_code == 130
+    assert "what was found is kept; the same command goes on" in early.stderr
     assert seqforge(*command, "--out", tmp_path / "out", "--resume").exit_code == 0
 
     assert asked == ["q0", "q1", "q2", "q2", "q3"]

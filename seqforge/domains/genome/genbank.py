@@ -77,7 +77,7 @@ class _Header:
     def _locus(self, value: bytes) -> None:
         self.locus = b"".join(value.split()[:1])
         if found := _LENGTH.search(value):
-            self.length, self.protein = found[1], found[2] == b"aa"
+            self.length, self.protein = found[1], found[2].lower() == b"aa"
 
     @property
     def name(self) -> bytes:
