@@ -22,6 +22,7 @@ _CODE = re.compile(r'(?:"[^"]*"|[^"%])*')
 _SOUNDING = frozenset("IKLMPQVmU")
 """Fields that count inside of a continued line."""
 _MARK = re.compile(r"\[P:([^\]]*)\]")
+_MICROTONE = re.compile(r"([\^_])(\d{1,2})?/(\d{1,2})?(?=[A-Ga-g])")
 _ORDER = re.compile(r"[A-Za-z]|\d{1,4}|[()]")
 _MOST_PARTS = 500
 _MOST_CHARACTERS = 250_000
@@ -89,7 +90,13 @@ class _Ways:
     def plain(self, line: str) -> str:
         """A line of music without them."""
         line = line.replace("!", " ") if self._breaks else line
-        return expanded(line, self._macros)
+        return _MICROTONE.sub(_nearest, expanded(line, self._macros))
+
+
+def _nearest(microtone: re.Match[str]) -> str:
+    """The accidental of whole semitones towards the natural: ``^3/2`` is ``^``, ``_/`` is ``=``."""
+    semitones = int(microtone[2] or 1) // (int(microtone[3] or 2) or 2)
+    return microtone[1] * min(semitones, 2) or "="
 
 
 def _flushed(parts: list[str], between: str = " ") -> Iterator[str]:

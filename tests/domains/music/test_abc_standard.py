@@ -84,6 +84,7 @@ ONE_VOICE = {
     "a macro": (HEAD + "m:~G2=G/A/G\n~G2C|", [G, A, G, C]),
     "a macro for any note": (HEAD + "m:~n2=n/o/m\n~G2~C2|", [G, A, F, C, D, B - 12]),
     "a macro of the file": ("m:~=C\n\n" + HEAD + "~D~|", [C, D, C]),
+    "microtones": ("L:1/4\nK:D\n^/F^3/2C_3/4EF|", [F, 61, E, F]),
     "spacers and slurs": (HEAD + "Cy20D (E(F))|", [C, D, E, F]),
     "a decoration with +": (HEAD + "+trill+CD|", [C, D]),
     "! as a line break": ("X:1\nI:linebreak !\nL:1/4\nK:C\nC!D|!E", [C, D, E]),
