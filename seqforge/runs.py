@@ -57,6 +57,12 @@ class RunFolder:
         Raises:
             RunError: If another one holds it, or it is not a folder a run could use.
         """
+        try:
+            str(self.path.absolute()).encode()
+        except UnicodeEncodeError as error:
+            raise RunError(
+                f"{self.path}: its name is not UTF-8, and it is written down; choose another --out"
+            ) from error
         with folder_for(self.path):
             with disk_errors(self.path):
                 there = {item.name for item in self.path.iterdir()}

@@ -16,7 +16,7 @@ from seqforge.base.targets import folder_named
 from seqforge.cli.app import app
 from seqforge.cli.folders import output_folder
 from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
-from seqforge.cli.stdout import echo, echo_data
+from seqforge.cli.stdout import echo, echo_data, echo_path
 from seqforge.errors import ConfigError, RunError, Unfinished
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ def _search(
     for note in found.notes():
         echo(note)
     for path in found.files:
-        echo_data(str(path))
+        echo_path(path)
 
 
 def _few(sentences: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from seqforge.cli.folders import output_folder
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.saving import Drawing, save, settings_of
 from seqforge.cli.stderr import say
-from seqforge.cli.stdout import echo, echo_data
+from seqforge.cli.stdout import echo, echo_path
 
 if TYPE_CHECKING:
     from seqforge.api import How, Model
@@ -65,7 +65,7 @@ class Speech:
     def name(self, file: Path) -> None:
         """The name of a file on stdout, unless it stands in a document."""
         if not self.json:
-            echo_data(str(file))
+            echo_path(file)
 
 
 def perform(

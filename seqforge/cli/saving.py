@@ -16,7 +16,7 @@ import typer
 from seqforge.cli.app import STOPPED
 from seqforge.cli.options import command_line
 from seqforge.cli.stderr import say
-from seqforge.cli.stdout import echo, echo_data
+from seqforge.cli.stdout import echo, echo_data, echo_path
 from seqforge.cli.terminal import ready_stdout
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _fill(output: Output, drawing: Drawing, quiet: bool, json_: bool, named: boo
 
 def _name(files: list[Path], json_: bool) -> None:
     for path in files:
-        echo_data(str(path), err=json_)
+        echo_path(path, err=json_)
 
 
 def _stopped(output: Output, count: int) -> str:

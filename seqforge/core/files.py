@@ -58,6 +58,8 @@ def make_folder(path: Path) -> Path:
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file, and a folder is needed there; choose another --out")
+    if path.is_symlink() and not path.exists():
+        raise RunError(f"{path}: is a link that leads nowhere; choose another --out")
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)

@@ -116,3 +116,14 @@ def test_a_typo_costs_nothing_that_lay_in_the_folder(seqforge):
     assert result.exit_code == 1
     assert "nosuch.txt" in result.stderr
     assert sorted(os.listdir(home)) == [".bashrc", ".env", ".git"]
+
+
+def test_names_are_put_out_by_their_bytes(seqforge):
+    """So that a program that reads them can open the files."""
+    odd = os.fsdecode(b"a\n\xff b")
+    result = blast(seqforge, "--out", odd)
+    drawn = seqforge("sample", "fly", "--length", 5, "--out", f"{odd}.fa")
+
+    assert (result.exit_code, drawn.exit_code) == (0, 0), result.stderr
+    assert os.fsencode(odd) + b"/hits.tsv\n" in result.stdout_bytes
+    assert drawn.stdout_bytes == os.fsencode(odd) + b".fa\n"

@@ -73,3 +73,21 @@ def test_two_runs_in_one_folder(tmp_path):
         RunFolder(tmp_path).locked(),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nowhere", "is a link that leads nowhere"), ("circle", "is a link that leads nowhere"),
+     ("file", "is a file, and a folder is needed"), ("file/x", "cannot be written"),
+     (os.fsdecode(b"\xff"), "its name is not UTF-8")],
+)  # fmt: skip
+def test_a_place_that_cannot_be_a_folder_is_one_sentence(tmp_path, name, said):
+    (tmp_path / "nowhere").symlink_to("gone")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "file").write_text("precious")
+    before = snapshot(tmp_path)
+
+    with pytest.raises(RunError, match=said), RunFolder(tmp_path / name).locked():
+        pass
+
+    assert snapshot(tmp_path) == before
