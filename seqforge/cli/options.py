@@ -88,6 +88,8 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
             found[key] = json.loads(value)
         except ValueError:
             found[key] = value
+        except RecursionError as error:
+            raise ConfigError(f"--set {key}: lists are nested too deep in its value") from error
     return found
 
 

@@ -26,7 +26,7 @@ class Budget:
         """
         match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(s|m|h|steps?|epochs?)", text.strip().lower())
         if match is None or not 0 < float(match[1]) < 1e15:
-            raise ValueError(f"a budget is 90s, 10m, 2h, 20000steps or 3epochs, not {text!r}")
+            raise ValueError(f"a budget is 90s, 10m, 2h, 20000steps or 3epochs, not {text[:60]!r}")
         amount, unit = float(match[1]), match[2]
         if unit in _UNITS:
             return cls(seconds=amount * _UNITS[unit])
@@ -58,6 +58,6 @@ class Split:
             train = -1.0
         if train <= 0 or min(valid, test) < 0 or abs(train + valid + test - 100) > 1e-6:
             raise ValueError(
-                f"a split is train/valid/test in percent, such as 90/5/5, not {text!r}"
+                f"a split is train/valid/test in percent, such as 90/5/5, not {text[:60]!r}"
             )
         return cls(train / 100, valid / 100, test / 100)

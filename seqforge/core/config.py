@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -22,16 +21,18 @@ from seqforge.core.budget import Budget, Split
 from seqforge.core.data.regions import parse_regions
 from seqforge.errors import ConfigError
 
+_MOST_LANES = 4096
 _SHOWN = 80  # characters of a wrong value
 STRICT = ConfigDict(frozen=True, extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
 Width = Annotated[int, Field(ge=1, le=16384)]
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _checked_lanes(lanes: int | str) -> int | str:
-    if lanes == "auto" or (isinstance(lanes, int) and lanes >= 1):
+    if lanes == "auto" or (isinstance(lanes, int) and 1 <= lanes <= _MOST_LANES):
         return lanes
     raise ValueError(f"a number of threads, or auto, is wanted (got {lanes!r})")
 
@@ -54,7 +55,7 @@ class DataConfig(BaseModel):
     hold_out: Annotated[str, _checked_by(parse_regions)] | None = None
     """Records or regions that are the test part, ``chrX,chr4:1-2000000``, from 1, both ends
     included; ``split`` then parts the rest into train and valid."""
-    min_count: PositiveInt = 1
+    min_count: Count = 1
     """Rarer symbols fall together into the unknown symbol."""
 
 
@@ -92,9 +93,9 @@ class TrainingConfig(BaseModel):
     model_config = STRICT
 
     budget: Annotated[str, _checked_by(Budget.parse)] = "10m"
-    batch_size: PositiveInt = 64
+    batch_size: Annotated[int, Field(ge=1, le=10**6)] = 64
     """Streams read side by side."""
-    seq_len: PositiveInt = 128
+    seq_len: Annotated[int, Field(ge=1, le=10**6)] = 128
     """Truncated-BPTT window, in symbols."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4e-3
     """Highest rate; warm-up leads to it and a cosine leads down from it."""
@@ -114,9 +115,9 @@ class TrainingConfig(BaseModel):
     """Longest gradient, as a Euclidean norm over all weights."""
     reset_probability: Fraction = 0.02
     """Chance a window that a stream's carried state is zeroed."""
-    evaluations: PositiveInt = 25
+    evaluations: Count = 25
     """How often the budget is interrupted to score held-out data."""
-    accumulate: PositiveInt = 1
+    accumulate: Annotated[int, Field(ge=1, le=10**6)] = 1
     """Windows whose mean gradient makes one step of the optimiser."""
     label_smoothing: Fraction = 0.0
     """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
@@ -125,7 +126,7 @@ class TrainingConfig(BaseModel):
     sampling (Bengio et al. 2015)."""
     own_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Temperature of these draws."""
-    patience: PositiveInt | None = None
+    patience: Count | None = None
     """Stop after so many evaluations without a better one; None never stops early."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """``auto`` measures which is fastest; fp16 is for GPUs without bf16."""
@@ -143,9 +144,9 @@ class SamplingConfig(BaseModel):
     model_config = STRICT
 
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (0.5, 0.8, 1.0)
-    count: Annotated[int, Field(ge=1, le=10**12)] = 3
+    count: Count = 3
     """Samples at each temperature."""
-    length: Annotated[int, Field(ge=1, le=10**12)] = 1000
+    length: Count = 1000
     """Longest sample, in symbols."""
     exact_length: bool = False
     """Draw exactly ``length`` symbols, the end symbol held back."""
@@ -162,12 +163,12 @@ class SearchConfig(BaseModel):
     """Library files; none: the part of the input that is trained on."""
     database: str | None = None
     """What to search at EMBL-EBI; None: what is settled, else the invertebrate division."""
-    controls: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    controls: Literal["auto"] | Annotated[int, Field(ge=0, le=10**6)] = "auto"
     """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick
     (at EMBL-EBI none)."""
-    max_hits: PositiveInt = 50
+    max_hits: Count = 50
     """Library sequences that are kept a sample."""
-    max_hsps: PositiveInt = 5
+    max_hsps: Count = 5
     """Alignments that are kept with each of them."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from seqforge.base.printable import one_line
@@ -164,9 +164,9 @@ def _blocks(domain: Domain, path: Path) -> Iterator[Block]:
 
 def write_ingest(path: Path, lines: Sequence[Ingested]) -> None:
     """Write ``ingest.tsv``: a header line, then a line a file."""
-    header = "\t".join(field.name for field in fields(Ingested))
-    rows = ["\t".join(_cell(value) for value in astuple(line)) for line in lines]
-    write_atomically(path, ("\n".join([header, *rows]) + "\n").encode())
+    names = [field.name for field in fields(Ingested)]
+    rows = ["\t".join(_cell(getattr(line, name)) for name in names) for line in lines]
+    write_atomically(path, ("\n".join(["\t".join(names), *rows]) + "\n").encode())
 
 
 def _cell(value: object) -> str:

@@ -8,7 +8,7 @@ read once (`base.spooling`). Every mishap is one sentence.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -197,7 +197,7 @@ def _too_large(path: Path, limit: int, what: str = "") -> str:
 
 def read_text_blocks(
     path: Path, encoding: str = "", whole: bool = False, besides: str = ""
-) -> Iterator[str]:
+) -> Generator[str]:
     r"""A file's text a block at a time: without its byte-order mark, line ends as ``\n``.
 
     Args:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from itertools import chain, repeat
 from pathlib import Path
@@ -109,12 +110,19 @@ class TextDomain:
                 yield np.frombuffer(data, np.uint8)
 
     def _text_blocks(self, path: Path) -> Iterator[NDArray[np.unsignedinteger]]:
-        # Either all blocks of a record have a byte a symbol or none has, so a file is read twice.
+        # All blocks of a record have a byte a symbol or none has, so what has several blocks is
+        # read twice.
+        with closing(self._texts(path)) as texts:
+            first = next(texts, "")
+            if next(texts, None) is None:
+                if first:
+                    yield narrowest(first)
+                return
         narrow = all(_is_latin(text) for text in self._texts(path))
         for text in self._texts(path):
             yield np.frombuffer(text.encode("latin-1"), np.uint8) if narrow else code_points(text)
 
-    def _texts(self, path: Path) -> Iterator[str]:
+    def _texts(self, path: Path) -> Generator[str]:
         return read_text_blocks(path, self.encoding, besides=_NO_TEXT)
 
     def _text(self, path: Path) -> str:
