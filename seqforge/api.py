@@ -156,6 +156,8 @@ class Model:
 
         def begin(number: int) -> Stream:
             check_kind("number", number, int)
+            if number < 1:
+                raise ValueError(f"number must be 1 or above, not {number}")
             return Stream(plan, number)
 
         return begin

@@ -100,7 +100,7 @@ def run(
         TypeError: For an option that there is not.
         ValueError: If inputs, out, pipeline or progress are of the wrong kind.
     """
-    return _run(pipeline, inputs, out, resume, progress, {**(settings or {})}, options, False)
+    return _run(pipeline, inputs, out, resume, progress, settings or {}, options, False)
 
 
 def train(
@@ -114,12 +114,12 @@ def train(
     **options: Any,
 ) -> Run:
     """Train and score alone, as ``seqforge train`` does; takes and raises what `run` does."""
-    return _run(pipeline, inputs, out, resume, progress, {**(settings or {})}, options, True)
+    return _run(pipeline, inputs, out, resume, progress, settings or {}, options, True)
 
 
 def _run(
     pipeline: str | Path, inputs: Inputs, out: str | Path | None, resume: bool, progress: Progress,
-    settings: dict[str, Any], options: dict[str, Any], only_train: bool,
+    settings: Mapping[str, Any], options: dict[str, Any], only_train: bool,
 ) -> Run:  # fmt: skip
     from seqforge.orders import Order
     from seqforge.pipelines import run as work
@@ -127,10 +127,12 @@ def _run(
     for name, value in (("pipeline", pipeline), ("out", out)):
         if not isinstance(value, str | Path) and not (name == "out" and value is None):
             raise ValueError(f"{name} must be a text or a Path, not {value!r:.60}")
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"settings are keys and values, not {settings!r:.60}")
     watcher = _watcher(progress)
-    settings |= _settings(str(pipeline), options)
+    wanted = {**settings, **_settings(str(pipeline), options)}
     order = Order(
-        str(pipeline), _paths(inputs), settings, None if out is None else Path(out), resume,
+        str(pipeline), _paths(inputs), wanted, None if out is None else Path(out), resume,
         only_train=only_train,
     )  # fmt: skip
     try:

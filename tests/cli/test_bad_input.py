@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from seqforge.core.checkpoint import read_arrays, write_arrays
 from tests.cli.conftest import small
 
 BAD = {
@@ -262,3 +263,24 @@ def test_a_cache_that_cannot_be_written_names_the_variable(
     assert result.exit_code == 1
     assert "set SEQFORGE_CACHE" in result.stderr
     assert seqforge("doctor").exit_code == 0
+
+
+def test_a_small_model_that_asks_for_a_large_network_is_refused_by_every_command(
+    seqforge, tmp_path, toy, text_file
+):
+    """Its digest is right: that is a plain hash, which anyone can write."""
+    path = toy("text")
+    header, arrays = read_arrays(path)
+    header["config"]["model"] |= {"hidden_size": 16384, "num_layers": 100}
+    write_arrays(path, header, arrays)
+
+    for command in (
+        ("evaluate", path, text_file), ("sample", path), ("models", "show", path),
+        ("train", "text", text_file, "--init", path, "--out", tmp_path / "run"),
+    ):  # fmt: skip
+        result = seqforge(*command)
+        assert result.exit_code == 1
+        assert "its weights do not fit its settings: embedding.weight has the shape" in " ".join(
+            result.stderr.split()
+        )
+    assert not (tmp_path / "run").exists()

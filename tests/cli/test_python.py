@@ -89,6 +89,10 @@ def test_what_can_never_be_drawn_or_read_is_refused_by_name(fly, how, said):
         (lambda fly: fly.beam(2.0), r"width must be a whole number, not 2\.0"),
         (lambda fly: fly.score(5), "the text must be a text or a Path, not 5"),
         (lambda fly: next(fly.stream(number="1")), "number must be a whole number"),
+        (lambda fly: next(fly.stream(number=0)), "number must be 1 or above, not 0"),
+        (lambda fly: fly.conversation().say(5), "what was typed must be a text or a Path, not 5"),
+        (lambda fly: fly.conversation().change(stop=5), "where to stop must be a text"),
+        (lambda fly: fly.conversation().change(temperature="x"), "temperature must be a number"),
         (lambda fly: fly.adapted("ACGT" * 20, passes="x"), "passes must be a whole number"),
         (lambda fly: fly.conversation(temperature=[]), "temperature is a number, or the first"),
     ],
@@ -101,6 +105,8 @@ def test_an_argument_of_the_wrong_kind_is_a_value_error_that_names_it(fly, call,
 def test_an_option_that_there_is_not_brings_the_nearest(fly):
     with pytest.raises(TypeError, match="no option 'temprature' of drawing; did you mean temperat"):
         fly.sample(temprature=0.5)
+    with pytest.raises(TypeError, match="no option 'temprature' of drawing"):
+        fly.conversation().change(temprature=0.5)
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.safetensors", ".", Path("nothing")])
@@ -197,6 +203,7 @@ def test_training_alone_takes_options_of_the_domain(tmp_path, text_file):
         (lambda: seqforge.run("text", hiden_size=8), TypeError, "did you mean hidden_size"),
         (lambda: seqforge.run("text", hidden_size="x"), seqforge.ConfigError, "model.hidden_size"),
         (lambda: seqforge.run("text", budget=60), seqforge.ConfigError, "training.budget"),
+        (lambda: seqforge.run("text", settings=5), ValueError, "settings are keys and values"),
         (lambda: seqforge.run("text", progress=5), ValueError, "progress must take a line"),
         (lambda: seqforge.train("text", settings={"a.b": 1}), seqforge.ConfigError, "no such set"),
     ],

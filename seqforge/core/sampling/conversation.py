@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -120,11 +120,14 @@ class Conversation:
 
         Raises:
             InputError: If what to stop at can never come; then nothing changes.
+            TypeError: For an option that there is not.
             ValueError: If a value is out of range; then nothing changes.
         """
         if unfit := options.keys() & {"prime", "suffix", "records"}:
             raise ValueError(f"{min(unfit)} cannot change in a conversation")
-        if stop := options.get("stop"):
+        if strange := sorted(options.keys() - {field.name for field in fields(self.options)}):
+            raise TypeError(f"there is no option {strange[0]!r} of drawing")
+        if (stop := options.get("stop")) is not None and stop != "":
             options["stop"] = self._read(stop, "where to stop")
         changed = replace(self.options, **options)
         self._sampler.check(changed)
