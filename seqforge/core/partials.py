@@ -168,6 +168,7 @@ class Note:
         """
         with disk_errors(self.path):
             self.path.unlink(missing_ok=True)
+        sync_folder(self.path.parent)  # else a power cut brings it back, and all is drawn again
 
 
 def partial_of(path: Path, more: str = "") -> Path:

@@ -215,8 +215,8 @@ class Trial:
             if code:
                 self._fault(f"fails undisturbed ({code})", said)
             self._cut(root, disk, mode, 0)
-            for path in (root / "out").rglob(".seqforge*"):
-                path.unlink()  # that a lock is gone need not be on the disk
+            for path in (root / "out").rglob("*.lock"):
+                path.unlink()  # that it is gone need not be on the disk
             self._compare(root, f"power cut ({mode}) after its end", said)
 
     def _cut(self, root: Path, disk: Disk, mode: str, seed: int) -> None:
@@ -281,10 +281,8 @@ def play(
             trial.fill(_share(fills, number, len(played)))
             if cuts:
                 trial.finish_and_cut()
-            passed = time.monotonic() - began
-            print(
-                f"{passed:6.0f} s  {scene.name}: {len(trial.moments)} moments;", tally, flush=True
-            )
+            passed, said = time.monotonic() - began, str(tally).splitlines()[0]
+            print(f"{passed:.0f} s: {scene.name}, {len(trial.moments)} moments; {said}", flush=True)
     finally:
         stage.close()
     return tally

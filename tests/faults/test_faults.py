@@ -8,6 +8,9 @@ import os
 
 import pytest
 
+from seqforge.core.domain import Sample
+from seqforge.core.output import output_for
+from seqforge.domains.text import TextDomain
 from seqforge.orders import Order
 from seqforge.pipelines import run
 from seqforge.watching import Silent
@@ -95,6 +98,24 @@ def test_after_a_finished_run_everything_is_on_the_disk(tmp_path, monkeypatch, m
     }  # fmt: skip
     (events,) = (root / "runs" / "x" / "tensorboard").iterdir()
     assert events.read_bytes() == (before / events.relative_to(root)).read_bytes()
+
+
+def test_after_the_last_sample_everything_is_on_the_disk(tmp_path, monkeypatch):
+    root, disk = tmp_path / "root", Disk(tmp_path / "shadow")
+    root.mkdir()
+    disk.begin(root)
+    monkeypatch.setattr(os, "fsync", os.fsync)
+    disk.watch()
+    with output_for(TextDomain(), root / "x.txt", 2, {"seed": 1}) as output:
+        for number in (1, 2):
+            output.add(Sample("words", number=number))
+        output.finish()
+
+    after_power_cut(root, disk, tmp_path / "after", "names lost")
+
+    left = {name for name in plain(tmp_path / "after") if not name.endswith(".lock")}
+    assert left == {"x.txt", "x.txt.tsv"}
+    assert plain(tmp_path / "after").items() >= plain(root).items()
 
 
 @pytest.mark.slow
