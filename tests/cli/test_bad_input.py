@@ -37,7 +37,7 @@ BAD = {
     ),
     "an input too small": (
         "genome", "x.fa", b">a\n" + b"ACGT" * 100,
-        r"400 symbols, which leaves 20 for valid.*give 2,000 symbols or more",
+        r"400 symbols, which leaves 20 for valid.*give 404 symbols or more",
     ),
 }  # fmt: skip
 
