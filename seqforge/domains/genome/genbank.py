@@ -30,7 +30,7 @@ _KEYWORD = re.compile(rb"(LOCUS|DEFINITION|ACCESSION|VERSION|ORIGIN|CONTIG|WGS\w
 _NAMING = {b"LOCUS", b"DEFINITION", b"ACCESSION", b"VERSION", b"ORIGIN"}
 _END = re.compile(rb"^(?:[ \t]*//|LOCUS[ \t])", re.MULTILINE)
 _NUMBERS = re.compile(rb"^[ \t]*[0-9]+", re.MULTILINE)
-_LENGTH = re.compile(rb"(?<!\S)(\S+)\s+(bp|aa)(?:\s|$)")  # from the start of a word: linear
+_LENGTH = re.compile(rb"(?<!\S)(\S+)\s+(bp|aa)(?:\s|$)", re.I)  # from the start of a word: linear
 _MOST_LINES = 1000  # of a definition
 _NO_LETTERS = b" \t\n0123456789"
 
