@@ -27,6 +27,7 @@ from seqforge.domains.genome.entries import (
 from seqforge.errors import InputError
 
 _KEYWORD = re.compile(rb"(LOCUS|DEFINITION|ACCESSION|VERSION|ORIGIN|CONTIG|WGS\w*|TSA|TLS)(?:\s|$)")
+_NEXT = re.compile(rb"^(?:[ \t]*//|" + _KEYWORD.pattern + rb")", re.MULTILINE)
 _NAMING = {b"LOCUS", b"DEFINITION", b"ACCESSION", b"VERSION", b"ORIGIN"}
 _END = re.compile(rb"^(?:[ \t]*//|LOCUS[ \t])", re.MULTILINE)
 _NUMBERS = re.compile(rb"^[ \t]*[0-9]+", re.MULTILINE)
@@ -155,6 +156,11 @@ class _Reader:
             yield from self._letters(text[place:stop])
             self._in_sequence = end is None
             return stop
+        if self._header is not None and self._header.keyword != b"DEFINITION":
+            found = _NEXT.search(text, place)  # features are passed over
+            if found is None:
+                return len(text)
+            place = found.start()
         stop = text.find(b"\n", place) + 1 or len(text)
         yield from self._line(text[place:stop])
         return stop
