@@ -78,8 +78,13 @@ def bar_end(symbols: str, given: int, bars: int, over: bool) -> int | None:
     # what looks like a bar line may be the beginning of a longer one
     ends = [end for end in abc_files.bar_ends(symbols) if end > given]
     ends = [end for end in ends if over or end + _LONGEST_BAR_LINE < len(symbols)]
-    ends = [end for end in ends if abc_files.has_music(symbols[given:end])]
-    for end in ends[bars - 1 :]:
+    empty = 0
+    while empty < len(ends) and not abc_files.has_music(symbols[given : ends[empty]]):
+        empty += 1
+    is_free = _metres(symbols)[:1] == [None]  # then bar lines alone say what a bar is
+    for end in ends[empty + bars - 1 :]:
+        if is_free:
+            return end
         text, kept = continued(symbols[:end], given, once=True)
         start, stop = (
             abc_notation.decode(part, STEPS_PER_QUARTER).end for part in (text[:kept], text)
@@ -103,10 +108,14 @@ def opened(symbols: str) -> str:
     return inside if _ends_in_part(inside) else inside + "|"
 
 
+def _metres(symbols: str) -> list[tuple[int, int] | None]:
+    return [metre(metre_text(found)) for found in _METRE.findall(symbols)]
+
+
 def _ends_in_part(symbols: str) -> bool:
     """Whether the last bar of ABC is shorter than its metre asks for."""
     ends = abc_files.bar_ends(symbols)
-    metres = [metre(metre_text(found)) for found in _METRE.findall(symbols)]
+    metres = _metres(symbols)
     if not metres or metres[-1] is None:
         return False
     grid = 24 * 64

@@ -139,6 +139,12 @@ def test_a_prime_that_ends_in_a_part_of_a_bar_stays_open(tune, result):
     assert opened(HEAD + tune) == HEAD + result
 
 
+def test_bars_without_a_metre_are_counted_by_their_lines():
+    head = "M:none\nL:1/4\nK:C\n"
+    text = head + "CD|EFGAB|C|D|"
+    assert ABC.bar_end(text, len(head + "CD|"), 2, over=True) == len(head + "CD|EFGAB|C|")
+
+
 def test_music_without_a_metre_ends_with_its_bar_line():
     assert opened("M:none\nL:1/4\nK:C\nCD|]").endswith("CD|")
 
