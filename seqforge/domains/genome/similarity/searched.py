@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from seqforge.base.files import disk_errors, open_new, open_own, sync
+from seqforge.base.files import disk_errors, open_new, open_own, sync, sync_folder
 from seqforge.core.files import make_folder
 from seqforge.domains.genome.similarity.backends import Progress, SearchBackend
 from seqforge.domains.genome.similarity.hits import SearchResult, from_json, to_json
@@ -42,6 +42,7 @@ def going_on(backend: HomeBackend, folder: Path) -> Iterator[SearchBackend]:
     yield _GoingOn(backend, path)
     with disk_errors(path):
         path.unlink(missing_ok=True)
+    sync_folder(folder)
 
 
 class _GoingOn:
