@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.engine import Engine
 
 
+_STOP = "where to stop"
 _MOST_UNASKED = 1_000_000
 """Symbols of a record where no length is asked for, whatever a model's settings say."""
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -250,7 +251,7 @@ class Model:
         given["min_length"] = 0 if given.get("min_length") is None else given["min_length"]
         unknown = given.pop("unknown", "refuse")
         for name, what in (
-            ("prime", "the prime"), ("suffix", "the suffix"), ("stop", "where to stop"),
+            ("prime", "the prime"), ("suffix", "the suffix"), ("stop", _STOP),
         ):  # fmt: skip
             value = given.pop(name, None)
             given[name] = self.given("" if value is None else value, unknown, what)[0]
@@ -290,7 +291,9 @@ class Model:
             for change in changes:
                 remark(f"{what}: {change}")
         hint = self.domain.hint if isinstance(self.domain, Hints) else lambda symbol: ""
-        symbols, strange = self.card.vocabulary.known(read, what, unknown, hint)
+        symbols, strange = self.card.vocabulary.known(
+            read, what, unknown, hint, remedied=what != _STOP
+        )
         return Symbols(symbols), strange
 
     def _planned(self, how: How) -> tuple[Sampler, Plan]:

@@ -122,6 +122,7 @@ class Vocabulary:
         where: str,
         unknown: Unknown = "refuse",
         hint: Callable[[str], str] = lambda symbol: "",
+        remedied: bool = True,
     ) -> tuple[str, dict[str, int]]:
         """A text in symbols that stand in the vocabulary, and how often it had which others.
 
@@ -132,6 +133,7 @@ class Vocabulary:
             where: What it is, for messages.
             unknown: What becomes of the others.
             hint: What one of the others may be; of several the first that it knows is said.
+            remedied: Whether whoever asks could have left others out, and is told how.
 
         Raises:
             InputError: If there are others and they are refused, or there is no unknown symbol to
@@ -144,7 +146,7 @@ class Vocabulary:
         if not strange:
             return text, {}
         if unknown == "refuse":
-            raise InputError(self._refusal(text, where, strange, hint))
+            raise InputError(self._refusal(text, where, strange, hint, remedied))
         if unknown == "map" and not self.unknown:
             raise InputError(
                 f"{where}: this model has no unknown symbol to map {describe(next(iter(strange)))} "
@@ -159,8 +161,9 @@ class Vocabulary:
         return kept, dict(strange)
 
     def _refusal(
-        self, text: str, where: str, strange: Counter[str], hint: Callable[[str], str]
-    ) -> str:
+        self, text: str, where: str, strange: Counter[str], hint: Callable[[str], str],
+        remedied: bool,
+    ) -> str:  # fmt: skip
         first = next(iter(strange))
         others = f"; not known are {listed(strange)}"
         if strange.total() == 1:
@@ -169,9 +172,12 @@ class Vocabulary:
         remedy = "leave them out with --unknown skip"
         if self.unknown:
             remedy += ", or take them for the unknown symbol with --unknown map"
+        if not remedied:
+            remedy, said = "", said.removesuffix("; ")
+        end = f"; {said}{remedy}" if said or remedy else ""
         return (
             f"{where}: {describe(first)} at position {text.index(first) + 1} is not a symbol of "
-            f"this model, which knows {self.listing()}{others}; {said}{remedy}"
+            f"this model, which knows {self.listing()}{others}{end}"
         )
 
     def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:

@@ -155,8 +155,10 @@ class TextDomain:
         return tuple(self.prime(text) for text in _OPENINGS)
 
     def hint(self, symbol: str) -> str:
-        """Which byte a symbol is, where symbols are bytes."""
-        return f"{symbol!r} is the byte 0x{ord(symbol):02x} of its UTF-8" if self.bytes else ""
+        """Which byte a symbol is, where symbols are bytes; how a line break is typed."""
+        if self.bytes:
+            return f"{symbol!r} is the byte 0x{ord(symbol):02x} of its UTF-8"
+        return "a shell takes $'\\n' for a line break" if symbol == "\\" else ""
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """Text has no grammar to keep to."""
