@@ -1,7 +1,6 @@
 """Going on from a model: its weights, its symbols, its settings; and what contradicts them."""
 
 import json
-import signal
 import tomllib
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from seqforge.core.checkpoint import load_checkpoint
 from seqforge.core.files import sha256_of
 from tests.cli.conftest import small
-from tests.patience import PATIENCE, wait_for
+from tests.cli.interrupting import ctrl_c_at
 
 TEXT = "the cat sat on the mat, and the dog lay by the door. " * 400
 
@@ -160,19 +159,17 @@ def test_held_out_data_that_the_model_has_learnt_are_pointed_out(seqforge, paren
 
 
 def test_stopped_it_goes_on_without_the_model_and_ends_with_the_same_bytes(
-    seqforge, start, parent, tmp_path
+    seqforge, parent, tmp_path
 ):
     (tmp_path / "new.txt").write_text(TEXT.replace("dog", "Dög"))
     model = tmp_path / "start.safetensors"
     model.write_bytes((parent / "run" / "model.safetensors").read_bytes())
     size = ["train", "text", tmp_path / "new.txt", "--init", model, "--extend-vocabulary",
-            "--budget", "3000steps", "--batch-size", 8, "--seq-len", 16, "--lanes", 2,
+            "--budget", "200steps", "--batch-size", 8, "--seq-len", 16, "--lanes", 2,
             "--precision", "fp32", "--dropout", "0.1"]  # fmt: skip
-    process = start(*size, "--out", tmp_path / "run")
-    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or process.poll() is not None)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130, said
+    with ctrl_c_at("metrics.jsonl", times=5):
+        stopped = seqforge(*size, "--out", tmp_path / "run")
+    assert stopped.exit_code == 130, stopped.stderr
     whole = seqforge(*size, "--out", tmp_path / "whole")
     assert whole.exit_code == 0, whole.stderr
 
