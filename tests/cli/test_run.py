@@ -46,7 +46,7 @@ def test_a_run_leaves_what_the_contract_names(finished):
     ]  # fmt: skip
     assert "report: " in result.stdout
     assert "training ..." in result.stderr
-    assert "training" not in result.stdout, "progress goes to stderr, results to stdout"
+    assert "training ..." not in result.stdout, "progress goes to stderr, results to stdout"
 
 
 def test_the_summary_has_the_numbers_of_the_page(finished):
