@@ -174,15 +174,30 @@ class RunFolder:
         self.stage(_TRAINED if only_train else _FINISHED, lambda: {"at": now()})
 
     def _done(self) -> dict[str, Any]:
-        path = self.stages
-        if not path.is_file():
-            return {}
         try:
-            done = unsealed(json.loads(path.read_text(encoding="utf-8")))
-            if not all(isinstance(result, dict) for result in done.values()):
-                raise ValueError("a stage without results")
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path}: is damaged ({error}); remove it and go on") from error
+            return self._noted()
+        except ValueError as error:
+            raise RunError(f"{self.stages}: is damaged ({error}); remove it and go on") from error
+
+    def _noted(self) -> dict[str, Any]:
+        """The results of the stages that are done.
+
+        Raises:
+            ValueError: If the note of them is damaged.
+            RunError: If it cannot be read.
+        """
+        try:
+            text = self.stages.read_bytes().decode()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise RunError(f"{self.stages}: cannot be read ({error.strerror or error})") from error
+        try:
+            done = unsealed(json.loads(text))
+        except RecursionError as error:
+            raise ValueError("too deep") from error
+        if not all(isinstance(result, dict) for result in done.values()):
+            raise ValueError("a stage without results")
         return done
 
     def mended(self) -> list[str]:
@@ -191,13 +206,12 @@ class RunFolder:
         Raises:
             RunError: If the disk refuses.
         """
-        path = self.stages
         try:
-            self._done()
-        except RunError:
-            with disk_errors(path):
-                path.unlink()
-            return [f"{path}: was damaged; what it told of is worked out again"]
+            self._noted()
+        except ValueError:
+            with disk_errors(self.stages):
+                self.stages.unlink()
+            return [f"{self.stages}: was damaged; what it told of is worked out again"]
         return []
 
 
