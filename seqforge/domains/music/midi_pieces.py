@@ -86,6 +86,7 @@ class PieceReader:
         self._ticks = file.ticks_per_quarter
         self._open: list[dict[int, deque[_Sounding]]] = [defaultdict(deque) for _ in range(16)]
         self._channels = [_Channel(is_drums=number == DRUM_CHANNEL) for number in range(16)]
+        self._programs = [channel.program for channel in self._channels]
         self._is_gs = self._marks_pickup = False
         self._closed: list[tuple[int, _Sounding]] = []  # with the tick at which each ends
         self._tempos: list[Tempo] = []
@@ -140,7 +141,7 @@ class PieceReader:
 
     def _take(self) -> int:
         """Sort the events out; gives the tick of the last."""
-        tick = 0
+        tick, programs = 0, self._programs
         for tick, track, kind, first, second in self._file.events:
             if kind < NOTE_OFF:
                 self._change(tick, kind, first, second)
@@ -149,7 +150,7 @@ class PieceReader:
             else:
                 sounding = self._open[kind & 15][track << 7 | first]
                 if kind >= NOTE_ON:
-                    sounding.append((tick, first, second, self._channels[kind & 15].program))
+                    sounding.append((tick, first, second, programs[kind & 15]))
                 elif sounding:
                     self._closed.append((tick, sounding.popleft()))
                 else:
@@ -161,7 +162,10 @@ class PieceReader:
         if kind == GS:
             self._is_gs = True
             return
-        channel = self._channels[kind & 15]
+        self._set(self._channels[kind & 15], tick, kind, first, second)
+        self._programs[kind & 15] = self._channels[kind & 15].program
+
+    def _set(self, channel: _Channel, tick: int, kind: int, first: int, second: int) -> None:
         if kind >= DRUM_PART:
             channel.is_drums = bool(first)
         elif kind >= PROGRAM:

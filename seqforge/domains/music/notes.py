@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 DRUMS = 128
@@ -32,6 +33,9 @@ class Note(NamedTuple):
     """In steps, at least 1."""
     program: int = 0
     """General MIDI instrument 0-127, or `DRUMS`."""
+
+
+_DURATION = attrgetter("duration")
 
 
 class Tempo(NamedTuple):
@@ -143,6 +147,9 @@ def implied_pickup(
 
 def count_cut(notes: Iterable[Note], piece: Piece) -> int:
     """How many notes of a piece in normal form are shorter than in ``notes``, of which it is."""
+    notes = list(notes)
+    if sum(map(_DURATION, notes)) == sum(map(_DURATION, piece.notes)):
+        return 0  # none is shorter, and none was left out
     longest: dict[tuple[int, int, int], int] = {}
     for note in notes:
         place = (note.start, note.program, note.pitch)
