@@ -18,10 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from seqforge.base.files import disk_errors, open_own, sweep, write_atomically
+from seqforge.base.files import disk_errors, open_own, sweep, sync_folder, write_atomically
 from seqforge.base.locks import held_folder
 from seqforge.base.sums import sum_of
-from seqforge.core.files import cache_root
+from seqforge.core.files import cache_root, make_folder
 from seqforge.errors import RunError
 
 NOTE = ".seqforge.json"
@@ -144,8 +144,13 @@ def _write(folder: Path, note: _Note) -> None:
         return
     kept = _kept(folder)
     if note.files or kept.exists():
-        with suppress(RunError, OSError):  # then the files are nobody's, and are not written over
-            kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            make_folder(kept.parent)
             write_atomically(kept, data)
+        except RunError:  # then it stays where it is read first
+            with suppress(RunError):  # or what the command wrote there when it began
+                write_atomically(folder / NOTE, data)
+            return
     with disk_errors(folder / NOTE):
         (folder / NOTE).unlink(missing_ok=True)
+    sync_folder(folder)

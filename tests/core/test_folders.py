@@ -120,3 +120,21 @@ def test_two_at_once(tmp_path):
         working_in(tmp_path, "other", print),
     ):
         pass
+
+
+def test_where_the_cache_cannot_be_written_the_folder_keeps_its_note(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "file" / "cache"))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    work(folder, "tune.mid")
+
+    assert work(folder, "tune.mid") == ""
+    (folder / "tune.mid").write_text("a person's")
+    with pytest.raises(RunError, match="is not as seqforge left it"):
+        work(folder, "tune.mid")
+
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
+    (folder / "tune.mid").unlink()
+    work(folder, "tune.mid")
+    assert os.listdir(folder) == ["tune.mid"]
