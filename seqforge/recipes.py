@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.printable import shown
 from seqforge.base.spooling import STDIN, is_piped, settled
 from seqforge.base.toml_files import read_toml
 from seqforge.core.config import RunConfig, with_setting
@@ -90,7 +91,7 @@ def read_recipe(path: Path, named: Path | None = None) -> Recipe:
     about = {key: settings.pop(key) for key in _ABOUT if key in settings}
     inputs = about.get("inputs", [])
     if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
-        raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {inputs!r})")
+        raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {shown(inputs)})")
     if "domain" not in settings:
         raise ConfigError(f'{path}: domain: is missing; name one, such as domain = "text"')
     return Recipe(

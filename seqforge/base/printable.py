@@ -40,6 +40,16 @@ def one_line(text: str) -> str:
     return printable(text, keep="")
 
 
+def shown(value: object, most: int = 300) -> str:
+    """A value from anywhere as a sentence can hold it, as Python writes it."""
+    try:
+        return shortened(repr(value), most)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "a value nested too deep"
+
+
 def shortened(text: str, most: int = 300) -> str:
     """Text from anywhere as a sentence can hold it: in one line, and without its middle if long."""
     line = one_line(text)

@@ -36,6 +36,9 @@ _MOST_HEADER = 1 << 25
 """Bytes of a safetensors header; every character of Unicode as a vocabulary takes 20 MB."""
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 _FLOATS = {"F16", "F32"}
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 _FOREIGN = {
     b"PK\x03\x04": "a PyTorch file or another zip archive",
     b"\x80": "a pickle",
@@ -183,7 +186,7 @@ def _card(path: Path, described: _Described) -> ModelCard:
         _ = card.vocabulary
     except ValidationError as error:
         raise CheckpointError(f"{path}: a damaged header: {first_problem(error)}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path}: a damaged header: {error}") from error
     return card
 
@@ -259,14 +262,14 @@ def _described(path: Path) -> _Described:
         shapes = {str(name): tuple(map(int, one["shape"])) for name, one in table.items()}
         dtypes = {str(name): str(one["dtype"]) for name, one in table.items()}
         text = metadata.get(KEY)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise _not_whole(path, f"its header cannot be read: {error}") from error
     if text is None:
         raise CheckpointError(f"{path}: was not written by seqforge: no {KEY!r} in its header")
     try:
         header = json.loads(text, object_pairs_hook=_without_twins)
         header["digest"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path}: a damaged header; copy the file again") from error
     return _Described(header, shapes, dtypes)
 

@@ -16,7 +16,7 @@ from pydantic import (
 
 from seqforge.base.jsonable import as_json
 from seqforge.base.nearest import did_you_mean
-from seqforge.base.printable import shortened
+from seqforge.base.printable import shortened, shown
 from seqforge.core.budget import Budget, Split
 from seqforge.core.data.regions import parse_regions
 from seqforge.errors import ConfigError
@@ -250,7 +250,7 @@ def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
         return f"{key}: there is no such setting{did_you_mean(key, known)}"
     if not key or first["type"] == "value_error":  # our own messages say what was given
         return f"{key}: {message}" if key else message
-    return f"{key}: {message} (got {shortened(repr(first['input']))})"
+    return f"{key}: {message} (got {shown(first['input'])})"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -284,3 +284,15 @@ def test_a_small_model_that_asks_for_a_large_network_is_refused_by_every_command
             result.stderr.split()
         )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["training.seed = 0x" + "f" * 6000, "inputs = 0x" + "f" * 6000, "x = " + "[" * 900],
+    ids=["a setting", "inputs", "nested"],
+)  # fmt: skip
+def test_a_recipe_of_monstrous_numbers_is_one_short_sentence(seqforge, tmp_path, line):
+    path = tmp_path / "x.toml"
+    path.write_text(f'domain = "text"\n{line}\n')
+    result = seqforge("run", path)
+    assert result.exit_code == 1
+    assert len(result.stderr) < 1000

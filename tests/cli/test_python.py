@@ -170,7 +170,9 @@ def test_a_run_from_python_is_silent_and_gives_folder_numbers_and_model(tmp_path
     assert run.summary["domain"] == "text"
     assert run.page == tmp_path / "run" / "report.html"
     assert [path.is_file() for path in run.samples] == [True] * 3
-    assert len(run.model.sample(max_length=9)[0].symbols) <= 9
+    (drawn,) = run.model.sample(temperature=0.5, max_length=20)
+    assert drawn.settings["opening"]
+    assert run.samples[0].read_text() == drawn.symbols, "what a run draws begins there too"
     assert {"reading ...", "training ...", "sampling ..."} <= set(told)
     assert any(line.startswith("step 5: training ") for line in told)
     again = seqforge.run("text", text_file, out=run.folder, budget="5steps", **TINY,

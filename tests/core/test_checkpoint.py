@@ -215,6 +215,7 @@ def test_a_header_larger_than_any_vocabulary_is_refused_by_its_size(tmp_path):
         ((100_000_000).to_bytes(8, "little") + b"{", "not a whole .safetensors file"),
         ((60).to_bytes(8, "little") + b'{"a":' + b"[" * 55, "not a whole .safetensors file"),
         ((8).to_bytes(8, "little") + b'{"a": 1}', "its header cannot be read"),
+        (b"\x2f\0\0\0\0\0\0\0" + b'{"a":{"shape":[1e999],"dtype":"F32","data_off":0}}', "cannot"),
         ((26).to_bytes(8, "little") + b'{"a": {"x":1}, "a":{"x":1}}', "key stands twice|cannot"),
     ],
 )
