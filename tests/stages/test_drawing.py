@@ -27,7 +27,8 @@ def run(tmp_path_factory, new_cache):
         patch.chdir(folder)
         patch.setenv("SEQFORGE_CACHE", str(new_cache()))
         said = call("run", "genome", "--fasta", material("genome", folder, 2), *short(), "--seed",
-                    5, "--out", "run", "--set", "sampling.count=2")  # fmt: skip
+                    5, "--out", "run", "--set", "sampling.count=2",
+                    "--set", "search.max_hsps=1")  # fmt: skip
     return folder / "run", said
 
 
@@ -64,6 +65,16 @@ def test_the_run_ends_with_the_verdict_that_blast_gives(run):
     verdict = found["controls"]["sentence"]
     assert found["said"] == f"{found['sentence']}. {verdict[0].upper()}{verdict[1:]}"
     assert found["said"] in said
+
+
+def test_the_limits_of_the_search_are_settings_of_the_run(run):
+    folder, _ = run
+    results = json.loads((folder / "similarity" / "hits.json").read_text())["results"]
+    hits = [hit for result in results for hit in result["hits"]]
+    assert hits
+    assert {len(hit["hsps"]) for hit in hits} == {1}
+    notes = json.loads((folder / "summary.json").read_text())["similarity"]["notes"]
+    assert any("--max-hsps 1" in note for note in notes) == any(hit["more_hsps"] for hit in hits)
 
 
 def test_the_last_seeds_of_all_go_on_from_the_first():
