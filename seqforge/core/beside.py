@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqforge.base.files import open_own
@@ -13,6 +13,7 @@ from seqforge.core.table import COLUMNS
 from seqforge.errors import RunError
 
 _HEAD = 1 << 18  # bytes in which a file says who wrote it
+_SOFTWARE = b"<software>seqforge "  # as MusicXML says it
 
 
 def check_table(path: Path) -> None:
@@ -21,7 +22,7 @@ def check_table(path: Path) -> None:
     Raises:
         RunError: If something else is there.
     """
-    _check(path, "\t".join(COLUMNS).encode() + b"\n", at_start=True)
+    _check(path, ("\t".join(COLUMNS).encode() + b"\n",), at_start=True)
 
 
 def check_own_files(domain: Domain, path: Path, count: int) -> None:
@@ -35,11 +36,11 @@ def check_own_files(domain: Domain, path: Path, count: int) -> None:
     Raises:
         RunError: If something else has one of the names.
     """
-    mark = f"seqforge {domain.name}: ".encode()
+    marks = (f"seqforge {domain.name}: ".encode(), _SOFTWARE)
     named = path.name if count == 1 else None
     for name in _own_names(domain, path.stem, count, os.listdir(path.parent)):
         if name != named:
-            _check(path.with_name(name), mark)
+            _check(path.with_name(name), marks)
 
 
 def _own_names(domain: Domain, stem: str, count: int, there: Iterable[str]) -> Iterator[str]:
@@ -53,7 +54,7 @@ def _own_names(domain: Domain, stem: str, count: int, there: Iterable[str]) -> I
             yield name
 
 
-def _check(path: Path, mark: bytes, at_start: bool = False) -> None:
+def _check(path: Path, marks: Sequence[bytes], at_start: bool = False) -> None:
     try:
         with open_own(path) as stream:
             head = stream.read(_HEAD)
@@ -61,7 +62,7 @@ def _check(path: Path, mark: bytes, at_start: bool = False) -> None:
         return
     except RunError:
         head = b""
-    if not (head.startswith(mark) if at_start else mark in head):
+    if not any(head.startswith(mark) if at_start else mark in head for mark in marks):
         raise RunError(
             f"{path}: would be written over, and seqforge did not write it; move it, or give "
             "another --out"

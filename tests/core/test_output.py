@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from seqforge.core.domain import Sample
 from seqforge.core.output import is_finished, output_for
 from seqforge.domains.genome import GenomeDomain
 from seqforge.domains.music import MusicDomain
+from seqforge.domains.music.writing import QUICK
 from seqforge.domains.text import TextDomain
 from seqforge.errors import ConfigError, RunError
 from tests.conftest import ROOT
@@ -328,6 +329,18 @@ def test_a_file_beside_it_is_written_over_only_if_it_is_ours(name, count, beside
         Path(other).write_text("precious")
     write_all(4)
     assert Path("t-004.mid").read_text() == "precious"
+
+
+def test_whatever_form_it_has_our_own_is_known_again():
+    """Every form that is written at once says what wrote it: the same command may come again."""
+    domain = MusicDomain(code="abc", formats=tuple(QUICK))
+    tune = Sample("M:4/4\nL:1/8\nK:C\nCDEF GABc|", model="m", temperature=1.0, seed=1)
+    for _ in range(2):
+        with output_for(domain, Path("t.mid"), 2, SETTINGS) as output:
+            for number in (1, 2):
+                output.add(replace(tune, number=number))
+            output.finish()
+    assert len(files()) == 2 * len(QUICK)
 
 
 def test_the_file_that_was_named_is_written_over_whatever_it_is():

@@ -273,7 +273,8 @@ def play(
     tally, began = Tally(), time.monotonic()
     stage = Stage(place, kernel)
     try:
-        played = [scene for scene in scenes() if only in scene.name]
+        named = [scene for scene in scenes() if scene.name == only]
+        played = named or [scene for scene in scenes() if only in scene.name]
         for number, scene in enumerate(played):
             trial = Trial(stage, scene, tally, seed)
             trial.kill(_share(kills, number, len(played)))
