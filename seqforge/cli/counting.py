@@ -6,11 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from seqforge.cli.progress import BAR_SECONDS, PLAIN_SECONDS, clock
-from seqforge.cli.stderr import shows_bars
+from seqforge.cli.stderr import console, shows_bars
 
 if TYPE_CHECKING:
     from seqforge.core.domain import Sample
@@ -23,7 +22,7 @@ class Counting:
         """``done`` of ``count`` samples were there before; ``length`` symbols each, if known."""
         self._begun = self._done = done
         self._count, self._quiet, self._length = count, quiet, length
-        self._console = Console(stderr=True, highlight=False)
+        self._console = console()
         self._bars = shows_bars(sys.stderr)
         self._bar: Progress | None = None
         self._task: TaskID | None = None

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from seqforge.base.printable import one_line, printable
-from seqforge.cli.stderr import shows_bars
+from seqforge.cli.stderr import console, shows_bars
 from seqforge.core.machine import peak_memory_mb
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Shown:
     """Everything goes to stderr."""
 
     def __init__(self, verbose: bool, samples: bool) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = console()
         self._bars = shows_bars(sys.stderr)
         self._verbose, self._samples = verbose, samples
         self._bar: _Bar | None = None

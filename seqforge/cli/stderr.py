@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
 from seqforge.base.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def say(text: str, colour: str | None = None) -> None:
@@ -43,3 +46,12 @@ def _on_terminal(stream: IO[str] | None) -> bool:
 
 def _is_dumb() -> bool:
     return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
+def console(stderr: bool = True, **options: Any) -> Console:
+    """A rich console that writes no escapes for style where colours are refused."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    system: Any = "auto" if in_colour(stream) else None
+    return Console(stderr=stderr, highlight=False, color_system=system, **options)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from rich.console import Console
 from rich.text import Text
 
 from seqforge.base.printable import printable
+from seqforge.cli.stderr import console
 
 _PROMPT = "> "
 
@@ -44,7 +44,7 @@ class Terminal:
         self.stopped = False
         self._reading = False
         self._line_begun = False
-        self._console = Console(stderr=not self.shows_text, highlight=False, soft_wrap=True)
+        self._console = console(not self.shows_text, soft_wrap=True)
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="surrogateescape")  # a bad byte is said, not died of
         ready_stdout()

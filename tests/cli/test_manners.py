@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,18 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
 
     said = said_on_terminal(monkeypatch, watch, TERM="dumb")
     assert said.split("\r\n") == ["reading ...", "  reading  25% | file 1 of 4", ""]
+
+
+def test_a_bar_without_colours_has_no_escape_for_style(monkeypatch):
+    def watch():
+        watcher = make_watcher(quiet=False)
+        watcher.stage("reading")
+        watcher.advance(1, 4, "file 1 of 4")
+        watcher.close()
+
+    said = said_on_terminal(monkeypatch, watch, TERM="xterm", NO_COLOR="1")
+    assert "file 1 of 4" in said
+    assert not re.search(r"\x1b\[[\d;]*m", said)
 
 
 def test_a_dumb_terminal_is_told_how_many_samples_there_are(monkeypatch):
