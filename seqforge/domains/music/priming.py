@@ -107,6 +107,10 @@ def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> _Tune:
     tune = next(tunes)
     if next(tunes, None) is not None:
         said.append(f"the first of its tunes, {tune.name}, is gone on from")
+    if "further voices" in tune.note or "overlaid" in tune.note:  # of this tune or of a later one
+        whole = next(abc_files.read(source, domain.encoding, all_voices=True))
+        if whole.symbols != tune.symbols:
+            said.append("its top voice is gone on from, since this model goes on with one voice")
     header = "\n".join(tune.symbols.split("\n")[:3])  # which Q: may ask for its unit
     tempos = abc_notation.decode(f"{header}\n{tune.description}\nC", 24).piece.tempos
     tempo = tempos[0].microseconds if tune.description else 0

@@ -11,6 +11,7 @@ from seqforge.domains.music import MusicDomain, abc_files, abc_notation
 from seqforge.domains.music.abc_cleaner import clean_tune
 from seqforge.domains.music.abc_fair_copy import fair_copy
 from seqforge.domains.music.abc_text import split_tunes
+from seqforge.domains.music.priming import primed
 from tests.steps import growth
 
 HEAD = "X:1\nT:t\nM:4/4\nL:1/4\nK:C\n"
@@ -256,6 +257,8 @@ def test_events_keep_all_voices_where_abc_has_the_top_one(tmp_path: Path):
         [record] = domain.read(path)
         assert sorted(n.pitch for n in domain.decode(record.symbols).piece.notes) == pitches
     assert "further voices" in next(MusicDomain(code="abc").read(path)).note
+    assert "top voice" in " ".join(primed(MusicDomain(code="abc"), path, None).notes)
+    assert primed(MusicDomain(code="events"), path, None).notes == ()
 
 
 HOSTILE = [
