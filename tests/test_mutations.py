@@ -283,8 +283,7 @@ def tried(kind: str, count: int, folder: Path, first: int = 0) -> str:
         except BaseException as error:
             raise AssertionError(f"{kind} {number}: {type(error).__name__}: {error}") from error
         seconds = time.process_time() - began
-        if seconds > slowest:
-            slowest, slowest_number = seconds, number
+        slowest, slowest_number = max((slowest, slowest_number), (seconds, number))
         if number - first == 999:
             settled = resident()
     grown = resident() - settled if settled else 0

@@ -97,7 +97,7 @@ def test_an_error_on_a_dumb_terminal_has_no_escapes():
     os.close(theirs)
     written = read_all(ours)
 
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=PATIENCE) == 1
     assert "error: 'nonsense' is neither" in written
     assert "\x1b" not in written
 

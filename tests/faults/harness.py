@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.faults.nursery import Nursery
 from tests.faults.power import MODES, Disk, after_power_cut
 from tests.faults.scenes import Scene, fingerprint, scenes
+from tests.patience import PATIENCE
 from tests.small_runs import material, short
 
 _CALLS = (
@@ -108,7 +109,7 @@ class Stage:
         code = self.nursery.let_go()
         seen = ""
         if watcher is not None:
-            watcher.communicate(timeout=60)
+            watcher.communicate(timeout=PATIENCE)
             seen = log.read_text(errors="replace")
             log.unlink()
         told = said.read_text(errors="replace")

@@ -17,6 +17,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE
+
 _MODULES = (
     "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.saving", "seqforge.cli.searching",
     "seqforge.pipelines", "seqforge.api", "seqforge.stages.fitting", "seqforge.stages.kept",
@@ -51,7 +53,7 @@ class Nursery:
     def close(self) -> None:
         """End the process."""
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(PATIENCE)
         self._process.stdout.close()
 
     def _say(self, line: str) -> None:
