@@ -23,7 +23,7 @@ from seqforge.core.sampling.pool import Drawn
 from seqforge.core.sampling.sampler import Ending, Sampler, SamplingOptions, openings_of
 from seqforge.core.sampling.stream import Stream
 from seqforge.core.vocabulary import Unknown
-from seqforge.errors import DomainError
+from seqforge.errors import DomainError, InputError
 from seqforge.models import find_model
 from seqforge.registry import load_domain, options_for_files
 
@@ -287,7 +287,10 @@ class Model:
         read = self.domain.prime(source)
         what = str(source) if isinstance(source, Path) else what
         if isinstance(source, Path) and isinstance(self.domain, Fits):
-            read, changes = self.domain.fitted(read, self.card.vocabulary)
+            try:
+                read, changes = self.domain.fitted(read, self.card.vocabulary)
+            except ValueError as error:
+                raise InputError(f"{what}: {error}") from error
             for change in changes:
                 remark(f"{what}: {change}")
         hint = self.domain.hint if isinstance(self.domain, Hints) else lambda symbol: ""

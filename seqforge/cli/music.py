@@ -208,7 +208,10 @@ def _known(
     """The prime's symbols, as far as the model knows them, and what that changed."""
     from seqforge.api import Symbols
 
-    symbols, changes = domain.fitted(begun.symbols, loaded.card.vocabulary)
+    try:
+        symbols, changes = domain.fitted(begun.symbols, loaded.card.vocabulary)
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from error
     for change in changes:
         speech.say(f"{source}: {change}")
     if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:

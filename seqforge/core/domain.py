@@ -250,7 +250,7 @@ class Fits(Protocol):
             The symbols, and sentences that say what was changed.
 
         Raises:
-            InputError: If nothing is left of it.
+            ValueError: If nothing is left of it; why, for a sentence that begins with its file.
         """
         ...
 

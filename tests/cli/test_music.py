@@ -16,7 +16,7 @@ from seqforge.core.checkpoint import save_checkpoint
 from seqforge.core.config import RunConfig
 from seqforge.domains.music import MusicDomain, events
 from seqforge.domains.music.midi import midi_bytes, read_midi
-from seqforge.domains.music.notes import Note, Piece, normalised
+from seqforge.domains.music.notes import DRUMS, Note, Piece, normalised
 from seqforge.domains.music.transposing import piece_to_c
 from tests.conftest import ROOT
 from tests.core.sampling.tiny import checkpoint
@@ -205,6 +205,20 @@ def test_a_model_that_knows_no_pickups_goes_on_from_one(seqforge, tmp_path, mode
         assert f"melody.mid: {said}" in result.stderr.replace("\n", " ")
         given = [(note.pitch, note.start + 60) for note in GIVEN.notes]
         assert notes_of(Path(file))[: len(given)] == given
+
+
+def test_percussion_alone_is_nothing_to_a_model_that_has_none(seqforge, model):
+    beat = tuple(Note(36, 80, 24 * n, 24, DRUMS) for n in range(8))
+    Path("beat.mid").write_bytes(midi_bytes(normalised(Piece(beat))))
+    path = model("events")
+    for command in (
+        ("music", "--prime", "beat.mid", "--model", path),
+        ("sample", path, "--prime-file", "beat.mid"),
+    ):
+        result = seqforge(*command)
+        assert result.exit_code == 1
+        said = "beat.mid: holds percussion alone, and the model has none; give it a melody"
+        assert said in " ".join(result.stderr.split())
 
 
 def test_what_is_given_is_never_written_over(seqforge, model, tmp_path):

@@ -29,7 +29,6 @@ from seqforge.domains.music.events import (
     metre_of,
 )
 from seqforge.domains.music.notes import DRUMS, TimeSignature, bar_length
-from seqforge.errors import InputError
 
 _NEAREST = "{} of its {} taken for the nearest that the model has"
 
@@ -64,7 +63,7 @@ def fitted_events(
     signatures that it lacks, but what was played by them is not.
 
     Raises:
-        InputError: If nothing but percussion was in it.
+        ValueError: If nothing but percussion was in it.
     """
     known = frozenset(known)
     text, said = _without_drums(text, known, steps_per_quarter)
@@ -82,7 +81,7 @@ def _without_drums(text: str, known: Collection[str], grid: int) -> tuple[str, l
     piece = decode(text, grid).piece
     kept = tuple(note for note in piece.notes if note.program != DRUMS)
     if not kept:
-        raise InputError("the prime holds percussion alone, of which this model knows nothing")
+        raise ValueError("holds percussion alone, and the model has none; give it a melody")
     left_out = len(piece.notes) - len(kept)
     said = f"percussion left out, {left_out:,} of {len(piece.notes):,} notes, since the model "
     return encode(replace(piece, notes=kept), whole=True), [said + "has none"] if left_out else []
