@@ -70,8 +70,8 @@ def find_recipe(name: str) -> Recipe:
         return Recipe(name, f"domain {name}", {"domain": name})
     known = sorted({*recipe_names(), *installed()})
     raise ConfigError(
-        f"{name!r} is neither a pipeline nor a recipe; there are {', '.join(known)}, or give a "
-        f"path that ends in .toml{did_you_mean(name, known)}"
+        f"{shown(name, 60)} is neither a pipeline nor a recipe; there are {', '.join(known)}, or "
+        f"give a path that ends in .toml{did_you_mean(name, known)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import ValidationError
 
 from seqforge.base.nearest import did_you_mean
+from seqforge.base.printable import shortened, shown
 from seqforge.core.config import first_problem
 from seqforge.core.domain import Domain
 from seqforge.errors import ConfigError, DomainError
@@ -32,7 +33,8 @@ def domain_class(name: str) -> type[Any]:
     if name not in points:
         known = ", ".join(points) or "none at all: install seqforge with pip"
         raise DomainError(
-            f"{name!r} is not an installed domain; installed: {known}{did_you_mean(name, points)}"
+            f"{shown(name, 60)} is not an installed domain; installed: {known}"
+            + did_you_mean(name, points)
         )
     try:
         found: type[Any] = points[name].load()
@@ -57,7 +59,7 @@ def load_domain(name: str, options: Mapping[str, Any] | None = None) -> Domain:
         known = ", ".join(option_types(name)) or "none"
         raise ConfigError(f"domain {name}: {problem}; its options: {known}") from error
     except TypeError as error:
-        raise ConfigError(f"domain {name}: {error}") from error
+        raise ConfigError(f"domain {name}: {shortened(str(error))}") from error
     return domain
 
 
