@@ -85,7 +85,10 @@ def spool(path: Path | str, target: Path) -> None:
         RunError: If the disk refuses.
     """
     with _source(path) as stream, disk_errors(target), replacing(target, private=True) as kept:
-        while block := _block(stream, path):
+        size = _BLOCK
+        while size == _BLOCK:  # less comes only at the end, which a terminal says but once
+            block = _block(stream, path)
+            size = len(block)
             kept.write(block)
 
 

@@ -6,11 +6,15 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from seqforge.base.spooling import spool
 from seqforge.cli.main import app
+from seqforge.cli.options import await_stdin
+from seqforge.errors import InputError
 from tests.cli.conftest import TEXT, small
 from tests.core.test_opening import PACKERS
 from tests.small_runs import genome, text, tunes
@@ -132,9 +136,6 @@ def test_closed_standard_input_is_one_sentence(tmp_path, monkeypatch):
     closed = io.TextIOWrapper(io.BytesIO())
     closed.close()
     monkeypatch.setattr(sys, "stdin", closed)
-    from seqforge.base.spooling import spool
-    from seqforge.errors import InputError
-
     with pytest.raises(InputError, match="standard input is closed"):
         spool("-", tmp_path / "x")
 
@@ -219,3 +220,23 @@ def test_an_encoding_can_be_said_to_every_command(tmp_path):
     prime = ("sample", model, "--prime-file", path, "--length", 5)
     assert seqforge(*prime, "--encoding", "latin-1").stdout.startswith("é")
     assert seqforge(*prime).exit_code == 1
+
+
+def test_a_terminal_is_told_what_is_awaited_and_ends_with_one_ctrl_d(tmp_path, monkeypatch, capsys):
+    master, slave = os.openpty()
+    os.write(master, b">q\nACGT\n\x04")
+    with open(slave) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        await_stdin("x.fa", [Path("-")], None)
+        spool("-", tmp_path / "kept")
+
+    os.close(master)
+    assert (tmp_path / "kept").read_bytes() == b">q\nACGT\n"
+    assert capsys.readouterr().err == (
+        "reading what is typed here, up to Ctrl-D on a line of its own\n"
+    )
+
+
+def test_a_device_is_no_input(tmp_path):
+    result = seqforge("train", "text", "--input", "/dev/zero", *small(tmp_path / "run"))
+    assert "/dev/zero: is a device, and a file or a pipe is wanted" in result.stderr
