@@ -16,7 +16,7 @@ from operator import ge
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from seqforge.base.files import is_private, sweep
+from seqforge.base.files import is_private, sweep, sync_folder
 from seqforge.base.locks import held
 from seqforge.base.targets import refuse_inputs, target_of
 from seqforge.core.beside import check_own_files, check_table
@@ -249,6 +249,7 @@ class _Written:
             else:  # what was refused at once must not stand in the way of what is right
                 file.drop()
         if not self.done:
+            sync_folder(self._path.parent)  # first the files, then the note of whose they are
             self._note.drop()
 
 

@@ -42,9 +42,15 @@ class GrowingFile:
         self.path, self.partial = path, partial_of(path)
         with disk_errors(path):
             self._stream = self._opened(begun, private or path.exists())
-            take_after(self._stream.fileno(), path)
-            self._stream.truncate(kept)
-            self._stream.seek(kept)
+            try:
+                take_after(self._stream.fileno(), path)
+                self._stream.truncate(kept)
+                self._stream.seek(kept)
+            except BaseException:
+                self.close()
+                if not kept:  # nobody would know whose it is
+                    self.partial.unlink()
+                raise
         self.size = kept
 
     def _opened(self, begun: bool, private: bool) -> BinaryIO:
