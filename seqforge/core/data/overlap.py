@@ -31,7 +31,7 @@ WINDOW = 64
 NOTABLE = 0.05
 """From this share on the overlap belongs into the headline."""
 _SKETCH = 4096  # hashes
-_LOOKED_UP = 1 << 18  # held-out hashes: a longer part is represented by its smallest
+_LOOKED_UP = 1 << 16  # held-out hashes: a longer part is represented by its smallest
 _ALL = np.uint64(2**64 - 1)
 _BLOCK = 1 << 16  # tokens hashed at a time: they stay in the cache
 _FEW = 8  # sampled windows, below which a share is no more than a hint
@@ -208,7 +208,7 @@ def measure(
 ) -> tuple[Overlap, Sketch]:
     """How many held-out windows are in the training part, and that part's sketch.
 
-    Exact up to 2^18 held-out windows; of a longer part those with the smallest hashes stand for
+    Exact up to 2^16 held-out windows; of a longer part those with the smallest hashes stand for
     all. Memory does not grow with the input.
     """
     name = next((name for name in ("test", "valid") if parts[name].symbols), None)
@@ -230,5 +230,5 @@ def measure(
 
 
 def _limit(windows: int) -> np.uint64:
-    """The hash below which about 2^18 of so many windows fall."""
+    """The hash below which about 2^16 of so many windows fall."""
     return np.uint64(int(_ALL) * min(1.0, _LOOKED_UP / windows)) if windows > _LOOKED_UP else _ALL
