@@ -256,6 +256,14 @@ def test_what_is_changed_is_read_as_it_stands(tmp_path):
             read(path)
 
 
+def test_a_note_of_a_chord_longer_than_any_piece_is_refused(tmp_path):
+    path = tmp_path / "x.musicxml"
+    path.write_bytes(mutated([MUSICXML], 1009, "MusicXML"))
+    assert b"<duration>999999999</duration>" in path.read_bytes()
+    with pytest.raises(SeqforgeError, match="lasts more than 20,000 quarters"):
+        read_music("events")(path)
+
+
 def tried(kind: str, count: int, folder: Path, first: int = 0) -> str:
     """Read so many changed files; returns what came of it, in a line.
 

@@ -45,13 +45,18 @@ def played_piece(
     starts = [Fraction(0)]
     for number in order:
         starts.append(starts[-1] + bars[number].length)
+    too_long = InputError(
+        f"{where}: lasts more than {MOST_QUARTERS:,} quarters; cut it into pieces"
+    )
     if len(order) > MOST_PLAYED or starts[-1] > MOST_QUARTERS:
-        raise InputError(f"{where}: lasts more than {MOST_QUARTERS:,} quarters; cut it into pieces")
+        raise too_long
     layer = _Layer(grid)
     for part in parts:
         layer.lay(part, order, starts)
         if len(layer.notes) > MOST_NOTES:
             raise InputError(f"{where}: has more than {MOST_NOTES:,} notes; cut it into pieces")
+    if any(note.start + note.duration > MOST_QUARTERS * grid for note in layer.notes):
+        raise too_long  # a note of a chord may be longer than its bar
     if layer.moved:
         repairs.add(f"{{n}} of {len(layer.notes):,} notes moved to the grid", layer.moved)
     times, pickup = _metres(
