@@ -57,32 +57,25 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
     """What the child process draws, and what it complains of."""
     # As a file: by its name all that this package imports would be imported there as well.
     command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py"))]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        try:
-            told, complaint = process.communicate(
-                json.dumps(list(documents)).encode(), timeout=seconds
-            )
-        except subprocess.TimeoutExpired as error:
-            raise RenderError(
-                f"drawing the score had not finished after {seconds:g} s and was ended; "
-                "draw fewer bars at a time"
-            ) from error
-        finally:  # also on Ctrl-C: nothing may go on alone
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    said = complaint.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
-    if process.returncode < 0:
-        said = f"ended by signal {-process.returncode}"
-    if process.returncode:
+    try:
+        ended = subprocess.run(
+            command,
+            input=json.dumps(list(documents)).encode(),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RenderError(
+            f"drawing the score had not finished after {seconds:g} s and was ended; "
+            "draw fewer bars at a time"
+        ) from error
+    said = ended.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
+    if ended.returncode < 0:
+        said = f"ended by signal {-ended.returncode}"
+    if ended.returncode:
         raise RenderError(f"verovio failed at the score ({said})")
-    return json.loads(told), said
+    return json.loads(ended.stdout), said
 
 
 def to_png(svg: str, width: int = 1200) -> bytes:

@@ -54,34 +54,27 @@ def run_program(command: Sequence[str], folder: Path, timeout_seconds: float) ->
     """
     name = Path(command[0]).name
     try:
-        process = subprocess.Popen(
+        ended = subprocess.run(
             command,
             cwd=folder,
             env={**os.environ, **_QUIET},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            capture_output=True,
             encoding="utf-8",
             errors="replace",
+            timeout=timeout_seconds,
+            check=False,
         )
     except OSError as error:
         raise ProgramError(f"{command[0]}: cannot be run ({error.strerror or error})") from error
-    with process:
-        try:
-            told, complaint = process.communicate(timeout=timeout_seconds)
-        except subprocess.TimeoutExpired as error:
-            raise ProgramError(
-                f"{name} had not finished after {timeout_seconds:g} s and was ended; search for "
-                "fewer sequences at a time, or in a smaller library"
-            ) from error
-        finally:  # also on Ctrl-C: nothing may go on alone
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    if process.returncode:
-        raise ProgramError(f"{name} failed ({_reason(complaint, process.returncode)})")
-    return told
+    except subprocess.TimeoutExpired as error:
+        raise ProgramError(
+            f"{name} had not finished after {timeout_seconds:g} s and was ended; search for "
+            "fewer sequences at a time, or in a smaller library"
+        ) from error
+    if ended.returncode:
+        raise ProgramError(f"{name} failed ({_reason(ended.stderr, ended.returncode)})")
+    return ended.stdout
 
 
 def _reason(complaint: str, code: int) -> str:
