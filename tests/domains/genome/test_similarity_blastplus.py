@@ -302,15 +302,11 @@ def test_missing_programs_are_named_with_how_to_get_them(tmp_path, fasta, monkey
     assert find_program("blastn") == str(tmp_path / "bin" / "blastn")
 
 
-def test_a_blastn_that_fails_says_why_in_one_sentence(fasta, random_bases):
-    library, query = fasta(random_bases(500)), [Query("q", random_bases(50))]
-    search(library, query)
-    (made,) = databases()
-    for path in made.glob("library.n*"):
-        path.unlink()
+def test_a_blastn_that_fails_says_why_in_one_sentence(tmp_path, fasta, programs):
+    command = [programs[0], "-db", "missing", "-query", str(fasta("ACGTACGTAGCTAG"))]
 
     with pytest.raises(ProgramError, match=r"^blastn failed \(exit status 2: BLAST Data") as caught:
-        search(library, query)
+        run_program(command, tmp_path, PATIENCE)
     assert "\n" not in str(caught.value)
 
 
