@@ -9,7 +9,7 @@ that sound (``%%MIDI transpose``, ``%%score``) become ``I:`` lines, which say th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from seqforge.domains.music.abc_macros import Macro, expanded, macro
 
@@ -27,6 +27,8 @@ _ORDER = re.compile(r"[A-Za-z]|\d{1,4}|[()]")
 _MOST_PARTS = 500
 _MOST_CHARACTERS = 250_000
 _RESTORED = "MLK"
+_Part = tuple[dict[str, str], list[str]]
+"""The fields that hold where a part begins, and its lines."""
 
 
 def logical_lines(text: str) -> Iterator[str]:
@@ -147,7 +149,8 @@ def in_order(header: Sequence[str], body: Sequence[str]) -> list[str]:
     """The lines of a tune's body in the order in which ``P:`` of its header has its parts played.
 
     Before a part that is played elsewhere than where it stands come the metre, the unit and the key
-    that hold where it is written. Where no order is said, or no part is marked, nothing changes.
+    that hold where it is written; a part ends in a double bar line, since no repeat goes back past
+    its beginning. Where no order is said, or no part is marked, nothing changes.
     """
     orders = [match[2] for line in header if (match := FIELD_LINE.match(line)) and match[1] == "P"]
     order = _expanded(orders[-1]) if orders else ""
@@ -155,24 +158,25 @@ def in_order(header: Sequence[str], body: Sequence[str]) -> list[str]:
         return list(body)
     held = dict(_fields(header))
     intro, parts = _parts(held, body)
-    if not parts or [name for name, _, _ in parts] == list(order):
+    if not parts:
         return list(body)
-    known: dict[str, tuple[dict[str, str], list[str]]] = {}
+    known: dict[str, _Part] = {}
     for name, held_there, lines in parts:
         known.setdefault(name, (held_there, lines))
-    return _laid_out(intro, held | _fields(intro), known, order)
+    in_turn: Iterable[_Part] = (known.get(name, ({}, [])) for name in order)
+    if [name for name, _, _ in parts] == list(order):  # as written, whatever the names
+        in_turn = [(held_there, lines) for _, held_there, lines in parts]
+    return _laid_out(intro, held | _fields(intro), in_turn)
 
 
 def _laid_out(
     intro: list[str],
     now: dict[str, str],
-    parts: dict[str, tuple[dict[str, str], list[str]]],
-    order: str,
+    parts: Iterable[_Part],
 ) -> list[str]:
     out = list(intro)
     size = 0
-    for name in order:
-        held, lines = parts.get(name, ({}, []))
+    for held, lines in parts:
         size += sum(map(len, lines))
         if size > _MOST_CHARACTERS:
             break

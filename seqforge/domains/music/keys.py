@@ -30,7 +30,8 @@ _NO_KEY = re.compile(
     re.IGNORECASE,
 )
 _EXPLICIT = re.compile(r"\bexp\b", re.IGNORECASE)
-_ACCIDENTAL = re.compile(r"(?<!\S)(\^\^?|__?|=)([A-Ga-g])(?!\S)")
+_ACCIDENTAL = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
+_ACCIDENTALS = re.compile(rf"(?:{_ACCIDENTAL.pattern})+")  # spaces between them may be left out
 SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 """How ABC writes an alteration in semitones."""
 ALTERATION = {"": 0, "^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
@@ -106,7 +107,8 @@ def parse_key(field: str) -> Key:
         tonic = match["tonic"].upper() + match["sign"].lower()
         mode = _SHORT[_MODES[(match["mode"] or "maj").lower()]]
         rest = field[match.end() :]
-    extra = {letter.upper(): ALTERATION[sign] for sign, letter in _ACCIDENTAL.findall(rest)}
+    said = "".join(word for word in rest.split() if _ACCIDENTALS.fullmatch(word))
+    extra = {letter.upper(): ALTERATION[sign] for sign, letter in _ACCIDENTAL.findall(said)}
     plain = Key(tonic, mode)
     if abs(plain.sharps) > 7:  # G# major and the like: no signature says them
         plain = Key("C", "")
