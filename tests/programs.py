@@ -12,6 +12,7 @@ import shutil
 
 PROGRAMS = (
     "abc2midi", "blastn", "chromium", "dustmasker", "fluidsynth", "makeblastdb", "openssl",
+    "strace",
 )  # fmt: skip
 _FOUND = "SEQFORGE_TEST_PROGRAMS"
 """Tells processes that tests start, workers among them, what was found."""

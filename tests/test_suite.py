@@ -153,5 +153,12 @@ def test_programs_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
         find_program("another")
 
 
+def test_every_program_that_a_test_asks_for_is_looked_for() -> None:
+    asked = re.compile(r'require_program\("([^"]+)"')
+    named = {name for path in TESTS for name in asked.findall(path.read_text(encoding="utf-8"))}
+    assert named >= {"blastn", "strace"}
+    assert named <= set(PROGRAMS)
+
+
 def test_patience_outlasts_a_busy_machine() -> None:
     assert PATIENCE >= 600
