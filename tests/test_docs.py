@@ -25,6 +25,12 @@ def test_every_link_between_documents_leads_somewhere(page):
             assert ((ROOT / page).parent / target).exists(), target
 
 
+def test_the_map_names_every_module():
+    drawn = re.findall(r"\w+", (ROOT / "docs" / "design.md").read_text().split("Around it:")[0])
+    modules = {path.stem for path in (ROOT / "seqforge").rglob("*.py")} - {"__init__"}
+    assert modules <= set(drawn), sorted(modules - set(drawn))
+
+
 def test_every_dependency_has_its_reason():
     import tomllib
 
