@@ -122,11 +122,6 @@ def sweep(folder: Path) -> None:
             _remove_left_over(path)
 
 
-def is_temporary(name: str) -> bool:
-    """Whether it is a name of a file that is not whole yet."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
 def _own_file(folder: Path, private: bool) -> tuple[Path, BinaryIO]:
     """A new file that is held, so that `sweep` of another process leaves it alone."""
     while True:

@@ -15,6 +15,8 @@ from glob import glob
 from heapq import heappop, heappush
 from pathlib import Path
 
+from seqforge.base.printable import one_line
+
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -23,13 +25,10 @@ _KINDS = (
 )
 
 
-def printable(path: Path | str) -> str:
+def path_shown(path: Path | str) -> str:
     r"""A path as it can be shown and kept: bytes that are no UTF-8, and control characters, as
     ``\xe9``."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return one_line(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def is_utf8(path: Path | str) -> bool:

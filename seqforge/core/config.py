@@ -22,7 +22,6 @@ from seqforge.core.data.regions import parse_regions
 from seqforge.errors import ConfigError
 
 _MOST_LANES = 4096
-_SHOWN = 80  # characters of a wrong value
 STRICT = ConfigDict(frozen=True, extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -134,14 +134,7 @@ class Note:
                 raise ValueError("a number below zero")
         except FileNotFoundError:
             return None
-        except (
-            OSError,
-            ArithmeticError,
-            LookupError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except _UNREADABLE as error:
             raise RunError(
                 f"{self.path}: cannot be read, so that nothing can go on from it; delete it and "
                 f"any {partial_of(self._for)}, and all is drawn anew"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seqforge.base.paths import Walk, expanded, is_utf8, printable, status_of, walk
+from seqforge.base.paths import Walk, expanded, is_utf8, path_shown, status_of, walk
 from seqforge.base.spooling import STDIN, is_piped, is_stdin, spool
 from seqforge.core.domain import Domain
 from seqforge.core.ingest import Ingested
@@ -73,7 +73,7 @@ def expand(path: Path, domain: Domain, found: Found) -> None:
     status = status_of(path)
     if isinstance(status, str):
         if status.startswith("there is no such"):
-            raise InputError(f"{printable(path)}: {status}{_hint(path)}")
+            raise InputError(f"{path_shown(path)}: {status}{_hint(path)}")
         found.unread.append(refused(path, status))
     elif not is_utf8(path):
         found.unread.append(refused(path, "its name is not UTF-8; rename it"))
@@ -91,7 +91,7 @@ def _hint(path: Path) -> str:
 
 def refused(path: Path, reason: str) -> Ingested:
     """The line of a file that is not read."""
-    shown = printable(path)
+    shown = path_shown(path)
     return Ingested(shown, "refused", f"{shown}: {reason}", 0, 0)
 
 
@@ -111,13 +111,13 @@ def _expand_folder(folder: Path, domain: Domain, found: Found) -> None:
     if others:
         kinds = ", ".join(sorted({suffix_inside(path) or "no ending" for path in others}))
         found.notes.append(
-            f"{folder}: {len(others):,} files of other kinds left out ({printable(kinds)})"
+            f"{folder}: {len(others):,} files of other kinds left out ({path_shown(kinds)})"
         )
 
 
 def _nothing(folder: Path, domain: Domain, under: Walk, others: Sequence[Path]) -> str:
     kinds = ", ".join(domain.suffixes) or "any kind"
-    said = f"{printable(folder)}: no file for {domain.name} in this folder ({kinds})"
+    said = f"{path_shown(folder)}: no file for {domain.name} in this folder ({kinds})"
     if under.hidden and not others:
         said += f"; {under.hidden:,} hidden files or folders in it do not count: name them"
     return said

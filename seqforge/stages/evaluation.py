@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from seqforge.core.data.overlap import (
     scored_windows,
     windows_name,
 )
-from seqforge.core.ingest import NothingUsable, ingest
+from seqforge.core.ingest import Ingested, NothingUsable, ingest
 from seqforge.core.looks import perplexity
 from seqforge.core.scoring import score
 from seqforge.registry import options_for_files
@@ -68,16 +68,8 @@ def evaluate_model(
             augmented=False,
         )
         lines += found.unread
-        for note in found.notes:
+        for note in (*found.notes, *_noted(lines, every_file)):
             watcher.note(note)
-        for line in lines:
-            if line.status == "refused":
-                watcher.note(f"refused: {line.reason}")
-            elif every_file:
-                more = f" ({line.reason})" if line.reason else ""
-                watcher.note(
-                    f"{line.file}: {line.records:,} records, {line.symbols:,} symbols{more}"
-                )
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
         halves = (corpus.train, corpus.valid)
@@ -97,6 +89,16 @@ def evaluate_model(
             "trained_on": trained_on,
             "refused": [line.reason for line in lines if line.status == "refused"],
         }
+
+
+def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:
+    """A sentence for each file that is refused, and for the others where all are asked for."""
+    for line in lines:
+        if line.status == "refused":
+            yield f"refused: {line.reason}"
+        elif every_file:
+            more = f" ({line.reason})" if line.reason else ""
+            yield f"{line.file}: {line.records:,} records, {line.symbols:,} symbols{more}"
 
 
 def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The one way in which files are written: whole, durable, and never through what others laid."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
 
 import pytest
 
-from seqforge.base.files import disk_errors, is_temporary, replacing, sweep, write_atomically
+from seqforge.base.files import disk_errors, replacing, sweep, write_atomically
 from seqforge.errors import RunError
 from tests.base.disks import room_for
 
@@ -124,7 +125,7 @@ def test_sweeping_removes_what_a_killed_writer_left_and_nothing_else(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "x"], check=False)
     (left,) = tmp_path.iterdir()
-    assert is_temporary(left.name)
+    assert re.fullmatch(r"\.seqforge-[0-9a-f]{16}\.partial", left.name)
     others = [".env", "x.partial", ".seqforge-mine.partial"]
     for name in others:
         (tmp_path / name).write_text("precious")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from seqforge.base.paths import expanded, printable, walk
+from seqforge.base.paths import expanded, path_shown, walk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
 
@@ -61,8 +61,8 @@ def test_a_name_that_is_no_utf8_can_be_shown(tmp_path):
 
     (path,) = walk(tmp_path).files
 
-    assert printable(path.name) == r"caf\xe9\x1b[31m.txt"
-    assert printable("né 1.txt") == "né 1.txt"
+    assert path_shown(path.name) == r"caf\xe9\x1b[31m.txt"
+    assert path_shown("né 1.txt") == "né 1.txt"
 
 
 def test_patterns_and_home_are_read_as_a_shell_reads_them(tmp_path, monkeypatch):
