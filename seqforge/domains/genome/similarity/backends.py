@@ -11,7 +11,7 @@ from seqforge.base.spooling import settled
 from seqforge.core.files import sha256_of
 from seqforge.core.opening import opened
 from seqforge.domains.genome.similarity.hits import SearchResult
-from seqforge.domains.genome.similarity.library import LibrarySize, measure
+from seqforge.domains.genome.similarity.library import LibrarySize, in_portions, measure
 from seqforge.domains.genome.similarity.local import search
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.domains.genome.similarity.scanning import installed_backend
@@ -71,7 +71,7 @@ class LocalBackend:
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
         """See `searched.HomeBackend`."""
         letters = max(_LEAST_LETTERS, PORTION_CELLS // (2 * self._size.letters))
-        return portions_of(queries, letters)
+        return in_portions(queries, letters)
 
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
@@ -90,17 +90,3 @@ def library_identity(against: Sequence[Path]) -> dict[str, Any]:
         with opened(path):  # says in one sentence what is wrong with it
             files.append([str(path), sha256_of(settled(path))])
     return {"library": files}
-
-
-def portions_of(queries: Sequence[Query], letters: int) -> Iterator[Sequence[Query]]:
-    """Queries in their order, each portion with so many letters, or a little more."""
-    portion: list[Query] = []
-    held = 0
-    for query in queries:
-        portion.append(query)
-        held += len(query.bases)
-        if held >= letters:
-            yield portion
-            portion, held = [], 0
-    if portion:
-        yield portion

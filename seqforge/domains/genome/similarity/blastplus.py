@@ -21,7 +21,6 @@ from seqforge.core.machine import usable_cores
 from seqforge.domains.genome.similarity.backends import (
     Progress,
     library_identity,
-    portions_of,
 )
 from seqforge.domains.genome.similarity.blast_database import (
     NAME,
@@ -32,7 +31,7 @@ from seqforge.domains.genome.similarity.blast_database import (
 from seqforge.domains.genome.similarity.dust import masked_fraction
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
 from seqforge.domains.genome.similarity.kmers import searched_letters
-from seqforge.domains.genome.similarity.library import stem_of
+from seqforge.domains.genome.similarity.library import in_portions, stem_of
 from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
 from seqforge.domains.genome.similarity.programs import (
     find_program,
@@ -75,7 +74,7 @@ class BlastPlusBackend:
 
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
         """See `searched.HomeBackend`."""
-        return portions_of(queries, _BATCH)
+        return in_portions(queries, _BATCH)
 
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from seqforge.base.packing import ENDINGS
 from seqforge.core.records import joined
@@ -53,6 +54,28 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
                 yield Entry(record.name, record.description, bases, stem_of(path), str(path))
         if not found:
             raise InputError(f"{path}: holds no bases to search; give a FASTA file with some")
+
+
+class _HasBases(Protocol):
+    @property
+    def bases(self) -> Sized: ...
+
+
+_Sequence = TypeVar("_Sequence", bound=_HasBases)
+
+
+def in_portions(sequences: Iterable[_Sequence], letters: int) -> Iterator[list[_Sequence]]:
+    """Sequences in their order, each portion with so many letters, or a little more."""
+    portion: list[_Sequence] = []
+    held = 0
+    for sequence in sequences:
+        portion.append(sequence)
+        held += len(sequence.bases)
+        if held >= letters:
+            yield portion
+            portion, held = [], 0
+    if portion:
+        yield portion
 
 
 def stem_of(path: Path) -> str:

@@ -11,7 +11,7 @@ letters, whose score counts, as blastn's alignments do, which begin at a word of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -34,7 +34,13 @@ from seqforge.domains.genome.similarity.extraction import (
 )
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
 from seqforge.domains.genome.similarity.kmers import encode, reverse_complement, searched_letters
-from seqforge.domains.genome.similarity.library import Entry, LibrarySize, measure, read_library
+from seqforge.domains.genome.similarity.library import (
+    Entry,
+    LibrarySize,
+    in_portions,
+    measure,
+    read_library,
+)
 from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
 from seqforge.domains.genome.similarity.scanning import MASKED, Backend, installed_backend
 from seqforge.domains.genome.similarity.statistics import effective_search_space
@@ -83,7 +89,7 @@ def search(
     cut, stop, done = _Cut.of(queries, parameters, backend), Event(), 0
     pool = ThreadPoolExecutor(threads or usable_cores())
     try:
-        for batch in _batches(read_library(paths)):
+        for batch in in_portions(read_library(paths), _BATCH):
             for letters in _search_batch(batch, targets, cut, pool, stop):
                 done += letters
                 if progress is not None:
@@ -235,20 +241,6 @@ class _Cut:
         """How many letters of a stretch the next one does not have."""
         whole = part.stop - part.start
         return whole if part.stop == len(entry.bases) else whole - self.overlap
-
-
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Sequences until they make enough work for all cores."""
-    batch: list[Entry] = []
-    letters = 0
-    for entry in entries:
-        batch.append(entry)
-        letters += len(entry.bases)
-        if letters >= _BATCH:
-            yield batch
-            batch, letters = [], 0
-    if batch:
-        yield batch
 
 
 def _search_batch(
