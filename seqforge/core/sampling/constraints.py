@@ -21,11 +21,14 @@ class Constraint:
     """(S, V); every state allows at least one id."""
     following: NDArray[np.int32]
     """(S, V); the state after that id."""
+    begun: NDArray[np.int32] | None = None
+    """(S,); where drawing begins after a prime that led to a state; None for that state itself."""
 
     def __post_init__(self) -> None:
         if self.allowed.shape != self.following.shape or self.allowed.ndim != 2:
             raise ValueError("allowed and following must both have the shape (states, vocabulary)")
         if not self.allowed.any(axis=1).all():
             raise ValueError("a state of the constraint allows nothing")
-        if self.following.min() < 0 or self.following.max() >= len(self.following):
+        leads = [self.following, *([] if self.begun is None else [self.begun])]
+        if any(to.min() < 0 or to.max() >= len(self.following) for to in leads):
             raise ValueError("the constraint leads to a state that does not exist")

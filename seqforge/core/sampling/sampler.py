@@ -65,6 +65,7 @@ class Sampler:
         self._rows, self._threads = rows, threads or usable_cores()
         size = len(self.vocabulary)
         self._grammar = Grammar(np.zeros((0, size), bool), np.zeros((0, size), np.int32))
+        self._begun = None if constraint is None else constraint.begun
         if constraint is not None:
             if constraint.allowed.shape[1] != size:
                 raise ValueError("the constraint is not one over the model's vocabulary")
@@ -117,10 +118,13 @@ class Sampler:
             ending: Where a sample is to end besides.
             labels: What samples are to say of themselves besides the options.
         """
-        return make_plan(
+        plan = make_plan(
             self.name, self.vocabulary, options, self._grammar, ending, self._engine, labels or {},
             self._openings,
         )  # fmt: skip
+        if options.prime and self._begun is not None:
+            plan.begun.places[:] = self._begun[plan.begun.places]
+        return plan
 
     def check(self, options: SamplingOptions) -> None:
         """Refuse to wait for what can never be drawn.

@@ -103,7 +103,19 @@ class _Table:
             self._fill_bar(bar, repeat, part)
             self._fill_lines(bar, repeat, part)
         self._fill_header()
-        return reachable(self._allowed, self._following)
+        return reachable(self._allowed, self._following, self._begun())
+
+    def _begun(self) -> NDArray[np.int32]:
+        """The bar that a prime began is filled, so that it stays one; then bars are as ever."""
+        begun = np.arange(len(self._following), dtype=np.int32)
+        notes = np.unique(self._ends[0])  # words of whole notes
+        for (bar, repeat, part), base in self._planes.items():
+            later = np.arange(len(self._word), (BEAT * bar + 1) * len(self._word))
+            inside = np.concatenate([notes, later]).astype(np.int32)
+            whole = self._planes[bar, repeat, WHOLE] + inside
+            can = self._allowed[whole].any(axis=1) & (bar > 0) & (part != WHOLE)
+            begun[base + inside[can]] = whole[can]
+        return begun
 
     def _state(self, bar: int, repeat: int, part: int, word: str) -> int:
         """The state at the beginning of a bar."""

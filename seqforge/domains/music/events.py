@@ -171,7 +171,8 @@ def bar_end(text: str, given: int, bars: int) -> int | None:
 
     The bar line that ends a bar which those began is not counted.
     """
-    begun = given > 0 and text[given - 1] not in (BAR, PICKUP)
+    following = next((token for token in text[given:] if token in (BAR, PICKUP)), BAR)
+    begun = given > 0 and text[given - 1] not in (BAR, PICKUP) and following == BAR
     ends = [place for place, token in enumerate(text, 1) if token == BAR and place > given]
     number = bars - 1 + begun
     return ends[number] if number < len(ends) else None

@@ -86,7 +86,17 @@ class _Table:
         self._following[:, END] = begin
         order = np.arange(len(self._following), dtype=np.int32)
         order[[0, begin]] = begin, 0  # the first state is where a sample begins
-        return reachable(self._allowed[order], order[self._following[order]])
+        begun = order[self._begun()[order]]
+        return reachable(self._allowed[order], order[self._following[order]], begun)
+
+    def _begun(self) -> NDArray[np.int32]:
+        """What a prime began is a whole bar, and no pick-up."""
+        begun = np.arange(len(self._following), dtype=np.int32)
+        for (length, pickup), base in self._planes.items():
+            inside = np.arange(1, (length + 1) * _SAID, dtype=np.int32)
+            if pickup:
+                begun[base + inside] = self._planes[length, False] + inside
+        return begun
 
     def _bar(self, numerator: int, denominator: int) -> int:
         """Steps of a bar; 0 where it is not counted."""

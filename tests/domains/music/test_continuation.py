@@ -205,6 +205,7 @@ def test_eighty_continuations_are_new(folk, shared_data, tmp_path, bars):
     [
         ("R-T-R-T-|", "V-V-V-V-|V_", 1, "V-V-V-V-|"),
         ("R-T-", "V-V-|R-R-R-R-|R", 1, "V-V-|R-R-R-R-|"),  # the first ends a bar of the prime's
+        ("R-", "T-~V-V-V-V-|R-R-R-R-|R", 1, "T-~V-V-V-V-|"),  # of a grammar that was left out
         ("R-~", "R-R-R-R-|T-T-T-T-|", 2, "R-R-R-R-|T-T-T-T-|"),
         ("", "R-~R-R-R-R-|T-T-T-T-|", 1, "R-~R-R-R-R-|"),
         ("", "R-R-R-", 1, None),

@@ -112,6 +112,30 @@ def marks(text):
     return re.findall(r"::|\|:|:\|", text)
 
 
+@pytest.mark.parametrize(("begun", "left"), [("A", 5), ("|:A3|d3 e2f|d3", 3), ("A3|d3 e2f|d3", 3)])
+def test_a_bar_that_a_prime_began_is_filled(letters, abc, begun, left):
+    """It may not be taken for a pick-up, nor for the short end of a part."""
+    ids = {symbol: number for number, symbol in enumerate(letters.symbols, 1)}
+    _, state = walked(abc, letters.encode("M:6/8\nL:1/8\nK:G\n" + begun))
+    assert abc.allowed[state, ids["|"]]
+    state = abc.begun[state]
+    for letter in "d" * left:
+        assert not abc.allowed[state, [ids["|"], END]].any()
+        assert abc.allowed[state, ids[letter]]
+        state = abc.following[state, ids[letter]]
+    assert abc.allowed[state, ids["|"]]
+
+
+def test_a_bar_of_events_that_a_prime_began_is_no_pickup(tokens):
+    known = Vocabulary(tuple(sorted({*tokens.symbols, events.PICKUP})))
+    grammar = events_grammar.grammar(known, GRID)
+    _, state = walked(grammar, known.encode("R4-"))
+    pickup = known.encode(events.PICKUP)[0]
+    assert grammar.allowed[state, pickup]
+    assert not grammar.allowed[grammar.begun[state], pickup]
+    assert grammar.allowed[grammar.begun[0], known.encode("R")[0]]
+
+
 def test_a_prime_that_breaks_the_rules_is_gone_on_from_at_the_next_bar(letters, abc):
     prime = "M:4/4\nL:1/8\nK:G\nABcdABcdABcd(5ABABA ["
     for seed in range(20):

@@ -230,6 +230,15 @@ def test_values_show_the_beats(lengths, metre, expected):
     assert said == expected
 
 
+@pytest.mark.parametrize("program", [0, DRUMS])
+def test_no_onset_moves_past_the_last_bar_line(program):
+    """A note that begins just before it stays in its bar: there is no bar that nobody asked for."""
+    piece = Piece((Note(60, 64, 0, 24, program), Note(62, 64, 95, 1, program)))
+    document = to_musicxml(piece, "t")
+    assert document.count("<measure ") == 1
+    assert len(sounding(document)) == 2
+
+
 def test_a_pickup_is_bar_nought():
     root = ElementTree.fromstring(to_musicxml(melody([2] + [4] * 4, 4, 4, pickup=12)))
     bars = [dict(measure.attrib) for measure in root.iter("measure")]

@@ -48,6 +48,14 @@ class Divisions:
         place = span.start + span.size * round((step - span.start) / span.size)
         return min(place, span.end)
 
+    def onset(self, step: int, stop: int) -> int:
+        """The place nearest to a step that lies before ``stop``, a bar line."""
+        place = self.nearest(step)
+        if place < stop:
+            return place
+        span = self.spans[max(0, bisect_right(self._starts, step) - 1)]
+        return max(span.start, place - span.size)
+
     def next_after(self, step: int) -> int:
         """The first place after a step."""
         span = self.spans[max(0, bisect_right(self._starts, step) - 1)]

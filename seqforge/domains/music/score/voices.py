@@ -72,9 +72,10 @@ def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Vo
     """All strokes in one voice, each until the next, a quarter at most: they have no length."""
     divisions = divide(sorted({note.start for note in notes}), bars)
     starts = [bar.start for bar in bars]
+    stop = _stop(notes, bars)
     found: dict[int, Sound] = {}
     for note in notes:
-        start = divisions.nearest(note.start)
+        start = divisions.onset(note.start, stop)
         end = min(start + QUARTER, bars[bisect_right(starts, start) - 1].end)
         before = found.get(start, Sound(start, end, (), note.start < prime_end))
         found[start] = replace(before, pitches=tuple(sorted({*before.pitches, note.pitch})))
@@ -87,9 +88,11 @@ def _placed(
     """The notes where their staff has places for them, in order; played lengths made readable."""
     ends = {note.start + note.duration for note in notes}
     divisions = divide(sorted({note.start for note in notes}), bars, ends, triplets)
-    mixed = _mixed(notes, bars)
+    mixed, stop = _mixed(notes, bars), _stop(notes, bars)
     found: dict[tuple[int, int], _Tone] = {}
-    starts = {n.start: n.start if n.start in mixed else divisions.nearest(n.start) for n in notes}
+    starts = {
+        n.start: n.start if n.start in mixed else divisions.onset(n.start, stop) for n in notes
+    }
     onsets = sorted(set(starts.values()))
     for note in notes:
         start = starts[note.start]
@@ -101,6 +104,12 @@ def _placed(
         if before is None or before.end < end:
             found[start, note.pitch] = tone
     return sorted(found.values())
+
+
+def _stop(notes: Sequence[Note], bars: Sequence[Bar]) -> int:
+    """The bar line at or after the end of all notes: no onset is moved to it."""
+    last = max((note.start + note.duration for note in notes), default=0)
+    return next((bar.end for bar in bars if bar.end >= last), bars[-1].end)
 
 
 def _readable(start: int, end: int, onsets: Sequence[int], divisions: Divisions) -> int:
