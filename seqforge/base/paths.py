@@ -17,6 +17,7 @@ from pathlib import Path
 
 from seqforge.base.printable import one_line
 
+MISSING = "there is no such file or folder"
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -51,7 +52,7 @@ def status_of(path: Path | str) -> os.stat_result | str:
             return "is a loop of links"
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             broken = "is a link to what is not there" if os.path.islink(path) else ""
-            return broken or "there is no such file or folder"
+            return broken or MISSING
         return f"cannot be read ({error.strerror or error})"
 
 

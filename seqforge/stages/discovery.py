@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seqforge.base.paths import Walk, expanded, is_utf8, path_shown, status_of, walk
+from seqforge.base.paths import MISSING, Walk, expanded, is_utf8, path_shown, status_of, walk
 from seqforge.base.spooling import STDIN, is_piped, is_stdin, spool
 from seqforge.core.domain import Domain
 from seqforge.core.ingest import Ingested
@@ -72,7 +72,7 @@ def expand(path: Path, domain: Domain, found: Found) -> None:
     """
     status = status_of(path)
     if isinstance(status, str):
-        if status.startswith("there is no such"):
+        if status == MISSING:
             raise InputError(f"{path_shown(path)}: {status}{_hint(path)}")
         found.unread.append(refused(path, status))
     elif not is_utf8(path):
