@@ -117,10 +117,11 @@ def test_a_bar_that_a_prime_began_is_filled(letters, abc, begun, left):
     """It may not be taken for a pick-up, nor for the short end of a part."""
     ids = {symbol: number for number, symbol in enumerate(letters.symbols, 1)}
     _, state = walked(abc, letters.encode("M:6/8\nL:1/8\nK:G\n" + begun))
-    assert abc.allowed[state, ids["|"]]
+    lines = [ids["|"], ids[":"], END]
+    assert abc.allowed[state, lines].any()
     state = abc.begun[state]
     for letter in "d" * left:
-        assert not abc.allowed[state, [ids["|"], END]].any()
+        assert not abc.allowed[state, lines].any()
         assert abc.allowed[state, ids[letter]]
         state = abc.following[state, ids[letter]]
     assert abc.allowed[state, ids["|"]]
