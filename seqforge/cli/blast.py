@@ -167,7 +167,7 @@ def blast(
         _search, samples, folder=folder, parameters=parameters,
         watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
     )  # fmt: skip
-    with output_folder(folder, _FILES, timed=["hits.json"]):
+    with output_folder(folder, _FILES, timed=["hits.json"], quiet=quiet):
         if backend == "ebi" or protein or resubmit:
             _, wanted = made_of(Library(()))
             with asked.opened(email, yes, folder, wanted) as searcher:

@@ -91,7 +91,7 @@ def perform(
     said: Mapping[str, Any] = {"constraint": True, **how}
     settings = settings_of(model, wanted.count, loaded.options(how), said, _put_out(domain))
     drawing = Drawing(replace(domain, formats=quick), wanted.count, draw, None, settings)
-    with output_folder(wanted.path.parent, _names(domain, wanted)):
+    with output_folder(wanted.path.parent, _names(domain, wanted), quiet=speech.quiet):
         save(drawing, wanted.path, speech.quiet, False, named=not speech.json)
         if needed:
             if len(kept) < needed:  # this command went on with one that was stopped

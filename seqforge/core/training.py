@@ -27,6 +27,8 @@ from seqforge.core.settling import settle
 from seqforge.core.streams import Streams
 from seqforge.errors import ConfigError, RunError, SeqforgeError
 
+_ALWAYS_ACCUMULATED = 1000  # windows a step, however small the input is
+
 
 class Trainer:
     """Fits a model to the train part of a corpus.
@@ -59,6 +61,7 @@ class Trainer:
         )
         self.optimizer = _optimizer(model, config)
         ranks.agree(lambda: _check_held_out(config, corpus))
+        ranks.agree(lambda: _check_accumulation(config, self.streams.windows_per_epoch))
         self.average = None
         if config.averaging:
             self.average = WeightAverage(list(model.parameters()), config.averaging)
@@ -292,4 +295,14 @@ def _check_held_out(config: TrainingConfig, corpus: Corpus) -> None:
         raise ConfigError(
             f"training.{name} looks at held-out data, and none are held out; give a --split "
             "whose middle number is above 0"
+        )
+
+
+def _check_accumulation(config: TrainingConfig, windows: int) -> None:
+    """A step ends before the budget is looked at: it is no longer than an epoch, or short."""
+    most = max(windows, _ALWAYS_ACCUMULATED)
+    if config.accumulate > most:
+        raise ConfigError(
+            f"training.accumulate: {config.accumulate:,} windows are more than an epoch has "
+            f"({windows:,}); give {most:,} or less"
         )

@@ -6,8 +6,11 @@ there at all.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from filecmp import cmp
+from itertools import count
 from pathlib import Path
 
 from seqforge.base.paths import MISSING, Walk, expanded, is_utf8, path_shown, status_of, walk
@@ -133,9 +136,8 @@ def kept_libraries(order: Order, folder: RunFolder) -> Order:
     for place, name in enumerate(named, 1):
         path = Path(name)
         if is_piped(name):
-            path = folder.path.absolute() / f"{STDIN_KEPT}-against-{place}.fa"
-            if not (folder.worked and path.is_file()):
-                spool(name, path)
+            begun = folder.recipe().config().search.against if folder.worked else ()
+            path = _kept(name, folder.path.absolute(), f"-against-{place}", ".fa", begun)
         paths.append(str(path))
     return replace(order, settings={**settings, _AGAINST: paths})
 
@@ -145,7 +147,26 @@ def _kept_pipe(name: str, place: int, domain: Domain, kept: Path, resumed: bool)
     number = "" if name == STDIN else f"-{place + 1}"
     # The ending of a domain whose files are of several kinds would say more than is known.
     suffix = "" if domain.file_per_sample else domain.suffix
-    path = kept / f"{STDIN_KEPT}{number}{suffix}"
-    if not (resumed and path.is_file()):  # what came is gone by now
-        spool(name, path)
+    begun = RunFolder(kept).inputs() if resumed else ()
+    return _kept(name, kept, number, suffix, [str(path) for path, _ in begun])
+
+
+def _kept(name: str, folder: Path, number: str, suffix: str, begun: Sequence[str]) -> Path:
+    """The file that keeps what comes through a pipe; none that is there is written over.
+
+    ``begun`` are the files that a run goes on with: what came when it began is gone by now.
+    """
+    there = []
+    for more in count():
+        path = folder / f"{STDIN_KEPT}{number}{'+' * more}{suffix}"
+        if not os.path.lexists(path):
+            break
+        if path.is_file() and str(path.absolute()) in begun:
+            return path
+        there.append(path)
+    spool(name, path)
+    for other in there:  # what a killed command kept of the same is taken again
+        if not other.is_symlink() and other.is_file() and cmp(other, path, shallow=False):
+            path.unlink()
+            return other
     return path

@@ -64,6 +64,7 @@ def test_what_an_earlier_command_left_is_replaced_and_said(seqforge):
 
     assert result.exit_code == 0
     assert "music/tune.abc: of an earlier command, replaced" in result.stderr
+    assert music(seqforge, "--seed", 3, "--quiet").stderr == ""
 
 
 @pytest.mark.parametrize(("command", "folder", "name"), FILES)

@@ -15,6 +15,7 @@ from seqforge.base.spooling import spool
 from seqforge.cli.main import app
 from seqforge.cli.options import await_stdin
 from seqforge.errors import InputError
+from seqforge.stages.discovery import _kept
 from tests.cli.conftest import TEXT, small
 from tests.core.test_opening import PACKERS
 from tests.small_runs import genome, text, tunes
@@ -111,6 +112,39 @@ def test_evaluate_and_a_recipe_may_come_through_pipes(tmp_path):
         result = seqforge("train", name, *small(tmp_path / "run"))
     assert result.exit_code == 0, result.stderr
     assert 'pipeline = "recipe"' in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_what_is_kept_of_a_pipe_takes_the_place_of_nothing(tmp_path):
+    """A person's file of that name stays; what a killed command kept of the same is taken again."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    def kept(content, begun=()):
+        with pipe(content) as name:
+            return _kept(name, folder, "", ".txt", begun)
+
+    (folder / ".stdin.txt").write_bytes(b"mine")
+    (folder / ".stdin+.txt").symlink_to("nowhere")
+    path = kept(b"new")
+
+    assert path.name == ".stdin++.txt"
+    assert kept(b"new") == path
+    assert kept(b"", [str(path)]) == path
+    assert path.read_bytes() == b"new"
+    assert (folder / ".stdin.txt").read_bytes() == b"mine"
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_run_goes_on_with_what_it_kept_beside_a_file_of_that_name(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".stdin.txt").write_text("mine")
+    command = ("train", "text", "-", *small(tmp_path / "run"))
+
+    assert seqforge(*command, stdin=TEXT).exit_code == 0
+    again = seqforge(*command, stdin="")
+
+    assert (again.exit_code, "this run is finished" in again.stderr) == (0, True)
+    assert (tmp_path / "run" / ".stdin.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

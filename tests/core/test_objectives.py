@@ -171,6 +171,14 @@ def test_accumulated_windows_are_one_step_of_their_mean_gradient(tmp_path_factor
         torch.testing.assert_close(ours, sum(theirs) / 3)
 
 
+def test_a_step_is_no_longer_than_an_epoch(tmp_path_factory):
+    corpus = corpus_of(tmp_path_factory, dna(20_000))
+    config = TrainingConfig(budget="1s", precision="fp32", accumulate=1001)
+
+    with pytest.raises(ConfigError, match=r"1,001 windows are more than an epoch .* 1,000 or less"):
+        trainer_for(corpus, config)
+
+
 def test_the_average_looks_back_over_its_share_of_the_steps():
     """Of the line 1, 2, 3 ... a window over the last tenth lags by about a tenth."""
     parameter = torch.zeros(1)
