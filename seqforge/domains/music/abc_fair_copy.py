@@ -28,7 +28,7 @@ from seqforge.domains.music.abc_repeats import (
 from seqforge.domains.music.abc_source import FIELD_LINE
 from seqforge.domains.music.abc_text import NOTE_TOKEN, TOKEN, metre, metre_text, unit_text
 from seqforge.domains.music.keys import PITCH_CLASS, declared_key, key_from_signature, parse_key
-from seqforge.domains.music.notes import TimeSignature
+from seqforge.domains.music.notes import TimeSignature, nearest_step
 
 _WHOLE = 4 * GRID
 _BARS_A_LINE = 4
@@ -318,8 +318,8 @@ def _bars(elements: Sequence[Element]) -> list[_Bar]:
         elif isinstance(element, TempoChange):
             (bars[-1] if not bars[-1].items else _Bar()).tempo = element.microseconds
         elif isinstance(element, Sound) and not is_overlaid:
-            begin, now = round(now * _WHOLE), now + element.length
-            if (steps := round(now * _WHOLE) - begin) > 0:
+            begin, now = nearest_step(now * _WHOLE), now + element.length
+            if (steps := nearest_step(now * _WHOLE) - begin) > 0:
                 bars[-1].items.append(
                     Written(element.pitches, steps, element.tied, element.grace, _names(element))
                 )

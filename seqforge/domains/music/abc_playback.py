@@ -24,6 +24,7 @@ from seqforge.domains.music.notes import (
     Piece,
     Tempo,
     TimeSignature,
+    nearest_step,
     normalised,
     pickup_metre,
 )
@@ -54,7 +55,7 @@ def perform(voices: Sequence[Sequence[Element]], steps_per_quarter: int, skipped
         tuple(tempo for performer in reversed(performers) for tempo in performer.tempos),
         tuple(first.times()),
         tuple(first.keys),
-        round(_bars(voices[0])[2] * 4 * steps_per_quarter),
+        nearest_step(_bars(voices[0])[2] * 4 * steps_per_quarter),
     )
     end = max(performer.end for performer in performers)
     return Decoded(normalised(piece), bars, full, skipped, end)
@@ -131,7 +132,7 @@ class _Performer:
             return
         if isinstance(element, Bar) and not self._ends_bar():
             return
-        step = round(self._now * self._whole)
+        step = nearest_step(self._now * self._whole)
         if isinstance(element, TimeChange):
             self._time = element
         if isinstance(element, TimeChange | Bar):
@@ -159,7 +160,7 @@ class _Performer:
             back = starts[-min(overlay.bars, len(starts))]
             layers.bars_left = overlay.bars
             self._now = back if layers.group is None else layers.group
-            step = round(self._now * self._whole)
+            step = nearest_step(self._now * self._whole)
             ties = layers.ties.get(layers.number, {})
             self._tied = {
                 pitch: number for pitch, number in ties.items()
@@ -188,7 +189,7 @@ class _Performer:
     @property
     def end(self) -> int:
         """The step at which all that was taken ends."""
-        return round(self._now * self._whole)
+        return nearest_step(self._now * self._whole)
 
     def times(self) -> list[TimeSignature]:
         """The time signatures, such that bar lines fall where they are written.
@@ -234,7 +235,7 @@ class _Performer:
                 self.notes.append(Note(pitch, VELOCITY, first, duration))
             else:
                 note = self.notes[number]
-                until = round(end * self._whole)
+                until = nearest_step(end * self._whole)
                 self.notes[number] = note._replace(duration=max(1, until - note.start))
             if pitch in sound.tied:
                 tied[pitch] = number
@@ -242,5 +243,5 @@ class _Performer:
 
     def _steps(self, start: float, end: float) -> tuple[int, int]:
         """First step and duration, at least one."""
-        first = round(start * self._whole)
-        return first, round(end * self._whole) - first or 1
+        first = nearest_step(start * self._whole)
+        return first, nearest_step(end * self._whole) - first or 1

@@ -45,6 +45,8 @@ def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
         raise InputError(f"{path}: has no note in it that sounds; {_AGAIN}")
     what = "{n} held note{s} cut where the same instrument strikes the pitch again"
     repairs.add(what, count_cut(notes, piece))
+    doubled = len(notes) - len(piece.notes)
+    repairs.add("{n} note{s} that only doubled another left out", doubled)
     return piece, repairs.said()
 
 

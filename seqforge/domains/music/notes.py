@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import floor
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
@@ -95,6 +96,14 @@ class Decoded:
     """Characters that mean nothing and were passed over."""
     end: int = 0
     """The step that has been come to, rests too; of events a note may sound on after it."""
+
+
+def nearest_step(steps: float) -> int:
+    """A place between two steps as a step; a half goes up wherever it lies.
+
+    Music that is moved by whole steps is then the same; `round` would take the even of two.
+    """
+    return floor(steps + 0.5 + 1e-6)
 
 
 def normalised(piece: Piece) -> Piece:

@@ -139,6 +139,15 @@ def test_a_copy_sounds_as_the_tune_and_is_its_own_copy(books):
         assert sounds(fair_copy(copy)) == sounds(copy)
 
 
+@pytest.mark.parametrize("bar", ["c/4d3/4e7", "c3/4d/4e7"])
+def test_places_between_two_steps_are_the_same_in_a_copy(bar):
+    """The repeat begins at an odd step, and in its copy at step 0 of a block."""
+    text = f"M:2/4\nL:1/16\nK:C\nc/|:{bar}:|f8-|"
+    copy = fair_copy(text)
+    assert copy != text
+    assert sounds(copy) == sounds(text)
+
+
 def test_titles_and_origins_are_one_line_without_a_comment():
     file = abc_files.with_header(f"{HEAD}CDEF|]", 3, "100 %\nof \x1b it", "x\ry")
     assert file.startswith("X:3\nT:100 \\% of it\nN:x y\nM:4/4\n")
