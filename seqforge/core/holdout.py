@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.budget import Split
-from seqforge.core.data.regions import Span, parse_regions, resolve
+from seqforge.core.data.regions import Span, resolve
 from seqforge.core.records import Record
 from seqforge.errors import InputError
 
@@ -103,7 +103,7 @@ def divide(
     originals = [_Original(i, r, n, r.pieces(n)) for i, (r, n) in enumerate(records)
                  if not r.augmented]  # fmt: skip
     cluster = _numbered(range(len(originals)) if clusters is None else clusters)
-    named = resolve(parse_regions(hold_out), records) if hold_out else []
+    named = resolve(hold_out, records) if hold_out else []
     spans = [("test", number, start, stop) for number, start, stop in named]
     if named:
         split = Split(split.train / (1 - split.test), split.valid / (1 - split.test), 0.0)

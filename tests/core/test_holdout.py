@@ -121,9 +121,27 @@ def test_with_named_regions_too_every_base_is_in_one_part(regions, split):
 
 
 @pytest.mark.parametrize(
+    ("text", "held_out"),
+    [
+        ("Maman, dis", [(0, 0, 3000)]),
+        ("100,Maman,dis:1-200", [(0, 0, 200), (2, 0, 3000)]),
+        ("Maman, dis:1-1,500", [(0, 0, 1500)]),
+        ("4:900-2,000", [(1, 899, 2000)]),
+        ("4:1-200,100", [(1, 0, 200), (2, 0, 3000)]),
+        ("4:1,001-2,000, 4:2,500-", [(1, 1000, 2000), (1, 2499, 3000)]),
+    ],
+)
+def test_a_comma_may_stand_in_a_name_and_in_a_number(text, held_out):
+    parse_regions(text)
+    records = [(Record("A" * 3000, name), 3000) for name in ("Maman, dis", "4", "100", "c")]
+
+    assert spans(cut_records(records, SPLIT, hold_out=text))["test"] == held_out
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("chrY", "there is no record 'chrY'; did you mean 'chrX'"),
+        ("chrY", "there is no record 'chrY'; did you mean chrX"),
         ("plasmid", "there is no record 'plasmid'; there are chr2, chr4, chrX"),
         ("chrX:1-30001", "chrX has 30,000 symbols"),
         ("chrX:1-50", "leaves 50 symbols for test"),

@@ -7,15 +7,18 @@ whole record, or all records of a file of that name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
+from seqforge.base.nearest import did_you_mean
 from seqforge.core.records import Record
 from seqforge.errors import InputError
 
-_RANGE = re.compile(r"(?P<name>.+):(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})?")
+_NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18}"
+_RANGE = re.compile(rf"(?P<name>.+):(?P<first>{_NUMBER})-(?P<last>{_NUMBER})?")
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_MOST_COMMAS = 12  # of the two numbers of a range
 _NAMED = 5  # records, in a message
 
 Span = tuple[int, int, int]  # record, start, stop: from 0, half-open
@@ -38,7 +41,8 @@ def parse_regions(text: str) -> tuple[Region, ...]:
     Raises:
         ValueError: If one of them is empty, begins at 0 or ends before it begins.
     """
-    return tuple(_region(part.strip()) for part in text.split(","))
+    # A comma between digits may be one of 2,000,000: then no position is refused for it here.
+    return tuple(_region(part.strip()) for part in _THOUSANDS.sub("", text).split(","))
 
 
 def _region(text: str) -> Region:
@@ -47,17 +51,19 @@ def _region(text: str) -> Region:
     match = _RANGE.fullmatch(text)
     if match is None:
         return Region(text, text)
-    first, last = int(match["first"]), int(match["last"]) if match["last"] else None
+    first = int(match["first"].replace(",", ""))
+    last = int(match["last"].replace(",", "")) if match["last"] else None
     if first < 1 or (last is not None and last < first):
         raise ValueError(f"{text}: positions count from 1, and the first comes before the last")
     return Region(text, match["name"], first, last)
 
 
-def resolve(regions: Iterable[Region], records: Sequence[tuple[Record, int]]) -> list[Span]:
+def resolve(text: str, records: Sequence[tuple[Record, int]]) -> list[Span]:
     """The spans that regions name, in order, none twice.
 
     Args:
-        regions: What to find.
+        text: The regions. A comma may also stand in the name of a record, or in a position as
+            browsers show them: what there is a record for is taken.
         records: Each record and its length.
 
     Raises:
@@ -67,25 +73,52 @@ def resolve(regions: Iterable[Region], records: Sequence[tuple[Record, int]]) ->
     for number, (record, _) in enumerate(records):
         if not record.augmented:
             for name in {record.name, Path(record.group).name, record.group} - {""}:
-                places.setdefault(name, []).append(number)
+                places.setdefault(_spaced(name), []).append(number)
+    most = max((name.count(",") for name in places), default=0) + _MOST_COMMAS + 1
     found: list[Span] = []
-    for region in regions:
-        # A name may itself look like a range: what is there as it was typed comes first.
-        whole = places.get(region.text)
-        numbers = whole or places.get(region.name)
-        if numbers is None:
-            raise InputError(f"--hold-out {region.text}: {_unknown(region.name, places)}")
-        for number in numbers:
-            length = records[number][1]
-            found.append((number, 0, length) if whole else _span(region, number, length))
+    parts = [part.strip() for part in text.split(",")]
+    while parts:
+        for taken in range(min(most, len(parts)), 0, -1):
+            if spans := _named(parts[:taken], places, records):
+                break
+        else:
+            raise InputError(f"--hold-out {parts[0]}: {_unknown(parts[0], places)}")
+        found += spans
+        parts = parts[taken:]
     return _merged(found)
+
+
+def _spaced(name: str) -> str:
+    """A name with nothing around its commas, as the parts of a text are put together."""
+    return ",".join(part.strip() for part in name.split(","))
+
+
+def _named(
+    parts: Sequence[str], places: Mapping[str, list[int]], records: Sequence[tuple[Record, int]]
+) -> list[Span]:
+    """The spans of a region that was parted at commas; none if there is no such record."""
+    text = ",".join(parts)
+    # A name may itself look like a range: what is there as it was typed comes first.
+    if text in places:
+        return [(number, 0, records[number][1]) for number in places[text]]
+    match = _RANGE.fullmatch(text)
+    if match is None or match["name"] not in places:
+        return []
+    if any(part in places for part in parts[match["name"].count(",") + 1 :]):
+        return []  # chr4:1-2,100 where there is a record 100
+    try:
+        region = _region(text)
+    except ValueError as error:
+        raise InputError(f"--hold-out {error}") from error
+    return [_span(region, number, records[number][1]) for number in places[region.name]]
 
 
 def _unknown(name: str, places: Iterable[str]) -> str:
     known = list(places)
-    near = get_close_matches(name, known, 1)
-    if near:
-        return f"there is no record {name!r}; did you mean {near[0]!r}?"
+    match = _RANGE.fullmatch(name)
+    name = match["name"] if match else name
+    if near := did_you_mean(name, known):
+        return f"there is no record {name!r}{near}"
     more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
     return f"there is no record {name!r}; there are {', '.join(known[:_NAMED])}{more}"
 
