@@ -153,6 +153,32 @@ def test_regions_that_cannot_be_held_out_are_named(text, said):
         cut_records(CHROMOSOMES, SPLIT, hold_out=text)
 
 
+CONTIGS = [
+    (Record("", name="NC_1.1", group="in/a.fa#1"), 20_000),
+    (Record("", name="NC_2.1", group="in/a.fa#2"), 20_000),
+    (Record("", name="chrM", group="in/b.fa#1"), 20_000),
+]
+
+
+@pytest.mark.parametrize("name", ["a.fa", "in/a.fa"])
+def test_a_file_name_holds_out_all_contigs_of_the_file(name):
+    held = spans(cut_records(CONTIGS, SPLIT, hold_out=name))["test"]
+    assert held == [(0, 0, 20_000), (1, 0, 20_000)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("NC_2", "did you mean NC_2.1"),
+        ("c.fa", "did you mean [ab].fa"),
+        ("plasmid", "there are NC_1.1, NC_2.1, chrM, a.fa, b.fa$"),
+    ],
+)
+def test_what_is_not_there_is_answered_with_what_could_be_meant(text, said):
+    with pytest.raises(InputError, match=said):
+        cut_records(CONTIGS, SPLIT, hold_out=text)
+
+
 @pytest.mark.parametrize("text", ["chrX:0-5", "chrX:9-5", "chrX,,chr2", ""])
 def test_regions_that_are_none_are_refused_before_anything_is_read(text):
     with pytest.raises(ValueError, match=r"from 1|empty"):

@@ -19,6 +19,7 @@ _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18}"
 _RANGE = re.compile(rf"(?P<name>.+):(?P<first>{_NUMBER})-(?P<last>{_NUMBER})?")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 _MOST_COMMAS = 12  # of the two numbers of a range
+_CONTIG = re.compile(r"#[0-9]+\Z")  # the number of a record in its file, where each is a group
 _NAMED = 5  # records, in a message
 
 Span = tuple[int, int, int]  # record, start, stop: from 0, half-open
@@ -72,7 +73,7 @@ def resolve(text: str, records: Sequence[tuple[Record, int]]) -> list[Span]:
     places: dict[str, list[int]] = {}
     for number, (record, _) in enumerate(records):
         if not record.augmented:
-            for name in {record.name, Path(record.group).name, record.group} - {""}:
+            for name in _names(record):
                 places.setdefault(_spaced(name), []).append(number)
     most = max((name.count(",") for name in places), default=0) + _MOST_COMMAS + 1
     found: list[Span] = []
@@ -82,7 +83,7 @@ def resolve(text: str, records: Sequence[tuple[Record, int]]) -> list[Span]:
             if spans := _named(parts[:taken], places, records):
                 break
         else:
-            raise InputError(f"--hold-out {parts[0]}: {_unknown(parts[0], places)}")
+            raise InputError(f"--hold-out {parts[0]}: {_unknown(parts[0], records)}")
         found += spans
         parts = parts[taken:]
     return _merged(found)
@@ -113,11 +114,21 @@ def _named(
     return [_span(region, number, records[number][1]) for number in places[region.name]]
 
 
-def _unknown(name: str, places: Iterable[str]) -> str:
-    known = list(places)
+def _names(record: Record) -> set[str]:
+    """What a record answers to: its name, its group, and the file whose contig the group is."""
+    group = record.group
+    file = _CONTIG.sub("", group)
+    return {record.name, group, Path(group).name, file, Path(file).name} - {""}
+
+
+def _unknown(name: str, records: Sequence[tuple[Record, int]]) -> str:
+    originals = [record for record, _ in records if not record.augmented]
+    files = [Path(_CONTIG.sub("", record.group)).name for record in originals]
+    known = [n for n in dict.fromkeys([*(r.name for r in originals), *files]) if n]
     match = _RANGE.fullmatch(name)
     name = match["name"] if match else name
-    if near := did_you_mean(name, known):
+    longer = [one for one in known if one.startswith(name)]  # without its version, cut off
+    if near := did_you_mean(name, longer if len(longer) == 1 else known):
         return f"there is no record {name!r}{near}"
     more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
     return f"there is no record {name!r}; there are {', '.join(known[:_NAMED])}{more}"
