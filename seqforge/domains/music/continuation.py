@@ -8,7 +8,7 @@ at the seam, which is the first bar line where the prime ends or after it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seqforge.domains.music import abc_files, abc_notation
@@ -62,6 +62,37 @@ def continued(symbols: str, given: int, once: bool = False) -> tuple[str, int]:
     if once:
         edits += [(line, _once(symbols, line)) for line in drawn if _is_marked(line)]
     return _edited(symbols, edits, given)
+
+
+def continued_as_drawn(pieces: Iterable[str], given: int, once: bool) -> Iterator[str]:
+    """What `continued` makes of a text that comes in pieces, as far as it is certain."""
+    text, due = "", 0
+    is_certain = not (given or once)
+    for piece in pieces:
+        if is_certain:
+            yield piece
+            continue
+        text += piece
+        if len(text) >= due and not once and _is_settled(text, given):
+            is_certain = True
+            yield continued(text, given)[0]
+        elif len(text) >= due:
+            due = len(text) * 5 // 4  # so that all looks together take linear time
+    if not is_certain:
+        yield continued(text, given, once)[0]
+
+
+def _is_settled(symbols: str, given: int) -> bool:
+    """Whether nothing that may come changes a bar line that is there."""
+    if len(symbols) <= given + _LONGEST_BAR_LINE:
+        return False
+    if not _has_notes(symbols[:given]):
+        return True
+    drawn = [line for line in _lines(symbols) if line.end >= given]
+    if drawn and drawn[0].start < given and drawn[0].closes:
+        return True
+    marked = next(filter(_is_marked, drawn[1:]), None)
+    return marked is not None and marked.end + _LONGEST_BAR_LINE < len(symbols)
 
 
 def bar_end(symbols: str, given: int, bars: int, over: bool) -> int | None:

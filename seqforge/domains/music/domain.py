@@ -159,16 +159,19 @@ class MusicDomain:
         return write(self, samples, path)
 
     def show(self, sample: Sample) -> str:
-        """The sample as ABC; of events, their melody."""
+        """The sample as ABC, whose repeats stay out of the prime; of events, their melody."""
         if self.code == "events":
             return to_abc(self.decode(sample.symbols).piece) + "\n"
-        return sample.symbols.rstrip("\n") + "\n"
+        given, once = sample.prime_length, sample.settings.get("bars") is not None
+        return continuation.continued(sample.symbols, given, once)[0].rstrip("\n") + "\n"
 
     def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
         """ABC as it comes; the melody of events when all are there."""
         if self.code == "events":
             yield self.show(replace(sample, symbols="".join(pieces)))
             return
+        once = sample.settings.get("bars") is not None
+        pieces = continuation.continued_as_drawn(pieces, sample.prime_length, once)
         held = ""  # line breaks that may be the last
         for piece in pieces:
             text = held + piece

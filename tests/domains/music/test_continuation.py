@@ -68,6 +68,14 @@ def test_a_repeat_begins_where_the_prime_ends_at_the_earliest(prime, drawn, text
     assert played is None or letters(found) == played
 
 
+def test_a_sample_that_is_shown_plays_nothing_of_the_prime_again():
+    sample = Sample(HEAD + "CDEF|cdef:|gabc\n", prime_length=len(HEAD + "CDEF|"))
+    assert ABC.show(sample) == HEAD + "CDEF|:cdef:|gabc\n"
+    pieces = [HEAD + "CDEF|", "cdef:|", "gabc", "defg|", "abc"]
+    coming = ABC.showing(replace(sample, symbols=pieces[0]), iter(pieces))
+    assert next(coming) == HEAD + "CDEF|:cdef:|gabcdefg|"  # as soon as it is certain
+
+
 @pytest.mark.parametrize(
     ("prime", "drawn", "played"),
     [
