@@ -59,6 +59,14 @@ def peak_memory_mb() -> float | None:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, kB here
 
 
+def physical_memory() -> int | None:
+    """Bytes of memory that the machine has, where the system tells."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def trim_memory() -> None:
     """Give what was freed back to the system, where the C library keeps it (glibc).
 

@@ -10,10 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqforge.core.cells import recurrent_layer, zero_state
+from seqforge.core.cells import GATES, recurrent_layer, zero_state
 from seqforge.core.config import ModelConfig
+from seqforge.core.machine import physical_memory
 from seqforge.core.networks import State, make_ready
-from seqforge.errors import CheckpointError
+from seqforge.errors import CheckpointError, ConfigError
+
+_BYTES = 4  # a weight, or its gradient
 
 
 class CharRNN(nn.Module):
@@ -142,3 +145,24 @@ def model_from_arrays(
     except RuntimeError as error:
         raise CheckpointError(f"{where}: its weights do not fit its settings ({error})") from error
     return model
+
+
+def check_memory(vocab_size: int, config: ModelConfig) -> None:
+    """See that a network fits this machine, before it is made: weights, and a gradient of each.
+
+    Raises:
+        ConfigError: If not even these do.
+    """
+    hidden = config.hidden_size
+    embedding = config.embedding_size or hidden
+    rows = GATES[config.cell] * hidden
+    weights = vocab_size * (embedding + hidden) + rows * (embedding + hidden + 2)
+    weights += (config.num_layers - 1) * rows * (2 * hidden + 2)
+    memory = physical_memory()
+    needed = 2 * _BYTES * weights
+    if memory is not None and needed > memory:
+        raise ConfigError(
+            f"model: {weights:,} weights and their gradients take {needed / 1e9:,.0f} GB of "
+            f"memory, and this machine has {memory / 1e9:,.0f}; give a smaller --hidden-size "
+            "or --num-layers"
+        )

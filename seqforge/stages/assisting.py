@@ -21,7 +21,7 @@ from seqforge.core.corpus import Corpus
 from seqforge.core.growing import adopt, shares_of
 from seqforge.core.looks import Evaluation
 from seqforge.core.machine import choose_device
-from seqforge.core.model import CharRNN
+from seqforge.core.model import CharRNN, check_memory
 from seqforge.core.ranks import ALONE, Ranks
 from seqforge.core.resume import Snapshots, load_state
 from seqforge.core.training import Trainer
@@ -92,6 +92,7 @@ def make_trainer(
     corpus = corpus or Corpus(shared.corpus)
     torch.set_num_threads(1)  # lanes take the cores; see lanes.py
     torch.manual_seed(shared.config.training.seed)
+    ranks.agree(lambda: check_memory(len(corpus.vocabulary), shared.config.model))
     model = CharRNN(len(corpus.vocabulary), **shared.config.model.model_dump())
     if start is not None:
         adopt(model, start, shares_of(corpus.train.tokens, len(corpus.vocabulary)))

@@ -6,11 +6,11 @@ import torch
 
 from seqforge.core.config import ModelConfig
 from seqforge.core.lanes import Lanes
-from seqforge.core.model import CharRNN, model_from_arrays
+from seqforge.core.model import CharRNN, check_memory, model_from_arrays
 from seqforge.core.sampling.engine import KernelEngine
 from seqforge.core.sampling.network import build_network, zero_state
 from seqforge.core.streams import Window
-from seqforge.errors import CheckpointError
+from seqforge.errors import CheckpointError, ConfigError
 
 CELLS = ["lstm", "gru", "rnn"]
 
@@ -117,3 +117,9 @@ def test_weights_that_do_not_fit_are_refused():
     arrays = CharRNN(5, hidden_size=8).arrays()
     with pytest.raises(CheckpointError, match="do not fit"):
         model_from_arrays(6, ModelConfig(hidden_size=8), arrays, "x.safetensors")
+
+
+def test_a_network_larger_than_the_machine_is_refused_before_it_is_made():
+    check_memory(100, ModelConfig())
+    with pytest.raises(ConfigError, match=r"weights and their gradients take .* a smaller"):
+        check_memory(100, ModelConfig(hidden_size=16384, num_layers=100))
