@@ -62,8 +62,8 @@ def learnt_by_run(
             corpus, lines = read_corpus(inputs, config.data, table, progress)
     except SeqforgeError as error:
         raise RunError(
-            f"{folder.path}: what this run held out cannot be told from the rest any more "
-            f"({error}); bring the input back, or copy the samples out of the run folder and give "
-            "--held-out"
+            f"{folder.path}: what this run was trained on and what it held out cannot be told any "
+            f"more ({error}); bring the input back, or name FASTA instead: --against LIB.fa, and "
+            "--held-out for samples copied out of the run folder"
         ) from error
     return learnt_from(inputs, corpus, lines)

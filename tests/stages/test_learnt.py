@@ -63,5 +63,7 @@ def test_samples_that_lie_elsewhere_have_no_run(run, tmp_path):
 def test_a_run_whose_input_has_changed_says_what_to_do(run, tmp_path):
     (tmp_path / "in" / "a.fa").write_text(">chr1\n" + "ACGT" * 5_000)
 
-    with pytest.raises(RunError, match=r"cannot be told from the rest.*a\.fa has changed"):
+    with pytest.raises(
+        RunError, match=r"cannot be told any more.*a\.fa has changed.*--against LIB\.fa"
+    ):
         learnt_by_run_of(run / "samples" / "samples-t0.8.fa")
