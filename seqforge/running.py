@@ -127,7 +127,7 @@ def _run(
     for name, value in (("pipeline", pipeline), ("out", out)):
         if not isinstance(value, str | Path) and not (name == "out" and value is None):
             raise ValueError(f"{name} must be a text or a Path, not {value!r:.60}")
-    if not isinstance(settings, Mapping):
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise ValueError(f"settings are keys and values, not {settings!r:.60}")
     watcher = _watcher(progress)
     wanted = {**settings, **_settings(str(pipeline), options)}
