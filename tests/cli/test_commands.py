@@ -131,11 +131,13 @@ def test_blast_finds_where_a_sequence_comes_from(seqforge, tmp_path):
     assert json.loads((tmp_path / "hits" / "hits.json").read_text())
 
 
-def test_blast_without_a_library_sends_nothing_and_says_what_to_give(seqforge, tmp_path):
+def test_blast_without_a_library_sends_nothing_and_searches_here(seqforge, tmp_path):
     (tmp_path / "q.fa").write_text(">q\nACGT\n")
     result = seqforge("blast", tmp_path / "q.fa")
-    assert result.exit_code == 1
-    assert "--against FASTA" in result.stderr
+    assert result.exit_code == 0
+    assert "nothing was sent" in result.stderr
+    assert "--against FASTA searches another" in result.stderr
+    assert "0 of 1 samples have a hit" in result.stdout
 
 
 @pytest.fixture
