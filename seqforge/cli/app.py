@@ -40,6 +40,11 @@ class _Group(TyperGroup):
             say("stopped", "yellow")
             raise typer.Exit(STOPPED) from None
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None and _is_pipeline(args[0]):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean 'run {args[0]}'?")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -63,6 +68,13 @@ class _Group(TyperGroup):
             where = f"{error.filename}: " if error.filename else ""
             say(f"error: {where}{error.strerror or error}", "red")
             raise typer.Exit(1) from error
+
+
+def _is_pipeline(name: str) -> bool:
+    from seqforge.recipes import recipe_names
+    from seqforge.registry import installed
+
+    return name in recipe_names() or name in installed()
 
 
 app = typer.Typer(

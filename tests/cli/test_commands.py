@@ -131,6 +131,16 @@ def test_blast_finds_where_a_sequence_comes_from(seqforge, tmp_path):
     assert json.loads((tmp_path / "hits" / "hits.json").read_text())
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("genome", "run genome"), ("shakespeare", "run shakespeare"), ("smaple", "sample")],
+)
+def test_an_unknown_command_names_the_nearest(seqforge, typed, meant):
+    result = seqforge(typed, "x.fa")
+    assert result.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in result.stderr
+
+
 def test_blast_without_a_library_sends_nothing_and_searches_here(seqforge, tmp_path):
     (tmp_path / "q.fa").write_text(">q\nACGT\n")
     result = seqforge("blast", tmp_path / "q.fa")
