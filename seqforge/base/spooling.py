@@ -23,6 +23,7 @@ _STDIN_TOO = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _BLOCK = 1 << 20
 _KEPT: dict[str, Path] = {}  # what was read, by the name under which it came
 _FOLDERS: list[Path] = []
+_TYPED: dict[str, str] = {}  # under which name the content of a kept file came
 
 
 def is_stdin(path: Path | str) -> bool:
@@ -75,6 +76,14 @@ def forget() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     _FOLDERS.clear()
     _KEPT.clear()
+    _TYPED.clear()
+
+
+def as_typed(message: str) -> str:
+    """A message about kept files with the names under which their content came: ``-: is empty``."""
+    for kept, typed in _TYPED.items():
+        message = message.replace(kept, typed)
+    return message
 
 
 def spool(path: Path | str, target: Path) -> None:
@@ -86,6 +95,7 @@ def spool(path: Path | str, target: Path) -> None:
     """
     with _source(path) as stream, disk_errors(target), replacing(target, private=True) as kept:
         size = _BLOCK
+        _TYPED[str(target)] = str(path)
         while size == _BLOCK:  # less comes only at the end, which a terminal says but once
             block = _block(stream, path)
             size = len(block)

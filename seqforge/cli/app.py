@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from seqforge.base.spooling import forget
+from seqforge.base.spooling import as_typed, forget
 from seqforge.cli.stderr import say
 from seqforge.cli.stdout import echo
 from seqforge.cli.streams import StdoutError
@@ -50,7 +50,7 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except SeqforgeError as error:
             if not isinstance(error, SaidElsewhere):
-                say(f"error: {error}", "red")
+                say(f"error: {as_typed(str(error))}", "red")
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             say("stopped", "yellow")

@@ -166,6 +166,13 @@ def test_standard_input_can_be_named_but_once(command):
     assert "standard input can be read but once; name a file" in result.stderr
 
 
+@pytest.mark.parametrize("command", [["evaluate", "fly", "-"], ["blast", "-"]])
+def test_what_is_wrong_with_a_pipe_is_said_by_the_name_that_was_typed(command):
+    result = seqforge(*command, stdin=b"")
+    assert result.exit_code == 1
+    assert "error: -: is empty" in result.stderr
+
+
 def test_closed_standard_input_is_one_sentence(tmp_path, monkeypatch):
     closed = io.TextIOWrapper(io.BytesIO())
     closed.close()
