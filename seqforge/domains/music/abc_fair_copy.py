@@ -348,12 +348,16 @@ def _with_ties(bars: list[_Bar]) -> list[_Bar]:
     return bars
 
 
+_METRE_SAID = re.compile(r"\[M:([^\]]*)\]")
+
+
 class _Copy:
     """Writes a tune anew."""
 
     def __init__(self, symbols: str, exact: bool) -> None:
         """With ``exact``, a metre of its own for every bar that is none of the tune's."""
         self._exact = exact
+        self._restates = exact  # at the beginning of a block, to which players come back
         self._metre = _metre_of_header(symbols)
         self._said = self._metre  # the last metre that was written
         self._time = metre(self._metre)
@@ -370,6 +374,7 @@ class _Copy:
             is_last = number + 1 == len(blocks)
             end = "|]" if is_last else "||"
             opening = "|:" if block.is_repeated else ""
+            self._restates = self._exact and (number > 0 or block.is_repeated)
             body = self._music(block.bars, is_last and not block.is_repeated)
             if block.endings:
                 first, second = (
@@ -384,7 +389,10 @@ class _Copy:
                 is_double = end == "|]" or (last.is_double and not last.is_odd)
                 out.append(body + (end if is_double else "|"))
             out.append("\n")
-        return "".join(out).rstrip("\n")
+        text = "".join(out).rstrip("\n")
+        if {metre(said) for said in _METRE_SAID.findall(text)} <= {metre(self._metre)}:
+            return _METRE_SAID.sub("", text)  # a repeat comes back to no other metre
+        return text
 
     def _music(self, bars: Sequence[_Bar], ends_tune: bool) -> str:
         """Bars with lines between them, four a line; none after the last."""
@@ -415,7 +423,7 @@ class _Copy:
         if bar.steps != whole and (not may_lack or bar.steps > whole):
             said = metre_of(bar.steps)
         is_new = metre(said) != metre(self._said)
-        if not self._is_free and (is_new or (self._exact and is_first)):
+        if not self._is_free and (is_new or (self._restates and is_first)):
             fields += f"[M:{said}]"
         self._said = said
         return fields + self._writer.bar(bar.items, 0, TimeSignature(0, *(self._time or (4, 4))))
