@@ -100,10 +100,10 @@ def texts(letters: str) -> st.SearchStrategy[str]:
 @few
 @given(texts("CDEFGAB"), texts("cdefgab"), st.booleans())
 def test_after_the_first_new_note_nothing_of_the_prime_is_heard(prime, drawn, once):
+    # Nobody plays what stands in a second ending behind another second ending of one repeat.
+    assume(prime.count(":|2") < 2)
     text, kept = continued(HEAD + prime + drawn, len(HEAD + prime), once)
     heard = letters(text)
-    # Nobody plays what stands in a second ending behind another second ending of one repeat.
-    assume(any(letter.islower() for letter in heard) or prime.count(":|2") < 2)
     new = next(n for n, letter in enumerate(heard) if letter.islower())
 
     assert heard[new:].islower()
