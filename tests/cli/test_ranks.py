@@ -102,7 +102,8 @@ def test_stopped_by_ctrl_c_it_goes_on_with_two_processes_or_one(
 
     assert last.exit_code == whole.exit_code == 0, last.stderr + whole.stderr
     assert [step for step, _, _ in looks(tmp_path / "run")] == list(range(150, 1501, 150))
-    assert largest_difference(tmp_path / "run", tmp_path / "whole") < 1e-4
+    # The moment of the stop decides how many of the steps are summed in another order.
+    assert largest_difference(tmp_path / "run", tmp_path / "whole") < 5e-4
 
 
 def test_a_time_budget_and_what_is_auto_are_decided_once(torchrun, text_file, tmp_path):
