@@ -80,8 +80,11 @@ def test_two_processes_train_the_model_of_one(
 def test_stopped_by_ctrl_c_it_goes_on_with_two_processes_or_one(
     torchrun, seqforge, text_file, tmp_path
 ):
-    """The state of both is saved once; the end is that of an undisturbed run."""
-    order = ["train", "text", text_file, "--budget", "1500steps", *SIZE]
+    """The state of both is saved once; the end is that of an undisturbed run.
+
+    At this rate another order of the sums is worth 1e-6 after so many steps, at the usual one 5e-5.
+    """
+    order = ["train", "text", text_file, "--budget", "1500steps", *SIZE, "--learning-rate", 1e-3]
     first = torchrun(*order, "--lanes", 1, "--out", tmp_path / "run")
     wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or first.poll() is not None)
     first.send_signal(signal.SIGINT)
@@ -102,8 +105,7 @@ def test_stopped_by_ctrl_c_it_goes_on_with_two_processes_or_one(
 
     assert last.exit_code == whole.exit_code == 0, last.stderr + whole.stderr
     assert [step for step, _, _ in looks(tmp_path / "run")] == list(range(150, 1501, 150))
-    # The moment of the stop decides how many of the steps are summed in another order.
-    assert largest_difference(tmp_path / "run", tmp_path / "whole") < 5e-4
+    assert largest_difference(tmp_path / "run", tmp_path / "whole") < 1e-4
 
 
 def test_a_time_budget_and_what_is_auto_are_decided_once(torchrun, text_file, tmp_path):
