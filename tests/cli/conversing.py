@@ -6,6 +6,7 @@ import re
 import select
 import subprocess
 import sys
+from contextlib import suppress
 
 from tests.patience import PATIENCE, tries
 
@@ -14,6 +15,16 @@ _AT_HOME = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     "os.execv(sys.executable, [sys.executable, '-m', 'seqforge', *sys.argv[1:]])"
 )
+
+
+def read_all(terminal):
+    """What was written to the other end of a terminal, until that is closed."""
+    written = b""
+    with suppress(OSError):  # how Linux says that the other end is closed
+        while block := os.read(terminal, 1 << 16):
+            written += block
+    os.close(terminal)
+    return written.decode()
 
 
 class OnTerminal:

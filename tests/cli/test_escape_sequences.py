@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from seqforge.core.checkpoint import load_checkpoint, save_checkpoint
+from tests.cli.conversing import read_all
 from tests.conftest import ROOT
 from tests.patience import PATIENCE
 
@@ -34,15 +35,9 @@ def shown_on_a_terminal(*arguments):
         stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "NO_COLOR": "1"},
     )  # fmt: skip
     os.close(theirs)
-    written = b""
-    try:
-        while block := os.read(ours, 65536):
-            written += block
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
+    written = read_all(ours)
     assert process.wait(PATIENCE) == 0, written
-    return written.decode()
+    return written
 
 
 def test_a_drawn_escape_is_shown_on_a_terminal_and_exact_in_a_pipe(seqforge, hostile):

@@ -7,24 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 import pytest
 
 from seqforge.cli import counting
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.stderr import say
+from tests.cli.conversing import read_all
 from tests.patience import PATIENCE
-
-
-def read_all(terminal):
-    """What was written to the other end of a terminal, which is closed there by now."""
-    written = b""
-    with suppress(OSError):  # how Linux says that the other end is closed
-        while block := os.read(terminal, 1 << 16):
-            written += block
-    os.close(terminal)
-    return written.decode()
 
 
 def said_on_terminal(monkeypatch, speak, **surroundings):

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import small
+from tests.cli.conversing import read_all
 from tests.conftest import ROOT, missing
 from tests.patience import PATIENCE, wait_for
 
@@ -223,16 +223,10 @@ def test_a_terminal_shows_a_bar_and_a_pipe_gets_the_samples_alone(tmp_path):
             stdin=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
         )  # fmt: skip
     os.close(theirs)
-    shown = b""
-    while process.poll() is None or select.select([ours], [], [], 0)[0]:
-        try:
-            shown += os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-    os.close(ours)
+    shown = read_all(ours)
     assert process.wait(PATIENCE) == 0
     assert re.search(
-        rb"of 1,500 samples, ([\d,]+ symbols, )?[\d.,]+k symbols/s, [\dh:?]+ left", shown
+        r"of 1,500 samples, ([\d,]+ symbols, )?[\d.,]+k symbols/s, [\dh:?]+ left", shown
     )
     assert len(json.loads((tmp_path / "out.json").read_text())) == 1500
 

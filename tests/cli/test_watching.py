@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from tests.cli.conftest import small
+from tests.cli.conversing import read_all
 
 
 def test_samples_are_shown_as_often_as_asked(seqforge, tmp_path, text_file):
@@ -57,16 +58,10 @@ def test_a_terminal_shows_the_sample_under_the_bar(tmp_path, text_file):
         env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "30"},
     )  # fmt: skip
     os.close(theirs)
-    written = b""
-    try:
-        while block := os.read(ours, 65536):
-            written += block
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
+    written = read_all(ours)
 
     assert process.wait() == 0
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
     after_step = re.findall(
         r"% loss [^\r\n]*\r?\n\s*\r?\n?after step [\d,]+:\r?\n([^\r\n]+)", plain
     )

@@ -32,7 +32,7 @@ from seqforge.domains.music.abc_text import (
 )
 from seqforge.domains.music.abc_voices import Sounding, Voices, moved_signature
 from seqforge.domains.music.keys import ALTERATION, PITCH_CLASS, parse_key, says_key
-from seqforge.domains.music.notes import Decoded
+from seqforge.domains.music.notes import Decoded, tempo_of
 
 _BEAT = re.compile(r"(\d{1,4})\s*/\s*(\d{1,4})(?!\d)")
 _OLD_BEAT = re.compile(r"\s*C(\d{0,4})(?!\d)")
@@ -189,8 +189,7 @@ class _Voice:
         elif equals:
             found = _BEAT.findall(beats)[:32]
             beat = sum(int(n) / int(d) for n, d in found if int(d)) or beat
-        quarters = min(max(int(number[1]) * beat * 4, 20), 400)
-        self.elements.append(TempoChange(round(60e6 / quarters)))
+        self.elements.append(TempoChange(tempo_of(int(number[1]) * beat * 4)))
 
     def _pitch(self, accidental: str, letter: str, octave: str) -> int:
         upper, pitch = _LETTERS[letter]

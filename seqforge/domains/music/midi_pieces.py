@@ -26,7 +26,9 @@ from seqforge.domains.music.midi_tracks import (
 from seqforge.domains.music.notes import (
     DEFAULT_TEMPO,
     DRUMS,
+    FASTEST_TEMPO,
     MOST_QUARTERS,
+    SLOWEST_TEMPO,
     KeySignature,
     Note,
     Piece,
@@ -41,7 +43,6 @@ from seqforge.errors import InputError
 MOST_NOTES = 200_000
 MOST_SECONDS = 3600
 DRUM_CHANNEL = 9
-_FASTEST, _SLOWEST = 150_000, 3_000_000  # microseconds per quarter: 400 and 20 a minute
 
 _GM2_DRUMS, _GM2_MELODY, _XG_DRUMS = 120, 121, 127  # banks
 _PEDAL_DOWN = 64
@@ -200,7 +201,7 @@ class PieceReader:
             self._repairs.add("{n} tempo{s} of 0 ignored")
         elif kind == TEMPO:
             self._seconds += (tick - self._since) * self._tempo / (1e6 * self._ticks)
-            self._since, self._tempo = tick, min(max(first, _FASTEST), _SLOWEST)
+            self._since, self._tempo = tick, min(max(first, FASTEST_TEMPO), SLOWEST_TEMPO)
             self._tempos.append(Tempo(step, self._tempo))
             what = "{n} impossible tempo{s} changed to 400 or 20 a minute"
             self._repairs.add(what, int(self._tempo != first))

@@ -18,11 +18,10 @@ from seqforge.domains.music.notes import (
     TimeSignature,
     normalised,
     pickup_metre,
+    tempo_of,
 )
 from seqforge.domains.music.playing_order import MOST_PLAYED, Marks, playing_order
 from seqforge.errors import InputError
-
-_SLOWEST, _FASTEST = 20, 400  # quarters a minute
 
 
 def played_piece(
@@ -167,8 +166,7 @@ def _tempos(
 ) -> Iterable[Tempo]:
     for number, start in zip(order, starts, strict=False):
         for offset, quarters in bars[number].tempos:
-            micro = round(60e6 / min(max(quarters, _SLOWEST), _FASTEST))
-            yield Tempo(layer.step(start + offset), micro)
+            yield Tempo(layer.step(start + offset), tempo_of(quarters))
 
 
 def _keys(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import floor
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
@@ -17,8 +18,15 @@ DRUMS = 128
 STEPS_PER_QUARTER = 24
 DEFAULT_TEMPO = 500_000
 """Microseconds per quarter: 120 quarters a minute, what MIDI assumes where nothing is said."""
+FASTEST_TEMPO, SLOWEST_TEMPO = 150_000, 3_000_000
+"""The tempos of pieces, in microseconds per quarter: 400 and 20 quarters a minute."""
 MOST_QUARTERS = 20_000
 """Nothing is placed later than this: over an hour at any tempo, and readable everywhere."""
+
+
+def tempo_of(quarters: float | Fraction) -> int:
+    """Quarters a minute as microseconds per quarter, brought between the slowest and fastest."""
+    return round(60e6 / min(max(quarters, 60e6 / SLOWEST_TEMPO), 60e6 / FASTEST_TEMPO))
 
 
 class Note(NamedTuple):
