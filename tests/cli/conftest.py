@@ -1,10 +1,8 @@
 """The command line, called in the process or as a process of its own."""
 
 import os
-import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,9 @@ from typer.testing import CliRunner
 from seqforge.core.checkpoint import save_checkpoint
 from seqforge.core.config import RunConfig
 from tests.cli.conversing import OnTerminal
+from tests.conftest import ROOT
 from tests.core.sampling.tiny import checkpoint
+from tests.forking import beginning
 from tests.patience import PATIENCE
 
 torch.set_num_threads(1)
@@ -22,45 +22,37 @@ torch.set_num_threads(1)
 TEXT = "the cat sat on the mat, and the dog lay by the door. " * 400
 
 
-@pytest.fixture
-def seqforge():
+def call(*arguments: object):
     """Call the program; returns its result with ``exit_code``, ``stdout`` and ``stderr``."""
     from seqforge.cli.main import app
 
-    def call(*arguments: object):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
+
+@pytest.fixture
+def seqforge():
+    """`call`, for a test."""
     return call
 
 
-@contextmanager
-def processes(*program, ending=signal.SIGKILL, **environment):
-    """Start ``python -m program ...`` as often as wanted; what still runs is ended afterwards."""
-    running = []
-
-    def launch(*arguments: object) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *program, *map(str, arguments)], text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment},
-        )  # fmt: skip
-        running.append(process)
-        return process
-
-    yield launch
-    for process in running:
-        if process.poll() is None:
-            process.send_signal(ending)
-        process.communicate(timeout=PATIENCE)
+@pytest.fixture(scope="session")
+def tunes_model(tmp_path_factory):
+    """A run on the tunes that ship."""
+    run = tmp_path_factory.mktemp("tunes") / "run"
+    order = ["train", "music", ROOT / "data" / "tunes.abc", *small(run), "--split", "80/20/0"]
+    result = call(*order)
+    assert result.exit_code == 0, result.stderr
+    return run
 
 
 @pytest.fixture
 def start():
     """Start the program as a process of its own; it is ended with the test."""
-    with processes("seqforge") as launch:
-        yield launch
+    with beginning() as begin:
+        yield begin
 
 
 @pytest.fixture

@@ -16,20 +16,7 @@ from seqforge.cli.saving import Drawing, save, settings_of
 from seqforge.core.domain import Sample
 from seqforge.domains.genome import GenomeDomain
 from seqforge.models import find_model
-from tests.cli.conftest import small
-from tests.conftest import ROOT
 from tests.patience import PATIENCE, wait_for
-
-
-@pytest.fixture(scope="module")
-def tunes_model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tunes")
-    subprocess.run(
-        [sys.executable, "-m", "seqforge", "train", "music", ROOT / "data" / "tunes.abc",
-         *map(str, small(folder / "run")), "--split", "80/20/0"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder / "run"
 
 
 def flies(count, draw=None):

@@ -3,30 +3,89 @@
 import json
 import os
 import signal
+import socket
 import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from seqforge import core
 from seqforge.core.checkpoint import load_checkpoint
-from tests.cli.conftest import processes
 from tests.patience import PATIENCE, wait_for
 
 SIZE = ["--hidden-size", 24, "--num-layers", 2, "--dropout", 0.2, "--batch-size", 8,
         "--seq-len", 16, "--precision", "fp32", "--set", "training.evaluations=10"]  # fmt: skip
 
 
+def interrupted(launched, processes, condition):
+    """Press Ctrl-C once something is so; what is left of it."""
+    wait_for(lambda: condition() or processes[0].poll() is not None)
+    for one in processes:
+        one.send_signal(signal.SIGINT)
+    return launched.ended()
+
+
+class Torchrun:
+    """Two processes that ``torchrun`` starts; it hands signals on to them."""
+
+    def __init__(self, *words: object) -> None:
+        program = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *program, "seqforge", *map(str, words)], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    def ended(self):
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+    def interrupt_when(self, condition):
+        return interrupted(self, [self.process], condition)
+
+
+class Pair:
+    """Two processes that know of each other what torchrun would have told them."""
+
+    def __init__(self, begin, *words: object) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        self.both = [
+            begin(*words, RANK=str(rank), LOCAL_RANK=str(rank), **told) for rank in range(2)
+        ]
+
+    def ended(self):
+        said = [one.communicate(PATIENCE) for one in self.both]
+        out, err = map("".join, zip(*said, strict=True))
+        return max(one.returncode for one in self.both), out, err
+
+    def interrupt_when(self, condition):
+        return interrupted(self, self.both, condition)
+
+
 @pytest.fixture
 def torchrun():
-    """Start the program as two processes; what still runs is ended with the test."""
-    program = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "seqforge")
-    # SIGTERM, which torchrun hands on to the processes.
-    with processes(*program, ending=signal.SIGTERM, OMP_NUM_THREADS="1") as launch:
-        yield launch
+    """Start the program by torchrun; it is ended with the test."""
+    running = []
+
+    def start(*words):
+        running.append(Torchrun(*words))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.process.poll() is None:
+            one.process.send_signal(signal.SIGTERM)  # which torchrun hands on
+        one.process.communicate(timeout=PATIENCE)
 
 
-def ended(process):
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, out, err
+@pytest.fixture
+def pair(start):
+    """Start the program as two processes without torchrun, whose imports take seconds."""
+    return partial(Pair, start)
 
 
 def looks(run):
@@ -54,16 +113,13 @@ EVERYTHING = [
 @pytest.mark.parametrize(
     ("more", "tolerance"), [([], 1e-4), (EVERYTHING, 1e-3)], ids=["plain", "everything"]
 )
-def test_two_processes_train_the_model_of_one(
-    torchrun, seqforge, text_file, tmp_path, more, tolerance
-):
+def test_two_processes_train_the_model_of_one(pair, seqforge, text_file, tmp_path, more, tolerance):
     """Losses, held-out bits and weights agree; one process speaks, and one run folder is left.
 
     They add up the same numbers in another order; a high learning rate makes more of that.
     """
     order = ["train", "text", text_file, "--budget", "200steps", *SIZE, *more]
-    both = torchrun(*order, "--lanes", 1, "--out", tmp_path / "both")
-    code, out, err = ended(both)
+    code, out, err = pair(*order, "--lanes", 1, "--out", tmp_path / "both").ended()
     one = seqforge(*order, "--lanes", 2, "--out", tmp_path / "one")
 
     assert code == one.exit_code == 0, err
@@ -78,39 +134,36 @@ def test_two_processes_train_the_model_of_one(
 
 
 def test_stopped_by_ctrl_c_it_goes_on_with_two_processes_or_one(
-    torchrun, seqforge, text_file, tmp_path
+    torchrun, pair, seqforge, text_file, tmp_path
 ):
     """The state of both is saved once; the end is that of an undisturbed run.
 
     At this rate another order of the sums is worth 1e-6 after so many steps, at the usual one 5e-5.
     """
-    order = ["train", "text", text_file, "--budget", "1500steps", *SIZE, "--learning-rate", 1e-3]
+    order = ["train", "text", text_file, "--budget", "1000steps", *SIZE, "--learning-rate", 1e-3]
     first = torchrun(*order, "--lanes", 1, "--out", tmp_path / "run")
-    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or first.poll() is not None)
-    first.send_signal(signal.SIGINT)
-    _, _, said = ended(first)
+    _, _, said = first.interrupt_when((tmp_path / "run" / "metrics.jsonl").exists)
     assert said.count("stopped, everything saved; go on with:") == 1
-    assert "seqforge/" not in said, "torchrun shows a traceback of its own, and we none"
+    ours = str(Path(core.__file__).parent.parent)
+    assert ours not in said, "torchrun shows a traceback of its own, and we none"
     stopped = looks(tmp_path / "run")
     assert 0 < len(stopped) < 10
 
-    second = torchrun(*order, "--lanes", 1, "--out", tmp_path / "run")
-    wait_for(lambda: len(looks(tmp_path / "run")) > len(stopped) or second.poll() is not None)
-    second.send_signal(signal.SIGINT)
-    _, _, said = ended(second)
+    second = pair(*order, "--lanes", 1, "--out", tmp_path / "run")
+    _, _, said = second.interrupt_when(lambda: len(looks(tmp_path / "run")) > len(stopped))
     assert "going on from step" in said
 
     last = seqforge(*order, "--lanes", 1, "--out", tmp_path / "run", "--resume")
     whole = seqforge(*order, "--lanes", 2, "--out", tmp_path / "whole")
 
     assert last.exit_code == whole.exit_code == 0, last.stderr + whole.stderr
-    assert [step for step, _, _ in looks(tmp_path / "run")] == list(range(150, 1501, 150))
+    assert [step for step, _, _ in looks(tmp_path / "run")] == list(range(100, 1001, 100))
     assert largest_difference(tmp_path / "run", tmp_path / "whole") < 1e-4
 
 
-def test_a_time_budget_and_what_is_auto_are_decided_once(torchrun, text_file, tmp_path):
+def test_a_time_budget_and_what_is_auto_are_decided_once(pair, text_file, tmp_path):
     options = [*SIZE[:8], "--seq-len", 16, "--lanes", 1, "--out", tmp_path / "run"]
-    code, _, err = ended(torchrun("train", "text", text_file, "--budget", "1s", *options))
+    code, _, err = pair("train", "text", text_file, "--budget", "1s", *options).ended()
 
     assert code == 0, err
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -118,22 +171,18 @@ def test_a_time_budget_and_what_is_auto_are_decided_once(torchrun, text_file, tm
 
 
 def test_a_mistake_is_said_once(torchrun, tmp_path):
-    code, _, err = ended(torchrun("train", "text", tmp_path / "none.txt"))
+    code, _, err = torchrun("train", "text", tmp_path / "none.txt").ended()
     assert code == 1
     assert err.count("none.txt: there is no such file or folder") == 1
 
 
-def test_when_one_process_is_killed_the_other_ends_in_a_sentence(torchrun, text_file, tmp_path):
-    process = torchrun("train", "text", text_file, "--budget", "5000steps", *SIZE,
-                       "--out", tmp_path / "run")  # fmt: skip
-    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or process.poll() is not None)
-    children = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
-    )
-    second = max(int(pid) for pid in children.stdout.split())
-    os.kill(second, signal.SIGKILL)
-    code, _, err = ended(process)
+def test_when_one_process_is_killed_the_other_ends_in_a_sentence(pair, text_file, tmp_path):
+    order = ["train", "text", text_file, "--budget", "5000steps", *SIZE]
+    first, second = pair(*order, "--out", tmp_path / "run").both
+    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or first.poll() is not None)
+    second.kill()
+    _, err = first.communicate(PATIENCE)
 
-    assert code == 1
+    assert first.returncode == 1
     assert "another of the 2 processes of this training has ended" in err
     assert (tmp_path / "run" / "resume.safetensors").exists()

@@ -6,9 +6,9 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -143,7 +143,8 @@ def test_json_prints_one_document_and_nothing_else(seqforge, tmp_path, text_file
 
 
 def long(out):
-    return [*small(out)[:3], "100000steps", *small(out)[4:]]
+    """Options of a run that does not end by itself while a test looks on."""
+    return small(out, "--budget", "1000000steps", "--set", "training.evaluations=10000")
 
 
 def test_two_runs_on_one_folder_are_refused_by_a_lock(seqforge, start, tmp_path, text_file):
@@ -250,22 +251,15 @@ def test_resume_alone_takes_the_newest_unfinished_run(seqforge, start, text_file
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
 
+    metrics = Path("runs/text-1/metrics.jsonl")
+    before = len(metrics.read_text())
     again = start("run", "text", "--resume")
-    wait_for(lambda: not _idle(again))
+    wait_for(lambda: len(metrics.read_text()) > before or again.poll() is not None)
     again.send_signal(signal.SIGINT)
     _, said = again.communicate(timeout=PATIENCE)
 
     assert "going on with runs/text-1" in said
     assert "going on from step" in said
-
-
-def _idle(process):
-    """Whether the run has not begun to train yet: its lock is held from there on."""
-    state = os.path.join("runs", "text-1", "resume.safetensors")
-    stamp = os.stat(state).st_mtime_ns
-    if not hasattr(process, "first_stamp"):
-        process.first_stamp = stamp
-    return process.poll() is None and stamp == process.first_stamp
 
 
 def test_resume_with_nothing_saved_starts_afresh(seqforge, text_file):
@@ -304,14 +298,11 @@ def test_train_leaves_the_same_folder_without_samples_and_page(seqforge, tmp_pat
     assert not names & {"samples", "similarity", "report.html"}
 
 
-def test_standard_input_is_learnt_from_too(tmp_path):
-    command = [sys.executable, "-m", "seqforge", "run", "text", "--input", "-",
-               *map(str, small(tmp_path / "run"))]  # fmt: skip
-    result = subprocess.run(
-        command, input="to be or not to be " * 500, text=True, capture_output=True, check=False
-    )
+def test_standard_input_is_learnt_from_too(start, tmp_path):
+    order = ["run", "text", "--input", "-", *small(tmp_path / "run")]
+    process = start(*order, stdin="to be or not to be " * 500)
 
-    assert result.returncode == 0, result.stderr
+    assert process.wait(PATIENCE) == 0, process.stderr.read()
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["symbols"]["train"] == 8550
 
 
@@ -399,10 +390,7 @@ def test_stopped_before_anything_was_begun_no_other_run_is_named(start, text_fil
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=PATIENCE)
 
-    second = subprocess.Popen(
-        [sys.executable, "-m", "seqforge", "run", "text", "--input", "-"],
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    second = start("run", "text", "--input", "-", stdin=None)
     wait_for(lambda: len(os.listdir("runs")) == 2 or second.poll() is not None)
     second.send_signal(signal.SIGINT)
     _, said = second.communicate(timeout=PATIENCE)

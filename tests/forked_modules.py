@@ -1,0 +1,16 @@
+"""What the server that commands are forked from has imported: all of the program that is slow."""
+
+import importlib
+
+import torch
+
+torch.set_num_threads(1)
+
+for _name in (
+    "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.saving", "seqforge.cli.searching",
+    "seqforge.pipelines", "seqforge.api", "seqforge.stages.fitting", "seqforge.stages.kept",
+    "seqforge.reporting.page", "seqforge.domains.text", "seqforge.domains.genome",
+    "seqforge.domains.music", "seqforge.domains.genome.similarity.controlled",
+    "torch._dynamo",  # which torch imports when it is first wanted
+):  # fmt: skip
+    importlib.import_module(_name)
