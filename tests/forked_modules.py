@@ -14,3 +14,7 @@ for _name in (
     "torch._dynamo",  # which torch imports when it is first wanted
 ):  # fmt: skip
     importlib.import_module(_name)
+
+from seqforge.api import load  # noqa: E402
+
+load("fly", "cpu").sample(max_length=1)  # the kernel is compiled, or taken from the cache

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -81,15 +80,14 @@ def surroundings(new_cache):
 
 
 @pytest.fixture
-def piped(surroundings):
+def piped(start, surroundings):
     """Give a conversation lines through a pipe."""
 
     def talk(*arguments, lines=()):
-        return subprocess.run(
-            [sys.executable, "-m", "seqforge", "sample", *map(str, arguments)],
-            input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
-            env=surroundings, timeout=PATIENCE,
-        )  # fmt: skip
+        typed = "".join(f"{line}\n" for line in lines)
+        process = start("sample", *arguments, stdin=typed, **surroundings)
+        out, err = process.communicate(PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return talk
 

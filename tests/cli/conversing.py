@@ -57,10 +57,10 @@ class OnTerminal:
 
     def interrupt(self, pattern):
         """Press Ctrl-C until a pattern comes: readline may lose one as it begins to read."""
-        for _ in range(40):
+        for _ in range(400):
             self.type("\x03")
             try:
-                return self.until(pattern, 20.0)
+                return self.until(pattern, 2.0)
             except AssertionError:
                 continue
         raise AssertionError(f"Ctrl-C was never answered by {pattern!r}: {self.shown!r}")

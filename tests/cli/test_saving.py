@@ -21,7 +21,7 @@ from tests.conftest import missing
 from tests.forking import beginning
 from tests.patience import PATIENCE, wait_for
 
-MANY = ("-n", 8_000, "--length", 100)
+MANY = ("-n", 4_800, "--length", 100)
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +87,11 @@ def test_a_killed_command_goes_on_and_ends_in_the_same_bytes(seqforge, killed_fi
     path = killed_file(name)
     done = json.loads(note_of(path).read_text())["done"]
 
-    assert 0 < done < 8_000
+    assert 0 < done < 4_800
     assert path.read_text() == "what stood there before"
     result = seqforge("sample", "fly", *MANY, "--out", path)
     assert result.exit_code == 0
-    assert f"{path}: going on after {done:,} of 8,000 samples\n" in result.stderr
+    assert f"{path}: going on after {done:,} of 4,800 samples\n" in result.stderr
     assert result.stdout == f"{path}\n"
     assert path.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
     assert sorted(os.listdir(tmp_path)) == sorted([name, f"whole-{name}"])
@@ -121,7 +121,7 @@ def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(seqforge, start, tmp_p
     done, _, said = kill_in_the_middle(process, path, signal.SIGINT)
 
     assert process.returncode == 130
-    assert f"stopped after {done:,} of 8,000 samples; go on with: seqforge sample fly" in said
+    assert f"stopped after {done:,} of 4,800 samples; go on with: seqforge sample fly" in said
     kept = Path(f"{path}.partial").read_text()
     assert kept.count(">") == done
     assert "Traceback" not in said
@@ -143,8 +143,8 @@ def test_a_json_array_has_every_sample_also_when_the_file_goes_on(seqforge, kill
 
     result = seqforge("sample", "fly", *MANY, "--out", path, "--json")
 
-    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 8_001))
-    assert path.read_text().count(">") == 8_000
+    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 4_801))
+    assert path.read_text().count(">") == 4_800
     assert str(path) in result.stderr
 
 
