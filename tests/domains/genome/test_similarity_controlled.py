@@ -14,6 +14,9 @@ from seqforge.domains.genome.similarity.controls import Background, Controls, He
 from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.domains.genome.similarity.shuffling import shuffled
 
+QUICK = ["--precision", "fp32", "--lanes", "1", "--batch-size", "4", "--seq-len", "8"]
+"""Options of a training that is over at once: nothing to settle by measurement."""
+
 
 @pytest.fixture
 def compare(tmp_path, fasta):
@@ -176,7 +179,7 @@ def test_a_run_holds_its_samples_against_what_it_trained_on(tmp_path, random_bas
     source.write_text(f">chr1\n{random_bases(40_000)}\n")
     begin = [
         "run", "genome", str(source), "--out", str(tmp_path / "run"), "--budget", "3steps",
-        "--hidden-size", "8", "--set", "sampling.length=100", "--quiet",
+        "--hidden-size", "8", *QUICK, "--set", "sampling.length=100", "--quiet",
     ]  # fmt: skip
 
     result = CliRunner().invoke(app, begin)
@@ -207,8 +210,8 @@ def test_a_run_without_controls_has_none(tmp_path, random_bases):
     source.write_text(f">chr1\n{random_bases(20_000)}\n")
     begin = [
         "run", "genome", str(source), "--out", str(tmp_path / "run"), "--budget", "3steps",
-        "--hidden-size", "8", "--set", "sampling.length=100", "--set", "search.controls=0",
-        "--quiet",
+        "--hidden-size", "8", *QUICK, "--set", "sampling.length=100",
+        "--set", "search.controls=0", "--quiet",
     ]  # fmt: skip
 
     result = CliRunner().invoke(app, begin)

@@ -75,7 +75,7 @@ class Scoring:
 
     def matrix(self) -> list[list[int]]:
         """The score of each pair of letters of `ALPHABET` and `MASKED`, (16, 16)."""
-        return [[self.pair(a, b) for b in _LETTERS] for a in _LETTERS]
+        return [list(row) for row in _matrix(self)]
 
     def rows(self) -> NDArray[np.int32]:
         """What each two bytes score, (256, 256); what is no letter mismatches."""
@@ -85,6 +85,11 @@ class Scoring:
         """The most library letters that an alignment of a positive score can cover."""
         most = query_length * self.reward - self.gap_open
         return query_length + max(0, most // max(1, self.gap_extend)) + 1
+
+
+@cache  # a search asks for it twice a query
+def _matrix(scoring: Scoring) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(scoring.pair(a, b) for b in _LETTERS) for a in _LETTERS)
 
 
 @cache
@@ -109,11 +114,9 @@ class ParasailScanner:
     def __init__(self, query: bytes, scoring: Scoring) -> None:
         import parasail
 
-        matrix = parasail.matrix_create(_LETTERS, scoring.reward, scoring.penalty)
-        for row, scores in enumerate(scoring.matrix()):
-            for column, score in enumerate(scores):
-                matrix[row, column] = score
-        self._profile = parasail.profile_create_sat(query.decode("ascii"), matrix)
+        self._profile = parasail.profile_create_sat(
+            query.decode("ascii"), _parasail_matrix(scoring)
+        )
         self._align = parasail.sw_striped_profile_sat
         # parasail counts the first letter of a gap with its opening
         self._gaps = scoring.gap_open + scoring.gap_extend, scoring.gap_extend
@@ -122,6 +125,17 @@ class ParasailScanner:
         """See `Scanner`; the interpreter is free for other threads meanwhile."""
         found = (self._align(self._profile, stretch, *self._gaps) for stretch in stretches)
         return [End(end.score, end.end_query, end.end_ref) for end in found]
+
+
+@cache  # parasail only reads it: profiles of all queries and threads share one
+def _parasail_matrix(scoring: Scoring) -> Any:
+    import parasail
+
+    matrix = parasail.matrix_create(_LETTERS, scoring.reward, scoring.penalty)
+    for row, scores in enumerate(scoring.matrix()):
+        for column, score in enumerate(scores):
+            matrix[row, column] = score
+    return matrix
 
 
 class OpalScanner:
@@ -163,7 +177,12 @@ class Backend:
     @property
     def version(self) -> str:
         """The installed version."""
-        return version(self.name)
+        return _version(self.name)
+
+
+@cache  # every result names it, and it is read from a file
+def _version(name: str) -> str:
+    return version(name)
 
 
 _BACKENDS = (
