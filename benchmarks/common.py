@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing.context import BaseContext
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.core.corpus import Corpus
+from seqforge.core.files import cache_root
 from seqforge.core.machine import usable_cores
 from seqforge.recipes import find_recipe
 from seqforge.stages.reading import gather, read_corpus
@@ -115,7 +116,8 @@ def process_context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "seqforge.core.training"])
+    # An optimiser of torch imports torch's compiler when it is made: a second, were it not here.
+    context.set_forkserver_preload(["torch", "torch._dynamo", "seqforge.core.training"])
     return context
 
 
@@ -131,8 +133,15 @@ def corpus_of(recipe: str, inputs: Sequence[Path], split: str, folder: Path) -> 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for what is not kept, corpora among it."""
+    """A folder for what is not kept, corpora among it; the compiled kernel is the user's own.
+
+    Nothing that is measured is a first run on a machine, which compiles it.
+    """
+    kernel = cache_root() / "kernel"
     with tempfile.TemporaryDirectory(prefix="seqforge-") as name:
+        with suppress(OSError):  # where links or folders cannot be made, it is compiled again
+            kernel.mkdir(parents=True, exist_ok=True)
+            (Path(name) / "kernel").symlink_to(kernel, target_is_directory=True)
         os.environ["SEQFORGE_CACHE"] = name
         yield Path(name)
 

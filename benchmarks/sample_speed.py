@@ -53,6 +53,7 @@ Contenders = Mapping[str, Callable[[float], float]]
 
 def checkpoint(cell: str, hidden: int, layers: int = 2, seed: int = 0) -> Checkpoint:
     """A model with fresh weights."""
+    torch.set_num_threads(1)  # an eager loop left its own number; more are slower here
     torch.manual_seed(seed)
     settings = ModelConfig(cell=cell, hidden_size=hidden, num_layers=layers)  # type: ignore[arg-type]
     network = CharRNN(len(_SYMBOLS) + 1, **settings.model_dump())

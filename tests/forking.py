@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.forked_modules"])
@@ -26,20 +27,24 @@ _SERVER.set_forkserver_preload(["tests.forked_modules"])
 class Command:
     """A running command; of the interface of `subprocess.Popen` what tests use."""
 
-    def __init__(self, *words: object, stdin: str | None = "", **environment: str) -> None:
+    def __init__(
+        self, *words: object, script: Path | None = None, stdin: str | None = "",
+        **environment: str,
+    ) -> None:  # fmt: skip
         """Begin ``seqforge words`` in this folder; stdout and stderr are kept.
 
         Args:
+            script: Run instead: as ``python script words`` does.
             stdin: At most 64 KB; None: nothing comes, and no end.
             environment: Set beside what this process has.
         """
-        self.args = ["seqforge", *map(str, words)]
+        self.args = [str(script or "seqforge"), *map(str, words)]
         (asked, self._typing), *answers = (_SERVER.Pipe(False) for _ in range(3))
         if stdin is not None:
             os.write(self._typing.fileno(), stdin.encode())
             self._typing.close()
         theirs = (asked, *(writing for _, writing in answers))
-        order = (self.args, {**os.environ, **environment}, os.getcwd(), theirs)
+        order = (self.args, script, {**os.environ, **environment}, os.getcwd(), theirs)
         self._process = _SERVER.Process(target=_live, args=order)
         self._process.start()
         for end in theirs:
@@ -118,8 +123,9 @@ def beginning() -> Iterator[Callable[..., Command]]:
 
 
 def _live(
-    words: list[str], surroundings: dict[str, str], folder: str, streams: tuple[Connection, ...]
-) -> None:
+    words: list[str], script: Path | None, surroundings: dict[str, str], folder: str,
+    streams: tuple[Connection, ...],
+) -> None:  # fmt: skip
     """Be the command, in the child."""
     for target, end in enumerate(streams):
         os.dup2(end.fileno(), target)
@@ -132,6 +138,10 @@ def _live(
     os.chdir(folder)
     sys.argv = words
     try:
-        runpy.run_module("seqforge", run_name="__main__", alter_sys=True)
+        if script is not None:
+            sys.path.insert(0, str(script.parent))
+            runpy.run_path(str(script), run_name="__main__")
+        else:
+            runpy.run_module("seqforge", run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # a child of multiprocessing ends without them

@@ -1,12 +1,10 @@
 """The benchmarks measure what they say: on tiny settings, end to end; and their scores by hand."""
 
 import argparse
+import contextlib
 import gzip
 import importlib
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from seqforge.core.corpus import Part
 from tests.conftest import ROOT
+from tests.forking import Command
 from tests.programs import find_program
 
 FOLDER = ROOT / "benchmarks"
@@ -35,7 +34,7 @@ COMMANDS = {
     ],
     "loss": [
         "train_speed.py", "--to-loss", "text.txt", "--loop-json", "loop.json", "--steps", 1,
-        "--loop-threads", 1, "--budgets", "300steps", "--train-options", " ".join(TINY),
+        "--loop-threads", 1, "--budgets", "100steps", "--train-options", " ".join(TINY),
     ],
     "sampling": [
         "sample_speed.py", "--parts", "one", "many", "strategies", "--rounds", 1,
@@ -66,14 +65,13 @@ def measured(tmp_path_factory):
     (folder / "sequences" / "one.fa").write_text(">a b\nACGTNNRY\nacguX--\n>c\nACGT\n")
     (folder / "sequences" / "deeper" / "protein.fa").write_text(">p\nMKVLE\n")
     (folder / "text" / "ptb.test.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
-    running = {
-        name: subprocess.Popen(
-            [sys.executable, FOLDER / program, *map(str, options), "--out", f"{name}.json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        for name, (program, *options) in COMMANDS.items()
-    }  # fmt: skip
+    with contextlib.chdir(folder):
+        running = {
+            name: Command(
+                *options, "--out", f"{name}.json", script=FOLDER / program, PYTHONPATH=str(ROOT)
+            )
+            for name, (program, *options) in COMMANDS.items()
+        }
     said = {name: process.communicate() for name, process in running.items()}
 
     def result(name):
@@ -283,9 +281,7 @@ def test_work_a_symbol_is_counted_as_the_table_says(module):
     ],
 )
 def test_every_benchmark_says_how_it_is_used(program):
-    found = subprocess.run(
-        [sys.executable, FOLDER / program, "--help"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    assert "--out" in found.stdout
+    command = Command("--help", script=FOLDER / program)
+    said, complaints = command.communicate()
+    assert command.returncode == 0, complaints
+    assert "--out" in said

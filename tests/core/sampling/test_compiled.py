@@ -1,6 +1,7 @@
 """What was compiled is kept for the next process, and nothing is needed of the folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -53,10 +54,14 @@ def compiled(cache):
 
 
 @pytest.fixture(scope="module")
-def folder_of_one(tmp_path_factory):
-    """A folder in which a process has kept the kernel, and what that process drew."""
+def folder_of_one(tmp_path_factory, new_cache):
+    """A folder with what a process kept of the kernel, and what such a process draws."""
+    kept = new_cache()
+    _, is_kept, drawn = draw(kept)
+    assert is_kept == "True"
     folder = tmp_path_factory.mktemp("kept")
-    return folder, draw(folder)[2]
+    shutil.copytree(kept / "kernel", folder / "kernel")
+    return folder, drawn
 
 
 def test_the_second_process_compiles_nothing(folder_of_one):
