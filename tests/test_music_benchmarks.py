@@ -1,10 +1,8 @@
 """The benchmarks of music measure what they say: their scores by hand, the commands end to end."""
 
+import contextlib
 import importlib
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +12,7 @@ from scipy.io import savemat
 from torch.nn.functional import binary_cross_entropy
 
 from tests.conftest import ROOT
+from tests.forking import Command
 
 FOLDER = ROOT / "benchmarks"
 LENGTHS = (9, 2, 700, 13, 5)
@@ -51,12 +50,13 @@ def mat_folder(tmp_path):
 
 
 def run(program, *options, folder):
-    found = subprocess.run(
-        [sys.executable, FOLDER / program, *map(str, options), "--out", "out.json"],
-        capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    return found.stdout, json.loads((folder / "out.json").read_text())
+    with contextlib.chdir(folder):
+        command = Command(
+            *options, "--out", "out.json", script=FOLDER / program, PYTHONPATH=str(ROOT)
+        )
+    said, complaints = command.communicate()
+    assert command.returncode == 0, complaints
+    return said, json.loads((folder / "out.json").read_text())
 
 
 def test_a_model_is_scored_over_all_frames_but_the_first_of_each_piece(module):
@@ -137,7 +137,7 @@ def test_transposing_moves_all_keys_and_loses_none(module):
 
 
 def test_polyphony_keeps_the_rows_that_it_does_not_measure_anew(mat_folder):
-    options = ("--data", ".", "--budget", 0.01)
+    options = ("--data", ".", "--budget", 0.002)
     run("polyphony.py", *options, "--sets", "jsb", "piano", "--cells", "gru", folder=mat_folder)
     said, found = run(
         "polyphony.py", *options, "--sets", "jsb", "--cells", "lstm", folder=mat_folder

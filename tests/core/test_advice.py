@@ -172,8 +172,8 @@ def learnt(tmp_path_factory, text, steps, model):
 
 def test_a_large_network_on_a_little_noise_is_found_to_over_fit(tmp_path_factory):
     """Bases without any order: whatever is learnt beyond 2 bits was learnt by heart."""
-    noise = "".join(np.random.default_rng(1).choice(list("ACGT"), 4000))
-    size, verdict = learnt(tmp_path_factory, noise, 1200, ModelConfig(hidden_size=128))
+    noise = "".join(np.random.default_rng(1).choice(list("ACGT"), 2000))
+    size, verdict = learnt(tmp_path_factory, noise, 600, ModelConfig(hidden_size=128))
 
     assert "large for the data" in before(size)
     assert verdict.kind == "over-fitting", verdict

@@ -157,25 +157,30 @@ def test_our_own_reader_gives_the_piece_back(tmp_path):
     assert again.tempos[0].microseconds == pytest.approx(piece.tempos[0].microseconds, rel=0.01)
 
 
-def test_tunes_of_the_corpus_come_back_the_same(corpus_files):
+@pytest.mark.parametrize("count", [20, pytest.param(60, marks=pytest.mark.slow)])
+def test_tunes_of_the_corpus_come_back_the_same(corpus_files, count):
     """All but a few, which have lengths that are on no grid of 24."""
     same = total = 0
-    for path in corpus_files[:60]:
+    for path in corpus_files[:count]:
         for piece in tunes(path)[:1]:
             xml = to_musicxml(piece)
             check(xml)
             heard, meant = sounding(xml), as_heard(piece)
             total += 1
             same += heard == meant
-    assert total >= 50
+    assert total >= 0.8 * count
     assert same >= 0.95 * total
 
 
-def test_real_files_make_sound_documents_and_keep_their_notes(midi_files):
+@pytest.mark.parametrize("quarters", [100, pytest.param(None, marks=pytest.mark.slow)])
+def test_real_files_make_sound_documents_and_keep_their_notes(midi_files, quarters):
     """Every file is a sound document; those on the grid keep every onset."""
     on_grid = {"the-entertainer", "bethena", "satie-gymnopedie-no1", "maple-leaf-rag"}
     for path in midi_files:
         piece, _ = read_midi(path, 24)
+        if quarters:
+            first = tuple(note for note in piece.notes if note.start < 24 * quarters)
+            piece = replace(piece, notes=first)
         xml = to_musicxml(piece, path.stem)
         check(xml)
         meant = {(pitch, start) for pitch, start, _ in as_heard(piece)}
