@@ -51,7 +51,7 @@ def tunes(tmp_path_factory):
     run = tmp_path_factory.mktemp("tunes") / "run"
     book = tune_book(run.with_name("book.abc"))
     arguments = ["train", "music", book, *small(run), "--cell", "lstm", "--num-layers", 2,
-                 "--dropout", 0.1, "--budget", "200steps"]  # fmt: skip
+                 "--dropout", 0.1, "--budget", "100steps"]  # fmt: skip
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return run, board(run)

@@ -41,8 +41,9 @@ def inner(function: Function) -> Function:
 def entry(function: Function) -> Function:
     """Compile a function that Python calls; what was compiled is kept for the next process.
 
-    numba looks at the file of the function alone to see whether what it kept is still good. The
-    folder here is named by the text of all files that go into the kernel.
+    numba looks at the place and the time of the function's file to see whether what it kept is
+    still good. The folder here is named by the text of all files that go into the kernel, so that
+    every installation of one version shares it.
     """
     folder = _folder()
     before = numba.config.CACHE_DIR
@@ -50,7 +51,7 @@ def entry(function: Function) -> Function:
     try:
         compiled = numba.njit(nogil=True, error_model="numpy")(function)
         if folder is not None:
-            compiled._cache = _Kept(function)  # as `cache=True` does with its own class
+            compiled._cache = _Kept(function, folder)  # as `cache=True` does with its own class
             _ENTRIES[function.__name__] = compiled._cache
     finally:
         numba.config.CACHE_DIR = before
@@ -98,10 +99,9 @@ def _is_whole(path: str) -> bool:
 class _Kept(FunctionCache):  # type: ignore[misc]
     """What was compiled, on a disk that may be full and in files that may be damaged."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
         super().__init__(function)
-        stamp = self._impl.locator.get_source_stamp()
-        self._cache_file = _Whole(self._cache_path, self._impl.filename_base, stamp)
+        self._cache_file = _Whole(str(folder), self._impl.filename_base, source_stamp=None)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import seqforge
 from seqforge.core.sampling import compiled as compiled_module
 from tests.small_runs import DAMAGES
 
@@ -34,8 +36,8 @@ print(before, is_kept(), [sample.symbols for sample in samples])
 """
 
 
-def draw(cache, before="", program=DRAW):
-    """What the program prints, in a process of its own with its own cache."""
+def draw(cache, before="", program=DRAW, parts=2):
+    """What the program prints, in a process of its own with its own cache: words, and the rest."""
     environment = {**os.environ, "SEQFORGE_CACHE": str(cache)}
     done = subprocess.run(
         [sys.executable, "-c", before + program],
@@ -45,7 +47,7 @@ def draw(cache, before="", program=DRAW):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.split(" ", 2)
+    return done.stdout.split(" ", parts)
 
 
 def compiled(cache):
@@ -70,6 +72,23 @@ def test_the_second_process_compiles_nothing(folder_of_one):
     assert {os.path.splitext(path)[1] for path, _ in kept} == {".nbi", ".nbc"}
 
     assert draw(folder) == ["True", "True", drawn]
+    assert compiled(folder) == kept
+
+
+def test_another_installation_of_the_same_sources_compiles_nothing(
+    folder_of_one, tmp_path, monkeypatch
+):
+    """Elsewhere, and with other times: a second environment, or a clone that was moved."""
+    folder, drawn = folder_of_one
+    kept = compiled(folder)
+    elsewhere = tmp_path / "seqforge"
+    shutil.copytree(Path(seqforge.__file__).parent, elsewhere, copy_function=shutil.copy)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    where = "import seqforge; print(seqforge.__file__, end=' ')\n"
+
+    file, *found = draw(folder, where, parts=3)
+    assert file == str(elsewhere / "__init__.py")
+    assert found == ["True", "True", drawn]
     assert compiled(folder) == kept
 
 
