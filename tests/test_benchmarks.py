@@ -56,7 +56,7 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
+def measured(tmp_path_factory, new_cache):
     """All commands, run side by side as a person would one; gives folder, what was said, JSON."""
     folder = tmp_path_factory.mktemp("benchmarks")
     (folder / "text.txt").write_text(TEXT)
@@ -65,10 +65,12 @@ def measured(tmp_path_factory):
     (folder / "sequences" / "one.fa").write_text(">a b\nACGTNNRY\nacguX--\n>c\nACGT\n")
     (folder / "sequences" / "deeper" / "protein.fa").write_text(">p\nMKVLE\n")
     (folder / "text" / "ptb.test.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    surroundings = {"PYTHONPATH": str(ROOT), "SEQFORGE_CACHE": str(new_cache())}
+    surroundings["OMP_NUM_THREADS"] = "1"  # of the trainings: they run beside each other
     with contextlib.chdir(folder):
         running = {
             name: Command(
-                *options, "--out", f"{name}.json", script=FOLDER / program, PYTHONPATH=str(ROOT)
+                *options, "--out", f"{name}.json", script=FOLDER / program, **surroundings
             )
             for name, (program, *options) in COMMANDS.items()
         }
