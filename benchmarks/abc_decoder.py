@@ -26,10 +26,10 @@ from typing import Any
 import mido
 
 from common import about, say, scratch, table, write_result
-from seqforge.domains.music import abc_files, abc_notation
-from seqforge.domains.music.abc_cleaner import clean_tune
-from seqforge.domains.music.abc_source import FIELD_LINE
-from seqforge.domains.music.abc_text import TOKEN, split_tunes
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.abc.fields import TOKEN, split_tunes
+from seqforge.domains.music.abc.tune_books import clean_tune
+from seqforge.domains.music.keys import FIELD_LINE
 from seqforge.errors import SeqforgeError
 from tunes import book_tunes, damaged
 
@@ -68,7 +68,7 @@ def complaints(program: str, file: str, folder: Path) -> list[str]:
 
 def heard(symbols: str) -> list[int]:
     """Pitches in the order in which they are played here."""
-    notes = abc_notation.decode(symbols, _GRID).piece.notes
+    notes = parser.decode(symbols, _GRID).piece.notes
     return [pitch for _, pitch in sorted({(note.start, note.pitch) for note in notes})]
 
 
@@ -133,7 +133,7 @@ def own_tunes(inputs: Sequence[Path]) -> dict[str, str]:
     for path in inputs:
         for file in sorted(path.rglob("*.abc")) if path.is_dir() else [path]:
             try:
-                records = list(abc_files.read(file, all_voices=True))
+                records = list(tune_books.read(file, all_voices=True))
             except SeqforgeError as error:
                 say(str(error))
                 continue
@@ -147,7 +147,7 @@ def speed(tunes: Sequence[str], rounds: int) -> dict[str, Any]:
     for _ in range(rounds):
         began, used = time.perf_counter(), time.process_time()
         for symbols in tunes:
-            abc_notation.decode(symbols, 24)
+            parser.decode(symbols, 24)
         clock.append(len(tunes) / (time.perf_counter() - began))
         processor.append(len(tunes) / (time.process_time() - used))
     return {
@@ -167,7 +167,7 @@ def raised(tunes: Sequence[str], number: int, seed: int) -> dict[str, Any]:
         symbols = damaged(rng.choice(tunes), rng)
         began = time.perf_counter()
         try:
-            abc_notation.decode(symbols, 24)
+            parser.decode(symbols, 24)
             for tune in split_tunes(f"X:1\n{symbols}"):
                 clean_tune(tune, Counter())
         except Exception as error:

@@ -20,13 +20,13 @@ from typing import Any
 import seqforge
 from abc_decoder import complaints
 from common import about, say, scratch, table, write_result
+from seqforge.base.paths import data_folder
 from seqforge.core.records import Sample
-from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.kinds import read_notes
+from seqforge.domains.music.abc.writer import to_abc
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.file_type import read_notes
 from seqforge.domains.music.notes import Note, Piece, TimeSignature
-from seqforge.domains.music.writing import Performance
-from seqforge.resources import data_folder
+from seqforge.domains.music.render.sample_export import SampleExport
 from tunes import book_tunes, damaged, random_abc
 
 _TEMPERATURES = (0.8, 1.0, 1.3)
@@ -79,11 +79,11 @@ def _drawn(kind: str, number: int, seed: int) -> Iterator[str]:
         each = -(-number // len(_TEMPERATURES))
         for sample in model.sample(n=each, temperature=temperature, **how):
             assert isinstance(model.domain, MusicDomain)
-            yield Performance(model.domain, sample).abc
+            yield SampleExport(model.domain, sample).abc
 
 
 def _file(symbols: str) -> str:
-    return Performance(MusicDomain(code="abc"), Sample(symbols)).abc
+    return SampleExport(MusicDomain(code="abc"), Sample(symbols)).abc
 
 
 _KINDS = (

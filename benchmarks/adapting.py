@@ -3,14 +3,13 @@
     python benchmarks/adapting.py --data FOLDER --out benchmarks/adapting.json
 
 The bundled models read a prime and then score the 2,000 symbols after it, which are never learned
-from: as they are, adapted by `seqforge.core.sampling.adapting`, and adapted by plain gradient
-descent with the rate that was found best for it. Primes of every length end in the same places,
-taken evenly, so that the same symbols are scored. A change is the mean over the places, and ``+-``
-the standard error of that mean. Held-out Shakespeare and chr2R are what the models' recipes held
-out, of Shakespeare without its first 46,000 symbols, by which the settings were chosen (together
-with ptb.valid and enwiki, which are not used here). Symbols that a model does not know are left
-out. FOLDER has text/ and genome/; what is missing is skipped.
-"""
+from: as they are, adapted by `seqforge.core.sampling.dynamic_evaluation`, and adapted by plain
+gradient descent with the rate that was found best for it. Primes of every length end in the same
+places, taken evenly, so that the same symbols are scored. A change is the mean over the places,
+and ``+-`` the standard error of that mean. Held-out Shakespeare and chr2R are what the models'
+recipes held out, of Shakespeare without its first 46,000 symbols, by which the settings were
+chosen (together with ptb.valid and enwiki, which are not used here). Symbols that a model does
+not know are left out. FOLDER has text/ and genome/; what is missing is skipped."""
 
 from __future__ import annotations
 
@@ -28,11 +27,11 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from common import about, say, table, write_result
-from seqforge.core.checkpoint import Checkpoint, load_checkpoint
-from seqforge.core.model import CharRNN, model_from_arrays
-from seqforge.core.opening import read_text
-from seqforge.core.sampling.adapting import DECAY, LEARNING_RATE, SEGMENT, adapt
-from seqforge.models import find_model
+from seqforge.base.textio import read_text
+from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
+from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint
+from seqforge.core.sampling.dynamic_evaluation import DECAY, LEARNING_RATE, SEGMENT, adapt_to_prime
+from seqforge.runs.folder import find_model
 
 Ids = NDArray[np.int64]
 
@@ -112,7 +111,7 @@ def descended(checkpoint: Checkpoint, ids: Ids) -> CharRNN:
 def measured(checkpoint: Checkpoint, ids: Ids, length: int) -> dict[str, float]:
     """One place: a prime, and the 2,000 ids after it."""
     began = time.perf_counter()
-    adapted = adapt(checkpoint, ids[:length])
+    adapted = adapt_to_prime(checkpoint, ids[:length])
     seconds = time.perf_counter() - began
     return {
         "prime before": adapted.before,

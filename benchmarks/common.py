@@ -19,11 +19,11 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
-from seqforge.core.corpus import Corpus
-from seqforge.core.files import cache_root
-from seqforge.core.machine import usable_cores
-from seqforge.recipes import find_recipe
-from seqforge.stages.reading import gather, read_corpus
+from seqforge.base.folders import cache_root
+from seqforge.base.machine import usable_cores
+from seqforge.core.data.corpus import Corpus
+from seqforge.runs.load_inputs import gather, read_corpus
+from seqforge.runs.recipes import find_recipe
 from seqforge.version import __version__
 
 
@@ -117,7 +117,7 @@ def process_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # An optimiser of torch imports torch's compiler when it is made: a second, were it not here.
-    context.set_forkserver_preload(["torch", "torch._dynamo", "seqforge.core.training"])
+    context.set_forkserver_preload(["torch", "torch._dynamo", "seqforge.core.training.trainer"])
     return context
 
 

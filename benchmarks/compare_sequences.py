@@ -23,8 +23,8 @@ from Bio import BiopythonWarning, SeqIO
 from Bio.SeqRecord import SeqRecord
 
 from common import about, say, scratch, table, write_result
-from seqforge.core.opening import opened, plain_suffix
-from seqforge.domains.genome import GenomeDomain
+from seqforge.base.textio import opened, plain_suffix
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.genome.fasta import GENBANK, read_sequences
 from seqforge.errors import SeqforgeError
 

@@ -20,9 +20,9 @@ import torch
 from common import process_context
 from plain import PlainModel, PlainTrainer
 from seqforge.core.config import TrainingConfig
-from seqforge.core.corpus import Corpus
-from seqforge.core.model import CharRNN
-from seqforge.core.training import Trainer
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.training.trainer import Trainer
 from transformer import Transformer, TransformerTrainer
 
 _SIDE, _PRODUCTS = 1024, 8  # a step of the peak: so many products of matrices so wide

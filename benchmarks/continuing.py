@@ -16,12 +16,12 @@ from typing import Any
 
 from common import about, say, table, write_result
 from seqforge import load
-from seqforge.api import Model, Symbols
-from seqforge.domains.music import MusicDomain
+from seqforge.api.model import Model, Symbols
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import find_key
 from seqforge.domains.music.notes import Piece
-from seqforge.domains.music.priming import BARS, primed
-from seqforge.domains.music.writing import Performance
+from seqforge.domains.music.primer import BARS, read_prime
+from seqforge.domains.music.render.sample_export import SampleExport
 
 _LEAST = 80  # symbols before a tune may end, as `seqforge music` asks for
 
@@ -44,7 +44,7 @@ def judged(
         constraint=constraint,
     )  # fmt: skip
     for sample in samples:
-        decoded, piece = domain.decode(sample.symbols), Performance(domain, sample).piece
+        decoded, piece = domain.decode(sample.symbols), SampleExport(domain, sample).piece
         begins += piece.notes[: len(melody.notes)] == melody.notes
         metre += piece.time_signatures[0][1:] == melody.time_signatures[0][1:]
         key += find_key(added(piece, melody).notes)[0] == wanted
@@ -74,7 +74,7 @@ def main() -> None:
     domain = model.domain
     if not isinstance(domain, MusicDomain):
         parser.error(f"{chosen.model} is no model of music")
-    symbols = primed(domain, chosen.melody, BARS).symbols
+    symbols = read_prime(domain, chosen.melody, BARS).symbols
     rows = []
     for heat in map(float, chosen.temperatures.split(",")):
         for constraint in (True, False):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import corpus_of, say
-from seqforge.core.corpus import PARTS, Corpus
-from seqforge.core.opening import read_text
+from seqforge.base.textio import read_text
+from seqforge.core.data.corpus import PARTS, Corpus
 
 
 @dataclass(frozen=True)

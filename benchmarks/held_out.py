@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from seqforge.core.corpus import Part
+from seqforge.core.data.corpus import TokenPart
 
 LENGTH = 64
 _STRIDE = 32
@@ -25,7 +25,7 @@ Windows = NDArray[np.int64]
 """(N, 3): read from, scored from, stop. Symbols [scored, stop) are predicted from [read, stop)."""
 
 
-def cold_windows(part: Part) -> Windows:
+def cold_windows(part: TokenPart) -> Windows:
     """Windows of 64 scored symbols that know of nothing earlier but one symbol."""
     spans = [
         (begin - 1, begin, min(begin + LENGTH, stop))
@@ -35,7 +35,7 @@ def cold_windows(part: Part) -> Windows:
     return np.array(spans, np.int64)
 
 
-def sliding_windows(part: Part) -> Windows:
+def sliding_windows(part: TokenPart) -> Windows:
     """Windows of 64 read symbols, of which the last 32 predictions count."""
     spans = [
         (max(start, min(begin + _STRIDE, stop) - 1 - LENGTH), begin, min(begin + _STRIDE, stop))
@@ -52,7 +52,7 @@ def some(windows: Windows, symbols: int) -> Windows:
     return windows[np.arange(keep) * len(windows) // keep]
 
 
-def window_nats(logits_of: Callable[[Tensor], Tensor], part: Part, windows: Windows) -> float:
+def window_nats(logits_of: Callable[[Tensor], Tensor], part: TokenPart, windows: Windows) -> float:
     """Mean loss of the scored symbols, in nats.
 
     Args:

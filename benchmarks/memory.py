@@ -47,7 +47,7 @@ def source_bases(fasta: Path | None, seed: int) -> Bases:
     """The letters of a FASTA, headers and line breaks left out, or random ones."""
     if fasta is None:
         return np.random.default_rng(seed).choice(_ACGT, 5_000_000)
-    from seqforge.core.opening import opened
+    from seqforge.base.textio import opened
 
     with opened(fasta) as stream:
         lines = [line.strip() for line in stream if not line.startswith(b">")]
@@ -104,7 +104,7 @@ def watched(command: Sequence[str], cache: Path) -> tuple[dict[str, Any], dict[s
 def read_only(path: Path) -> dict[str, float]:
     """Read and encode a file in this process, on one core."""
     from seqforge.core.config import DataConfig
-    from seqforge.core.ingest import ingest
+    from seqforge.core.data.ingest import ingest
     from seqforge.registry import load_domain
 
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -26,9 +26,9 @@ import mido
 import pretty_midi
 
 from common import about, say, table, write_result
-from seqforge.domains.music.midi import read_midi
+from seqforge.domains.music.midi.midi_file import read_midi
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, normalised
-from seqforge.domains.music.timing import Clock
+from seqforge.domains.music.tempo_map import TempoMap
 from tunes import chorales
 
 _GRID = 24
@@ -107,7 +107,7 @@ def row(name: str, path: Path) -> dict[str, Any]:
 
 def _heard(piece: Piece, others: Sequence[tuple[int, int, int, float]]) -> int:
     """How many of our notes pretty_midi hears at their time."""
-    clock = Clock(piece)
+    clock = TempoMap(piece)
     at: dict[tuple[int, int, int], list[float]] = defaultdict(list)
     for *which, seconds in others:
         at[tuple(which)].append(seconds)  # type: ignore[index]

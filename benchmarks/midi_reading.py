@@ -23,7 +23,7 @@ from typing import Any
 import mido
 
 from common import about, say, table, write_result
-from seqforge.domains.music.midi import read_midi
+from seqforge.domains.music.midi.midi_file import read_midi
 
 _GRID = 24
 

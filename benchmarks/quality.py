@@ -43,9 +43,9 @@ from common import (
 from contenders import Contender, take_turns
 from datasets import DATASETS, Dataset, found_inputs, read_data
 from held_out import cold_windows, sliding_windows, some, window_nats
-from seqforge.core.checkpoint import load_checkpoint
-from seqforge.core.corpus import PARTS, Corpus, Part
-from seqforge.stages.kept import torch_model
+from seqforge.core.data.corpus import PARTS, Corpus, TokenPart
+from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.runs.evaluate import torch_model
 from transformer import STEPS, Transformer, TransformerTrainer
 
 RUNS: dict[str, tuple[str, ...]] = {
@@ -114,7 +114,7 @@ class Task:
     folder: Path
 
     @property
-    def part(self) -> Part:
+    def part(self) -> TokenPart:
         """What is scored in the end."""
         return self.corpus.part(str(self.corpus.held_out))
 

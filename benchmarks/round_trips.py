@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from common import about, say, table, write_result
-from seqforge.domains.music import abc_files, abc_notation, events
-from seqforge.domains.music.midi import midi_bytes, parse_midi, read_midi
-from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi, read_midi
+from seqforge.domains.music.musicxml.reader import read_musicxml
 from seqforge.domains.music.notes import Piece
 from seqforge.errors import InputError
 from tunes import book_tunes, chorales, random_abc
 
 GRID = 24
-_TOKENS = "".join(events.TOKENS) + events.BAR + events.PICKUP + events.LONGER
+_TOKENS = "".join(event_codec.TOKENS) + event_codec.BAR + event_codec.PICKUP + event_codec.LONGER
 
 
 def lost(piece: Piece, name: str) -> str:
@@ -36,9 +37,9 @@ def lost(piece: Piece, name: str) -> str:
     Velocities (by fours) and tempos (by 4.4 %) are those the events code has; all else is what the
     piece says.
     """
-    text = events.encode(piece)
-    decoded = events.decode(text, GRID).piece
-    if decoded != events.quantised(piece):
+    text = event_codec.encode(piece)
+    decoded = event_codec.decode(text, GRID).piece
+    if decoded != event_codec.quantised(piece):
         return "notes, text, notes"
     if [_place(note) for note in decoded.notes] != [_place(note) for note in piece.notes]:
         return "the places of notes"
@@ -47,7 +48,7 @@ def lost(piece: Piece, name: str) -> str:
     back, said = parse_midi(midi_bytes(decoded), GRID, name)
     if back != decoded or said:
         return "notes, MIDI, notes"
-    return "" if events.encode(back) == text else "notes, text"
+    return "" if event_codec.encode(back) == text else "notes, text"
 
 
 def _place(note: Any) -> tuple[int, int, int, int]:
@@ -57,19 +58,19 @@ def _place(note: Any) -> tuple[int, int, int, int]:
 def lost_tune(symbols: str, name: str, folder: Path) -> str:
     """As `lost`, of a cleaned tune, and of its text through a file."""
     path = folder / "tune.abc"
-    path.write_text(abc_files.with_header(symbols, 1, name, "a round trip"), encoding="utf-8")
-    if [record.symbols for record in abc_files.read(path)] != [symbols]:
+    path.write_text(tune_books.with_header(symbols, 1, name, "a round trip"), encoding="utf-8")
+    if [record.symbols for record in tune_books.read(path)] != [symbols]:
         return "text, file, text"
     in_file = path.read_text(encoding="utf-8")
-    piece = abc_notation.decode(symbols, GRID).piece
-    if abc_notation.decode(in_file, GRID).piece != piece:
+    piece = parser.decode(symbols, GRID).piece
+    if parser.decode(in_file, GRID).piece != piece:
         return "text, file, notes"
     return lost(piece, name)
 
 
 def lost_abc(symbols: str, folder: Path) -> str:
     """As `lost`, of any text taken for ABC; and as `lost_tune` of what cleaning leaves of it."""
-    if where := lost(abc_notation.decode(symbols, GRID).piece, "random.abc"):
+    if where := lost(parser.decode(symbols, GRID).piece, "random.abc"):
         return where
     path = folder / "random.abc"
     path.write_text(f"X:1\nT:random\n{symbols}", encoding="utf-8")
@@ -81,7 +82,7 @@ def lost_abc(symbols: str, folder: Path) -> str:
 
 def _records(path: Path) -> Iterator[str]:
     try:
-        yield from (record.symbols for record in abc_files.read(path))
+        yield from (record.symbols for record in tune_books.read(path))
     except InputError:
         return  # nothing in it sounds
 
@@ -132,7 +133,7 @@ def _lost_file(read: Callable[[Path, int], tuple[Piece, str]], path: Path) -> st
 
 
 def _lost_events(text: str) -> str:
-    return lost(events.decode(text, GRID).piece, "random")
+    return lost(event_codec.decode(text, GRID).piece, "random")
 
 
 def main() -> None:

@@ -27,9 +27,9 @@ import torch
 from torch import nn
 
 from common import about, say, table, thread_counts, write_result
-from seqforge.core.checkpoint import Checkpoint, ModelCard
 from seqforge.core.config import ModelConfig, RunConfig
-from seqforge.core.model import CharRNN
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 
 _SYMBOLS = tuple(chr(0x100 + n) for n in range(64))  # with the end symbol 65, as tinyshakespeare

@@ -33,11 +33,11 @@ from common import (
 )  # fmt: skip
 from contenders import Contender, take_turns
 from plain import PlainModel, PlainTrainer
-from seqforge.core.corpus import Corpus
-from seqforge.core.files import sha256_of
-from seqforge.core.machine import usable_cores
-from seqforge.core.model import CharRNN
-from seqforge.core.scoring import score
+from seqforge.base.folders import sha256_of
+from seqforge.base.machine import usable_cores
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.evaluation.likelihood import score
+from seqforge.core.model.char_rnn import CharRNN
 
 _LAYERS, _HIDDEN, _BATCH, _WINDOW = 2, 100, 100, 200
 _SPLIT = "90/10/0"

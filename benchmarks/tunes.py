@@ -6,7 +6,8 @@ import importlib.util
 import random
 from pathlib import Path
 
-from seqforge.domains.music import MusicDomain, abc_files
+from seqforge.domains.music.abc import tune_books
+from seqforge.domains.music.domain import MusicDomain
 
 ABC_CHARACTERS = " \n|:[]()<>-/,'^_=%{}!\"~.ABCDEFGabcdefgzZxHKLMVTw123456789"
 """What a damaged tune is damaged with."""
@@ -29,7 +30,7 @@ def book_tunes(number: int | None = None, seed: int = 0) -> dict[str, str]:
     tunes = {
         f"{path.name} {place}": record.symbols
         for path in MusicDomain().default_input()
-        for place, record in enumerate(abc_files.read(path))
+        for place, record in enumerate(tune_books.read(path))
     }
     if number is None or number >= len(tunes):
         return tunes

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from seqforge.version import __version__
 
 if TYPE_CHECKING:
-    from seqforge.api import Model, load, sample
-    from seqforge.core.domain import Domain
+    from seqforge.api.model import Model, load, sample
+    from seqforge.api.run import Run, run, train
+    from seqforge.core.data.constraint import Constraint
+    from seqforge.core.data.domain import Domain
+    from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.records import Record, Sample
-    from seqforge.core.sampling.constraints import Constraint
-    from seqforge.core.vocabulary import Vocabulary
     from seqforge.errors import (
         CheckpointError,
         ConfigError,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         SeqforgeError,
         Unfinished,
     )
-    from seqforge.running import Run, run, train
 
 __all__ = [
     "CheckpointError", "ConfigError", "Constraint", "Domain", "DomainError", "InputError", "Model",
@@ -39,11 +39,11 @@ __all__ = [
 _ERRORS = dict.fromkeys((name for name in __all__ if name.endswith("Error")), "seqforge.errors")
 _HOME = {
     **_ERRORS, "Unfinished": "seqforge.errors",
-    "Model": "seqforge.api", "load": "seqforge.api", "sample": "seqforge.api",
-    "Run": "seqforge.running", "run": "seqforge.running", "train": "seqforge.running",
+    "Model": "seqforge.api.model", "load": "seqforge.api.model", "sample": "seqforge.api.model",
+    "Run": "seqforge.api.run", "run": "seqforge.api.run", "train": "seqforge.api.run",
     "Record": "seqforge.core.records", "Sample": "seqforge.core.records",
-    "Domain": "seqforge.core.domain", "Vocabulary": "seqforge.core.vocabulary",
-    "Constraint": "seqforge.core.sampling.constraints",
+    "Domain": "seqforge.core.data.domain", "Vocabulary": "seqforge.core.data.vocabulary",
+    "Constraint": "seqforge.core.data.constraint",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which domains are installed. Listing names imports none of them."""
+"""A name in, a domain out, through entry points; listing names imports none."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
-from seqforge.base.nearest import did_you_mean
-from seqforge.base.printable import shortened, shown
+from seqforge.base.messages import did_you_mean, shortened, shown
 from seqforge.core.config import first_problem
-from seqforge.core.domain import Domain
+from seqforge.core.data.domain import Domain
 from seqforge.errors import ConfigError, DomainError
 
 GROUP = "seqforge.domains"

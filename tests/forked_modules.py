@@ -7,14 +7,15 @@ import torch
 torch.set_num_threads(1)
 
 for _name in (
-    "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.saving", "seqforge.cli.searching",
-    "seqforge.pipelines", "seqforge.api", "seqforge.stages.fitting", "seqforge.stages.kept",
+    "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.sample_output",
+    "seqforge.cli.blast_backends",
+    "seqforge.runs.pipeline", "seqforge.api.model", "seqforge.runs.train", "seqforge.runs.evaluate",
     "seqforge.reporting.page", "seqforge.domains.text", "seqforge.domains.genome",
-    "seqforge.domains.music", "seqforge.domains.genome.similarity.controlled",
+    "seqforge.domains.music", "seqforge.domains.genome.search",
     "torch._dynamo",  # which torch imports when it is first wanted
 ):  # fmt: skip
     importlib.import_module(_name)
 
-from seqforge.api import load  # noqa: E402
+from seqforge.api.model import load  # noqa: E402
 
 load("fly", "cpu").sample(max_length=1)  # the kernel is compiled, or taken from the cache

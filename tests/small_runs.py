@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from seqforge.recipes import find_recipe
+from seqforge.runs.recipes import find_recipe
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "while", "it", "rained", "and", "dogs", "lay")
 _NOTES = "CDEFGABcdef"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from seqforge.core.corpus import Part
+from seqforge.core.data.corpus import TokenPart
 from tests.conftest import ROOT
 from tests.forking import Command
 from tests.programs import find_program
@@ -221,7 +221,9 @@ def part_of(rng, *lengths):
     for length in lengths:
         segments.append((end, end + 5, end + 5 + length))
         end += 5 + length
-    return Part(rng.integers(7, size=end).astype(np.uint8), np.array(segments), end, len(lengths))
+    return TokenPart(
+        rng.integers(7, size=end).astype(np.uint8), np.array(segments), end, len(lengths)
+    )
 
 
 def test_windows_score_every_held_out_symbol_once_with_the_context_they_promise(module):

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.core.checkpoint import load_checkpoint, read_arrays, write_arrays
+from seqforge.core.model.checkpoint import load_checkpoint, read_arrays, write_arrays
 from seqforge.core.sampling.engine import KernelEngine
-from seqforge.domains.genome import GenomeDomain
-from seqforge.domains.music import MusicDomain
+from seqforge.domains.genome.domain import GenomeDomain
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.errors import SeqforgeError
-from seqforge.recipes import read_recipe
 from seqforge.registry import load_domain
+from seqforge.runs.recipes import read_recipe
 from tests.conftest import ROOT
 from tests.core.sampling.tiny import checkpoint
 from tests.mutating import mutated

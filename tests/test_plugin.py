@@ -13,9 +13,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqforge.core.domain import Record
-from seqforge.core.files import write_atomically
-from seqforge.core.sampling.constraints import Constraint
+from seqforge.core.data.domain import Record
+from seqforge.base.folders import write_atomically
+from seqforge.core.data.constraint import Constraint
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What knows no sequence: files, text, paths, processes."""
+"""What knows no sequence: files, paths, text, the machine."""

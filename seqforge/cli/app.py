@@ -1,4 +1,4 @@
-"""The program: its commands, and the one place where errors are shown."""
+"""Arguments in, a command run out; errors are shown here, as one sentence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from seqforge.base.spooling import as_typed, forget
-from seqforge.cli.stderr import say
-from seqforge.cli.stdout import echo
-from seqforge.cli.streams import StdoutError
+from seqforge.base.paths import as_typed, forget
+from seqforge.cli.console import StdoutError, echo, say
 from seqforge.errors import NO_MEMORY, SaidElsewhere, SeqforgeError
 from seqforge.version import __version__
 
@@ -71,8 +69,8 @@ class _Group(TyperGroup):
 
 
 def _is_pipeline(name: str) -> bool:
-    from seqforge.recipes import recipe_names
     from seqforge.registry import installed
+    from seqforge.runs.recipes import recipe_names
 
     return name in recipe_names() or name in installed()
 

@@ -1,4 +1,4 @@
-"""``seqforge blast``: are my sequences like anything known?"""
+"""seqforge blast: are my sequences like anything known?"""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seqforge.base.targets import folder_named
+from seqforge.base.paths import folder_named
 from seqforge.cli.app import app
-from seqforge.cli.folders import output_folder
+from seqforge.cli.console import echo, echo_data, echo_path
 from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
-from seqforge.cli.stdout import echo, echo_data, echo_path
+from seqforge.cli.sample_output import output_folder
 from seqforge.errors import ConfigError, RunError, Unfinished
 
 if TYPE_CHECKING:
-    from seqforge.cli.library import Library
-    from seqforge.cli.searching import AtEbi
+    from seqforge.cli.blast_backends import AtEbi, Library
     from seqforge.domains.genome.similarity.backends import SearchBackend
     from seqforge.domains.genome.similarity.controls import Controls
-    from seqforge.domains.genome.similarity.parameters import SearchParameters
-    from seqforge.watching import Watcher
+    from seqforge.domains.genome.similarity.hits import SearchParameters
+    from seqforge.runs.progress import ProgressListener
 
     MadeOf = Callable[[Library], tuple[list[Path], Controls | None]]
 
@@ -146,9 +145,8 @@ def blast(
     verbose: Verbose = False,
 ) -> None:
     """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
-    from seqforge.cli.library import Library, with_controls
+    from seqforge.cli.blast_backends import AtEbi, Library, with_controls
     from seqforge.cli.progress import make_watcher
-    from seqforge.cli.searching import AtEbi
 
     _check(locals())
     folder_named(out)
@@ -192,9 +190,8 @@ def _at_home(
     made_of: MadeOf, search: Callable[..., None], quiet: bool,
 ) -> None:  # fmt: skip
     """Search on this machine; a library that nobody named is said."""
-    from seqforge.cli.library import library_at_hand, named_library
-    from seqforge.cli.searching import at_home
-    from seqforge.domains.genome.similarity.searched import going_on
+    from seqforge.cli.blast_backends import at_home, library_at_hand, named_library
+    from seqforge.domains.genome.similarity.backends import resumable
 
     library = named_library(against, folder) if against else library_at_hand(samples, folder)
     files, wanted = made_of(library)
@@ -203,7 +200,7 @@ def _at_home(
         if why:
             echo(why, err=True)
     try:
-        with going_on(at_home(name, files), folder) as searcher:
+        with resumable(at_home(name, files), folder) as searcher:
             search(searcher, wanted)
     except KeyboardInterrupt:
         echo("what was found is kept; the same command goes on", err=True)
@@ -227,10 +224,10 @@ class _Auto:
         Returns:
             Nothing, or why it was not done.
         """
+        from seqforge.base.user_settings import email_address
+        from seqforge.cli.blast_backends import Library, library_at_hand
         from seqforge.cli.consent import NothingSent, can_ask, wanted_elsewhere
-        from seqforge.cli.library import Library, library_at_hand
-        from seqforge.domains.genome.similarity.ebi.failures import EbiError
-        from seqforge.settings import email_address
+        from seqforge.domains.genome.ebi.errors import EbiError
 
         if not self.email and email_address() is None:
             leaving = self.asked.leaving(None)
@@ -259,7 +256,7 @@ class _Auto:
 
 def _folder_of(samples: Path) -> Path:
     """Where hits go if nobody says so: beside the samples; here where they come through a pipe."""
-    from seqforge.base.spooling import is_piped
+    from seqforge.base.paths import is_piped
 
     if is_piped(samples):
         return Path("samples-similarity")
@@ -294,19 +291,18 @@ def _check(options: dict[str, Any]) -> None:
 
 def _search(
     samples: Path, searcher: SearchBackend, controls: Any, *, folder: Path,
-    parameters: SearchParameters, watcher: Watcher, json_: bool, verbose: bool,
+    parameters: SearchParameters, watcher: ProgressListener, json_: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Search, keep what is found, and show it."""
-    from seqforge.base.remarks import collected
-    from seqforge.domains.genome.similarity.controlled import search_with_controls
-    from seqforge.domains.genome.similarity.stage import search_files
+    from seqforge.base.messages import collected_remarks
+    from seqforge.domains.genome.search import search_files, search_with_controls
 
     if verbose:
         watcher.note(f"searching with {searcher.name}, kept in {folder}: {parameters.said()}")
     watcher.stage("searching")
     given = (parameters, watcher.advance)
     try:
-        with collected() as remarks:
+        with collected_remarks() as remarks:
             if controls is None:
                 found: Any = search_files([samples], searcher, folder, *given)
             else:
@@ -339,7 +335,7 @@ def _few(sentences: list[str]) -> list[str]:
 def _parameters(
     evalue: float, match_scores: str, gaps: str, dust: bool, max_hits: int, max_hsps: int
 ) -> SearchParameters:
-    from seqforge.domains.genome.similarity.parameters import SearchParameters
+    from seqforge.domains.genome.similarity.hits import SearchParameters
 
     reward, penalty = _pair(match_scores, "--match-scores 1,-3")
     gap_open, gap_extend = _pair(gaps, "--gaps 5,2")

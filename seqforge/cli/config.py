@@ -1,4 +1,4 @@
-"""``seqforge config``: what is settled once for all searches."""
+"""seqforge config: settings of searches in, the settings file out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.answering import asked
 from seqforge.cli.app import app
+from seqforge.cli.console import asked
 from seqforge.cli.options import Json, Out, Quiet, Verbose
 
 config = typer.Typer(
@@ -40,7 +40,7 @@ def show(
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Show what is settled, and where it stands."""
-    from seqforge.settings import Settings, settings_file
+    from seqforge.base.user_settings import Settings, settings_file
 
     found, values, file = asked(ctx, json_, out, quiet, verbose), Settings.load(), settings_file()
     lines = [f"{key:<10} {'(not set)' if value is None else value}" for key, value in values]
@@ -58,7 +58,7 @@ def set_value(
     out: Out = None, quiet: Quiet = False, verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Set a value; an e-mail is a standing yes to sending sequences to EMBL-EBI."""
-    from seqforge.settings import Settings
+    from seqforge.base.user_settings import Settings
 
     path = Settings.load().with_value(key, value).save()
     sentence = f"{key} is {value} now; it stands in {path}"
@@ -71,7 +71,7 @@ def unset(
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Remove a value."""
-    from seqforge.settings import Settings
+    from seqforge.base.user_settings import Settings
 
     path = Settings.load().with_value(key, None).save()
     sentence = f"{key} is not set any more in {path}"

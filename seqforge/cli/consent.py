@@ -1,4 +1,4 @@
-"""Whether sequences may leave the machine, and in whose name: never without a yes."""
+"""A person is asked; out comes whether sequences may be sent to EMBL-EBI, and an e-mail address."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import typer
 
-from seqforge.cli.stdout import echo
+from seqforge.base.user_settings import Settings, checked_email, email_address
+from seqforge.cli.console import echo
 from seqforge.errors import ConfigError
-from seqforge.settings import Settings, checked_email, email_address
 
 Answer = TypeVar("Answer")
 

@@ -1,4 +1,4 @@
-"""``seqforge evaluate``: how well a model predicts files it may never have seen."""
+"""seqforge evaluate: how well a model predicts files it may never have seen."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seqforge.cli.answering import asked
 from seqforge.cli.app import app
+from seqforge.cli.console import asked
 from seqforge.cli.options import Encoding, Json, Model, Out, Quiet, Verbose, await_stdin
 
 
@@ -27,8 +27,8 @@ def evaluate(
 ) -> None:
     """Score files: bits per symbol and perplexity, beside n-gram and compressor baselines."""
     from seqforge.cli.progress import make_watcher
-    from seqforge.models import find_model
-    from seqforge.stages.evaluation import evaluate_model
+    from seqforge.runs.evaluate import evaluate_model
+    from seqforge.runs.folder import find_model
 
     await_stdin(model, inputs)
     watcher = make_watcher(quiet or json_, verbose)

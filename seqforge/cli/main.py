@@ -1,17 +1,17 @@
-"""The program with all its commands; each registers itself, in the order of --help."""
+"""The program: all commands, in the order of --help."""
 
 from __future__ import annotations
 
 import sys
 
 # isort: off
-from seqforge.cli import run, train, sample, evaluate  # noqa: F401
+from seqforge.cli import run, sample, evaluate  # noqa: F401
 from seqforge.cli import blast, music  # noqa: F401
-from seqforge.cli import models, domains, config, doctor  # noqa: F401
+from seqforge.cli import info, config  # noqa: F401
 
 # isort: on
 from seqforge.cli.app import app
-from seqforge.cli.streams import guarded
+from seqforge.cli.console import guarded
 
 __all__ = ["app", "main"]
 

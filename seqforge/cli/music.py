@@ -1,4 +1,4 @@
-"""``seqforge music``: continue a melody, or make one up; to be read, seen and heard."""
+"""seqforge music: continue a melody, or make one up."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.base.spooling import is_piped
-from seqforge.base.targets import folder_named
+from seqforge.base.paths import folder_named, is_piped
 from seqforge.cli.app import app
-from seqforge.cli.opening import UnknownSymbols, opened, say_unknown
-from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
-from seqforge.cli.strategies import PLAIN_HEAT, Count, Seed, Temperature
+from seqforge.cli.load_model import UnknownSymbols, open_model, say_unknown
+from seqforge.cli.options import (
+    Count,
+    Encoding,
+    Json,
+    Quiet,
+    SamplingSeed,
+    Temperature,
+    Verbose,
+    await_stdin,
+)
+from seqforge.core.sampling.temperature_schedule import CONSTANT_TEMPERATURE
 from seqforge.errors import CheckpointError, ConfigError, InputError
 
 if TYPE_CHECKING:
-    from seqforge.api import How, Model
-    from seqforge.cli.performing import Speech
-    from seqforge.core.vocabulary import Unknown
-    from seqforge.domains.music import MusicDomain
-    from seqforge.domains.music.priming import Prime
+    from seqforge.api.model import How, Model
+    from seqforge.cli.music_output import OutputLines
+    from seqforge.core.data.vocabulary import Unknown
+    from seqforge.domains.music.domain import MusicDomain
+    from seqforge.domains.music.primer import MusicPrime
 
 _BUNDLED = "folk"
 _FORMATS = "mid,abc,musicxml,svg,png,ogg"
@@ -38,7 +46,7 @@ def music(
         Path | None,
         typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
     ] = None,
-    temperature: Temperature = PLAIN_HEAT,
+    temperature: Temperature = CONSTANT_TEMPERATURE,
     count: Count = 1,
     bars: Annotated[
         int | None,
@@ -53,7 +61,7 @@ def music(
         str,
         typer.Option(metavar="N|KEY", help="Put it out N semitones higher, or in a key: D, Em."),
     ] = "",
-    seed: Seed = 0,
+    seed: SamplingSeed = 0,
     model: Annotated[
         str | None,
         typer.Option(help=f"Model to draw from (default: {_BUNDLED}, which comes with seqforge)."),
@@ -76,10 +84,10 @@ def music(
     verbose: Verbose = False,
 ) -> None:
     """Continue a melody, or start one: files that play and print, and a page with it all."""
-    from seqforge.cli.performing import Speech, Wanted, perform
-    from seqforge.domains.music.playing import player
-    from seqforge.domains.music.writing import parsed_formats
-    from seqforge.models import find_model
+    from seqforge.cli.music_output import ExportRequest, OutputLines, export_samples
+    from seqforge.domains.music.render.audio import player
+    from seqforge.domains.music.render.sample_export import parsed_formats
+    from seqforge.runs.folder import find_model
 
     await_stdin(prime, model)
     _check_folder(out)
@@ -87,7 +95,7 @@ def music(
     if play:
         player()  # says that there is none before anything is drawn
     path = find_model(model or _BUNDLED)
-    speech = Speech(json_, quiet or json_, verbose)
+    speech = OutputLines(json_, quiet or json_, verbose)
     loaded, domain = _opened(path, speech.quiet)
     begun = _begun(domain, prime, keep_key, speech)
     symbols = ""
@@ -107,7 +115,9 @@ def music(
         "prime": symbols,
     }  # fmt: skip
     files = out / f"{_stem(prime, out)}.mid"
-    perform(loaded, domain, path, how, Wanted(count, files, page, play, begun, prime), speech)
+    export_samples(
+        loaded, domain, path, how, ExportRequest(count, files, page, play, begun, prime), speech
+    )
 
 
 def _lengths(loaded: Model, bars: int | None, prime: Path | None) -> How:
@@ -131,7 +141,7 @@ def _stem(prime: Path | None, out: Path) -> str:
 
 
 def _check_folder(out: Path) -> None:
-    from seqforge.domains.music import MusicDomain
+    from seqforge.domains.music.domain import MusicDomain
 
     folder_named(out)
     if out.suffix.lower() in MusicDomain.suffixes and not out.is_dir():
@@ -142,9 +152,9 @@ def _check_folder(out: Path) -> None:
 
 
 def _opened(path: Path, quiet: bool) -> tuple[Model, MusicDomain]:
-    from seqforge.domains.music import MusicDomain
+    from seqforge.domains.music.domain import MusicDomain
 
-    loaded = opened(str(path), quiet=quiet)
+    loaded = open_model(str(path), quiet=quiet)
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(
@@ -153,21 +163,23 @@ def _opened(path: Path, quiet: bool) -> tuple[Model, MusicDomain]:
     return loaded, domain
 
 
-def _begun(domain: MusicDomain, prime: Path | None, keep_key: bool, speech: Speech) -> Prime | None:
+def _begun(
+    domain: MusicDomain, prime: Path | None, keep_key: bool, speech: OutputLines
+) -> MusicPrime | None:
     """What is gone on from; what was changed about it is said on stderr."""
-    from seqforge.domains.music.priming import BARS, primed
+    from seqforge.domains.music.primer import BARS, read_prime
 
     if prime is None:
         if keep_key:
             raise ConfigError("--keep-key needs --prime, whose key it keeps")
         return None
-    begun = primed(domain, prime, BARS)
+    begun = read_prime(domain, prime, BARS)
     for sentence in begun.notes:
         speech.say(f"{prime}: {sentence}")
     return begun
 
 
-def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
+def _put_out(transpose: str, begun: MusicPrime | None) -> dict[str, Any]:
     """How what is drawn becomes what is put out, as options of the domain."""
     from seqforge.domains.music.keys import parse_key
 
@@ -193,7 +205,7 @@ def _put_out(transpose: str, begun: Prime | None) -> dict[str, Any]:
 
 
 def _font(asked: Path | None) -> str:
-    from seqforge.domains.music.audio import check_font, found_font
+    from seqforge.domains.music.render.audio import check_font, found_font
 
     if asked is None:
         return found_font()
@@ -202,11 +214,11 @@ def _font(asked: Path | None) -> str:
 
 
 def _known(
-    domain: MusicDomain, loaded: Model, begun: Prime, source: Path, unknown: Unknown,
-    speech: Speech,
+    domain: MusicDomain, loaded: Model, begun: MusicPrime, source: Path, unknown: Unknown,
+    speech: OutputLines,
 ) -> tuple[str, list[str]]:  # fmt: skip
     """The prime's symbols, as far as the model knows them, and what that changed."""
-    from seqforge.api import Symbols
+    from seqforge.api.model import Symbols
 
     try:
         symbols, changes = domain.fitted(begun.symbols, loaded.card.vocabulary)

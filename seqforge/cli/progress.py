@@ -1,4 +1,4 @@
-"""What is shown while people wait: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a run or of sampling in, a progress bar or plain lines out."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from seqforge.base.printable import one_line, printable
-from seqforge.cli.stderr import console, shows_bars
-from seqforge.core.machine import peak_memory_mb
+from seqforge.base.machine import peak_memory_mb
+from seqforge.base.messages import one_line, printable
+from seqforge.cli.console import console, shows_bars
 
 if TYPE_CHECKING:
-    from seqforge.core.looks import Evaluation, Pulse
-    from seqforge.watching import Watcher
+    from seqforge.core.data.domain import Sample
+    from seqforge.core.training.events import Evaluation, StepReport
+    from seqforge.runs.progress import ProgressListener
 
 PLAIN_SECONDS = 5.0
 BAR_SECONDS = 0.2
 _SAMPLE_LINES = 8
 
 
-def make_watcher(quiet: bool, verbose: bool = False, samples: bool = False) -> Watcher:
+def make_watcher(quiet: bool, verbose: bool = False, samples: bool = False) -> ProgressListener:
     """The watcher that fits the terminal and what was asked for.
 
     A terminal always shows samples, under the bar; elsewhere they are shown if ``samples``.
     """
-    from seqforge.watching import Silent
+    from seqforge.runs.progress import NullProgress
 
     if quiet:
-        return Silent()
+        return NullProgress()
     return _Shown(verbose, samples)
 
 
@@ -45,7 +46,7 @@ class _Shown:
         self._console = console()
         self._bars = shows_bars(sys.stderr)
         self._verbose, self._samples = verbose, samples
-        self._bar: _Bar | None = None
+        self._bar: _ProgressBar | None = None
         self._task: TaskID | None = None
         self._stage = ""
         self._last = 0.0
@@ -62,7 +63,7 @@ class _Shown:
         share = min(1.0, done / total) if total else 1.0
         self._show(share, f"{what}")
 
-    def pulse(self, pulse: Pulse) -> None:
+    def pulse(self, pulse: StepReport) -> None:
         if not self._due():
             return
         self._draw(pulse.share, (_short if self._bars else _long)(pulse))
@@ -100,7 +101,7 @@ class _Shown:
             print(f"  {self._stage} {share:4.0%} | {text}", file=sys.stderr, flush=True)  # noqa: T201
             return
         if self._bar is None:
-            self._bar = _Bar(
+            self._bar = _ProgressBar(
                 BarColumn(bar_width=12),
                 TextColumn("{task.percentage:>3.0f}% {task.description}", markup=False),
                 console=self._console,
@@ -129,7 +130,7 @@ class _Shown:
         self._close()
 
 
-class _Bar(Progress):
+class _ProgressBar(Progress):
     """A bar with something to read under it."""
 
     under: Text | None = None
@@ -151,35 +152,117 @@ def _excerpt(text: str, width: int) -> list[str]:
     return lines[:_SAMPLE_LINES]
 
 
-def _long(pulse: Pulse) -> str:
+def _long(pulse: StepReport) -> str:
     """A line of a log."""
     valid = "" if pulse.valid_bits is None else f", held-out {pulse.valid_bits:.3f}"
     memory = peak_memory_mb()
     parts = [
         f"loss {pulse.train_bits * math.log(2):.3f} ({pulse.train_bits:.3f} bits{valid})",
         f"{pulse.symbols_per_second / 1000:,.0f}k symbols/s",
-        f"{clock(pulse.seconds_left)} left",
+        f"{clock_time(pulse.seconds_left)} left",
         *([] if memory is None else [f"{memory:,.0f} MB"]),
     ]
     return " | ".join(parts)
 
 
-def _short(pulse: Pulse) -> str:
+def _short(pulse: StepReport) -> str:
     """The same beside a bar, in a terminal of 80 columns."""
     valid = "" if pulse.valid_bits is None else f" (held out {pulse.valid_bits:.3f})"
     memory = peak_memory_mb()
     parts = [
         f"loss {pulse.train_bits * math.log(2):.3f}, {pulse.train_bits:.3f} bits{valid}",
         f"{pulse.symbols_per_second / 1000:,.0f}k/s",
-        clock(pulse.seconds_left),
+        clock_time(pulse.seconds_left),
         *([] if memory is None else [f"{memory:,.0f} MB"]),
     ]
     return ", ".join(parts)
 
 
-def clock(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
     """A span of time, to the second, or the minute where there are hours."""
     if seconds == float("inf"):
         return "?"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}"
+
+
+class SamplingProgress:
+    """Counts samples, and the symbols of those under way, on stderr while they come."""
+
+    def __init__(self, done: int, count: int, quiet: bool, length: int | None = None) -> None:
+        """``done`` of ``count`` samples were there before; ``length`` symbols each, if known."""
+        self._begun = self._done = done
+        self._count, self._quiet, self._length = count, quiet, length
+        self._console = console()
+        self._bars = shows_bars(sys.stderr)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._drawn = self._finished = 0
+
+    def __enter__(self) -> Self:
+        """Start the clock."""
+        self._start = self._last = time.monotonic()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def drew(self, symbols: int) -> None:
+        """So many symbols more, of whatever samples; cheap enough for every call of a loop."""
+        self._drawn += symbols
+        self._tick()
+
+    def saw(self, sample: Sample) -> None:
+        """One sample more."""
+        self._done += 1
+        self._finished += len(sample.drawn)
+        self._tick()
+
+    @property
+    def _symbols(self) -> int:
+        """Drawn here; what nobody counted while it was drawn counts when its sample is there."""
+        return max(self._drawn, self._finished)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        wait = BAR_SECONDS if self._bars else PLAIN_SECONDS
+        if self._quiet or now - self._last < wait:
+            return
+        self._last = now
+        self._show(self._text(now - self._start))
+
+    def _share(self) -> float:
+        """How much is done of what was missing: by symbols where it is known how many come."""
+        samples = self._count - self._begun
+        if self._length:
+            return min(1.0, self._symbols / (self._length * samples))
+        return (self._done - self._begun) / samples
+
+    def _text(self, seconds: float) -> str:
+        share = self._share()
+        left = seconds * (1 - share) / share if share else float("inf")
+        under_way = f"{self._symbols:,} symbols, " if self._done == self._begun else ""
+        return (
+            f"{self._done:,} of {self._count:,} samples, {under_way}"
+            f"{self._symbols / seconds / 1000:,.1f}k symbols/s, {clock_time(left)} left"
+        )
+
+    def _show(self, text: str) -> None:
+        if not self._bars:
+            print(f"  drawing | {text}", file=sys.stderr, flush=True)  # noqa: T201
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                BarColumn(bar_width=12),
+                TextColumn("{task.description}", markup=False),
+                console=self._console,
+                transient=True,
+                redirect_stdout=sys.stdout.isatty(),  # a file must get what is meant for it
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._count)
+        assert self._task is not None
+        done = self._begun + self._share() * (self._count - self._begun)
+        self._bar.update(self._task, completed=done, description=text)

@@ -1,4 +1,4 @@
-"""``seqforge run`` (and, without its last stages, ``seqforge train``)."""
+"""seqforge run and seqforge train."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seqforge.base.spooling import is_piped
-from seqforge.base.targets import folder_named
+from seqforge.base.paths import folder_named, is_piped
 from seqforge.cli.app import STOPPED, app
+from seqforge.cli.console import echo, echo_data, say
 from seqforge.cli.options import (
     Json,
     Out,
@@ -25,13 +25,11 @@ from seqforge.cli.options import (
     extra_arguments,
     given,
 )
-from seqforge.cli.stderr import say
-from seqforge.cli.stdout import echo, echo_data
 
 if TYPE_CHECKING:
-    from seqforge.core.ranks import Ranks
-    from seqforge.orders import Order
-    from seqforge.runs import RunFolder
+    from seqforge.core.training.distributed import Ranks
+    from seqforge.runs.folder import RunFolder
+    from seqforge.runs.request import RunRequest
 
 # Options of the domain are not known here: they come with the inputs and are parted later.
 LENIENT = {"ignore_unknown_options": True}
@@ -216,34 +214,36 @@ def launcher(only_train: bool) -> Callable[..., None]:
 def _order(
     pipeline: str, inputs: tuple[str, ...], chosen: dict[str, Any], out: Path | None, resume: bool,
     only_train: bool, sample_every: str | None,
-) -> Order:  # fmt: skip
-    from seqforge.orders import Order
+) -> RunRequest:  # fmt: skip
+    from seqforge.runs.request import RunRequest
 
-    return Order(pipeline, inputs, chosen, out, resume, command_line(), only_train, sample_every)
+    return RunRequest(
+        pipeline, inputs, chosen, out, resume, command_line(), only_train, sample_every
+    )
 
 
-def _run(order: Order, quiet: bool, verbose: bool, json_: bool) -> None:
-    from seqforge.core.ranks import joined
+def _run(order: RunRequest, quiet: bool, verbose: bool, json_: bool) -> None:
+    from seqforge.core.training.distributed import joined_process_group
 
-    with joined() as ranks:
+    with joined_process_group() as ranks:
         if ranks.rank == 0:
             _lead(order, ranks, quiet, verbose, json_)
             return
-        from seqforge.stages.assisting import assist
+        from seqforge.runs.worker import run_worker
 
         try:
-            finished = assist(ranks)
+            finished = run_worker(ranks)
         except KeyboardInterrupt:  # before training began; rank 0 says so
             finished = False
     if not finished:
         raise typer.Exit(STOPPED)
 
 
-def _lead(order: Order, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -> None:
+def _lead(order: RunRequest, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -> None:
     """Do what was asked, and say how it went: what one process alone does, or the first."""
     from seqforge.cli.progress import make_watcher
-    from seqforge.orders import Interrupted
-    from seqforge.pipelines import run
+    from seqforge.runs.pipeline import run
+    from seqforge.runs.request import Interrupted
 
     watcher = make_watcher(quiet, verbose, samples=order.sample_every is not None)
     try:
@@ -260,7 +260,7 @@ def _lead(order: Order, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -
         _tell(folder)
 
 
-def _say_stopped(order: Order, folder: RunFolder) -> None:
+def _say_stopped(order: RunRequest, folder: RunFolder) -> None:
     """How to go on; quoted so that it can be typed as it stands."""
     words = ["seqforge", "train" if order.only_train else "run", order.pipeline]
     if folder.worked:
@@ -275,8 +275,8 @@ def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[st
     """Part what was typed behind the pipeline into inputs and options of its domain."""
     if not any(argument.startswith("-") and argument != "-" for argument in more):
         return more, {}
-    from seqforge.recipes import find_recipe
     from seqforge.registry import option_types
+    from seqforge.runs.recipes import find_recipe
 
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     types = option_types(str(find_recipe(pipeline).settings["domain"]))
@@ -327,3 +327,9 @@ app.command("run", context_settings=LENIENT, help=(
     "runs/ that it began.\n\n"
     "Options of the domain (see `seqforge domains`) may be given too: --strands forward, --bytes."
 ))(launcher(only_train=False))  # fmt: skip
+
+app.command(
+    "train",
+    context_settings=LENIENT,
+    help="Train a model on files, without samples and page.",
+)(launcher(only_train=True))

@@ -1,4 +1,4 @@
-"""``seqforge sample``: draw from a model."""
+"""seqforge sample: draw from a model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from seqforge.base.spooling import STDIN, is_stdin
-from seqforge.base.targets import STDOUT
-from seqforge.cli import strategies as how_to
+from seqforge.base.paths import STDIN, STDOUT, is_stdin
+from seqforge.cli import options as how_to
 from seqforge.cli.app import app
-from seqforge.cli.opening import Device, UnknownSymbols, adapted, described, given, opened
+from seqforge.cli.console import say
+from seqforge.cli.load_model import Device, UnknownSymbols, adapted, described, given, open_model
 from seqforge.cli.options import (
     Encoding,
     Json,
@@ -27,16 +27,15 @@ from seqforge.cli.options import (
     await_stdin,
     with_number,
 )
-from seqforge.cli.saving import Drawing, save, settings_of, show, show_json
-from seqforge.cli.stderr import say
-from seqforge.cli.strategies import PLAIN_HEAT
+from seqforge.cli.sample_output import SamplingJob, save, settings_of, show, show_json
+from seqforge.core.sampling.temperature_schedule import CONSTANT_TEMPERATURE
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seqforge.api import Model as Loaded
-    from seqforge.core.domain import Sample
+    from seqforge.api.model import Model as Loaded
+    from seqforge.core.data.domain import Sample
     from seqforge.core.sampling.options import SamplingOptions
-    from seqforge.core.sampling.pool import Drawn
+    from seqforge.core.sampling.sampler import OnSymbols
 
 Prime = Annotated[str | None, typer.Option(help="Begin with this text.")]
 PrimeFile = Annotated[Path | None, typer.Option(help="Begin with what is in this file.")]
@@ -69,7 +68,7 @@ def sample(
     unknown: UnknownSymbols = "refuse",
     suffix: Suffix = None,
     candidates: Candidates = 64,
-    temperature: how_to.Temperature = PLAIN_HEAT,
+    temperature: how_to.Temperature = CONSTANT_TEMPERATURE,
     top_k: how_to.TopK = None,
     top_p: how_to.TopP = None,
     min_p: how_to.MinP = None,
@@ -86,7 +85,7 @@ def sample(
     records: how_to.Records = 1,
     stop: how_to.Stop = None,
     bars: how_to.Bars = None,
-    seed: how_to.Seed = 0,
+    seed: how_to.SamplingSeed = 0,
     device: Device = "auto",
     interactive: Interactive = False,
     out: Out = None,
@@ -99,7 +98,7 @@ def sample(
     """Draw samples from a model: to the terminal, or to a file with --out."""
     _check(locals())
     await_stdin(model, prime_file, STDIN if interactive and _comes_piped(prime_file) else None)
-    loaded = opened(model, device, quiet)
+    loaded = open_model(model, device, quiet)
     begin = prime if prime is not None else prime_file or ""
     how: dict[str, Any] = {
         "prime": given(loaded, begin, unknown, "the prime", quiet),
@@ -114,7 +113,7 @@ def sample(
     if verbose and not quiet:
         say(described(loaded, _options(loaded, how), device))
     if interactive:
-        from seqforge.cli.interactive import converse
+        from seqforge.cli.chat import converse
 
         _options(loaded, how)
         converse(loaded, loaded.conversation(**how), unknown, quiet)
@@ -190,15 +189,15 @@ def _options(loaded: Loaded, how: dict[str, Any]) -> SamplingOptions:
 def _drawing(
     model: str, loaded: Loaded, count: int, how: dict[str, Any], found: dict[str, Any],
     device: str, prime_file: Path | None = None,
-) -> Drawing:  # fmt: skip
+) -> SamplingJob:  # fmt: skip
     """What to draw, from any sample on, and what it is known by."""
-    from seqforge.models import find_model
+    from seqforge.runs.folder import find_model
 
     options = _options(loaded, how)
     streams = cache(lambda: loaded.drawings(**how))  # the prime is read once for all
     beam, penalty = found["beam"], found["length_penalty"]
 
-    def draw(first: int, drawn: Drawn) -> Iterator[Sample]:
+    def draw(first: int, drawn: OnSymbols) -> Iterator[Sample]:
         if beam is not None:
             return islice(loaded.beam(beam, count, length_penalty=penalty, **how), first - 1, None)
         if options.records > 1:  # how many a stream gives is known only when it is drawn
@@ -206,7 +205,7 @@ def _drawing(
         return loaded.draw(count - first + 1, first=first, drawn=drawn, **how)
 
     as_drawn = beam is None and not options.suffix and options.records == 1
-    return Drawing(
+    return SamplingJob(
         domain=loaded.domain,
         count=count * options.records,
         draw=draw,

@@ -1,4 +1,6 @@
-"""Text: Unicode code points (or bytes) as symbols; a record is a file, or what separators part."""
+"""Text files in, Unicode code points (or bytes) as symbols out, and back; reports on words and
+copying.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,17 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
-from seqforge.base.encodings import checked_encoding
-from seqforge.core.copying import CopyFinder, Ids
-from seqforge.core.domain import Block, Decipher, Record, Sample
-from seqforge.core.files import write_atomically
-from seqforge.core.opening import opened, read_text, read_text_blocks
-from seqforge.core.vocabulary import code_points, narrowest
+from seqforge.base.folders import write_atomically
+from seqforge.base.textio import checked_encoding, opened, read_text, read_text_blocks
+from seqforge.core.data.domain import Block, Record, Sample, SymbolDecoder
+from seqforge.core.data.overlap import CopyFinder, Ids
+from seqforge.core.data.vocabulary import code_points, narrowest
 from seqforge.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from seqforge.core.corpus import Corpus
-    from seqforge.core.sampling.constraints import Constraint
-    from seqforge.core.vocabulary import Vocabulary
+    from seqforge.core.data.constraint import Constraint
+    from seqforge.core.data.corpus import Corpus
+    from seqforge.core.data.vocabulary import Vocabulary
 
 _COPY_LENGTHS = (20, 50)
 _OPENINGS = ("\n\n", "\n", ". ", "\u3002", " ")  # a paragraph, a line, a sentence, a word
@@ -198,7 +199,7 @@ class TextDomain:
         if last != "\n":
             yield "\n"
 
-    def deciphering(self) -> Decipher:
+    def deciphering(self) -> SymbolDecoder:
         """Symbols are what is read, except for bytes: a character comes with its last."""
         if not self.bytes:
             return lambda symbols, last: symbols

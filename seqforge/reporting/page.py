@@ -1,4 +1,4 @@
-"""``report.html``: everything a run found out, in one file that opens without a network."""
+"""A run summary and metrics in, report.html out."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
-from seqforge.core.files import write_atomically
-from seqforge.reporting import curve
-from seqforge.reporting.comparison import Comparison, done
-from seqforge.reporting.controls import ShownControls
-from seqforge.reporting.tables import (
+from seqforge import charts
+from seqforge.base.folders import write_atomically
+from seqforge.base.messages import (
+    bits,
+    duration,
+    finite,
+    format_number,
+    mapping,
+    plural,
+    readable,
+    unit_name,
+    visible_controls,
+)
+from seqforge.reporting.sections import (
+    BaselineComparison,
+    ShownControls,
     Table,
+    done,
     facts,
     parts_table,
     records_table,
     report_tables,
     sentences,
-)
-from seqforge.reporting.wording import (
-    advice,
-    bits,
-    duration,
-    finite,
-    mapping,
-    number,
-    plural,
-    printable,
-    readable,
-    unit_name,
 )
 
 _SHOWN = 2_000
@@ -92,7 +92,7 @@ def render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     source = resources.files(__package__).joinpath("page.html.jinja").read_text("utf-8")
-    comparison = Comparison.of(summary)
+    comparison = BaselineComparison.of(summary)
     unit = unit_name(summary)
     return environment.from_string(source).render(
         name=str(summary.get("name") or summary.get("pipeline") or "a run"),
@@ -106,9 +106,9 @@ def render(
         bars=comparison.bars(),
         notes=mapping(summary.get("baselines")).get("notes") or [],
         parts=parts_table(summary),
-        geometry=curve,
+        geometry=charts,
         advice=advice(summary),
-        curve=curve.learning_curve(metrics, comparison.ngram),
+        curve=charts.learning_curve(metrics, comparison.ngram),
         samples=_samples(samples, summary),
         report=report_tables(mapping(summary.get("report"))),
         report_sentences=sentences(mapping(summary.get("report"))),
@@ -160,14 +160,16 @@ def _sample(sample: Mapping[str, Any], kept: list[Mapping[str, Any]], unit: str)
     )
     notes = []
     if row.get("count") is not None:
-        notes.append(f"{number(row['count'])} {'sample' if row['count'] == 1 else 'samples'}")
+        notes.append(
+            f"{format_number(row['count'])} {'sample' if row['count'] == 1 else 'samples'}"
+        )
     if finite(row.get("mean_bits")) is not None:
         notes.append(f"{bits(row['mean_bits'])} bits per {unit} under the model itself")
     if len(text) > _SHOWN:
         notes.append(f"the first {_SHOWN:,} of {len(text):,} characters")
     return ShownSample(
-        title="Greedy" if temperature == 0 else f"Temperature {number(temperature)}",
-        text=printable(text[:_SHOWN]),
+        title="Greedy" if temperature == 0 else f"Temperature {format_number(temperature)}",
+        text=visible_controls(text[:_SHOWN]),
         note="; ".join(notes),
         file=file,
         link=_relative_link(file),
@@ -190,7 +192,7 @@ def _similarity(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "sentence": found.get("sentence") or "",
         "library": found.get("library") or "",
-        "size": "" if size is None else f"{number(size)} {plural(unit_name(summary))}",
+        "size": "" if size is None else f"{format_number(size)} {plural(unit_name(summary))}",
         "notes": [str(note) for note in found.get("notes") or []],
         "table": records_table([mapping(row) for row in found.get("table") or []]),
         "controls": ShownControls.of(mapping(found.get("controls"))),
@@ -221,3 +223,10 @@ def _machine(summary: Mapping[str, Any], evaluations: int) -> Table:
             ("seed", None if summary.get("seed") is None else str(summary["seed"])),
         ]
     )
+
+
+def advice(summary: Mapping[str, Any]) -> list[str]:
+    """What was said of the network's size before training and of its curves after, as sentences."""
+    said = mapping(summary.get("advice"))
+    sentences = (str(said.get(key) or "") for key in ("before", "after"))
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from seqforge.base.files import disk_errors, replacing, sweep, write_atomically
+from seqforge.base.atomic_files import disk_errors, replacing, sweep, write_atomically
 from seqforge.errors import RunError
 from tests.base.disks import room_for
 
@@ -120,7 +120,8 @@ def test_an_error_of_the_writer_leaves_all_as_it_was(tmp_path):
 
 def test_sweeping_removes_what_a_killed_writer_left_and_nothing_else(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from seqforge.base.files import replacing\n"
+        "import os, sys; from pathlib import Path\n"
+        "from seqforge.base.atomic_files import replacing\n"
         "with replacing(Path(sys.argv[1])) as stream: os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "x"], check=False)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from seqforge.base.locks import FOLDER_LOCK, held, held_folder
+from seqforge.base.file_locks import FOLDER_LOCK, held, held_folder
 from seqforge.errors import RunError
 
 
@@ -26,7 +26,7 @@ def test_a_second_one_is_told_and_the_lock_is_gone_afterwards(tmp_path):
 
 def test_what_a_killed_process_left_is_taken_over(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from seqforge.base.locks import held_folder\n"
+        "import sys; from pathlib import Path; from seqforge.base.file_locks import held_folder\n"
         "with held_folder(Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.base.printable import one_line, printable
+from seqforge.base.messages import one_line, printable
 
 DIRECTIONS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 anything = st.text(st.characters(codec=None), max_size=60)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.base.sums import changed, sealed, sums_of, unsealed
+from seqforge.base.folders import changed, checksums_of, sealed, unsealed
 from tests.small_runs import DAMAGES
 
 _VALUES = st.recursive(
@@ -40,7 +40,7 @@ def test_every_damage_to_a_file_is_found(tmp_path):
     good = bytes(range(256)) * 9
     for name in ("a.npy", "b.json", "index.json", "tmp12345"):
         (tmp_path / name).write_bytes(good)
-    sums = sums_of(tmp_path, besides="index.json")
+    sums = checksums_of(tmp_path, besides="index.json")
     assert sorted(sums) == ["a.npy", "b.json"]
     assert changed(tmp_path, sums) is None
     for damage in DAMAGES.values():

@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from seqforge.base.targets import Target, folder_named, refuse_inputs, target_of
+from seqforge.base.paths import OutputTarget, folder_named, refuse_inputs, target_of
 from seqforge.errors import ConfigError, RunError
 from tests.conftest import ROOT
 
@@ -24,7 +24,7 @@ def _here(tmp_path, monkeypatch):
 def test_a_regular_file_and_a_new_one_are_themselves():
     Path("old").write_text("x")
     for name in ("old", "new", "a b", "a\nb", os.fsdecode(b"\xff"), "12"):
-        assert target_of(Path(name)) == Target(Path(name), Path(name))
+        assert target_of(Path(name)) == OutputTarget(Path(name), Path(name))
 
 
 def test_links_are_followed_to_their_end_and_stay():
@@ -102,7 +102,7 @@ def test_a_link_that_another_user_laid_in_a_folder_open_to_all_is_not_followed()
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from seqforge.base.targets import target_of
+from seqforge.base.paths import target_of
 from seqforge.errors import SeqforgeError
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for name in sys.argv[1:]:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from seqforge.base.toml_files import read_toml
+from seqforge.base.atomic_files import read_toml
+from seqforge.base.user_settings import Settings
 from seqforge.errors import ConfigError
-from seqforge.settings import Settings
 
 BAD = {
     "a number of 5,000 digits": (b"x = " + b"9" * 5000, "is not TOML: Exceeds the limit"),

@@ -8,8 +8,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from seqforge.core.checkpoint import save_checkpoint
 from seqforge.core.config import RunConfig
+from seqforge.core.model.checkpoint import save_checkpoint
 from tests.cli.conversing import OnTerminal
 from tests.conftest import ROOT
 from tests.core.sampling.tiny import checkpoint

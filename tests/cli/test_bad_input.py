@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from seqforge.core.checkpoint import read_arrays, write_arrays
+from seqforge.core.model.checkpoint import read_arrays, write_arrays
 from tests.cli.conftest import small
 
 BAD = {

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
+from seqforge.base.paths import data_folder
+from seqforge.base.user_settings import Settings
 from seqforge.domains.genome.nucleotides import clean
-from seqforge.resources import data_folder
-from seqforge.settings import Settings
 from tests.ebi_double import EbiDouble, Says
 from tests.patience import PATIENCE
 

@@ -9,10 +9,10 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
+from seqforge.base.user_settings import Settings
 from seqforge.cli.main import app
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import LocalBackend
-from seqforge.settings import Settings
 from tests.ebi_double import EbiDouble, Says
 from tests.small_runs import genome, short
 
@@ -171,7 +171,7 @@ def test_what_the_service_took_is_not_searched_here_too(seqforge, samples, run, 
 
 
 def test_two_at_once_do_not_meet_in_one_folder(seqforge, samples, tmp_path):
-    from seqforge.base.locks import held_folder
+    from seqforge.base.file_locks import held_folder
 
     (tmp_path / "out").mkdir()
     with held_folder(tmp_path / "out"):

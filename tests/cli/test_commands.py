@@ -8,7 +8,7 @@ import pretty_midi
 import pytest
 from Bio import SeqIO
 
-from seqforge.domains.music.abc_notation import decode
+from seqforge.domains.music.abc.parser import decode
 from tests.cli.conftest import small
 from tests.conftest import ROOT
 from tests.forking import Command
@@ -30,8 +30,8 @@ def test_the_bundled_model_gives_fasta(seqforge):
 
 
 def test_the_bundled_models_are_small_and_say_how_good_they_are(seqforge):
-    from seqforge.core.checkpoint import load_checkpoint
-    from seqforge.models import bundled_models
+    from seqforge.core.model.checkpoint import load_checkpoint
+    from seqforge.runs.folder import bundled_models
 
     assert set(bundled_models()) == {"fly", "folk", "shakespeare"}
     for name, path in bundled_models().items():

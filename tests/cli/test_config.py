@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from seqforge.base.user_settings import Settings, settings_file
 from seqforge.errors import ConfigError
-from seqforge.settings import Settings, settings_file
 
 
 @pytest.fixture(autouse=True)

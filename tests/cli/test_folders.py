@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.base.locks import held_folder
+from seqforge.base.file_locks import held_folder
 
 BASES = "ACGTTGCAAGCTTACGGATCCATGCAAGTCCGATTAGCCATAGGCTTAACGTACCGGATATCGCG"
 

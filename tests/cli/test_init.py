@@ -6,8 +6,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from seqforge.core.checkpoint import load_checkpoint
-from seqforge.core.files import sha256_of
+from seqforge.base.folders import sha256_of
+from seqforge.core.model.checkpoint import load_checkpoint
 from tests.cli.conftest import small
 from tests.cli.interrupting import ctrl_c_at
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import seqforge as python_door
-from seqforge.cli.counting import Counting
-from seqforge.cli.saving import Drawing, save, settings_of
-from seqforge.core.domain import Sample
-from seqforge.domains.genome import GenomeDomain
-from seqforge.models import find_model
+from seqforge.cli.progress import SamplingProgress
+from seqforge.cli.sample_output import SamplingJob, save, settings_of
+from seqforge.core.data.domain import Sample
+from seqforge.domains.genome.domain import GenomeDomain
+from seqforge.runs.folder import find_model
 from tests.patience import PATIENCE, wait_for
 
 
@@ -27,7 +27,7 @@ def flies(count, draw=None):
         find_model("fly"), count, model.options(how), {"constraint": True, "bars": None}, {}
     )
     plain = lambda first, drawn: model.draw(count - first + 1, first=first, **how)  # noqa: E731
-    return Drawing(model.domain, count, draw or plain, None, settings)
+    return SamplingJob(model.domain, count, draw or plain, None, settings)
 
 
 def test_a_refused_command_leaves_nothing_that_the_right_one_would_stumble_over(seqforge, tmp_path):
@@ -84,12 +84,12 @@ def test_the_note_says_what_it_is_computed_on():
 
 
 def test_symbols_count_before_a_sample_is_whole(capsys, monkeypatch):
-    monkeypatch.setattr("seqforge.cli.counting.PLAIN_SECONDS", 0.0)
-    with Counting(0, 4, quiet=False, length=100) as counting:
+    monkeypatch.setattr("seqforge.cli.progress.PLAIN_SECONDS", 0.0)
+    with SamplingProgress(0, 4, quiet=False, length=100) as counting:
         counting.drew(100)
         counting.drew(100)
         counting.saw(Sample("A" * 100))
-    with Counting(2, 4, quiet=False) as counting:
+    with SamplingProgress(2, 4, quiet=False) as counting:
         counting.drew(50)
         counting.saw(Sample("A" * 50))
     lines = capsys.readouterr().err.splitlines()
@@ -103,7 +103,7 @@ def test_symbols_count_before_a_sample_is_whole(capsys, monkeypatch):
 
 
 def test_whoever_draws_can_tell_how_far_it_is(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("seqforge.cli.counting.PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr("seqforge.cli.progress.PLAIN_SECONDS", 0.0)
 
     def draw(first, drawn):
         drawn(7_000)
@@ -181,8 +181,8 @@ def test_what_is_piped_is_utf_8_whatever_the_surroundings_say(toy, tmp_path, enc
 
 
 def test_a_domain_with_a_file_a_sample_is_finished_when_all_are_there(tmp_path):
-    from seqforge.core.output import is_finished
-    from seqforge.domains.music import MusicDomain
+    from seqforge.core.output.writer import is_finished
+    from seqforge.domains.music.domain import MusicDomain
 
     path, domain = tmp_path / "t.mid", MusicDomain(code="abc")
     for number in (1, 2):

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from seqforge.cli import counting
+from seqforge.cli import progress
+from seqforge.cli.console import say
 from seqforge.cli.progress import make_watcher
-from seqforge.cli.stderr import say
 from tests.cli.conversing import read_all
 from tests.patience import PATIENCE
 
@@ -70,10 +70,10 @@ def test_a_bar_without_colours_has_no_escape_for_style(monkeypatch):
 
 def test_a_dumb_terminal_is_told_how_many_samples_there_are(monkeypatch):
     def count():
-        with counting.Counting(0, 4, quiet=False, length=10) as samples:
+        with progress.SamplingProgress(0, 4, quiet=False, length=10) as samples:
             samples.drew(20)
 
-    monkeypatch.setattr(counting, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
     said = said_on_terminal(monkeypatch, count, TERM="dumb")
     assert "  drawing | 0 of 4 samples, 20 symbols" in said
 
@@ -112,8 +112,8 @@ def test_ctrl_c_at_any_moment_is_one_line(moment, tmp_path):
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", "seqforge.cli.blast", "seqforge.api", "numba", "pydantic.dataclasses",
-     "seqforge.core.sampling.pool", "seqforge.cli.counting"],
+    ["typer", "seqforge.cli.blast", "seqforge.api.model", "numba", "pydantic.dataclasses",
+     "seqforge.core.sampling.sampler", "seqforge.cli.progress"],
 )  # fmt: skip
 def test_ctrl_c_at_any_import_is_one_line(module):
     code = (

@@ -12,12 +12,13 @@ import pretty_midi
 import pytest
 import soundfile
 
-from seqforge.core.checkpoint import save_checkpoint
 from seqforge.core.config import RunConfig
-from seqforge.domains.music import MusicDomain, events
-from seqforge.domains.music.midi import midi_bytes, read_midi
+from seqforge.core.model.checkpoint import save_checkpoint
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.keys import piece_to_c
+from seqforge.domains.music.midi.midi_file import midi_bytes, read_midi
 from seqforge.domains.music.notes import DRUMS, Note, Piece, normalised
-from seqforge.domains.music.transposing import piece_to_c
 from tests.conftest import ROOT
 from tests.core.sampling.tiny import checkpoint
 
@@ -34,7 +35,7 @@ def model(tmp_path):
         if symbols is None and code == "abc":
             symbols = tuple(sorted(ABC))
         elif symbols is None:
-            known = set(events.encode(GIVEN)) | set(events.encode(piece_to_c(GIVEN)))
+            known = set(event_codec.encode(GIVEN)) | set(event_codec.encode(piece_to_c(GIVEN)))
             symbols = tuple(sorted(known))
         made = checkpoint(seed=3, scale=1.0, end=2.0, symbols=symbols)
         config = RunConfig(
@@ -193,8 +194,8 @@ def test_a_model_that_knows_no_pickups_goes_on_from_one(seqforge, tmp_path, mode
     """Also by ``sample``, which is given the same file."""
     even = Path("even.mid")
     even.write_bytes(midi_bytes(replace(GIVEN, pickup=0)))
-    symbols = tuple(sorted(set(events.encode(read_midi(even, 24)[0]))))
-    assert events.PICKUP not in symbols
+    symbols = tuple(sorted(set(event_codec.encode(read_midi(even, 24)[0]))))
+    assert event_codec.PICKUP not in symbols
     path = model("events", symbols=symbols)
     said = "its pick-up begins a whole bar with rests, since the model knows no pick-ups"
     music = seqforge("music", "--prime", MELODY, "--model", path, "--bars", 2, "--formats", "mid",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seqforge.base.spooling import spool
+from seqforge.base.paths import spool
 from seqforge.cli.main import app
 from seqforge.cli.options import await_stdin
 from seqforge.errors import InputError
-from seqforge.stages.discovery import _kept
+from seqforge.runs.load_inputs import _kept
 from tests.cli.conftest import TEXT, small
 from tests.core.test_opening import PACKERS
 from tests.small_runs import genome, text, tunes

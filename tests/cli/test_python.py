@@ -219,8 +219,8 @@ def test_a_run_that_cannot_be_is_one_sentence(call, kind, said):
 def test_python_takes_every_option_of_the_command_line():
     from typer.main import get_command
 
+    from seqforge.api.run import SHORT
     from seqforge.cli.main import app
-    from seqforge.running import SHORT
 
     names = {parameter.name for parameter in get_command(app).commands["run"].params}
     elsewhere = {"pipeline", "more", "inputs", "out", "resume", "settings", "json_", "quiet",

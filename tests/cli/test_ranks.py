@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqforge import core
-from seqforge.core.checkpoint import load_checkpoint
+from seqforge.core.model.checkpoint import load_checkpoint
 from tests.patience import PATIENCE, wait_for
 
 SIZE = ["--hidden-size", 24, "--num-layers", 2, "--dropout", 0.2, "--batch-size", 8,

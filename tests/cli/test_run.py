@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.core.checkpoint import load_checkpoint
+from seqforge.core.model.checkpoint import load_checkpoint
 from tests.cli.conftest import small
 from tests.conftest import missing
 from tests.patience import PATIENCE, wait_for

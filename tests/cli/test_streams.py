@@ -11,7 +11,7 @@ from tests.patience import PATIENCE
 
 _GUARDED = """
 import sys
-from seqforge.cli.streams import guarded
+from seqforge.cli.console import guarded
 def command():
     {}
 sys.exit(guarded(command))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.checkpoint import Checkpoint, ModelCard
 from seqforge.core.config import ModelConfig, RunConfig
-from seqforge.core.model import CharRNN
-from seqforge.core.sampling.adapting import adapt
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard
+from seqforge.core.sampling.dynamic_evaluation import adapt_to_prime
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.errors import ConfigError, InputError
 
@@ -39,7 +39,7 @@ def same(one, other):
 
 
 def test_a_prime_that_repeats_is_learned_and_the_first_pass_is_between():
-    found = adapt(checkpoint(), STRANGE, learning_rate=FAST)
+    found = adapt_to_prime(checkpoint(), STRANGE, learning_rate=FAST)
 
     assert found.steps == -(-len(STRANGE) // 32)
     assert found.before > 2.5
@@ -55,7 +55,7 @@ def test_what_follows_a_strange_prime_is_known_better(model):
     """Symbols that nothing was learned from: the next of the pattern."""
     whole = "hagfbe" * 140
     before = checkpoint(**model)
-    after = adapt(before, encoded(whole[:720]), learning_rate=FAST, passes=2).checkpoint
+    after = adapt_to_prime(before, encoded(whole[:720]), learning_rate=FAST, passes=2).checkpoint
 
     unadapted, adapted = (Sampler(model).score(whole)[720:].mean() for model in (before, after))
 
@@ -66,7 +66,7 @@ def test_what_follows_a_strange_prime_is_known_better(model):
 def test_what_is_said_of_the_prime_is_what_the_sampler_says():
     """``before`` and ``after`` against the sampler, which computes without torch."""
     model, text = checkpoint(1), "abcdefgh" * 40 + "aabbccdd" * 17 + "h"
-    found = adapt(model, encoded(text), learning_rate=FAST)
+    found = adapt_to_prime(model, encoded(text), learning_rate=FAST)
 
     assert found.before == pytest.approx(Sampler(model).score(text).mean(), abs=1e-3)
     assert found.after == pytest.approx(Sampler(found.checkpoint).score(text).mean(), abs=1e-3)
@@ -74,7 +74,7 @@ def test_what_is_said_of_the_prime_is_what_the_sampler_says():
 
 def test_what_is_learned_from_was_scored_before():
     """Of a prime that is one segment nothing is known in the first pass."""
-    found = adapt(checkpoint(2), STRANGE, segment=len(STRANGE), learning_rate=FAST)
+    found = adapt_to_prime(checkpoint(2), STRANGE, segment=len(STRANGE), learning_rate=FAST)
 
     assert found.during == pytest.approx(found.before, abs=1e-5)
     assert found.after < found.before - 0.01
@@ -113,7 +113,7 @@ def test_the_first_pass_and_the_update_are_the_papers():
     network = CharRNN(9, hidden_size=24, num_layers=2)
     network.load_state_dict({name: torch.tensor(w) for name, w in model.weights.items()})
 
-    found = adapt(model, ids, learning_rate=2e-3, decay=0.3, segment=40)
+    found = adapt_to_prime(model, ids, learning_rate=2e-3, decay=0.3, segment=40)
     expected, during = slow_adapt(network, ids, 2e-3, 0.3, 40)
 
     assert found.during == pytest.approx(during, abs=1e-4)
@@ -124,8 +124,8 @@ def test_the_first_pass_and_the_update_are_the_papers():
 
 def test_no_pass_and_no_rate_leave_every_weight_as_it_is():
     model = checkpoint()
-    unread = adapt(model, STRANGE, passes=0)
-    unlearned = adapt(model, STRANGE, learning_rate=0)
+    unread = adapt_to_prime(model, STRANGE, passes=0)
+    unlearned = adapt_to_prime(model, STRANGE, learning_rate=0)
 
     assert same(unread.checkpoint.weights, model.weights)
     assert same(unlearned.checkpoint.weights, model.weights)
@@ -138,7 +138,7 @@ def test_decay_holds_the_weights_near_the_first_ones():
     model = checkpoint()
 
     def moved(decay):
-        found = adapt(model, STRANGE, learning_rate=FAST, decay=decay).checkpoint.weights
+        found = adapt_to_prime(model, STRANGE, learning_rate=FAST, decay=decay).checkpoint.weights
         return sum(float(((found[n] - w) ** 2).sum()) for n, w in model.weights.items())
 
     assert moved(1.0) < 0.5 * moved(0.1) < 0.5 * moved(0.0)
@@ -151,7 +151,7 @@ def test_the_same_bytes_come_out_each_time_whatever_was_drawn_and_however_many_t
         torch.set_num_threads(threads)
         try:
             torch.manual_seed(threads)
-            results.append(adapt(model, STRANGE))
+            results.append(adapt_to_prime(model, STRANGE))
             assert torch.get_num_threads() == threads
         finally:
             torch.set_num_threads(1)
@@ -165,7 +165,7 @@ def test_the_model_that_was_given_stays_as_it_was():
     model = checkpoint()
     card, weights = model.card.model_copy(), {n: w.copy() for n, w in model.weights.items()}
 
-    found = adapt(model, STRANGE, learning_rate=FAST)
+    found = adapt_to_prime(model, STRANGE, learning_rate=FAST)
 
     assert same(model.weights, weights)
     assert found.checkpoint.card == model.card == card
@@ -176,15 +176,15 @@ def test_the_model_that_was_given_stays_as_it_was():
 
 def test_a_prime_shorter_than_a_segment_is_refused_and_one_as_long_is_not():
     with pytest.raises(InputError, match=r"the prime has 31 symbols .* takes at least 32; give a"):
-        adapt(checkpoint(), STRANGE[:31])
+        adapt_to_prime(checkpoint(), STRANGE[:31])
     with pytest.raises(InputError, match="has 0 symbols"):
-        adapt(checkpoint(), STRANGE[:0])
-    assert adapt(checkpoint(), STRANGE[:32]).steps == 1
+        adapt_to_prime(checkpoint(), STRANGE[:0])
+    assert adapt_to_prime(checkpoint(), STRANGE[:32]).steps == 1
 
 
 def test_weights_are_numbers_or_there_are_none():
     with pytest.raises(ConfigError, match="learning rate of 1e\\+38 led to weights that are no"):
-        adapt(checkpoint(), STRANGE, learning_rate=1e38)
+        adapt_to_prime(checkpoint(), STRANGE, learning_rate=1e38)
 
 
 @pytest.mark.parametrize(
@@ -201,4 +201,4 @@ def test_weights_are_numbers_or_there_are_none():
 )
 def test_numbers_out_of_range_are_refused(numbers, said):
     with pytest.raises(ValueError, match=said):
-        adapt(checkpoint(), **{"ids": STRANGE, **numbers})
+        adapt_to_prime(checkpoint(), **{"ids": STRANGE, **numbers})

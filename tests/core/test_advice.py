@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.advice import Size, after, before
 from seqforge.core.config import ModelConfig, TrainingConfig
-from seqforge.core.model import CharRNN
-from seqforge.core.training import Trainer
-from seqforge.stages.logbook import metrics_line
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
+from seqforge.core.training.trainer import Trainer
+from seqforge.runs.tensorboard import metrics_line
 from tests.core.test_training import corpus_of, dna
 
 
@@ -26,11 +26,11 @@ from tests.core.test_training import corpus_of, dna
 )
 def test_beforehand_the_sizes_are_set_side_by_side(weights, symbols, said):
     """The first two are char-rnn's own examples: heavy under-fitting, and just about right."""
-    assert __import__("re").search(said, before(Size(weights, symbols)))
+    assert __import__("re").search(said, check_model_size(ModelSize(weights, symbols)))
 
 
 def test_who_drops_out_already_is_told_to_drop_more():
-    assert "give more --dropout" in before(Size(10**7, 10**5, dropout=0.2))
+    assert "give more --dropout" in check_model_size(ModelSize(10**7, 10**5, dropout=0.2))
 
 
 def curve(train, valid):
@@ -42,7 +42,7 @@ def curve(train, valid):
 
 FALLING = 2 + 2 / np.arange(1, 21)
 LEVEL = 2 + 2 * np.exp(-np.arange(20.0))
-SIZE = Size(1000, 1000)
+SIZE = ModelSize(1000, 1000)
 
 CURVES = {
     "rising while training falls": (
@@ -73,29 +73,29 @@ CURVES = {
     ("train", "valid", "dropout", "kind", "said"), CURVES.values(), ids=CURVES.keys()
 )
 def test_curves_tell(train, valid, dropout, kind, said):
-    verdict = after(curve(train, valid), Size(1000, 1000, dropout), 10**6)
+    verdict = diagnose_curves(curve(train, valid), ModelSize(1000, 1000, dropout), 10**6)
     assert verdict.kind == kind
     assert __import__("re").search(said, verdict.sentence), verdict.sentence
 
 
 def test_what_was_read_once_was_not_learnt_by_heart():
-    verdict = after(curve(LEVEL - 0.4, LEVEL), SIZE, seen=1000)
+    verdict = diagnose_curves(curve(LEVEL - 0.4, LEVEL), SIZE, seen=1000)
     assert verdict.kind == "unlike data"
     assert "no symbol was read twice" in verdict.sentence
 
 
 def test_who_has_not_read_everything_is_told_to_read_on():
-    verdict = after(curve(LEVEL, LEVEL), SIZE, seen=40)
+    verdict = diagnose_curves(curve(LEVEL, LEVEL), SIZE, seen=40)
     assert "only 4% of the training symbols were read, a longer --budget" in verdict.sentence
 
 
 def test_without_held_out_data_or_with_few_looks_nothing_is_said():
-    assert after(curve(LEVEL, [None] * 20), SIZE, 1) is None
-    assert after(curve(LEVEL[:4], LEVEL[:4]), SIZE, 1) is None
-    assert after([{"step": 1}] * 9, SIZE, 1) is None, "lines of another time"
+    assert diagnose_curves(curve(LEVEL, [None] * 20), SIZE, 1) is None
+    assert diagnose_curves(curve(LEVEL[:4], LEVEL[:4]), SIZE, 1) is None
+    assert diagnose_curves([{"step": 1}] * 9, SIZE, 1) is None, "lines of another time"
 
 
-KNOWN = Size(1000, 1000, uniform=6.0, unigram=4.8)
+KNOWN = ModelSize(1000, 1000, uniform=6.0, unigram=4.8)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ KNOWN = Size(1000, 1000, uniform=6.0, unigram=4.8)
     ],
 )
 def test_worse_than_guessing_or_counting_is_never_called_under_fitting(train, valid, said):
-    verdict = after(curve(train, valid), KNOWN, 10**6)
+    verdict = diagnose_curves(curve(train, valid), KNOWN, 10**6)
     assert verdict is not None
     assert __import__("re").search(said, verdict.sentence), verdict.sentence
     assert "larger --hidden-size" not in verdict.sentence
@@ -118,30 +118,30 @@ def test_worse_than_guessing_or_counting_is_never_called_under_fitting(train, va
 
 
 def test_after_a_few_steps_nothing_learnt_asks_for_more_of_them():
-    verdict = after(curve([5.9, 5.5], [5.8, 5.4]), KNOWN, 10)
+    verdict = diagnose_curves(curve([5.9, 5.5], [5.8, 5.4]), KNOWN, 10)
     assert verdict.sentence.endswith("only 1% of the training symbols were read, a longer "
                                      "--budget would likely help")  # fmt: skip
 
 
 def test_a_network_that_knows_its_training_data_has_not_diverged():
-    verdict = after(curve([3.0] * 9, [7.0] * 9), KNOWN, 10**6)
+    verdict = diagnose_curves(curve([3.0] * 9, [7.0] * 9), KNOWN, 10**6)
     assert verdict.kind == "over-fitting"
 
 
 @pytest.mark.parametrize("seen", [996, 999, 1000])
 def test_all_but_the_last_window_is_all(seen):
-    assert "were read" not in after(curve(LEVEL, LEVEL), SIZE, seen).sentence
+    assert "were read" not in diagnose_curves(curve(LEVEL, LEVEL), SIZE, seen).sentence
 
 
 @pytest.mark.parametrize(
     ("seen", "said"), [(994, "99%"), (3, "0.3%"), (0, "a thousandth or less"), (400, "40%")]
 )
 def test_how_much_was_read_is_neither_all_nor_nothing(seen, said):
-    assert f"only {said} of the" in after(curve(LEVEL, LEVEL), SIZE, seen).sentence
+    assert f"only {said} of the" in diagnose_curves(curve(LEVEL, LEVEL), SIZE, seen).sentence
 
 
 def test_held_out_data_that_are_easier_are_not_under_fitted():
-    verdict = after(curve(LEVEL + 0.5, LEVEL), SIZE, 10**6)
+    verdict = diagnose_curves(curve(LEVEL + 0.5, LEVEL), SIZE, 10**6)
     assert verdict.kind == "unlike data"
     assert "easier than the training data" in verdict.sentence
 
@@ -153,7 +153,7 @@ numbers = st.none() | st.floats(0, 1e4) | st.just(float("nan"))
 def test_any_curve_at_all_may_come(points, dropout, seen):
     lines = curve([a for a, _ in points], [b for _, b in points])
     for known in ({}, {"uniform": 2.0, "unigram": 1.9}):
-        verdict = after(lines, Size(10, 10, dropout, **known), seen)
+        verdict = diagnose_curves(lines, ModelSize(10, 10, dropout, **known), seen)
         assert verdict is None or verdict.sentence
 
 
@@ -166,8 +166,8 @@ def learnt(tmp_path_factory, text, steps, model):
     lines = []
     trainer.run(lambda evaluation: lines.append(metrics_line(evaluation)))
     trainer.close()
-    size = Size(trainer.model.num_parameters(), corpus.train.symbols)
-    return size, after(lines, size, trainer.clock.symbols)
+    size = ModelSize(trainer.model.num_parameters(), corpus.train.symbols)
+    return size, diagnose_curves(lines, size, trainer.clock.symbols)
 
 
 def test_a_large_network_on_a_little_noise_is_found_to_over_fit(tmp_path_factory):
@@ -175,7 +175,7 @@ def test_a_large_network_on_a_little_noise_is_found_to_over_fit(tmp_path_factory
     noise = "".join(np.random.default_rng(1).choice(list("ACGT"), 2000))
     size, verdict = learnt(tmp_path_factory, noise, 600, ModelConfig(hidden_size=128))
 
-    assert "large for the data" in before(size)
+    assert "large for the data" in check_model_size(size)
     assert verdict.kind == "over-fitting", verdict
     assert "above their best" in verdict.sentence
 
@@ -186,6 +186,6 @@ def test_a_tiny_network_on_much_text_is_found_to_under_fit(tmp_path_factory):
         tmp_path_factory, dna(100_000), 150, ModelConfig(hidden_size=2, embedding_size=2)
     )
 
-    assert "small for the data" in before(size)
+    assert "small for the data" in check_model_size(size)
     assert verdict.kind == "under-fitting", verdict
     assert "a larger --hidden-size" in verdict.sentence

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from seqforge.core.background import Background
+from seqforge.runs.train import WriterThread
 from tests.patience import PATIENCE
 
 
 def test_jobs_are_done_in_order_and_one_at_a_time():
-    beside, done, at_once = Background(), [], []
+    beside, done, at_once = WriterThread(), [], []
     running = threading.Semaphore(1)
 
     def job(number):
@@ -26,7 +26,7 @@ def test_jobs_are_done_in_order_and_one_at_a_time():
 
 
 def test_whoever_gives_a_job_goes_on_at_once_and_the_next_one_waits():
-    beside, gate, done = Background(), threading.Event(), []
+    beside, gate, done = WriterThread(), threading.Event(), []
     beside.do(lambda: (gate.wait(PATIENCE), done.append("first")))
 
     assert beside.busy
@@ -42,7 +42,7 @@ def test_whoever_gives_a_job_goes_on_at_once_and_the_next_one_waits():
 
 @pytest.mark.parametrize("call", ["check", "wait", "close", "do"])
 def test_what_a_job_raises_is_raised_once_to_whoever_calls_next(call):
-    beside = Background()
+    beside = WriterThread()
 
     def fail():
         raise OSError("the disk is full")

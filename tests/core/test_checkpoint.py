@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from seqforge.core.checkpoint import (
+from seqforge.core.config import ModelConfig, RunConfig, TrainingConfig
+from seqforge.core.model.checkpoint import (
     KEY,
     ModelCard,
     load_checkpoint,
@@ -23,7 +24,6 @@ from seqforge.core.checkpoint import (
     weight_shapes,
     write_arrays,
 )
-from seqforge.core.config import ModelConfig, RunConfig, TrainingConfig
 from seqforge.errors import CheckpointError
 
 
@@ -133,7 +133,7 @@ def test_killed_while_writing_the_file_before_stays_whole(tmp_path):
     """Twenty SIGKILLs at different moments of a process that does nothing but save."""
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
-        "from seqforge.core.checkpoint import write_arrays\n"
+        "from seqforge.core.model.checkpoint import write_arrays\n"
         "n = 0\n"
         "while True:\n"
         "    n += 1\n"

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from seqforge.core.compressors import compressor_bits
+from seqforge.core.evaluation.compressors import compressor_bits
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.copying import CopyFinder, span_hashes
+from seqforge.core.data.overlap import CopyFinder, span_hashes
 
 TEXTS = st.text("ab", max_size=60)
 

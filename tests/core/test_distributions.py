@@ -4,13 +4,13 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from seqforge.core.distributions import Distributions
+from seqforge.charts import EcdfChart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(groups, ticks=((0.0, "none"), (0.5, "1e-5"))):
-    picture = Distributions("best E()", ticks, groups)
+    picture = EcdfChart("best E()", ticks, groups)
     return ET.fromstring(picture.svg(alone=True))
 
 
@@ -62,7 +62,7 @@ def test_all_of_the_picture_lies_within_it():
 
 def test_names_of_files_are_escaped():
     name = '<script>"&'
-    picture = Distributions(name, [(0.5, name)], {name: [0.5]})
+    picture = EcdfChart(name, [(0.5, name)], {name: [0.5]})
 
     for alone in (True, False):
         assert "<script>" not in picture.svg(alone)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.core.files import cache_root
-from seqforge.core.folders import NOTE, working_in
+from seqforge.base.folders import NOTE, cache_root, claimed_folder
 from seqforge.errors import RunError
 
 NAMES = r"tune(-\d+)?\.(mid|svg)"
@@ -14,7 +13,7 @@ NAMES = r"tune(-\d+)?\.(mid|svg)"
 
 def work(folder: Path, *files: str, what: str = "", stop: bool = False) -> str:
     said: list[str] = []
-    with working_in(folder, NAMES, said.append):
+    with claimed_folder(folder, NAMES, said.append):
         for name in files:
             (folder / name).write_text(f"{name} {what}")
         if stop:
@@ -115,9 +114,9 @@ def test_a_note_of_somebody_else_is_left_alone(tmp_path, content):
 
 def test_two_at_once(tmp_path):
     with (
-        working_in(tmp_path, NAMES, print),
+        claimed_folder(tmp_path, NAMES, print),
         pytest.raises(RunError, match="another seqforge is working in it"),
-        working_in(tmp_path, "other", print),
+        claimed_folder(tmp_path, "other", print),
     ):
         pass
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.growing import adopt, shares_of
-from seqforge.core.model import CharRNN
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.warm_start import load_pretrained, symbol_shares
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -19,7 +19,7 @@ def test_old_text_costs_what_it_did_but_for_the_share_of_the_new_symbols(tied):
         old.output.bias.normal_()
     grown = CharRNN(9, hidden_size=16, num_layers=2, tied=tied)
     shares = np.array([0.1, 0.2, 0.2, 0.2, 0.2, 0.097, 0.001, 0.001, 0.001])
-    adopt(grown, old.arrays(), shares)
+    load_pretrained(grown, old.arrays(), shares)
     ids = torch.randint(0, 6, (4, 50))
 
     with torch.inference_mode():
@@ -34,7 +34,7 @@ def test_old_text_costs_what_it_did_but_for_the_share_of_the_new_symbols(tied):
 def test_new_symbols_have_rows_of_their_own():
     torch.manual_seed(0)
     grown = CharRNN(8, hidden_size=16)
-    adopt(grown, CharRNN(6, hidden_size=16).arrays(), np.full(8, 1 / 8))
+    load_pretrained(grown, CharRNN(6, hidden_size=16).arrays(), np.full(8, 1 / 8))
 
     for rows in (grown.embedding.weight[6:], grown.output.weight[6:]):
         assert torch.dist(rows[0], rows[1]) > 0.1
@@ -42,4 +42,4 @@ def test_new_symbols_have_rows_of_their_own():
 
 def test_shares_are_counted_over_everything_and_none_is_zero():
     tokens = np.array([0, 1, 1, 1, 3, 0], np.uint8)
-    assert (shares_of(tokens, 5) * 11).tolist() == pytest.approx([3, 4, 1, 2, 1])
+    assert (symbol_shares(tokens, 5) * 11).tolist() == pytest.approx([3, 4, 1, 2, 1])

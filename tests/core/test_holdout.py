@@ -4,10 +4,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seqforge.core.budget import Split
-from seqforge.core.data.regions import parse_regions
-from seqforge.core.domain import Record
-from seqforge.core.holdout import CONTEXT, cut_records, divide
+from seqforge.core.config import Split
+from seqforge.core.data.domain import Record
+from seqforge.core.data.split import CONTEXT, cut_records, split_records
+from seqforge.core.records import parse_regions
 from seqforge.errors import InputError
 
 SPLIT = Split.parse("90/5/5")
@@ -66,7 +66,7 @@ def test_a_sequence_that_ends_in_n_is_split_where_it_has_bases():
 
 @pytest.mark.parametrize("ends_at", [0.5, 0.05])
 def test_another_stretch_than_the_tail_can_be_held_out(ends_at):
-    cuts = divide([(Record(""), 100_000)], SPLIT, ends_at=ends_at).cuts
+    cuts = split_records([(Record(""), 100_000)], SPLIT, ends_at=ends_at).cuts
 
     last = max(10_000, round(100_000 * ends_at))
     assert spans(cuts)["valid"] == [(0, last - 10_000, last - 5_000)]
@@ -75,7 +75,7 @@ def test_another_stretch_than_the_tail_can_be_held_out(ends_at):
 
 
 def test_a_small_input_holds_out_enough_of_it_and_says_so():
-    division = divide([(Record(""), 1307)], SPLIT)
+    division = split_records([(Record(""), 1307)], SPLIT)
 
     sizes = {part: b - a for part, [(_, a, b)] in spans(division.cuts).items()}
     assert sizes["valid"] >= 100

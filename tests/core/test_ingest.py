@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.config import DataConfig
-from seqforge.core.domain import Block, Record
-from seqforge.core.ingest import NothingUsable, ingest, read_ingest
-from seqforge.core.vocabulary import END, Vocabulary
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.domain import Block, Record
+from seqforge.core.data.ingest import NothingUsable, ingest, read_ingest
+from seqforge.core.data.vocabulary import END, Vocabulary
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.text import TextDomain
 from seqforge.errors import InputError
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from seqforge.core.config import ModelConfig
-from seqforge.core.lanes import Lanes
-from seqforge.core.model import CharRNN, check_memory, model_from_arrays
+from seqforge.core.data.batches import BatchWindow
+from seqforge.core.model.char_rnn import CharRNN, check_memory, model_from_arrays
 from seqforge.core.sampling.engine import KernelEngine
-from seqforge.core.sampling.network import build_network, zero_state
-from seqforge.core.streams import Window
+from seqforge.core.sampling.numba_kernel import pack_model, zero_state
+from seqforge.core.training.lanes import Lanes
 from seqforge.errors import CheckpointError, ConfigError
 
 CELLS = ["lstm", "gru", "rnn"]
@@ -34,7 +34,7 @@ def test_the_sampler_computes_what_the_trainer_does(cell, layers):
 
     wanted, _ = model(torch.from_numpy(ids))
 
-    engine = KernelEngine(build_network(cell, model.arrays()))
+    engine = KernelEngine(pack_model(cell, model.arrays()))
     state = zero_state(engine.network, 5)
     for position in range(40):
         engine.step(state, np.ascontiguousarray(ids[:, position]))
@@ -70,7 +70,7 @@ def test_the_forget_gate_begins_open_and_every_gate_is_orthogonal():
 def window_of(rows, length, seed=0):
     rng = np.random.default_rng(seed)
     ids = rng.integers(0, 12, (rows, length + 1))
-    return Window(ids[:, :-1], ids[:, 1:], rng.random(rows) < 0.5)
+    return BatchWindow(ids[:, :-1], ids[:, 1:], rng.random(rows) < 0.5)
 
 
 @pytest.mark.parametrize("lanes", [2, 3])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.core.ngram import ngram_bits, thin
+from seqforge.core.evaluation.ngram import ngram_bits, thin
 
 
 class PlainWittenBell:
@@ -80,8 +80,8 @@ def test_it_is_the_formula(case):
 @pytest.mark.parametrize(("vocab_size", "highest"), [(256, 7), (65536, 3), (3, 39), (5, 26)])
 def test_it_is_the_formula_where_codes_fill_their_integer(vocab_size, highest, monkeypatch):
     """256**8 is all of 64 bits; blocks are made small so that there are several."""
-    monkeypatch.setattr("seqforge.core.windows._BLOCK", 7)
-    monkeypatch.setattr("seqforge.core.ngram._SOME", 5)
+    monkeypatch.setattr("seqforge.core.evaluation.ngram._BLOCK", 7)
+    monkeypatch.setattr("seqforge.core.evaluation.ngram._SOME", 5)
     draws = np.random.default_rng(1).integers(vocab_size - 2, vocab_size, 60)
     train = np.array([0, *draws[:40], 0], np.uint16)
     held_out = draws[35:].astype(np.uint16)

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from seqforge.core.averaging import WeightAverage
 from seqforge.core.config import TrainingConfig
-from seqforge.core.lanes import Lanes, Objective, _own_inputs
-from seqforge.core.model import CharRNN
-from seqforge.core.networks import CompiledNetwork, TorchNetwork, make_ready
-from seqforge.core.schedule import learning_rate
-from seqforge.core.streams import Window
-from seqforge.core.vocabulary import END
+from seqforge.core.data.batches import BatchWindow
+from seqforge.core.data.vocabulary import END
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.prepared import CompiledModel, TorchModel, prepare_model
+from seqforge.core.training.ema import WeightAverage
+from seqforge.core.training.lanes import Lanes
+from seqforge.core.training.scheduled_sampling import Objective, sampled_inputs
+from seqforge.core.training.trainer import learning_rate
 from seqforge.errors import ConfigError, RunError
 from tests.core.test_training import corpus_of, dna, trainer_for
 
@@ -23,7 +24,7 @@ NOISE = {"dropout": 0.3, "variational": True, "weight_drop": 0.2, "embedding_dro
 
 def window_of(rows, length, seed=0):
     ids = np.random.default_rng(seed).integers(1, 9, (rows, length + 1))
-    return Window(ids[:, :-1], ids[:, 1:], np.zeros(rows, bool))
+    return BatchWindow(ids[:, :-1], ids[:, 1:], np.zeros(rows, bool))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -34,9 +35,9 @@ def test_the_compiled_network_is_torchs_with_the_same_masks(cell):
     ids = torch.randint(0, 9, (12, 5))
     targets = torch.randint(0, 9, (12, 5))
     found = []
-    for kind in (CompiledNetwork, TorchNetwork):
+    for kind in (CompiledModel, TorchModel):
         weights, values = (torch.Generator().manual_seed(seed) for seed in (1, 2))
-        compiled = kind is CompiledNetwork
+        compiled = kind is CompiledModel
         given = (model, False, True, False) if compiled else (model, "fp32")
         network = kind(*given, weights)
         # The kernels' values are padded to the vector width, and so would be their masks.
@@ -58,7 +59,7 @@ def test_many_symbols_in_a_short_window_are_read_without_a_table():
     ids, targets = torch.randint(0, 300, (2, 12, 5))
     found = []
     for symbols in (None, 60):
-        network = make_ready(model, "fp32", training=True, symbols=symbols)
+        network = prepare_model(model, "fp32", training=True, symbols=symbols)
         logits, _ = network.run(ids, model.zero_state(5))
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
         gradients = torch.autograd.grad(loss, network.leaves)
@@ -138,11 +139,11 @@ def test_own_inputs_are_the_models_draws_and_record_ends_stay():
         model.output.bias[4] = 50.0  # whatever it reads, it draws symbol 4
     ids = torch.randint(1, 9, (30, 8))
     ids[10] = END
-    network, state = make_ready(model, "fp32"), model.zero_state(8)
+    network, state = prepare_model(model, "fp32"), model.zero_state(8)
 
     def drawn(chance):
         noise = torch.Generator().manual_seed(0)
-        return _own_inputs(network, ids, state, Objective(own_inputs=chance), noise)
+        return sampled_inputs(network, ids, state, Objective(own_inputs=chance), noise)
 
     everything = drawn(1.0)
     assert torch.equal(everything[0], ids[0])
@@ -195,7 +196,7 @@ def test_the_average_stands_in_and_goes_away_again():
     average = WeightAverage([parameter], 0.5)
     before, mean = parameter.clone(), average.values[0].clone()
     parameter.add_(1)
-    with average.standing_in():
+    with average.swapped_in():
         assert torch.equal(parameter, mean)
 
     assert torch.equal(parameter, before + 1)

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.base import zip_member
-from seqforge.base.packing import packing_of, zstd_module
-from seqforge.base.remarks import collected
-from seqforge.core.opening import (
+from seqforge.base import zip_archive
+from seqforge.base.compression import packing_of, zstd_module
+from seqforge.base.messages import collected_remarks
+from seqforge.base.textio import (
     opened,
     opened_as_utf8,
     plain_suffix,
@@ -80,7 +80,7 @@ def test_content_says_what_is_packed_and_the_name_does_not(tmp_path, pack, name)
 
 def is_plain(data: bytes) -> bool:
     """Whether bytes do not look packed themselves, which would be unpacked too."""
-    return packing_of(data) is None and not data.startswith(zip_member.MAGIC)
+    return packing_of(data) is None and not data.startswith(zip_archive.MAGIC)
 
 
 @given(
@@ -104,7 +104,7 @@ def test_zeros_behind_are_padding_and_anything_else_is_said_to_be_left_out(tmp_p
         (b"garbage", [f"what stands behind the .{name} data was left out"]),
     ):
         path.write_bytes(PACKERS[name](SEQUENCE) + behind)
-        with collected() as remarks:
+        with collected_remarks() as remarks:
             assert read_bytes(path) == SEQUENCE
         assert list(remarks) == said
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.domain import Sample
-from seqforge.core.output import is_finished, output_for
-from seqforge.domains.genome import GenomeDomain
-from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.writing import QUICK
+from seqforge.core.data.domain import Sample
+from seqforge.core.output.writer import is_finished, writer_for
+from seqforge.domains.genome.domain import GenomeDomain
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.render.sample_export import QUICK
 from seqforge.domains.text import TextDomain
 from seqforge.errors import ConfigError, RunError
 from tests.conftest import ROOT
@@ -41,7 +41,7 @@ class Killed(Exception):
 
 def write(name: str, count: int, until: int | None = None, every: float = 0.0, **settings):
     """Write as a command does; ``until`` so many are there, and then no more is done."""
-    output = output_for(DOMAINS[name], Path(name), count, {**SETTINGS, **settings}, every)
+    output = writer_for(DOMAINS[name], Path(name), count, {**SETTINGS, **settings}, every)
     with output:
         begun = output.done
         for sample in draw(begun + 1, count):
@@ -154,7 +154,7 @@ def test_what_ends_before_its_first_sample_leaves_nothing(name):
 @pytest.mark.parametrize("name", DOMAINS)
 def test_a_note_of_no_sample_is_replaced_whatever_its_settings(name):
     """As a kill leaves it before the first sample."""
-    first = output_for(DOMAINS[name], Path(name), 9, {**SETTINGS, "seed": 4})
+    first = writer_for(DOMAINS[name], Path(name), 9, {**SETTINGS, "seed": 4})
     with first:
         begun = files()
     for left, content in begun.items():
@@ -239,7 +239,7 @@ def test_a_link_stays_a_link_and_its_file_is_written(name):
     Path("far").mkdir()
     Path("link" + ending).symlink_to(f"far/target{ending}")
     domain = DOMAINS[name]
-    with output_for(domain, Path("link" + ending), 1, SETTINGS) as output:
+    with writer_for(domain, Path("link" + ending), 1, SETTINGS) as output:
         output.add(next(draw(1, 1)))
         paths = output.finish()
 
@@ -254,7 +254,7 @@ def to_a_pipe(name: str, domain, count: int) -> bytes:
     os.mkfifo(name)
     with ThreadPoolExecutor(1) as pool:
         read = pool.submit(Path(name).read_bytes)
-        with output_for(domain, Path(name), count, SETTINGS) as output:
+        with writer_for(domain, Path(name), count, SETTINGS) as output:
             assert (output.resumable, output.done) == (False, 0)
             for sample in draw(1, count):
                 assert output.add(sample) == []
@@ -290,7 +290,7 @@ def test_a_pipe_gets_what_a_domain_writes_at_the_end():
 def test_a_device_that_is_full_is_one_sentence_and_cannot_be_gone_on_with():
     with (
         pytest.raises(RunError, match=r"/dev/full: cannot be written \(No space left"),
-        output_for(GenomeDomain(), Path("/dev/full"), 1, SETTINGS) as output,
+        writer_for(GenomeDomain(), Path("/dev/full"), 1, SETTINGS) as output,
     ):
         output.add(next(draw(1, 1)))
     with pytest.raises(ConfigError, match="/dev/full: is no file, and cannot be gone on with"):
@@ -306,7 +306,7 @@ def test_a_file_beside_it_is_written_over_only_if_it_is_ours(name, count, beside
     domain = DOMAINS["x.txt" if name == "x.txt" else "t.mid"]
 
     def write_all(first):
-        with output_for(domain, Path(name), count, {**SETTINGS, "first": first}) as output:
+        with writer_for(domain, Path(name), count, {**SETTINGS, "first": first}) as output:
             for sample in draw(1, count):
                 output.add(sample)
             output.finish()
@@ -336,7 +336,7 @@ def test_whatever_form_it_has_our_own_is_known_again():
     domain = MusicDomain(code="abc", formats=tuple(QUICK))
     tune = Sample("M:4/4\nL:1/8\nK:C\nCDEF GABc|", model="m", temperature=1.0, seed=1)
     for _ in range(2):
-        with output_for(domain, Path("t.mid"), 2, SETTINGS) as output:
+        with writer_for(domain, Path("t.mid"), 2, SETTINGS) as output:
             for number in (1, 2):
                 output.add(replace(tune, number=number))
             output.finish()
@@ -365,7 +365,7 @@ def test_an_input_is_not_written_over(name):
     domain = DOMAINS[name]
     Path(name).write_text("input")
     with pytest.raises(ConfigError, match=f"^{name}: is an input of this command"):
-        output_for(domain, Path(name), 9, SETTINGS, inputs=[Path(name).absolute()])
+        writer_for(domain, Path(name), 9, SETTINGS, inputs=[Path(name).absolute()])
 
 
 def test_what_a_kill_left_of_a_note_is_taken_away():
@@ -376,7 +376,7 @@ def test_what_a_kill_left_of_a_note_is_taken_away():
 
 def test_two_cannot_write_one_file():
     with (
-        output_for(GenomeDomain(), Path("x.fa"), 9, SETTINGS),
+        writer_for(GenomeDomain(), Path("x.fa"), 9, SETTINGS),
         pytest.raises(RunError, match=r"x\.fa: another seqforge is writing it"),
     ):
         write("x.fa", 9)
@@ -387,7 +387,7 @@ def test_two_cannot_write_one_file():
 def test_a_place_that_cannot_be_is_refused_before_anything_is_drawn(where):
     Path("folder").mkdir()
     with pytest.raises(ConfigError, match=r"is a folder|there is no folder nowhere"):
-        output_for(GenomeDomain(), Path(where), 9, SETTINGS)
+        writer_for(GenomeDomain(), Path(where), 9, SETTINGS)
     assert not Path("nowhere").exists()
 
 
@@ -395,7 +395,7 @@ def test_infinities_are_kept_as_json():
     samples = [Sample("a", temperature=float("inf"), mean_log_prob=float("nan"),
                       settings={"stop": ["x\t", None], "min_p": float("-inf")})]  # fmt: skip
     for name in ("x.jsonl", "x.txt"):
-        with output_for(TextDomain(), Path(name), 1, {"temperature": float("inf")}) as output:
+        with writer_for(TextDomain(), Path(name), 1, {"temperature": float("inf")}) as output:
             output.add(samples[0])
             output.finish()
 
@@ -422,7 +422,7 @@ class Plain:
 
 
 def test_a_domain_that_cannot_append_is_written_at_the_end():
-    with output_for(Plain(), Path("x.plain"), 3, SETTINGS) as output:
+    with writer_for(Plain(), Path("x.plain"), 3, SETTINGS) as output:
         assert not output.resumable
         for sample in draw(1, 3):
             assert output.add(sample) == []
@@ -434,7 +434,7 @@ def test_a_domain_that_cannot_append_is_written_at_the_end():
 MANY = """
 import resource, sys
 from pathlib import Path
-from tests.core.test_output import DOMAINS, draw, output_for
+from tests.core.test_output import DOMAINS, draw, writer_for as output_for
 
 def write(count):
     with output_for(DOMAINS[sys.argv[1]], Path(sys.argv[1]), count, {}) as output:
@@ -463,7 +463,7 @@ def test_memory_does_not_grow_with_the_samples(name):
 
 def test_a_damaged_note_is_one_sentence_and_nothing_goes_on_from_it():
     path, note = Path("x.fa"), Path("x.fa.partial.json")
-    with output_for(GenomeDomain(), path, 9, SETTINGS) as output:
+    with writer_for(GenomeDomain(), path, 9, SETTINGS) as output:
         output.add(Sample("ACGT"))
         output.save()
     good = note.read_bytes()
@@ -474,6 +474,6 @@ def test_a_damaged_note_is_one_sentence_and_nothing_goes_on_from_it():
         note.write_bytes(content)
         with (
             pytest.raises(RunError, match=r"x.fa.partial.json: cannot be read.*delete it"),
-            output_for(GenomeDomain(), path, 9, SETTINGS),
+            writer_for(GenomeDomain(), path, 9, SETTINGS),
         ):
             pass

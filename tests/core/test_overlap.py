@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.config import DataConfig
+from seqforge.core.data.ingest import ingest
 from seqforge.core.data.overlap import Sketch, WindowCodes
-from seqforge.core.ingest import ingest
-from seqforge.core.vocabulary import Vocabulary
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.text import TextDomain
 
 OTHER = str.maketrans("ACGT", "TGCA")

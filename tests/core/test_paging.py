@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.corpus import Part
-from seqforge.core.paging import give_back, in_blocks
-from seqforge.core.streams import Streams
+from seqforge.base.machine import in_blocks, release_pages
+from seqforge.core.data.batches import TbpttBatches
+from seqforge.core.data.corpus import TokenPart
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="resident pages are counted in /proc")
 _SIZE = 64_000_000
@@ -50,15 +50,15 @@ def test_a_scan_leaves_no_pages_behind(mapped):
     assert most < _SIZE / 10
     assert mapped.max() == 4, "what was given back can be read again"
     assert resident_file_bytes() - before > 0.9 * _SIZE, "a plain scan keeps them all"
-    give_back(mapped[5:100])
+    release_pages(mapped[5:100])
     assert resident_file_bytes() - before < _SIZE / 10
 
 
 @LINUX
 def test_an_epoch_of_windows_leaves_few_pages_behind(mapped):
     """A look at one symbol may bring in 2 MiB, so the rows are few here."""
-    part = Part(mapped, np.empty((0, 3), np.int64), _SIZE, 1)
-    streams = Streams(part, 4, 8192, mirror=np.array([0, 4, 3, 2, 1]))
+    part = TokenPart(mapped, np.empty((0, 3), np.int64), _SIZE, 1)
+    streams = TbpttBatches(part, 4, 8192, mirror=np.array([0, 4, 3, 2, 1]))
     streams.window(0)
     before = resident_file_bytes()
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.cells import GATES
-from seqforge.core.model import CharRNN
-from seqforge.core.parts import GATE_NAMES, gate_arrays
+from seqforge.core.model.cells import GATE_NAMES, GATES, gate_arrays
+from seqforge.core.model.char_rnn import CharRNN
 
 
 def gate(model, wanted):

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.lanes import Lanes, choose_lanes
-from seqforge.core.model import CharRNN
-from seqforge.core.ranks import ALONE, Ranks, joined
-from seqforge.core.streams import Window
+from seqforge.core.data.batches import BatchWindow
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.training.distributed import ALONE, Ranks, joined_process_group
+from seqforge.core.training.lanes import Lanes, choose_lanes
 from seqforge.errors import ConfigError
 from tests.patience import PATIENCE
 
 
 def test_without_torchrun_a_process_is_alone(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined() as ranks:
+    with joined_process_group() as ranks:
         assert ranks is ALONE
-    assert ranks.agree(lambda: 3) == 3
+    assert ranks.broadcast_object(lambda: 3) == 3
     assert ranks.common(["fp32", "bf16"]) == ["fp32", "bf16"]
     arrays = {"a": np.arange(3)}
-    assert ranks.spread(arrays) is arrays
+    assert ranks.broadcast(arrays) is arrays
     (own,) = ranks.gather(torch.ones(2))
     assert own.tolist() == [1, 1]
 
@@ -31,7 +31,7 @@ def test_without_torchrun_a_process_is_alone(monkeypatch):
 TALK = """
 import json, sys
 import numpy as np, torch
-from seqforge.core.ranks import joined
+from seqforge.core.training.distributed import joined_process_group as joined
 from seqforge.errors import ConfigError, SaidElsewhere, SeqforgeError, Unfinished
 
 def failing():
@@ -101,7 +101,7 @@ def test_the_parts_of_all_ranks_are_the_gradient_of_the_batch(world, lanes):
     model = CharRNN(7, hidden_size=12, num_layers=2)
     rng = np.random.default_rng(0)
     block = rng.integers(0, 7, (13, 21))
-    window = Window(block[:, :-1], block[:, 1:], np.zeros(13, bool))
+    window = BatchWindow(block[:, :-1], block[:, 1:], np.zeros(13, bool))
     whole = Lanes(model, 1, 13, "fp32")
     loss, gradients = whole.gradients(window, 0, 0)
 
@@ -122,7 +122,7 @@ def test_dropout_masks_of_two_ranks_are_those_of_two_lanes():
     torch.manual_seed(0)
     model = CharRNN(7, hidden_size=12, dropout=0.5)
     block = np.random.default_rng(0).integers(0, 7, (8, 21))
-    window = Window(block[:, :-1], block[:, 1:], np.zeros(8, bool))
+    window = BatchWindow(block[:, :-1], block[:, 1:], np.zeros(8, bool))
     two = Lanes(model, 2, 8, "fp32")
     ranks = [Lanes(model, 1, 8, "fp32", Ranks(rank, 2, 2)) for rank in (0, 1)]
 

@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.budget import Budget, Split
-from seqforge.core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from seqforge.core.corpus import Part
-from seqforge.core.domain import Record
-from seqforge.core.ingest import ingest
-from seqforge.core.model import CharRNN
-from seqforge.core.resume import load_state, save_state, snapshot
-from seqforge.core.schedule import learning_rate
-from seqforge.core.scoring import chunked, evenly, score, symbol_losses
-from seqforge.core.training import Trainer
-from seqforge.core.vocabulary import END
+from seqforge.core.config import Budget, DataConfig, ModelConfig, RunConfig, Split, TrainingConfig
+from seqforge.core.data.corpus import TokenPart
+from seqforge.core.data.domain import Record
+from seqforge.core.data.ingest import ingest
+from seqforge.core.data.vocabulary import END
+from seqforge.core.evaluation.likelihood import chunked, evenly, score, symbol_losses
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.training.resume import load_state, save_state, snapshot
+from seqforge.core.training.trainer import Trainer, learning_rate
 from seqforge.errors import CheckpointError
 from tests.core.test_ingest import Records
 
@@ -96,7 +94,7 @@ def test_short_records_are_scored_each_from_the_start_symbol():
     for record in records:
         segments.append((len(tokens) - 1, len(tokens), len(tokens) + len(record) + 1))
         tokens += [*record.tolist(), END]
-    part = Part(np.array(tokens, np.uint8), np.array(segments), 0, len(records))
+    part = TokenPart(np.array(tokens, np.uint8), np.array(segments), 0, len(records))
 
     total, count = 0.0, 0
     with torch.inference_mode():

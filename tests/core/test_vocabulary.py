@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.vocabulary import UNKNOWN, Vocabulary
+from seqforge.core.data.vocabulary import UNKNOWN, Vocabulary
 from seqforge.errors import InputError
 
 

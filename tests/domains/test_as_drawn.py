@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.domain import Appends, Deciphers, Sample, ShowsAsDrawn
-from seqforge.domains.genome import GenomeDomain
-from seqforge.domains.music import MusicDomain, events
+from seqforge.core.data.domain import Appends, DecodesSymbols, Sample, ShowsAsDrawn
+from seqforge.domains.genome.domain import GenomeDomain
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.text import TextDomain
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -46,7 +47,7 @@ SHOWN = [
     pytest.param(GenomeDomain(line_width=7), "ACGT", id="genome"),
     pytest.param(GenomeDomain(), "ACGTN", id="genome in long lines"),
     pytest.param(MusicDomain(code="abc"), "ABc2|:\n", id="abc"),
-    pytest.param(MusicDomain(code="events"), events.BAR + "abcXYZ!#\n", id="events"),
+    pytest.param(MusicDomain(code="events"), event_codec.BAR + "abcXYZ!#\n", id="events"),
 ]
 
 
@@ -66,7 +67,7 @@ def test_what_is_shown_piece_by_piece_is_what_is_shown_whole(domain, alphabet, d
 )
 @given(data=st.data(), places=st.lists(st.integers(0, 200), max_size=30))
 def test_symbols_that_are_what_is_read_are_deciphered_as_they_are(domain, alphabet, data, places):
-    assert isinstance(domain, Deciphers)
+    assert isinstance(domain, DecodesSymbols)
     symbols = data.draw(st.text(alphabet))
     decipher = domain.deciphering()
 
@@ -87,7 +88,7 @@ def test_bytes_are_deciphered_as_characters_wherever_they_are_cut(text, places):
 
 def test_a_code_that_nobody_reads_is_not_deciphered_as_it_comes():
     assert MusicDomain(code="events").deciphering() is None
-    assert not isinstance(GenomeDomain(), Deciphers), "bases are what they are"
+    assert not isinstance(GenomeDomain(), DecodesSymbols), "bases are what they are"
 
 
 def test_bases_and_notes_are_shown_before_the_sample_is_whole():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.domain import Sample
+from seqforge.core.data.domain import Sample
 from seqforge.domains.text import TextDomain, copy_measures, word_measures
 from seqforge.errors import InputError
 
@@ -84,7 +84,7 @@ def test_there_is_prose_to_try_on_every_machine():
 
 
 def test_a_copied_text_is_found_out_and_a_new_one_is_not():
-    from seqforge.core.vocabulary import Vocabulary
+    from seqforge.core.data.vocabulary import Vocabulary
 
     training = "it was the best of times, it was the worst of times, it was the age of wisdom " * 9
     vocabulary = Vocabulary(tuple(sorted(set(training))))

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
-from seqforge.domains.genome.similarity.ebi.client import EbiClient
-from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-from seqforge.domains.genome.similarity.hits import Hsp, SearchResult
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.ebi.backend import EbiBackend
+from seqforge.domains.genome.ebi.client import EbiClient
+from seqforge.domains.genome.ebi.job_store import JobStore
+from seqforge.domains.genome.similarity.hits import Hsp, Query, SearchParameters, SearchResult
 from tests.ebi_double.clock import Clock
 from tests.ebi_double.faults import Fault
 from tests.ebi_double.library import SmallDivision

@@ -12,12 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-from seqforge.core.files import write_atomically
-from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
-from seqforge.domains.genome.similarity.ebi.client import EbiClient
-from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-from seqforge.domains.genome.similarity.hits import to_json
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.base.folders import write_atomically
+from seqforge.domains.genome.ebi.backend import EbiBackend
+from seqforge.domains.genome.ebi.client import EbiClient
+from seqforge.domains.genome.ebi.job_store import JobStore
+from seqforge.domains.genome.similarity.hits import Query, SearchParameters, to_json
 from seqforge.errors import RunError, SeqforgeError
 from tests.ebi_double.clock import START
 from tests.patience import PATIENCE

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from seqforge.domains.genome.similarity.hits import Hsp, SearchResult
+from seqforge.domains.genome.similarity.hits import Hsp, Query, SearchParameters, SearchResult
 from seqforge.domains.genome.similarity.library import measure, read_library
-from seqforge.domains.genome.similarity.local import search
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.local_search import search_library
 from seqforge.errors import SeqforgeError
 from tests.ebi_double.validation import InputSequence
 from tests.patience import PATIENCE
@@ -177,7 +176,7 @@ class LocalEngine:
             max_hits=asked.max_hits,
             max_hsps=asked.max_hsps,
         )
-        return search([Query("q", query.letters)], self.library, parameters, threads=1)[0]
+        return search_library([Query("q", query.letters)], self.library, parameters, threads=1)[0]
 
 
 def _as_blast(number: int, hsp: Hsp) -> dict[str, Any]:

@@ -297,7 +297,7 @@ def _share(total: int, number: int, of: int) -> int:
 if __name__ == "__main__":
     import tempfile
 
-    from seqforge.core.files import cache_root
+    from seqforge.base.folders import cache_root
 
     kills, cuts, fills, *more = sys.argv[1:]
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None

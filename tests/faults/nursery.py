@@ -20,10 +20,11 @@ from typing import Any
 from tests.patience import PATIENCE
 
 _MODULES = (
-    "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.saving", "seqforge.cli.searching",
-    "seqforge.pipelines", "seqforge.api", "seqforge.stages.fitting", "seqforge.stages.kept",
+    "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.sample_output",
+    "seqforge.cli.blast_backends",
+    "seqforge.runs.pipeline", "seqforge.api.model", "seqforge.runs.train", "seqforge.runs.evaluate",
     "seqforge.reporting.page", "seqforge.domains.text", "seqforge.domains.genome",
-    "seqforge.domains.music", "seqforge.domains.genome.similarity.controlled", "music21",
+    "seqforge.domains.music", "seqforge.domains.genome.search", "music21",
     "verovio", "torch._dynamo",  # which torch imports when it is first wanted
 )  # fmt: skip
 
@@ -76,7 +77,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in _MODULES:
         importlib.import_module(name)
-    from seqforge.api import load
+    from seqforge.api.model import load
 
     load("fly", "cpu").sample(max_length=1)  # the kernel is compiled, or taken from the cache
     print("ready", flush=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge.core.checkpoint import read_arrays
-from seqforge.recipes import find_recipe, recipe_names
+from seqforge.core.model.checkpoint import read_arrays
+from seqforge.runs.recipes import find_recipe, recipe_names
 from tests.small_runs import genome, material, short
 
 _CLOCK = {

@@ -8,12 +8,12 @@ import os
 
 import pytest
 
-from seqforge.core.domain import Sample
-from seqforge.core.output import output_for
+from seqforge.core.data.domain import Sample
+from seqforge.core.output.writer import writer_for
 from seqforge.domains.text import TextDomain
-from seqforge.orders import Order
-from seqforge.pipelines import run
-from seqforge.watching import Silent
+from seqforge.runs.pipeline import run
+from seqforge.runs.progress import NullProgress
+from seqforge.runs.request import RunRequest
 from tests.faults.harness import Moment, Tally, moments_of, play
 from tests.faults.power import MODES, Disk, after_power_cut
 from tests.faults.scenes import fingerprint, scenes
@@ -82,12 +82,12 @@ def test_after_a_finished_run_everything_is_on_the_disk(tmp_path, monkeypatch, m
     }  # fmt: skip
     root, disk = tmp_path / "root", Disk(tmp_path / "shadow")
     root.mkdir()
-    order = Order("genome", (str(material("genome", root)),), small, root / "runs" / "x")
+    order = RunRequest("genome", (str(material("genome", root)),), small, root / "runs" / "x")
     disk.begin(root)
     monkeypatch.setattr(os, "fsync", os.fsync)
     disk.watch()
 
-    run(order, Silent())
+    run(order, NullProgress())
 
     wanted = fingerprint(root)
     assert {"runs/x/similarity/training.fa.gz", "runs/x/metrics.jsonl"} <= set(wanted)
@@ -106,7 +106,7 @@ def test_after_the_last_sample_everything_is_on_the_disk(tmp_path, monkeypatch):
     disk.begin(root)
     monkeypatch.setattr(os, "fsync", os.fsync)
     disk.watch()
-    with output_for(TextDomain(), root / "x.txt", 2, {"seed": 1}) as output:
+    with writer_for(TextDomain(), root / "x.txt", 2, {"seed": 1}) as output:
         for number in (1, 2):
             output.add(Sample("words", number=number))
         output.finish()

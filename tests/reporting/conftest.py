@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqforge.reporting import write_report
+from seqforge.reporting.page import write_report
 from tests.reporting.material import Checker
 
 

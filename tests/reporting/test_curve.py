@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.reporting.curve import BOTTOM, LEFT, RIGHT, TOP, learning_curve
+from seqforge.charts import BOTTOM, LEFT, RIGHT, TOP, learning_curve
 
 numbers = st.none() | st.floats(0, 1e6) | st.just(float("nan"))
 rows = st.fixed_dictionaries(

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from seqforge.errors import RunError
-from seqforge.reporting import write_report
+from seqforge.reporting.page import write_report
 from tests.base.disks import room_for
 from tests.patience import PATIENCE
 from tests.reporting.material import INGEST, SAMPLES, evaluations, summary_of_a_run

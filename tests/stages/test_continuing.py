@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.base.locks import held_folder
-from seqforge.core.files import sha256_of
-from seqforge.orders import Interrupted
-from seqforge.pipelines import run
-from seqforge.stages.continuing import begun_by, request_of
-from seqforge.watching import Silent
+from seqforge.base.file_locks import held_folder
+from seqforge.base.folders import sha256_of
+from seqforge.runs.pipeline import request_of, run, unfinished_run_of
+from seqforge.runs.progress import NullProgress
+from seqforge.runs.request import Interrupted
 from tests.stages.test_resuming import Stopping, Told, small
 
 
@@ -32,12 +31,12 @@ def test_the_same_command_goes_on_and_a_finished_run_is_not_begun_again(order):
         watcher.notes
     )
 
-    assert begun_by(order, Silent()) is None
+    assert unfinished_run_of(order, NullProgress()) is None
 
 
 def test_only_the_same_order_goes_on(order, tmp_path):
     (begun,) = Path("runs").iterdir()
-    there = begun_by(order, Silent())
+    there = unfinished_run_of(order, NullProgress())
     assert there.path == begun
     settings = dict(order.settings)
     same = [
@@ -45,7 +44,7 @@ def test_only_the_same_order_goes_on(order, tmp_path):
         replace(order, settings={**settings, "training.seed": 0, "model.dropout": 0.25}),
         replace(order, command="another word for it", sample_every="9steps"),
     ]
-    assert [begun_by(one, Silent()).path for one in same] == [begun] * 3
+    assert [unfinished_run_of(one, NullProgress()).path for one in same] == [begun] * 3
     others = [
         replace(order, settings={**settings, "training.seed": 1}),
         replace(order, settings={k: v for k, v in settings.items() if k != "model.hidden_size"}),
@@ -54,7 +53,7 @@ def test_only_the_same_order_goes_on(order, tmp_path):
         replace(order, inputs=("-",)),
         replace(order, inputs=("words.txt", "more.txt")),
     ]
-    assert [begun_by(one, Silent()) for one in others] == [None] * len(others)
+    assert [unfinished_run_of(one, NullProgress()) for one in others] == [None] * len(others)
     assert request_of(replace(order, inputs=("-",))) is None
 
 
@@ -74,5 +73,5 @@ def test_input_that_has_changed_begins_anew(order):
 def test_a_run_that_is_worked_on_is_left_alone(order):
     (begun,) = Path("runs").iterdir()
     with held_folder(begun):
-        assert begun_by(order, Silent()) is None
-    assert begun_by(order, Silent()).path == begun
+        assert unfinished_run_of(order, NullProgress()) is None
+    assert unfinished_run_of(order, NullProgress()).path == begun

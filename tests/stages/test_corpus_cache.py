@@ -7,12 +7,12 @@ from itertools import cycle
 import pytest
 
 from seqforge.core.config import DataConfig
-from seqforge.core.corpus import PARTS, Corpus
+from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.errors import RunError
-from seqforge.orders import Order
-from seqforge.pipelines import run
-from seqforge.stages.reading import corpus_cache, gather, read_corpus
-from seqforge.watching import Silent
+from seqforge.runs.load_inputs import corpus_cache, gather, read_corpus
+from seqforge.runs.pipeline import run
+from seqforge.runs.progress import NullProgress
+from seqforge.runs.request import RunRequest
 from tests.small_runs import DAMAGES, material
 
 
@@ -77,7 +77,7 @@ def test_a_damaged_corpus_is_one_sentence_for_whoever_only_opens_it(kept):
 
 
 def test_a_cache_that_is_removed_while_a_run_works_does_not_end_it(tmp_path):
-    class Removing(Silent):
+    class Removing(NullProgress):
         def evaluation(self, evaluation):
             shutil.rmtree(os.environ["SEQFORGE_CACHE"] + "/corpora", ignore_errors=True)
 
@@ -86,7 +86,7 @@ def test_a_cache_that_is_removed_while_a_run_works_does_not_end_it(tmp_path):
         "training.seq_len": 8, "training.precision": "fp32", "training.lanes": 1,
         "sampling.length": 20, "sampling.count": 1, "training.evaluations": 4,
     }  # fmt: skip
-    order = Order("text", (str(material("text", tmp_path)),), small, tmp_path / "run")
+    order = RunRequest("text", (str(material("text", tmp_path)),), small, tmp_path / "run")
 
     folder = run(order, Removing())
 

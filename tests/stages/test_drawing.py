@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from seqforge.cli.main import app
 from seqforge.core.config import RunConfig
-from seqforge.stages.drawing import _options
+from seqforge.runs.sample import _options
 from tests.small_runs import material, short
 
 

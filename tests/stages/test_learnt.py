@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from seqforge.core.files import sha256_of
+from seqforge.base.folders import sha256_of
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.controls import Controls
-from seqforge.domains.genome.similarity.training_part import library_of
+from seqforge.domains.genome.similarity.library import library_of
 from seqforge.errors import RunError
-from seqforge.stages.learnt import learnt_by_run_of
+from seqforge.runs.sample import training_data_of_samples
 from tests.cli.conftest import seqforge  # noqa: F401  (a fixture)
 
 
@@ -32,7 +32,7 @@ def test_samples_of_a_run_lead_to_what_it_held_out(run, tmp_path):
     samples = run / "samples" / "samples-t0.8.fa"
     ingest = (run / "ingest.tsv").read_bytes()
 
-    learnt = learnt_by_run_of(samples)
+    learnt = training_data_of_samples(samples)
 
     assert [path.name for path in learnt.files] == ["a.fa"]
     assert (run / "ingest.tsv").read_bytes() == ingest
@@ -57,7 +57,7 @@ def test_samples_that_lie_elsewhere_have_no_run(run, tmp_path):
     elsewhere.parent.mkdir()
     elsewhere.write_bytes((run / "samples" / "samples-t0.8.fa").read_bytes())
 
-    assert learnt_by_run_of(elsewhere) is None
+    assert training_data_of_samples(elsewhere) is None
 
 
 def test_a_run_whose_input_has_changed_says_what_to_do(run, tmp_path):
@@ -66,4 +66,4 @@ def test_a_run_whose_input_has_changed_says_what_to_do(run, tmp_path):
     with pytest.raises(
         RunError, match=r"cannot be told any more.*a\.fa has changed.*--against LIB\.fa"
     ):
-        learnt_by_run_of(run / "samples" / "samples-t0.8.fa")
+        training_data_of_samples(run / "samples" / "samples-t0.8.fa")

@@ -13,11 +13,10 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.util.tensor_util import make_ndarray
 
 from seqforge.cli.main import app
-from seqforge.core.checkpoint import load_checkpoint
-from seqforge.core.model import CharRNN
-from seqforge.core.parts import GATE_NAMES
-from seqforge.stages.diagram import diagram
-from seqforge.stages.logbook import read_metrics
+from seqforge.core.model.cells import GATE_NAMES
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.runs.tensorboard import model_graph, read_metrics
 from tests.cli.conftest import seqforge, small, start, text_file  # noqa: F401
 from tests.patience import wait_for
 
@@ -136,7 +135,7 @@ def test_the_graph_leads_from_symbols_to_the_loss(tunes):
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_graph_has_every_weight_once(cell, tied):
     model = CharRNN(9, cell=cell, hidden_size=5, num_layers=3, tied=tied)
-    graph = diagram(model, 2, 7)
+    graph = model_graph(model, 2, 7)
     for kind in (lambda op: op == "Parameter", lambda op: op != "Parameter"):
         counted = sum(node.attr["weights"].i for node in graph.node if kind(node.op))
         assert counted == model.num_parameters()
@@ -189,8 +188,8 @@ def test_watching_changes_no_weight(seqforge, tmp_path, text_file):  # noqa: F81
 
 
 def test_metrics_of_an_older_version_are_still_read(tmp_path):
-    from seqforge.reporting.curve import learning_curve
-    from seqforge.runs import RunFolder
+    from seqforge.charts import learning_curve
+    from seqforge.runs.folder import RunFolder
 
     old = {"step": 5, "elapsed_seconds": 1.0, "train_bits": 2.5, "valid_bits": 2.4, "best": True}
     (tmp_path / "metrics.jsonl").write_text(json.dumps(old) + "\n" + '{"step": 6, "tra')

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from seqforge.base.jsonable import as_json
-from seqforge.core.checkpoint import load_checkpoint
+from seqforge.base.atomic_files import as_json
 from seqforge.core.config import RunConfig
+from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.errors import CheckpointError, ConfigError, RunError
-from seqforge.orders import Interrupted, Order
-from seqforge.pipelines import run
-from seqforge.recipes import find_recipe, recipe_names
-from seqforge.runs import RunFolder
-from seqforge.stages.logbook import read_metrics
-from seqforge.watching import Silent
+from seqforge.runs.folder import RunFolder
+from seqforge.runs.pipeline import run
+from seqforge.runs.progress import NullProgress
+from seqforge.runs.recipes import find_recipe, recipe_names
+from seqforge.runs.request import Interrupted, RunRequest
+from seqforge.runs.tensorboard import read_metrics
 from tests.small_runs import DAMAGES, material
 
 _SMALL = {
@@ -29,7 +29,7 @@ _SMALL = {
 }  # fmt: skip
 
 
-class Told(Silent):
+class Told(NullProgress):
     """Keeps what it is told."""
 
     def __init__(self):
@@ -59,7 +59,7 @@ def recipe(request):
 
 def small(recipe, folder, **more):
     folder.mkdir(exist_ok=True)
-    return Order(
+    return RunRequest(
         recipe, (str(material(recipe, folder)),), {**_SMALL, **more}, folder / "run",
         only_train=True,
     )  # fmt: skip
@@ -76,7 +76,7 @@ def test_every_recipe_that_ships_goes_on_where_it_was_stopped(recipe, tmp_path):
 
     watcher = Told()
     folder = run(order, watcher)
-    whole = run(small(recipe, tmp_path / "whole"), Silent())
+    whole = run(small(recipe, tmp_path / "whole"), NullProgress())
 
     assert any("going on from step 2" in note for note in watcher.notes)
     assert weights(folder) == weights(whole)
@@ -123,30 +123,32 @@ def test_an_input_that_has_changed_is_said_to_have_whatever_it_is_called(begun, 
     for name in names:
         order = replace(begun, inputs=(str(tmp_path / name),))
         with pytest.raises(RunError, match=rf"{name} has changed\); give the same files unchanged"):
-            run(order, Silent())
+            run(order, NullProgress())
 
 
 def test_a_file_under_another_name_is_the_same_and_another_file_is_new(begun, tmp_path):
     (tmp_path / "words.txt").rename(tmp_path / "renamed.txt")
-    assert run(replace(begun, inputs=(str(tmp_path / "renamed.txt"),)), Silent()).finished(True)
+    assert run(replace(begun, inputs=(str(tmp_path / "renamed.txt"),)), NullProgress()).finished(
+        True
+    )
 
     (tmp_path / "more.txt").write_text("other words " * 900)
     (tmp_path / "run" / "stages.json").unlink()
     both = tuple(str(tmp_path / name) for name in ("renamed.txt", "more.txt"))
     with pytest.raises(RunError, match=r"\(\S*more.txt is new\)"):
-        run(replace(begun, inputs=both), Silent())
+        run(replace(begun, inputs=both), NullProgress())
     with pytest.raises(RunError, match=r"\(\S*more.txt is new; \S*renamed.txt is missing\)"):
-        run(replace(begun, inputs=both[1:]), Silent())
+        run(replace(begun, inputs=both[1:]), NullProgress())
 
 
 def test_a_finished_run_that_is_given_a_longer_budget_says_how_to_train_on(begun, tmp_path):
-    run(begun, Silent())
+    run(begun, NullProgress())
     longer = replace(begun, settings={**_SMALL, "training.budget": "9steps"})
     with pytest.raises(ConfigError, match=rf"with a budget of 4steps; .*--init {tmp_path}/run "
                                           r"--budget 9steps"):  # fmt: skip
-        run(longer, Silent())
+        run(longer, NullProgress())
     with pytest.raises(ConfigError, match=r"begun with other settings .*training.seed: 0 and 1"):
-        run(replace(longer, settings={**longer.settings, "training.seed": 1}), Silent())
+        run(replace(longer, settings={**longer.settings, "training.seed": 1}), NullProgress())
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def whole(tmp_path_factory, stopped, new_cache):
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQFORGE_CACHE", str(new_cache()))
-        return run(small("text", folder), Silent())
+        return run(small("text", folder), NullProgress())
 
 
 def steps(folder):
@@ -198,7 +200,7 @@ def steps(folder):
 
 
 def test_a_damaged_note_of_stages_is_worked_out_again(begun, whole, tmp_path):
-    folder = run(begun, Silent())
+    folder = run(begun, NullProgress())
     folder.stages.write_bytes(DAMAGES["a bit"](folder.stages.read_bytes()))
     watcher = Told()
 
@@ -231,12 +233,12 @@ def test_a_damaged_state_of_training_is_one_sentence(begun, whole, tmp_path):
     for damage in DAMAGES.values():
         state.write_bytes(damage(good))
         with pytest.raises(CheckpointError, match="cannot be read any more; remove it, and train"):
-            run(begun, Silent())
+            run(begun, NullProgress())
 
     state.unlink()
     with (tmp_path / "run" / "metrics.jsonl").open("ab") as stream:
         stream.write(b'{"step": 3, "tra')
-    folder = run(begun, Silent())
+    folder = run(begun, NullProgress())
     assert (weights(folder), steps(folder)) == (weights(whole), steps(whole))
 
 
@@ -247,7 +249,7 @@ def test_a_torn_line_of_metrics_is_left_out(begun, whole, tmp_path):
         folder.metrics.write_bytes(good + torn)
         assert steps(folder) == there
 
-    run(begun, Silent())
+    run(begun, NullProgress())
 
     assert steps(folder) == steps(whole)
     assert all(map(json.loads, folder.metrics.read_text().splitlines()))
@@ -258,4 +260,4 @@ def test_what_a_kill_left_before_the_run_was_begun_is_no_strangers(tmp_path):
     order.out.mkdir()
     for name in ("config.toml.partial", ".seqforge-0123456789abcdef.partial", ".seqforge.lock"):
         (order.out / name).touch()
-    assert run(order, Silent()).finished(only_train=True)
+    assert run(order, NullProgress()).finished(only_train=True)

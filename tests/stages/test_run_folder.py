@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqforge.errors import RunError
-from seqforge.runs import RunFolder
+from seqforge.runs.folder import RunFolder
 
 
 def snapshot(folder: Path) -> dict[str, object]:

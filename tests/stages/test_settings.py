@@ -5,10 +5,9 @@ import pytest
 from seqforge.cli.options import assignments, extra_arguments
 from seqforge.core.config import RunConfig
 from seqforge.errors import ConfigError, DomainError, InputError, RunError
-from seqforge.recipes import find_recipe, recipe_names
 from seqforge.registry import installed, load_domain
-from seqforge.stages.discovery import find_files
-from seqforge.stages.reading import gather, read_corpus
+from seqforge.runs.load_inputs import find_files, gather, read_corpus
+from seqforge.runs.recipes import find_recipe, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -102,8 +101,8 @@ def test_a_training_that_diverges_is_one_sentence(tmp_path):
     import torch
 
     from seqforge.core.config import TrainingConfig
-    from seqforge.core.model import CharRNN
-    from seqforge.core.training import Trainer
+    from seqforge.core.model.char_rnn import CharRNN
+    from seqforge.core.training.trainer import Trainer
 
     corpus, _ = corpus_from(tmp_path, "abc" * 4000)
     model = CharRNN(4, hidden_size=8)

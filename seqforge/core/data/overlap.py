@@ -1,39 +1,114 @@
-"""Token arrays in; out the share of held-out windows that the training part holds too.
-
-A window is ``k`` symbols in a row: 24 bases read on both strands, 64 characters of anything else. A
-high share means that the held-out score measures memory: an inverted repeat, a file given twice.
-Windows are compared by hashes of 64 bits. The smallest hashes of all that was trained on are a
-sketch of it (bottom-k, Cohen and Kaplan 2007), which a model carries: a later input is held against
-that without the training data.
+"""Two texts in, what they share out: the share of held-out windows that the training data holds
+too (train-test overlap), and the spans of a sample copied from the training data
+(memorization).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.copying import Hashes, span_hashes
-from seqforge.core.domain import Domain, HasKmers
-from seqforge.core.paging import in_blocks
-from seqforge.core.vocabulary import Vocabulary, code_points
+from seqforge.base.machine import in_blocks
+from seqforge.core.data.domain import Domain, HasKmers
+from seqforge.core.data.vocabulary import Vocabulary, code_points
 
 if TYPE_CHECKING:
-    from seqforge.core.corpus import Part
+    pass
+
+Ids = NDArray[np.unsignedinteger]
+Hashes = NDArray[np.uint64]
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplication modulo 2^64 loses nothing
+_FILTER_BITS = 20
+
+
+class CopyFinder:
+    """Looks for spans of some sequences in a training array; one pass a length, bounded memory.
+
+    Spans are compared by a polynomial hash of 64 bits (Karp and Rabin 1987): of a million spans
+    against a hundred million, the chance of one false match is below one in 10^5.
+    """
+
+    def __init__(self, sequences: Sequence[Ids], training: Ids) -> None:
+        self._sequences = [np.asarray(ids) for ids in sequences if len(ids)]
+        self._training = training
+
+    def share(self, length: int) -> float | None:
+        """Share of the sequences' spans of ``length`` symbols that occur in the training data.
+
+        None where no sequence is so long.
+        """
+        wanted = self._spans(length)
+        if not len(wanted):
+            return None
+        return float(np.isin(wanted, self._found(np.unique(wanted), length)).mean())
+
+    def longest(self) -> int:
+        """Length in symbols of the longest span that occurs in the training data."""
+        low, high = 0, max((len(ids) for ids in self._sequences), default=0)
+        while low < high:  # a span that occurs has shorter ones in it that do too
+            middle = (low + high + 1) // 2
+            wanted = np.unique(self._spans(middle))
+            if len(self._found(wanted, middle)):
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _spans(self, length: int) -> Hashes:
+        found = [span_hashes(ids, length) for ids in self._sequences if len(ids) >= length]
+        return np.concatenate(found) if found else np.empty(0, np.uint64)
+
+    def _found(self, wanted: Hashes, length: int) -> Hashes:
+        """Those of ``wanted`` that the training data have."""
+        maybe = np.zeros(1 << _FILTER_BITS, bool)
+        shift = np.uint64(64 - _FILTER_BITS)
+        maybe[wanted >> shift] = True
+        found = np.empty(0, np.uint64)
+        for block in in_blocks(self._training, overlap=length - 1):
+            hashes = span_hashes(block, length)
+            likely = hashes[maybe[hashes >> shift]]
+            found = np.union1d(found, np.intersect1d(likely, wanted))
+        return found
+
+
+def span_hashes(ids: Ids, length: int) -> Hashes:
+    """The hash of every span of ``length`` symbols, (T - length + 1,).
+
+    Spans of 1, 2, 4, ... symbols are put together from halves, and the length from those.
+    """
+    if length < 1 or len(ids) < length:
+        return np.empty(0, np.uint64)
+    power_of_two = (ids.astype(np.uint64) + np.uint64(1)) * _BASE
+    power, size, done = _BASE, 1, 0
+    total = np.zeros(len(ids) + 1, np.uint64)
+    with np.errstate(over="ignore"):
+        while True:
+            if length & size:
+                # total covers `done` symbols; the next `size` begin behind them
+                tail = power_of_two[done:]
+                total = total[: len(tail)] * power + tail
+                done += size
+            size *= 2
+            if size > length:
+                return total[: len(ids) - length + 1]
+            half = size // 2
+            power_of_two = power_of_two[:-half] * power + power_of_two[half:]
+            power = power * power
+
 
 WINDOW = 64
 """Symbols in a window where the domain names no other number."""
-NOTABLE = 0.05
+NOTABLE_OVERLAP = 0.05
 """From this share on the overlap belongs into the headline."""
 _SKETCH = 4096  # hashes
-_LOOKED_UP = 1 << 16  # held-out hashes: a longer part is represented by its smallest
-_ALL = np.uint64(2**64 - 1)
-_BLOCK = 1 << 16  # tokens hashed at a time: they stay in the cache
+HIGHEST_HASH = np.uint64(2**64 - 1)
 _FEW = 8  # sampled windows, below which a share is no more than a hint
 
 
@@ -100,7 +175,7 @@ class Overlap:
     @property
     def notable(self) -> bool:
         """Whether the held-out score needs the remark."""
-        return self.share is not None and self.share >= NOTABLE
+        return self.share is not None and self.share >= NOTABLE_OVERLAP
 
     def remark(self, unit: str) -> str:
         """``37 % of its 24-mers stand in the training part too``."""
@@ -142,7 +217,7 @@ class Sketch:
     @property
     def limit(self) -> np.uint64:
         """Hashes up to this one are in it if the text has them."""
-        return self.hashes[-1] if len(self.hashes) == _SKETCH else _ALL
+        return self.hashes[-1] if len(self.hashes) == _SKETCH else HIGHEST_HASH
 
     def add(self, hashes: Hashes) -> None:
         """Count in the windows of some more text."""
@@ -186,49 +261,3 @@ class Sketch:
         if len(raw) % 8 or len(raw) > 8 * _SKETCH:
             raise ValueError(f"a sketch of windows is {_SKETCH} numbers of 8 bytes at most")
         return cls(np.unique(np.frombuffer(raw, "<u8").astype(np.uint64)))
-
-
-def scored_windows(part: Part, codes: WindowCodes) -> Iterator[Hashes]:
-    """Hashes of the windows of a part, block by block, without the context before its pieces."""
-    context = part.segments[part.segments[:, 1] - part.segments[:, 0] > 1]
-    place = 0
-    for block in in_blocks(part.tokens, _BLOCK, codes.window - 1):
-        tokens = np.array(block)
-        low = np.searchsorted(context[:, 1], place, "right")
-        for start, scored_from, _ in context[low:].tolist():
-            if start >= place + len(tokens):
-                break
-            tokens[max(0, start - place) : scored_from - place] = 0
-        yield codes.hashes(tokens)
-        place += _BLOCK
-
-
-def measure(
-    parts: Mapping[str, Part], codes: WindowCodes, moved: bool = False
-) -> tuple[Overlap, Sketch]:
-    """How many held-out windows are in the training part, and that part's sketch.
-
-    Exact up to 2^16 held-out windows; of a longer part those with the smallest hashes stand for
-    all. Memory does not grow with the input.
-    """
-    name = next((name for name in ("test", "valid") if parts[name].symbols), None)
-    limit, different, counts = _ALL, np.empty(0, np.uint64), np.empty(0, np.int64)
-    if name is not None:
-        limit = _limit(parts[name].symbols)
-        wanted = [hashes[hashes <= limit] for hashes in scored_windows(parts[name], codes)]
-        different, counts = np.unique(np.concatenate(wanted), return_counts=True)
-    seen = np.zeros(len(different), bool)
-    sketch = Sketch()
-    for hashes in scored_windows(parts["train"], codes):
-        sketch.add(hashes)
-        if len(different):
-            few = hashes[hashes <= limit]
-            places = np.minimum(np.searchsorted(different, few), len(different) - 1)
-            seen[places[different[places] == few]] = True
-    share = float(counts[seen].sum() / counts.sum()) if len(different) else None
-    return Overlap(share, codes.window, name, moved), sketch
-
-
-def _limit(windows: int) -> np.uint64:
-    """The hash below which about 2^16 of so many windows fall."""
-    return np.uint64(int(_ALL) * min(1.0, _LOOKED_UP / windows)) if windows > _LOOKED_UP else _ALL

@@ -1,4 +1,6 @@
-"""Beam search: the likeliest sequences, as far as a search of a given width finds them."""
+"""A request in, the most probable sequences out, as far as a beam search of a given width finds
+them.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.domain import Sample
-from seqforge.core.sampling.network import Ids
-from seqforge.core.sampling.plan import Plan
-from seqforge.core.sampling.weighing import END
+from seqforge.core.data.domain import Sample
+from seqforge.core.sampling.logit_filters import END
+from seqforge.core.sampling.numba_kernel import Ids
+from seqforge.core.sampling.request import SamplingRequest
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ def _norm(length: int, length_penalty: float) -> float:
     return float(((5 + length) / 6) ** length_penalty)
 
 
-def beam_search(plan: Plan, width: int, best: int, length_penalty: float = 0.0) -> list[Sample]:
+def beam_search(
+    plan: SamplingRequest, width: int, best: int, length_penalty: float = 0.0
+) -> list[Sample]:
     """The ``best`` sequences found, the best one first.
 
     Graves 2012 (https://arxiv.org/abs/1211.3711) for sequences of a recurrent model: of all
@@ -76,7 +80,7 @@ def beam_search(plan: Plan, width: int, best: int, length_penalty: float = 0.0) 
 class _Search:
     """The sequences held, with the engine's state after each; and those that came to an end."""
 
-    def __init__(self, plan: Plan, width: int, best: int, length_penalty: float) -> None:
+    def __init__(self, plan: SamplingRequest, width: int, best: int, length_penalty: float) -> None:
         self._plan, self._width, self._best, self._penalty = plan, width, best, length_penalty
         self._held, self._done = [Hypothesis()], list[Hypothesis]()
         self._state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
@@ -134,7 +138,7 @@ class _Search:
 
 
 def _continuations(
-    plan: Plan, state: Any, places: NDArray[np.int32], drawn: int
+    plan: SamplingRequest, state: Any, places: NDArray[np.int32], drawn: int
 ) -> tuple[NDArray[np.float64], list[float]]:
     """Log-probabilities (R, V) of each next symbol, minus infinity where it may not come.
 
@@ -157,7 +161,7 @@ def _continuations(
     return np.asarray(wide), removed.tolist()
 
 
-def _stops(plan: Plan, hypothesis: Hypothesis) -> bool:
+def _stops(plan: SamplingRequest, hypothesis: Hypothesis) -> bool:
     """Whether the sequence has come to the end that was asked for."""
     if plan.ending is None:
         return False

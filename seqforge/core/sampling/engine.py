@@ -1,6 +1,5 @@
-"""The two engines that read symbols and draw: the compiled kernel, and torch.
-
-Both draw by the same compiled code from their logits; they differ in how they come by them.
+"""Symbols and rules in, draws out: the engine interface and the CPU engine on the compiled
+kernel.
 """
 
 from __future__ import annotations
@@ -10,22 +9,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.checkpoint import Checkpoint, weight_shapes
-from seqforge.core.sampling.network import (
+from seqforge.core.model.checkpoint import Checkpoint, weight_shapes
+from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.numba_kernel import (
+    BatchState,
+    Grammar,
     Ids,
-    Network,
-    State,
-    build_network,
+    KernelState,
+    PackedWeights,
+    pack_model,
+    read_rows,
+    run_streams,
     step_rows,
     zero_state,
 )
-from seqforge.core.sampling.streams import (
-    Grammar,
-    Streams,
-    read_rows,
-    run_streams,
-)
-from seqforge.core.sampling.weighing import END, Rules
 from seqforge.errors import CheckpointError
 
 _READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
@@ -47,7 +44,7 @@ class Engine(Protocol):
     def read(self, state: Any, ids: Ids) -> NDArray[np.float64]:
         """Read ids (T,) in every row; their log-probabilities, in nats (R, T)."""
 
-    def run(self, state: Any, streams: Streams, rules: Rules, grammar: Grammar) -> None:
+    def run(self, state: Any, streams: BatchState, rules: Rules, grammar: Grammar) -> None:
         """Draw in every open row as many symbols as a call holds, or to the row's end."""
 
     def rows(self, state: Any, chosen: Ids) -> Any:
@@ -83,7 +80,7 @@ class KernelEngine:
     A row's numbers are the same whatever rows are beside it: every sum has one order.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: PackedWeights) -> None:
         self.network = network
 
     @classmethod
@@ -94,19 +91,19 @@ class KernelEngine:
             CheckpointError: If weights are missing, of the wrong shape, or no numbers.
         """
         check_weights(checkpoint)
-        return cls(build_network(checkpoint.card.config.model.cell, checkpoint.weights))
+        return cls(pack_model(checkpoint.card.config.model.cell, checkpoint.weights))
 
-    def begin(self, rows: int) -> State:
+    def begin(self, rows: int) -> KernelState:
         """See `Engine.begin`."""
         state = zero_state(self.network, rows)
         self.step(state, np.full(rows, END))
         return state
 
-    def step(self, state: State, ids: Ids) -> None:
+    def step(self, state: KernelState, ids: Ids) -> None:
         """See `Engine.step`."""
         step_rows(self.network, state, ids)
 
-    def read(self, state: State, ids: Ids) -> NDArray[np.float64]:
+    def read(self, state: KernelState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
         rows = len(state.logits)
         log_probs, call = np.empty((rows, len(ids))), max(1, _READ // rows)
@@ -116,18 +113,18 @@ class KernelEngine:
             log_probs[:, first : first + call] = some
         return log_probs
 
-    def run(self, state: State, streams: Streams, rules: Rules, grammar: Grammar) -> None:
+    def run(self, state: KernelState, streams: BatchState, rules: Rules, grammar: Grammar) -> None:
         """See `Engine.run`."""
         run_streams(self.network, state, streams, rules, grammar)
 
-    def rows(self, state: State, chosen: Ids) -> State:
+    def rows(self, state: KernelState, chosen: Ids) -> KernelState:
         """See `Engine.rows`."""
         found = zero_state(self.network, len(chosen))
         found.h[:], found.kept[:] = state.h[:, chosen], state.kept[:, chosen]
         found.logits[:] = state.logits[chosen]
         return found
 
-    def put(self, state: State, row: int, source: State) -> None:
+    def put(self, state: KernelState, row: int, source: KernelState) -> None:
         """See `Engine.put`."""
         state.h[:, row], state.kept[:, row] = source.h[:, 0], source.kept[:, 0]
         state.logits[row] = source.logits[0]

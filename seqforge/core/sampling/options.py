@@ -1,4 +1,4 @@
-"""How to draw: the strategies, what is given, and where to stop."""
+"""Values as given in, checked sampling options out: filters, prime, suffix, where to stop."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seqforge.core.sampling.weighing import Rules
-from seqforge.core.vocabulary import Vocabulary
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.core.sampling.logit_filters import Rules
 
 Ending = Callable[[str, int, bool], int | None]
 """Where a record is to end, or None to go on: told its symbols so far, how many of them, from the

@@ -1,26 +1,233 @@
-"""Drawing samples from a model."""
+"""A checkpoint and options in, samples out: many at once (continuous batching), one symbol by
+symbol (streaming), or between a prefix and a suffix (infilling).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.checkpoint import Checkpoint, ModelCard
-from seqforge.core.domain import Domain, Opens, Sample
-from seqforge.core.machine import usable_cores
-from seqforge.core.sampling.constraints import Constraint
+from seqforge.base.machine import usable_cores
+from seqforge.core.data.constraint import Constraint
+from seqforge.core.data.domain import Domain, Opens, Sample
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.sampling.engine import Engine, KernelEngine
-from seqforge.core.sampling.infilling import fill
+from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids
 from seqforge.core.sampling.options import Ending, SamplingOptions
-from seqforge.core.sampling.plan import Plan, check_stop, make_plan
-from seqforge.core.sampling.pool import Drawn, draw_samples
-from seqforge.core.sampling.stream import Stream
-from seqforge.core.sampling.streams import Grammar
+from seqforge.core.sampling.request import (
+    SamplingRequest,
+    StreamBuffer,
+    check_stop,
+    fitting,
+    make_request,
+)
 
-__all__ = ["Ending", "Sampler", "SamplingOptions", "openings_of"]
+_CALL_SYMBOLS = 4096  # of all rows of a lot: a millisecond or ten, whatever their number
+_SHORTEST_CALL, _LONGEST_CALL = 64, 1024
+_AHEAD = 4  # samples that may be begun before one is done, as a multiple of the rows
+
+
+OnSymbols = Callable[[int], None]
+"""Told how many symbols came since it was last told."""
+
+
+@dataclass
+class _RowBatch:
+    """The rows of one thread."""
+
+    state: Any
+    streams: BatchState
+    drawings: list[StreamBuffer | None]
+
+
+def draw_samples(
+    plan: SamplingRequest, first: int, count: int, rows: int, threads: int, drawn: OnSymbols
+) -> Iterator[Sample]:  # fmt: skip
+    """Draw streams ``first`` to ``first + count - 1``; yields their samples in order.
+
+    Args:
+        plan: How to draw.
+        first: Number of the first stream.
+        count: How many.
+        rows: Most rows of a thread.
+        threads: Most threads.
+        drawn: Told how many symbols each call drew.
+    """
+    if count < 1:
+        return
+    threads = min(threads, count)
+    lots = [_lot(plan, min(rows, -(-count // threads))) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as executor:
+        run = map if threads == 1 else executor.map
+        numbers = range(first, first + count)
+        begun, next_out = iter(numbers), first
+        ahead = _AHEAD * sum(len(lot.drawings) for lot in lots)
+        ready: dict[int, list[Sample]] = {}
+        seats = [(lot, row) for lot in lots for row in range(len(lot.drawings))]
+        waiting = next(begun, None)
+        while next_out in numbers:
+            for lot, row in seats:
+                if lot.drawings[row] is None and waiting is not None and waiting < next_out + ahead:
+                    _seat(plan, lot, row, waiting)
+                    waiting = next(begun, None)
+            list(run(lambda lot: plan.engine.run(
+                lot.state, lot.streams, plan.rules, plan.grammar), lots))  # fmt: skip
+            drawn(sum(int((lot.streams.drawn >= 0).sum()) for lot in lots))
+            for lot, row in seats:
+                _collect(lot, row, ready)
+            while next_out in ready:
+                yield from ready.pop(next_out)
+                next_out += 1
+
+
+def _lot(plan: SamplingRequest, rows: int) -> _RowBatch:
+    call = min(max(_CALL_SYMBOLS // rows, _SHORTEST_CALL), _LONGEST_CALL)
+    state = plan.engine.rows(plan.state, np.zeros(rows, np.int64))
+    return _RowBatch(state, plan.streams(rows, call), [None] * rows)
+
+
+def _seat(plan: SamplingRequest, lot: _RowBatch, row: int, number: int) -> None:
+    plan.seat(lot.streams, row, number)
+    plan.engine.put(lot.state, row, plan.state)
+    lot.drawings[row] = StreamBuffer(plan, number)
+
+
+def _collect(lot: _RowBatch, row: int, ready: dict[int, list[Sample]]) -> None:
+    drawing = lot.drawings[row]
+    if drawing is None:
+        return
+    drawing.take(lot.streams, row)
+    if not drawing.open:
+        lot.streams.open[row] = False
+        lot.drawings[row] = None
+        ready[drawing.number] = drawing.done
+
+
+FIRST_CALL, CALL = 8, 64  # symbols: something to see at once, then little cost a call
+
+
+class Stream:
+    """Sample ``number`` of a plan while it is drawn; the same that `Sampler.draw` gives."""
+
+    def __init__(self, plan: SamplingRequest, number: int) -> None:
+        """Begin.
+
+        Raises:
+            ValueError: If there is a suffix: how to fill is known only when all is drawn.
+        """
+        if plan.options.suffix:
+            raise ValueError("a sample with a suffix cannot be drawn symbol by symbol")
+        self._plan = plan
+        self._state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
+        self._drawing = StreamBuffer(plan, number)
+        self._streams = plan.streams(1, FIRST_CALL)
+        plan.seat(self._streams, 0, number)
+
+    def __iter__(self) -> Iterator[str]:
+        """What is drawn, a few symbols at a time; all at once where its end is known last."""
+        if self._plan.waits:
+            deque(self._pieces(), maxlen=0)
+            yield "".join(sample.drawn for sample in self.samples)
+        else:
+            yield from self._pieces()
+
+    def _pieces(self) -> Iterator[str]:
+        plan = self._plan
+        while self._drawing.open:
+            plan.engine.run(self._state, self._streams, plan.rules, plan.grammar)
+            new = self._drawing.take(self._streams, 0)
+            if new:
+                yield new
+            if self._streams.drawn.shape[1] < CALL:
+                self._streams = _longer(self._streams, min(CALL, plan.options.length))
+
+    @property
+    def begun(self) -> Sample:
+        """The sample before anything is drawn: the prime, and how it will be."""
+        return self._plan.sample(self._drawing.number, "", 0.0, 0.0, ended=False, first=True)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The sample (the samples, for a plan with several records), once all was drawn."""
+        return self._drawing.done
+
+
+def _longer(streams: BatchState, call: int) -> BatchState:
+    """The same row with room for more symbols a call, its sums brought along."""
+    rest = call - streams.drawn.shape[1]
+    return streams._replace(
+        drawn=np.pad(streams.drawn, ((0, 0), (0, rest)), constant_values=-1),
+        log_probs=np.pad(streams.log_probs, ((0, 0), (0, rest))),
+        removed=np.pad(streams.removed, ((0, 0), (0, rest))),
+    )
+
+
+_CALL = 1024  # symbols that are drawn between two looks for Ctrl-C
+_CANDIDATE = 40  # bit of the stream's number from which the candidate is counted
+
+
+def infill(
+    plan: SamplingRequest, first: int, count: int, threads: int, drawn: OnSymbols
+) -> Iterator[Sample]:  # fmt: skip
+    """Draw samples ``first`` to ``first + count - 1`` that end with the plan's suffix.
+
+    Where the grammar forbids the suffix after some candidates these are left out, unless after
+    all. ``drawn`` is told of the symbols of all candidates.
+    """
+    suffix = plan.vocabulary.encode(plan.options.suffix, "the suffix").astype(np.int64)
+    numbers = iter(range(first, first + count))
+    with ThreadPoolExecutor(threads) as executor:
+        while some := list(islice(numbers, threads)):
+            yield from executor.map(lambda number: _fill(plan, suffix, number, drawn), some)
+
+
+def _fill(plan: SamplingRequest, suffix: Ids, number: int, drawn: OnSymbols) -> Sample:
+    engine, rows = plan.engine, plan.options.candidates
+    state = engine.rows(plan.state, np.zeros(rows, np.int64))
+    streams = plan.streams(rows, _CALL)
+    for row in range(rows):
+        plan.seat(streams, row, number + (row << _CANDIDATE))
+    parts: list[NDArray[np.unsignedinteger]] = []  # (C, T) each, as narrow as ids can be
+    while streams.open.any():
+        engine.run(state, streams, plan.rules, plan.grammar)
+        new = streams.drawn[:, : int((streams.drawn[0] >= 0).sum())]  # all are of one length
+        parts.append(new.astype(plan.vocabulary.dtype))
+        drawn(new.size)
+    last = parts[-1].shape[1]
+    chosen = _chosen(plan, engine.read(state, suffix).sum(axis=1), streams.places, suffix, number)
+    text = plan.vocabulary.decode(np.concatenate([part[chosen] for part in parts]).tolist())
+    log_prob, removed = float(streams.log_probs[chosen, last]), float(streams.removed[chosen, last])
+    sample = plan.sample(number, text, log_prob, removed, ended=False, first=True)
+    end = plan.options.suffix
+    return replace(sample, symbols=sample.symbols + end, suffix_length=len(end))
+
+
+def _chosen(
+    plan: SamplingRequest, log_probs: NDArray[np.float64], places: NDArray[np.int32], suffix: Ids,
+    number: int,
+) -> int:  # fmt: skip
+    """The candidate that is taken: chances in proportion to how likely the suffix is after it."""
+    fits = fitting(plan.grammar, places, suffix)
+    if fits.any():
+        log_probs[~fits] = -np.inf
+    chances = np.exp(log_probs - log_probs.max())
+    key = [plan.options.seed, number + (len(chances) << _CANDIDATE)]
+    wanted = np.random.Generator(np.random.Philox(key=key)).random() * chances.sum()
+    chosen = int(np.searchsorted(np.cumsum(chances), wanted, side="right"))
+    return min(chosen, len(chances) - 1)
+
+
+__all__ = [
+    "CALL", "FIRST_CALL", "Ending", "OnSymbols", "Sampler", "SamplingOptions", "Stream",
+    "draw_samples", "infill", "openings_of",
+]  # fmt: skip
 
 _ROWS = 128
 """Rows of a thread: enough to share each weight while it is in the cache."""
@@ -94,11 +301,15 @@ class Sampler:
         return self.samples(self.plan(options, ending), count, first)
 
     def samples(
-        self, plan: Plan, count: int, first: int = 1, drawn: Drawn = lambda symbols: None
+        self,
+        plan: SamplingRequest,
+        count: int,
+        first: int = 1,
+        drawn: OnSymbols = lambda symbols: None,
     ) -> Iterator[Sample]:
         """Draw samples of a plan, as `draw` does; ``drawn`` is told of symbols as they come."""
         if plan.options.suffix:
-            return fill(plan, first, count, self._threads, drawn)
+            return infill(plan, first, count, self._threads, drawn)
         return draw_samples(plan, first, count, self._rows, self._threads, drawn)
 
     def stream(
@@ -110,7 +321,7 @@ class Sampler:
     def plan(
         self, options: SamplingOptions, ending: Ending | None = None,
         labels: Mapping[str, Any] | None = None,
-    ) -> Plan:  # fmt: skip
+    ) -> SamplingRequest:  # fmt: skip
         """The prime read, and all that samples share; raises what `draw` raises.
 
         Args:
@@ -118,7 +329,7 @@ class Sampler:
             ending: Where a sample is to end besides.
             labels: What samples are to say of themselves besides the options.
         """
-        plan = make_plan(
+        plan = make_request(
             self.name, self.vocabulary, options, self._grammar, ending, self._engine, labels or {},
             self._openings,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Sampling through torch's own layers: on a GPU, and for whatever cells torch knows."""
+"""Symbols and rules in, draws out: the engine on torch layers, for GPUs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqforge.core.checkpoint import Checkpoint
-from seqforge.core.machine import choose_device
-from seqforge.core.model import model_from_arrays
-from seqforge.core.networks import State, TorchNetwork
+from seqforge.base.machine import choose_device
+from seqforge.core.model.char_rnn import model_from_arrays
+from seqforge.core.model.checkpoint import Checkpoint
+from seqforge.core.model.prepared import RnnState, TorchModel
 from seqforge.core.sampling.engine import check_weights
-from seqforge.core.sampling.network import Ids
-from seqforge.core.sampling.streams import Grammar, Streams, draw_column
-from seqforge.core.sampling.weighing import END, Rules
+from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, draw_column
 
 
 @dataclass
 class TorchState:
     """What rows carry, where the model lies; the logits beside it, for the draws."""
 
-    carried: State
+    carried: RnnState
     logits: NDArray[np.float32]
 
 
@@ -41,7 +40,7 @@ class TorchEngine:
         self._model = model_from_arrays(
             len(card.vocabulary), card.config.model, checkpoint.weights, card.name
         ).to(self._device)
-        self._network = TorchNetwork(self._model, "fp32", None)
+        self._network = TorchModel(self._model, "fp32", None)
 
     def begin(self, rows: int) -> TorchState:
         """See `Engine.begin`."""
@@ -67,7 +66,7 @@ class TorchEngine:
             self.step(state, np.full(len(wide), symbol))
         return log_probs
 
-    def run(self, state: TorchState, streams: Streams, rules: Rules, grammar: Grammar) -> None:
+    def run(self, state: TorchState, streams: BatchState, rules: Rules, grammar: Grammar) -> None:
         """See `Engine.run`."""
         ids = np.zeros(len(streams.open), np.int64)
         for column in range(streams.drawn.shape[1]):

@@ -1,8 +1,4 @@
-"""A FASTA or GenBank file in, its sequences out, cleaned by the rules of `nucleotides`.
-
-What a file is, its content says, not its name. Headers are never symbols. A file is read in blocks:
-a chromosome is never held whole.
-"""
+"""A FASTA (or GenBank) file in, cleaned sequences out."""
 
 from __future__ import annotations
 
@@ -15,23 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
-from seqforge.base.file_types import HEAD
-from seqforge.base.printable import one_line
-from seqforge.base.remarks import remark
-from seqforge.core.domain import Block, Record
-from seqforge.core.opening import opened_as_utf8, plain_suffix, refuse_foreign
+from seqforge.base.compression import HEAD
+from seqforge.base.messages import add_remark, one_line
+from seqforge.base.textio import opened_as_utf8, plain_suffix, refuse_foreign
+from seqforge.core.data.domain import Block, Record
 from seqforge.core.records import joined
-from seqforge.domains.genome.entries import (
+from seqforge.domains.genome.genbank import (
     BLOCK,
     LONGEST_TITLE,
-    End,
-    Part,
-    Start,
+    RecordEnd,
+    RecordPart,
+    RecordStart,
     in_a_sentence,
+    parse_genbank,
     start_of,
     text_blocks,
 )
-from seqforge.domains.genome.genbank import parse_genbank
 from seqforge.domains.genome.nucleotides import Cleaner, NotNucleotides, is_sequence
 from seqforge.errors import InputError
 
@@ -85,14 +80,14 @@ def read_blocks(
     Raises:
         InputError: As `read_sequences` does.
     """
-    number, start, cleaner = 0, Start(""), Cleaner(keep_case, keep_codes)
+    number, start, cleaner = 0, RecordStart(""), Cleaner(keep_case, keep_codes)
     try:
         for part in read_parts(path, encoding):
-            if isinstance(part, Start):
+            if isinstance(part, RecordStart):
                 number, start, cleaner = number + 1, part, Cleaner(keep_case, keep_codes)
-            elif isinstance(part, End):
+            elif isinstance(part, RecordEnd):
                 for note in part.notes:
-                    remark(note)
+                    add_remark(note)
                 record = cleaner.record(start.name, f"{path}#{number}", start.description)
                 yield Block(_NOTHING, record)
             else:
@@ -103,7 +98,7 @@ def read_blocks(
         raise InputError(f"{where}: {error}; give DNA or RNA") from error
 
 
-def read_parts(path: Path, encoding: str = "") -> Iterator[Part]:
+def read_parts(path: Path, encoding: str = "") -> Iterator[RecordPart]:
     """The letters of a file as they stand there, line breaks among them, record by record.
 
     Raises:
@@ -144,8 +139,8 @@ def _is_genbank(path: Path, head: bytes) -> bool:
     return line.startswith(b"LOCUS") or _RELEASE in line or plain_suffix(path) in GENBANK
 
 
-def _fasta(path: Path, blocks: Iterable[bytes]) -> Iterator[Part]:
-    number, empty, start, preamble = 0, True, Start(""), b""
+def _fasta(path: Path, blocks: Iterable[bytes]) -> Iterator[RecordPart]:
+    number, empty, start, preamble = 0, True, RecordStart(""), b""
     for header, text in _split(blocks):
         if header:
             if number:
@@ -162,8 +157,8 @@ def _fasta(path: Path, blocks: Iterable[bytes]) -> Iterator[Part]:
     yield _end(start, empty)
 
 
-def _end(start: Start, empty: bool) -> End:
-    return End((f"record {in_a_sentence(start.name)} has no sequence",) if empty else ())
+def _end(start: RecordStart, empty: bool) -> RecordEnd:
+    return RecordEnd((f"record {in_a_sentence(start.name)} has no sequence",) if empty else ())
 
 
 def _split(blocks: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:

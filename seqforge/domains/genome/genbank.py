@@ -1,30 +1,82 @@
-"""A GenBank flat file in, its records' names and letters out, in blocks.
-
-Only what a genome is read for: LOCUS, DEFINITION, ACCESSION, VERSION, and what stands between
-ORIGIN and ``//``. Features may hold anything. A record without a sequence is said in its notes, by
-name; the records after it go on.
-
-References:
-    NCBI-GenBank Flat File Release Notes, section 3, https://ftp.ncbi.nih.gov/genbank/gbrel.txt
-"""
+"""A GenBank flat file in, its records out in blocks; also what GenBank and FASTA readers share."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from seqforge.domains.genome.entries import (
-    BLOCK,
-    LONGEST_TITLE,
-    End,
-    Part,
-    Start,
-    in_a_sentence,
-    text_of_title,
-)
+from seqforge.base.messages import one_line
 from seqforge.errors import InputError
+
+BLOCK = 1 << 18
+LONGEST_TITLE = 1 << 16
+"""Letters of a title that are kept: a line without end is no reason to hold it whole."""
+
+_LONGEST_NAME = 80
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True)
+class RecordStart:
+    """A record begins."""
+
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class RecordEnd:
+    """It ends."""
+
+    notes: tuple[str, ...] = ()
+    """What a person should know of it."""
+
+
+RecordPart = RecordStart | bytes | RecordEnd
+
+
+def text_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """The bytes in blocks: no byte-order mark, no blanks before everything, ``\\n`` ends lines.
+
+    ``\\r\\n`` becomes two line breaks: a blank line more.
+    """
+    carried, begun = b"", False
+    for read in iter(partial(stream.read, size), b""):
+        block = carried + read
+        held = next(n for n in (2, 1, 0) if block.endswith(_BOM[:n]))  # the mark may go on
+        carried = block[len(block) - held :]
+        block = block[: len(block) - held].replace(_BOM, b"").replace(b"\r", b"\n")
+        block = block if begun else block.lstrip(_BLANKS)
+        begun = begun or bool(block)
+        yield block
+    yield carried
+
+
+def text_of_title(title: bytes) -> str:
+    """A title that every terminal and table can show: UTF-8, or latin-1 where it is not that."""
+    try:
+        text = title.decode("utf-8")
+    except UnicodeDecodeError:
+        text = title.decode("latin-1")
+    return one_line(text.replace("\t", " "))
+
+
+def in_a_sentence(name: str) -> str:
+    """A record's name for a message: the beginning of a long one."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+
+
+def start_of(title: bytes) -> RecordStart:
+    """A record by its title: the first word is its name."""
+    name, *description = title.split(maxsplit=1) or [b"unnamed"]
+    rest = b"".join(description).rstrip()
+    return RecordStart(text_of_title(name), text_of_title(rest))
+
 
 _KEYWORD = re.compile(rb"(LOCUS|DEFINITION|ACCESSION|VERSION|ORIGIN|CONTIG|WGS\w*|TSA|TLS)(?:\s|$)")
 _NEXT = re.compile(rb"^(?:[ \t]*//|" + _KEYWORD.pattern + rb")", re.MULTILINE)
@@ -85,10 +137,10 @@ class _Header:
         """As Biopython has it: with its version where there is one."""
         return self.version or self.accession or self.locus or b"unnamed"
 
-    def start(self) -> Start:
+    def start(self) -> RecordStart:
         """The record's name and what it is."""
         described = b" ".join(self.definition)[:LONGEST_TITLE].removesuffix(b".")
-        return Start(text_of_title(self.name), text_of_title(described))
+        return RecordStart(text_of_title(self.name), text_of_title(described))
 
     def notes(self, found: int, closed: bool) -> Iterator[str]:
         """What a person should know of it.
@@ -117,12 +169,12 @@ class _Header:
             yield f"{name}: the line // at its end is missing"
 
 
-def parse_genbank(path: Path, blocks: Iterable[bytes]) -> Iterator[Part]:
+def parse_genbank(path: Path, blocks: Iterable[bytes]) -> Iterator[RecordPart]:
     """The records of a GenBank file.
 
     Args:
         path: For messages.
-        blocks: Its text; see `entries.text_blocks`.
+        blocks: Its text; see `genbank.text_blocks`.
 
     Raises:
         InputError: If it holds no record, none with a sequence, or FASTA beside its records.
@@ -146,9 +198,9 @@ class _Reader:
         self._stray = 0
         """Lines outside records since the last one."""
         self._refusal = ""
-        self._held: End | None = None
+        self._held: RecordEnd | None = None
 
-    def take(self, text: bytes, place: int) -> Generator[Part, None, int]:
+    def take(self, text: bytes, place: int) -> Generator[RecordPart, None, int]:
         """The next line, or all that there is of a sequence; returns the place after it."""
         if self._in_sequence:
             end = _END.search(text, place)
@@ -165,13 +217,13 @@ class _Reader:
         yield from self._line(text[place:stop])
         return stop
 
-    def _letters(self, text: bytes) -> Iterator[Part]:
+    def _letters(self, text: bytes) -> Iterator[RecordPart]:
         text = _NUMBERS.sub(b"", text)
         self._found += len(text.translate(None, _NO_LETTERS))
         if self._header is not None and not self._header.protein:
             yield text
 
-    def _line(self, line: bytes) -> Iterator[Part]:
+    def _line(self, line: bytes) -> Iterator[RecordPart]:
         if line.lstrip().startswith(b"//"):
             yield from self._close(closed=True)
             return
@@ -196,11 +248,11 @@ class _Reader:
             )
         self._stray += bool(line.strip())
 
-    def _begin(self, header: _Header) -> Iterator[Part]:
+    def _begin(self, header: _Header) -> Iterator[RecordPart]:
         yield from self._release()
         yield header.start()
 
-    def _close(self, closed: bool) -> Iterator[Part]:
+    def _close(self, closed: bool) -> Iterator[RecordPart]:
         """End the record under way, if there is one."""
         header, found = self._header, self._found
         if header is None:
@@ -208,21 +260,21 @@ class _Reader:
         if not self._in_sequence and not found:  # no ORIGIN: it has not begun
             yield from self._begin(header)
         notes = tuple(header.notes(found, closed))
-        self._held = End(notes)
+        self._held = RecordEnd(notes)
         if found and not header.protein:
             self._sequences += 1
         else:
             self._refusal = self._refusal or notes[0]
         self._header, self._in_sequence, self._found = None, False, 0
 
-    def _release(self) -> Iterator[Part]:
+    def _release(self) -> Iterator[RecordPart]:
         """The end of the record before, with what stood after it."""
         if self._held is not None:
             stray = (f"{self._stray} lines outside records left out",) if self._stray else ()
-            yield End((*self._held.notes, *stray))
+            yield RecordEnd((*self._held.notes, *stray))
         self._held, self._stray = None, 0
 
-    def finish(self) -> Iterator[Part]:
+    def finish(self) -> Iterator[RecordPart]:
         """The file has ended."""
         yield from self._close(closed=False)
         yield from self._release()

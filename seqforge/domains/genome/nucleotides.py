@@ -1,11 +1,5 @@
-"""Letters to nucleotides, by stated rules.
-
-- Line breaks, blanks and alignment gaps (``-``, ``.``) are never symbols.
-- Lower case (soft-masking) becomes upper case, unless case is kept.
-- U (RNA) is read as T.
-- N and X carry nothing: a run of them is a gap, at which a record is split.
-- Any other IUPAC code (Cornish-Bowden 1985) becomes one of the bases it stands for, in turn by
-  its position in the record: R at positions 0, 1, 2 of a record is A, G, A.
+"""Letters in, bases out: IUPAC codes, reverse complement, numeric codes, packed k-mers, and low-
+complexity intervals (DUST).
 """
 
 from __future__ import annotations
@@ -13,7 +7,177 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.domain import Record
+from seqforge.core.data.domain import Record
+
+NO_BASE = 4
+"""The code of whatever is not A, C, G, T or U."""
+
+_BASES = b"ACGT"
+_PLAIN = bytearray(b"N" * 256)
+_BASE_CODES = np.full(256, NO_BASE, np.uint8)
+for _upper, _lower, _plain in zip(b"ACGTU", b"acgtu", b"ACGTT", strict=True):
+    for _letter in (_upper, _lower):
+        _PLAIN[_letter] = _plain
+        _BASE_CODES[_letter] = _BASES.index(_plain)
+_AMBIGUOUS_CODES = b"RYMKWSBDHV"
+_SEARCHED = bytearray(_PLAIN)
+for _letter in _AMBIGUOUS_CODES:
+    _SEARCHED[_letter] = _SEARCHED[ord(chr(_letter).lower())] = _letter
+_COMPLEMENT = bytes.maketrans(b"ACGTacgtRYMKBDHV", b"TGCAtgcaYRKMVHDB")
+
+Codes = NDArray[np.uint8]
+Kmers = NDArray[np.uint64]
+
+
+def plain_bases(sequence: str) -> bytes:
+    """A, C, G, T and N, one for each letter: U is read as T, what is no base as N."""
+    return sequence.encode("ascii", "replace").translate(_PLAIN)
+
+
+def searched_residues(sequence: str) -> bytes:
+    """The same, but IUPAC codes, in upper case, stay what they are: a search scores them."""
+    return sequence.encode("ascii", "replace").translate(_SEARCHED)
+
+
+def reverse_complement(bases: bytes) -> bytes:
+    """The other strand, read in its own direction; N, W, S and ``-`` stay what they are."""
+    return bases.translate(_COMPLEMENT)[::-1]
+
+
+def base_codes(sequence: str | bytes) -> Codes:
+    """Bases as 0 to 3 in the order ACGT (U is T), anything else as `NO_BASE`; (T,)."""
+    letters = sequence.encode("ascii", "replace") if isinstance(sequence, str) else sequence
+    return _BASE_CODES[np.frombuffer(letters, np.uint8)]
+
+
+def complemented(codes: Codes) -> Codes:
+    """The codes of the other strand, read in its own direction."""
+    return np.where(codes == NO_BASE, codes, 3 - codes)[::-1]
+
+
+def packed_kmers(codes: Codes, k: int) -> tuple[Kmers, NDArray[np.bool_]]:
+    """Every k-mer as an integer (the first base counts most), and whether it is all bases.
+
+    Args:
+        codes: From `base_codes`, (T,).
+        k: 1 to 32.
+
+    Returns:
+        Two arrays (T - k + 1,), or empty ones where the sequence is shorter than k.
+    """
+    if not 1 <= k <= 32:
+        raise ValueError(f"k must be 1 to 32, not {k}")
+    if len(codes) < k:
+        return np.empty(0, np.uint64), np.empty(0, bool)
+    kmers, size, done = codes.astype(np.uint64) & np.uint64(3), 1, 0
+    packed = np.zeros(len(codes), np.uint64)
+    while size <= k:  # put together from k-mers of 1, 2, 4, ... bases
+        if k & size:
+            tail = kmers[done:]
+            packed = packed[: len(tail)] << np.uint64(2 * size) | tail
+            done += size
+        kmers = kmers[:-size] << np.uint64(2 * size) | kmers[size:]
+        size *= 2
+    wrong = np.concatenate(([0], np.cumsum(codes == NO_BASE)))
+    count = len(codes) - k + 1
+    return packed[:count], wrong[k:] == wrong[:count]
+
+
+def distinct_kmers(codes: Codes, k: int) -> Kmers:
+    """The k-mers in ascending order, each once."""
+    kmers, whole = packed_kmers(codes, k)
+    kmers = np.sort(kmers[whole])  # np.unique hashes, which is far slower here
+    return kmers[np.concatenate(([True], kmers[1:] != kmers[:-1]))[: len(kmers)]]
+
+
+def places_in(ascending: Kmers, kmers: Kmers) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each k-mer stands among the ascending ones, if it does, and whether it does."""
+    if not len(ascending):
+        return np.zeros(len(kmers), np.int64), np.zeros(len(kmers), bool)
+    places = np.minimum(np.searchsorted(ascending, kmers), len(ascending) - 1)
+    return places, ascending[places] == kmers
+
+
+def membership(kmers: Kmers, k: int) -> NDArray[np.bool_]:
+    """Whether each k-mer is among these, (4^k,)."""
+    table = np.zeros(4**k, bool)
+    table[kmers] = True
+    return table
+
+
+_LEVEL = 2.0
+_WINDOW = 64
+_WORD = 3
+_PIECE = 1 << 18  # letters looked at together, so that memory is bounded
+
+
+def dust_mask(codes: Codes) -> NDArray[np.bool_]:
+    """Which letters are low-complexity.
+
+    Args:
+        codes: From `base_codes`, (T,).
+
+    Returns:
+        (T,).
+    """
+    masked = np.zeros(len(codes), bool)
+    # A perfect stretch depends on nothing outside it: pieces that share a window's letters see all.
+    for start in range(0, max(1, len(codes) - _WINDOW), _PIECE):
+        stop = start + _PIECE + _WINDOW
+        masked[start:stop] |= _masked(codes[start:stop])
+    return masked
+
+
+def _masked(codes: Codes) -> NDArray[np.bool_]:
+    """The same, all stretches of one length together, from the shortest to the longest."""
+    count = max(0, len(codes) - _WORD + 1)
+    words, whole = _words(codes, count)
+    edges = np.zeros(len(codes) + 1, np.int32)  # +1 where a perfect stretch begins, -1 behind it
+    # Of the stretches that begin at each place: pairs of equal triplets in those that are one and
+    # two triplets shorter, and the best score in each that is one shorter or in a part of it.
+    shorter, shortest = np.zeros(count, np.int32), np.zeros(count + 1, np.int32)
+    best, bases_only = np.zeros(count), whole
+    for length in range(2, min(_WINDOW - _WORD + 1, count) + 1):
+        ends_meet = words[: count - length + 1] == words[length - 1 :]
+        pairs = shorter[:-1] + shorter[1:] - shortest[1:-1] + ends_meet
+        # Equal fractions are equal as float64 too, so that ties are seen.
+        score = pairs / (length - 1)
+        within = np.maximum(best[:-1], best[1:])
+        bases_only = bases_only[:-1] & whole[length - 1 :]
+        perfect = np.flatnonzero((score > _LEVEL) & (score >= within) & bases_only)
+        edges[perfect] += 1
+        edges[perfect + length + _WORD - 1] -= 1
+        best = np.maximum(score, within)
+        shorter, shortest = pairs, shorter
+    return np.cumsum(edges[:-1]) > 0
+
+
+def _words(codes: Codes, count: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Triplets as numbers, and whether each is all bases."""
+    letters = codes.astype(np.int32)
+    words, whole = np.zeros(count, np.int32), np.ones(count, bool)
+    for place in range(_WORD):
+        part = letters[place : place + count]
+        words = words * 4 + part
+        whole &= part != NO_BASE
+    return words, whole
+
+
+def dust_intervals(bases: str) -> list[tuple[int, int]]:
+    """Where a sequence is low-complexity: from 0, stops excluded, in order, none touching.
+
+    Args:
+        bases: Either case; U is T.
+    """
+    mask = dust_mask(base_codes(bases))
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
+
+
+def masked_fraction(bases: str) -> float:
+    """The share of a sequence's letters that is low-complexity; 0 of an empty one."""
+    return float(dust_mask(base_codes(bases)).mean()) if bases else 0.0
+
 
 _AMBIGUOUS = {
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",

@@ -1,4 +1,4 @@
-"""The music domain: tunes as ABC text, or any notes as a text of events."""
+"""The music domain: ABC, MIDI and MusicXML in, symbols of two codes, files of each sample out."""
 
 from __future__ import annotations
 
@@ -13,33 +13,25 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from seqforge.base.encodings import checked_encoding
-from seqforge.core.domain import Decipher, Record, Sample
-from seqforge.domains.music import (
-    abc_files,
-    abc_grammar,
-    abc_notation,
-    continuation,
-    events,
-    events_grammar,
-    judging,
-)
-from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.audio import Sound, sound
-from seqforge.domains.music.clusters import clusters
-from seqforge.domains.music.fitting import fitted_abc, fitted_events
-from seqforge.domains.music.kinds import kind, read_notes, readable
+from seqforge.base.textio import checked_encoding
+from seqforge.core.data.domain import Record, Sample, SymbolDecoder
+from seqforge.domains.music import event_codec, report
+from seqforge.domains.music.abc import continuation, grammar, parser, tune_books
+from seqforge.domains.music.abc.writer import to_abc
+from seqforge.domains.music.file_type import music_file_type, read_notes, readable
+from seqforge.domains.music.keys import piece_in_keys, tune_in_keys
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
-from seqforge.domains.music.priming import primed
-from seqforge.domains.music.showing import Picture, piano_roll
-from seqforge.domains.music.transposing import piece_in_keys, tune_in_keys
-from seqforge.domains.music.writing import Format, Performance, write
+from seqforge.domains.music.primer import fitted_abc, fitted_events, read_prime
+from seqforge.domains.music.render.audio import Waveform, synthesize
+from seqforge.domains.music.render.piano_roll import Pixels, piano_roll
+from seqforge.domains.music.render.sample_export import Format, SampleExport, write_samples
+from seqforge.domains.music.tune_variants import tune_clusters
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
-    from seqforge.core.corpus import Corpus
-    from seqforge.core.sampling.constraints import Constraint
-    from seqforge.core.vocabulary import Vocabulary
+    from seqforge.core.data.constraint import Constraint
+    from seqforge.core.data.corpus import Corpus
+    from seqforge.core.data.vocabulary import Vocabulary
 
 _HEARD = 20.0  # seconds of a sample that is only listened into
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
@@ -92,7 +84,7 @@ class MusicDomain:
         """The domain with its code decided by the files."""
         if self.code != "auto":
             return self
-        only_abc = all(kind(path) == "abc" for path in paths)
+        only_abc = all(music_file_type(path) == "abc" for path in paths)
         return replace(self, code="abc" if only_abc else "events")
 
     def default_input(self) -> list[Path]:
@@ -118,8 +110,8 @@ class MusicDomain:
             yield from self._records(path)
 
     def _records(self, path: Path) -> Iterator[Record]:
-        if kind(path) == "abc":
-            for record in abc_files.read(path, self.encoding, self.code == "events"):
+        if music_file_type(path) == "abc":
+            for record in tune_books.read(path, self.encoding, self.code == "events"):
                 note = record.note
                 for tune, copy in tune_in_keys(record.symbols, self.key, self.transpositions):
                     symbols = self._events_of(tune) if self.code == "events" else tune
@@ -133,30 +125,30 @@ class MusicDomain:
             )
         piece, note = read_notes(path, self.steps_per_quarter)
         for ours, copy in piece_in_keys(piece, self.key, self.transpositions):
-            symbols = events.encode(ours)
+            symbols = event_codec.encode(ours)
             yield Record(symbols, path.stem, path.name, note="" if copy else note, augmented=copy)
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
-        """Tunes that are one tune; see `clusters`."""
-        return clusters(self.decode(symbols).piece.notes for symbols in records)
+        """Tunes that are one tune; see `tune_clusters`."""
+        return tune_clusters(self.decode(symbols).piece.notes for symbols in records)
 
     def prime(self, source: str | Path) -> str:
-        """Symbols to go on from: text as typed, or the music of a file; see `priming.primed`."""
+        """Symbols to go on from: text as typed, or the music of a file; see `primer.read_prime`."""
         if isinstance(source, str):
             if not source:
                 raise InputError("the prime is empty")
             return source
-        return primed(self, source, bars=None).symbols
+        return read_prime(self, source, bars=None).symbols
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """Bars that add up, repeats that close, notes in range; in the held key if there is one."""
         if self.code == "events":
-            return events_grammar.grammar(vocabulary, self.steps_per_quarter, self.held_key)
-        return abc_grammar.grammar(vocabulary, held=bool(self.held_key))
+            return event_codec.grammar(vocabulary, self.steps_per_quarter, self.held_key)
+        return grammar.grammar(vocabulary, held=bool(self.held_key))
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """Each sample in every one of ``formats``; see `writing.write`."""
-        return write(self, samples, path)
+        """Each sample in every one of ``formats``; see `sample_export.write_samples`."""
+        return write_samples(self, samples, path)
 
     def show(self, sample: Sample) -> str:
         """The sample as ABC, whose repeats stay out of the prime; of events, their melody."""
@@ -180,26 +172,26 @@ class MusicDomain:
             yield shown
         yield "\n"
 
-    def deciphering(self) -> Decipher | None:
+    def deciphering(self) -> SymbolDecoder | None:
         """ABC is read as it stands; events only as the melody that all of them make."""
         return None if self.code == "events" else lambda symbols, last: symbols
 
-    def picture(self, sample: Sample) -> Picture | None:
+    def picture(self, sample: Sample) -> Pixels | None:
         """The sample as a piano roll, the prime tinted."""
-        performance = Performance(self, sample)
+        performance = SampleExport(self, sample)
         return piano_roll(performance.piece, performance.prime_end)
 
-    def sound(self, sample: Sample, rate: int) -> Sound | None:
+    def sound(self, sample: Sample, rate: int) -> Waveform | None:
         """The sample played, its first 20 seconds."""
-        return sound(Performance(self, sample).piece, rate, _HEARD, self.soundfont)
+        return synthesize(SampleExport(self, sample).piece, rate, _HEARD, self.soundfont)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Measures of the samples beside those of held-out music and of random notes."""
-        return judging.report(self, samples, corpus)
+        return report.report(self, samples, corpus)
 
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
         """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
-        return judging.of_grammar(self, samples, free)
+        return report.of_grammar(self, samples, free)
 
     def fitted(self, symbols: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
         """A prime in the symbols that a model knows, and what that changed; see `fitting`."""
@@ -211,20 +203,20 @@ class MusicDomain:
     def decode(self, symbols: str) -> Decoded:
         """The notes that symbols stand for; any symbols."""
         if self.code == "events":
-            return events.decode(symbols, self.steps_per_quarter)
-        return abc_notation.decode(symbols, self.steps_per_quarter)
+            return event_codec.decode(symbols, self.steps_per_quarter)
+        return parser.decode(symbols, self.steps_per_quarter)
 
     def bars(self, symbols: str) -> int:
         """How many bar lines symbols hold."""
         if self.code == "events":
-            return symbols.count(events.BAR)
-        return len(abc_files.bar_ends(symbols))
+            return symbols.count(event_codec.BAR)
+        return len(tune_books.bar_ends(symbols))
 
     def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
         """Where the bars-th bar after the first ``given`` symbols ends; see `Barred`."""
         if self.code == "events":
-            return events.bar_end(symbols, given, bars)
+            return event_codec.bar_end(symbols, given, bars)
         return continuation.bar_end(symbols, given, bars, over)
 
     def _events_of(self, abc: str) -> str:
-        return events.encode(abc_notation.decode(abc, self.steps_per_quarter).piece)
+        return event_codec.encode(parser.decode(abc, self.steps_per_quarter).piece)

@@ -1,8 +1,4 @@
-"""The note model that every format and both codes share: notes on a grid, with their metre.
-
-Times are whole steps of a grid of ``steps_per_quarter``; MIDI ticks, ABC lengths and MusicXML
-divisions are turned into steps where a file is read.
-"""
+"""The note model that every format shares: notes on a grid, tempos, metres and keys of a piece."""
 
 from __future__ import annotations
 

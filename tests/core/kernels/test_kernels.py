@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from seqforge.core.kernels.compiling import compile_function
-from seqforge.core.kernels.layer import Weights, layer_weights, pack_weights, run_window
-from seqforge.core.kernels.packing import pack
-from seqforge.core.kernels.products import Matrix, Product
-from seqforge.core.kernels.vectors import BF16, F32, HAS_BF16, WIDTH, i64
+from seqforge.core.kernels.llvm import BF16, F32, HAS_BF16, WIDTH, compile_function, i64
+from seqforge.core.kernels.ops import Matrix, Product
+from seqforge.core.kernels.recurrence import Weights, layer_weights, pack, pack_weights, run_window
 
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 PRECISIONS = [False, pytest.param(True, marks=pytest.mark.skipif(not HAS_BF16, reason="no bf16"))]

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 import seqforge
-from seqforge.core.sampling import compiled as compiled_module
+from seqforge.core.sampling import numba_cache as numba_cache_module
 from tests.small_runs import DAMAGES
 
 DRAW = """
 import hashlib, sys
 import numpy as np
-from seqforge.core.checkpoint import Checkpoint, ModelCard
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.config import RunConfig
-from seqforge.core.sampling.compiled import is_kept
+from seqforge.core.sampling.numba_cache import is_kept
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 
 noise, size, hidden = np.random.default_rng(0), 4, 8
@@ -112,7 +112,7 @@ def test_what_is_damaged_is_compiled_again(folder_of_one, suffix):
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_no_damaged_file_is_unpickled(tmp_path, suffix):
     def files():
-        return compiled_module._Whole(str(tmp_path), "f-1.py311", "stamp")
+        return numba_cache_module._Whole(str(tmp_path), "f-1.py311", "stamp")
 
     files().save("key", {"code": bytes(range(250))})
     (path,) = tmp_path.rglob(f"*{suffix}")
@@ -144,8 +144,8 @@ def test_a_disk_that_is_full_is_no_reason_not_to_draw(folder_of_one):
 
 NOTE = """
 import numpy as np
-from seqforge.core.sampling.compiled import is_kept
-from seqforge.core.sampling.streams import Grammar, closed_streams, note_all
+from seqforge.core.sampling.numba_cache import is_kept
+from seqforge.core.sampling.numba_kernel import Grammar, closed_batch as closed_streams, note_all
 
 streams = closed_streams(1, 5, 3, 1)
 free = Grammar(np.zeros((0, 5), bool), np.zeros((0, 5), np.int32))
@@ -162,10 +162,12 @@ def test_without_a_place_to_keep_it_the_kernel_is_compiled_each_time(tmp_path):
     assert [p.name for p in tmp_path.rglob("*")] == ["file"]
 
 
-@pytest.mark.parametrize("name", ["seqforge.core.sampling.compiled"])
+@pytest.mark.parametrize("name", ["seqforge.core.sampling.numba_cache"])
 def test_numba_keeps_its_own_folder(name):
     """Where others' functions are kept is theirs to say: the setting is put back."""
-    code = f"import numba, {name}, seqforge.core.sampling.streams; print(numba.config.CACHE_DIR)"
+    code = (
+        f"import numba, {name}, seqforge.core.sampling.numba_kernel; print(numba.config.CACHE_DIR)"
+    )
     environment = {**os.environ, "NUMBA_CACHE_DIR": "/elsewhere"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from seqforge.core.data.constraint import Constraint
 from seqforge.core.sampling.beam import beam_search
-from seqforge.core.sampling.constraints import Constraint
 from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.constraints import Constraint
-from seqforge.core.sampling.conversation import Conversation
+from seqforge.core.data.constraint import Constraint
+from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.core.sampling.torch_engine import TorchEngine
 from seqforge.errors import InputError

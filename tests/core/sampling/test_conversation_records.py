@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.conversation import Conversation
+from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from tests.core.sampling.talking import drawn, ended, options
 from tests.core.sampling.tiny import checkpoint

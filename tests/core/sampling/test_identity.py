@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqforge.core.sampling.options import SamplingOptions
-from seqforge.core.sampling.plan import Drawing
+from seqforge.core.sampling.request import StreamBuffer
 from seqforge.core.sampling.sampler import Sampler
 
 from .tiny import STRATEGIES, checkpoint, grammar
@@ -55,7 +55,7 @@ def test_how_many_symbols_a_call_draws_changes_nothing(name):
     for call in (1, 2, 17, 1000):
         found = []
         for number in range(1, 6):
-            streams, drawing = plan.streams(1, call), Drawing(plan, number)
+            streams, drawing = plan.streams(1, call), StreamBuffer(plan, number)
             state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
             plan.seat(streams, 0, number)
             while drawing.open:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.constraints import Constraint
+from seqforge.core.data.constraint import Constraint
 from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.errors import InputError

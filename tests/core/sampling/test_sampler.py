@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.checkpoint import Checkpoint, ModelCard
 from seqforge.core.config import ModelConfig, RunConfig
-from seqforge.core.model import CharRNN
-from seqforge.core.sampling.constraints import Constraint
+from seqforge.core.data.constraint import Constraint
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions
 from seqforge.errors import CheckpointError, InputError
 

@@ -8,12 +8,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.core.sampling.logit_filters import (
+    draw_symbol,
+    exponential,
+    filter_logits,
+    philox_uniform,
+)
+from seqforge.core.sampling.numba_kernel import Grammar, closed_batch, draw_column
 from seqforge.core.sampling.options import SamplingOptions
 from seqforge.core.sampling.sampler import Sampler
-from seqforge.core.sampling.streams import Grammar, closed_streams, draw_column
-from seqforge.core.sampling.uniform import uniform
-from seqforge.core.sampling.weighing import choose, exponential, weigh
-from seqforge.core.vocabulary import Vocabulary
 
 from .plain import OnTheEdge, chances, drawn_by_hand, log_softmax, numbers, pick
 from .tiny import STRATEGIES, checkpoint
@@ -24,19 +28,19 @@ FREE = Grammar(np.zeros((0, 12), bool), np.zeros((0, 12), np.int32))
 
 @numba.njit
 def uniforms(seed, stream, positions):
-    return np.array([uniform(seed, stream, p) for p in positions])
+    return np.array([philox_uniform(seed, stream, p) for p in positions])
 
 
 @numba.njit
 def weights_of(scores, temperature, rules):
     weights = np.empty(len(scores))
-    weigh(scores, len(scores), temperature, rules, weights)
+    filter_logits(scores, len(scores), temperature, rules, weights)
     return weights
 
 
 @numba.njit
 def chosen(weights, number):
-    return choose(weights, len(weights), number)
+    return draw_symbol(weights, len(weights), number)
 
 
 @numba.njit
@@ -106,7 +110,7 @@ def test_draws_equal_a_plain_statement_of_the_strategy(name, data):
         wanted = chances(logits, options, seen=seen)
     except OnTheEdge:
         return
-    streams = closed_streams(ROWS, size, 4, 1)
+    streams = closed_batch(ROWS, size, 4, 1)
     streams.open[:], streams.limits[:], streams.ends_left[:] = True, 9, 1
     streams.numbers[:] = np.arange(ROWS)
     streams.counts[:, list(seen)] = 1

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import torch
 
-from seqforge.core.checkpoint import Checkpoint, ModelCard
 from seqforge.core.config import ModelConfig, RunConfig
-from seqforge.core.model import CharRNN, model_from_arrays
-from seqforge.core.sampling.constraints import Constraint
+from seqforge.core.data.constraint import Constraint
+from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 
 SYMBOLS = tuple("abcdefg")
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqforge.domains.genome import composition
 from seqforge.domains.genome.composition import (
     composition_report,
     copy_report,
@@ -22,8 +23,7 @@ from seqforge.domains.genome.composition import (
     kmer_frequencies,
     longest_orf,
 )
-from seqforge.domains.genome.similarity import copying
-from seqforge.domains.genome.similarity.kmers import encode, packed_kmers
+from seqforge.domains.genome.nucleotides import base_codes, packed_kmers
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 sequences = st.lists(st.text("ACGTN", max_size=40), max_size=4)
@@ -62,7 +62,7 @@ def test_kmer_frequencies_are_plain_counts(texts, k):
 
 @given(text=st.text("ACGTN", max_size=60), k=st.integers(1, 32))
 def test_packed_kmers_are_numbers_to_base_four(text, k):
-    kmers, whole = packed_kmers(encode(text), k)
+    kmers, whole = packed_kmers(base_codes(text), k)
 
     assert len(kmers) == len(whole) == max(0, len(text) - k + 1)
     for place, (kmer, good) in enumerate(zip(kmers.tolist(), whole.tolist(), strict=True)):
@@ -132,7 +132,7 @@ def test_copying_equals_plain_sets(samples, held_out, training, cuts, shared, bl
     places = [0, *sorted(min(cut, len(training)) for cut in cuts), len(training)]
     blocks = [training[a:b] for a, b in pairwise(places)]
 
-    with patch.object(copying, "_BLOCK", block):
+    with patch.object(composition, "_BLOCK", block):
         report = copy_report(samples, held_out, blocks)
 
     turned = training.translate(COMPLEMENT)[::-1]

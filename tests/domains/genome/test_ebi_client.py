@@ -13,9 +13,16 @@ from email.utils import formatdate
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.client import EbiClient
-from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Gone, Refused, Transient
-from seqforge.domains.genome.similarity.ebi.markup import is_page, remedy, said
+from seqforge.domains.genome.ebi.client import EbiClient
+from seqforge.domains.genome.ebi.errors import (
+    FateUnknown,
+    Gone,
+    Refused,
+    Transient,
+    is_page,
+    page_text,
+    remedy,
+)
 from seqforge.errors import ConfigError
 from seqforge.version import __version__
 from tests.patience import PATIENCE
@@ -355,9 +362,9 @@ def test_results_come_as_bytes():
 
 
 def test_texts_for_people_are_short_and_plain():
-    assert said(b"<h1>x</h1>" + b"y " * 1000).endswith("…")
-    assert len(said(b"y" * 1000)) == 300
-    assert said(b"<error><description>a\n  <b>b</b> &lt;c></description>") == "a b <c>"
+    assert page_text(b"<h1>x</h1>" + b"y " * 1000).endswith("…")
+    assert len(page_text(b"y" * 1000)) == 300
+    assert page_text(b"<error><description>a\n  <b>b</b> &lt;c></description>") == "a b <c>"
     assert not is_page(b"<?xml version='1.0'?><error/>")
     assert remedy("whatever") == "change what is asked and run again"
 

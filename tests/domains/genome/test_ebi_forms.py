@@ -6,14 +6,18 @@ import json
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
-from seqforge.domains.genome.similarity.ebi.catalogue import Catalogue, current_name
-from seqforge.domains.genome.similarity.ebi.client import EbiClient
-from seqforge.domains.genome.similarity.ebi.details import read_details, read_types
-from seqforge.domains.genome.similarity.ebi.failures import Transient, Unreadable
-from seqforge.domains.genome.similarity.ebi.forms import check_query, key_of, prepare
-from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.ebi.backend import EbiBackend
+from seqforge.domains.genome.ebi.client import EbiClient, read_details, read_types
+from seqforge.domains.genome.ebi.errors import Transient, Unreadable
+from seqforge.domains.genome.ebi.job_params import (
+    ServiceMetadata,
+    check_query,
+    current_name,
+    key_of,
+    prepare,
+)
+from seqforge.domains.genome.ebi.job_store import JobStore
+from seqforge.domains.genome.similarity.hits import Query, SearchParameters
 from seqforge.errors import ConfigError, InputError
 from tests.conftest import SHARED, missing
 
@@ -25,9 +29,9 @@ def said():
 
 @pytest.fixture
 def catalogue(double, clock, said):
-    def make(tool: str = "ncbiblast", *, ask: bool = True) -> Catalogue:
+    def make(tool: str = "ncbiblast", *, ask: bool = True) -> ServiceMetadata:
         client = EbiClient("", tool, double.url, clock.sleep, clock)
-        return Catalogue(client, said.append, ask=ask)
+        return ServiceMetadata(client, said.append, ask=ask)
 
     return make
 
@@ -179,11 +183,11 @@ def test_without_memory_and_without_the_service_there_is_a_sentence(double, cata
 
 def test_a_damaged_memory_is_forgotten(catalogue, tmp_path, double):
     client = EbiClient("", base_url=double.url)
-    Catalogue(client, print, folder=tmp_path).values("exp")
+    ServiceMetadata(client, print, folder=tmp_path).values("exp")
     (kept,) = tmp_path.iterdir()
     kept.write_text('{"asked": "now", "values": 7}')
 
-    assert len(Catalogue(client, print, folder=tmp_path).values("exp")) == 13
+    assert len(ServiceMetadata(client, print, folder=tmp_path).values("exp")) == 13
     assert json.loads(kept.read_text())["values"][0]["value"] == "1e-200"
 
 
@@ -191,7 +195,7 @@ def test_a_cache_that_cannot_be_written_costs_no_search(double, tmp_path):
     (tmp_path / "cache").write_text("a file where a folder is wanted")
     client = EbiClient("", base_url=double.url)
 
-    assert len(Catalogue(client, print, folder=tmp_path / "cache").values("exp")) == 13
+    assert len(ServiceMetadata(client, print, folder=tmp_path / "cache").values("exp")) == 13
 
 
 def test_rna_is_sent_as_dna(catalogue):

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.similarity.ebi.details import read_details, read_types
-from seqforge.domains.genome.similarity.ebi.failures import Unreadable
-from seqforge.domains.genome.similarity.ebi.markup import is_page, parse_json, parse_xml, said
-from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
+from seqforge.domains.genome.ebi.client import read_details, read_types
+from seqforge.domains.genome.ebi.errors import Unreadable, is_page, page_text, parse_json, parse_xml
+from seqforge.domains.genome.ebi.replies import QueryContext, parse_reply
 from tests.steps import growth
 
-ASKED = Asked("q", 100, "ncbiblast", "blastn", "em_std_inv", "2026-11-30T00:00:00+00:00")
+ASKED = QueryContext("q", 100, "ncbiblast", "blastn", "em_std_inv", "2026-11-30T00:00:00+00:00")
 BLAST = "BLASTN 2.16.0+\n\nSequences producing significant alignments:  (Bits)  Value\n\n"
 FASTA = "# fasta36\n version 36.3.8\nThe best scores are:  opt bits E(1)\n"
 MANY = 400_000
@@ -31,25 +30,28 @@ MANY = 400_000
 )  # fmt: skip
 @pytest.mark.parametrize("before", [b"", b"<html>", b"<description>", b"<!doctype html><h1 "])
 def test_what_an_answer_says_is_found_in_one_pass(before, unit):
-    text = said(before + unit.encode() * (MANY // len(unit)))
+    text = page_text(before + unit.encode() * (MANY // len(unit)))
     assert len(text) < 400
     assert "\x1b" not in text
 
 
 def test_what_is_said_stays_what_it_was():
-    assert said(b"<error>\n<description  a='b'>No\nsuch <b>job</b> &amp; more</description>") == (
-        "No such job & more"
-    )
-    assert said(b"<html><head><TITLE>t</TITLE><body><H1 class=x>Bad</H1>") == (
+    assert page_text(
+        b"<error>\n<description  a='b'>No\nsuch <b>job</b> &amp; more</description>"
+    ) == ("No such job & more")
+    assert page_text(b"<html><head><TITLE>t</TITLE><body><H1 class=x>Bad</H1>") == (
         "a web page titled \u201cBad\u201d"
     )
-    assert said(b"<html><head><title>t</title><h1>never ended") == "a web page titled \u201ct\u201d"
-    assert said(b"<html>") == "a web page without a title"
+    assert (
+        page_text(b"<html><head><title>t</title><h1>never ended")
+        == "a web page titled \u201ct\u201d"
+    )
+    assert page_text(b"<html>") == "a web page without a title"
 
 
 @given(st.binary(max_size=300))
 def test_anything_is_said_and_read_or_refused(body):
-    assert len(said(body)) <= 330
+    assert len(page_text(body)) <= 330
     is_page(body)
     for read in (parse_xml, parse_json, read_details, read_types):
         with suppress(Unreadable):

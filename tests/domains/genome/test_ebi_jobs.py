@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.jobs import JobStore
+from seqforge.domains.genome.ebi.job_store import JobStore
 from seqforge.errors import RunError
 
 FORM = {"program": "blastn", "database": ["em_std_inv"], "sequence": ">query\nACGT"}
@@ -170,7 +170,7 @@ def test_what_was_committed_survives_a_kill(path):
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from seqforge.domains.genome.similarity.ebi.jobs import JobStore\n"
+        "from seqforge.domains.genome.ebi.job_store import JobStore\n"
         "store = JobStore(Path(sys.argv[1]), lambda: 5.0)\n"
         "store.plan('k', 'service', 'one', {'sequence': 'ACGT'})\n"
         "steps = [('submitting', {}), ('running', {'job_id': 'id-1'})]\n"

@@ -17,9 +17,9 @@ from itertools import chain, repeat
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi import client as client_module
-from seqforge.domains.genome.similarity.ebi.client import EbiClient
-from seqforge.domains.genome.similarity.ebi.failures import FateUnknown, Refused, Transient
+from seqforge.domains.genome.ebi import client as client_module
+from seqforge.domains.genome.ebi.client import EbiClient
+from seqforge.domains.genome.ebi.errors import FateUnknown, Refused, Transient
 from seqforge.errors import ConfigError
 from tests.patience import PATIENCE
 

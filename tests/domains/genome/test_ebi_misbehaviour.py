@@ -9,8 +9,8 @@ from email.utils import formatdate
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.campaign import _backoff
-from seqforge.domains.genome.similarity.ebi.failures import Transient
+from seqforge.domains.genome.ebi.errors import Transient
+from seqforge.domains.genome.ebi.job_runner import _backoff
 from seqforge.errors import ConfigError, RunError, Unfinished
 from tests.ebi_double import (
     Answers,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.failures import Unreadable
-from seqforge.domains.genome.similarity.ebi.replies import Asked, parse_reply
+from seqforge.domains.genome.ebi.errors import Unreadable
+from seqforge.domains.genome.ebi.replies import QueryContext, parse_reply
 from seqforge.domains.genome.similarity.hits import to_json
 from seqforge.errors import RunError, Unfinished
 from tests.ebi_double import (
@@ -243,7 +243,7 @@ def test_damaged_replies_are_read_or_refused_and_nothing_else(division, rng, too
     with EbiDouble(division.engine) as double:
         job = finished(double, division.queries["several"], tool, program=program)
         whole = get(double, f"result/{job}/{kind}", tool).content
-    asked = Asked("q", 150, tool, program, "em_std_inv", "2026-11-21T09:00:00+00:00")
+    asked = QueryContext("q", 150, tool, program, "em_std_inv", "2026-11-21T09:00:00+00:00")
     assert parse_reply(kind, whole, asked).hits
     refused = 0
     for _ in range(150):

@@ -7,18 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from seqforge.domains.genome.similarity.ebi.failures import Unreadable
-from seqforge.domains.genome.similarity.ebi.replies import (
-    Asked,
-    iso_date,
-    organism_of,
-    parse_reply,
+from seqforge.domains.genome.ebi.errors import Unreadable
+from seqforge.domains.genome.ebi.replies import QueryContext, iso_date, organism_of, parse_reply
+from seqforge.domains.genome.similarity.hits import (
+    format_alignments,
+    format_tsv,
+    from_json,
+    to_json,
 )
-from seqforge.domains.genome.similarity.hits import from_json, to_json
-from seqforge.domains.genome.similarity.reports import format_alignments, format_tsv
 from tests.conftest import SHARED, missing
 
-ASKED = Asked("mine", 201, "ncbiblast", "blastn", "em_std_inv", "2026-11-21T09:00:00+00:00")
+ASKED = QueryContext("mine", 201, "ncbiblast", "blastn", "em_std_inv", "2026-11-21T09:00:00+00:00")
 QUERY = "ACGTACGTACGTACGTACGT"
 
 

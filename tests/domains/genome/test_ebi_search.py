@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
+from seqforge.domains.genome.ebi.backend import EbiBackend
+from seqforge.domains.genome.ebi.client import EbiClient
+from seqforge.domains.genome.ebi.job_store import JobStore
 from seqforge.domains.genome.similarity.backends import SearchBackend
-from seqforge.domains.genome.similarity.ebi.backend import EbiBackend
-from seqforge.domains.genome.similarity.ebi.client import EbiClient
-from seqforge.domains.genome.similarity.ebi.jobs import JobStore
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
+from seqforge.domains.genome.similarity.hits import Query, SearchParameters
 from seqforge.errors import ConfigError, InputError, RunError, Unfinished
 from tests.ebi_double import Answers, EbiDouble, Resets, Says, too_many_requests
 from tests.patience import PATIENCE

@@ -13,9 +13,9 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.core.domain import Sample
-from seqforge.core.vocabulary import Vocabulary
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.domain import Sample
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.genome.nucleotides import Cleaner, clean
 from seqforge.errors import InputError
 from tests.conftest import ROOT

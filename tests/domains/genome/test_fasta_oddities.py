@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from seqforge.base.printable import one_line
+from seqforge.base.messages import one_line
 from seqforge.core.config import DataConfig
-from seqforge.core.ingest import ingest
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.ingest import ingest
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.errors import InputError
 from tests.domains.genome.test_genbank import mutated, records_or_sentence
 from tests.domains.genome.test_genbank import read as read_noting

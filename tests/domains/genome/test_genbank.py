@@ -12,11 +12,10 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.base.printable import one_line
-from seqforge.base.remarks import collected
+from seqforge.base.messages import collected_remarks, one_line
 from seqforge.core.config import DataConfig
-from seqforge.core.ingest import ingest
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.ingest import ingest
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.errors import InputError
 
 
@@ -43,7 +42,7 @@ def intact(tmp_path):
 def read(path):
     """Of each record its name, letters, and what was said between its letters and the next's."""
     found = []
-    with collected() as remarks:
+    with collected_remarks() as remarks:
         records = iter(GenomeDomain().read(path))
         for record in records:
             found.append((record.name, record.symbols, "; ".join(remarks)))
@@ -261,7 +260,7 @@ def mutated(draw, whole):
 def records_or_sentence(path):
     """What is shown of a file's records, or of why it is refused; nothing else may be raised."""
     try:
-        with collected() as remarks:
+        with collected_remarks() as remarks:
             records = list(GenomeDomain().read(path))
     except InputError as error:
         return [str(error)] if path.name in str(error) else ["the file is not named\n"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqforge.domains.genome.similarity.stage import read_queries
+from seqforge.domains.genome.similarity.library import read_queries
 from seqforge.errors import InputError
 
 FASTA = ">p one\nMKL\nVT*\n\n>q\nmst\n"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from seqforge.core.config import DataConfig
-from seqforge.core.ingest import ingest
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.ingest import ingest
+from seqforge.domains.genome.domain import GenomeDomain
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="anonymous memory stands in /proc")
 
@@ -44,8 +44,8 @@ finally:
 READ = """
 import tempfile
 from seqforge.core.config import DataConfig
-from seqforge.core.ingest import ingest
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.ingest import ingest
+from seqforge.domains.genome.domain import GenomeDomain
 with tempfile.TemporaryDirectory() as folder:
     ingest(GenomeDomain(), [Path(sys.argv[1])], DataConfig(), Path(folder))
 """

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.similarity.extraction import Stretch, stretches
-from seqforge.domains.genome.similarity.scanning import (
+from seqforge.domains.genome.similarity.smith_waterman import (
     OpalScanner,
     ParasailScanner,
     Scoring,
+    align_back,
+    align_through,
     installed_backend,
 )
-from seqforge.domains.genome.similarity.traceback import align_back, align_through
+from seqforge.domains.genome.similarity.top_alignments import Chunk, chunks
 from tests.conftest import missing
 
 NEVER = -(10**9)
@@ -105,9 +106,9 @@ def test_gaps_of_every_length_are_found_again(random_bases):
 def test_any_overlap_letters_in_a_row_are_in_one_stretch(length, size, overlap):
     if size <= overlap:
         with pytest.raises(ValueError, match="cannot overlap"):
-            list(stretches(length, size, overlap))
+            list(chunks(length, size, overlap))
         return
-    found = list(stretches(length, size, overlap))
+    found = list(chunks(length, size, overlap))
     reach = min(length, max(1, overlap))
 
     assert max(part.stop for part in found) == length
@@ -130,7 +131,7 @@ def test_both_aligners_give_the_same_scores(queries, hits):
 
 
 def test_stretches_are_plain_tuples():
-    assert list(stretches(10, 6, 2)) == [Stretch(0, 6), Stretch(4, 10)]
+    assert list(chunks(10, 6, 2)) == [Chunk(0, 6), Chunk(4, 10)]
 
 
 @given(query=bases, hit=bases, core=st.text("ACGT", min_size=5, max_size=20), s=scorings,

@@ -7,16 +7,16 @@ import subprocess
 
 import pytest
 
+from seqforge.domains.genome.nucleotides import dust_intervals
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
-from seqforge.domains.genome.similarity.dust import dust_intervals
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.statistics import (
+from seqforge.domains.genome.similarity.evalues import (
     SCORE_PAIRS,
     effective_search_space,
     karlin_altschul,
     length_adjustment,
 )
+from seqforge.domains.genome.similarity.hits import Query, SearchParameters
 
 LENGTHS = (20, 30, 50, 80, 120, 200, 350, 500, 800, 2000)
 

@@ -16,15 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.core.files import cache_root
-from seqforge.domains.genome.similarity import blast_database
+from seqforge.base.folders import cache_root
+from seqforge.base.process import find_program, run_program
+from seqforge.domains.genome.search import search_files
+from seqforge.domains.genome.similarity import blastplus
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
-from seqforge.domains.genome.similarity.hits import from_json, to_json
+from seqforge.domains.genome.similarity.hits import Query, SearchParameters, from_json, to_json
 from seqforge.domains.genome.similarity.library import measure
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.programs import find_program, run_program
-from seqforge.domains.genome.similarity.stage import search_files
 from seqforge.errors import InputError, ProgramError
 from tests.conftest import ROOT
 from tests.patience import PATIENCE, wait_for
@@ -271,7 +270,7 @@ def test_databases_nobody_uses_make_room(fasta, random_bases, monkeypatch):
     gone = before - {path.name for path in databases()}
     assert gone == {used[31], used[400], "building-x"}
 
-    monkeypatch.setattr(blast_database, "_KEPT_BYTES", 3000)
+    monkeypatch.setattr(blastplus, "_KEPT_BYTES", 3000)
     search(fasta(random_bases(100)), query)
     kept = {path.name for path in databases()}
     assert kept & before == {used[1], "mine"}
@@ -362,7 +361,7 @@ def test_ctrl_c_ends_the_program_too(tmp_path):
     """Also where the terminal tells only us."""
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from seqforge.domains.genome.similarity.programs import run_program\n"
+        "from seqforge.base.process import run_program\n"
         f"run_program({SLEEPER!r}, Path.cwd(), 86400)\n"
     )
     ours = subprocess.Popen(
@@ -396,7 +395,7 @@ def test_a_search_that_was_killed_leaves_nothing_that_counts(
     script = (
         "from pathlib import Path\n"
         "from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend\n"
-        "from seqforge.domains.genome.similarity.parameters import Query, SearchParameters\n"
+        "from seqforge.domains.genome.similarity.hits import Query, SearchParameters\n"
         f"BlastPlusBackend([Path({str(library)!r})]).search(\n"
         "    [Query('q', 'ACGT')], SearchParameters(), lambda done, total, what: None)\n"
     )

@@ -10,9 +10,13 @@ from math import inf
 
 import pytest
 
-from seqforge.domains.genome.similarity.comparison import Comparison, Group, found_whole
+from seqforge.domains.genome.similarity.control_comparison import (
+    ComparedGroup,
+    ControlComparison,
+    evalue_distributions,
+    found_whole,
+)
 from seqforge.domains.genome.similarity.hits import Hit, Hsp, SearchResult
-from seqforge.domains.genome.similarity.picture import evalue_distributions
 
 SHUFFLES, MODEL, REAL = "shuffles of the samples", "order-5 Markov model", "held-out sequence"
 
@@ -35,10 +39,12 @@ def result(evalue, name="q", identical=20, length=100, gaps=0, **more):
 def comparison(samples, **controls):
     names = {"samples": "the samples", "shuffle": SHUFFLES, "markov": MODEL, "real": REAL}
     groups = {
-        kind: Group(names[kind], tuple(result(e, f"{kind}_{i}") for i, e in enumerate(evalues)))
+        kind: ComparedGroup(
+            names[kind], tuple(result(e, f"{kind}_{i}") for i, e in enumerate(evalues))
+        )
         for kind, evalues in {"samples": samples, **controls}.items()
     }
-    return Comparison(groups, 10.0)
+    return ControlComparison(groups, 10.0)
 
 
 GOOD = [10.0**-power for power in range(20, 29)]
@@ -112,9 +118,9 @@ def test_how_much_of_a_group_is_of_low_complexity_is_said_where_it_is_known():
     found = comparison([1.0, 2.0], shuffle=[3.0])
     first, second = found.groups["samples"].results
     samples = replace(first, masked=0.5), replace(second, masked=0.0)
-    groups = {**found.groups, "samples": Group("the samples", samples)}
+    groups = {**found.groups, "samples": ComparedGroup("the samples", samples)}
 
-    rows = Comparison(groups, 10.0).table()
+    rows = ControlComparison(groups, 10.0).table()
 
     assert [row["low-complexity %"] for row in rows] == [25.0, None]
 
@@ -138,7 +144,7 @@ def test_the_files_have_every_sequence_and_the_librarys_length():
 
 def test_the_text_for_a_terminal_has_table_and_notes():
     found = comparison(GOOD, shuffle=POOR)
-    text = Comparison(found.groups, 10.0, notes=("a note",)).text()
+    text = ControlComparison(found.groups, 10.0, notes=("a note",)).text()
 
     assert text.splitlines()[0].startswith("sequences ")
     assert text.splitlines()[-1] == "a note"

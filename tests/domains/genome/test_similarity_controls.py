@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.core.config import DataConfig
-from seqforge.core.ingest import ingest
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.ingest import ingest
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.genome.similarity.controls import EACH, Background, Controls, HeldOut
-from seqforge.domains.genome.similarity.parameters import Query
+from seqforge.domains.genome.similarity.hits import Query
 from seqforge.errors import ConfigError, InputError
 
 

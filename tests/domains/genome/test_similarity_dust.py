@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.similarity.dust import dust_intervals, masked_fraction
+from seqforge.domains.genome.nucleotides import dust_intervals, masked_fraction
 from tests.conftest import ROOT
 from tests.steps import growth, steps
 

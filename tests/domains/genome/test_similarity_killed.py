@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-from seqforge.domains.genome.similarity.backends import LocalBackend
+from seqforge.domains.genome.search import search_with_controls
+from seqforge.domains.genome.similarity.backends import SEARCHED, LocalBackend, resumable
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
-from seqforge.domains.genome.similarity.controlled import search_with_controls
 from seqforge.domains.genome.similarity.controls import Controls
-from seqforge.domains.genome.similarity.parameters import SearchParameters
-from seqforge.domains.genome.similarity.searched import SEARCHED, going_on
+from seqforge.domains.genome.similarity.hits import SearchParameters
 from seqforge.errors import RunError
 
 
@@ -49,7 +48,7 @@ def search(files, folder, kind, stop_after=None, parameters=None):
 
     backend.search = counted
     controls = Controls(("shuffle",), each=1)
-    with going_on(backend, folder) as searcher:
+    with resumable(backend, folder) as searcher:
         search_with_controls([samples], searcher, folder, controls, parameters)
     return asked
 

@@ -9,11 +9,15 @@ import json
 import pytest
 from Bio import SearchIO
 
+from seqforge.domains.genome.search import search_files
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.reports import format_table, format_tsv
-from seqforge.domains.genome.similarity.stage import search_files
+from seqforge.domains.genome.similarity.hits import (
+    Query,
+    SearchParameters,
+    format_table,
+    format_tsv,
+)
 
 STRICT = SearchParameters(evalue=1e-6)
 

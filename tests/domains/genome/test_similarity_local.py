@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from seqforge.domains.genome.similarity.local import search
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.scanning import Backend, installed_backend
+from seqforge.domains.genome.similarity.hits import Query, SearchParameters
+from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.smith_waterman import Backend, installed_backend
 from seqforge.errors import ConfigError, InputError
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
@@ -35,7 +35,7 @@ def test_hsps_say_where_and_how_well(fasta, random_bases):
     changed = query[:99] + ("A" if query[99] != "A" else "C") + query[100:]
     turned = hit.translate(COMPLEMENT)[::-1]
 
-    result = search([Query("q", changed)], fasta(hit, turned))[0]
+    result = search_library([Query("q", changed)], fasta(hit, turned))[0]
 
     assert [one.id for one in result.hits] == ["s1", "s2"]
     plus, minus = (one.hsps[0] for one in result.hits)
@@ -61,7 +61,7 @@ def test_a_query_turned_round_finds_the_same_on_the_other_strand(
     library = fasta(chr2r[:100_000], random_bases(5000))
     query = mutated(chr2r[40_000:40_600], 0.1)
 
-    plus, minus = search(
+    plus, minus = search_library(
         [Query("plus", query), Query("minus", query.translate(COMPLEMENT)[::-1])], library
     )
 
@@ -86,8 +86,8 @@ def test_a_library_in_pieces_gives_the_same_hits_as_whole(chr2r, fasta, mutated,
     ]
     library = fasta(chr2r[:30_000])
 
-    whole = search(queries, library, ALL, backend=small(1 << 20))
-    pieces = search(queries, library, ALL, backend=small(size), threads=2)
+    whole = search_library(queries, library, ALL, backend=small(1 << 20))
+    pieces = search_library(queries, library, ALL, backend=small(size), threads=2)
 
     assert [places(result) for result in pieces] == [places(result) for result in whole]
     assert all(len(result.hits[0].hsps) == 4 for result in whole)
@@ -100,7 +100,9 @@ def test_several_hsps_of_a_hit_do_not_overlap(fasta, random_bases, mutated):
     turned = copies[2].translate(COMPLEMENT)[::-1]
     hit = random_bases(300).join([copies[0], copies[1], turned, copies[3], ""])
 
-    found = search([Query("q", unit)], fasta(hit), SearchParameters(max_hsps=4))[0].hits[0].hsps
+    found = (
+        search_library([Query("q", unit)], fasta(hit), SearchParameters(max_hsps=4))[0].hits[0].hsps
+    )
 
     assert [hsp.score for hsp in found] == sorted((hsp.score for hsp in found), reverse=True)
     assert found[0].score == 150
@@ -112,7 +114,7 @@ def test_several_hsps_of_a_hit_do_not_overlap(fasta, random_bases, mutated):
 
 
 def test_n_matches_nothing(fasta):
-    result = search([Query("q", "N" * 50)], fasta("N" * 500 + "ACGT"), ALL)[0]
+    result = search_library([Query("q", "N" * 50)], fasta("N" * 500 + "ACGT"), ALL)[0]
 
     assert result.hits == ()
 
@@ -122,7 +124,7 @@ def test_case_rna_and_foreign_letters_do_not_matter(fasta, random_bases):
     library = fasta(hit.lower())
     rna = hit[100:160].replace("T", "u") + "é?"
 
-    result = search([Query("q", rna)], library)[0]
+    result = search_library([Query("q", rna)], library)[0]
 
     assert result.hits[0].hsps[0].score == 60
     assert result.query_length == 62
@@ -132,7 +134,7 @@ def test_the_best_hits_are_kept_in_order(fasta, random_bases):
     unit = random_bases(100)
     library = fasta(*(random_bases(50) + unit[: 30 + 5 * i] + random_bases(50) for i in range(12)))
 
-    result = search([Query("q", unit)], library, SearchParameters(max_hits=3))[0]
+    result = search_library([Query("q", unit)], library, SearchParameters(max_hits=3))[0]
 
     assert [hit.id for hit in result.hits] == ["s12", "s11", "s10"]
 
@@ -141,7 +143,7 @@ def test_progress_ends_at_the_length_of_the_library(fasta, random_bases):
     told: list[tuple[int, int]] = []
     library = fasta(random_bases(30_000), random_bases(10))
 
-    search([Query("q", random_bases(100))], library, progress=lambda *at: told.append(at),
+    search_library([Query("q", random_bases(100))], library, progress=lambda *at: told.append(at),
            backend=small(3_000))  # fmt: skip
 
     assert told[-1] == (30_010, 30_010)
@@ -149,7 +151,9 @@ def test_progress_ends_at_the_length_of_the_library(fasta, random_bases):
 
 
 def test_samples_without_bases_find_nothing(fasta):
-    empty, whole = search([Query("empty", ""), Query("q", "ACGTACGTACGT")], fasta("ACGTACGTACGT"))
+    empty, whole = search_library(
+        [Query("empty", ""), Query("q", "ACGTACGTACGT")], fasta("ACGTACGTACGT")
+    )
 
     assert empty.hits == ()
     assert whole.hits[0].hsps[0].score == 12
@@ -160,7 +164,7 @@ def test_compressed_and_several_files_are_one_library(tmp_path, fasta, random_ba
     packed = tmp_path / "packed.fa.gz"
     packed.write_bytes(gzip.compress(f">x first one\n{one}\n".encode()))
 
-    result = search([Query("q", one[50:150])], [packed, fasta(other)])[0]
+    result = search_library([Query("q", one[50:150])], [packed, fasta(other)])[0]
 
     hit = result.hits[0]
     assert (hit.database, hit.id, hit.description) == ("packed", "x", "first one")
@@ -181,7 +185,7 @@ def test_an_unusable_library_is_one_sentence(tmp_path, content, message):
     path.write_text(content)
 
     with pytest.raises(InputError, match=message) as caught:
-        search([Query("q", "ACGT")], path)
+        search_library([Query("q", "ACGT")], path)
     assert "\n" not in str(caught.value)
 
 
@@ -190,11 +194,11 @@ def test_a_missing_or_damaged_library_is_one_sentence(tmp_path):
     damaged.write_bytes(gzip.compress(b">x\nACGT\n" * 100)[:-20])
 
     with pytest.raises(InputError, match=r"gone\.fa: there is no such file"):
-        search([Query("q", "ACGT")], tmp_path / "gone.fa")
+        search_library([Query("q", "ACGT")], tmp_path / "gone.fa")
     with pytest.raises(InputError, match=r"x\.fa\.gz: is not a whole \.gz file"):
-        search([Query("q", "ACGT")], damaged)
+        search_library([Query("q", "ACGT")], damaged)
     with pytest.raises(InputError, match="no library"):
-        search([Query("q", "ACGT")], [])
+        search_library([Query("q", "ACGT")], [])
 
 
 def test_parameters_that_make_no_sense_are_refused():
@@ -211,8 +215,8 @@ def test_what_is_low_complexity_is_always_told_and_masked_on_demand(fasta, rando
     queries = [Query("low", "CA" * 60 + "T" * 40), Query("plain", random_bases(100))]
     library = fasta(random_bases(5000) + "CA" * 50 + random_bases(5000) + queries[1].bases)
 
-    unmasked = search(queries, library)
-    masked = search(queries, library, SearchParameters(dust=True))
+    unmasked = search_library(queries, library)
+    masked = search_library(queries, library, SearchParameters(dust=True))
 
     assert unmasked[0].best_evalue < 1e-40
     assert masked[0].hits == ()
@@ -233,9 +237,11 @@ def test_an_alignment_found_by_other_letters_goes_on_through_masked_ones(
     library = fasta(random_bases(3000) + copy + random_bases(3000) + low * 3,
                     random_bases(500) + copy.translate(COMPLEMENT)[::-1])  # fmt: skip
 
-    whole = search([Query("q", query)], library, SearchParameters(max_hsps=1))[0]
-    masked = search([Query("q", query)], library, SearchParameters(max_hsps=1, dust=True))[0]
-    parts = search(
+    whole = search_library([Query("q", query)], library, SearchParameters(max_hsps=1))[0]
+    masked = search_library([Query("q", query)], library, SearchParameters(max_hsps=1, dust=True))[
+        0
+    ]
+    parts = search_library(
         [Query("q", query[:80] + "N" * 64 + query[144:])], library, SearchParameters(max_hsps=1)
     )[0]
 
@@ -245,7 +251,9 @@ def test_an_alignment_found_by_other_letters_goes_on_through_masked_ones(
     assert all(hit.hsps[0].gaps for hit in masked.hits)
     assert parts.hits[0].hsps[0].score < masked.hits[0].hsps[0].score - 50
 
-    several = search([Query("q", query)], library, SearchParameters(evalue=1e-3, dust=True))[0]
+    several = search_library(
+        [Query("q", query)], library, SearchParameters(evalue=1e-3, dust=True)
+    )[0]
     assert [len(hit.hsps) for hit in several.hits] == [1, 1]
 
 
@@ -253,8 +261,12 @@ def test_a_strict_limit_counts_the_whole_alignment_not_its_unmasked_part(fasta, 
     query = random_bases(16) + "CACACATA" * 8 + random_bases(16)
     library = fasta(random_bases(3000) + query + random_bases(3000))
 
-    found = search([Query("q", query)], library, SearchParameters(evalue=1e-30, dust=True))[0]
+    found = search_library([Query("q", query)], library, SearchParameters(evalue=1e-30, dust=True))[
+        0
+    ]
 
     assert [hsp.score for hsp in found.hits[0].hsps] == [len(query)]
-    weak = search([Query("q", query)], library, SearchParameters(evalue=1e-60, dust=True))[0]
+    weak = search_library([Query("q", query)], library, SearchParameters(evalue=1e-60, dust=True))[
+        0
+    ]
     assert weak.hits == ()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.similarity.markov import MarkovModel, order_for
+from seqforge.domains.genome.similarity.null_models import MarkovModel, order_for
 from tests.steps import growth, steps
 
 COMPLEMENT = dict(zip("ACGT", "TGCA", strict=True))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.similarity.rank_test import EXACT_PAIRS, mann_whitney
+from seqforge.domains.genome.similarity.control_comparison import EXACT_PAIRS, mann_whitney
 
 VALUES = st.integers(-3, 3) | st.sampled_from([inf, -inf, 0.5])
 

@@ -9,16 +9,18 @@ from itertools import pairwise
 import pytest
 from Bio import SearchIO
 
-from seqforge.domains.genome.similarity.hits import from_json, to_json
-from seqforge.domains.genome.similarity.local import search
-from seqforge.domains.genome.similarity.parameters import Query, SearchParameters
-from seqforge.domains.genome.similarity.reports import (
+from seqforge.domains.genome.similarity.hits import (
+    Query,
+    SearchParameters,
     format_alignments,
     format_evalue,
     format_table,
     format_tsv,
+    from_json,
+    to_json,
     write_hits,
 )
+from seqforge.domains.genome.similarity.local_search import search_library
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
@@ -31,7 +33,7 @@ def results(fasta, random_bases, mutated):
     turned = gapped.translate(COMPLEMENT)[::-1]
     library = fasta(random_bases(300) + unit + random_bases(200) + turned, random_bases(50) + other)
     queries = [Query("BLAST one", unit), Query("none", "ACGTACGT"), Query("three", other)]
-    return search(queries, library, SearchParameters(evalue=1e-6))
+    return search_library(queries, library, SearchParameters(evalue=1e-6))
 
 
 def check(parsed, results):
@@ -102,7 +104,7 @@ def test_the_table_says_how_much_is_low_complexity_and_whether_it_was_masked(fas
     """Also where nothing is found: this may be why."""
     queries, library = [Query("q", "CA" * 15 + "GCGTTGCTAG")], fasta(random_bases(90) + "CA" * 40)
     unmasked, masked = (
-        format_table(search(queries, library, SearchParameters(dust=dust, evalue=1e-3))[0])
+        format_table(search_library(queries, library, SearchParameters(dust=dust, evalue=1e-3))[0])
         for dust in (False, True)
     )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.similarity.shuffling import shuffled
+from seqforge.domains.genome.similarity.null_models import shuffled
 from tests.steps import growth, steps
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from seqforge.domains.genome.similarity.statistics import (
+from seqforge.domains.genome.similarity.evalues import (
     SCORE_PAIRS,
     effective_search_space,
     karlin_altschul,

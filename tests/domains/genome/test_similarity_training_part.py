@@ -5,11 +5,11 @@ import random
 import pytest
 
 from seqforge.core.config import DataConfig
-from seqforge.core.holdout import Cut
-from seqforge.core.ingest import ingest
-from seqforge.domains.genome import GenomeDomain
+from seqforge.core.data.ingest import ingest
+from seqforge.core.data.split import Cut
+from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.genome.fasta import read_sequences
-from seqforge.domains.genome.similarity.training_part import write_training_part
+from seqforge.domains.genome.similarity.library import write_training_part
 from seqforge.errors import RunError
 
 

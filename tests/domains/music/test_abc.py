@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import abc_files, abc_notation
-from seqforge.domains.music.abc_cleaner import clean_tune
-from seqforge.domains.music.abc_text import split_tunes
-from seqforge.domains.music.abc_writer import to_abc
+from seqforge.base.paths import data_folder
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.abc.fields import split_tunes
+from seqforge.domains.music.abc.tune_books import clean_tune
+from seqforge.domains.music.abc.writer import to_abc
 from seqforge.domains.music.keys import find_key, key_from_signature, parse_key, signature
 from seqforge.domains.music.notes import Note, Piece, bar_length, normalised, skyline
-from seqforge.resources import data_folder
 from tests.conftest import ROOT
 from tests.steps import growth, steps
 
@@ -31,16 +31,16 @@ def cleaned(text: str) -> str:
 
 
 def pitches(music: str) -> list[int]:
-    return [note.pitch for note in abc_notation.decode("L:1/8\nK:C\n" + music, 24).piece.notes]
+    return [note.pitch for note in parser.decode("L:1/8\nK:C\n" + music, 24).piece.notes]
 
 
 def lengths(music: str, head: str = "M:4/4\nL:1/8\nK:C\n") -> list[int]:
-    return [note.duration for note in abc_notation.decode(head + music, 24).piece.notes]
+    return [note.duration for note in parser.decode(head + music, 24).piece.notes]
 
 
 @pytest.fixture(scope="session")
 def tunes(corpus_files) -> list[str]:
-    return [record.symbols for path in corpus_files for record in abc_files.read(path)]
+    return [record.symbols for path in corpus_files for record in tune_books.read(path)]
 
 
 def test_cleaning_keeps_metre_unit_key_and_music():
@@ -67,13 +67,13 @@ def test_cleaning_what_is_clean_changes_nothing(music):
 def test_cleaning_the_corpus_again_changes_nothing_and_hides_nothing(tunes):
     for symbols in tunes:
         assert cleaned("X:1\nT:x\n" + symbols) == symbols
-        assert abc_notation.decode(symbols, 24).skipped == 0
+        assert parser.decode(symbols, 24).skipped == 0
 
 
 @few
 @given(text=st.text(st.sampled_from(ABC_CHARACTERS), max_size=200))
 def test_any_text_decodes(text):
-    decoded = abc_notation.decode(text, 24)
+    decoded = parser.decode(text, 24)
     assert 0 <= decoded.full_bars <= decoded.bars
     assert 0 <= decoded.skipped <= len(text)
     assert decoded.piece == normalised(decoded.piece)
@@ -82,10 +82,10 @@ def test_any_text_decodes(text):
 @pytest.mark.parametrize("character", ABC_CHARACTERS + "\\+$&")
 def test_a_long_line_of_one_character_takes_no_longer_than_another(character):
     """Counted; and all lines of ten thousand come to an end, also inside what is not counted."""
-    abc_notation.decode(character * 10_000, 24)
+    parser.decode(character * 10_000, 24)
     cleaned("X:1\nK:C\nC" + character * 10_000)
 
-    assert growth(lambda length: abc_notation.decode(character * length, 24), 400) < 1.2
+    assert growth(lambda length: parser.decode(character * length, 24), 400) < 1.2
     assert growth(lambda length: cleaned("X:1\nK:C\nC" + character * length), 400) < 1.2
 
 
@@ -95,7 +95,7 @@ def test_damaged_tunes_decode(tunes):
         damaged = list(symbols)
         for _ in range(9):
             damaged[rng.randrange(len(damaged))] = rng.choice(ABC_CHARACTERS)
-        assert abc_notation.decode("".join(damaged), 24).piece.end < 24 * 20_000 * 2
+        assert parser.decode("".join(damaged), 24).piece.end < 24 * 20_000 * 2
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_unit_follows_the_metre_where_nothing_is_said():
 
 
 def test_tempo_is_in_quarters():
-    piece = abc_notation.decode("M:6/8\nQ:3/8=100\nK:C\nABc", 24).piece
+    piece = parser.decode("M:6/8\nQ:3/8=100\nK:C\nABc", 24).piece
     assert piece.tempos[0].microseconds == 400_000  # 150 quarters a minute
 
 
@@ -182,16 +182,16 @@ def test_pitches_of_all_tunes_are_those_of_abc2midi(decoder, require_program, tm
 
 def test_a_symbol_takes_a_few_steps(tunes):
     """What comes of it in tunes a second is measured by benchmarks/abc_decoder.py."""
-    abc_notation.decode(tunes[0], 24)
+    parser.decode(tunes[0], 24)
     for symbols in tunes[:100]:
-        assert steps(lambda symbols=symbols: abc_notation.decode(symbols, 24)) < 220 * len(symbols)
+        assert steps(lambda symbols=symbols: parser.decode(symbols, 24)) < 220 * len(symbols)
 
 
 def test_the_tunes_that_ship_have_full_bars():
-    records = list(abc_files.read(data_folder() / "tunes.abc"))
+    records = list(tune_books.read(data_folder() / "tunes.abc"))
     assert len(records) == 10
     for record in records:
-        decoded = abc_notation.decode(record.symbols, 24)
+        decoded = parser.decode(record.symbols, 24)
         assert decoded.bars == decoded.full_bars > 7, record.name
 
 
@@ -199,8 +199,8 @@ def test_written_melodies_sound_as_before(tunes):
     """Notes -> ABC -> notes: all but those with a rest shorter than a sixteenth."""
     unequal = 0
     for symbols in tunes[:400]:
-        melody = skyline(abc_notation.decode(symbols, 24).piece.notes)
-        again = abc_notation.decode(to_abc(Piece(tuple(melody))), 24).piece
+        melody = skyline(parser.decode(symbols, 24).piece.notes)
+        again = parser.decode(to_abc(Piece(tuple(melody))), 24).piece
         unequal += [n[:4] for n in melody] != [n[:4] for n in again.notes]
     assert unequal <= 2
 
@@ -217,7 +217,7 @@ def test_fast_runs_are_written_as_they_are_but_what_is_played_unevenly_is_not():
 @given(piece=pieces())
 def test_any_piece_is_written_as_clean_abc_in_full_bars(piece):
     text = to_abc(piece)
-    decoded = abc_notation.decode(text, 24)
+    decoded = parser.decode(text, 24)
 
     assert decoded.skipped == 0
     if decoded.piece.notes:
@@ -240,7 +240,7 @@ def test_keys_have_their_signatures(sharps, minor):
 def test_the_key_of_a_scale_is_found():
     for field in ("C", "Bb", "F#", "Em", "Cm", "G#m"):
         key = parse_key(field)
-        tune = abc_notation.decode(f"K:{field}\n" + _scale(key.tonic[0]), 24).piece
+        tune = parser.decode(f"K:{field}\n" + _scale(key.tonic[0]), 24).piece
         assert (find_key(tune.notes)[0].sharps - key.sharps) % 12 == 0
 
 
@@ -253,7 +253,7 @@ def _scale(letter: str) -> str:
 
 def test_bars_of_another_length_have_a_metre_of_their_own():
     """Bar lines fall where they are written, also where parts and pick-ups do not add up."""
-    piece = abc_notation.decode("M:2/4\nL:1/8\nK:C\nG|A4|B4:|C4|D2|E3 F|G4|]", 24).piece
+    piece = parser.decode("M:2/4\nL:1/8\nK:C\nG|A4|B4:|C4|D2|E3 F|G4|]", 24).piece
 
     assert piece.pickup == 12
     steps = [(time.step, time.numerator, time.denominator) for time in piece.time_signatures]
@@ -261,7 +261,7 @@ def test_bars_of_another_length_have_a_metre_of_their_own():
 
 
 def test_a_part_that_its_upbeat_completes_keeps_its_metre():
-    piece = abc_notation.decode("M:2/4\nL:1/8\nK:C\n|:G|A4|B3:|", 24).piece
+    piece = parser.decode("M:2/4\nL:1/8\nK:C\n|:G|A4|B3:|", 24).piece
     assert len(piece.time_signatures) == 1
 
 

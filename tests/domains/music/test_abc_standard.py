@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.domains.music import MusicDomain, abc_files, abc_notation
-from seqforge.domains.music.abc_cleaner import clean_tune
-from seqforge.domains.music.abc_fair_copy import fair_copy
-from seqforge.domains.music.abc_text import split_tunes
-from seqforge.domains.music.priming import primed
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.abc.fields import split_tunes
+from seqforge.domains.music.abc.repair import repaired
+from seqforge.domains.music.abc.tune_books import clean_tune
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.primer import read_prime
 from tests.steps import growth
 
 HEAD = "X:1\nT:t\nM:4/4\nL:1/4\nK:C\n"
@@ -21,12 +22,12 @@ SCALE = [C, D, E, F, G, A, B, HIGH_C]
 
 def heard(text: str) -> list[int]:
     """Pitches in the order in which they begin, the lowest first."""
-    return [note.pitch for note in abc_notation.decode(text, 24).piece.notes]
+    return [note.pitch for note in parser.decode(text, 24).piece.notes]
 
 
 def timed(text: str) -> list[tuple[float, int, float]]:
     """Start in quarters, pitch and duration of each note."""
-    notes = abc_notation.decode(text, 24).piece.notes
+    notes = parser.decode(text, 24).piece.notes
     return [(note.start / 24, note.pitch, note.duration / 24) for note in notes]
 
 
@@ -187,14 +188,14 @@ def test_ties(music):
 def test_overlays_sound_at_once(music, expected):
     assert timed(HEAD + music) == expected
     assert timed(cleaned(HEAD + music, all_voices=True)) == expected
-    decoded = abc_notation.decode(HEAD + music, 24)
+    decoded = parser.decode(HEAD + music, 24)
     assert decoded.full_bars >= decoded.bars - 1 > -1
     assert len(decoded.piece.time_signatures) == 1
     assert "&" not in cleaned(HEAD + music)
 
 
 def test_a_rest_of_bars_has_bars():
-    decoded = abc_notation.decode("M:3/4\nL:1/4\nK:C\nCDE|Z4|GAB|X2|c3|", 24)
+    decoded = parser.decode("M:3/4\nL:1/4\nK:C\nCDE|Z4|GAB|X2|c3|", 24)
     assert (decoded.bars, decoded.full_bars) == (9, 9)
     assert len(decoded.piece.time_signatures) == 1
     assert decoded.piece.notes[-1].start == 8 * 72
@@ -216,7 +217,7 @@ def test_a_rest_of_bars_has_bars():
     ],
 )
 def test_tempo(field, quarters):
-    piece = abc_notation.decode(f"M:5/4\nL:1/2\nQ:{field}\nK:C\nC", 24).piece
+    piece = parser.decode(f"M:5/4\nL:1/2\nQ:{field}\nK:C\nC", 24).piece
     assert round(60e6 / piece.tempos[0].microseconds) == quarters
 
 
@@ -225,7 +226,7 @@ def test_tempo(field, quarters):
     [("(2+3)/8", (5, 8)), ("2+3/8", (5, 8)), ("C|", (2, 2)), ("C", (4, 4)), ("3/4", (3, 4))],
 )
 def test_metres(field, metre):
-    piece = abc_notation.decode(f"M:{field}\nK:C\nC", 24).piece
+    piece = parser.decode(f"M:{field}\nK:C\nC", 24).piece
     assert piece.time_signatures[0][1:] == metre
 
 
@@ -233,20 +234,20 @@ def test_metres(field, metre):
 def test_files_of_any_coding_are_read(coding, tmp_path: Path):
     path = tmp_path / "tune.abc"
     path.write_bytes("X:1\r\nT:Café\r\nM:4/4\r\nL:1/4\r\nK:C\r\nCDEF|\r\n".encode(coding))
-    [record] = abc_files.read(path)
+    [record] = tune_books.read(path)
     assert (record.name, heard(record.symbols)) == ("Café", [C, D, E, F])
 
 
 def test_titles_have_their_accents(tmp_path: Path):
     path = tmp_path / "tune.abc"
     path.write_text("X:1\nT:\\'Etude \\\"uber &eacute;t\\u00e9 100\\% % a comment\nK:C\nC|\n")
-    assert next(abc_files.read(path)).name == "Étude über été 100%"
+    assert next(tune_books.read(path)).name == "Étude über été 100%"
 
 
 def test_a_file_header_holds_for_every_tune(tmp_path: Path):
     path = tmp_path / "book.abc"
     path.write_text("M:3/4\nL:1/4\nT:all\n\nX:1\nT:a\nK:G\nGAB|\n\nX:2\nT:b\nM:2/4\nK:C\nCD|\n")
-    first, second = abc_files.read(path)
+    first, second = tune_books.read(path)
     assert first.symbols == "M:3/4\nL:1/4\nK:G\nGAB|"
     assert (second.name, second.symbols) == ("b", "M:2/4\nL:1/4\nK:C\nCD|")
 
@@ -259,8 +260,8 @@ def test_events_keep_all_voices_where_abc_has_the_top_one(tmp_path: Path):
         [record] = domain.read(path)
         assert sorted(n.pitch for n in domain.decode(record.symbols).piece.notes) == pitches
     assert "further voices" in next(MusicDomain(code="abc").read(path)).note
-    assert "top voice" in " ".join(primed(MusicDomain(code="abc"), path, None).notes)
-    assert primed(MusicDomain(code="events"), path, None).notes == ()
+    assert "top voice" in " ".join(read_prime(MusicDomain(code="abc"), path, None).notes)
+    assert read_prime(MusicDomain(code="events"), path, None).notes == ()
 
 
 HOSTILE = [
@@ -281,7 +282,7 @@ def test_work_grows_with_what_is_written(text):
         tune = f"X:1\nP:AA\nM:4/4\nL:1/4\nK:C\nC{body}\n"
         heard(tune)
         heard(cleaned(tune, all_voices=True))
-        fair_copy(cleaned(tune))
+        repaired(cleaned(tune))
 
     assert growth(read, 60) <= 1.1
 
@@ -301,4 +302,4 @@ def test_numbers_of_any_length_are_read(digits):
         text = f"X:{long}\nP:A{long}(B{long}){long}\nM:4/4\nL:1/4\nK:C\nE{music}|\n"
         assert heard(text)
         assert all(0 <= pitch < 128 for pitch in heard(cleaned(text)))
-        assert fair_copy(cleaned(text))
+        assert repaired(cleaned(text))

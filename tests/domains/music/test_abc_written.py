@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 
 import seqforge
+from seqforge.base.paths import data_folder
 from seqforge.core.records import Sample
-from seqforge.domains.music import MusicDomain, abc_files, abc_notation
-from seqforge.domains.music.abc_fair_copy import fair_copy
-from seqforge.domains.music.abc_writer import to_abc
-from seqforge.domains.music.kinds import read_notes
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.abc.repair import repaired
+from seqforge.domains.music.abc.writer import to_abc
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.file_type import read_notes
 from seqforge.domains.music.notes import Note, Piece, skyline
-from seqforge.domains.music.writing import Performance
-from seqforge.resources import data_folder
+from seqforge.domains.music.render.sample_export import SampleExport
 from tests.conftest import ROOT
 
 from .conftest import few, pieces
@@ -28,21 +29,19 @@ HEAD = "M:4/4\nL:1/4\nK:C\n"
 
 def sounds(abc: str) -> list[tuple[int, int, int]]:
     """Pitch, start and duration of each note."""
-    return [
-        (note.pitch, note.start, note.duration) for note in abc_notation.decode(abc, 24).piece.notes
-    ]
+    return [(note.pitch, note.start, note.duration) for note in parser.decode(abc, 24).piece.notes]
 
 
 def file_of(symbols: str) -> str:
     """What is written of a sample."""
-    return Performance(MusicDomain(code="abc"), Sample(symbols)).abc
+    return SampleExport(MusicDomain(code="abc"), Sample(symbols)).abc
 
 
 @pytest.fixture(scope="module")
 def books() -> list[str]:
     """Tunes of two of the books, cleaned."""
     paths = random.Random(2).sample(MusicDomain().default_input(), 12)
-    return [record.symbols for path in paths for record in abc_files.read(path)][:200]
+    return [record.symbols for path in paths for record in tune_books.read(path)][:200]
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_thirds_are_written_as_tuplets(steps, expected):
 @few
 @given(piece=pieces())
 def test_no_length_written_is_over_anything_but_a_power_of_two(piece):
-    for token in abc_notation.TOKEN.finditer(to_abc(piece).split("\n", 3)[3]):
+    for token in parser.TOKEN.finditer(to_abc(piece).split("\n", 3)[3]):
         over = (token["length"] or token["rest_length"] or "").partition("/")[2]
         assert over in ("", "2", "4", "8", "16")
 
@@ -102,7 +101,7 @@ SOUND = [
 
 @pytest.mark.parametrize("music", SOUND)
 def test_what_is_sound_stays_to_the_letter(music, warnings):
-    assert fair_copy(HEAD + music) == HEAD + music
+    assert repaired(HEAD + music) == HEAD + music
     assert warnings(file_of(HEAD + music)) == []
 
 
@@ -126,7 +125,7 @@ AMISS = {
 
 @pytest.mark.parametrize("music", AMISS)
 def test_what_is_amiss_is_written_anew(music, warnings):
-    copy = fair_copy(HEAD + music)
+    copy = repaired(HEAD + music)
     assert copy == f"M:4/4\nL:1/8\nK:C\n{AMISS[music]}"
     assert sounds(copy) == sounds(HEAD + music)
     assert warnings(file_of(HEAD + music)) == []
@@ -134,22 +133,22 @@ def test_what_is_amiss_is_written_anew(music, warnings):
 
 def test_a_copy_sounds_as_the_tune_and_is_its_own_copy(books):
     for symbols in books:
-        copy = fair_copy(symbols)
+        copy = repaired(symbols)
         assert sounds(copy) == sounds(symbols), symbols
-        assert sounds(fair_copy(copy)) == sounds(copy)
+        assert sounds(repaired(copy)) == sounds(copy)
 
 
 @pytest.mark.parametrize("bar", ["c/4d3/4e7", "c3/4d/4e7"])
 def test_places_between_two_steps_are_the_same_in_a_copy(bar):
     """The repeat begins at an odd step, and in its copy at step 0 of a block."""
     text = f"M:2/4\nL:1/16\nK:C\nc/|:{bar}:|f8-|"
-    copy = fair_copy(text)
+    copy = repaired(text)
     assert copy != text
     assert sounds(copy) == sounds(text)
 
 
 def test_titles_and_origins_are_one_line_without_a_comment():
-    file = abc_files.with_header(f"{HEAD}CDEF|]", 3, "100 %\nof \x1b it", "x\ry")
+    file = tune_books.with_header(f"{HEAD}CDEF|]", 3, "100 %\nof \x1b it", "x\ry")
     assert file.startswith("X:3\nT:100 \\% of it\nN:x y\nM:4/4\n")
 
 
@@ -173,7 +172,7 @@ def test_two_hundred_generated_files_have_no_warning(warnings):
         for how in ({}, {"constraint": False}, {"prime": melody}):
             how |= {"length": 600, "temperature": temperature, "seed": 9}
             for sample in folk.sample(n=23, **how):
-                assert warnings(Performance(domain, sample).abc) == []
+                assert warnings(SampleExport(domain, sample).abc) == []
                 count += 1
     assert count > 200
 
@@ -187,6 +186,6 @@ def test_the_melody_of_any_piece_is_written_whole(piece):
 
 def test_lines_of_a_copy_are_no_fields():
     for music in ("CDEF|C:|", "C:|C:|C:|", *("|".join(islice("CDEFGAB" * 9, n)) for n in (9, 30))):
-        copy = fair_copy(f"M:1/4\nL:1/4\nK:C\n{music}")
+        copy = repaired(f"M:1/4\nL:1/4\nK:C\n{music}")
         lines = copy.split("\n")[3:]
         assert not any(line[1:2] == ":" and line[0] != "|" for line in lines)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.budget import Split
-from seqforge.core.domain import Clusters
-from seqforge.core.holdout import cut_records
-from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.clusters import RUN, clusters
+from seqforge.core.config import Split
+from seqforge.core.data.domain import Clusters
+from seqforge.core.data.split import cut_records
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.keys import transposed
 from seqforge.domains.music.notes import DRUMS, Note
-from seqforge.domains.music.transposing import transposed
+from seqforge.domains.music.tune_variants import RUN, tune_clusters
 
 from .conftest import few
 
@@ -35,7 +35,7 @@ def wander(seed: int, length: int) -> list[int]:
 
 def together(*tunes: list[Note]) -> list[tuple[int, int]]:
     """The pairs that came into one cluster."""
-    found = clusters(tunes)
+    found = tune_clusters(tunes)
     return [(a, b) for a, b in combinations(range(len(tunes)), 2) if found[a] == found[b]]
 
 
@@ -76,9 +76,9 @@ def test_without_a_melody_only_what_is_the_same_is_one():
 
 
 def test_what_is_equal_is_one_however_often():
-    assert len(set(clusters([tune([60, 62])] * 150 + [tune([60, 61])]).tolist())) == 2
-    assert len(set(clusters([tune(wander(1, 50))] * 150).tolist())) == 1
-    assert clusters([]).tolist() == []
+    assert len(set(tune_clusters([tune([60, 62])] * 150 + [tune([60, 61])]).tolist())) == 2
+    assert len(set(tune_clusters([tune(wander(1, 50))] * 150).tolist())) == 1
+    assert tune_clusters([]).tolist() == []
 
 
 @few
@@ -104,7 +104,7 @@ def test_no_held_out_tune_of_the_books_shares_a_long_run_with_one_trained_on(boo
     assert len(records) == last or last is None
     notes = [ABC.decode(record.symbols).piece.notes for record in records]
     melodies = [intervals([note.pitch for note in heard]) for heard in notes]
-    found = clusters(notes)
+    found = tune_clusters(notes)
 
     shares = {}
     for name, cluster in (("tune", None), ("cluster", found)):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from seqforge.domains.music.comparing import closeness, closeness_of_few, compared, gathered
+from seqforge.domains.music.report import closeness, closeness_of_few, compared, gathered
 
 VALUES = st.lists(st.integers(0, 8).map(float), min_size=2, max_size=20)
 DASH = "\N{EN DASH}"

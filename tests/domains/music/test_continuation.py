@@ -9,15 +9,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import seqforge
-from seqforge.api import Symbols
-from seqforge.core.domain import Sample
-from seqforge.domains.music import MusicDomain, abc_notation
-from seqforge.domains.music.continuation import continued, opened
-from seqforge.domains.music.midi import parse_midi
-from seqforge.domains.music.musicxml import read_musicxml
-from seqforge.domains.music.priming import BARS, primed
-from seqforge.domains.music.writing import Performance, write_quick
-from seqforge.resources import data_folder
+from seqforge.api.model import Symbols
+from seqforge.base.paths import data_folder
+from seqforge.core.data.domain import Sample
+from seqforge.domains.music.abc import parser
+from seqforge.domains.music.abc.continuation import continued, opened
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.midi.midi_file import parse_midi
+from seqforge.domains.music.musicxml.reader import read_musicxml
+from seqforge.domains.music.primer import BARS, read_prime
+from seqforge.domains.music.render.sample_export import SampleExport, write_quick
 
 from .conftest import few
 from .scores import sounding
@@ -33,7 +34,7 @@ def letters(text: str) -> str:
     """What is heard, as letters."""
     names = dict(zip((60, 62, 64, 65, 67, 69, 71), "CDEFGAB", strict=True))
     names |= {pitch + 12: name.lower() for pitch, name in names.items()}
-    return "".join(names[note.pitch] for note in abc_notation.decode(text, 24).piece.notes)
+    return "".join(names[note.pitch] for note in parser.decode(text, 24).piece.notes)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +162,11 @@ def test_music_without_a_metre_ends_with_its_bar_line():
 
 def test_a_half_bar_is_filled_by_what_is_drawn(tmp_path):
     (tmp_path / "half.abc").write_text(HALF_BAR)
-    prime = primed(ABC, tmp_path / "half.abc", BARS)
+    prime = read_prime(ABC, tmp_path / "half.abc", BARS)
     assert prime.symbols.endswith("G2F|E3")
 
     sample = Sample(prime.symbols + " GAB|c6|]", prime_length=len(prime.symbols))
-    performance = Performance(ABC, sample)
+    performance = SampleExport(ABC, sample)
     assert len(performance.piece.time_signatures) == 1
     assert (performance.piece.pickup, performance.new_bars) == (36, 1)
 
@@ -178,19 +179,19 @@ def folk():
 def check_continuations(folk, path, count: int, bars: int | None) -> None:
     """Each begins with the prime, plays nothing of it again, and has the bars that were wanted."""
     domain = folk.domain
-    symbols = primed(domain, path, BARS).symbols
+    symbols = read_prime(domain, path, BARS).symbols
     ends = {"bars": bars, "length": 1000 * bars} if bars else {"min_length": 80}
     how = {"prime": Symbols(symbols), "temperature": 0.8, "seed": 1}
     for sample in folk.sample(count, **how, **ends):
-        performance = Performance(domain, sample)
-        prime = Performance(domain, replace(sample, symbols=symbols)).piece.notes
+        performance = SampleExport(domain, sample)
+        prime = SampleExport(domain, replace(sample, symbols=symbols)).piece.notes
         notes = performance.piece.notes
         assert [n[::2] for n in notes[: len(prime)]] == [n[::2] for n in prime]
         given, heard = ([n.pitch for n in part] for part in (prime, notes[len(prime) :]))
         places = range(len(heard) - len(given) + 1)
         assert not any(heard[n : n + len(given)] == given for n in places)
         assert bars is None or performance.new_bars == bars
-        assert abc_notation.decode(performance.abc, 24).piece.notes == notes
+        assert parser.decode(performance.abc, 24).piece.notes == notes
 
 
 def test_a_continuation_of_a_melody_is_new(folk, tmp_path):
@@ -228,14 +229,14 @@ def test_bars_of_events_that_begin_after_the_prime_are_new(prime, drawn, bars, k
     assert end == (None if kept is None else len(prime + kept))
     if kept:
         sample = Sample(prime + kept, prime_length=len(prime), settings={"bars": bars})
-        assert Performance(domain, sample).new_bars == bars
+        assert SampleExport(domain, sample).new_bars == bars
 
 
 def test_the_last_of_so_many_bars_of_events_ends_with_its_bar_line():
-    performance = Performance(MusicDomain(code="events"), Sample("R-R-R-R9-|"))
+    performance = SampleExport(MusicDomain(code="events"), Sample("R-R-R-R9-|"))
     assert (performance.piece.end, performance.new_bars) == (126, 2)
     sample = replace(performance.sample, settings={"bars": 1})
-    performance = Performance(MusicDomain(code="events"), sample)
+    performance = SampleExport(MusicDomain(code="events"), sample)
     assert (performance.piece.end, performance.new_bars) == (96, 1)
 
 
@@ -243,9 +244,9 @@ def test_the_last_of_so_many_bars_of_events_ends_with_its_bar_line():
 def test_all_files_of_a_sample_have_the_same_notes(code, tmp_path):
     """MIDI, ABC and MusicXML: of a melody with repeats, a pick-up and a prime."""
     domain = MusicDomain(code=code)
-    prime = primed(domain, data_folder() / "tunes.abc", 4).symbols
+    prime = read_prime(domain, data_folder() / "tunes.abc", 4).symbols
     text = prime + "|c2e gec|BAG A2B|1c6:|2c3 c2:|" if code == "abc" else prime
-    performance = Performance(domain, Sample(text, prime_length=len(prime)))
+    performance = SampleExport(domain, Sample(text, prime_length=len(prime)))
     files = {
         path.suffix: path
         for path in write_quick(performance, tmp_path / "x", ("mid", "abc", "musicxml"))
@@ -254,7 +255,7 @@ def test_all_files_of_a_sample_have_the_same_notes(code, tmp_path):
     wanted = [(n.pitch, n.start, n.duration) for n in performance.piece.notes]
     midi, _ = parse_midi(files[".mid"].read_bytes(), 24, "x")
     score, _ = read_musicxml(files[".musicxml"], 24)
-    abc = abc_notation.decode(files[".abc"].read_text(), 24).piece
+    abc = parser.decode(files[".abc"].read_text(), 24).piece
     for piece in (midi, score, abc):
         assert [(n.pitch, n.start, n.duration) for n in piece.notes] == wanted
         assert piece.time_signatures == performance.piece.time_signatures

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.copying import longest_shared, melody_intervals
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.notes import Note, Piece
+from seqforge.domains.music.tune_variants import longest_shared_melody, melody_intervals
 from tests.steps import steps
 
 ABC = MusicDomain(code="abc")
@@ -29,7 +29,7 @@ def slowly(piece: np.ndarray, tunes: list[np.ndarray]) -> int:
 @given(MELODIES, MELODIES, st.integers(1, 40))
 def test_the_longest_run_is_that_of_looking_everywhere(pieces, tunes, block):
     expected = [slowly(piece, tunes) for piece in pieces]
-    assert longest_shared(pieces, tunes, block=block) == expected
+    assert longest_shared_melody(pieces, tunes, block=block) == expected
 
 
 def intervals(music: str) -> np.ndarray:
@@ -38,13 +38,13 @@ def intervals(music: str) -> np.ndarray:
 
 def test_a_copy_in_another_key_and_rhythm_is_a_copy():
     tunes = [intervals("CDEF GABc"), intervals("c2c2")]
-    assert longest_shared([intervals("D2E ^FGAB ^c/d/")], tunes) == [7]
-    assert longest_shared([intervals("cBAG")], tunes) == [0]
+    assert longest_shared_melody([intervals("D2E ^FGAB ^c/d/")], tunes) == [7]
+    assert longest_shared_melody([intervals("cBAG")], tunes) == [0]
 
 
 def test_a_run_does_not_go_on_from_one_tune_to_the_next():
     """C D E and then E F G: the run C D E F G is in neither."""
-    assert longest_shared([intervals("CDEFG")], [intervals("CDE"), intervals("EFG")]) == [2]
+    assert longest_shared_melody([intervals("CDEFG")], [intervals("CDE"), intervals("EFG")]) == [2]
 
 
 def test_only_the_melody_of_a_piece_counts():
@@ -62,7 +62,9 @@ def test_a_million_intervals_and_the_worst_of_tunes_take_few_steps():
     copied = np.concatenate([[9], tunes[1234][50:150], [9]]).astype(np.int16)
 
     found = []
-    taken = steps(lambda: found.extend(longest_shared([copied, np.zeros(5000, np.int16)], tunes)))
+    taken = steps(
+        lambda: found.extend(longest_shared_melody([copied, np.zeros(5000, np.int16)], tunes))
+    )
 
     assert found == [100, 5000]
     assert taken < 100 * len(tunes), "numpy does the rest, a few times over all of them"

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.domain import HasDefaultInput, Sample, Settles
-from seqforge.domains.music import MusicDomain, events
-from seqforge.domains.music.midi import midi_bytes, parse_midi, read_midi
+from seqforge.base.paths import data_folder
+from seqforge.core.data.domain import HasDefaultInput, Sample, Settles
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi, read_midi
 from seqforge.domains.music.notes import Note, Piece, normalised
 from seqforge.errors import InputError
-from seqforge.resources import data_folder
 
 ABC = MusicDomain(code="abc")
 EVENTS = MusicDomain(code="events")
@@ -113,7 +114,7 @@ def test_several_samples_are_numbered_and_say_how_they_were_made(tmp_path):
 def rubbish() -> list[tuple[MusicDomain, str]]:
     rng = random.Random(1)
     abc = " \n|:[]()<>-/,'^_=%{}!\"ABCDEFGabcdefgzZxKML123456789"
-    tokens = "".join(events.TOKENS) + "|~+"
+    tokens = "".join(event_codec.TOKENS) + "|~+"
     texts = [(ABC, text) for text in ("", "|", "K:C", "M:3/4\nL:1/8\nK:G\n", "\n\nX:2\n\nA")]
     texts += [(EVENTS, ""), (EVENTS, "|||"), (EVENTS, tokens[:600])]
     for _ in range(6):

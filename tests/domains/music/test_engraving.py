@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from seqforge.domains.music.engraving import svg_pages, svg_pages_of, to_png
-from seqforge.domains.music.midi import read_midi
-from seqforge.domains.music.musicxml_notes import GIVEN_COLOUR
-from seqforge.domains.music.musicxml_writer import to_musicxml
+from seqforge.base.paths import data_folder
+from seqforge.domains.music.midi.midi_file import read_midi
+from seqforge.domains.music.musicxml.writer import GIVEN_COLOUR, to_musicxml
 from seqforge.domains.music.notes import DRUMS, KeySignature, Note, Piece, TimeSignature
+from seqforge.domains.music.render.engraving import svg_pages, svg_pages_of, to_png
 from seqforge.errors import RenderError
-from seqforge.resources import data_folder
 
 
 def drawn_notes(pages: list[str]) -> int:

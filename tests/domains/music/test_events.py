@@ -6,24 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import events
-from seqforge.domains.music.fitting import fitted_events
-from seqforge.domains.music.midi import midi_bytes, parse_midi, read_midi
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi, read_midi
 from seqforge.domains.music.notes import Note, Piece, TimeSignature, normalised
+from seqforge.domains.music.primer import fitted_events
 
 from .conftest import few, pieces
 
-ALPHABET = "".join(events.TOKENS) + "|~+"
+ALPHABET = "".join(event_codec.TOKENS) + "|~+"
 
 
 @few
 @given(piece=pieces())
 def test_decoding_undoes_encoding(piece):
-    text = events.encode(piece)
+    text = event_codec.encode(piece)
 
-    decoded = events.decode(text, piece.steps_per_quarter)
+    decoded = event_codec.decode(text, piece.steps_per_quarter)
 
-    assert decoded.piece == events.quantised(piece)
+    assert decoded.piece == event_codec.quantised(piece)
     assert decoded.skipped == 0
     assert decoded.bars == decoded.full_bars or len(decoded.piece.time_signatures) > 1
 
@@ -31,17 +31,17 @@ def test_decoding_undoes_encoding(piece):
 @few
 @given(piece=pieces())
 def test_what_is_quantised_stays_as_it_is(piece):
-    once = events.quantised(piece)
-    assert events.quantised(once) == once
+    once = event_codec.quantised(piece)
+    assert event_codec.quantised(once) == once
     assert normalised(once) == once
 
 
 @few
 @given(text=st.text(st.sampled_from(ALPHABET + "xq€\n"), max_size=200))
 def test_any_text_decodes_and_its_piece_is_said_again(text):
-    piece = events.decode(text, 24).piece
+    piece = event_codec.decode(text, 24).piece
 
-    assert events.decode(events.encode(piece), 24).piece == piece
+    assert event_codec.decode(event_codec.encode(piece), 24).piece == piece
     if piece.notes:
         assert parse_midi(midi_bytes(piece), 24, "x.mid") == (piece, "")
 
@@ -51,7 +51,7 @@ def test_any_text_decodes_and_its_piece_is_said_again(text):
 def test_characters_that_are_no_tokens_are_counted_and_change_nothing(text):
     kept = "".join(character for character in text if character in ALPHABET)
 
-    whole, clean = events.decode(text, 24), events.decode(kept, 24)
+    whole, clean = event_codec.decode(text, 24), event_codec.decode(kept, 24)
 
     assert whole.piece == clean.piece
     assert whole.skipped == len(text) - len(kept)
@@ -60,28 +60,28 @@ def test_characters_that_are_no_tokens_are_counted_and_change_nothing(text):
 def test_real_files_survive_text_and_midi(midi_files):
     for path in midi_files:
         piece, _ = read_midi(path, 24)
-        text = events.encode(piece)
-        decoded = events.decode(text, 24)
+        text = event_codec.encode(piece)
+        decoded = event_codec.decode(text, 24)
         back, note = parse_midi(midi_bytes(decoded.piece), 24, path.name)
 
-        assert decoded.piece == events.quantised(piece), path.name
+        assert decoded.piece == event_codec.quantised(piece), path.name
         assert decoded.bars == decoded.full_bars > 0, path.name
         assert back == decoded.piece, path.name
         assert note == ""
-        assert events.encode(back) == text
+        assert event_codec.encode(back) == text
 
 
 @few
 @given(piece=pieces())
 def test_fitting_to_what_is_known_already_changes_nothing(piece):
-    text = events.encode(piece)
+    text = event_codec.encode(piece)
     assert fitted_events(text, ALPHABET, piece.steps_per_quarter) == (text, [])
 
 
 def test_a_prime_is_fitted_to_the_tokens_that_a_model_knows():
     """Velocity and tempo fall away, 30 steps become 24 and 6, and 23 steps of a note 24."""
     notes = (Note(60, 40, 0, 23), Note(62, 40, 30, 24))
-    text = events.encode(Piece(notes))
+    text = event_codec.encode(Piece(notes))
 
     fitted, said = fitted_events(text, "RT4-.╃", 24)
 
@@ -102,21 +102,23 @@ def test_a_scale_with_a_pickup_reads_like_this():
     notes = tuple(Note(p, 80, 24 * i, 24) for i, p in enumerate((60, 62, 64, 65, 67)))
     piece = Piece(notes, time_signatures=(TimeSignature(0, 3, 4),), pickup=24)
 
-    text = events.encode(piece)
+    text = event_codec.encode(piece)
 
     assert text == "╂∩R4-~T-V-W-|Y"  # 3/4, 120 quarters a minute
 
 
-@pytest.mark.parametrize("text", ["A" + "+" * 10_000, "A" + events.ADVANCES[96] * 10_000 + "A"])
+@pytest.mark.parametrize(
+    "text", ["A" + "+" * 10_000, "A" + event_codec.ADVANCES[96] * 10_000 + "A"]
+)
 def test_nothing_is_placed_beyond_what_readers_of_midi_take(text):
-    assert events.decode(text, 24).piece.end <= 2 * 20_000 * 24
+    assert event_codec.decode(text, 24).piece.end <= 2 * 20_000 * 24
 
 
 @few
-@given(pieces(), st.text("".join(events.TOKENS) + "|~+", max_size=8))
+@given(pieces(), st.text("".join(event_codec.TOKENS) + "|~+", max_size=8))
 def test_what_comes_after_a_whole_text_leaves_its_notes_as_they_are(piece, more):
-    text = events.encode(piece, whole=True)
-    before = events.decode(text, piece.steps_per_quarter).piece
-    assert before == events.quantised(piece) or not piece.notes
-    later = events.decode(text + "1" + more, piece.steps_per_quarter).piece
+    text = event_codec.encode(piece, whole=True)
+    before = event_codec.decode(text, piece.steps_per_quarter).piece
+    assert before == event_codec.quantised(piece) or not piece.notes
+    later = event_codec.decode(text + "1" + more, piece.steps_per_quarter).piece
     assert later.notes[: len(before.notes)] == before.notes

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.vocabulary import Vocabulary
-from seqforge.domains.music import MusicDomain, events
-from seqforge.domains.music.events import BAR, LONGER, PICKUP, PROGRAMS, TOKENS
-from seqforge.domains.music.fitting import fitted_abc, fitted_events
-from seqforge.domains.music.midi import midi_bytes
+from seqforge.base.paths import data_folder
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.event_codec import BAR, LONGER, PICKUP, PROGRAMS, TOKENS
+from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import DRUMS, Note, Piece, TimeSignature, normalised
-from seqforge.domains.music.priming import BARS, primed
-from seqforge.resources import data_folder
+from seqforge.domains.music.primer import BARS, fitted_abc, fitted_events, read_prime
 
 from .conftest import few, pieces
 
@@ -25,12 +25,12 @@ TUNE = [Note(60 + n, 80, 24 * n, 24) for n in range(8)]
 
 
 def test_a_model_without_pickups_is_given_a_whole_bar():
-    text = primed(EVENTS, MELODY, BARS).symbols
+    text = read_prime(EVENTS, MELODY, BARS).symbols
     known = ALPHABET - {PICKUP}
 
     fitted, said = fitted_events(text, known, 24)
 
-    whole, short = (events.decode(t, 24) for t in (fitted, text))
+    whole, short = (event_codec.decode(t, 24) for t in (fitted, text))
     assert set(fitted) <= known
     assert whole.piece.pickup == 0
     assert [(n.pitch, n.start - 60) for n in whole.piece.notes] == [
@@ -42,7 +42,9 @@ def test_a_model_without_pickups_is_given_a_whole_bar():
 
 
 def test_a_model_without_bar_lines_is_given_none():
-    fitted, said = fitted_events(primed(EVENTS, MELODY, BARS).symbols, ALPHABET - {BAR, PICKUP}, 24)
+    fitted, said = fitted_events(
+        read_prime(EVENTS, MELODY, BARS).symbols, ALPHABET - {BAR, PICKUP}, 24
+    )
     assert not {BAR, PICKUP} & set(fitted)
     assert "8 of its bar lines taken for the nearest that the model has" in said
 
@@ -53,8 +55,8 @@ def test_a_model_without_bar_lines_is_given_none():
 )
 def test_a_pitch_that_the_model_lacks_is_the_same_note_elsewhere_or_the_nearest(known, pitches):
     notes = tuple(Note(pitch, 80, 24 * n, 24) for n, pitch in enumerate((60, 62, 74)))
-    fitted, said = fitted_events(events.encode(Piece(notes)), known + "4-|", 24)
-    found = tuple(note.pitch for note in events.decode(fitted, 24).piece.notes)
+    fitted, said = fitted_events(event_codec.encode(Piece(notes)), known + "4-|", 24)
+    found = tuple(note.pitch for note in event_codec.decode(fitted, 24).piece.notes)
     assert len(found) == 3
     if known != "Rd":
         assert found == pitches
@@ -63,25 +65,25 @@ def test_a_pitch_that_the_model_lacks_is_the_same_note_elsewhere_or_the_nearest(
 
 def test_time_that_no_advance_says_is_made_up_for_later():
     notes = tuple(Note(60, 80, 25 * n, 24) for n in range(13))
-    fitted, _ = fitted_events(events.encode(Piece(notes)), "R4-.", 24)
-    starts = [note.start for note in events.decode(fitted, 24).piece.notes]
+    fitted, _ = fitted_events(event_codec.encode(Piece(notes)), "R4-.", 24)
+    starts = [note.start for note in event_codec.decode(fitted, 24).piece.notes]
     assert max(abs(a - b.start) for a, b in zip(starts, notes, strict=True)) < 6
 
 
 def test_drums_never_become_a_piano():
-    text = events.encode(normalised(Piece((*TUNE, *BEAT))))
+    text = event_codec.encode(normalised(Piece((*TUNE, *BEAT))))
     fitted, said = fitted_events(text, ALPHABET - {PROGRAMS[DRUMS]}, 24)
-    notes = events.decode(fitted, 24).piece.notes
+    notes = event_codec.decode(fitted, 24).piece.notes
     assert [note.pitch for note in notes] == [note.pitch for note in TUNE]
     assert said == ["percussion left out, 8 of 16 notes, since the model has none"]
     with pytest.raises(ValueError, match="holds percussion alone, and the model has none; give"):
-        fitted_events(events.encode(Piece(tuple(BEAT))), ALPHABET - {PROGRAMS[DRUMS]}, 24)
+        fitted_events(event_codec.encode(Piece(tuple(BEAT))), ALPHABET - {PROGRAMS[DRUMS]}, 24)
 
 
 def test_percussion_that_a_model_of_tunes_leaves_out_is_said(tmp_path):
     path = tmp_path / "x.mid"
     path.write_bytes(midi_bytes(normalised(Piece((*TUNE, *BEAT)))))
-    prime = primed(MusicDomain(code="abc"), path, BARS)
+    prime = read_prime(MusicDomain(code="abc"), path, BARS)
     assert prime.notes == (
         "percussion left out, 8 of 16 notes, since this model goes on with melodies",
     )
@@ -96,7 +98,7 @@ def test_whatever_a_model_knows_it_is_given_that_alone(piece, known):
     known = known | set("ABCDE4-.")
     if any(note.program == DRUMS for note in piece.notes):
         known |= {PROGRAMS[DRUMS]}
-    text = events.encode(piece, whole=True)
+    text = event_codec.encode(piece, whole=True)
     assert set(fitted_events(text, known, piece.steps_per_quarter)[0]) <= known
 
 
@@ -119,8 +121,8 @@ def test_bar_lines_that_a_model_of_tunes_lacks_are_plain_ones(known, text):
 
 def test_the_metre_says_how_long_the_bar_of_the_pickup_is():
     piece = Piece(tuple(TUNE), time_signatures=(TimeSignature(0, 3, 4),), pickup=24)
-    fitted, _ = fitted_events(events.encode(piece), ALPHABET - {PICKUP}, 24)
-    assert events.decode(fitted, 24).piece.notes[0].start == 48
+    fitted, _ = fitted_events(event_codec.encode(piece), ALPHABET - {PICKUP}, 24)
+    assert event_codec.decode(fitted, 24).piece.notes[0].start == 48
 
 
 def test_the_domain_fits_to_a_vocabulary():

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.vocabulary import END, Vocabulary
-from seqforge.domains.music import MusicDomain, abc_grammar, abc_notation, events, events_grammar
-from seqforge.domains.music.abc_files import read
+from seqforge.core.data.vocabulary import END, Vocabulary
+from seqforge.domains.music import event_codec
+from seqforge.domains.music.abc import grammar as grammar_module
+from seqforge.domains.music.abc import parser
+from seqforge.domains.music.abc.tune_books import read
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import parse_key
-from seqforge.domains.music.midi import read_midi
+from seqforge.domains.music.midi.midi_file import read_midi
 
 from .conftest import few
 
@@ -37,17 +40,17 @@ def letters(tunes):
 
 @pytest.fixture(scope="module")
 def abc(letters):
-    return abc_grammar.grammar(letters)
+    return grammar_module.grammar(letters)
 
 
 @pytest.fixture(scope="module")
 def pieces(tunes):
-    return [abc_notation.decode(tune, GRID).piece for tune in tunes]
+    return [parser.decode(tune, GRID).piece for tune in tunes]
 
 
 @pytest.fixture(scope="module")
 def tokens(pieces):
-    return Vocabulary.from_counts(Counter("".join(map(events.encode, pieces))))
+    return Vocabulary.from_counts(Counter("".join(map(event_codec.encode, pieces))))
 
 
 def walked(constraint, ids):
@@ -77,7 +80,7 @@ def wandered(constraint, vocabulary, seed, longest=250, state=0):
 
 def in_order(tune):
     """Whether a tune keeps to the rules that the grammar is narrower in."""
-    decoded = abc_notation.decode(tune, GRID)
+    decoded = parser.decode(tune, GRID)
     opened = tune.replace("::", ":||:").count("|:")
     plain = not any(sign in tune for sign in ("[1", "[2", "[M", "[L", "(5", "(9", "Z"))
     return decoded.bars == decoded.full_bars and plain and opened <= tune.count(":|")
@@ -85,7 +88,7 @@ def in_order(tune):
 
 def test_most_tunes_in_order_get_through_and_none_other(tunes, letters, abc):
     through = {tune for tune in tunes if walked(abc, letters.encode(tune))[0]}
-    decoded = [abc_notation.decode(tune, GRID) for tune in through]
+    decoded = [parser.decode(tune, GRID) for tune in through]
     ordered = [tune for tune in tunes if in_order(tune)]
 
     assert len(ordered) > 200
@@ -96,9 +99,9 @@ def test_most_tunes_in_order_get_through_and_none_other(tunes, letters, abc):
 @few
 @given(seed=st.integers(0, 2**32), held=st.booleans())
 def test_whatever_the_grammar_of_abc_lets_through_is_in_order(letters, seed, held):
-    grammar = HELD.setdefault(held, abc_grammar.grammar(letters, held))
+    grammar = HELD.setdefault(held, grammar_module.grammar(letters, held))
     text = wandered(grammar, letters, seed)
-    decoded = abc_notation.decode(text, GRID)
+    decoded = parser.decode(text, GRID)
 
     assert decoded.full_bars == decoded.bars
     assert decoded.skipped == 0
@@ -128,10 +131,10 @@ def test_a_bar_that_a_prime_began_is_filled(letters, abc, begun, left):
 
 
 def test_a_bar_of_events_that_a_prime_began_is_no_pickup(tokens):
-    known = Vocabulary(tuple(sorted({*tokens.symbols, events.PICKUP})))
-    grammar = events_grammar.grammar(known, GRID)
+    known = Vocabulary(tuple(sorted({*tokens.symbols, event_codec.PICKUP})))
+    grammar = event_codec.grammar(known, GRID)
     _, state = walked(grammar, known.encode("R4-"))
-    pickup = known.encode(events.PICKUP)[0]
+    pickup = known.encode(event_codec.PICKUP)[0]
     assert grammar.allowed[state, pickup]
     assert not grammar.allowed[grammar.begun[state], pickup]
     assert grammar.allowed[grammar.begun[0], known.encode("R")[0]]
@@ -143,7 +146,7 @@ def test_a_prime_that_breaks_the_rules_is_gone_on_from_at_the_next_bar(letters, 
         _, state = walked(abc, letters.encode(prime))
         rest = wandered(abc, letters, seed, state=state)
         _, _, later = rest.partition("|")
-        decoded = abc_notation.decode("M:4/4\nL:1/8\nK:G\n|" + later, GRID)
+        decoded = parser.decode("M:4/4\nL:1/8\nK:G\n|" + later, GRID)
         assert decoded.bars == decoded.full_bars or not later.strip()
 
 
@@ -159,16 +162,16 @@ def test_a_metre_that_is_not_counted_leaves_bars_free(letters, abc):
 @pytest.mark.parametrize("missing", ["\n", "M", "K", ":", "/", "1", "8"])
 def test_without_characters_that_a_tune_needs_nothing_is_promised(letters, missing):
     kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol != missing))
-    grammar = abc_grammar.grammar(kept)
+    grammar = grammar_module.grammar(kept)
     assert (grammar is None) == (missing != "8")  # without 8 there are metres left
 
 
 @pytest.mark.parametrize("missing", [*"]23(,'>^-z", "CDE"])
 def test_a_smaller_alphabet_gives_a_narrower_grammar(letters, missing):
     kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol not in missing))
-    grammar = abc_grammar.grammar(kept)
+    grammar = grammar_module.grammar(kept)
     for text in [wandered(grammar, kept, seed) for seed in range(20)]:
-        decoded = abc_notation.decode(text, GRID)
+        decoded = parser.decode(text, GRID)
         assert decoded.full_bars == decoded.bars
         assert not set(missing) & set(text)
 
@@ -184,53 +187,55 @@ def test_after_a_change_of_metre_bars_are_the_model_s_own(letters, abc, change):
 
 
 def test_events_of_real_music_get_through(pieces, tokens, midi_files):
-    grammar = events_grammar.grammar(tokens, GRID)
-    texts = [events.encode(piece) for piece in pieces]
-    full = [text for text in texts if (d := events.decode(text, GRID)).bars == d.full_bars]
+    grammar = event_codec.grammar(tokens, GRID)
+    texts = [event_codec.encode(piece) for piece in pieces]
+    full = [text for text in texts if (d := event_codec.decode(text, GRID)).bars == d.full_bars]
     assert len(full) > 200
     assert all(walked(grammar, tokens.encode(text))[0] for text in full if metred(text))
 
-    played = [events.encode(read_midi(path, GRID)[0]) for path in midi_files]
+    played = [event_codec.encode(read_midi(path, GRID)[0]) for path in midi_files]
     known = Vocabulary.from_counts(Counter("".join(played)))
-    performed = events_grammar.grammar(known, GRID)
+    performed = event_codec.grammar(known, GRID)
     assert len(played) == 14
     assert all(walked(performed, known.encode(text))[0] for text in played)
 
 
 def metred(text):
     """Whether every bar line stands where the metre puts it (a decoded tune may lack a metre)."""
-    piece = events.decode(text, GRID).piece
-    return events.encode(piece) == text
+    piece = event_codec.decode(text, GRID).piece
+    return event_codec.encode(piece) == text
 
 
 @few
 @given(seed=st.integers(0, 2**32), held=st.sampled_from(["", "G", "Em", "Ddor"]))
 def test_whatever_the_grammar_of_events_lets_through_is_in_order(tokens, seed, held):
-    grammar = EVENTS.setdefault(held, events_grammar.grammar(tokens, GRID, held))
-    decoded = events.decode(wandered(grammar, tokens, seed), GRID)
+    grammar = EVENTS.setdefault(held, event_codec.grammar(tokens, GRID, held))
+    decoded = event_codec.decode(wandered(grammar, tokens, seed), GRID)
 
     assert decoded.full_bars == decoded.bars
     if held:
-        assert {note.pitch % 12 for note in decoded.piece.notes} <= events_grammar.scale(held)
+        assert {note.pitch % 12 for note in decoded.piece.notes} <= event_codec.scale(held)
 
 
 @pytest.mark.parametrize(
     ("key", "notes"), [("G", "GABcdef"), ("Am", "ABcdefg"), ("Edor", "EFGABcd")]
 )
 def test_the_scale_of_a_key_is_what_abc_sounds_in_it(key, notes):
-    piece = abc_notation.decode(f"M:none\nL:1/8\nK:{key}\n{notes}", GRID).piece
+    piece = parser.decode(f"M:none\nL:1/8\nK:{key}\n{notes}", GRID).piece
     sounding = {note.pitch % 12 for note in piece.notes}
-    extra = events_grammar.scale(key) - sounding
-    assert sounding <= events_grammar.scale(key)
+    extra = event_codec.scale(key) - sounding
+    assert sounding <= event_codec.scale(key)
     assert len(extra) == (2 if parse_key(key).mode == "m" else 0)
 
 
 def test_an_irregular_metre_is_counted_too(tokens):
-    seven = Vocabulary.from_counts(Counter(tokens.symbols) + Counter(events.encode(in_seven())))
-    grammar = events_grammar.grammar(seven, GRID)
-    assert walked(grammar, seven.encode(events.encode(in_seven())))[0]
+    seven = Vocabulary.from_counts(
+        Counter(tokens.symbols) + Counter(event_codec.encode(in_seven()))
+    )
+    grammar = event_codec.grammar(seven, GRID)
+    assert walked(grammar, seven.encode(event_codec.encode(in_seven())))[0]
 
 
 def in_seven():
     tune = "M:7/8\nL:1/8\nK:D\nABcdefg|gfedcBA|A7|]"
-    return abc_notation.decode(tune, GRID).piece
+    return parser.decode(tune, GRID).piece

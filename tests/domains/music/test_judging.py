@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from seqforge.base.paths import data_folder
 from seqforge.core.config import DataConfig
-from seqforge.core.domain import Sample
-from seqforge.core.ingest import ingest
-from seqforge.domains.music import MusicDomain
-from seqforge.resources import data_folder
+from seqforge.core.data.domain import Sample
+from seqforge.core.data.ingest import ingest
+from seqforge.domains.music.domain import MusicDomain
 
 ABC, EVENTS = MusicDomain(code="abc"), MusicDomain(code="events")
 TUNES = data_folder() / "tunes.abc"

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import MusicDomain, keys
+from seqforge.domains.music import keys
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import find_key
-from seqforge.domains.music.measures import measures, random_like
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, TimeSignature, normalised
+from seqforge.domains.music.report import melody_features, random_like
 from tests.domains.music.conftest import few, pieces
 
 ABC, EVENTS = MusicDomain(code="abc"), MusicDomain(code="events")
@@ -26,7 +27,7 @@ def tune(*bars: str) -> Piece:
 
 def test_the_measures_of_five_notes_by_hand():
     """C D E C and a long C: classes 3/5, 1/5, 1/5; steps 2, 2, 4 and 0; 5 notes in 8 quarters."""
-    found = measures(tune("CDEC", "C4"))
+    found = melody_features(tune("CDEC", "C4"))
 
     assert found == {
         "notes": 5,
@@ -50,20 +51,20 @@ def test_key_clarity_by_hand():
     top = sum((w - mean) * (p - middle) for w, p in zip(weights, profile, strict=True))
     below = sum((w - mean) ** 2 for w in weights) * sum((p - middle) ** 2 for p in profile)
 
-    assert measures(tune("CEG"))["key clarity"] == pytest.approx(top / below**0.5)
+    assert melody_features(tune("CEG"))["key clarity"] == pytest.approx(top / below**0.5)
 
 
 def test_scale_consistency_takes_the_best_scale():
     """C major holds seven of these eight notes, as does no scale more; A minor has the G sharp."""
-    assert measures(tune("CDEF", "GAB^c"))["scale consistency"] == 7 / 8
-    assert measures(tune("ABcd", "ef^ga"))["scale consistency"] == 1
+    assert melody_features(tune("CDEF", "GAB^c"))["scale consistency"] == 7 / 8
+    assert melody_features(tune("ABcd", "ef^ga"))["scale consistency"] == 1
 
 
 def test_groove_compares_neighbouring_bars_of_one_length():
-    assert measures(tune("CDEF", "CDEF", "C2E2"))["groove consistency"] == (1 + 14 / 16) / 2
-    assert measures(tune("CDEF"))["groove consistency"] is None
+    assert melody_features(tune("CDEF", "CDEF", "C2E2"))["groove consistency"] == (1 + 14 / 16) / 2
+    assert melody_features(tune("CDEF"))["groove consistency"] is None
     waltz = ABC.decode("M:4/4\nL:1/4\nK:C\nCDEF|[M:3/4]CDE|").piece
-    assert measures(waltz)["groove consistency"] is None
+    assert melody_features(waltz)["groove consistency"] is None
 
 
 @pytest.mark.parametrize(
@@ -79,13 +80,13 @@ def test_groove_compares_neighbouring_bars_of_one_length():
 )
 def test_self_similarity_is_the_best_of_the_earlier_bars(bars, expected):
     expected = expected if expected is None else pytest.approx(expected)
-    assert measures(tune(*bars))["self-similarity"] == expected
+    assert melody_features(tune(*bars))["self-similarity"] == expected
 
 
 def test_a_repeat_that_is_played_out_is_similar_to_itself():
     """Two bars unlike each other but for their first note, played twice."""
     played = ABC.decode("M:4/4\nL:1/4\nK:C\n|:CDEF|c2B2:|").piece
-    assert measures(played)["self-similarity"] == pytest.approx((1 / 5 + 1 + 1) / 3)
+    assert melody_features(played)["self-similarity"] == pytest.approx((1 / 5 + 1 + 1) / 3)
     assert played.time_signatures == (TimeSignature(0, 4, 4),)  # the repeat's bar line is one too
 
 
@@ -95,8 +96,8 @@ def test_steps_and_range_are_those_of_the_melody():
     below = [Note(40, 80, i * 12, 12) for i in range(8)]
     drums = [Note(99, 80, 6, 6, DRUMS)]
 
-    alone = measures(normalised(Piece(tuple(melody))))
-    found = measures(normalised(Piece((*melody, *below, *drums))))
+    alone = melody_features(normalised(Piece(tuple(melody))))
+    found = melody_features(normalised(Piece((*melody, *below, *drums))))
 
     for name in ("range", "mean absolute step", "repeated notes", "self-similarity"):
         assert found[name] == alone[name], name
@@ -105,8 +106,8 @@ def test_steps_and_range_are_those_of_the_melody():
 
 @pytest.mark.parametrize("notes", [0, 1])
 def test_of_fewer_than_two_notes_nothing_is_said(notes):
-    assert measures(Piece((Note(60, 80, 0, 24),) * notes)) == {}
-    assert measures(Piece((Note(60, 80, 0, 24, DRUMS),) * 3)) == {}
+    assert melody_features(Piece((Note(60, 80, 0, 24),) * notes)) == {}
+    assert melody_features(Piece((Note(60, 80, 0, 24, DRUMS),) * 3)) == {}
 
 
 @few
@@ -119,14 +120,18 @@ def test_in_another_key_they_are_the_same(piece, semitones):
         n if n.program == DRUMS else n._replace(pitch=n.pitch + semitones) for n in piece.notes
     )
 
-    assert measures(replace(piece, notes=moved)) == pytest.approx(measures(piece), abs=1e-9)
+    assert melody_features(replace(piece, notes=moved)) == pytest.approx(
+        melody_features(piece), abs=1e-9
+    )
 
 
 @few
 @given(pieces(), st.integers(150_000, 3_000_000))
 def test_at_another_tempo_they_are_the_same(piece, microseconds):
     piece = normalised(piece)
-    assert measures(replace(piece, tempos=(Tempo(0, microseconds),))) == measures(piece)
+    assert melody_features(replace(piece, tempos=(Tempo(0, microseconds),))) == melody_features(
+        piece
+    )
 
 
 @few
@@ -135,10 +140,12 @@ def test_at_another_tempo_they_are_the_same(piece, microseconds):
     st.integers(1, 3),
 )
 def test_silence_at_the_end_changes_nothing(bars, silent):
-    assert measures(tune(*bars, *["z4"] * silent)) == measures(tune(*bars))
+    assert melody_features(tune(*bars, *["z4"] * silent)) == melody_features(tune(*bars))
     events = EVENTS._events_of("M:4/4\nL:1/4\nK:C\n" + "|".join(bars) + "|")
     silence = events + "----|" * silent
-    assert measures(EVENTS.decode(silence).piece) == measures(EVENTS.decode(events).piece)
+    assert melody_features(EVENTS.decode(silence).piece) == melody_features(
+        EVENTS.decode(events).piece
+    )
 
 
 @few
@@ -146,7 +153,7 @@ def test_silence_at_the_end_changes_nothing(bars, silent):
 def test_every_measure_is_within_its_bounds(piece):
     most = {"pitch-class entropy": 3.585, "range": 127, "mean absolute step": 127}
     piece = normalised(piece)
-    for name, value in measures(piece).items():
+    for name, value in melody_features(piece).items():
         low = -1 if name == "key clarity" else 0
         free = name in ("notes", "notes per quarter")
         assert value is None or low <= value <= (len(piece.notes) if free else most.get(name, 1))

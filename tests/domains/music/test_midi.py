@@ -9,8 +9,8 @@ import mido
 import pytest
 from hypothesis import given
 
-from seqforge.domains.music.events import encode
-from seqforge.domains.music.midi import midi_bytes, parse_midi, read_midi
+from seqforge.domains.music.event_codec import encode
+from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi, read_midi
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, TimeSignature, normalised
 from seqforge.errors import InputError
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from seqforge.core.machine import peak_memory_mb
-from seqforge.domains.music.events import encode
-from seqforge.domains.music.midi import parse_midi
+from seqforge.base.machine import peak_memory_mb
+from seqforge.domains.music.event_codec import encode
+from seqforge.domains.music.midi.midi_file import parse_midi
 from seqforge.errors import InputError
 from tests.steps import steps
 

@@ -8,9 +8,7 @@ import mido
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music.midi import midi_bytes
-from seqforge.domains.music.midi_events import read_events
-from seqforge.domains.music.midi_tracks import (
+from seqforge.domains.music.midi.event_parser import (
     CONTROL,
     KEY_SIGNATURE,
     MARKER,
@@ -21,7 +19,9 @@ from seqforge.domains.music.midi_tracks import (
     TIME_SIGNATURE,
     Event,
     Repairs,
+    read_events,
 )
+from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import normalised
 
 from .conftest import few, pieces

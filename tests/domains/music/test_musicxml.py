@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from seqforge.domains.music.kinds import kind
-from seqforge.domains.music.midi import midi_bytes, parse_midi
-from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music.file_type import music_file_type
+from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi
+from seqforge.domains.music.musicxml.measures import MOST_PLAYED, Marks, playing_order
+from seqforge.domains.music.musicxml.reader import read_musicxml
 from seqforge.domains.music.notes import DRUMS, KeySignature, Tempo, TimeSignature
-from seqforge.domains.music.playing_order import MOST_PLAYED, Marks, playing_order
 from seqforge.errors import InputError
 
 QUARTER = 24
@@ -435,7 +435,7 @@ def test_an_archive_may_say_its_type(tmp_path):
         with zipfile.ZipFile(path, "w") as archive:
             for name in names:
                 archive.writestr(name, score(note()))
-        assert kind(path) == "musicxml"
+        assert music_file_type(path) == "musicxml"
         if is_score:
             assert heard(read_musicxml(path, QUARTER)[0]) == [(60, 0, 96)]
         else:

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from seqforge.domains.music.events import encode
-from seqforge.domains.music.musicxml import read_musicxml
+from seqforge.domains.music.event_codec import encode
+from seqforge.domains.music.musicxml.reader import read_musicxml
 from seqforge.errors import InputError
 
 NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>4</duration></note>"

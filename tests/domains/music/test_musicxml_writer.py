@@ -15,11 +15,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from music21 import converter
 
-from seqforge.domains.music import abc_files, abc_notation
-from seqforge.domains.music.midi import read_midi
-from seqforge.domains.music.musicxml import read_musicxml
-from seqforge.domains.music.musicxml_notes import GIVEN_COLOUR
-from seqforge.domains.music.musicxml_writer import to_musicxml
+from seqforge.base.paths import data_folder
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.midi.midi_file import read_midi
+from seqforge.domains.music.musicxml.reader import read_musicxml
+from seqforge.domains.music.musicxml.writer import GIVEN_COLOUR, to_musicxml
 from seqforge.domains.music.notes import (
     DRUMS,
     KeySignature,
@@ -29,7 +29,6 @@ from seqforge.domains.music.notes import (
     TimeSignature,
     normalised,
 )
-from seqforge.resources import data_folder
 
 from .conftest import few, pieces
 from .scores import check, measures, sounding
@@ -130,7 +129,7 @@ def test_music21_reads_any_piece(piece):
 
 
 def tunes(path):
-    return [abc_notation.decode(record.symbols, 24).piece for record in abc_files.read(path)]
+    return [parser.decode(record.symbols, 24).piece for record in tune_books.read(path)]
 
 
 def test_the_tunes_that_ship_come_back_the_same():

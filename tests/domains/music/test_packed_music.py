@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.kinds import kind
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.file_type import music_file_type
 from seqforge.errors import InputError
 from tests.core.test_opening import PACKERS
 from tests.domains.music.test_midi import NOTES, header, track
@@ -27,7 +27,7 @@ FILES = {"abc": ABC.encode(), "midi": header() + track(NOTES), "musicxml": SCORE
 def test_a_file_is_what_its_content_is(tmp_path, pack, what, name):
     path = tmp_path / name
     path.write_bytes(PACKERS[pack](FILES[what]))
-    assert kind(path) == what
+    assert music_file_type(path) == what
     (record,) = MusicDomain(code="events").read(path)
     assert record.symbols
 
@@ -38,7 +38,7 @@ def test_abc_and_scores_in_other_encodings(tmp_path, encoding):
     path.write_bytes(ABC.encode(encoding))
     assert [record.name for record in MusicDomain(code="abc").read(path)] == ["né"]
     path.write_bytes(SCORE.encode(encoding))
-    assert kind(path) == "musicxml"
+    assert music_file_type(path) == "musicxml"
 
 
 def test_abc_in_utf_16_without_a_mark_is_advised_and_read(tmp_path):

@@ -9,13 +9,12 @@ from hashlib import sha256
 
 import pytest
 
-from seqforge.core.domain import Sample
-from seqforge.domains.music import MusicDomain
+from seqforge.core.data.domain import Sample
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.notes import Note, Piece, Tempo, normalised
-from seqforge.domains.music.page import _points, own_svg, write_page
-from seqforge.domains.music.rendering import render
-from seqforge.domains.music.showing import piano_roll
-from seqforge.domains.music.writing import Performance
+from seqforge.domains.music.render.listening_page import _points, own_svg, write_page
+from seqforge.domains.music.render.piano_roll import piano_roll
+from seqforge.domains.music.render.sample_export import SampleExport, render
 from tests.patience import PATIENCE
 from tests.reporting.material import Checker
 
@@ -29,12 +28,12 @@ def rendered(tmp_path_factory):
     """A prime and three samples, the last without a note, engraved and played once."""
     folder = tmp_path_factory.mktemp("rendered")
     domain = MusicDomain(code="abc", formats=("mid", "svg"))
-    todo = [(Performance(domain, Sample(PRIME), heading=HOSTILE), None)]
+    todo = [(SampleExport(domain, Sample(PRIME), heading=HOSTILE), None)]
     for number, text in enumerate(TUNES, 1):
         sample = Sample(text, len(PRIME) if text else 0, number=number, model=HOSTILE, seed=7,
                         temperature=0.9, mean_log_prob=-1.25, removed_mass=0.125,
                         settings={"top_k": 5})  # fmt: skip
-        todo.append((Performance(domain, sample), folder / f"a b-{number:03}"))
+        todo.append((SampleExport(domain, sample), folder / f"a b-{number:03}"))
     return list(render(todo, ["svg"], for_page=9))
 
 

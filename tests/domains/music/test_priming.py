@@ -3,9 +3,10 @@
 import mido
 import pytest
 
-from seqforge.core.domain import Sample
-from seqforge.domains.music import MusicDomain
-from seqforge.domains.music.midi import midi_bytes, read_midi
+from seqforge.base.paths import data_folder
+from seqforge.core.data.domain import Sample
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.midi.midi_file import midi_bytes, read_midi
 from seqforge.domains.music.notes import (
     DRUMS,
     KeySignature,
@@ -15,10 +16,9 @@ from seqforge.domains.music.notes import (
     TimeSignature,
     normalised,
 )
-from seqforge.domains.music.priming import BARS, primed
-from seqforge.domains.music.writing import Performance
+from seqforge.domains.music.primer import BARS, read_prime
+from seqforge.domains.music.render.sample_export import SampleExport
 from seqforge.errors import InputError
-from seqforge.resources import data_folder
 
 TUNES, MELODY = data_folder() / "tunes.abc", data_folder() / "melody.mid"
 DOMAINS = {
@@ -51,10 +51,10 @@ def long_piece(bars=100):
 def test_what_is_put_out_begins_with_what_was_given(domain):
     """Pitches, lengths, metre, pick-up, key and tempo of the file, whatever the model knows."""
     given, _ = read_midi(MELODY, 24)
-    prime = primed(domain, MELODY, BARS)
+    prime = read_prime(domain, MELODY, BARS)
     then = MusicDomain(**{**vars(domain), "transpose": -prime.moved, "tempo": prime.tempo})
 
-    piece = Performance(then, Sample(prime.symbols, prime_length=len(prime.symbols))).piece
+    piece = SampleExport(then, Sample(prime.symbols, prime_length=len(prime.symbols))).piece
 
     assert [note[:1] + note[2:4] for note in piece.notes] == [n[:1] + n[2:4] for n in given.notes]
     assert piece.time_signatures == given.time_signatures
@@ -70,8 +70,8 @@ def test_a_long_prime_is_its_last_bars_in_what_holds_there(code, tmp_path):
     domain = DOMAINS[code, "as written"]
     path = saved(tmp_path / "x.mid", long_piece())
 
-    short = primed(domain, path, 4)
-    longer = primed(domain, path, 30)
+    short = read_prime(domain, path, 4)
+    longer = read_prime(domain, path, 30)
 
     assert (short.tempo, str(short.key)) == (400_000, "D")
     assert (longer.tempo, str(longer.key)) == (600_000, "C")
@@ -84,7 +84,7 @@ def test_a_long_prime_is_its_last_bars_in_what_holds_there(code, tmp_path):
     assert short.notes == (
         "the last 4 of 101 bars are gone on from; a model remembers no further back",
     )
-    whole = primed(domain, path, None)
+    whole = read_prime(domain, path, None)
     assert domain.decode(whole.symbols).piece.pickup == 24
     assert whole.notes == ()
 
@@ -92,17 +92,19 @@ def test_a_long_prime_is_its_last_bars_in_what_holds_there(code, tmp_path):
 def test_a_long_tune_is_cut_at_a_bar_line_in_what_holds_there(tmp_path):
     path = tmp_path / "x.abc"
     path.write_text("X:1\nQ:1/4=90\nM:4/4\nL:1/8\nK:G\nA8|B8|[K:D][M:3/4]c6|\n[L:1/4]d3|e3|f3|]\n")
-    prime = primed(ABC, path, 2)
+    prime = read_prime(ABC, path, 2)
     assert prime.symbols == "M:3/4\nL:1/4\nK:D\ne3|f3|"
     assert prime.tempo == round(60e6 / 90)
-    assert primed(ABC, path, 4).symbols == "M:4/4\nL:1/8\nK:G\n[K:D][M:3/4]c6|\n[L:1/4]d3|e3|f3|"
+    assert (
+        read_prime(ABC, path, 4).symbols == "M:4/4\nL:1/8\nK:G\n[K:D][M:3/4]c6|\n[L:1/4]d3|e3|f3|"
+    )
 
 
 def test_bars_of_many_symbols_are_fewer(tmp_path):
     notes = tuple(Note(48 + i % 40, 60 + i % 7 * 8, 6 * i, 5) for i in range(2_000))
     path = saved(tmp_path / "x.mid", Piece(notes))
     for domain in (ABC, EVENTS):
-        assert 2_500 < len(primed(domain, path, BARS).symbols) <= 4_000
+        assert 2_500 < len(read_prime(domain, path, BARS).symbols) <= 4_000
 
 
 def test_a_melody_is_taken_out_of_many_parts_and_this_is_said(tmp_path):
@@ -110,7 +112,7 @@ def test_a_melody_is_taken_out_of_many_parts_and_this_is_said(tmp_path):
     low = [Note(48, 70, 48 * i, 48, 0) for i in range(4)]
     path = saved(tmp_path / "x.mid", Piece((*high, *low)))
 
-    prime = primed(ABC, path, BARS)
+    prime = read_prime(ABC, path, BARS)
 
     notes = ABC.decode(prime.symbols).piece.notes
     assert [note.pitch for note in notes] == [note.pitch for note in high]
@@ -119,7 +121,7 @@ def test_a_melody_is_taken_out_of_many_parts_and_this_is_said(tmp_path):
         "2 instruments reduced to the melody, 8 of 12 notes, since this model goes on "
         "with a single voice",
     )
-    kept = primed(EVENTS, path, BARS)
+    kept = read_prime(EVENTS, path, BARS)
     assert len(EVENTS.decode(kept.symbols).piece.notes) == 12
     assert kept.notes == ()
 
@@ -127,8 +129,8 @@ def test_a_melody_is_taken_out_of_many_parts_and_this_is_said(tmp_path):
 def test_percussion_alone_is_no_melody(tmp_path):
     path = saved(tmp_path / "x.mid", Piece((Note(38, 90, 0, 24, DRUMS),)))
     with pytest.raises(InputError, match=r"x\.mid: holds percussion alone, .* --code events"):
-        primed(ABC, path, BARS)
-    assert EVENTS.decode(primed(EVENTS, path, BARS).symbols).piece.notes
+        read_prime(ABC, path, BARS)
+    assert EVENTS.decode(read_prime(EVENTS, path, BARS).symbols).piece.notes
 
 
 def test_a_prime_without_notes_is_one_sentence(tmp_path):
@@ -138,21 +140,21 @@ def test_a_prime_without_notes_is_one_sentence(tmp_path):
     (tmp_path / "x.abc").write_text("X:1\nK:G\nz4|z4|\n")
     for domain in (ABC, EVENTS):
         with pytest.raises(InputError, match=r"x\.mid: there is no note in it"):
-            primed(domain, tmp_path / "x.mid", BARS)
+            read_prime(domain, tmp_path / "x.mid", BARS)
         with pytest.raises(InputError, match=r"x\.abc: no ABC tune in it"):
-            primed(domain, tmp_path / "x.abc", BARS)
+            read_prime(domain, tmp_path / "x.abc", BARS)
         with pytest.raises(InputError, match=r"y\.mid: there is no such file"):
-            primed(domain, tmp_path / "y.mid", BARS)
+            read_prime(domain, tmp_path / "y.mid", BARS)
 
 
 def test_the_first_of_several_tunes_is_named():
-    assert "the first of its tunes, Greensleeves" in primed(ABC, TUNES, BARS).notes[0]
+    assert "the first of its tunes, Greensleeves" in read_prime(ABC, TUNES, BARS).notes[0]
 
 
 @pytest.mark.parametrize("domain", [DOMAINS["abc", "C"], EVENTS], ids=["abc", "events"])
 def test_any_real_file_is_gone_on_from(domain, midi_files):
     for path in midi_files:
-        prime = primed(domain, path, BARS)
+        prime = read_prime(domain, path, BARS)
         assert 0 < len(prime.symbols) <= 4_000
         assert domain.decode(prime.symbols).piece.notes
         assert domain.key != "C" or prime.key.tonic == "C"
@@ -163,7 +165,7 @@ def test_what_is_drawn_is_moved_by_semitones_or_into_a_key():
     tune = Sample("M:4/4\nL:1/8\nK:Em\nE2 G2 B2 e2|")
 
     def out(**options):
-        performance = Performance(MusicDomain(code="abc", **options), tune)
+        performance = SampleExport(MusicDomain(code="abc", **options), tune)
         return [note.pitch for note in performance.piece.notes], performance.abc
 
     for options, pitches, key in (
@@ -179,15 +181,15 @@ def test_what_is_drawn_is_moved_by_semitones_or_into_a_key():
         assert f"\nK:{key}\n" in abc
     events = MusicDomain(code="events", into_key="F#m")
     piece = Piece((Note(64, 80, 0, 24),), key_signatures=(KeySignature(0, 1, True),))
-    from seqforge.domains.music.events import encode
+    from seqforge.domains.music.event_codec import encode
 
-    moved = Performance(events, Sample(encode(piece))).piece
+    moved = SampleExport(events, Sample(encode(piece))).piece
     assert (moved.notes[0].pitch, moved.key_signatures) == (66, (KeySignature(0, 3, True),))
 
 
 def test_tempo_and_instrument_of_the_prime_are_put_out():
     domain = MusicDomain(code="abc", tempo=674_157, program=40)
-    performance = Performance(domain, Sample("K:C\nCDE|"))
+    performance = SampleExport(domain, Sample("K:C\nCDE|"))
     assert performance.piece.tempos == (Tempo(0, 674_157),)
     assert {note.program for note in performance.piece.notes} == {40}
     assert "\nQ:1/4=89\nM:4/4\n" in performance.abc
@@ -208,7 +210,7 @@ def test_tempo_and_instrument_of_the_prime_are_put_out():
 def test_the_tempo_is_that_of_the_tune_that_is_gone_on_from(text, quarters, tmp_path):
     path = tmp_path / "tune.abc"
     path.write_text(text)
-    tempo = primed(MusicDomain(code="abc"), path, BARS).tempo
+    tempo = read_prime(MusicDomain(code="abc"), path, BARS).tempo
     assert tempo == (round(60e6 / quarters) if quarters else 0)
 
 
@@ -220,5 +222,5 @@ def test_a_piece_is_moved_to_c_alike_when_it_is_learnt_and_when_it_is_gone_on_fr
     domain = MusicDomain(code="events", key="C")
     (record,) = domain.read(path)
     learnt = domain.decode(record.symbols).piece.notes
-    given = domain.decode(primed(domain, path, BARS).symbols).piece.notes
+    given = domain.decode(read_prime(domain, path, BARS).symbols).piece.notes
     assert [note.pitch for note in learnt] == [note.pitch for note in given]

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from seqforge.core.domain import Sample, Shows
-from seqforge.domains.music import MusicDomain
+from seqforge.core.data.domain import Sample, Shows
+from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.notes import Note, Piece
-from seqforge.domains.music.showing import piano_roll
+from seqforge.domains.music.render.piano_roll import piano_roll
 from tests.conftest import ROOT
 
 RATE = 11_025

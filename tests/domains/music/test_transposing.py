@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.domains.music import MusicDomain, abc_files, abc_notation
-from seqforge.domains.music.keys import find_key, parse_key
+from seqforge.base.paths import data_folder
+from seqforge.domains.music.abc import parser, tune_books
+from seqforge.domains.music.domain import MusicDomain
+from seqforge.domains.music.keys import find_key, parse_key, piece_to_c, shifted, to_c, transposed
 from seqforge.domains.music.notes import DRUMS, KeySignature, Note, Piece
-from seqforge.domains.music.transposing import piece_to_c, shifted, to_c, transposed
-from seqforge.resources import data_folder
 
 from .conftest import few, pieces
 from .test_abc import ABC_CHARACTERS, cleaned
@@ -23,12 +23,12 @@ TUNES, MELODY = data_folder() / "tunes.abc", data_folder() / "melody.mid"
 
 @pytest.fixture(scope="session")
 def tunes(corpus_files) -> list[str]:
-    return [record.symbols for path in corpus_files for record in abc_files.read(path)]
+    return [record.symbols for path in corpus_files for record in tune_books.read(path)]
 
 
 def sounds(abc: str, higher: int = 0) -> list[tuple[int, int, int]]:
     """Pitch, start and duration of each note."""
-    notes = abc_notation.decode(abc, 24).piece.notes
+    notes = parser.decode(abc, 24).piece.notes
     return [(note.pitch + higher, note.start, note.duration) for note in notes]
 
 

@@ -1,20 +1,32 @@
-"""Who does the searching: one interface, whether at home or elsewhere."""
+"""Queries in, results out: the interface of all search backends, the local ones, and results
+kept on disk so that a search can be resumed.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from seqforge.base.spooling import settled
-from seqforge.core.files import sha256_of
-from seqforge.core.opening import opened
-from seqforge.domains.genome.similarity.hits import SearchResult
+from seqforge.base.atomic_files import disk_errors, open_new, open_own, sync, sync_folder
+from seqforge.base.folders import make_folder, sha256_of
+from seqforge.base.paths import spooled
+from seqforge.base.textio import opened
+from seqforge.domains.genome.similarity.hits import (
+    Query,
+    Residues,
+    SearchParameters,
+    SearchResult,
+    from_json,
+    to_json,
+)
 from seqforge.domains.genome.similarity.library import LibrarySize, in_portions, measure
-from seqforge.domains.genome.similarity.local import search
-from seqforge.domains.genome.similarity.parameters import Letters, Query, SearchParameters
-from seqforge.domains.genome.similarity.scanning import installed_backend
+from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.smith_waterman import installed_backend
 from seqforge.version import __version__
 
 PORTION_CELLS = 40_000_000_000
@@ -34,7 +46,7 @@ class SearchBackend(Protocol):
         ...
 
     @property
-    def letters(self) -> Letters:
+    def letters(self) -> Residues:
         """What the queries are."""
         ...
 
@@ -53,7 +65,7 @@ class LocalBackend:
     """Smith-Waterman in this process against FASTA or GenBank files: see `local`."""
 
     name = "local"
-    letters: Letters = "dna"
+    letters: Residues = "dna"
 
     def __init__(self, against: Sequence[Path]) -> None:
         self.against = tuple(against)
@@ -63,13 +75,13 @@ class LocalBackend:
         return measure(self.against)
 
     def about(self) -> dict[str, Any]:
-        """See `searched.HomeBackend`."""
+        """See `backends.LibraryBackend`."""
         scanner = installed_backend()
         return {"program": [self.name, __version__, scanner.name, scanner.version],
                 **library_identity(self.against)}  # fmt: skip
 
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
-        """See `searched.HomeBackend`."""
+        """See `backends.LibraryBackend`."""
         letters = max(_LEAST_LETTERS, PORTION_CELLS // (2 * self._size.letters))
         return in_portions(queries, letters)
 
@@ -77,7 +89,7 @@ class LocalBackend:
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts library letters."""
-        return search(
+        return search_library(
             queries, self.against, parameters,
             lambda done, total: progress(done, total, "both strands"), size=self._size,
         )  # fmt: skip
@@ -88,5 +100,151 @@ def library_identity(against: Sequence[Path]) -> dict[str, Any]:
     files = []
     for path in against:
         with opened(path):  # says in one sentence what is wrong with it
-            files.append([str(path), sha256_of(settled(path))])
+            files.append([str(path), sha256_of(spooled(path))])
     return {"library": files}
+
+
+SEARCHED = "searched.jsonl"
+"""Stands in the folder while a search is not finished."""
+
+
+class LibraryBackend(SearchBackend, Protocol):
+    """One that searches on this machine."""
+
+    def about(self) -> dict[str, Any]:
+        """What its results depend on besides queries and parameters: programs, library."""
+        ...
+
+    def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
+        """The queries in portions that take a few seconds each, always the same ones."""
+        ...
+
+
+@contextmanager
+def resumable(backend: LibraryBackend, folder: Path) -> Iterator[SearchBackend]:
+    """The backend, with what it finds kept in ``folder`` until the block ends without an error."""
+    path = make_folder(folder) / SEARCHED
+    yield _ResumableBackend(backend, path)
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+class _ResumableBackend:
+    def __init__(self, backend: LibraryBackend, path: Path) -> None:
+        self._backend, self._path = backend, path
+
+    @property
+    def name(self) -> str:
+        return self._backend.name
+
+    @property
+    def letters(self) -> Residues:
+        return self._backend.letters
+
+    def search(
+        self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
+    ) -> list[SearchResult]:
+        """See `SearchBackend`; progress counts the queries' letters."""
+        about = {**self._backend.about(), "parameters": vars(parameters)}
+        total = max(1, sum(len(query.bases) for query in queries))
+        done, found = 0, []
+        with disk_errors(self._path), _Kept(self._path, json.dumps(about, sort_keys=True)) as kept:
+            for portion in self._backend.portions(queries):
+                letters = sum(len(query.bases) for query in portion)
+
+                def advance(
+                    part: float, whole: float, what: str, before: int = done, size: int = letters
+                ) -> None:
+                    share = part / max(1, whole)
+                    progress(before + share * size, total, f"{len(queries)} sequences, {what}")
+
+                key = _key(portion)
+                results = kept.get(key)
+                if results is None:
+                    results = self._backend.search(portion, parameters, advance)
+                    kept.add(key, results)
+                done += letters
+                found += results
+        progress(total, total, f"{len(queries)} sequences, both strands")
+        return found
+
+
+def _key(portion: Sequence[Query]) -> str:
+    said = json.dumps([[query.id, query.bases] for query in portion])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+class _Kept:
+    """A file of lines: what the search is, then the results of a portion each."""
+
+    def __init__(self, path: Path, about: str) -> None:
+        self._path, self._about = path, about
+        self._lines: dict[str, Any] = {}
+
+    def __enter__(self) -> _Kept:
+        """Read what is there, and go on behind the last whole line.
+
+        Raises:
+            RunError: If it is no file of ours.
+        """
+        try:
+            stream = open_own(self._path, writing=True)
+        except FileNotFoundError:
+            stream = open_new(self._path)
+        self._stream: BinaryIO = stream
+        try:
+            if not self._read():
+                stream.seek(0)
+                stream.truncate()
+                self._write([self._about])
+        except BaseException:
+            stream.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.close()
+
+    def _read(self) -> bool:
+        """Whether it is of this very search."""
+        good = 0
+        for line in self._stream:
+            value = _value(line)
+            if not good:
+                if value != [self._about]:
+                    return False
+            elif value is None or len(value) != 2:
+                break
+            else:
+                self._lines[str(value[0])] = value[1]
+            good += len(line)
+        self._stream.seek(good)
+        self._stream.truncate()
+        return good > 0
+
+    def get(self, key: str) -> list[SearchResult] | None:
+        """The results that are kept; None where there are none that can be read."""
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            return from_json(self._lines[key])
+        return None
+
+    def add(self, key: str, results: Sequence[SearchResult]) -> None:
+        """Keep results, also through a loss of power."""
+        self._write([key, to_json(results)])
+
+    def _write(self, value: list[Any]) -> None:
+        with disk_errors(self._path):
+            self._stream.write(json.dumps(value).encode() + b"\n")
+            sync(self._stream)
+
+
+def _value(line: bytes) -> list[Any] | None:
+    """A line's list; None where it was cut off or damaged."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None

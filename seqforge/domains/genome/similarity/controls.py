@@ -1,12 +1,4 @@
-"""What samples are compared with: sequence that chance would make, and sequence that is real.
-
-Three kinds, each of the samples' own lengths:
-
-- ``shuffle``: the samples with their letters reordered, every dinucleotide kept: what the
-  samples' composition alone finds.
-- ``markov``: drawn from a Markov model of the training data: what the genome's short words find.
-- ``real``: sequence that the model has not seen: what a good model's samples should be like.
-"""
+"""Samples and training data in, control sequences out: shuffled, Markov and real held-out ones."""
 
 from __future__ import annotations
 
@@ -15,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqforge.core.corpus import Corpus
-from seqforge.core.domain import Learnt
-from seqforge.core.vocabulary import END
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.data.domain import TrainingData
+from seqforge.core.data.vocabulary import END
 from seqforge.domains.genome.fasta import read_sequences
+from seqforge.domains.genome.similarity.hits import Query
 from seqforge.domains.genome.similarity.library import read_library
-from seqforge.domains.genome.similarity.markov import MarkovModel
-from seqforge.domains.genome.similarity.parameters import Query
-from seqforge.domains.genome.similarity.shuffling import shuffled
+from seqforge.domains.genome.similarity.null_models import MarkovModel, shuffled
 from seqforge.errors import ConfigError, InputError
 
 KINDS = ("shuffle", "markov", "real")
@@ -153,7 +144,7 @@ class Controls:
         kinds: Sequence[str],
         against: Sequence[Path],
         held_out: Path | None = None,
-        learnt: Learnt | None = None,
+        learnt: TrainingData | None = None,
         each: int | None = None,
         seed: int = 0,
     ) -> Controls:

@@ -1,0 +1,366 @@
+"""A model name or file in, a Model out that samples, streams, searches and scores from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.base.messages import add_remark, did_you_mean
+from seqforge.core.data.domain import Barred, Domain, Fits, Hints, Sample
+from seqforge.core.data.vocabulary import Unknown
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from seqforge.core.sampling.beam import beam_search
+from seqforge.core.sampling.chat import Conversation
+from seqforge.core.sampling.options import check_kind
+from seqforge.core.sampling.request import SamplingRequest
+from seqforge.core.sampling.sampler import (
+    Ending,
+    OnSymbols,
+    Sampler,
+    SamplingOptions,
+    Stream,
+    openings_of,
+)
+from seqforge.errors import DomainError, InputError
+from seqforge.registry import load_domain, options_for_files
+from seqforge.runs.folder import find_model
+
+if TYPE_CHECKING:
+    from seqforge.core.sampling.dynamic_evaluation import Adaptation
+    from seqforge.core.sampling.engine import Engine
+
+
+_STOP = "where to stop"
+_MOST_UNASKED = 1_000_000
+"""Symbols of a record where no length is asked for, whatever a model's settings say."""
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class Symbols(str):
+    """A text in a model's own symbols, which no domain has to make out of anything."""
+
+    __slots__ = ()
+
+
+class How(TypedDict, total=False):
+    """How to draw; `SamplingOptions` says what holds where nothing is given, and all sources.
+
+    Sample k of a seed is the same however many are drawn beside it.
+    """
+
+    temperature: float | tuple[float, float]
+    """0 is greedy, infinity uniform; a pair is that of the first symbol and of the last."""
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    repetition_penalty: float
+    repetition_window: int
+    length: int | None
+    """Draw exactly so many symbols, the end symbol held back."""
+    min_length: int | None
+    max_length: int | None
+    """Stop where the record ends, or at so many symbols; the model's own setting where neither
+    length is given."""
+    records: int
+    """Go on through the end of a record until so many came."""
+    stop: str | None
+    """Stop when this was drawn; it is kept."""
+    bars: int | None
+    """Stop after so many bars; of music."""
+    prime: str | Path
+    """Begin with this: text, or a file in the domain's format."""
+    suffix: str | Path
+    """End with this, after exactly ``length`` symbols."""
+    candidates: int
+    unknown: Unknown
+    """What becomes of symbols of prime or suffix that the model does not know: an error
+    ("refuse", if nothing is said), left out ("skip"), or its unknown symbol ("map")."""
+    seed: int
+    constraint: bool
+    """Whether to keep to the domain's grammar; it is kept to if nothing is said."""
+
+
+class Model:
+    """A trained model, ready to draw from and to score with."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu", adapted: int = 0) -> None:
+        """Take a checkpoint.
+
+        Args:
+            checkpoint: The model.
+            device: ``cpu`` (and ``auto``) draws with the compiled kernel; ``cuda`` or ``mps`` with
+                torch.
+            adapted: How often it has learned from a prime, for samples to say.
+
+        Raises:
+            ValueError: If there is no such kind of device.
+        """
+        if device not in _DEVICES:
+            raise ValueError(f"device is one of {', '.join(_DEVICES)}, not {device!r}")
+        self._checkpoint, self._device, self._adapted = checkpoint, device, adapted
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the model: settings, vocabulary, data, score."""
+        return self._checkpoint.card
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The domain that knows what its symbols mean.
+
+        Raises:
+            DomainError: If it is not installed.
+        """
+        config = self.card.config
+        return load_domain(config.domain, options_for_files(config.domain_options))
+
+    def sample(self, n: int = 1, **how: Unpack[How]) -> list[Sample]:
+        """Draw samples.
+
+        Raises:
+            InputError: If what is given has a symbol that the model does not know.
+            ValueError: If an argument is out of range.
+        """
+        return list(self.draw(n, **how))
+
+    def draw(
+        self, n: int = 1, *, first: int = 1, drawn: OnSymbols = lambda symbols: None,
+        **how: Unpack[How],
+    ) -> Iterator[Sample]:  # fmt: skip
+        """Draw samples ``first`` to ``first + n - 1`` as they come; raises what `sample` raises.
+
+        ``drawn`` is told of symbols as they come, also of samples that are not whole yet.
+        """
+        for name, value, least in (("n", n, 0), ("first", first, 1)):
+            check_kind(name, value, int)
+            if value < least:
+                raise ValueError(f"{name} must be {least} or above, not {value}")
+        sampler, plan = self._planned(how)
+        return sampler.samples(plan, n, first, drawn)
+
+    def stream(self, *, number: int = 1, **how: Unpack[How]) -> Iterator[str]:
+        """Draw sample ``number``, and yield its symbols as they come; raises what `sample` raises.
+
+        The prime is not among them, nor is the end symbol.
+        """
+        return chain.from_iterable(self.drawings(**how)(number))
+
+    def drawings(self, **how: Unpack[How]) -> Callable[[int], Stream]:
+        """Gives the sample of a number a few symbols at a time, and whole in ``samples``.
+
+        Raises what `sample` raises.
+        """
+        _, plan = self._planned(how)
+
+        def begin(number: int) -> Stream:
+            check_kind("number", number, int)
+            if number < 1:
+                raise ValueError(f"number must be 1 or above, not {number}")
+            return Stream(plan, number)
+
+        return begin
+
+    def conversation(self, **how: Unpack[How]) -> Conversation:
+        """A text to be written in turns with the model, the prime said already.
+
+        Raises:
+            InputError: If the prime has a symbol that the model does not know.
+            ValueError: If an argument is out of range, or is ``suffix``, ``records`` or ``bars``.
+        """
+        if how.get("bars") is not None:
+            raise ValueError("a conversation counts no bars")
+        options, unknown = self.options(how), how.get("unknown", "refuse")
+        return Conversation(
+            self._sampler(how), options, lambda text, what: self.given(text, unknown, what)[0]
+        )
+
+    def beam(
+        self, width: int, n: int = 1, *, length_penalty: float = 0.0, **how: Unpack[How]
+    ) -> list[Sample]:
+        """The ``n`` likeliest sequences that a search holding ``width`` finds; see `beam_search`.
+
+        Raises:
+            InputError: If what is given has a symbol that the model does not know.
+            ValueError: If an argument is out of range.
+        """
+        for name, value, kind in (
+            ("width", width, int), ("n", n, int), ("length_penalty", length_penalty, float),
+        ):  # fmt: skip
+            check_kind(name, value, kind)
+        _, plan = self._planned(how)
+        return beam_search(plan, width, n, length_penalty)
+
+    def score(self, text: str | Path, unknown: Unknown | None = None) -> NDArray[np.float64]:
+        """Bits of each symbol of a record (T,), from the start; the end symbol is not scored.
+
+        Args:
+            text: Read as a prime is: typed bases may be small letters; or a file.
+            unknown: What becomes of symbols that the model does not know; where nothing is said
+                its unknown symbol takes them, and without one they are refused.
+
+        Raises:
+            InputError: If the text has a symbol that the model does not know.
+            ValueError: If an argument is of the wrong kind.
+        """
+        if unknown is None:
+            unknown = "map" if self.card.vocabulary.unknown else "refuse"
+        symbols, _ = self.given(text, unknown, "the text")
+        return self._sampler({"constraint": False}).score(symbols)
+
+    def adapted(
+        self, prime: str | Path, passes: int = 1, unknown: Unknown = "refuse"
+    ) -> tuple[Model, Adaptation]:
+        """A model that has learned from a prime, and what that did; see `adapt_to_prime`.
+
+        Raises:
+            InputError: If the prime is too short or has a symbol that the model does not know.
+        """
+        from seqforge.core.sampling.dynamic_evaluation import adapt_to_prime
+
+        check_kind("passes", passes, int)
+        symbols, _ = self.given(prime, unknown)
+        adaptation = adapt_to_prime(
+            self._checkpoint, self.card.vocabulary.encode(symbols, "the prime"), passes=passes
+        )
+        return Model(adaptation.checkpoint, self._device, self._adapted + passes), adaptation
+
+    def options(self, how: How) -> SamplingOptions:
+        """How to draw, with the model's own length where none is given.
+
+        Raises:
+            ValueError: If a value is out of range, or two exclude each other.
+        """
+        given: dict[str, Any] = {**how}
+        if strange := sorted(given.keys() - How.__annotations__.keys()):
+            hint = did_you_mean(strange[0], How.__annotations__)
+            raise TypeError(f"there is no option {strange[0]!r} of drawing{hint}")
+        length, max_length = given.pop("length", None), given.pop("max_length", None)
+        if length is not None and max_length is not None:
+            raise ValueError("give length or max_length, not both")
+        check_kind("constraint", given.pop("constraint", True), bool)
+        if (bars := given.pop("bars", None)) is not None:
+            check_kind("bars", bars, int)
+        heat = given.pop("temperature", 1.0)
+        if not isinstance(heat, tuple | list):
+            heat = (heat, None)
+        if len(heat) != 2:
+            raise ValueError(f"temperature is a number, or the first and the last, not {heat!r}")
+        given["min_length"] = 0 if given.get("min_length") is None else given["min_length"]
+        unknown = given.pop("unknown", "refuse")
+        for name, what in (
+            ("prime", "the prime"), ("suffix", "the suffix"), ("stop", _STOP),
+        ):  # fmt: skip
+            value = given.pop(name, None)
+            given[name] = self.given("" if value is None else value, unknown, what)[0]
+        given["stop"] = given["stop"] or None
+        most = max_length
+        if most is None:  # a file may ask for more than anybody waits for
+            most = min(self.card.config.sampling.length, _MOST_UNASKED)
+        return SamplingOptions(
+            temperature=heat[0],
+            temperature_end=heat[1],
+            length=most if length is None else length,
+            exact_length=length is not None,
+            **given,
+        )
+
+    def given(
+        self, source: str | Path, unknown: Unknown = "refuse", what: str = "the prime"
+    ) -> tuple[Symbols, dict[str, int]]:
+        """Symbols to begin or end with, and how often which others were left out or mapped.
+
+        Raises:
+            InputError: As `sample` does; calls it ``what``.
+            ValueError: If it is neither text nor a path, or there is no such way with others.
+        """
+        if unknown not in get_args(Unknown):
+            raise ValueError(f"unknown is one of {', '.join(get_args(Unknown))}, not {unknown!r}")
+        if isinstance(source, Symbols):
+            return source, {}
+        if not isinstance(source, str | Path):
+            raise ValueError(f"{what} must be a text or a Path, not {source!r:.60}")
+        if source == "":
+            return Symbols(), {}
+        read = self.domain.prime(source)
+        what = str(source) if isinstance(source, Path) else what
+        if isinstance(source, Path) and isinstance(self.domain, Fits):
+            try:
+                read, changes = self.domain.fitted(read, self.card.vocabulary)
+            except ValueError as error:
+                raise InputError(f"{what}: {error}") from error
+            for change in changes:
+                add_remark(f"{what}: {change}")
+        hint = self.domain.hint if isinstance(self.domain, Hints) else lambda symbol: ""
+        symbols, strange = self.card.vocabulary.known(
+            read, what, unknown, hint, remedied=what != _STOP
+        )
+        return Symbols(symbols), strange
+
+    def _planned(self, how: How) -> tuple[Sampler, SamplingRequest]:
+        options = self.options(how)
+        sampler, ending = self._sampler(how), self._ending(how)
+        labels = {
+            "bars": how.get("bars"),
+            "adapt": self._adapted or None,
+            "constraint": None if how.get("constraint", True) else False,
+        }
+        said = {name: value for name, value in labels.items() if value is not None}
+        return sampler, sampler.plan(options, ending, said)
+
+    def _sampler(self, how: How) -> Sampler:
+        grammar = None
+        if how.get("constraint", True):
+            grammar = self.domain.constraint(self.card.vocabulary)
+        openings = openings_of(self.domain, self.card)
+        return Sampler(self._checkpoint, grammar, openings=openings, engine=self._engine)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        if self._device in ("auto", "cpu"):
+            from seqforge.core.sampling.engine import KernelEngine
+
+            return KernelEngine.of(self._checkpoint)
+        from seqforge.core.sampling.torch_engine import TorchEngine
+
+        return TorchEngine(self._checkpoint, self._device)
+
+    def _ending(self, how: How) -> Ending | None:
+        bars, domain = how.get("bars"), self.domain
+        if bars is None:
+            return None
+        if not isinstance(domain, Barred):
+            raise DomainError(f"{self.card.name}: a model of {domain.name} has no bars to count")
+        if bars < 1:
+            raise ValueError(f"bars must be 1 or above, not {bars}")
+        barred = domain
+
+        def ending(symbols: str, given: int, over: bool) -> int | None:
+            return barred.bar_end(symbols, given, bars, over)
+
+        return ending
+
+
+def load(name: str | Path, device: str = "cpu") -> Model:
+    """A model: a bundled name, a ``.safetensors`` file or a run folder.
+
+    Raises:
+        CheckpointError: If there is none or it cannot be used.
+        ValueError: If the name is neither text nor a path, or there is no such kind of device.
+    """
+    if not isinstance(name, str | Path):
+        raise ValueError(f"a model is given by its name or its path, not as {name!r:.60}")
+    return Model(load_checkpoint(find_model(str(name))), device)
+
+
+def sample(
+    name: str | Path, n: int = 1, *, device: str = "cpu", **how: Unpack[How]
+) -> list[Sample]:
+    """Samples of a model, as ``load(name, device).sample(n, **how)`` gives them."""
+    return load(name, device).sample(n, **how)

@@ -1,0 +1,65 @@
+"""A path in, an exclusive lock on it (a file or a folder) out."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from seqforge.base.atomic_files import disk_errors
+from seqforge.errors import RunError
+
+FOLDER_LOCK = ".seqforge.lock"
+"""Stands in a folder while a command works in it."""
+
+
+@contextmanager
+def held(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file; it is gone afterwards.
+
+    Args:
+        lock: An empty file, made where it is missing; what a killed command left is taken over.
+        busy: The sentence for whoever comes second.
+
+    Raises:
+        RunError: If another process holds it, it is no lock file, or the disk refuses.
+    """
+    _check(lock)
+    taken = FileLock(lock)
+    with disk_errors(lock.parent):
+        lock.parent.stat()  # FileLock would make it
+        try:
+            taken.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(busy) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # where an open file cannot be deleted it goes when it is let go of
+            lock.unlink()
+        taken.release()
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder that is there against any other seqforge.
+
+    Raises:
+        RunError: As `held`.
+    """
+    busy = f"{folder}: another seqforge is working in it; wait for it, or give another --out"
+    with held(folder / FOLDER_LOCK, busy):
+        yield
+
+
+def _check(lock: Path) -> None:
+    """Refuse to take for a lock, and to remove in the end, what somebody keeps something in."""
+    try:
+        found = lock.lstat()
+    except OSError:
+        return  # missing; or the attempt to make it says why it cannot be
+    if not stat.S_ISREG(found.st_mode) or found.st_size:
+        raise RunError(f"{lock}: is no lock of seqforge's; move it, or give another --out")

@@ -1,0 +1,117 @@
+"""The machine: CPU cores, device and memory; blocks of memory-mapped arrays, whose pages are
+released.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores() -> int:
+    """Cores this process may really use: its affinity, and the quota of its control group."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = _CGROUP_QUOTA.read_text().split()
+        limit = max(1, round(int(quota) / int(period)))
+    except (OSError, ValueError):  # no control groups, or no quota: "max"
+        limit = cores or 1
+    return max(1, min(cores or 1, limit))
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The torch device of ``auto | cpu | cuda | mps``; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: If the device asked for is not there.
+    """
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        # Apple's GPU is slower than its CPU for recurrent layers this small: only when asked for.
+        wanted = "cuda" if there["cuda"] else "cpu"
+    if not there[wanted]:
+        raise ConfigError(f"training.device: this machine has no {wanted}; give --device cpu")
+    return torch.device(wanted)
+
+
+def peak_memory_mb() -> float | None:
+    """Most resident memory this process has had, in megabytes (10^6 bytes)."""
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, kB here
+
+
+def physical_memory() -> int | None:
+    """Bytes of memory that the machine has, where the system tells."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def trim_memory() -> None:
+    """Give what was freed back to the system, where the C library keeps it (glibc).
+
+    Else what one stage no longer uses would lie beside what the next one needs.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+_BLOCK = 1 << 20
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def in_blocks(
+    array: NDArray[Scalar], size: int = _BLOCK, overlap: int = 0
+) -> Iterator[NDArray[Scalar]]:
+    """All of an array (N,) in blocks of ``size``, each with ``overlap`` symbols of the next.
+
+    Where it is memory-mapped, the pages of each block are given back behind it.
+    """
+    for start in range(0, len(array), size):
+        yield array[start : start + size + overlap]
+        release_pages(array)
+
+
+def release_pages(array: NDArray[Any]) -> None:
+    """Tell the system that the pages of a memory map are not needed now; they can be read again.
+
+    Without this a file that is read once through lies in memory whole. Nothing happens where the
+    array is no memory map, or the system (Windows) takes pages back by itself alone.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

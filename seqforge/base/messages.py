@@ -1,0 +1,185 @@
+"""Any text or number in, text that is safe and readable in a terminal, log or table out: control
+characters escaped, numbers and durations formatted, close matches suggested, remarks
+collected.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+# C0 and DEL and C1; line and paragraph separators; marks of direction (Unicode 16, UAX 9);
+# surrogates; invisible characters that hide text in text (tags, annotations, the byte order mark).
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_OF_PROSE = "\n\t"
+
+
+def printable(text: str, keep: str = _OF_PROSE) -> str:
+    r"""What is no visible character becomes its escape, as Python writes it: ``\x1b``, ``\u202e``.
+
+    Args:
+        text: Anything.
+        keep: Control characters that stay; line breaks and tabs in prose, none in a cell.
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        character = found[0]
+        if character in keep:
+            return character
+        return character.encode("unicode_escape").decode()
+
+    return _UNSAFE.sub(shown, text)
+
+
+def one_line(text: str) -> str:
+    """The same for a cell of a table, or a word in a sentence: without line breaks and tabs."""
+    return printable(text, keep="")
+
+
+def shown(value: object, most: int = 300) -> str:
+    """A value from anywhere as a sentence can hold it, as Python writes it."""
+    try:
+        return shortened(repr(value), most)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "a value nested too deep"
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """Text from anywhere as a sentence can hold it: in one line, and without its middle if long."""
+    line = one_line(text)
+    if len(line) <= most:
+        return line
+    kept = most // 2
+    return f"{line[:kept]}[... {len(line) - 2 * kept:,} characters ...]{line[-kept:]}"
+
+
+_LONGEST = 100  # what is longer is no slip
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The end of a sentence that refuses a word: ``; did you mean sample?``, or nothing.
+
+    Args:
+        word: As it was typed.
+        known: What could have been meant; upper and lower case count alike.
+        prefix: What stands before the word wherever it is typed: ``--``.
+    """
+    if len(word) > _LONGEST:
+        return ""
+    by_fold = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), list(by_fold), 1)
+    return f"; did you mean {prefix}{by_fold[close[0]]}?" if close else ""
+
+
+_HERE: ContextVar[dict[str, None] | None] = ContextVar("remarks", default=None)
+
+
+def add_remark(sentence: str) -> None:
+    """Say what a person should know of the file that is being read; said twice it is kept once."""
+    found = _HERE.get()
+    if found is not None:
+        found[sentence] = None
+
+
+@contextmanager
+def collected_remarks() -> Iterator[dict[str, None]]:
+    """Collect what is said in this block: sentences in the order in which they came."""
+    found: dict[str, None] = {}
+    token = _HERE.set(found)
+    try:
+        yield found
+    finally:
+        _HERE.reset(token)
+
+
+MISSING = "\N{EN DASH}"
+"""What stands where there is no number."""
+MINUS = "\N{MINUS SIGN}"
+
+_PLURALS = {"base": "bases", "character": "characters", "symbol": "symbols"}
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+"""Unicode's pictures of the control characters."""
+
+
+def finite(value: Any) -> float | None:
+    """The value as a number, or None where it is none (null, text, a NaN)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one: anything in a summary may be null."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def format_number(value: Any) -> str:
+    """Any value of a summary as a cell of a table shows it."""
+    if value is None or value == "" or value == {}:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return _decimal(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(format_number(item) for item in value) or MISSING
+    return str(value)
+
+
+def _decimal(value: float) -> str:
+    if not math.isfinite(value):
+        return MISSING
+    if abs(value) >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def bits(value: Any) -> str:
+    """Bits per symbol, to the thousandth."""
+    known = finite(value)
+    return MISSING if known is None else f"{known:.3f}"
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as 12.3 s, 4 min 5 s or 2 h 10 min."""
+    known = finite(seconds)
+    if known is None:
+        return MISSING
+    if known < 59.95:
+        return f"{known:.1f} s"
+    minutes, rest = divmod(round(known), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def unit_name(summary: Mapping[str, Any]) -> str:
+    """What one symbol is called: base, character, symbol."""
+    return str(summary.get("unit") or "symbol")
+
+
+def plural(unit: str) -> str:
+    """More than one of a unit."""
+    return _PLURALS.get(unit, f"{unit}s")
+
+
+def readable(key: str) -> str:
+    """A key of a summary as words."""
+    return str(key).replace("_", " ")
+
+
+def visible_controls(text: str) -> str:
+    """Text with its control characters made visible; HTML has no place for them."""
+    return text.replace("\r\n", "\n").translate(_PICTURES)

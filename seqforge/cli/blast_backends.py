@@ -1,0 +1,331 @@
+"""Options of seqforge blast in, the library and the search backend out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from seqforge.base.paths import data_folder
+from seqforge.cli.console import echo
+from seqforge.errors import ConfigError, RunError, SeqforgeError
+from seqforge.runs.folder import RUNS, RunFolder, bundled_models
+
+if TYPE_CHECKING:
+    from seqforge.core.data.domain import TrainingData
+    from seqforge.domains.genome.ebi.backend import EbiBackend
+    from seqforge.domains.genome.ebi.job_store import JobStore
+    from seqforge.domains.genome.similarity.backends import LibraryBackend, SearchBackend
+    from seqforge.domains.genome.similarity.controls import Controls
+    from seqforge.domains.genome.similarity.hits import Query, Residues, SearchParameters
+
+_MODEL = re.compile(r"\bmodel=(\S+)")
+_SLICE = "the slice of Drosophila melanogaster's chromosome 2R that ships with seqforge"
+
+
+@dataclass(frozen=True)
+class Library:
+    """What is searched at home."""
+
+    files: tuple[Path, ...]
+    what: str = ""
+    """In words, where nobody named it."""
+    run: RunFolder | None = None
+    """The run whose training part it is."""
+
+
+def named_library(against: Sequence[Path], folder: Path) -> Library:
+    """The library that a person named: files, or a run folder for what the run trained on.
+
+    Args:
+        against: As it was given.
+        folder: Where a run's training part is written, if the run has not left it.
+
+    Raises:
+        ConfigError: If a folder is none of a run of genomes.
+        RunError: If the run's input is gone or has changed.
+    """
+    runs = [RunFolder(path) for path in against if path.is_dir()]
+    if not runs:
+        return Library(tuple(against))
+    for run in runs:
+        if not run.begun:
+            raise ConfigError(
+                f"--against {run.path}: is a folder and no run; name FASTA files, or a run folder"
+            )
+        if run.recipe().config().domain != "genome":
+            raise ConfigError(f"--against {run.path}: is no run of genomes")
+    if len(against) > 1:
+        raise ConfigError(f"--against {runs[0].path}: a run folder is a library of its own")
+    return Library((_training_part(runs[0], folder),), run=runs[0])
+
+
+def library_at_hand(samples: Path, folder: Path) -> Library:
+    """The library where nobody named one.
+
+    Args:
+        samples: FASTA; the headers say which model drew them.
+        folder: Where a run's training part is written, if the run has not left it.
+    """
+    from seqforge.runs.sample import run_of
+
+    models = _models(samples)
+    for run in filter(None, [run_of(samples), *_runs_named(models, samples)]):
+        with suppress(SeqforgeError):  # of another domain, or its input is gone
+            if run.recipe().config().domain == "genome":
+                part = _training_part(run, folder)
+                return Library((part,), f"what {run.path} was trained on", run)
+    what = f"{_SLICE} (what these samples' model learnt from is not at hand)"
+    bundled = [name for name in models if name in bundled_models()]
+    if bundled and len(models) == 1:
+        what = f"{_SLICE}, a part of what {bundled[0]} was trained on"
+    return Library((data_folder() / "dm3-chr2R-slice.fa.gz",), what)
+
+
+def with_controls(
+    kinds: str | None, held_out: Path | None, samples: Path, library: Library, folder: Path
+) -> tuple[list[Path], Controls | None]:
+    """The files to search in, and the controls that were asked for; None for none.
+
+    Samples in a run folder know what their run trained on: that part alone is then the library,
+    where the library is what the run read, so that held-out sequence does not find itself.
+
+    Raises:
+        ConfigError: If a control is not known, or what it is made of is not at hand.
+        RunError: If the samples' run cannot say any more what it held out.
+    """
+    from seqforge.domains.genome.similarity.controls import Controls
+    from seqforge.domains.genome.similarity.library import library_of
+    from seqforge.runs.sample import training_data_of_samples
+
+    if kinds is None:
+        if held_out is not None:
+            raise ConfigError(f"--held-out {held_out}: give --controls real too")
+        return list(library.files), None
+    wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
+    if library.run is not None:
+        learnt = _learnt(library.run, needed="real" in wanted and held_out is None)
+        return list(library.files), Controls.of_files(wanted, library.files, held_out, learnt)
+    learnt = None if library.what else training_data_of_samples(samples)
+    controls = Controls.of_files(wanted, library.files, held_out, learnt)
+    return library_of(library.files, learnt, folder), controls
+
+
+def _learnt(run: RunFolder, needed: bool) -> TrainingData | None:
+    """What a run learnt from; None where it cannot say any more, and its library has to do."""
+    from seqforge.runs.sample import training_data_of_run
+
+    try:
+        return training_data_of_run(run)
+    except RunError:
+        if needed:
+            raise
+        return None
+
+
+def _training_part(run: RunFolder, folder: Path) -> Path:
+    """What a run trained on: as it left it, else from its input once more."""
+    from seqforge.domains.genome.similarity.library import TRAINING, measure, write_training_library
+    from seqforge.runs.sample import training_data_of_run
+
+    kept = run.similarity / TRAINING
+    with suppress(SeqforgeError):  # missing, or damaged
+        measure([kept])
+        return kept
+    return write_training_library(training_data_of_run(run), folder)
+
+
+def _models(samples: Path) -> list[str]:
+    """The models that the headers name, each once."""
+    from seqforge.domains.genome.fasta import read_sequences
+
+    named = (_MODEL.search(record.description) for record in read_sequences(samples))
+    return list(dict.fromkeys(found[1] for found in named if found))
+
+
+def _runs_named(models: Sequence[str], samples: Path) -> Iterator[RunFolder]:
+    """Run folders, near, of the one model that is named."""
+    if len(models) != 1 or Path(models[0]).name != models[0] or models[0] == "..":
+        return
+    for place in (RUNS, Path(), samples.parent, samples.parent.parent):
+        run = RunFolder(place / models[0])
+        if run.begun:
+            yield run
+
+
+_PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
+
+
+def at_home(name: str, library: Sequence[Path]) -> LibraryBackend:
+    """A backend on this machine.
+
+    Raises:
+        ProgramError: If BLAST+ is asked for and not installed.
+    """
+    from seqforge.domains.genome.similarity.backends import LocalBackend
+    from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
+
+    return BlastPlusBackend(library) if name == "blast+" else LocalBackend(library)
+
+
+@dataclass(frozen=True)
+class AtEbi:
+    """A search at EMBL-EBI as it was asked for."""
+
+    samples: Path
+    databases: Sequence[str] | None
+    deadline: str
+    tool: str
+    protein: bool
+    resubmit: Sequence[str] | None
+    base_url: str | None
+    quiet: bool
+
+    def dry_run(
+        self, email: str | None, parameters: SearchParameters, controls: Controls | None
+    ) -> str:
+        """What would be sent, as JSON; nothing is."""
+        from tempfile import TemporaryDirectory
+
+        from seqforge.domains.genome.ebi.job_store import JobStore
+
+        address, queries = email or "(the e-mail address)", self._queries(controls)
+        with (
+            TemporaryDirectory() as folder,
+            JobStore(Path(folder) / "jobs.sqlite") as store,
+            closing(self._backend(address, store)) as backend,
+        ):
+            requests = backend.dry_run(queries, parameters)
+        return json.dumps(requests, indent=2)
+
+    def leaving(self, controls: Controls | None) -> str:
+        """What would leave the machine, and where to, as a person reads it."""
+        from seqforge.domains.genome.ebi.client import BASE_URL
+
+        queries = self._queries(controls)
+        letters = sum(len(query.bases) for query in queries)
+        host = urlsplit(self._url()).hostname
+        where = "EMBL-EBI" if host == urlsplit(BASE_URL).hostname else str(host)
+        return f"Sending {len(queries):,} sequences ({letters:,} letters) to {where}"
+
+    def accepted(self, folder: Path) -> bool:
+        """Whether the service took a search, or may have."""
+        from seqforge.domains.genome.ebi.job_store import JobStore
+
+        jobs = folder / "jobs.sqlite"
+        if not jobs.is_file():
+            return False
+        with JobStore(jobs) as store:
+            return any(job.state != "planned" for job in store.jobs())
+
+    @contextmanager
+    def opened(
+        self, email: str | None, yes: bool, folder: Path, controls: Controls | None,
+        knocking: bool = False,
+    ) -> Iterator[SearchBackend]:  # fmt: skip
+        """The backend, once the person has agreed; afterwards what has no answer is said.
+
+        Args:
+            email: The value of ``--email``.
+            yes: The value of ``--yes``.
+            folder: Where searches are written down.
+            controls: What is sent besides the samples.
+            knocking: Whether to see first that the service answers at all.
+
+        Raises:
+            ConfigError: If nothing may be sent.
+            EbiError: If the service does not answer.
+            RunError: If some queries have no answer and none will come.
+        """
+        from seqforge.base.folders import make_folder
+        from seqforge.cli.consent import sender
+        from seqforge.domains.genome.ebi.job_store import JobStore
+
+        queries = self._queries(controls)
+        address = sender(email, yes, self.leaving(controls), standing=self.base_url is None)
+        with JobStore(make_folder(folder) / "jobs.sqlite") as store:
+            with closing(self._backend(address, store)) as backend:
+                if knocking and not store.jobs():
+                    self._knock(address)
+                try:
+                    yield backend
+                except KeyboardInterrupt:
+                    echo("jobs that were sent run on; the same command fetches them", err=True)
+                    raise
+            for name, why in backend.unanswered.items():
+                echo(f"{name}: {why}", err=True)
+            if backend.unanswered:
+                raise RunError(
+                    f"{len(backend.unanswered)} of {len(queries)} sequences have no answer; the "
+                    "others' hits are kept"
+                )
+
+    def _knock(self, address: str) -> None:
+        """Ask the service something small; no sequence is in it.
+
+        Raises:
+            EbiError: If it does not answer.
+        """
+        from seqforge.domains.genome.ebi.client import EbiClient
+        from seqforge.domains.genome.ebi.errors import Refused
+
+        client = EbiClient(address, self.tool, self._url())
+        with closing(client), suppress(Refused):
+            client.parameter_details("program")
+
+    def _queries(self, controls: Controls | None) -> list[Query]:
+        """All that is to be sent, controls among it."""
+        from seqforge.domains.genome.similarity.library import read_queries
+
+        samples = list(read_queries([self.samples], self._letters))
+        if controls is None:
+            return samples
+        made = controls.make([query for query in samples if query.bases], 1)
+        return [*samples, *(query for group in made.values() for query in group.queries)]
+
+    def _url(self) -> str:
+        from seqforge.base.user_settings import Settings, checked_url
+        from seqforge.domains.genome.ebi.client import BASE_URL
+
+        try:
+            return checked_url(self.base_url or Settings.load().base_url or BASE_URL)
+        except ValueError as error:
+            raise ConfigError(f"--base-url: {error}") from error
+
+    @property
+    def _letters(self) -> Residues:
+        return "protein" if self.protein else "dna"
+
+    def _backend(self, address: str, store: JobStore) -> EbiBackend:
+        from seqforge.core.config import Budget
+        from seqforge.domains.genome.ebi.backend import EbiBackend
+        from seqforge.domains.genome.ebi.client import EbiClient
+
+        try:
+            seconds = Budget.parse(self.deadline).seconds
+        except ValueError:
+            seconds = None
+        if seconds is None:
+            raise ConfigError(f"--deadline: give 90s, 30m or 2h, not {self.deadline!r}")
+        return EbiBackend(
+            EbiClient(address, self.tool, self._url()), store, self._database(), seconds, self._say,
+            letters=self._letters, resubmit=self.resubmit or (),
+        )  # fmt: skip
+
+    def _database(self) -> list[str]:
+        """What was asked for, else what is settled, else a division that the service offers."""
+        from seqforge.base.user_settings import Settings
+        from seqforge.domains.genome.search import INVERTEBRATES
+
+        if self.databases:
+            return list(self.databases)
+        return [Settings.load().database or (_PROTEINS if self.protein else INVERTEBRATES)]
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            echo(text, err=True)

@@ -1,0 +1,341 @@
+"""seqforge sample --interactive: a chat with a model, and its commands."""
+
+from __future__ import annotations
+
+import math
+import os.path
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from seqforge.api.model import Model
+from seqforge.base.messages import did_you_mean
+from seqforge.cli.console import Terminal
+from seqforge.cli.load_model import say_unknown
+from seqforge.core.data.domain import DecodesSymbols, SymbolDecoder
+from seqforge.core.data.vocabulary import Unknown
+from seqforge.core.sampling.chat import Conversation
+from seqforge.core.sampling.options import SamplingOptions
+from seqforge.errors import ConfigError, SeqforgeError
+
+HELP = """\
+What you type goes on from the text so far, without a line break at its end, and the model goes
+on from there. Type \\n for a line break, \\t for a tab, \\\\ for a backslash, // for a slash at the
+beginning. Ctrl-C stops the model and keeps what came; Ctrl-D leaves.
+
+  (empty line)      let the model go on; also /more, or /more 200 for so many symbols
+  /again            draw the last continuation anew, otherwise
+  /undo             take the last turn back
+  /new              forget the text and begin anew
+  /text             all of the text so far
+  /save FILE        keep it in a file
+  /show             how it is drawn
+  /t 0.8            temperature: 0 takes the likeliest symbol, inf any
+  /top-k 5          draw from the 5 likeliest; off for all
+  /top-p 0.9        draw from the likeliest that reach this mass; off for all
+  /min-p 0.05       draw from those at least so many times as likely as the likeliest; off for all
+  /typical 0.9      draw from those of the most typical surprise that reach this mass; off for all
+  /penalty 1.2      make symbols of the last few less likely; off for none
+  /window 64        how many symbols these last few are
+  /stop TEXT        stop once this was drawn; off for nothing
+  /length 300       most symbols of a continuation
+  /seed 4           same seed, same numbers
+  /unknown skip     leave out what the model does not know; map takes it for its unknown symbol,
+                    refuse (as at first) refuses it
+  /quit             leave"""
+
+SETTINGS = {
+    "t": "temperature", "temperature": "temperature", "top-k": "top_k", "top-p": "top_p",
+    "min-p": "min_p", "typical": "typical_p", "penalty": "repetition_penalty",
+    "window": "repetition_window", "stop": "stop", "length": "length", "seed": "seed",
+}  # fmt: skip
+_WHOLE = {"top_k", "repetition_window", "length", "seed"}
+_MOST = {"seed": 2**63 - 1, "window": 10**6}
+_OFF = {"top_k": None, "top_p": None, "min_p": None, "typical_p": None, "stop": None,
+        "repetition_penalty": 1.0}  # fmt: skip
+_ESCAPE = re.compile(r"\\([\\nt])")
+
+
+def change(name: str, value: str) -> dict[str, Any]:
+    """The options that a command sets.
+
+    Args:
+        name: One of `SETTINGS`.
+        value: What was typed after it.
+
+    Raises:
+        ConfigError: If a number is wanted and it is none.
+    """
+    option = SETTINGS[name]
+    if value == "off" and option in _OFF:
+        return {option: _OFF[option]}
+    if option == "stop":
+        return {option: unescaped(value)}
+    more = {"temperature_end": None} if option == "temperature" else {}
+    return {option: number(name, value, whole=option in _WHOLE), **more}
+
+
+def shown(
+    options: SamplingOptions, option: str, readable: Callable[[str], str] = lambda symbols: symbols
+) -> str:
+    """An option as a person reads it; ``readable`` gives what symbols stand for."""
+    value = getattr(options, option)
+    if value is None:
+        value = "off"
+    elif option == "stop":
+        value = repr(readable(value))
+    elif option not in _WHOLE:
+        value = f"{value:g}"
+    return f"{option.replace('_', ' ')} {value}"
+
+
+def all_shown(
+    options: SamplingOptions, readable: Callable[[str], str] = lambda symbols: symbols
+) -> str:
+    """All options, one a line."""
+    lines = [shown(options, option, readable) for option in dict.fromkeys(SETTINGS.values())]
+    if options.temperature_end is not None:
+        lines[0] += f", {options.temperature_end:g} after the first {options.length} symbols"
+    if options.exact_length:
+        lines.append("the end of a record is held back")
+    return "\n".join(lines)
+
+
+def unescaped(typed: str) -> str:
+    """What was typed with its escapes turned into what they stand for."""
+    return _ESCAPE.sub(lambda found: {"n": "\n", "t": "\t", "\\": "\\"}[found[1]], typed)
+
+
+def number(name: str, value: str, whole: bool) -> float:
+    """A number that was typed.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    try:
+        found = int(value) if whole else float(value)
+    except ValueError:
+        found = math.nan
+    if math.isnan(found) or (math.isinf(found) and SETTINGS.get(name) != "temperature"):
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(f"/{name} {value}: {kind} is wanted")
+    if whole and found > (most := _MOST.get(name, 10**9)):
+        raise ConfigError(f"/{name} {value}: {most:,} is the most")
+    return found
+
+
+_GREETING = "Type something to begin with; an empty line lets {name} go on; /help says the rest."
+_LEAVE = ("quit", "exit", "q")
+_CONTEXT = 200  # symbols of the line so far that are shown again before the model goes on
+
+
+def converse(model: Model, conversation: Conversation, unknown: Unknown, quiet: bool) -> None:
+    """Talk until there are no more lines.
+
+    Args:
+        model: Whose conversation it is.
+        conversation: What has been said in it already is gone on from at once.
+        unknown: What becomes of symbols that the model does not know.
+        quiet: Do not say at first how it is done.
+    """
+    terminal = Terminal()
+    talk = _Chat(model, conversation, unknown, terminal)
+    with terminal.listening():
+        if terminal.asks and not quiet:
+            terminal.remark(_GREETING.format(name=model.card.name))
+        if conversation.text:
+            talk.draw(conversation.go_on())
+        while True:
+            try:
+                line = terminal.read()
+            except KeyboardInterrupt:
+                if not terminal.asks:
+                    raise
+                terminal.remark("Ctrl-D or /quit leaves.")
+                continue
+            if line is None or not talk.hear(line):
+                break
+        terminal.break_line()
+
+
+class _Chat:
+    """What a line does."""
+
+    def __init__(
+        self, model: Model, conversation: Conversation, unknown: Unknown, terminal: Terminal
+    ) -> None:
+        self._model, self._domain, self._unknown = model, model.domain, unknown
+        self._conversation, self._terminal = conversation, terminal
+        self._commands: dict[str, Callable[[], None]] = {
+            "undo": self._undo, "new": self._new, "show": self._show, "text": self._text,
+            "help": lambda: terminal.remark(HELP),
+        }  # fmt: skip
+        self._written = (0, "")  # the number of the record that stdout is at, and its text there
+        self._decipher = self._deciphering()
+
+    def _deciphering(self) -> SymbolDecoder | None:
+        """A beginning; a code that nobody reads is shown by the domain, once a turn is over."""
+        if isinstance(self._domain, DecodesSymbols):
+            return self._domain.deciphering()
+        return lambda symbols, last: symbols
+
+    def _readable(self, symbols: str) -> str:
+        """What symbols stand for, as far as that can be said of a few."""
+        whole = self._deciphering()
+        return symbols if whole is None else whole(symbols, True)
+
+    def hear(self, line: str) -> bool:
+        """Do what a line asks for; returns whether the conversation goes on."""
+        try:
+            if line.startswith("/") and not line.startswith("//"):
+                name, _, value = line[1:].partition(" ")
+                if name in _LEAVE:
+                    return False
+                self._command(name, value.strip())
+            else:
+                self._say(line[1:] if line.startswith("//") else line)
+        except SeqforgeError as error:
+            self._terminal.remark(str(error).replace("--unknown", "/unknown"))
+        return True
+
+    def _say(self, line: str) -> None:
+        if any("\ud800" <= symbol <= "\udfff" for symbol in line):
+            raise ConfigError("what was typed is not UTF-8; nothing was changed")
+        typed = unescaped(line)
+        symbols, strange = self._model.given(typed, self._unknown, "what was typed")
+        say_unknown("what was typed", strange, self._unknown, quiet=False)
+        if symbols:
+            self._conversation.say(symbols)
+        self.draw(self._conversation.go_on())
+
+    def draw(self, pieces: Iterator[str]) -> None:
+        """Show what is drawn while it is drawn."""
+        terminal = self._terminal
+        terminal.stopped = False
+        self._catch_up()
+        for piece in pieces:
+            if self._decipher is not None:
+                terminal.text(self._decipher(piece, False))
+            if terminal.stopped:
+                terminal.remark("stopped; what came is kept")
+                break
+        samples = self._conversation.samples()
+        self._written = (len(samples), self._conversation.text)
+        if self._decipher is None and samples:
+            terminal.text(self._domain.show(samples[-1]))
+        if terminal.shows_text:
+            terminal.break_line()
+        if self._conversation.ended:
+            terminal.remark(
+                "The record ends here: what you type begins another, an empty line goes on "
+                "through the end."
+            )
+
+    def _catch_up(self) -> None:
+        """Bring stdout to where the text stands: the model goes on from there."""
+        terminal, records = self._terminal, len(self._conversation.samples())
+        here = (records, self._conversation.text)
+        if self._conversation.ended:
+            here = (records + 1, "")
+        fresh = self._deciphering()
+        if fresh is None or self._decipher is None:
+            return
+        if terminal.shows_text:
+            self._decipher = fresh
+            terminal.context(fresh(here[1], False).rpartition("\n")[2][-_CONTEXT:])
+            return
+        record, text = self._written
+        if record not in (0, here[0]) or not here[1].startswith(text):
+            terminal.break_line()
+            self._decipher, text = fresh, ""
+        terminal.text(self._decipher(here[1][len(text) :], False))
+
+    def _command(self, name: str, value: str) -> None:
+        if name in SETTINGS:
+            self._set(name, value)
+        elif name in ("more", "again"):
+            self._draw_more(name, value)
+        elif name == "save":
+            self._save(value)
+        elif name == "unknown":
+            self._set_unknown(value)
+        elif name not in self._commands:
+            known = [*SETTINGS, *self._commands, "more", "again", "save", "unknown", "quit"]
+            hint = did_you_mean(name, known, "/") or ";"
+            raise ConfigError(
+                f"there is no command /{name}{hint} /help lists them, and // begins a line with "
+                "a slash"
+            )
+        elif value:
+            raise ConfigError(f"/{name} takes nothing after it")
+        else:
+            self._commands[name]()
+
+    def _draw_more(self, name: str, value: str) -> None:
+        length = int(number(name, value, whole=True)) if value else None
+        if length is not None and length < 1:
+            raise ConfigError(f"/{name} {value}: 1 or more symbols are drawn")
+        if name == "more":
+            self.draw(self._conversation.go_on(length))
+        elif self._conversation.has_drawn:
+            self.draw(self._conversation.again(length))
+        else:
+            raise ConfigError("nothing was drawn yet; an empty line lets the model go on")
+
+    def _set(self, name: str, value: str) -> None:
+        if value:
+            try:
+                self._conversation.change(**change(name, value))
+            except ValueError as error:
+                said = str(error).replace("_", " ")
+                raise ConfigError(f"/{name} {value}: {said}") from error
+        options = self._conversation.options
+        self._terminal.remark(shown(options, SETTINGS[name], self._readable))
+
+    def _set_unknown(self, value: str) -> None:
+        for choice in get_args(Unknown):
+            if value == choice:
+                self._unknown = choice
+        if value not in ("", self._unknown):
+            raise ConfigError(f"/unknown {value}: one of {', '.join(get_args(Unknown))} is wanted")
+        self._terminal.remark(f"symbols that the model does not know: {self._unknown}")
+
+    def _show(self) -> None:
+        how = all_shown(self._conversation.options, self._readable)
+        numbers = f"sample {self._conversation.number}, {self._conversation.turns} turns"
+        self._terminal.remark(f"{how}\n{numbers}")
+
+    def _undo(self) -> None:
+        if not self._conversation.turns:
+            raise ConfigError("there is no turn to take back")
+        self._conversation.undo()
+        text = self._conversation.text
+        whole = self._deciphering()
+        if not text:
+            where = "nothing is written now"
+        elif whole is None:
+            where = f"the text has {len(text)} symbols now"
+        else:
+            where = f"the text ends with {whole(text, True)[-60:]!r} now"
+        self._terminal.remark(f"taken back; {where}")
+
+    def _new(self) -> None:
+        self._conversation.begin_anew()
+        self._terminal.remark("begun anew; /undo brings the text back")
+
+    def _text(self) -> None:
+        for sample in self._conversation.samples():
+            whole = self._deciphering()
+            self._terminal.remark(
+                self._domain.show(sample) if whole is None else whole(sample.symbols, True)
+            )
+
+    def _save(self, value: str) -> None:
+        samples = self._conversation.samples()
+        if not value:
+            raise ConfigError("/save needs the name of a file")
+        if not samples:
+            raise ConfigError("nothing is written yet, and nothing was saved")
+        written = self._domain.write(samples, Path(os.path.expanduser(value)))
+        self._terminal.remark("saved: " + ", ".join(map(str, written)))

@@ -1,0 +1,226 @@
+"""seqforge models, domains and doctor: what is installed, and whether it works."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from seqforge.base.messages import one_line
+from seqforge.cli.app import app
+from seqforge.cli.console import asked
+from seqforge.cli.options import Json, Model, Out, Quiet, Verbose
+from seqforge.errors import RunError
+from seqforge.version import __version__
+
+models = typer.Typer(help="Bundled and local models with their cards.", invoke_without_command=True)
+app.add_typer(models, name="models")
+
+_NAMED = 12  # files that a model learnt from, on its card
+
+
+@models.callback()
+def root(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """List models where nothing else is asked for."""
+    asked(ctx, json_, out, quiet, verbose)
+    if ctx.invoked_subcommand is None:
+        list_models(ctx)
+
+
+@models.command("list")
+def list_models(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """List bundled models and those of the run folders here."""
+    from seqforge.runs.folder import bundled_models, local_models
+
+    rows = [_row(name, path) for name, path in {**bundled_models(), **local_models()}.items()]
+    found = asked(ctx, json_, out, quiet, verbose)
+    lines = []
+    for row in rows:
+        name, domain = one_line(row["name"]), one_line(row.get("domain", "-"))
+        where = f" ({one_line(row['path'])})" if found.verbose and "path" in row else ""
+        lines.append(f"{name:<34} {domain:<8} {one_line(row['said'])}{where}")
+    found.answer(rows, lines or ["no models yet; `seqforge run` makes one"])
+
+
+@models.command()
+def show(
+    ctx: typer.Context, name: Model, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Show the card of a model: data, settings, held-out score."""
+    from seqforge.core.config import flat
+    from seqforge.core.data.split import PARTS
+    from seqforge.core.model.checkpoint import load_checkpoint
+    from seqforge.runs.folder import find_model
+
+    path = find_model(name)
+    card = load_checkpoint(path).card
+    found = asked(ctx, json_, out, quiet, verbose)
+    made, model = card.provenance, card.config.model
+    rows = {
+        "model": f"{card.name} ({path})",
+        "domain": card.config.domain,
+        "network": f"{model.num_layers} x {model.hidden_size} {model.cell}",
+        "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
+        "trained on": _listed([name for name, _ in made.inputs]),
+        "sizes": ", ".join(f"{made.symbols.get(part, 0):,} {part}" for part in PARTS),
+        "held out": _bits(made.bits_per_symbol) or "nothing",
+        "training": f"{made.steps:,} steps, {made.trained_seconds:,.0f} s, {made.date}",
+        "seed": str(card.config.training.seed),
+        "started from": ", ".join(f"{one.name} ({one.sha256[:12]})" for one in made.ancestors)
+        or "fresh weights",
+        "note": made.note or "-",
+        "written by": f"seqforge {card.seqforge_version}, format {card.format}",
+    }
+    if found.verbose:
+        rows |= {key: str(value) for key, value in flat(card.config.model_dump()).items()}
+        rows["files"] = ", ".join(f"{name} ({digest[:12]})" for name, digest in made.inputs)
+    lines = [f"{label:<12} {one_line(value)}" for label, value in rows.items()]
+    found.answer(card.model_dump(mode="json"), lines)
+
+
+def _row(name: str, path: Path) -> dict[str, Any]:
+    from seqforge.core.model.checkpoint import load_checkpoint
+    from seqforge.errors import CheckpointError
+
+    try:
+        card = load_checkpoint(path).card
+    except CheckpointError as error:
+        return {"name": name, "said": str(error)}
+    bits = _bits(card.provenance.bits_per_symbol)
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    said = ", ".join(part for part in (bits, size, card.provenance.date) if part)
+    return {"name": name, "path": str(path), "domain": card.config.domain, "said": said}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more files" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _bits(found: dict[str, float | None]) -> str:
+    return ", ".join(
+        f"{bits:.4f} bits a symbol on {part}" for part, bits in found.items() if bits is not None
+    )
+
+
+@app.command()
+def domains(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """List the installed domains, ours and others', with their options."""
+    from seqforge.errors import DomainError
+    from seqforge.registry import installed
+
+    rows: dict[str, dict[str, Any]] = {}
+    for name, point in installed().items():
+        package = point.dist.name if point.dist is not None else "?"
+        rows[name] = {"package": package, "class": point.value}
+        try:
+            rows[name] |= _described(name)
+        except DomainError as error:
+            rows[name]["error"] = str(error)
+    found, lines = asked(ctx, json_, out, quiet, verbose), list[str]()
+    for name, row in rows.items():
+        lines.append(f"{name:<10} {row.get('description', row.get('error'))} [{row['package']}]")
+        if found.verbose:
+            lines.append(f"{'':<10}   {row['class']}")
+        for option, default in row.get("options", {}).items():
+            lines.append(f"{'':<10}   --{option.replace('_', '-')} (default: {default})")
+    found.answer(rows, lines)
+
+
+def _described(name: str) -> dict[str, Any]:
+    from seqforge.registry import domain_class, option_types
+
+    found = domain_class(name)
+    fields = getattr(found, "__dataclass_fields__", {})
+    return {
+        "description": (found.__doc__ or "").strip().split("\n")[0],
+        "options": {option: str(fields[option].default) for option in option_types(name)},
+    }
+
+
+_PACKAGES = ("torch", "numpy", "safetensors", "parasail", "music21", "mido",
+             "pretty_midi", "soundfile", "verovio", "resvg-py", "tensorboard",
+             "tinysoundfont", "pyfluidsynth")  # fmt: skip
+_PROGRAMS = {
+    "blastn": "similarity search with NCBI BLAST+, far quicker in large libraries",
+    "makeblastdb": "libraries for BLAST+; it comes with blastn",
+    "abc2midi": "comparing our reading of ABC tunes with another program's",
+    "fluidsynth": "playing tunes with the instruments of a SoundFont",
+    "afplay": "hearing a tune with `seqforge music --play`; one of these five is enough",
+    "ffplay": "the same",
+    "paplay": "the same",
+    "aplay": "the same",
+    "play": "the same; SoX's",
+    "chromium": "testing that the report page opens",
+    "nvidia-smi": "seeing an NVIDIA GPU",
+}
+
+
+@app.command()
+def doctor(
+    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Show versions, device, cores and the optional programs found, and what each is for."""
+    from seqforge.base.machine import choose_device, usable_cores
+    from seqforge.core.kernels.llvm import PROCESSOR
+    from seqforge.runs.load_inputs import corpus_cache
+
+    cache, size = "", 0
+    try:
+        folder = corpus_cache()
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        cache = str(folder)
+    except (RunError, OSError) as error:
+        cache = f"not usable: {error}"
+    found: dict[str, Any] = {
+        "seqforge": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": usable_cores(),
+        "processor": PROCESSOR,
+        "device": str(choose_device("auto")),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "programs": {name: shutil.which(name) for name in _PROGRAMS},
+        "corpus_cache": {"folder": cache, "megabytes": round(size / 1e6, 1)},
+    }
+    asked(ctx, json_, out, quiet, verbose).answer(found, _lines(found, verbose))
+
+
+def _lines(found: dict[str, Any], verbose: bool) -> Iterator[str]:
+    for key in ("seqforge", "python", "system", "cores", "processor", "device"):
+        yield f"{key:<12} {found[key]}"
+    packages, cache = found["packages"], found["corpus_cache"]
+    yield "packages     " + ", ".join(f"{name} {known or '-'}" for name, known in packages.items())
+    yield (
+        f"cache        {cache['folder']} ({cache['megabytes']:,.1f} MB; may be removed at any time)"
+    )
+    if verbose:
+        yield f"installed in {Path(__file__).parents[1]}"
+        yield f"run by       {sys.executable}"
+    yield "optional programs:"
+    for name, path in found["programs"].items():
+        yield f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,90 @@
+"""A model name and options in, an opened Model out, with what a person should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seqforge.cli.console import echo
+
+if TYPE_CHECKING:
+    from seqforge.api.model import Model
+    from seqforge.core.data.vocabulary import Unknown
+    from seqforge.core.sampling.options import SamplingOptions
+
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(help="Where to compute; auto is the compiled kernel on the CPU."),
+]
+UnknownSymbols = Annotated[
+    Literal["refuse", "skip", "map"],
+    typer.Option("--unknown",
+                 help="Symbols of prime or suffix that the model does not know: refuse them, leave "
+                      "them out, or take them for its unknown symbol."),
+]  # fmt: skip
+
+
+def open_model(name: str, device: str = "auto", quiet: bool = False) -> Model:
+    """The model; says so where drawing has to be compiled first."""
+    from seqforge.api.model import load
+    from seqforge.core.sampling.numba_cache import can_be_kept, is_kept
+
+    loaded = load(name, "cpu" if device == "auto" else device)
+    if not is_kept() and not quiet:
+        again = "only this once"
+        if not can_be_kept():
+            again = "each time: no cache can be written; set SEQFORGE_CACHE to a folder of yours"
+        echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
+        loaded.sample(max_length=1)
+    return loaded
+
+
+def given(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> str:
+    """Symbols to begin or end with; says on stderr what became of those that are not known."""
+    from seqforge.base.messages import collected_remarks
+
+    with collected_remarks() as remarks:
+        symbols, strange = loaded.given(source, unknown, what)
+    for sentence in () if quiet else remarks:
+        echo(sentence, err=True)
+    say_unknown(what, strange, unknown, quiet)
+    return symbols
+
+
+def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool) -> None:
+    """What became of symbols that the model does not know, on stderr."""
+    if strange and not quiet:
+        from seqforge.core.data.vocabulary import listed
+
+        fate = "left out" if unknown == "skip" else "taken for the unknown symbol"
+        echo(f"{what}: {fate}: {listed(strange)}", err=True)
+
+
+def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model:
+    """The model after it has learned from the prime, where that is asked for."""
+    if passes is None:
+        return loaded
+    after, found = loaded.adapted(prime, passes)
+    if not quiet:
+        echo(
+            f"adapted to the prime in {found.steps:,} steps: {found.before:.3f} bits a symbol "
+            f"before, {found.during:.3f} while it was learned from, {found.after:.3f} after",
+            err=True,
+        )
+    return after
+
+
+def described(loaded: Model, options: SamplingOptions, device: str) -> str:
+    """A model, and how it is drawn from, in a line each."""
+    card, drawn = loaded.card, {**options.settings, "length": options.length, "seed": options.seed}
+    network = card.config.model
+    where = "cpu" if device == "auto" else device
+    return (
+        f"{card.name}: {card.config.domain}, {network.num_layers} x {network.hidden_size} "
+        f"{network.cell}, {len(card.symbols)} symbols, on {where}\n"
+        f"temperature {options.temperature:g}, "
+        + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in drawn.items())
+    )

@@ -1,0 +1,72 @@
+"""Tables of allowed and following symbols in, a Constraint out: a finite automaton over the
+vocabulary that the sampler must keep to (grammar mask).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What may be drawn in each state, and where a drawn symbol leads.
+
+    State 0 is where a sample begins; a prime is walked through first. S states, V ids (0 is the
+    end symbol). A symbol that a state does not allow (only a prime can hold one) still leads
+    somewhere, so that any prime can be gone on from.
+    """
+
+    allowed: NDArray[np.bool_]
+    """(S, V); every state allows at least one id."""
+    following: NDArray[np.int32]
+    """(S, V); the state after that id."""
+    begun: NDArray[np.int32] | None = None
+    """(S,); where drawing begins after a prime that led to a state; None for that state itself."""
+
+    def __post_init__(self) -> None:
+        if self.allowed.shape != self.following.shape or self.allowed.ndim != 2:
+            raise ValueError("allowed and following must both have the shape (states, vocabulary)")
+        if not self.allowed.any(axis=1).all():
+            raise ValueError("a state of the constraint allows nothing")
+        leads = [self.following, *([] if self.begun is None else [self.begun])]
+        if any(to.min() < 0 or to.max() >= len(self.following) for to in leads):
+            raise ValueError("the constraint leads to a state that does not exist")
+
+
+Allowed = NDArray[np.bool_]
+Following = NDArray[np.int32]
+Begun = NDArray[np.int32]
+
+
+def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constraint | None:
+    """The states that drawing or a prime can come to from state 0; None where none may be drawn.
+
+    Args:
+        allowed: (S, V).
+        following: (S, V). States that allow nothing may be reached by a prime alone; whatever
+            follows there is let through.
+        begun: (S,), see `Constraint`.
+    """
+    if not allowed[_found(np.where(allowed, following, 0))].any(axis=1).all():
+        return None
+    states = np.flatnonzero(_found(np.column_stack([following, begun])))
+    renumbered = np.zeros(len(following), np.int32)
+    renumbered[states] = np.arange(len(states), dtype=np.int32)
+    kept = allowed[states]
+    kept[~kept.any(axis=1)] = True
+    return Constraint(kept, renumbered[following[states]], renumbered[begun[states]])
+
+
+def _found(following: Following) -> NDArray[np.bool_]:
+    """Which states are come to from state 0 (S,)."""
+    found = np.zeros(len(following), bool)
+    fresh = np.zeros(1, np.int64)
+    while len(fresh):
+        found[fresh] = True
+        after = np.zeros_like(found)
+        after[following[fresh]] = True
+        fresh = np.flatnonzero(after & ~found)
+    return found

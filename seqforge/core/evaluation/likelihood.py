@@ -1,0 +1,135 @@
+"""A model and a token array in, bits per symbol (mean negative log-likelihood) and perplexity
+out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from seqforge.base.machine import release_pages
+from seqforge.core.data.corpus import Segment, TokenPart, Tokens
+from seqforge.core.data.split import CONTEXT
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.prepared import PreparedModel, prepare_model
+
+_CHUNK = 8192
+_WINDOW = 256
+_ROWS = 64
+_LOGITS = 1 << 23  # at a time in each thread: a large vocabulary gets shorter windows
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / math.log(2)
+
+
+def score(
+    model: CharRNN,
+    part: TokenPart,
+    *,
+    most: int | None = None,
+    precision: str = "fp32",
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda symbols: None,
+) -> float:
+    """Bits per symbol of a part, end symbols included.
+
+    Args:
+        model: Its weights are not changed.
+        part: What to score; must hold at least one symbol.
+        most: Score about so many symbols, chunks taken evenly over the part; None scores all.
+        precision: fp32 or bf16.
+        threads: Batches scored at the same time.
+        progress: Called with the number of symbols of each batch that is done.
+    """
+    losses = symbol_losses(model, part, most, precision, threads, progress)
+    total, count = 0.0, 0
+    for _, batch in losses:
+        total += float(batch.sum(dtype=np.float64))
+        count += len(batch)
+    return bits(total / count)
+
+
+def symbol_losses(
+    model: CharRNN,
+    part: TokenPart,
+    most: int | None = None,
+    precision: str = "fp32",
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda symbols: None,
+) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
+    """Chunks of a part and the loss of each of their scored symbols, in nats."""
+    chunks = evenly(chunked(part.segments.tolist()), most)
+    with torch.inference_mode():
+        network = prepare_model(model, precision)
+
+    def run(batch: list[Segment]) -> list[NDArray[np.float32]]:
+        with torch.inference_mode():
+            return _batch_losses(model, network, part.tokens, batch)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
+            release_pages(part.tokens)
+            progress(sum(len(losses) for losses in found))
+            yield from zip(batch, found, strict=True)
+
+
+def chunked(segments: Iterable[Segment], chunk: int = _CHUNK) -> list[Segment]:
+    """Cut what is scored into pieces of at most ``chunk`` symbols, each with its context."""
+    pieces: list[Segment] = []
+    for start, scored_from, stop in segments:
+        for begin in range(scored_from, stop, chunk):
+            context = start if begin == scored_from else max(start, begin - CONTEXT)
+            pieces.append((context, begin, min(stop, begin + chunk)))
+    return pieces
+
+
+def evenly(chunks: list[Segment], most: int | None) -> list[Segment]:
+    """Chunks of about ``most`` scored symbols, taken evenly."""
+    total = sum(stop - begin for _, begin, stop in chunks)
+    if most is None or total <= most:
+        return chunks
+    keep = max(1, round(len(chunks) * most / total))
+    return [chunks[len(chunks) * i // keep] for i in range(keep)]
+
+
+def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
+    """Chunks of like length together, so that little is padded."""
+    ordered = sorted(chunks, key=lambda chunk: (chunk[0] - chunk[2], chunk[0]))
+    for first in range(0, len(ordered), _ROWS):
+        yield ordered[first : first + _ROWS]
+
+
+def _batch_losses(
+    model: CharRNN, network: PreparedModel, tokens: Tokens, batch: list[Segment]
+) -> list[NDArray[np.float32]]:
+    longest = max(stop - start for start, _, stop in batch)
+    padded = np.zeros((len(batch), longest), np.int64)
+    for row, (start, _, stop) in zip(padded, batch, strict=True):
+        row[: stop - start] = tokens[start:stop]
+    device = model.output.bias.device
+    losses = np.empty((longest - 1, len(batch)), np.float32)
+    window = max(8, min(_WINDOW, _LOGITS // (len(batch) * len(model.output.bias))))
+    state = model.zero_state(len(batch))
+    for begin in range(0, longest - 1, window):
+        end = min(begin + window, longest - 1)
+        ids = torch.from_numpy(np.ascontiguousarray(padded[:, begin : end + 1].T)).to(device)
+        logits, state = network.run(ids[:-1], state)
+        loss = cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
+        losses[begin:end] = loss.view(-1, len(batch)).cpu().numpy()
+    return [
+        row[scored_from - start - 1 : stop - start - 1]
+        for row, (start, scored_from, stop) in zip(losses.T, batch, strict=True)
+    ]
+
+
+def perplexity(bits: float | None) -> float | None:
+    """Two to the bits a symbol; None where it is no number worth writing."""
+    return None if bits is None or not bits < 1000 else 2.0**bits

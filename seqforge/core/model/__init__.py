@@ -1,0 +1,1 @@
+"""Ids in, logits out: the network, its checkpoint and its initial weights."""

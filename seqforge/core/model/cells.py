@@ -1,0 +1,101 @@
+"""A name in, a recurrent cell out: LSTM, GRU, RNN; their gates and the shapes of their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+"""Gates a cell, in torch's order: LSTM input, forget, cell, output; GRU reset, update, new."""
+
+_MODULES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+LayerState = tuple[Tensor, ...]
+"""What one layer carries: (h, c) for an LSTM, (h,) for the others; each (B, H)."""
+
+
+def recurrent_layer(cell: str, input_size: int, hidden_size: int) -> nn.RNNBase:
+    """One layer of a cell, initialised gate by gate.
+
+    Input weights are uniform (Glorot and Bengio 2010), recurrent weights orthogonal (Saxe et al.
+    2014), each gate on its own; biases are zero but for the LSTM's forget gate, which is 1
+    (Jozefowicz et al. 2015).
+    """
+    layer = _MODULES[cell](input_size, hidden_size)
+    weights = dict(layer.named_parameters())
+    with torch.no_grad():
+        for gate in weights["weight_ih_l0"].chunk(GATES[cell]):
+            nn.init.xavier_uniform_(gate)
+        for gate in weights["weight_hh_l0"].chunk(GATES[cell]):
+            nn.init.orthogonal_(gate)
+        weights["bias_ih_l0"].zero_()
+        weights["bias_hh_l0"].zero_()
+        if cell == "lstm":
+            weights["bias_ih_l0"][hidden_size : 2 * hidden_size] = 1.0
+    return layer
+
+
+def zero_state(cell: str, batch: int, hidden_size: int, like: Tensor) -> LayerState:
+    """The state before anything was read: zeros (B, H)."""
+    parts = 2 if cell == "lstm" else 1
+    return tuple(like.new_zeros(batch, hidden_size) for _ in range(parts))
+
+
+def run_layer(
+    layer: nn.RNNBase, x: Tensor, state: LayerState, w_hh: Tensor | None = None
+) -> tuple[Tensor, LayerState]:
+    """Read a window with torch's own layer.
+
+    Args:
+        layer: From `recurrent_layer`.
+        x: (T, B, I).
+        state: The state before it.
+        w_hh: Recurrent weights to use instead of the layer's own.
+
+    Returns:
+        (T, B, H), and the state after the window.
+    """
+    hidden = tuple(part.unsqueeze(0) for part in state)
+    given = (x, hidden if len(hidden) == 2 else hidden[0])
+    if w_hh is None or w_hh is layer.weight_hh_l0:
+        out, after = layer(*given)
+    else:
+        out, after = torch.func.functional_call(layer, {"weight_hh_l0": w_hh}, given)
+    after = after if isinstance(after, tuple) else (after,)
+    return out, tuple(part.squeeze(0) for part in after)
+
+
+GATE_NAMES = {
+    "lstm": ("input", "forget", "cell", "output"),
+    "gru": ("reset", "update", "new"),
+    "rnn": ("hidden",),
+}
+"""Gates a cell, in the order in which torch stacks them."""
+
+_LAYER, _ONE_LAYER = "layers.", "_l0"
+
+
+def gate_arrays(
+    cell: str, arrays: Mapping[str, NDArray[Any]]
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Arrays of the shape of the weights, those of recurrent layers a gate at a time.
+
+    Args:
+        cell: lstm, gru or rnn.
+        arrays: By the names that they have in a model; a recurrent one is (gates * H, ...).
+
+    Yields:
+        ``layer_0/forget/weight_hh`` and (H, ...); ``output/bias`` and the like as they are.
+    """
+    for name, array in arrays.items():
+        if not name.startswith(_LAYER):
+            yield name.replace(".", "/"), array
+            continue
+        _, layer, weight = name.split(".")
+        for gate, part in zip(GATE_NAMES[cell], np.split(array, GATES[cell]), strict=True):
+            yield f"layer_{layer}/{gate}/{weight.removesuffix(_ONE_LAYER)}", part

@@ -1,0 +1,168 @@
+"""Ids in, logits out: the recurrent model (embedding, recurrent layers, output)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqforge.base.machine import physical_memory
+from seqforge.core.config import ModelConfig
+from seqforge.core.model.cells import GATES, recurrent_layer, zero_state
+from seqforge.core.model.prepared import RnnState, prepare_model
+from seqforge.errors import CheckpointError, ConfigError
+
+_BYTES = 4  # a weight, or its gradient
+
+
+class CharRNN(nn.Module):
+    """Predicts the next symbol from all before it (Graves 2013, https://arxiv.org/abs/1308.0850).
+
+    Shapes: B batch, T time, V vocabulary, H hidden, E embedding.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        *,
+        cell: str = "lstm",
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        embedding_size: int | None = None,
+        dropout: float = 0.0,
+        variational: bool = False,
+        weight_drop: float = 0.0,
+        embedding_dropout: float = 0.0,
+        tied: bool = False,
+    ) -> None:
+        """Make a model with fresh weights.
+
+        Raises:
+            ValueError: If ``tied`` is asked for with an embedding of another width.
+        """
+        super().__init__()
+        embedding_size = embedding_size or hidden_size
+        if tied and embedding_size != hidden_size:
+            raise ValueError("tied weights need an embedding as wide as the hidden layer")
+        self.cell, self.hidden_size = cell, hidden_size
+        self.dropout, self.variational = dropout, variational
+        self.weight_drop, self.embedding_dropout = weight_drop, embedding_dropout
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        widths = [embedding_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(recurrent_layer(cell, width, hidden_size) for width in widths)
+        self.output = nn.Linear(hidden_size, vocab_size)
+        nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5 if tied else 0.1)
+        nn.init.zeros_(self.output.bias)
+        if tied:
+            self.output.weight = self.embedding.weight
+
+    def zero_state(self, batch: int) -> RnnState:
+        """The state before anything was read."""
+        like = self.embedding.weight
+        return [zero_state(self.cell, batch, self.hidden_size, like) for _ in self.layers]
+
+    def forward(self, ids: Tensor, state: RnnState | None = None) -> tuple[Tensor, RnnState]:
+        """Logits of the symbol after each one, in fp32 and with nothing dropped.
+
+        Args:
+            ids: (B, T).
+            state: What was carried here; zeros where it is not given.
+
+        Returns:
+            Logits (B, T, V), and the state after the last symbol.
+        """
+        state = state if state is not None else self.zero_state(len(ids))
+        network = prepare_model(self, "fp32", training=torch.is_grad_enabled(), whole_graph=True)
+        logits, after = network.run(ids.t().contiguous(), state)
+        return logits.transpose(0, 1), after
+
+    def recurrent_layers(self) -> list[nn.RNNBase]:
+        """The recurrent layers, the first one first."""
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
+        """The embedding and each layer's recurrent weights, some of them dropped.
+
+        Embedding dropout takes whole symbols away (Gal and Ghahramani 2016), weight drop single
+        recurrent weights (DropConnect; Merity et al. 2018, https://arxiv.org/abs/1708.02182).
+
+        Args:
+            noise: Where the masks are drawn from; without it nothing is dropped.
+        """
+        embedding = self.embedding.weight
+        recurrent = [layer.get_parameter("weight_hh_l0") for layer in self.layers]
+        if noise is None:
+            return embedding, list(recurrent)
+        rows = (len(embedding), 1)
+        return (
+            _dropped(embedding, rows, self.embedding_dropout, noise),
+            [_dropped(w, tuple(w.shape), self.weight_drop, noise) for w in recurrent],
+        )
+
+    def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
+        """Drop some of a layer's output (T, B, H): for all T the same where it is variational."""
+        if noise is None or self.dropout == 0:
+            return x
+        shape = (1, *x.shape[1:]) if self.variational else tuple(x.shape)
+        return _dropped(x, shape, self.dropout, noise)
+
+    def num_parameters(self) -> int:
+        """Number of weights; shared ones count once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of the weights as plain arrays, by name."""
+        return {
+            name: tensor.detach().to("cpu", torch.float32).numpy().copy()
+            for name, tensor in self.state_dict().items()
+        }
+
+
+def _dropped(x: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Generator) -> Tensor:
+    """``x`` with a share of a mask of this shape at zero, and the mean kept elsewhere."""
+    if rate == 0:
+        return x
+    kept = torch.empty(shape, dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - rate, generator=noise).div_(1 - rate)
+
+
+def model_from_arrays(
+    vocab_size: int, config: ModelConfig, arrays: Mapping[str, NDArray[Any]], where: str
+) -> CharRNN:
+    """A model with given weights.
+
+    Raises:
+        CheckpointError: If the weights are not those of such a model.
+    """
+    model = CharRNN(vocab_size, **config.model_dump())
+    weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{where}: its weights do not fit its settings ({error})") from error
+    return model
+
+
+def check_memory(vocab_size: int, config: ModelConfig) -> None:
+    """See that a network fits this machine, before it is made: weights, and a gradient of each.
+
+    Raises:
+        ConfigError: If not even these do.
+    """
+    hidden = config.hidden_size
+    embedding = config.embedding_size or hidden
+    rows = GATES[config.cell] * hidden
+    weights = vocab_size * (embedding + hidden) + rows * (embedding + hidden + 2)
+    weights += (config.num_layers - 1) * rows * (2 * hidden + 2)
+    memory = physical_memory()
+    needed = 2 * _BYTES * weights
+    if memory is not None and needed > memory:
+        raise ConfigError(
+            f"model: {weights:,} weights and their gradients take {needed / 1e9:,.0f} GB of "
+            f"memory, and this machine has {memory / 1e9:,.0f}; give a smaller --hidden-size "
+            "or --num-layers"
+        )

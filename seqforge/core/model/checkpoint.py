@@ -1,0 +1,325 @@
+"""Weights, configuration and vocabulary in, one safetensors file out, and back: the checkpoint
+format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from seqforge.base.folders import write_atomically
+from seqforge.core.config import STRICT, ModelConfig, RunConfig, first_problem
+from seqforge.core.data.overlap import Sketch
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.errors import CheckpointError
+
+FORMAT = 1
+KEY = "seqforge"
+
+Arrays = dict[str, NDArray[Any]]
+Shapes = dict[str, tuple[int, ...]]
+
+_MOST_HEADER = 1 << 25
+"""Bytes of a safetensors header; every character of Unicode as a vocabulary takes 20 MB."""
+_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+_FLOATS = {"F16", "F32"}
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+_FOREIGN = {
+    b"PK\x03\x04": "a PyTorch file or another zip archive",
+    b"\x80": "a pickle",
+    b"\x1f\x8b": "packed with gzip",
+    b"\x89HDF": "an HDF5 file",
+    b"GGUF": "a GGUF model",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x08\x00\x00\x00": "an ONNX model",
+    b"version https://git-lfs": "a Git LFS pointer, without the file that it stands for",
+}
+"""How files begin that people take for models. A safetensors file begins with the size of its
+header: eight bytes, then a brace."""
+
+
+def _checked_sketch(text: str) -> str:
+    Sketch.parse(text)
+    return text
+
+
+class Ancestor(BaseModel):
+    """A model that another one went on from."""
+
+    model_config = STRICT
+
+    name: str
+    sha256: str
+    """Of its file."""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """What it was trained on: name and SHA-256 of each file."""
+    steps: int = 0
+    note: str = ""
+
+
+class Provenance(BaseModel):
+    """Where a model comes from and how good it was found to be."""
+
+    model_config = STRICT
+
+    inputs: tuple[tuple[str, str], ...] = ()
+    """Name and SHA-256 of each input file."""
+    corpus: str = ""
+    """Hash of inputs, domain, options and split."""
+    symbols: dict[str, int] = {}
+    """Symbols in train, valid and test."""
+    steps: int = 0
+    trained_seconds: float = 0.0
+    bits_per_symbol: dict[str, float | None] = {}
+    """Held-out score in bits, of valid and test."""
+    date: str = ""
+    note: str = ""
+    """What a reader of its card should know: the source of the data, its licence."""
+    ancestors: tuple[Ancestor, ...] = ()
+    """Models it went on from, the nearest first."""
+    sketch: Annotated[str, AfterValidator(_checked_sketch)] = ""
+    """Of the windows of all that it was trained on, its ancestors' training data among them; see
+    `data.overlap.Sketch`. Older models have none."""
+
+
+class ModelCard(BaseModel):
+    """What stands in a model's header beside the weights."""
+
+    model_config = STRICT
+
+    format: int = FORMAT
+    seqforge_version: str
+    name: str
+    config: RunConfig
+    symbols: tuple[str, ...]
+    unknown: bool = False
+    provenance: Provenance = Provenance()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary that the weights were trained with."""
+        return Vocabulary(self.symbols, self.unknown)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as it lies in its file."""
+
+    card: ModelCard
+    weights: Arrays
+    """In float32, whatever they were kept as."""
+
+
+def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
+    """Write ``model.safetensors``, atomically, in the precision that the settings ask for.
+
+    Raises:
+        RunError: If the disk refuses.
+    """
+    kind = np.float16 if card.config.training.kept_as == "fp16" else np.float32
+    kept = {name: array.astype(kind) for name, array in weights.items()}
+    write_arrays(path, card.model_dump(mode="json"), kept)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a model.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, not ours, or of another format.
+    """
+    described = _described(path)
+    card = _card(path, described)
+    _check_shapes(path, described, weight_shapes(len(card.vocabulary), card.config.model))
+    _, arrays = read_arrays(path)
+    weights = {name: array.astype(np.float32) for name, array in arrays.items()}
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        raise CheckpointError(
+            f"{path}: some of its weights are infinite or no numbers; train it again, with a "
+            "lower --learning-rate if its training diverged"
+        )
+    return Checkpoint(card, weights)
+
+
+def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
+    """The shape of every array of a model, by torch's names."""
+    hidden, width = model.hidden_size, model.embedding_size or model.hidden_size
+    gates = hidden * _GATES[model.cell]
+    shapes: Shapes = {"embedding.weight": (vocab_size, width)}
+    for layer in range(model.num_layers):
+        shapes |= {
+            f"layers.{layer}.weight_ih_l0": (gates, hidden if layer else width),
+            f"layers.{layer}.weight_hh_l0": (gates, hidden),
+            f"layers.{layer}.bias_ih_l0": (gates,),
+            f"layers.{layer}.bias_hh_l0": (gates,),
+        }
+    return shapes | {"output.weight": (vocab_size, hidden), "output.bias": (vocab_size,)}
+
+
+def _card(path: Path, described: _Described) -> ModelCard:
+    header = described.header
+    if "resume_format" in header:
+        raise CheckpointError(f"{path}: is where a training stands; the model lies beside it")
+    found = header.get("format")
+    if found != FORMAT:
+        raise CheckpointError(
+            f"{path}: a model of format {found!r:.40}, and this seqforge reads format {FORMAT}; "
+            "use the version that wrote it, or train it again"
+        )
+    values = {key: value for key, value in header.items() if key != "digest"}
+    try:
+        card = ModelCard.model_validate(values)
+        _ = card.vocabulary
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: a damaged header: {first_problem(error)}") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CheckpointError(f"{path}: a damaged header: {error}") from error
+    return card
+
+
+def _check_shapes(path: Path, described: _Described, wanted: Shapes) -> None:
+    """See that the file holds the weights its settings speak of, before anything is made."""
+    for name, shape in wanted.items():
+        found = described.shapes.get(name)
+        if found != shape:
+            said = "is missing" if found is None else f"has the shape {found}, not {shape}"
+            raise CheckpointError(
+                f"{path}: its weights do not fit its settings: {name} {said}; train it again"
+            )
+    for name, kind in described.dtypes.items():
+        if name not in wanted or kind not in _FLOATS:
+            said = f"is of type {kind}" if name in wanted else "belongs to no such network"
+            raise CheckpointError(
+                f"{path}: its weights do not fit its settings: {name} {said}; train it again"
+            )
+
+
+def write_arrays(path: Path, header: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write arrays and a JSON header with a digest over both, atomically.
+
+    Raises:
+        RunError: If the disk refuses.
+    """
+    text = _canonical({"digest": _digest(header, arrays), **header})
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_atomically(path, save(contiguous, metadata={KEY: text}))
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """What `write_arrays` wrote: the header and the arrays.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, changed since, or not ours.
+    """
+    header = _described(path).header
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _not_whole(path, str(error)) from error
+    digest = header.pop("digest")
+    if digest != _digest(header, arrays):
+        raise CheckpointError(
+            f"{path}: was changed after it was written (its digest does not fit); copy it again"
+        )
+    return header, arrays
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What a file says of itself before its numbers."""
+
+    header: dict[str, Any]
+    """Ours, with the digest."""
+    shapes: Shapes
+    dtypes: dict[str, str]
+    """In safetensors' words: F32."""
+
+
+def _described(path: Path) -> _Described:
+    """Read the header alone, so that no array is made for what a file merely claims.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged, or not ours.
+    """
+    try:
+        table = json.loads(_header_bytes(path), object_pairs_hook=_without_twins)
+        metadata = table.pop("__metadata__", {})
+        shapes = {str(name): tuple(map(int, one["shape"])) for name, one in table.items()}
+        dtypes = {str(name): str(one["dtype"]) for name, one in table.items()}
+        text = metadata.get(KEY)
+    except _UNREADABLE as error:
+        raise _not_whole(path, f"its header cannot be read: {error}") from error
+    if text is None:
+        raise CheckpointError(f"{path}: was not written by seqforge: no {KEY!r} in its header")
+    try:
+        header = json.loads(text, object_pairs_hook=_without_twins)
+        header["digest"]
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{path}: a damaged header; copy the file again") from error
+    return _Described(header, shapes, dtypes)
+
+
+def _header_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder without a model; name a .safetensors file")
+    if not path.is_file():
+        missing = "is no ordinary file" if path.exists() else "there is no such file"
+        raise CheckpointError(f"{path}: {missing}")
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(32)
+            size, room = int.from_bytes(begin[:8], "little"), path.stat().st_size - 8
+            if begin[8:9] != b"{":
+                for magic, kind in _FOREIGN.items():
+                    if begin.startswith(magic):
+                        raise CheckpointError(
+                            f"{path}: is {kind} and no .safetensors file; seqforge reads only "
+                            "models that it wrote itself"
+                        )
+            if room < 2 or size > room or begin[8:9] != b"{":
+                raise _not_whole(path, "its header is not whole")
+            if size > _MOST_HEADER:
+                raise _not_whole(path, f"its header of {size:,} bytes is larger than any model's")
+            stream.seek(8)
+            return stream.read(size)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _not_whole(path: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: is not a whole .safetensors file ({why:.200}); copy it again or train it again"
+    )
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a JSON text in which no key stands twice: two readers might take another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in it")
+    return found
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _digest(header: Mapping[str, Any], arrays: Arrays) -> str:
+    digest = hashlib.sha256(_canonical(header).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

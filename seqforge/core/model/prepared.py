@@ -1,0 +1,181 @@
+"""Weights and dropout masks in, a model prepared for a window out: on CPU kernels or in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from seqforge.core.kernels.llvm import HAS_BF16
+from seqforge.core.kernels.recurrence import layer_weights, pack_weights, run_window
+from seqforge.core.model.cells import LayerState, run_layer
+from seqforge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqforge.core.model.char_rnn import CharRNN
+
+RnnState = list[LayerState]
+
+
+class PreparedModel(Protocol):
+    """Weights made ready."""
+
+    leaves: list[Tensor]
+    """What a lane works out gradients for."""
+
+    def run(
+        self, ids: Tensor, state: RnnState, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, RnnState]:
+        """Symbols (T, B) to logits (T, B, V), float32, and the state after them."""
+
+    def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients of the leaves to gradients of the model's parameters, in their order."""
+
+
+def prepare_model(
+    model: CharRNN,
+    precision: str,
+    *,
+    training: bool = False,
+    whole_graph: bool = False,
+    noise: torch.Generator | None = None,
+    symbols: int | None = None,
+) -> PreparedModel:
+    """The network for the device that the model lies on.
+
+    Args:
+        model: Where the weights are from.
+        precision: One of `precisions`.
+        training: Whether gradients will be asked for.
+        whole_graph: Whether gradients are to go through to the parameters at once; else they are
+            worked out for the ``leaves``, lane by lane, and then taken on together.
+        noise: Where masks over weights are drawn from.
+        symbols: How many will be read with it, if that is known.
+    """
+    if model.output.bias.device.type != "cpu":
+        return TorchModel(model, precision, noise)
+    # A table of more rows than will be looked up costs more than it saves.
+    table = symbols is None or model.embedding.num_embeddings <= symbols
+    return CompiledModel(model, precision == "bf16", training, whole_graph, noise, table)
+
+
+def precisions(device: torch.device) -> list[str]:
+    """Those that a device can compute in, plain float32 first."""
+    if device.type == "cpu":
+        return ["fp32", "bf16"] if HAS_BF16 else ["fp32"]
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return ["fp32", "fp16"]
+    return ["fp32", "bf16"] if device.type == "cuda" else ["fp32"]
+
+
+def check_precision(wanted: str, there: Sequence[str], device: torch.device) -> None:
+    """Refuse a precision that is not among those that are there.
+
+    Raises:
+        ConfigError: Says which are there.
+    """
+    if wanted not in ("auto", *there):
+        raise ConfigError(
+            f"training.precision: this machine's {device.type} has no {wanted}; "
+            f"give --precision auto or {' or '.join(there)}"
+        )
+
+
+class CompiledModel:
+    """Runs in the compiled kernels."""
+
+    def __init__(
+        self,
+        model: CharRNN,
+        bf16: bool,
+        training: bool,
+        whole_graph: bool,
+        noise: torch.Generator | None,
+        table: bool = True,
+    ) -> None:
+        self._model, self._kind = model, torch.bfloat16 if bf16 else torch.float32
+        self._parameters = list(model.parameters())
+        embedding, recurrent = model.dropped_weights(noise)
+        first = embedding if table else None
+        with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            made = [
+                layer_weights(model.cell, layer, w_hh, None if n else first)
+                for n, (layer, w_hh) in enumerate(
+                    zip(model.recurrent_layers(), recurrent, strict=True)
+                )
+            ]
+        self._made = [tensor for weights in made for tensor in weights.tensors()]
+        cut = training and not whole_graph
+        self._layers = [weights.leaves() for weights in made] if cut else made
+        self._packed = [pack_weights(model.cell, w, bf16, training) for w in self._layers]
+        self._ends = [model.output.weight, model.output.bias]
+        if not table:
+            self._made.append(embedding)
+            self._ends.insert(0, embedding.detach().requires_grad_() if cut else embedding)
+        self.leaves = [t for weights in self._layers for t in weights.tensors()] + self._ends
+
+    def run(
+        self, ids: Tensor, state: RnnState, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, RnnState]:
+        """Symbols (T, B) to logits (T, B, V), float32, and the state after them.
+
+        Raises:
+            IndexError: If there is no such symbol.
+        """
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(self._ends[-1]):
+            raise IndexError(f"symbol {int(ids.max())} of {len(self._ends[-1])}")
+        x, after = self._inputs(ids), []
+        for weights, packed, before in zip(self._layers, self._packed, state, strict=True):
+            x, layer_state = run_window(x, weights, packed, before)
+            x = self._model.drop(x, noise)
+            after.append(layer_state)
+        weight, bias = self._ends[-2:]
+        top = x[..., : self._model.hidden_size]
+        if top.dtype == torch.float32:
+            return linear(top, weight, bias), after
+        return linear(top, weight.to(top.dtype)).float() + bias, after
+
+    def _inputs(self, ids: Tensor) -> Tensor:
+        """What the first layer reads: symbols for its table, or their embeddings (T, B, E)."""
+        if self._layers[0].w_in is None:
+            return ids
+        x = torch.nn.functional.embedding(ids, self._ends[0])
+        width = self._layers[0].w_in.shape[1] - x.shape[2]
+        return torch.nn.functional.pad(x, (0, width)).to(self._kind).contiguous()
+
+    def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients of the leaves to gradients of the model's parameters, in their order."""
+        outputs = [*self._made, self._model.output.weight, self._model.output.bias]
+        return list(torch.autograd.grad(outputs, self._parameters, list(gradients)))
+
+
+class TorchModel:
+    """Runs in torch's own layers: cuDNN on a GPU."""
+
+    def __init__(self, model: CharRNN, precision: str, noise: torch.Generator | None) -> None:
+        self._model, self._precision = model, precision
+        self._embedding, self._recurrent = model.dropped_weights(noise)
+        self.leaves: list[Tensor] = list(model.parameters())
+
+    def run(
+        self, ids: Tensor, state: RnnState, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, RnnState]:
+        """Symbols (T, B) to logits (T, B, V), float32, and the state after them."""
+        model, after = self._model, []
+        half = torch.float16 if self._precision == "fp16" else torch.bfloat16
+        with torch.autocast(ids.device.type, half, enabled=self._precision != "fp32"):
+            x = torch.nn.functional.embedding(ids, self._embedding)
+            for layer, w_hh, before in zip(
+                model.recurrent_layers(), self._recurrent, state, strict=True
+            ):
+                x, layer_state = run_layer(layer, x, before, w_hh)
+                x = model.drop(x, noise)
+                after.append(tuple(part.float() for part in layer_state))
+            return model.output(x).float(), after
+
+    def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """The same: the leaves are the parameters."""
+        return list(gradients)

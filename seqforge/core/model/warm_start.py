@@ -1,0 +1,45 @@
+"""Weights of a trained model in, a model initialised from them out, with rows for new symbols."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqforge.base.machine import in_blocks
+from seqforge.core.data.corpus import Tokens
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import Arrays
+
+_WIDENED = ("embedding.weight", "output.weight", "output.bias")
+_BIAS = "output.bias"
+
+
+def load_pretrained(model: CharRNN, weights: Arrays, shares: NDArray[np.float64]) -> None:
+    """Give a fresh model the weights of one that knows the first of its symbols.
+
+    Args:
+        model: With fresh weights; V symbols.
+        weights: Of a model of the same shape but for its K <= V symbols.
+        shares: How often each symbol occurs in what is learnt from now on (V,); see
+            `symbol_shares`.
+    """
+    fresh = model.state_dict()
+    known = len(weights[_BIAS])
+    given = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
+    if known < len(shares):
+        for name in _WIDENED:
+            given[name] = torch.cat([given[name], fresh[name][known:].to(given[name])])
+        often = torch.from_numpy(np.log(known * shares[known:])).to(given[_BIAS])
+        # A bias at the mean stands for one symbol of K that are equally likely.
+        given[_BIAS][known:] = given[_BIAS][:known].mean() + often
+    model.load_state_dict(given)
+
+
+def symbol_shares(tokens: Tokens, size: int) -> NDArray[np.float64]:
+    """How often each id occurs (V,): shares that add up to one, none of them 0 (Laplace)."""
+    counts = np.ones(size, np.int64)
+    for block in in_blocks(tokens):
+        counts += np.bincount(block, minlength=size)
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares

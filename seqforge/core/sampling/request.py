@@ -1,0 +1,227 @@
+"""A model, options and a prime in, a sampling request out: state shared by its samples, and the
+progress of one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.data.domain import Sample
+from seqforge.core.data.vocabulary import Vocabulary, describe
+from seqforge.core.sampling.engine import Engine
+from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, closed_batch, note_all
+from seqforge.core.sampling.options import Ending, SamplingOptions
+from seqforge.errors import InputError
+
+OPENING = "opening"
+"""The setting of a sample that says after what it began."""
+_EXPECTED = 0.01
+"""Least probability of a symbol of an opening after the ones before it."""
+
+
+@dataclass(frozen=True)
+class SamplingRequest:
+    """How to draw, from which state."""
+
+    model: str
+    vocabulary: Vocabulary
+    options: SamplingOptions
+    rules: Rules
+    grammar: Grammar
+    ending: Ending | None
+    engine: Engine
+    state: Any
+    """Of one row, after the prime, or after ``opening``."""
+    fresh: Any
+    """Of one row, before anything was read."""
+    opening: str
+    """What was read instead of a prime, so that a sample begins where one can."""
+    begun: BatchState
+    """One row that has been led through the prime."""
+    labels: Mapping[str, Any]
+    """What samples are to say of themselves besides the options."""
+    waits: bool
+    """Whether more may have to be drawn before it is certain where a sample ended."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How samples are drawn besides plainly."""
+        opening = {OPENING: self.opening} if self.opening else {}
+        return {**self.options.settings, **self.labels, **opening}
+
+    def sample(
+        self, number: int, text: str, log_prob: float, removed: float, ended: bool, first: bool
+    ) -> Sample:
+        """What was drawn, as a sample.
+
+        Args:
+            number: Of the sample.
+            text: Its symbols without those given.
+            log_prob: Of all of it, the end symbol's too, in nats.
+            removed: The sum, over its symbols, of the probability that the grammar forbade.
+            ended: Whether the end symbol came.
+            first: Whether it begins with the prime: a stream's later records do not.
+        """
+        count, prime = len(text) + ended, self.options.prime if first else ""
+        has_grammar = len(self.grammar.allowed) > 0
+        return Sample(
+            symbols=prime + text,
+            prime_length=len(prime),
+            number=number,
+            model=self.model,
+            temperature=self.options.temperature,
+            seed=self.options.seed,
+            mean_log_prob=log_prob / count if count else None,
+            ended=ended,
+            removed_mass=removed / count if count and has_grammar else None,
+            settings=self.settings,
+        )
+
+    def streams(self, rows: int, call: int) -> BatchState:
+        """Rows for samples of this plan, ``call`` symbols at a time."""
+        window = self.begun.recent.shape[1]
+        return closed_batch(rows, len(self.vocabulary), window, min(call, self.options.length))
+
+    def seat(self, streams: BatchState, row: int, number: int) -> None:
+        """Begin a sample in a row."""
+        for mine, given in (
+            (streams.places, self.begun.places), (streams.recent, self.begun.recent),
+            (streams.seen, self.begun.seen), (streams.counts, self.begun.counts),
+        ):  # fmt: skip
+            mine[row] = given[0]
+        streams.numbers[row], streams.positions[row], streams.begins[row] = number, 0, 0
+        streams.limits[row], streams.ends_left[row] = self.options.length, self.options.records
+        streams.log_probs[row], streams.removed[row] = 0.0, 0.0
+        streams.drawn[row], streams.open[row] = -1, True
+
+
+def make_request(
+    model: str, vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar,
+    ending: Ending | None, engine: Engine, labels: Mapping[str, Any], openings: Sequence[str] = (),
+) -> SamplingRequest:  # fmt: skip
+    """Read the prime, once for all samples, or where there is none an opening.
+
+    Raises:
+        InputError: If the prime, or where to stop, has a symbol that the vocabulary lacks, or
+            what to stop at cannot come.
+    """
+    check_stop(vocabulary, options, grammar)
+    prime = vocabulary.encode(options.prime, "the prime").astype(np.int64)
+    window = options.repetition_window if options.repetition_penalty > 1 else 0
+    begun = closed_batch(1, len(vocabulary), window, 1)
+    state = fresh = engine.begin(1)
+    opening = ""
+    if len(prime):  # what is not called need not be fetched from the disk
+        note_all(begun, 0, prime, grammar)
+        state = engine.rows(fresh, np.zeros(1, np.int64))
+        engine.read(state, prime)
+    else:
+        opening, state = _opened(vocabulary, engine, fresh, openings)
+    return SamplingRequest(
+        model, vocabulary, options, options.rules(vocabulary), grammar, options.ending(ending),
+        engine, state, fresh, opening, begun, labels, waits=ending is not None,
+    )  # fmt: skip
+
+
+def _opened(
+    vocabulary: Vocabulary, engine: Engine, fresh: Any, openings: Sequence[str]
+) -> tuple[str, Any]:
+    """The first opening whose later symbols the model expects after the ones before."""
+    for text in openings:
+        if set(text) <= set(vocabulary.symbols):
+            state = engine.rows(fresh, np.zeros(1, np.int64))
+            log_probs = engine.read(state, vocabulary.encode(text).astype(np.int64))[0]
+            if (log_probs[1:] >= np.log(_EXPECTED)).all():
+                return text, state
+    return "", fresh
+
+
+def check_stop(vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar) -> None:
+    """Refuse to wait for what can never be drawn."""
+    stop = options.stop or ""
+    ids = vocabulary.encode(stop, "where to stop").astype(np.int64)
+    never = ""
+    if vocabulary.unknown_id is not None and vocabulary.unknown_id in ids:
+        place = int((ids == vocabulary.unknown_id).argmax())
+        never = f"{describe(stop[place])} is not a symbol of this model, and its unknown symbol"
+        never += " is never drawn"
+    elif len(stop) > options.length:
+        never = f"it has {len(stop):,} symbols, and at most {options.length:,} are drawn"
+    elif not fitting(grammar, np.arange(len(grammar.allowed), dtype=np.int32), ids).any():
+        never = "the grammar allows it nowhere" if len(grammar.allowed) else ""
+    if never:
+        raise InputError(f"where to stop: {stop[:60]!r} can never come: {never}")
+
+
+def fitting(grammar: Grammar, places: NDArray[np.int32], ids: Ids) -> NDArray[np.bool_]:
+    """From which states (R,) the grammar allows all of some ids (T,)."""
+    fits = np.ones(len(places), bool)
+    if not len(grammar.allowed):
+        return fits
+    for symbol in ids:
+        fits &= grammar.allowed[places, symbol]
+        places = grammar.following[places, symbol]
+    return fits
+
+
+class StreamBuffer:
+    """One stream: what it has drawn so far, and the samples that made."""
+
+    def __init__(self, plan: SamplingRequest, number: int) -> None:
+        self._plan, self.number = plan, number
+        self._parts: list[str] = []
+        self._from = np.zeros(2)
+        """Log-probability and removed mass of all records before."""
+        # The sums before each symbol that earlier calls drew: an ending may lie there.
+        self._before: list[NDArray[np.float64]] = []
+        self.done: list[Sample] = []
+        self.open = True
+
+    def take(self, streams: BatchState, row: int) -> str:
+        """Take what the last call drew in a row; returns its text, cut where the stream ends."""
+        ids = streams.drawn[row][streams.drawn[row] >= 0]
+        sums = np.stack([streams.log_probs[row], streams.removed[row]])
+        self.open = bool(streams.open[row])
+        begins, new = 0, ""
+        for end in [*np.flatnonzero(ids == END).tolist(), len(ids)]:
+            ended, text = end < len(ids), self._plan.vocabulary.decode(ids[begins:end].tolist())
+            if not ended and not text:
+                break
+            self._parts.append(text)
+            self._before.append(sums[:, begins:end])
+            place = self._end(over=ended or not self.open)
+            if place is not None:
+                self.open = False
+                whole, known = "".join(self._parts), np.hstack([*self._before, sums[:, [end]]])
+                self._parts = [whole[:place]]
+                self._finish(known[:, place], ended=False)
+                return new + text[: max(place - len(whole) + len(text), 0)]
+            new += text
+            if ended or not self.open:
+                self._finish(sums[:, end + ended], ended)
+            begins = end + 1
+        return new
+
+    def _end(self, over: bool) -> int | None:
+        """Where the record ends, counted from what was drawn first; None to go on."""
+        if self._plan.ending is None:
+            self._before = []
+            return None
+        given = "" if self.done else self._plan.options.prime
+        self._parts = ["".join(self._parts)]
+        place = self._plan.ending(given + self._parts[0], len(given), over)
+        return None if place is None else place - len(given)
+
+    def _finish(self, sums: NDArray[np.float64], ended: bool) -> None:
+        """Make a sample of the text; ``sums`` (2,) are those after its last symbol."""
+        number = (self.number - 1) * self._plan.options.records + len(self.done) + 1
+        log_prob, removed = (sums - self._from).tolist()
+        text, first = "".join(self._parts), not self.done
+        self.done.append(self._plan.sample(number, text, log_prob, removed, ended, first))
+        self._parts, self._from, self._before = [], sums, []

@@ -1,0 +1,76 @@
+"""What training reports: evaluations on held-out data, the state after each step, times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seqforge.core.config import TrainingConfig
+
+MOST_SCORED = 500_000  # symbols at each look; the final score is of all
+_FEWEST_SCORED = 20_000
+_LOOKING = 0.08  # share of a budget of time that looks at held-out data may take
+_SCORING_SPEED = 2.5  # scoring over training, in symbols a second
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A look at the model while it is trained; a line of ``metrics.jsonl``."""
+
+    step: int
+    elapsed_seconds: float
+    train_bits: float
+    """Mean over the windows since the look before."""
+    valid_bits: float | None
+    learning_rate: float
+    gradient_norm: float
+    symbols_per_second: float
+    best: bool
+    """Whether no look before was better."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Where training stands after a step, for whoever watches."""
+
+    step: int
+    share: float
+    """Share of the budget that is used up, at most 1."""
+    train_bits: float
+    """Running mean."""
+    valid_bits: float | None
+    symbols_per_second: float
+    seconds_left: float
+
+
+@dataclass
+class TrainingClock:
+    """Times that add up over resumes, in seconds, and what `auto` came to."""
+
+    total: float = 0.0
+    """The training loop with its evaluations."""
+    stepping: float = 0.0
+    """Training steps alone."""
+    looking: float = 0.0
+    """Looks at the held-out data, and handing on what is to be kept of them."""
+    probing: float = 0.0
+    """Measuring what is `auto`, before the loop and not part of it."""
+    symbols: int = 0
+    """Symbols trained on in that time."""
+
+    @property
+    def symbols_per_second(self) -> float:
+        """Training symbols over time in training steps."""
+        return self.symbols / self.stepping if self.stepping else 0.0
+
+
+def affordable_symbols(config: TrainingConfig, steps: float, machines: float = 1.0) -> int:
+    """Held-out symbols to score at a look, so that looks take a small share of the time.
+
+    Args:
+        config: How much a step reads, and how many looks there are.
+        steps: Of the whole budget.
+        machines: Share of the machines that train which scores.
+    """
+    trained = steps * config.batch_size * config.seq_len * config.accumulate
+    affordable = trained * _LOOKING / config.evaluations * _SCORING_SPEED * machines
+    return round(min(max(affordable, _FEWEST_SCORED), MOST_SCORED))

@@ -1,0 +1,48 @@
+"""Inputs and the model's own draws in, inputs out: scheduled sampling (Bengio et al. 2015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seqforge.core.data.vocabulary import END
+from seqforge.core.model.prepared import PreparedModel, RnnState
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised beside the plain loss of the next symbol."""
+
+    label_smoothing: float = 0.0
+    """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
+    own_inputs: float = 0.0
+    """Chance that an input is not the text's symbol but one the model itself draws there."""
+    own_temperature: float = 1.0
+    """Temperature of these draws."""
+    scale: float = 1.0
+    """What the gradients are multiplied by, to keep small ones alive in float16."""
+
+
+def sampled_inputs(
+    network: PreparedModel,
+    ids: Tensor,
+    state: RnnState,
+    objective: Objective,
+    noise: torch.Generator,
+) -> Tensor:
+    """Put the model's own draws in place of some inputs (T, B), in one pass over the window.
+
+    Scheduled sampling (Bengio et al. 2015) with the draws made from the text's own context, which
+    needs no walk symbol by symbol (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651).
+    Where a record ends stays where it is.
+    """
+    with torch.no_grad():
+        logits, _ = network.run(ids, state)
+        chances = torch.softmax(logits[:-1] / objective.own_temperature, 2).flatten(0, 1)
+        chances.nan_to_num_(1.0)  # of a training that has diverged; its loss says so
+        drawn = torch.multinomial(chances, 1, generator=noise).view_as(ids[1:])
+        chosen = torch.rand(drawn.shape, generator=noise, device=ids.device) < objective.own_inputs
+        chosen &= (drawn != END) & (ids[1:] != END)
+        return torch.cat([ids[:1], torch.where(chosen, drawn, ids[1:])])

@@ -1,0 +1,343 @@
+"""Batches in, weights out: the training loop and its learning-rate schedule. It can be stopped and
+resumed at any step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from seqforge.core.config import Budget, TrainingConfig
+from seqforge.core.data.batches import TbpttBatches
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.evaluation.likelihood import bits, score
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.prepared import check_precision, precisions
+from seqforge.core.training.autotune import autotune
+from seqforge.core.training.distributed import ALONE, Ranks
+from seqforge.core.training.ema import WeightAverage
+from seqforge.core.training.events import MOST_SCORED, Evaluation, StepReport, TrainingClock
+from seqforge.core.training.lanes import Lanes, choose_lanes
+from seqforge.core.training.scheduled_sampling import Objective
+from seqforge.errors import ConfigError, RunError, SeqforgeError
+
+
+def used_share(budget: Budget, step: int, seconds: float, windows_per_epoch: int) -> float:
+    """Share of a budget that is used up, from 0; 1 and above is the end."""
+    if budget.steps is not None:
+        return step / budget.steps
+    if budget.epochs is not None:
+        return step / max(1, round(budget.epochs * windows_per_epoch))
+    if budget.seconds is not None:
+        return seconds / budget.seconds
+    raise ValueError("an empty budget")
+
+
+def learning_rate(config: TrainingConfig, share: float, fallen: float = 1.0) -> float:
+    """Linear warm-up, then what the schedule says.
+
+    Args:
+        config: Highest rate, and the shape: ``cosine`` (Loshchilov and Hutter 2017) goes down to
+            ``final_rate`` over the budget, ``plateau`` follows ``fallen``, ``constant`` stays.
+        share: How much of the budget is used up, in [0, 1].
+        fallen: How far the rate of ``plateau`` has come down, as a factor.
+    """
+    if share < config.warmup:
+        return config.learning_rate * max(share / config.warmup, 1e-3)
+    if config.schedule == "constant":
+        return config.learning_rate
+    if config.schedule == "plateau":
+        return config.learning_rate * max(fallen, config.final_rate)
+    falling = min(1.0, (share - config.warmup) / (1 - config.warmup))
+    shape = config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * falling))
+    return config.learning_rate * shape
+
+
+_ALWAYS_ACCUMULATED = 1000  # windows a step, however small the input is
+
+
+class Trainer:
+    """Fits a model to the train part of a corpus.
+
+    The caller gives what happens at an evaluation and after a step; the trainer itself writes no
+    file. Its whole state is in the public attributes, which `resume.py` keeps. Among several
+    processes each has one, and all take the same steps: what a step depends on is a function of
+    what they share.
+    """
+
+    def __init__(
+        self,
+        model: CharRNN,
+        corpus: Corpus,
+        config: TrainingConfig,
+        *,
+        mirror: Any = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.model, self.corpus, self.config, self.ranks = model, corpus, config, ranks
+        self.budget = Budget.parse(config.budget)
+        self.device = next(model.parameters()).device
+        self.streams = TbpttBatches(
+            corpus.train,
+            config.batch_size,
+            config.seq_len,
+            seed=config.seed,
+            reset_probability=config.reset_probability,
+            mirror=mirror,
+        )
+        self.optimizer = _optimizer(model, config)
+        ranks.broadcast_object(lambda: _check_held_out(config, corpus))
+        ranks.broadcast_object(lambda: _check_accumulation(config, self.streams.windows_per_epoch))
+        self.average = None
+        if config.averaging:
+            self.average = WeightAverage(list(model.parameters()), config.averaging)
+        self.lane_count = ranks.broadcast_object(
+            lambda: choose_lanes(config.lanes, config.batch_size, self.device, ranks)
+        )
+        self.precisions = ranks.common(precisions(self.device))
+        ranks.broadcast_object(
+            lambda: check_precision(config.precision, self.precisions, self.device)
+        )
+        self.precision: str | None = None if config.precision == "auto" else config.precision
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)  # see use_precision
+        self.evaluation_interval: int | None = None
+        self.evaluation_symbols = MOST_SCORED
+        self.rate_fallen = 1.0
+        self.clock = TrainingClock()
+        self.step = 0
+        self.best_bits: float | None = None
+        self.best_step = 0
+        self.last_valid: float | None = None
+        self.unseen_losses: list[float] = []
+        self.gradient_norm = 0.0
+        self.lanes = self.make_lanes(self.precision or "fp32")
+        self._began = 0.0
+        self._should_stop: Callable[[], bool] = lambda: False
+        self._stopping = False
+
+    def run(
+        self,
+        on_evaluation: Callable[[Evaluation], object],
+        on_step: Callable[[StepReport], object] = lambda pulse: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Train until the budget is used up; returns whether it is.
+
+        Args:
+            on_evaluation: Called with each look at the held-out data; where it is the ``best``
+                the model's weights of that moment are the ones to keep.
+            on_step: Called after every step.
+            should_stop: Asked after every step; True ends the run before its budget.
+        """
+        self.settle()
+        self._should_stop = should_stop
+        self._began = time.perf_counter() - self.clock.total
+        running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
+        while (share := self._share()) < 1 and not self._out_of_patience():
+            running = self._step(share, running)
+            if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
+                began = time.perf_counter()
+                evaluation = self.evaluate()
+                self.clock.total = self.ranks.broadcast_object(self._elapsed)
+                on_evaluation(evaluation)
+                self.clock.looking += time.perf_counter() - began
+                if self._out_of_patience():
+                    return True
+            # Last: what is saved here must not lie between a step and its evaluation.
+            on_step(self._pulse(running))
+            if self._stopping if self.ranks.world > 1 else should_stop():
+                return self._share() >= 1
+        return True
+
+    def use_lanes(self, count: int) -> None:
+        """Split the batch over ``count`` lanes a process from now on, from a zero state."""
+        self.lanes.close()
+        self.lane_count = count
+        self.lanes = self.make_lanes(self.precision or "fp32")
+
+    def make_lanes(self, precision: str) -> Lanes:
+        """Lanes of this process, from a zero state."""
+        return Lanes(self.model, self.lane_count, self.config.batch_size, precision, self.ranks)
+
+    def use_precision(self, precision: str) -> None:
+        """Compute in a precision from now on; float16 needs its gradients scaled."""
+        self.precision = self.lanes.precision = precision
+        # Autocast runs cuDNN's recurrent layers in float16, whatever half precision was asked for.
+        half = precision == "fp16" or (precision == "bf16" and self.device.type == "cuda")
+        if self.scaler.is_enabled() != half:
+            self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
+
+    def close(self) -> None:
+        """End the lanes' threads."""
+        self.lanes.close()
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._began
+
+    def _share(self) -> float:
+        return used_share(self.budget, self.step, self.clock.total, self.steps_per_epoch)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of the optimiser in which every training symbol is read about once."""
+        return -(-self.streams.windows_per_epoch // self.config.accumulate)
+
+    def _step(self, share: float, running: float) -> float:
+        began = time.perf_counter()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, share, self.rate_fallen)
+        loss, gradients, symbols = self._gradients(share)
+        if self.ranks.world > 1:
+            loss, gradients = self._over_ranks(loss, gradients)
+        if not math.isfinite(loss):
+            raise self._diverged()
+        for parameter, gradient in zip(self.model.parameters(), gradients, strict=True):
+            parameter.grad = gradient.contiguous()  # fused steps read numbers as they lie
+        self.scaler.unscale_(self.optimizer)
+        self.gradient_norm = float(clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
+        if not math.isfinite(self.gradient_norm) and not self.scaler.is_enabled():
+            raise self._diverged()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.step += 1
+        if self.average is not None:
+            self.average.follow(self.step)
+        self.unseen_losses.append(loss)
+        self.clock.stepping += time.perf_counter() - began
+        self.clock.symbols += symbols
+        if self.ranks.world == 1:
+            self.clock.total = self._elapsed()
+        return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
+
+    def _diverged(self) -> SeqforgeError:
+        diverged = RunError(
+            f"training has diverged at step {self.step:,}: loss or gradient is no longer a number; "
+            "start again with a lower --learning-rate"
+        )
+        return self.ranks.error(diverged)
+
+    def _gradients(self, share: float) -> tuple[float, list[Tensor], int]:
+        """Loss and gradients (this process's part of the mean), and all symbols of the step."""
+        config = self.config
+        objective = Objective(
+            config.label_smoothing,
+            config.own_inputs * min(1.0, share),
+            config.own_temperature,
+            float(self.scaler.scale(torch.ones((), device=self.device))),
+        )
+        total: list[Tensor] = []
+        losses, symbols = [], 0
+        for number in range(self.step * config.accumulate, (self.step + 1) * config.accumulate):
+            window = self.streams.window(number)
+            loss, gradients = self.lanes.gradients(window, config.seed, number, objective)
+            losses.append(loss)
+            symbols += window.inputs.size
+            if total:
+                torch._foreach_add_(total, gradients)
+            else:
+                total = gradients
+        if config.accumulate > 1:
+            torch._foreach_div_(total, config.accumulate)
+        return sum(losses) / len(losses), total, symbols
+
+    def _over_ranks(self, loss: float, gradients: list[Tensor]) -> tuple[float, list[Tensor]]:
+        """Sums over all processes; with them goes what those have to agree on at each step."""
+        seconds = 0.0 if self.ranks.rank else self._elapsed()
+        said = [loss, seconds, float(self._should_stop())]
+        gradients, (loss, self.clock.total, stopping) = self.ranks.sum(gradients, said)
+        self._stopping = stopping > 0
+        return loss, gradients
+
+    def evaluate(self) -> Evaluation:
+        """Score the valid part (or a large piece of it) and note whether it is the best yet."""
+        valid = None
+        if self.corpus.valid.symbols:
+            valid = self.ranks.broadcast_object(self._score)
+        seen = self.unseen_losses
+        best = valid is None or (
+            math.isfinite(valid) and (self.best_bits is None or valid < self.best_bits)
+        )
+        if best:
+            self.best_bits, self.best_step = valid, self.step
+        elif self.config.schedule == "plateau":
+            self.rate_fallen *= self.config.plateau_factor
+        self.last_valid = valid
+        found = Evaluation(
+            step=self.step,
+            elapsed_seconds=round(self.clock.total, 3),
+            train_bits=bits(sum(seen) / max(1, len(seen))),
+            valid_bits=valid,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            gradient_norm=round(self.gradient_norm, 5),
+            symbols_per_second=round(self.clock.symbols_per_second, 1),
+            best=best,
+        )
+        self.unseen_losses = []
+        return found
+
+    def _score(self) -> float:
+        # The other processes wait meanwhile and leave their cores; a GPU takes a batch at a time.
+        others = self.ranks.local_world if self.device.type == "cpu" else 1
+        with self.kept_weights():
+            return score(
+                self.model,
+                self.corpus.valid,
+                most=self.evaluation_symbols,
+                precision=self.precision or "fp32",
+                threads=self.lane_count * others,
+            )
+
+    def kept_weights(self) -> AbstractContextManager[None]:
+        """Inside, the model holds the weights to score and to keep: their average if asked for."""
+        return nullcontext() if self.average is None else self.average.swapped_in()
+
+    def _out_of_patience(self) -> bool:
+        if self.config.patience is None:
+            return False
+        interval = self.evaluation_interval or 1
+        return self.step - self.best_step >= self.config.patience * interval
+
+    def _pulse(self, running: float) -> StepReport:
+        share, speed = min(1.0, self._share()), self.clock.symbols_per_second
+        left = self.clock.total * (1 - share) / share if share else float("inf")
+        return StepReport(self.step, share, running, self.last_valid, speed, left)
+
+    def settle(self) -> None:
+        """Decide what is still `auto`, by measurement; what was decided stays."""
+        autotune(self)
+
+
+def _optimizer(model: CharRNN, config: TrainingConfig) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=config.weight_decay,
+        fused=model.output.bias.device.type in ("cpu", "cuda"),
+    )
+
+
+def _check_held_out(config: TrainingConfig, corpus: Corpus) -> None:
+    asked = {"schedule: plateau": config.schedule == "plateau", "patience": config.patience}
+    for name in (name for name, wanted in asked.items() if wanted and not corpus.valid.symbols):
+        raise ConfigError(
+            f"training.{name} looks at held-out data, and none are held out; give a --split "
+            "whose middle number is above 0"
+        )
+
+
+def _check_accumulation(config: TrainingConfig, windows: int) -> None:
+    """A step ends before the budget is looked at: it is no longer than an epoch, or short."""
+    most = max(windows, _ALWAYS_ACCUMULATED)
+    if config.accumulate > most:
+        raise ConfigError(
+            f"training.accumulate: {config.accumulate:,} windows are more than an epoch has "
+            f"({windows:,}); give {most:,} or less"
+        )

@@ -1,0 +1,203 @@
+"""The genome domain: FASTA and GenBank in, bases as symbols, FASTA out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, ConfigDict, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from seqforge.base.folders import write_atomically
+from seqforge.base.paths import data_folder
+from seqforge.base.textio import checked_encoding
+from seqforge.core.data.domain import Block, Record, Sample
+from seqforge.core.output.metadata import header_word, settings_of, temperature_of
+from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    from seqforge.core.config import SearchConfig
+    from seqforge.core.data.constraint import Constraint
+    from seqforge.core.data.corpus import Corpus
+    from seqforge.core.data.domain import TrainingData
+    from seqforge.core.data.vocabulary import Vocabulary
+
+_COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class GenomeDomain:
+    """FASTA or GenBank nucleotides, upper-cased; each contig is a record, split at runs of N."""
+
+    name: ClassVar[str] = "genome"
+    suffix: ClassVar[str] = ".fa"
+    suffixes: ClassVar[tuple[str, ...]] = (
+        ".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".gb", ".gbk", ".gbff", ".genbank",
+    )  # fmt: skip
+    file_per_sample: ClassVar[bool] = False
+    unit: ClassVar[str] = "base"
+    coding: ClassVar[tuple[str, ...]] = ("keep_case",)
+    annotated: ClassVar[bool] = True
+    kmer_size: ClassVar[int] = 24
+
+    strands: Literal["both", "forward"] = "both"
+    """Whether half of the streams read the reverse complement."""
+    keep_case: bool = False
+    """Whether lower case (soft-masking) stays a symbol of its own."""
+    line_width: PositiveInt = 60
+    """Bases a line in the FASTA files it writes."""
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
+    """What files are written in that have no byte-order mark and cannot be read as they are."""
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """The contigs of a FASTA or GenBank file; see `nucleotides` for the rules."""
+        from seqforge.domains.genome.fasta import read_sequences
+
+        return read_sequences(path, self.keep_case, self.encoding)
+
+    def read_blocks(self, path: Path) -> Iterator[Block]:
+        """The same in blocks: a chromosome is never held whole."""
+        from seqforge.domains.genome.fasta import read_blocks
+
+        return read_blocks(path, self.keep_case, self.encoding)
+
+    def prime(self, source: str | Path) -> str:
+        """Bases typed, or the first contig of a file; what is no base is handed through.
+
+        A file with letters that are no nucleotide codes is refused: it is no file of bases.
+        """
+        from seqforge.domains.genome.fasta import read_sequences
+        from seqforge.domains.genome.nucleotides import clean_typed
+
+        if isinstance(source, str):
+            return clean_typed(source, self.keep_case)
+        found = (record.symbols for record in read_sequences(source, self.keep_case, self.encoding))
+        bases = next(filter(None, found), "")
+        if not bases.strip("Nn"):
+            raise InputError(f"{source}: holds no bases to begin with; give a FASTA that does")
+        return bases
+
+    def hint(self, symbol: str) -> str:
+        """What a letter that is no base may be."""
+        from seqforge.domains.genome.nucleotides import PROTEIN
+
+        if symbol.upper() in "NX":
+            return f"{symbol} stands for no base: give a stretch without it"
+        return "this looks like protein" if symbol.upper() in PROTEIN else ""
+
+    def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
+        """Any sequence of bases is a sequence."""
+        return None
+
+    def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
+        """The complement of each id, for reading the other strand backwards (V,)."""
+        if self.strands == "forward":
+            return None
+        ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
+        other = [ids.get(_COMPLEMENT.get(symbol, symbol)) for symbol in vocabulary.symbols]
+        if None in other:  # a base without its partner: the data have one strand's symbols only
+            return None
+        return np.array([0, *other], np.int64)
+
+    def strand_codes(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bases and their complements as code points, whatever their case; 0 for anything else."""
+        bases = [symbol.upper() if symbol in _COMPLEMENT else "" for symbol in vocabulary.symbols]
+        here = [0, *(ord(base) if base else 0 for base in bases)]
+        there = [0, *(ord(_COMPLEMENT[base]) if base else 0 for base in bases)]
+        return np.array(here, np.int64), np.array(there, np.int64)
+
+    def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
+        """One FASTA file: ``>sample_1 model=fly t=0.8 seed=0 ...``."""
+        pieces = [self.piece(sample, not place) for place, sample in enumerate(samples)]
+        write_atomically(path, b"".join(pieces))
+        return [path]
+
+    def piece(self, sample: Sample, first: bool) -> bytes:
+        """The FASTA record of a sample."""
+        return self.show(sample).encode()
+
+    def show(self, sample: Sample) -> str:
+        """The FASTA record of a sample."""
+        bases, width = sample.symbols, self.line_width
+        lines = [bases[i : i + width] for i in range(0, len(bases), width)]
+        return "\n".join([_header(sample), *lines]) + "\n"
+
+    def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
+        """The header, then the bases as they come, in lines."""
+        yield _header(sample) + "\n"
+        column = 0
+        for piece in pieces:
+            place, shown = 0, ""
+            while place < len(piece):
+                if column == self.line_width:
+                    shown, column = shown + "\n", 0
+                part = piece[place : place + self.line_width - column]
+                shown, place, column = shown + part, place + len(part), column + len(part)
+            yield shown
+        if column:
+            yield "\n"
+
+    def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+        """Composition and copying, beside the same of held-out sequence."""
+        from seqforge.domains.genome.composition import composition_report, copy_report
+
+        drawn = [sample.drawn.upper() for sample in samples]
+        held_out = _pieces_like(drawn, corpus)
+        blocks = (block.upper() for block in corpus.blocks("train"))
+        return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
+
+    def search(
+        self,
+        samples: Sequence[Path],
+        folder: Path,
+        asked: SearchConfig,
+        learnt: TrainingData,
+        seed: int,
+        progress: Callable[[float, float, str], None],
+        say: Callable[[str], None],
+    ) -> dict[str, Any]:
+        """A search at home or at EMBL-EBI, and the same for what chance makes.
+
+        Without a library it is ``training.fa.gz``, left in the folder: what was trained on. What
+        was held out is searched in it as the samples are.
+        """
+        from seqforge.domains.genome.search import run_search
+
+        both = self.strands == "both"
+        return run_search(samples, folder, asked, learnt, both, seed, progress, say)
+
+    def default_input(self) -> list[Path]:
+        """The slice of Drosophila chromosome 2R that ships."""
+        return [data_folder() / "dm3-chr2R-slice.fa.gz"]
+
+
+def _header(sample: Sample) -> str:
+    fields = {
+        "model": header_word("_".join(sample.model.split())) or None,
+        "t": temperature_of(sample),
+        "seed": sample.seed,
+        "prime": sample.prime_length or None,
+        "suffix": sample.suffix_length or None,
+        "mean_log_prob": None if sample.mean_log_prob is None else f"{sample.mean_log_prob:.4f}",
+        "removed_mass": None if sample.removed_mass is None else f"{sample.removed_mass:.4f}",
+        **settings_of(sample),
+    }
+    said = [f"{key}={value}" for key, value in fields.items() if value is not None]
+    return " ".join([f">sample_{sample.number}", *said])
+
+
+def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:
+    """Held-out sequence in pieces of the samples' lengths, from all over the held-out part."""
+    if corpus.held_out is None:
+        return []
+    part = corpus.part(corpus.held_out)
+    gaps = max(0, part.symbols - sum(map(len, drawn))) // max(1, len(drawn))
+    pieces, place = [], 0
+    for sample in drawn:
+        found = corpus.sequences(corpus.held_out, len(sample), skipped=place)
+        pieces.append("".join(found).upper())
+        place += len(sample) + gaps
+    return [piece for piece in pieces if piece]

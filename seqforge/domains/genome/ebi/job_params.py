@@ -1,0 +1,393 @@
+"""A query in, the form of a job out: parameters checked against the metadata of the service."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seqforge.base.folders import cache_root, make_folder, write_atomically
+from seqforge.domains.genome.ebi.client import EbiClient, Form, ParameterValue
+from seqforge.domains.genome.ebi.errors import Refused, Transient, Unreadable
+from seqforge.domains.genome.similarity.hits import Query, Residues, SearchParameters
+from seqforge.errors import ConfigError, InputError, RunError
+
+_DAY = 86400.0
+_TRIES = 4
+_CONTEXT = {"dna": "nucleotide", "protein": "protein"}
+_RETIRED = re.compile(
+    r"em_?(?:(cds|ncr|geo|con|wgs|est)_)?(?:rel|cum)(?:_std)?(?:_(\w+))?|em(all|new|vec)"
+)
+
+# What ncbiblast took in August 2026; it serves where nothing newer can be had, for --dry-run.
+_KNOWN_DATE = "2026-08"
+_KNOWN = {
+    "exp": "1e-200 1e-100 1e-50 1e-10 1e-5 1e-4 1e-3 1e-2 1e-1 1.0 10 100 1000",
+    "scores": "0 5 10 20 50 100 150 200 250 500 750 1000",
+    "alignments": "0 5 10 20 50 100 150 200 250 500 750 1000",
+    "match_scores": "1,-4 2,-7 1,-3 2,-5 1,-2 2,-3 1,-1 5,-4 4,-5",
+    "gapopen": "-1 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 25",
+    "gapext": "-1 0 1 2 3 4 5 6 8 10",
+    "filter": "T F",
+}
+
+
+class ServiceMetadata:
+    """What one tool of the service offers.
+
+    Args:
+        client: Asks; its clock tells what is older than a day.
+        say: Told in a sentence when something old has to serve.
+        ask: False to send nothing at all: what is remembered serves, however old.
+        folder: Where answers are remembered; in the user's cache where None.
+    """
+
+    def __init__(
+        self,
+        client: EbiClient,
+        say: Callable[[str], None],
+        *,
+        ask: bool = True,
+        folder: Path | None = None,
+    ) -> None:
+        self._client, self._say, self._ask = client, say, ask
+        self._folder = cache_root() / "ebi" if folder is None else folder
+        self._seen: dict[str, tuple[ParameterValue, ...]] = {}
+        self._told = False
+
+    def values(self, parameter: str) -> tuple[ParameterValue, ...]:
+        """The values that a parameter may have; empty where anything goes.
+
+        Raises:
+            Transient: If the service does not answer and nothing is remembered.
+        """
+        if parameter not in self._seen:
+            self._seen[parameter] = self._remembered_or_asked(parameter)
+        return self._seen[parameter]
+
+    def databases(self, letters: Residues) -> tuple[ParameterValue, ...]:
+        """The databases of these letters, in the service's order.
+
+        Raises:
+            Transient: As `values` does.
+        """
+        context = _CONTEXT[letters]
+        offered = self.values("database")
+        return tuple(each for each in offered if not each.contexts or context in each.contexts)
+
+    def database(self, name: str, letters: Residues) -> ParameterValue:
+        """The database of this name.
+
+        Raises:
+            ConfigError: If the service has none, with the nearest names or today's name.
+            Transient: As `values` does.
+        """
+        offered = {each.value: each for each in self.databases(letters)}
+        if not offered or name in offered:
+            return offered.get(name, ParameterValue(name, name))
+        of_others = {each.value: each for each in self.values("database")}
+        if name in of_others:
+            raise ConfigError(
+                f"--database {name} ({of_others[name].label}) holds no {_CONTEXT[letters]} "
+                f"sequences; try {_some(nearest(name, list(offered)))}"
+            )
+        if today := current_name(name, list(offered)):
+            raise ConfigError(
+                f"--database {name} was retired in 2020, when ENA's releases ended; "
+                f"today's is {today}"
+            )
+        raise ConfigError(
+            f"EMBL-EBI's {self._client.tool} has no database {name}; the nearest of its "
+            f"{len(offered)} are {_some(nearest(name, list(offered)))}"
+        )
+
+    def _remembered_or_asked(self, parameter: str) -> tuple[ParameterValue, ...]:
+        name = hashlib.sha256(f"{self._client.url} {parameter}".encode()).hexdigest()[:16]
+        path = self._folder / f"{self._client.tool}-{parameter}-{name}.json"
+        when, values = _read(path)
+        if values is not None and (not self._ask or self._client.clock() - when < _DAY):
+            return values
+        if not self._ask:
+            return self._known(parameter)
+        try:
+            details = self._patiently(parameter)
+        except Refused:
+            return self._known(parameter)
+        except (Transient, Unreadable) as error:
+            if values is None:
+                raise Transient(
+                    f"EMBL-EBI does not say what it offers ({error}); try again later, or search "
+                    "at home with --against"
+                ) from error
+            date = datetime.fromtimestamp(when, UTC).date()
+            self._say(f"EMBL-EBI does not answer; the values of {parameter} are those of {date}")
+            return values
+        _write(path, self._client.clock(), details)
+        return details
+
+    def _patiently(self, parameter: str) -> tuple[ParameterValue, ...]:
+        for attempt in range(1, _TRIES):
+            try:
+                return self._client.parameter_details(parameter).values
+            except (Transient, Unreadable) as error:
+                asked = getattr(error, "retry_after", None)
+                wait = 2.0**attempt if asked is None else asked
+                if self._client.monotonic() + wait >= self._client.until:
+                    raise
+                self._client.sleep(wait)
+        return self._client.parameter_details(parameter).values
+
+    def _known(self, parameter: str) -> tuple[ParameterValue, ...]:
+        known = _KNOWN.get(parameter, "") if self._client.tool == "ncbiblast" else ""
+        if not self._ask and not self._told:
+            self._told = True
+            self._say(
+                "EMBL-EBI was not asked what it offers, and what it said before is not "
+                f"remembered: values are those of {_KNOWN_DATE}, or as they were given"
+            )
+        return tuple(ParameterValue(value, value) for value in known.split())
+
+
+def nearest(name: str, names: Sequence[str], count: int = 5) -> list[str]:
+    """The names most like this one, best first."""
+    return difflib.get_close_matches(name.lower(), names, count, 0.0)
+
+
+def current_name(name: str, names: Sequence[str]) -> str | None:
+    """What a database of ENA's times of releases is called today; None for other names."""
+    found = _RETIRED.fullmatch(name.lower())
+    if found is None:
+        return None
+    kind, division, whole = found.groups()
+    if whole:
+        wanted = {"all": "em_all", "new": "em_std", "vec": "em_vec"}[whole]
+    else:
+        middle = kind if kind in {"cds", "ncr", "geo"} else None
+        # A class of data such as EST stands before the division, as ``em_rel_est_inv`` does.
+        parts = ["em", middle, "std", division]
+        wanted = "_".join(part for part in parts if part)
+    if wanted in names:
+        return wanted
+    without_class = re.sub(r"_(est|gss|htc|htg|pat|sts|tsa|wgs|con)_", "_", wanted)
+    return without_class if without_class in names else next(iter(nearest(wanted, names, 1)), None)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _read(path: Path) -> tuple[float, tuple[ParameterValue, ...] | None]:
+    """What was remembered and when; nothing where there is none or it is damaged."""
+    try:
+        data = json.loads(path.read_bytes())
+        values = tuple(
+            ParameterValue(**{**each, "contexts": tuple(each["contexts"])})
+            for each in data["values"]
+        )
+        return datetime.fromisoformat(data["asked"]).timestamp(), values
+    except (OSError, ValueError, LookupError, TypeError):
+        return 0.0, None
+
+
+def _write(path: Path, when: float, values: Sequence[ParameterValue]) -> None:
+    asked = datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds")
+    document = {"asked": asked, "values": [asdict(value) for value in values]}
+    with suppress(RunError):  # a cache that cannot be written costs a request, and no search
+        make_folder(path.parent)
+        write_atomically(path, json.dumps(document, indent=1).encode())
+
+
+_ALPHABETS = {"dna": "ACGTURYSWKMBDHVN", "protein": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_NUMBER = re.compile(r"[-+]?\d+")
+_LINE = 60
+_SURELY = 50  # no protein has so many of A, C, G and T alone
+
+
+@dataclass(frozen=True)
+class JobForms:
+    """Makes the forms of one search: the same for all queries but for the sequence."""
+
+    tool: str
+    letters: Residues
+    settings: dict[str, str | list[str]]
+    """All but the sequence."""
+    labels: tuple[str, ...]
+    """The databases as the service calls them for people."""
+
+    def form(self, query: Query) -> dict[str, str | list[str]]:
+        """What is sent for a query, but for the e-mail address.
+
+        The query's own name stays here: the service needs none.
+        """
+        bases = query.bases.upper()
+        if self.letters == "dna":
+            bases = bases.replace("U", "T")
+        lines = [bases[at : at + _LINE] for at in range(0, len(bases), _LINE)]
+        return {**self.settings, "sequence": "\n".join([">query", *lines])}
+
+
+def prepare(
+    tool: str,
+    letters: Residues,
+    databases: Sequence[str],
+    parameters: SearchParameters,
+    catalogue: ServiceMetadata,
+) -> JobForms:
+    """Put what is asked in the service's words.
+
+    Scores and gap costs that blastn has no statistics for cannot get here: `SearchParameters`
+    refuses them. At the service they would pass validation, wait, and end in an error.
+
+    Raises:
+        ConfigError: If the service does not offer it, with what it offers.
+        Transient: If the service cannot be asked and nothing is remembered.
+    """
+    if not databases:
+        raise ConfigError("no database is named; give --database")
+    found = [catalogue.database(name, letters) for name in databases]
+    shared: dict[str, str | list[str]] = {
+        "title": "seqforge",
+        "stype": letters,
+        "database": [each.value for each in found],
+    }
+    for name in ("scores", "alignments"):  # the service takes the larger of the two
+        shared[name] = at_least(name, "the number of hits", parameters.max_hits, catalogue)
+    if tool == "ncbiblast":
+        own = _blast(letters, parameters, catalogue)
+    elif tool == "fasta":
+        own = _fasta(letters, parameters, catalogue)
+    else:
+        raise ConfigError(f"no search is known for the tool {tool}; take ncbiblast or fasta")
+    return JobForms(tool, letters, {**shared, **own}, tuple(each.label for each in found))
+
+
+def _blast(
+    letters: Residues, parameters: SearchParameters, offered: ServiceMetadata
+) -> dict[str, str]:
+    program = "blastn" if letters == "dna" else "blastp"
+    form = {
+        "program": program,
+        "task": program,
+        "exp": at_least("exp", "--evalue", parameters.evalue, offered),
+        # Left out, it would be T for nucleotides.
+        "filter": _choice("filter", "T" if parameters.dust else "F", "--dust", offered),
+    }
+    if letters == "dna":
+        scores = f"{parameters.reward},{parameters.penalty}"
+        opening, extension = str(parameters.gap_open), str(parameters.gap_extend)
+        form["match_scores"] = _choice("match_scores", scores, "--match-scores", offered)
+        form["gapopen"] = _choice("gapopen", opening, "--gaps", offered)
+        form["gapext"] = _choice("gapext", extension, "--gaps", offered)
+    return form
+
+
+def _fasta(
+    letters: Residues, parameters: SearchParameters, offered: ServiceMetadata
+) -> dict[str, str]:
+    if parameters.dust:
+        raise ConfigError("EMBL-EBI's fasta has no DUST; leave --dust out, or take ncbiblast")
+    form = {
+        "program": "fasta",
+        "expupperlim": at_least("expupperlim", "--evalue", parameters.evalue, offered),
+        "filter": _choice("filter", "none", "--dust", offered),
+    }
+    if letters == "dna":
+        scores = f"{parameters.reward},{parameters.penalty}"
+        # This tool's first cost is that of a gap's first letter, and costs are below 0.
+        first = str(-(parameters.gap_open + parameters.gap_extend))
+        following = str(-parameters.gap_extend)
+        form["match_scores"] = _choice("match_scores", scores, "--match-scores", offered)
+        form["gapopen"] = _choice("gapopen", first, "--gaps", offered)
+        form["gapext"] = _choice("gapext", following, "--gaps", offered)
+    return form
+
+
+def at_least(parameter: str, option: str, wanted: float, catalogue: ServiceMetadata) -> str:
+    """The least value offered that is no less than ``wanted``, in the service's letters.
+
+    A little more than was asked is found, never less; what is too much is dropped here.
+
+    Raises:
+        ConfigError: If all that is offered is less.
+    """
+    offered = [(_float(each.value), each.value) for each in catalogue.values(parameter)]
+    if not offered:
+        return f"{wanted:g}"
+    enough = [(number, text) for number, text in offered if number >= wanted * (1 - 1e-9)]
+    if not enough:
+        highest = max(offered)[1]
+        raise ConfigError(
+            f"{option} {wanted:g} is more than EMBL-EBI offers; its most is {highest}"
+        )
+    return min(enough)[1]
+
+
+def _choice(parameter: str, wanted: str, option: str, catalogue: ServiceMetadata) -> str:
+    """The value offered that says the same as ``wanted``: by its letters, else its numbers."""
+    offered = catalogue.values(parameter)
+    for same in (_letters, _numbers, _magnitudes):
+        for each in offered:
+            if same(each.value) and same(each.value) == same(wanted):
+                return each.value
+    if not offered:
+        return wanted
+    raise ConfigError(
+        f"{option} {wanted} is not offered by EMBL-EBI for {parameter}; it offers "
+        f"{_listed(offered)}"
+    )
+
+
+def check_query(query: Query, letters: Residues) -> None:
+    """The service does not check letters, it only fails later; so they are checked here.
+
+    Raises:
+        InputError: If a letter is no nucleotide or amino acid, with its place.
+    """
+    bases = query.bases.upper()
+    if letters == "protein" and len(bases) >= _SURELY and not bases.strip("ACGTUN"):
+        raise InputError(
+            f"{query.id}: these are nucleotides, and proteins are to be searched, so nothing was "
+            "sent; translate the sequence or search nucleotides"
+        )
+    for place, letter in enumerate(bases, 1):
+        if letter not in _ALPHABETS[letters]:
+            kind = "nucleotide" if letters == "dna" else "amino acid"
+            raise InputError(
+                f"{query.id}: letter {place}, {letter!r}, is no {kind}, so nothing was sent; "
+                f"clean the sequence{' or search proteins' if letters == 'dna' else ''}"
+            )
+
+
+def key_of(service: str, form: Form) -> str:
+    """What makes two searches the same: service with tool, sequence, databases, parameters."""
+    document = json.dumps([service, sorted(form.items())], sort_keys=True)
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
+def _listed(offered: Iterable[ParameterValue]) -> str:
+    return " ".join(each.value for each in offered)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("-inf")
+
+
+def _letters(text: str) -> object:
+    return text
+
+
+def _numbers(text: str) -> object:
+    return [int(number) for number in _NUMBER.findall(text)]
+
+
+def _magnitudes(text: str) -> object:
+    return [abs(number) for number in map(int, _NUMBER.findall(text))]

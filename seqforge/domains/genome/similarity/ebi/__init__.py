@@ -1,1 +1,0 @@
-"""Searching at EMBL-EBI, through its Job Dispatcher REST service; sequences leave the machine."""

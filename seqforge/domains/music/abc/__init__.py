@@ -1,0 +1,1 @@
+"""ABC notation: text in, notes out, and back; its grammar."""

@@ -1,0 +1,417 @@
+"""A piece in, a text of events out, one character a token, and back; and the grammar of that
+code.
+"""
+
+from __future__ import annotations
+
+import string
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import IntEnum
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.data.constraint import Constraint, reachable
+from seqforge.core.data.vocabulary import END, Vocabulary
+from seqforge.domains.music.keys import PITCH_CLASS, parse_key
+from seqforge.domains.music.notes import (
+    DRUMS,
+    MOST_QUARTERS,
+    Decoded,
+    KeySignature,
+    Note,
+    Piece,
+    Tempo,
+    TimeSignature,
+    bar_length,
+    bar_lines,
+    normalised,
+)
+
+LONGEST = 96
+"""Steps that one duration or advance can say: a whole note on the default grid."""
+BAR = "|"
+PICKUP = "~"
+LONGER = "+"
+"""Adds `LONGEST` to a duration."""
+
+_TEMPOS = [round(120 * 2 ** (k / 16)) for k in range(-41, 22)]  # 20 to 298 a minute, 4.4 % apart
+_DURATION, _VELOCITY = 12, 80  # the registers at the beginning
+
+
+def _alphabet(first: int, values: range, common: dict[int, str]) -> dict[int, str]:
+    return {value: common.get(value, chr(first + i)) for i, value in enumerate(values)}
+
+
+# Each block is of assigned, printable characters that no normalisation combines with another.
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
+PITCHES = _alphabet(0x100, range(128), dict(enumerate(_LETTERS, 43)))
+LENGTHS = _alphabet(0x180, range(1, LONGEST + 1), {6 * n: str(n) for n in range(1, 10)})
+ADVANCES = _alphabet(
+    0x400, range(1, LONGEST + 1), {6: ".", 12: " ", 18: ":", 24: "-", 36: "_", 48: "="}
+)
+_VELOCITIES = _alphabet(0x1E00, range(32), {})
+PROGRAMS = _alphabet(0x1E20, range(DRUMS + 1), {})
+_TEMPO = _alphabet(0x2200, range(len(_TEMPOS)), {})
+_KEY = _alphabet(0x2260, range(30), {})
+_TIME = _alphabet(0x2500, range(7 * 32), {})
+
+
+class Kind(IntEnum):
+    """What a token says."""
+
+    PITCH = 0
+    LENGTH = 1
+    ADVANCE = 2
+    VELOCITY = 3
+    PROGRAM = 4
+    TEMPO = 5
+    KEY = 6
+    TIME = 7
+
+
+_TABLES = (PITCHES, LENGTHS, ADVANCES, _VELOCITIES, PROGRAMS, _TEMPO, _KEY, _TIME)
+TOKENS = {
+    character: (kind, value)
+    for kind, table in zip(Kind, _TABLES, strict=True)
+    for value, character in table.items()
+}
+"""Kind and value of each token but bar lines and `LONGER`; a time signature is `metre_of` it."""
+
+
+def metre_of(value: int) -> tuple[int, int]:
+    """Numerator and denominator of a time signature's value."""
+    return value % 32 + 1, 1 << value // 32
+
+
+def quantised(piece: Piece) -> Piece:
+    """The piece as the code can say it: velocities by fours, tempos by 4.4 %, normal form."""
+    notes = tuple(note._replace(velocity=_velocity(note.velocity)) for note in piece.notes)
+    tempos = tuple(
+        tempo._replace(microseconds=_microseconds(_tempo_bin(tempo.microseconds)))
+        for tempo in piece.tempos
+    )
+    return normalised(replace(piece, notes=notes, tempos=tempos))
+
+
+def _velocity(velocity: int) -> int:
+    return max(1, 4 * min(31, (velocity + 2) // 4))
+
+
+def _tempo_bin(microseconds: int) -> int:
+    quarters = 60e6 / max(1, microseconds)
+    return min(range(len(_TEMPOS)), key=lambda i: abs(_TEMPOS[i] - quarters))
+
+
+def _microseconds(tempo_bin: int) -> int:
+    return round(60e6 / _TEMPOS[tempo_bin])
+
+
+def encode(piece: Piece, whole: bool = False) -> str:
+    """The text of a piece; it ends with the beginning of the last note.
+
+    Args:
+        piece: Any.
+        whole: Whether time goes on to the end of the last note, so that no length that comes
+            after it changes that one.
+    """
+    piece = quantised(piece)
+    last = piece.end if whole else max((note.start for note in piece.notes), default=0)
+    at = _marks(piece, last)
+    text: list[str] = []
+    now, duration, velocity, program = 0, _DURATION, _VELOCITY, 0
+    for note in piece.notes:
+        at[note.start].append(note)
+    for step in sorted(at):
+        text.append(advanced(step - now))
+        now = step
+        for item in at[step]:
+            if isinstance(item, str):
+                text.append(item)
+                continue
+            if item.program != program:
+                text.append(PROGRAMS[program := item.program])
+            if item.velocity != velocity:
+                velocity = item.velocity
+                text.append(_VELOCITIES[velocity // 4])
+            text.append(PITCHES[item.pitch])
+            if item.duration != duration:
+                duration = item.duration
+                more, rest = divmod(duration - 1, LONGEST)
+                text.append(LENGTHS[rest + 1] + LONGER * more)
+    return "".join([*text, advanced(last - now)])
+
+
+def advanced(steps: int) -> str:
+    """Tokens that move the time on by so many steps."""
+    whole, rest = divmod(steps, LONGEST)
+    return ADVANCES[LONGEST] * whole + (ADVANCES[rest] if rest else "")
+
+
+def _marks(piece: Piece, last: int) -> defaultdict[int, list[Note | str]]:
+    """By step: the bar line, then time signature, key and tempo where they change."""
+    at: defaultdict[int, list[Note | str]] = defaultdict(list)
+    for step, _ in bar_lines(piece, last + 1):
+        if step:
+            at[step].append(PICKUP if step == piece.pickup else BAR)
+    for step, numerator, denominator in piece.time_signatures:
+        at[step].append(_TIME[(denominator.bit_length() - 1) * 32 + numerator - 1])
+    for step, sharps, minor in piece.key_signatures:
+        at[step].append(_KEY[15 * minor + sharps + 7])
+    for step, microseconds in piece.tempos:
+        at[step].append(_TEMPO[_tempo_bin(microseconds)])
+    return at
+
+
+def bar_end(text: str, given: int, bars: int) -> int | None:
+    """Where the bars-th bar after the first ``given`` tokens ends; None where it is not there.
+
+    The bar line that ends a bar which those began is not counted.
+    """
+    following = next((token for token in text[given:] if token in (BAR, PICKUP)), BAR)
+    begun = given > 0 and text[given - 1] not in (BAR, PICKUP) and following == BAR
+    ends = [place for place, token in enumerate(text, 1) if token == BAR and place > given]
+    number = bars - 1 + begun
+    return ends[number] if number < len(ends) else None
+
+
+def decode(text: str, steps_per_quarter: int) -> Decoded:
+    """What a text says, whatever it is; see the module for the rules."""
+    machine = _Machine(steps_per_quarter)
+    skipped = 0
+    for character in text:
+        if character in (BAR, PICKUP):
+            machine.bar(ends_pickup=character == PICKUP)
+        elif character == LONGER:
+            machine.lengthen(machine.duration + LONGEST)
+        elif (token := TOKENS.get(character)) is not None:
+            machine.step(*token)
+        else:
+            skipped += 1
+    piece = machine.piece()
+    return Decoded(piece, machine.bars, machine.full_bars, skipped, machine.now)
+
+
+class _Machine:
+    """The registers, and what has sounded."""
+
+    def __init__(self, steps_per_quarter: int) -> None:
+        self._grid = steps_per_quarter
+        self.now, self.duration, self._velocity, self._program = 0, _DURATION, _VELOCITY, 0
+        self._notes: list[Note] = []
+        self._fresh = False  # the last token was a pitch or its duration
+        self._tempos: list[Tempo] = []
+        self._times = [TimeSignature(0, 4, 4)]
+        self._keys: list[KeySignature] = []
+        self._bar_start, self._pickup = 0, 0
+        self.bars = self.full_bars = 0
+
+    def step(self, kind: int, value: int) -> None:
+        if kind == Kind.PITCH:
+            self._notes.append(Note(value, self._velocity, self.now, self.duration, self._program))
+        elif kind == Kind.LENGTH:
+            self.lengthen(value)
+            return
+        elif kind == Kind.ADVANCE:
+            self.now = min(self.now + value, MOST_QUARTERS * self._grid)
+        elif kind == Kind.VELOCITY:
+            self._velocity = max(1, 4 * value)
+        elif kind == Kind.PROGRAM:
+            self._program = value
+        elif kind == Kind.TEMPO:
+            self._tempos.append(Tempo(self.now, _microseconds(value)))
+        elif kind == Kind.KEY:
+            self._keys.append(KeySignature(self.now, value % 15 - 7, value >= 15))
+        else:
+            self._times.append(TimeSignature(self.now, *metre_of(value)))
+        self._fresh = kind == Kind.PITCH
+
+    def lengthen(self, duration: int) -> None:
+        """A duration: the register, and the note just sounded."""
+        self.duration = min(duration, MOST_QUARTERS * self._grid)
+        if self._fresh:
+            self._notes[-1] = self._notes[-1]._replace(duration=self.duration)
+
+    def bar(self, ends_pickup: bool) -> None:
+        """A bar line: one may end the pick-up, the others are only compared with the metre."""
+        if ends_pickup and not self._pickup:
+            self._pickup = self.now
+        else:
+            self.bars += 1
+            wanted = bar_length(self._times[-1], self._grid)
+            self.full_bars += abs(self.now - self._bar_start - wanted) < 1
+        self._bar_start = self.now
+        self._fresh = False
+
+    def piece(self) -> Piece:
+        return normalised(
+            Piece(
+                tuple(self._notes),
+                self._grid,
+                tuple(self._tempos),
+                tuple(self._times),
+                tuple(self._keys),
+                self._pickup,
+            )
+        )
+
+
+_LONGEST = 24  # quarters in a bar; what is longer is not counted
+_OTHER, _NOTE, _LENGTH = 0, 1, 2  # what has just been said
+_SAID = 3
+
+
+@lru_cache(maxsize=2)
+def grammar(vocabulary: Vocabulary, steps_per_quarter: int, held: str = "") -> Constraint | None:
+    """The grammar over a model's tokens, or None where they do not suffice for a bar.
+
+    Args:
+        vocabulary: Tokens that it lacks are not written; pitches stay within those that it has.
+        steps_per_quarter: Of the grid.
+        held: A key whose scale all notes stay in, as ABC writes it; empty for any.
+    """
+    return _Table(vocabulary, steps_per_quarter, held).constraint()
+
+
+def scale(key: str) -> frozenset[int]:
+    """The pitch classes of the seven notes of a key; a minor one's raised sixth and seventh too."""
+    found = parse_key(key)
+    notes = {place + found.alterations.get(letter, 0) for letter, place in PITCH_CLASS.items()}
+    if found.mode == "m":
+        notes |= {found.pitch_class + 9, found.pitch_class + 11}
+    return frozenset(note % 12 for note in notes)
+
+
+_Places = NDArray[np.int64]
+
+
+class _Table:
+    """All states of all bar lengths, before those that nothing leads to are left out.
+
+    A plane is a bar length and whether a pick-up may end in this bar; in it a state is a place and
+    what has just been said. State 0 stands for all of a music whose metre is not counted.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, steps_per_quarter: int, held: str) -> None:
+        self._grid, self._scale = steps_per_quarter, scale(held) if held else None
+        self._size = len(vocabulary)
+        self._ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
+        self._tokens = [(self._ids[s], *TOKENS[s]) for s in vocabulary.symbols if s in TOKENS]
+        times = [metre_of(value) for _, kind, value in self._tokens if kind == Kind.TIME]
+        lengths = {self._bar(*metre) for metre in [*times, (4, 4)]} - {0}
+        self._planes: dict[tuple[int, bool], int] = {}
+        end = 1
+        for length, pickup in product(sorted(lengths), (True, False)):
+            self._planes[length, pickup] = end
+            end += (length + 1) * _SAID
+        self._allowed = np.zeros((end, self._size), np.bool_)
+        stays = np.arange(end, dtype=np.int32)[:, None]  # what is no token changes nothing
+        self._following = np.repeat(stays, self._size, axis=1)
+
+    def constraint(self) -> Constraint | None:
+        """The automaton; it begins in a bar of 4/4, which is what stands where nothing is said."""
+        begin = self._state(self._bar(4, 4), True, 0, _OTHER)
+        full = self._fillable()
+        for length, pickup in self._planes:
+            self._fill(length, pickup, full)
+        self._allowed[0] = True
+        for number, kind, value in self._tokens:
+            if kind == Kind.TIME:
+                self._following[0, number] = self._meant(value, False)
+        self._following[:, END] = begin
+        order = np.arange(len(self._following), dtype=np.int32)
+        order[[0, begin]] = begin, 0  # the first state is where a sample begins
+        begun = order[self._begun()[order]]
+        return reachable(self._allowed[order], order[self._following[order]], begun)
+
+    def _begun(self) -> NDArray[np.int32]:
+        """What a prime began is a whole bar, and no pick-up."""
+        begun = np.arange(len(self._following), dtype=np.int32)
+        for (length, pickup), base in self._planes.items():
+            inside = np.arange(1, (length + 1) * _SAID, dtype=np.int32)
+            if pickup:
+                begun[base + inside] = self._planes[length, False] + inside
+        return begun
+
+    def _bar(self, numerator: int, denominator: int) -> int:
+        """Steps of a bar; 0 where it is not counted."""
+        length = bar_length(TimeSignature(0, numerator, denominator), self._grid)
+        return int(length) if length == int(length) and length <= _LONGEST * self._grid else 0
+
+    def _state(self, length: int, pickup: bool, place: int, said: int) -> int:
+        return self._planes[length, pickup] + place * _SAID + said
+
+    def _meant(self, value: int, pickup: bool) -> int:
+        """The state after a time signature."""
+        length = self._bar(*metre_of(value))
+        return self._state(length, pickup, 0, _OTHER) if length else 0
+
+    def _fillable(self) -> NDArray[np.bool_]:
+        """Whether advances that the model knows add up to so many steps."""
+        advances = [value for _, kind, value in self._tokens if kind == Kind.ADVANCE]
+        found = np.zeros(_LONGEST * self._grid + 1, np.bool_)
+        found[0] = True
+        for steps in range(1, len(found)):
+            found[steps] = any(steps >= value and found[steps - value] for value in advances)
+        return found
+
+    def _fill(self, length: int, pickup: bool, fillable: NDArray[np.bool_]) -> None:
+        """All tokens at all places of a bar."""
+        places = np.arange(length + 1)
+        inside = (places < length) & fillable[length - places]
+        for number, kind, value in self._tokens:
+            if kind == Kind.ADVANCE:
+                after = np.minimum(places + value, length)
+                fits = (places + value <= length) & fillable[length - after]
+                self._set(length, pickup, number, fits, after, _OTHER)
+            elif kind == Kind.LENGTH:
+                self._set(length, pickup, number, inside, places, _LENGTH, said=(_NOTE,))
+            elif kind == Kind.TIME:
+                states = self._planes[length, pickup] + np.arange((length + 1) * _SAID)
+                self._following[states, number] = self._meant(value, pickup)
+                self._allowed[states[_OTHER], number] = True
+            elif kind == Kind.KEY:
+                self._set(length, pickup, number, inside & (self._scale is None), places, _OTHER)
+            elif kind == Kind.PITCH:
+                fits = inside & (self._scale is None or value % 12 in self._scale)
+                self._set(length, pickup, number, fits, places, _NOTE)
+            else:
+                self._set(length, pickup, number, inside, places, _OTHER)
+        longer = self._ids.get(LONGER)
+        if longer is not None:
+            self._set(length, pickup, longer, inside, places, _LENGTH, said=(_LENGTH,))
+        self._fill_ends(length, pickup, places, inside)
+
+    def _fill_ends(
+        self, length: int, pickup: bool, places: _Places, inside: NDArray[np.bool_]
+    ) -> None:
+        """Bar lines, and the end, which is after a note."""
+        for line, fits in ((BAR, places == length), (PICKUP, inside & (places > 0) & pickup)):
+            if line in self._ids:
+                states = self._planes[length, pickup] + np.arange((length + 1) * _SAID)
+                self._following[states, self._ids[line]] = self._state(length, False, 0, _OTHER)
+                self._set(length, pickup, self._ids[line], fits, 0 * places, _OTHER, new=True)
+        self._set(length, pickup, END, places >= 0, places, _OTHER, said=(_NOTE, _LENGTH))
+
+    def _set(
+        self, length: int, pickup: bool, number: int, fits: NDArray[np.bool_], after: _Places,
+        then: int, said: Sequence[int] = range(_SAID), new: bool = False,
+    ) -> None:  # fmt: skip
+        """Where a token may come, and where it leads: a place, and that it has been said.
+
+        Args:
+            fits: (places,) of the bar at which it may come.
+            said: What must have been said just before.
+            new: Whether another bar begins.
+        """
+        base = self._planes[length, pickup]
+        target = self._planes[length, pickup and not new] + after * _SAID + then
+        for before in range(_SAID):
+            states = base + np.arange(length + 1) * _SAID + before
+            self._following[states, number] = target
+            if before in said:
+                self._allowed[states[fits], number] = True

@@ -1,0 +1,1 @@
+"""MIDI files: bytes in, pieces out, and back."""

@@ -1,0 +1,303 @@
+"""A piece in, MusicXML 4.0 out."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from seqforge.domains.music.musicxml.instruments import drum_place, part_name
+from seqforge.domains.music.notes import DRUMS, Piece
+from seqforge.domains.music.score.layout import Score, ScorePart, Spelled, Speller, score_of
+from seqforge.domains.music.score.note_values import NoteValue
+from seqforge.domains.music.score.quantize import QUARTER, Bar
+from seqforge.version import __version__
+
+Element = ElementTree.Element
+
+GIVEN_COLOUR = "#0B6E99"
+_SIGNS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
+_STEMMED = ("half", "quarter", "eighth", "16th", "32nd", "64th")
+
+
+def add(parent: Element, name: str, text: object = None, **attributes: str) -> Element:
+    """A child of ``parent``; underscores in names of attributes become hyphens."""
+    names = {key.replace("_", "-"): value for key, value in attributes.items()}
+    child = ElementTree.SubElement(parent, name, names)
+    if text is not None:
+        child.text = str(text)
+    return child
+
+
+class NoteWriter:
+    """Writes the signs of a part."""
+
+    def __init__(self, part: ScorePart, name: str) -> None:
+        self._name = name
+        self._is_drums = part.program == DRUMS
+        self._has_staves = len(part.staves) > 1
+
+    def staff(self, parent: Element, number: int) -> None:
+        """The staff that an element is on, where there are two."""
+        if self._has_staves:
+            add(parent, "staff", number)
+
+    def write(
+        self,
+        measure: Element,
+        value: NoteValue,
+        voice: str,
+        staff: int,
+        spelled: dict[tuple[int, int], Spelled],
+    ) -> None:
+        """A note, the notes of a chord, or a rest."""
+        pitches: tuple[int | None, ...] = value.sound.pitches if value.sound else (None,)
+        for place, pitch in enumerate(pitches):
+            given = {"color": GIVEN_COLOUR} if value.sound and value.sound.given else {}
+            note = add(measure, "note", **given)
+            if place:
+                add(note, "chord")
+            name = self._pitch(note, value, pitch, spelled)
+            add(note, "duration", value.steps)
+            for kind in _ties(value):
+                add(note, "tie", type=kind)
+            if self._is_drums and pitch is not None:
+                add(note, "instrument", id=f"{self._name}-I{pitch + 1}")
+            add(note, "voice", voice)
+            if value.name:
+                add(note, "type", value.name)
+            for _ in range(value.dots):
+                add(note, "dot")
+            if name and name.shows:
+                add(note, "accidental", _SIGNS[name.alter])
+            self._look(note, value, pitch, staff, place)
+
+    def _pitch(
+        self,
+        note: Element,
+        value: NoteValue,
+        pitch: int | None,
+        spelled: dict[tuple[int, int], Spelled],
+    ) -> Spelled | None:
+        if pitch is None:
+            add(note, "rest", **({} if value.name else {"measure": "yes"}))
+            return None
+        if self._is_drums:
+            letter, octave, _ = drum_place(pitch)
+            place = add(note, "unpitched")
+            add(place, "display-step", letter)
+            add(place, "display-octave", octave)
+            return None
+        name = spelled[id(value), pitch]
+        sounding = add(note, "pitch")
+        add(sounding, "step", name.letter)
+        if name.alter:
+            add(sounding, "alter", name.alter)
+        add(sounding, "octave", name.octave)
+        return name
+
+    def _look(
+        self, note: Element, value: NoteValue, pitch: int | None, staff: int, place: int
+    ) -> None:
+        if value.in_triplet:
+            change = add(note, "time-modification")
+            add(change, "actual-notes", 3)
+            add(change, "normal-notes", 2)
+        if self._is_drums and pitch is not None:
+            if value.name in _STEMMED:
+                add(note, "stem", "up")
+            if head := drum_place(pitch)[2]:
+                add(note, "notehead", head)
+        self.staff(note, staff)
+        if not place:
+            for number, does in enumerate(value.beams, 1):
+                add(note, "beam", does, number=str(number))
+        ties = _ties(value)
+        brackets = value.triplet_ends if not place else ()
+        if ties or brackets:
+            notations = add(note, "notations")
+            for kind in ties:
+                add(notations, "tied", type=kind)
+            for kind in brackets:
+                add(notations, "tuplet", type=kind, number="1")
+
+
+def _ties(value: NoteValue) -> list[str]:
+    return ["stop"] * value.from_before + ["start"] * value.goes_on
+
+
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+    '"http://www.musicxml.org/dtds/partwise.dtd">\n'
+)
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_VOICES_A_STAFF = 4  # the second staff's voices are numbered from 5, as notation programs do
+_DRUM_CHANNEL = 10
+_COMPOUND_UNIT = 8
+
+
+def to_musicxml(piece: Piece, title: str = "", prime_end: int = 0) -> str:
+    """The piece as a MusicXML document; any piece.
+
+    A part a program; a melody on one staff, what two hands play on two. Onsets and lengths that
+    notation has no signs for are moved to the nearest that it has, and what would need a third
+    voice on a staff is cut at the next onset.
+
+    Args:
+        piece: On any grid.
+        title: Stands above the music.
+        prime_end: In steps; notes that begin before it are coloured as the given melody, and a
+            mark says where the model goes on. 0 for none.
+    """
+    score = score_of(piece, prime_end)
+    root = Element("score-partwise", version="4.0")
+    if title:
+        add(add(root, "work"), "work-title", _NOT_XML.sub(" ", title))
+    encoding = add(add(root, "identification"), "encoding")
+    add(encoding, "software", f"seqforge {__version__}")
+    parts = add(root, "part-list")
+    for number, part in enumerate(score.parts, 1):
+        _declare(parts, part, f"P{number}", score.part_named())
+    for number, part in enumerate(score.parts, 1):
+        written = _PartWriter(score, part, f"P{number}", is_first=number == 1)
+        written.write(add(root, "part", id=f"P{number}"))
+    ElementTree.indent(root, " ")
+    return _HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _declare(parts: Element, part: ScorePart, name: str, shown: bool) -> None:
+    declared = add(parts, "score-part", id=name)
+    called = part_name(part.program)
+    hidden = {} if shown else {"print_object": "no"}
+    add(declared, "part-name", called, **hidden)
+    is_drums = part.program == DRUMS
+    sounds = [f"{name}-I{pitch + 1}" for pitch in part.pitches] if is_drums else [f"{name}-I1"]
+    for sound in sounds:
+        add(add(declared, "score-instrument", id=sound), "instrument-name", called)
+    for index, sound in enumerate(sounds):
+        midi = add(declared, "midi-instrument", id=sound)
+        channel = _DRUM_CHANNEL if is_drums else 1
+        add(midi, "midi-channel", channel)
+        add(midi, "midi-program", 1 if is_drums else part.program + 1)
+        if is_drums:
+            add(midi, "midi-unpitched", part.pitches[index] + 1)
+
+
+class _PartWriter:
+    """Writes the measures of a part."""
+
+    def __init__(self, score: Score, part: ScorePart, name: str, is_first: bool) -> None:
+        self._score, self._part, self._is_first = score, part, is_first
+        self._is_drums = part.program == DRUMS
+        self._sharps = 0
+        self._notes = NoteWriter(part, name)
+        self._speller = Speller([voice for staff in part.staves for voice in staff.voices])
+
+    def write(self, parent: Element) -> None:
+        """Every bar as a measure of ``parent``."""
+        before: Bar | None = None
+        counted = 0
+        for number, bar in enumerate(self._score.bars):
+            is_pickup = number == 0 and bar.offset > 0
+            is_short = bar.length < bar.full
+            counted += not is_pickup
+            attributes = {"number": "0" if is_pickup else str(counted)}
+            if is_short:
+                attributes["implicit"] = "yes"
+            measure = add(parent, "measure", **attributes)
+            self._attributes(measure, number, bar, before)
+            if self._is_first:
+                self._directions(measure, bar)
+            self._bar(measure, bar)
+            if bar is self._score.bars[-1]:
+                add(add(measure, "barline", location="right"), "bar-style", "light-heavy")
+            before = bar
+
+    def _attributes(self, measure: Element, number: int, bar: Bar, before: Bar | None) -> None:
+        key = self._score.keys.get(number)
+        metre = (bar.numerator, bar.denominator)
+        new_metre = before is None or (before.numerator, before.denominator) != metre
+        has_clef = any(number in staff.clefs for staff in self._part.staves)
+        if not (key or new_metre or has_clef):
+            return
+        attributes = add(measure, "attributes")
+        if before is None:
+            add(attributes, "divisions", QUARTER)
+        if key:
+            self._sharps = key.sharps
+            if not self._is_drums:
+                signs = add(attributes, "key")
+                add(signs, "fifths", key.sharps)
+                add(signs, "mode", "minor" if key.minor else "major")
+        if new_metre:
+            time = add(attributes, "time")
+            add(time, "beats", bar.numerator)
+            add(time, "beat-type", bar.denominator)
+        if before is None and len(self._part.staves) > 1:
+            add(attributes, "staves", len(self._part.staves))
+        self._clefs(attributes, number)
+
+    def _clefs(self, attributes: Element, bar: int) -> None:
+        staves = self._part.staves
+        for number, staff in enumerate(staves, 1):
+            if bar not in staff.clefs:
+                continue
+            numbered = {"number": str(number)} if len(staves) > 1 else {}
+            clef = add(attributes, "clef", **numbered)
+            sign, octave = staff.clefs[bar]
+            add(clef, "sign", sign)
+            add(clef, "line", {"G": 2, "F": 4}.get(sign, 3))
+            if octave:
+                add(clef, "clef-octave-change", octave)
+
+    def _directions(self, measure: Element, bar: Bar) -> None:
+        """Tempo marks, and where the model goes on, each at its place in the bar."""
+        for tempo in self._score.tempos:
+            if bar.start <= tempo.step < bar.end:
+                self._tempo(measure, bar, tempo.step, tempo.microseconds)
+        place = self._score.prime_end
+        if not place:
+            return
+        if bar.start == 0:
+            self._words(measure, "given", 0, color=GIVEN_COLOUR)
+        if bar.start <= place < bar.end:
+            self._words(measure, "from here: the model", place - bar.start)
+
+    def _words(self, measure: Element, words: str, offset: int, **look: str) -> None:
+        direction = add(measure, "direction", placement="above")
+        kind = add(direction, "direction-type")
+        add(kind, "words", words, font_style="italic", **look)
+        if offset:
+            add(direction, "offset", offset)
+
+    def _tempo(self, measure: Element, bar: Bar, step: int, microseconds: int) -> None:
+        direction = add(measure, "direction", placement="above")
+        mark = add(add(direction, "direction-type"), "metronome")
+        quarters = 60e6 / microseconds
+        compound = bar.denominator == _COMPOUND_UNIT and bar.numerator in (6, 9, 12)
+        add(mark, "beat-unit", "quarter")
+        if compound:
+            add(mark, "beat-unit-dot")
+        add(mark, "per-minute", round(quarters / (1.5 if compound else 1)))
+        if step > bar.start:
+            add(direction, "offset", step - bar.start)
+        add(direction, "sound", tempo=f"{quarters:.6g}")
+
+    def _bar(self, measure: Element, bar: Bar) -> None:
+        written = False
+        for number, staff in enumerate(self._part.staves, 1):
+            voices = staff.values(bar)
+            spelled = {} if self._is_drums else dict(self._speller.spelled(voices, self._sharps))
+            for voice, values in enumerate(voices):
+                if written:
+                    add(add(measure, "backup"), "duration", bar.length)
+                written = True
+                label = str(_VOICES_A_STAFF * (number - 1) + voice + 1)
+                for value in values:
+                    if voice and value.sound is None and not value.in_triplet:
+                        forward = add(measure, "forward")  # a second voice's silence is not shown
+                        add(forward, "duration", value.steps)
+                        add(forward, "voice", label)
+                        self._notes.staff(forward, number)
+                    else:
+                        self._notes.write(measure, value, label, number, spelled)

@@ -1,0 +1,1 @@
+"""Samples of music in; files, pictures, sound and a page out."""

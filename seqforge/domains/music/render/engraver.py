@@ -1,0 +1,54 @@
+"""The child process of engraving: MusicXML in, SVG out, both as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+OPTIONS = {
+    "inputFrom": "musicxml",
+    "pageWidth": 2100,
+    "pageHeight": 2970,
+    "adjustPageHeight": True,
+    "scale": 40,
+    "footer": "none",
+    "svgFormatRaw": True,  # line breaks within text would be drawn as spaces
+    "smuflTextFont": "none",  # 70 kB a page for the note of the tempo mark
+    "svgRemoveXlink": True,  # SVG 2 has href without a prefix
+}
+
+_SEED = 1  # of the names of a page's parts: else they are others each time
+
+# The tempo mark's note and dot stand in the private area of a music font; any font has these.
+_MARK = re.compile(
+    '<tspan font-family="[A-Z][a-z]+" font-size="[0-9]+px">(\ueca5( \uecb7)?)</tspan>'
+)
+
+
+def main() -> None:
+    """Draw what stdin holds."""
+    import verovio
+
+    documents: list[str] = json.load(sys.stdin)
+    verovio.enableLog(verovio.LOG_ERROR)  # it goes to stderr
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(OPTIONS)
+    json.dump([_pages(toolkit, text) for text in documents], sys.stdout)
+
+
+def _pages(toolkit: Any, text: str) -> list[str]:
+    toolkit.resetXmlIdSeed(_SEED)
+    if not toolkit.loadData(text):
+        return []
+    pages = [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    return [_MARK.sub(_plain_mark, page) for page in pages]
+
+
+def _plain_mark(mark: re.Match[str]) -> str:
+    return f'<tspan font-size="500px">\u2669{"." if mark[2] else ""}</tspan>'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""MusicXML in, pages of the score as SVG or PNG out, by verovio in a child process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqforge.errors import RenderError
+
+_LONGEST_COMPLAINT = 200
+_BAR = 'class="measure"'
+_FONT, _FALLBACK = "STIXGeneral", "DejaVu Serif"  # as wide as Times, which verovio counts on
+
+
+def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
+    """The pages of a score as SVG documents.
+
+    Args:
+        musicxml: Of our own writing: of anything else verovio may crash.
+        seconds: How long it may take.
+
+    Raises:
+        RenderError: If it cannot be drawn, or not in time.
+    """
+    return svg_pages_of([musicxml], seconds)[0]
+
+
+def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[str]]:
+    """The pages of several scores, drawn in one child process.
+
+    Args:
+        documents: As for `svg_pages`.
+        seconds: How long all of them may take together.
+
+    Raises:
+        RenderError: If one cannot be drawn, or not in time.
+    """
+    if not documents:
+        return []
+    drawn: list[list[str]]
+    drawn, log = _engraver(documents, seconds)
+    for number, pages in enumerate(drawn, 1):
+        if log or not pages or _BAR not in pages[0]:  # of what is no score it makes an empty page
+            which = f"one of {len(drawn)} scores" if log else f"score {number} of {len(drawn)}"
+            raise RenderError(
+                f"verovio could not draw {which if len(drawn) > 1 else 'the score'} "
+                f"({log or 'there is no bar in it'}); a notation program may open the MusicXML"
+            )
+    return drawn
+
+
+def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]], str]:
+    """What the child process draws, and what it complains of."""
+    # As a file: by its name all that this package imports would be imported there as well.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py"))]
+    try:
+        ended = subprocess.run(
+            command,
+            input=json.dumps(list(documents)).encode(),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RenderError(
+            f"drawing the score had not finished after {seconds:g} s and was ended; "
+            "draw fewer bars at a time"
+        ) from error
+    said = ended.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
+    if ended.returncode < 0:
+        said = f"ended by signal {-ended.returncode}"
+    if ended.returncode:
+        raise RenderError(f"verovio failed at the score ({said})")
+    return json.loads(ended.stdout), said
+
+
+def to_png(svg: str, width: int = 1200) -> bytes:
+    """An SVG page as PNG on white.
+
+    Args:
+        svg: As `svg_pages` gives.
+        width: In pixels.
+
+    Raises:
+        RenderError: If it is not an SVG document.
+    """
+    import resvg_py  # 2 MB that only pictures need
+
+    # resvg knows no lists of families, and a system may have no Times: matplotlib brings both.
+    text = svg.replace("Times, serif", _FONT).replace("Times,serif", _FONT)
+    try:
+        return bytes(
+            resvg_py.svg_to_bytes(
+                svg_string=text,
+                width=width,
+                background="white",
+                skip_system_fonts=True,
+                font_files=[str(font) for font in _fonts()],
+                font_family=_FALLBACK,
+                serif_family=_FALLBACK,
+            )
+        )
+    except ValueError as error:
+        raise RenderError(f"resvg cannot draw the page ({error})") from error
+
+
+def _fonts() -> list[Path]:
+    """The serif fonts in the installed matplotlib, found without importing that."""
+    found = importlib.util.find_spec("matplotlib")
+    places = (found and found.submodule_search_locations) or ()
+    return [
+        font
+        for place in places
+        for name in (_FONT, _FALLBACK.replace(" ", ""))
+        for font in sorted((Path(place) / "mpl-data" / "fonts" / "ttf").glob(f"{name}*.ttf"))
+    ]

@@ -1,0 +1,314 @@
+"""A run summary in, sections of the report page out: tables, baselines, controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from seqforge.base.messages import (
+    MINUS,
+    MISSING,
+    bits,
+    duration,
+    finite,
+    format_number,
+    mapping,
+    plural,
+    readable,
+    unit_name,
+)
+from seqforge.charts import EcdfChart
+from seqforge.core.data.overlap import Overlap
+
+_MOST_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first column names the row."""
+
+    columns: tuple[str, ...]
+    """() for a table of names and values that needs no head."""
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+    left_out: int = 0
+    """Rows not shown."""
+
+
+def facts(rows: Iterable[tuple[str, Any]]) -> Table:
+    """Names and values, without those that are null."""
+    shown = ((name, format_number(value)) for name, value in rows)
+    return Table((), tuple((name, cell) for name, cell in shown if cell != MISSING))
+
+
+def records_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """A row for each mapping, a column for each key that any of them has."""
+    keys = tuple(dict.fromkeys(key for row in rows for key in row))
+    cells = tuple(tuple(format_number(row.get(key)) for key in keys) for row in rows[:_MOST_ROWS])
+    return Table(tuple(map(readable, keys)), cells, title, max(0, len(rows) - _MOST_ROWS))
+
+
+def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
+    """A domain's own report: a mapping is a row, rows with the same keys are one table.
+
+    Plain values come first, as names and values, without `sentences`; a list of mappings or a
+    mapping of mappings makes a table of its own.
+    """
+    said = sentences(report)
+    report = {name: value for name, value in report.items() if value not in said}
+    shapes: dict[str | tuple[str, ...], list[tuple[str, Any]]] = {"value": []}
+    for name, value in report.items():
+        shapes.setdefault(_shape(value), []).append((readable(name), value))
+    tables = [facts(shapes.pop("value"))]
+    own = [report_tables(value, name) for name, value in shapes.pop("nested", [])]
+    lists = [records_table(value, name) for name, value in shapes.pop("list", [])]
+    for keys, items in shapes.items():
+        rows = tuple((name, *map(format_number, row.values())) for name, row in items)
+        tables.append(Table(("measure", *map(readable, keys)), rows))
+    shown = [table for table in [*tables, *lists, *chain.from_iterable(own)] if table.rows]
+    return [replace(table, title=title or table.title) for table in shown[:1]] + shown[1:]
+
+
+def sentences(report: Mapping[str, Any]) -> list[str]:
+    """Texts of a report that end with a full stop, which stand before its tables."""
+    return [value for value in report.values() if isinstance(value, str) and value.endswith(".")]
+
+
+def _shape(value: Any) -> str | tuple[str, ...]:
+    """nested, list, value, or the keys of a row."""
+    if isinstance(value, Mapping):
+        nested = any(isinstance(cell, Mapping) for cell in value.values())
+        return "nested" if nested else tuple(value) or "value"
+    if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
+        return "list"
+    return "value"
+
+
+def parts_table(summary: Mapping[str, Any]) -> Table:
+    """Train, valid and test: how much each is, and what the model needs there."""
+    measures = {
+        "symbols": "symbols",
+        "records": "records",
+        "bits_per_symbol": "bits per symbol",
+        "perplexity": "perplexity",
+    }
+    known = {title: mapping(summary.get(key)) for key, title in measures.items()}
+    columns = [title for title, values in known.items() if set(values.values()) - {None}]
+    rows = tuple(
+        (part, *(format_number(known[title].get(part)) for title in columns))
+        for part in ("train", "valid", "test")
+        if any(known[title].get(part) is not None for title in columns)
+    )
+    return Table(("part", *columns), rows)
+
+
+@dataclass(frozen=True)
+class ShownControls:
+    """Everything that the template needs."""
+
+    sentence: str
+    notes: tuple[str, ...]
+    table: Table
+    picture: str
+    """SVG that has escaped what it was given; nothing where there is nothing to draw."""
+    legend: tuple[tuple[str, str], ...]
+    """The class of each line, and what it is of."""
+    copying: Table
+    source: str
+    """What copies were looked for in."""
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> ShownControls | None:
+        """From ``controls`` of a search's summary, where anything may be null."""
+        if not found:
+            return None
+        picture = _picture(mapping(found.get("picture")))
+        labels = mapping(found.get("labels"))
+        copying = [
+            {"measure": name, **{str(labels.get(kind) or kind): v for kind, v in row.items()}}
+            for name, row in mapping(found.get("copying")).items()
+            if isinstance(row, Mapping)
+        ]
+        return cls(
+            sentence=_sentence(found.get("sentence")),
+            notes=tuple(map(_sentence, found.get("notes") or [])),
+            table=records_table([mapping(row) for row in found.get("table") or []]),
+            picture=picture.svg() if picture else "",
+            legend=tuple(picture.legend()) if picture else (),
+            copying=records_table(copying),
+            source=str(found.get("copied_from") or "the training data"),
+        )
+
+
+def _picture(found: Mapping[str, Any]) -> EcdfChart | None:
+    groups = {
+        str(name): [place for place in map(finite, places or []) if place is not None]
+        for name, places in mapping(found.get("groups")).items()
+    }
+    if not any(groups.values()):
+        return None
+    ticks = [(place, str(label)) for place, label in found.get("ticks") or []]
+    return EcdfChart(str(found.get("label") or ""), ticks, groups)
+
+
+def _sentence(text: Any) -> str:
+    said = str(text or "")
+    return f"{said[:1].upper()}{said[1:].removesuffix('.')}." if said else ""
+
+
+_USUAL_ORDERS = (0, 2, 4)
+"""Shown beside the best order: letter frequencies, and two that textbooks have."""
+
+
+@dataclass(frozen=True)
+class ChartBar:
+    """One row of the bar chart."""
+
+    label: str
+    bits: float
+    is_model: bool = False
+    width: float = 0.0
+    """Percent of the longest bar."""
+    against_model: str = ""
+    """How many more (+) or fewer bits the model needs, in percent of these."""
+
+
+@dataclass(frozen=True)
+class BaselineComparison:
+    """What the model and the baselines need on one held-out part."""
+
+    part: str | None
+    """valid or test; None when nothing was held out."""
+    model: float | None
+    uniform: float | None
+    ngram: float | None
+    order: int | None
+    """The order of the best n-gram."""
+    orders: Mapping[int, float]
+    compressors: Mapping[str, float]
+    overlap: Overlap
+    """How much of the held-out part stands in the training part too."""
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> BaselineComparison:
+        """From a summary, where anything may be null."""
+        baselines = mapping(summary.get("baselines"))
+        scores = mapping(summary.get("bits_per_symbol"))
+        parts = (baselines.get("part"), "test", "valid")
+        part = next((p for p in parts if p and finite(scores.get(p)) is not None), None)
+        orders = {int(k): v for k, v in _known(baselines.get("orders")).items()}
+        ngram, order = finite(baselines.get("order_k")), baselines.get("k")
+        if ngram is None and orders:
+            order = min(orders, key=orders.__getitem__)
+            ngram = orders[order]
+        return cls(
+            part=part,
+            model=finite(scores.get(part)) if part else None,
+            uniform=finite(baselines.get("uniform")),
+            ngram=ngram,
+            order=order,
+            orders=orders,
+            compressors=_known(baselines.get("compressors")),
+            overlap=Overlap.of(summary),
+        )
+
+    def bars(self) -> list[ChartBar]:
+        """The rows of the chart, fewest bits first."""
+        named = {f"{name}": value for name, value in self.compressors.items()}
+        for order, value in self.orders.items():
+            if order in _USUAL_ORDERS and order != self.order:
+                named[f"n-gram, order {order}"] = value
+        if self.ngram is not None:
+            named[f"best n-gram{_of_order(self.order)}"] = self.ngram
+        if self.uniform is not None:
+            named["guessing evenly"] = self.uniform
+        bars = [ChartBar(label, value) for label, value in named.items()]
+        if self.model is not None:
+            bars.append(ChartBar("this model", self.model, is_model=True))
+        longest = max((bar.bits for bar in bars), default=0.0) or 1.0
+        return [self._drawn(bar, longest) for bar in sorted(bars, key=lambda bar: bar.bits)]
+
+    def _drawn(self, bar: ChartBar, longest: float) -> ChartBar:
+        against = "" if bar.is_model or self.model is None else percent(self.model, bar.bits)
+        return ChartBar(bar.label, bar.bits, bar.is_model, 100 * bar.bits / longest, against)
+
+    def sentences(self, unit: str) -> list[str]:
+        """The verdicts, the n-gram's first."""
+        if self.model is None:
+            return ["Nothing was held out or scored, so how good the model is cannot be said."]
+        said = []
+        if self.ngram is not None:
+            said.append(
+                f"The best n-gram{_of_order(self.order)} needs {bits(self.ngram)}: "
+                f"the model is {verdict(self.model, self.ngram)}."
+            )
+        if self.compressors:
+            name = min(self.compressors, key=self.compressors.__getitem__)
+            value = self.compressors[name]
+            said.append(
+                f"The best general compressor ({name}) needs {bits(value)}: "
+                f"the model is {verdict(self.model, value)}."
+            )
+        if self.overlap.notable:
+            said.append(
+                f"Of the held-out data {self.overlap.remark(unit)}: the score measures memory as "
+                "well."
+            )
+        if self.uniform is not None:
+            said.append(f"Guessing evenly costs {bits(self.uniform)} bits per {unit}.")
+        return said or ["No baseline was measured."]
+
+
+def _known(values: Any) -> dict[Any, float]:
+    numbers = ((key, finite(value)) for key, value in mapping(values).items())
+    return {key: value for key, value in numbers if value is not None}
+
+
+def _of_order(order: int | None) -> str:
+    return "" if order is None else f" (order {order})"
+
+
+def done(summary: Mapping[str, Any]) -> str:
+    """One sentence: which network read how much, in what time."""
+    model = mapping(summary.get("model"))
+    cell = str(model.get("cell") or "recurrent network")
+    what = cell.upper() if cell in {"lstm", "gru", "rnn"} else cell
+    if model.get("num_layers") and model.get("hidden_size"):
+        layers = model["num_layers"]
+        what += f" with {format_number(layers)} {'layer' if layers == 1 else 'layers'}"
+        what += f" of {format_number(model['hidden_size'])}"
+    if summary.get("parameters") is not None:
+        what += f" ({format_number(summary['parameters'])} weights)"
+    read = mapping(summary.get("symbols")).get("train")
+    if read is not None:
+        what += f", trained on {format_number(read)} {plural(unit_name(summary))}"
+    if summary.get("wall_seconds") is not None:
+        what += f"; the run took {duration(summary['wall_seconds'])}"
+    return f"{_article(what)} {what}."
+
+
+def _article(what: str) -> str:
+    spelled = what.startswith(("LSTM", "RNN"))  # read letter by letter: an el, an ar
+    return "An" if spelled or what[:1] in "aeio" else "A"
+
+
+_LEVEL_PERCENT = 0.05
+"""Closer than this, rounding decides which is better."""
+
+
+def percent(value: float, other: float) -> str:
+    """How much more (+) or less ``value`` is than ``other``."""
+    change = 100 * (value - other) / other
+    if abs(change) < _LEVEL_PERCENT:
+        return "±0 %"
+    return f"{'+' if change > 0 else MINUS}{abs(change):.1f} %"
+
+
+def verdict(model: float, other: float) -> str:
+    """The model's bits against another's, in plain words; fewer are better."""
+    saved = 100 * (other - model) / other
+    if abs(saved) < _LEVEL_PERCENT:
+        return "level with it"
+    return f"{abs(saved):.1f} % {'better' if saved > 0 else 'worse'}"

@@ -1,0 +1,242 @@
+"""A model and files of its domain in, scores out: bits per symbol, baselines, overlap with
+training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqforge.base.machine import choose_device, usable_cores
+from seqforge.core.config import DataConfig
+from seqforge.core.data.corpus import Corpus, TokenPart, Tokens, scored_windows
+from seqforge.core.data.domain import Domain, Mirrored
+from seqforge.core.data.ingest import Ingested, NothingUsable, ingest
+from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, WindowCodes, windows_name
+from seqforge.core.evaluation.compressors import HELD_OUT_LIMIT, CompressorResult, compressor_bits
+from seqforge.core.evaluation.likelihood import perplexity, score
+from seqforge.core.evaluation.ngram import NgramResult, ngram_bits
+from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
+from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seqforge.registry import options_for_files
+from seqforge.runs.folder import RunFolder
+from seqforge.runs.load_inputs import Inputs, gather
+from seqforge.runs.progress import ProgressListener
+
+
+def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> dict[str, Any]:
+    """Bits per symbol of each baseline on the part that gives the headline number.
+
+    The n-grams count the training part (and its other strand, where the network reads that too);
+    their order is the one that does best on the held-out part, which flatters them a little.
+    """
+    name = corpus.held_out
+    # Over the symbols alone: that a record may end makes no guess among A, C, G, T harder.
+    uniform = math.log2(max(2, len(corpus.vocabulary.symbols)))
+    if name is None:
+        return {
+            "part": None,
+            "uniform": uniform,
+            "order_k": None,
+            "k": None,
+            "orders": {},
+            "compressors": {},
+            "notes": ["nothing was held out"],
+        }
+    part = corpus.part(name)
+    mirror = domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None
+    counted = ngram_bits(
+        corpus.train.tokens,
+        part.tokens,
+        [(a, b, c) for a, b, c in part.segments.tolist()],
+        len(corpus.vocabulary),
+        mirror=mirror,
+        progress=lambda order, bits: watcher.advance(order, 12, f"order-{order} n-gram"),
+        folder=corpus.folder if corpus.folder.is_dir() else None,  # a cache may be removed
+    )
+    watcher.advance(1, 1, "compressors")
+    packed = compressor_bits(corpus.train.tokens, _scored(part, HELD_OUT_LIMIT))
+    return {
+        "part": name,
+        "uniform": round(uniform, 4),
+        "order_k": round(counted.bits[counted.best], 4),
+        "k": counted.best,
+        "orders": {str(order): round(bits, 4) for order, bits in counted.bits.items()},
+        "compressors": {k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
+        "notes": _notes(corpus, part, counted, packed),
+    }
+
+
+def _scored(part: TokenPart, most: int) -> Tokens:
+    """The first tokens that are scored, without the context that lies before them."""
+    spans: list[Tokens] = []
+    for _, scored_from, stop in part.segments.tolist():
+        spans.append(part.tokens[scored_from : min(stop, scored_from + most)])
+        most -= len(spans[-1])
+    return np.concatenate(spans)
+
+
+def _notes(
+    corpus: Corpus, part: TokenPart, counted: NgramResult, packed: CompressorResult
+) -> list[str]:
+    notes = []
+    trained = len(corpus.train.tokens) - 1  # the first is the start of the first record
+    if counted.train_symbols < trained:
+        notes.append(f"N-grams count the last {counted.train_symbols:,} training symbols.")
+    if counted.held_out_symbols < part.scored:
+        notes.append(f"N-grams are scored on {counted.held_out_symbols:,} held-out symbols.")
+    if packed.context_symbols < trained or packed.held_out_symbols < part.scored:
+        notes.append(
+            f"Compressors see the last {packed.context_symbols:,} training symbols, then "
+            f"{packed.held_out_symbols:,} held-out ones."
+        )
+    return notes
+
+
+def final_score(
+    run: RunFolder, corpus: Corpus, watcher: ProgressListener
+) -> dict[str, float | None]:
+    """Score the best model on all of valid and test, and note it on its card."""
+    checkpoint = load_checkpoint(run.model)
+    model = torch_model(checkpoint, str(run.model))
+    found: dict[str, float | None] = {}
+    for name in ("valid", "test"):
+        part = corpus.part(name)
+        if not part.symbols:
+            found[name] = None
+            continue
+        done = 0
+
+        def count(symbols: int, what: str = name, total: int = part.scored) -> None:
+            nonlocal done
+            done += symbols
+            watcher.advance(done, total, f"scoring {what}")
+
+        found[name] = score(model, part, threads=scoring_threads(model), progress=count)
+    provenance = checkpoint.card.provenance.model_copy(update={"bits_per_symbol": found})
+    card = checkpoint.card.model_copy(update={"provenance": provenance})
+    save_checkpoint(run.model, card, checkpoint.weights)
+    return found
+
+
+def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
+    """The network of a checkpoint, ready to score, on a GPU where there is one."""
+    torch.set_num_threads(1)
+    card = checkpoint.card
+    model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
+    return model.to(choose_device("auto")).eval()
+
+
+def scoring_threads(model: CharRNN) -> int:
+    """Batches to score side by side: a core each, and one where a GPU takes a batch at once."""
+    return usable_cores() if model.output.bias.device.type == "cpu" else 1
+
+
+_HALVES = "50/50/0"
+_FILES = 3  # named in a sentence
+
+
+def evaluate_model(
+    model: Path, inputs: Sequence[str], watcher: ProgressListener, every_file: bool = False
+) -> dict[str, Any]:
+    """Bits per symbol of a model on files, and of baselines on their second half.
+
+    The baselines have no training data of their own here, so they learn from the first half of
+    the input and are scored, like the model, on the second.
+
+    Args:
+        model: Its file.
+        inputs: Files and folders.
+        watcher: Told of files that are refused.
+        every_file: Whether it is told of the others too.
+
+    Raises:
+        InputError: If the files cannot be used, or hold a symbol that the model does not know.
+        CheckpointError: If the model cannot be used.
+    """
+    checkpoint = load_checkpoint(model)
+    network, config = torch_model(checkpoint, str(model)), checkpoint.card.config
+    with TemporaryDirectory(prefix="seqforge-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        options = options_for_files(config.domain_options)
+        found = gather(config.domain, options, list(inputs), folder)
+        if not found.files:
+            raise NothingUsable(found.unread)
+        watcher.stage("reading")
+        corpus, lines = ingest(
+            found.domain,
+            found.files,
+            DataConfig(split=_HALVES),
+            folder,
+            watcher.advance,
+            checkpoint.card.vocabulary,
+            augmented=False,
+        )
+        lines += found.unread
+        for note in (*found.notes, *_noted(lines, every_file)):
+            watcher.note(note)
+        trained_on = _trained_on(checkpoint, found, corpus)
+        watcher.stage("scoring")
+        halves = (corpus.train, corpus.valid)
+        bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
+        scored = [part.scored for part in halves]
+        whole = sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored)
+        return {
+            "model": str(model),
+            "unit": found.domain.unit,
+            "symbols": corpus.train.symbols + corpus.valid.symbols,
+            "bits_per_symbol": round(whole, 4),
+            "perplexity": perplexity(whole),
+            "second_half": {
+                "bits_per_symbol": round(bits[1], 4),
+                "baselines": baselines(corpus, found.domain, watcher),
+            },
+            "trained_on": trained_on,
+            "refused": [line.reason for line in lines if line.status == "refused"],
+        }
+
+
+def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:
+    """A sentence for each file that is refused, and for the others where all are asked for."""
+    for line in lines:
+        if line.status == "refused":
+            yield f"refused: {line.reason}"
+        elif every_file:
+            more = f" ({line.reason})" if line.reason else ""
+            yield f"{line.file}: {line.records:,} records, {line.symbols:,} symbols{more}"
+
+
+def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> dict[str, Any]:
+    """What of the input the model was trained on.
+
+    Returns:
+        ``files``, names of those that are byte for byte files of its training; ``share`` of the
+        input's windows that it was trained on, null where the model's card does not say;
+        ``windows``, what they are called; ``sentence``, null where there is nothing to say.
+    """
+    provenance = checkpoint.card.provenance
+    known = {digest for one in provenance.ancestors for _, digest in one.inputs}
+    known |= {digest for _, digest in provenance.inputs}
+    named = zip(inputs.files, inputs.digests, strict=True)
+    files = [str(path) for path, digest in named if digest in known]
+    codes = WindowCodes.of(inputs.domain, corpus.vocabulary)
+    windows = windows_name(codes.window, inputs.domain.unit)
+    sketch, share = Sketch.parse(provenance.sketch), None
+    if sketch.hashes.size:
+        halves = (corpus.train, corpus.valid)
+        share = sketch.share(chain.from_iterable(scored_windows(half, codes) for half in halves))
+    said = None
+    if share is not None and share >= NOTABLE_OVERLAP:
+        said = f"the model was trained on {share:.0%} of the {windows} of this input"
+    elif files:
+        said = f"the model was trained on {', '.join(files[:_FILES])}, or on most of it"
+    if said:
+        said += ": this is no held-out score"
+    return {"files": files, "share": share, "windows": windows, "sentence": said}

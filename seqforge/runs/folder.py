@@ -1,0 +1,312 @@
+"""A run folder in, its locked state and files out; a model name in, its checkpoint file out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from seqforge.base.atomic_files import read_toml, sweep
+from seqforge.base.file_locks import held_folder
+from seqforge.base.folders import (
+    disk_errors,
+    folder_for,
+    sealed,
+    unsealed,
+    write_atomically,
+    write_json,
+)
+from seqforge.base.messages import did_you_mean
+from seqforge.base.paths import bundled_folder, is_piped, spooled
+from seqforge.core.config import RunConfig
+from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
+from seqforge.runs.recipes import Recipe, read_recipe
+
+RUNS = Path("runs")
+STDIN_KEPT = ".stdin"
+"""What standard input is kept as begins so; an ending follows."""
+
+_CONFIG = "config.toml"
+_UNFINISHED_CONFIG = "config.toml.partial"  # what a killed run of an earlier version may have left
+_TRAINED = "finished training"
+_FINISHED = "finished"
+
+
+class RunFolder:
+    """Where one run leaves what it makes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model.safetensors"
+        self.resume = path / "resume.safetensors"
+        self.metrics = path / "metrics.jsonl"
+        self.ingest = path / "ingest.tsv"
+        self.held_out = path / "held-out.bed"
+        self.samples = path / "samples"
+        self.similarity = path / "similarity"
+        self.tensorboard = path / "tensorboard"
+        self.summary = path / "summary.json"
+        self.stages = path / "stages.json"
+        self.page = path / "report.html"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder (made where it is missing) against any other seqforge.
+
+        Hidden files that are there stay as they are. What fails before anything was begun takes
+        away what it made, and nothing else.
+
+        Raises:
+            RunError: If another one holds it, or it is not a folder a run could use.
+        """
+        try:
+            str(self.path.absolute()).encode()
+        except UnicodeEncodeError as error:
+            raise RunError(
+                f"{self.path}: its name is not UTF-8, and it is written down; choose another --out"
+            ) from error
+        with folder_for(self.path):
+            with disk_errors(self.path):
+                there = {item.name for item in self.path.iterdir()}
+            strange = [n for n in there if not n.startswith(".") and n != _UNFINISHED_CONFIG]
+            if not self.begun and strange:
+                damaged = f" ({_CONFIG} is damaged, or none of a run)" if _CONFIG in there else ""
+                raise RunError(
+                    f"{self.path}: holds other files and no run{damaged}; choose an empty or a new "
+                    "--out"
+                )
+            with held_folder(self.path):
+                for folder in (self.path, self.samples, self.similarity):
+                    sweep(folder)
+                try:
+                    yield
+                finally:
+                    if not self.begun:
+                        self._leave_nothing(there)
+
+    def _leave_nothing(self, there: Collection[str]) -> None:
+        """Remove what was kept of standard input, if it was this run that kept it."""
+        for item in self.path.glob(f"{STDIN_KEPT}*"):
+            if item.name not in there:
+                with suppress(OSError):
+                    item.unlink()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was begun here; other programs keep a ``config.toml`` too."""
+        try:
+            return (self.path / _CONFIG).is_file() and "pipeline" in self.made()
+        except ConfigError:
+            return False
+
+    def begun_at(self) -> float:
+        """When a run was begun here or last gone on with, in seconds since 1970."""
+        return (self.path / _CONFIG).stat().st_mtime
+
+    @property
+    def worked(self) -> bool:
+        """Whether the run that was begun here has anything to go on from."""
+        return self.begun and (self.resume.is_file() or bool(self._done()))
+
+    def finished(self, only_train: bool = False) -> bool:
+        """Whether what was asked for has come to its end: training alone, or the whole run."""
+        done = self._done()
+        return _FINISHED in done or (only_train and _TRAINED in done)
+
+    def undone(self, stages: Sequence[str]) -> list[str]:
+        """Those of some stages that have no result yet."""
+        done = self._done()
+        return [name for name in stages if name not in done]
+
+    def begin(
+        self,
+        pipeline: str,
+        config: RunConfig,
+        inputs: Sequence[tuple[Path, str]],
+        about: Mapping[str, Any],
+        note: str = "",
+    ) -> None:
+        """Write ``config.toml``, which can be run again like any recipe."""
+        settings = _without_none(config.model_dump(mode="json"))
+        document = {
+            "description": f"seqforge run {pipeline}",
+            "note": note,
+            "inputs": [str(path.absolute()) for path, _ in inputs],
+            **settings,
+            "made": {
+                **about,
+                "pipeline": pipeline,
+                "sha256": {str(path): digest for path, digest in inputs},
+            },
+        }
+        write_atomically(self.path / _CONFIG, tomli_w.dumps(document).encode())
+
+    def made(self) -> dict[str, Any]:
+        """How this run was begun: pipeline, command, versions, hashes of the inputs."""
+        found = read_toml(self.path / _CONFIG).get("made", {})
+        return found if isinstance(found, dict) else {}
+
+    def inputs(self) -> list[tuple[Path, str]]:
+        """The files that this run was begun with, and the SHA-256 of each."""
+        made = self.made().get("sha256", {})
+        digests = made if isinstance(made, dict) else {}
+        places = self.recipe().inputs  # absolute; the keys are as they were typed
+        named = places if len(places) == len(digests) else tuple(digests)
+        return [(Path(n), str(d)) for n, d in zip(named, digests.values(), strict=True)]
+
+    def seconds(self) -> float:
+        """Wall-clock seconds of all stages that are done."""
+        return sum(float(result.get("wall_seconds", 0)) for result in self._done().values())
+
+    def recipe(self) -> Recipe:
+        """What this run was begun with."""
+        return read_recipe(self.path / _CONFIG)
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of a stage: kept from before where it is done, else worked out and kept."""
+        done = self._done()
+        if name not in done:
+            done[name] = work()
+            write_json(self.stages, sealed(done))
+        result: dict[str, Any] = done[name]
+        return result
+
+    def finish(self, only_train: bool = False) -> None:
+        """Note that nothing is left to do."""
+        self.stage(_TRAINED if only_train else _FINISHED, lambda: {"at": now()})
+
+    def _done(self) -> dict[str, Any]:
+        try:
+            return self._noted()
+        except ValueError as error:
+            raise RunError(f"{self.stages}: is damaged ({error}); remove it and go on") from error
+
+    def _noted(self) -> dict[str, Any]:
+        """The results of the stages that are done.
+
+        Raises:
+            ValueError: If the note of them is damaged.
+            RunError: If it cannot be read.
+        """
+        try:
+            text = self.stages.read_bytes().decode()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise RunError(f"{self.stages}: cannot be read ({error.strerror or error})") from error
+        try:
+            done = unsealed(json.loads(text))
+        except RecursionError as error:
+            raise ValueError("too deep") from error
+        if not all(isinstance(result, dict) for result in done.values()):
+            raise ValueError("a stage without results")
+        return done
+
+    def mended(self) -> list[str]:
+        """Take away what is damaged and can be worked out again; says so, in sentences.
+
+        Raises:
+            RunError: If the disk refuses.
+        """
+        try:
+            self._noted()
+        except ValueError:
+            with disk_errors(self.stages):
+                self.stages.unlink()
+            return [f"{self.stages}: was damaged; what it told of is worked out again"]
+        return []
+
+
+def new_folder(pipeline: str) -> RunFolder:
+    """A fresh folder under ``runs/``, named after the pipeline and the time."""
+    stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    path, again = RUNS / f"{pipeline}-{stamp}", 2
+    while path.exists():
+        path, again = RUNS / f"{pipeline}-{stamp}-{again}", again + 1
+    return RunFolder(path)
+
+
+def newest_unfinished(pipeline: str) -> RunFolder | None:
+    """The run of a pipeline that was begun last and has not ended, if there is one."""
+    waiting = [
+        run
+        for run in run_folders()
+        if run.resume.is_file() and _is_waiting(run, pipeline, only_train=True)
+    ]
+    return max(waiting, key=RunFolder.begun_at, default=None)
+
+
+def run_folders() -> list[RunFolder]:
+    """The folders under ``runs/`` in which a run was begun."""
+    if not RUNS.is_dir():
+        return []
+    return [run for run in map(RunFolder, RUNS.iterdir()) if run.begun]
+
+
+def _is_waiting(run: RunFolder, pipeline: str, only_train: bool) -> bool:
+    """Whether it is an unfinished run of a pipeline; one that cannot be read is none."""
+    try:
+        return run.made().get("pipeline") == pipeline and not run.finished(only_train)
+    except SeqforgeError:
+        return False
+
+
+def now() -> str:
+    """The time, to the second, with its zone (ISO 8601)."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is not set is left out."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+_SUFFIX = ".safetensors"
+
+
+def bundled_models() -> dict[str, Path]:
+    """Models that ship, by name."""
+    return {path.stem: path for path in sorted(bundled_folder().glob(f"*{_SUFFIX}"))}
+
+
+def local_models() -> dict[str, Path]:
+    """Models in the run folders under ``runs/``, by folder."""
+    found = sorted(RUNS.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
+    return {str(path.parent): path for path in found}
+
+
+def find_model(name: str) -> Path:
+    """The file of a model, given as a bundled name, a .safetensors file or a run folder.
+
+    Raises:
+        CheckpointError: If there is none; names those that there are.
+    """
+    path = Path(name)
+    if is_piped(name):
+        return spooled(path)
+    if len(path.name) > 255:  # no file system has such names, and some raise over them
+        raise CheckpointError(f"{name[:40]}...: is no model; give a name, a file or a run folder")
+    if path.is_dir():
+        model = RunFolder(path).model
+        if not model.is_file():
+            raise CheckpointError(f"{path}: no model in this run folder yet; let its run finish")
+        return model
+    if path.suffix == _SUFFIX or path.exists():
+        return path
+    bundled = bundled_models()
+    if name not in bundled:
+        known = ", ".join(bundled) or "none"
+        raise CheckpointError(
+            f"{name!r} is no bundled model ({known}), no .safetensors file and no run folder"
+            + did_you_mean(name, [*bundled, *local_models()])
+        )
+    return bundled[name]

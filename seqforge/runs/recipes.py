@@ -1,0 +1,135 @@
+"""A recipe (TOML, shipped or own) in, the settings and inputs of a run out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from seqforge.base.atomic_files import read_toml
+from seqforge.base.messages import did_you_mean, shown
+from seqforge.base.paths import STDIN, is_piped, recipe_folder, spooled
+from seqforge.core.config import RunConfig, with_setting
+from seqforge.errors import ConfigError
+from seqforge.registry import installed
+
+_ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
+_LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to run, before the command line has had its say."""
+
+    name: str
+    where: str
+    """The file, for messages."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    """Paths; relative ones are seen from the recipe's folder."""
+    description: str = ""
+    note: str = ""
+    """Kept on the card of the model: source and licence of the data."""
+
+    def with_settings(self, settings: dict[str, Any]) -> Recipe:
+        """The recipe with some settings changed, each under its dotted key."""
+        changed = _copied(self.settings)
+        for key, value in settings.items():
+            with_setting(changed, key, value)
+        where = f"{self.name} with the options given" if settings else self.where
+        return replace(self, settings=changed, where=where)
+
+    def config(self) -> RunConfig:
+        """The settings, checked.
+
+        Raises:
+            ConfigError: Naming the key and what was wanted.
+        """
+        return RunConfig.of(self.settings, self.where)
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe file, one of ours by name, or else the plain one of a domain.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    path = Path(name)
+    if is_piped(name):
+        return read_recipe(spooled(path), named=Path("recipe.toml"))
+    if path.suffix == ".toml":
+        return read_recipe(path)
+    ours = recipe_folder() / f"{name}.toml"
+    if ours.is_file():
+        return read_recipe(ours)
+    if name in installed():
+        return Recipe(name, f"domain {name}", {"domain": name})
+    known = sorted({*recipe_names(), *installed()})
+    raise ConfigError(
+        f"{shown(name, 60)} is neither a pipeline nor a recipe; there are {', '.join(known)}, or "
+        f"give a path that ends in .toml{did_you_mean(name, known)}"
+    )
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship."""
+    return sorted(path.stem for path in recipe_folder().glob("*.toml"))
+
+
+def read_recipe(path: Path, named: Path | None = None) -> Recipe:
+    """A recipe from its file; one that came through a pipe is taken for the file ``named``.
+
+    Raises:
+        ConfigError: If it cannot be read or says something unknown about itself.
+    """
+    settings = read_toml(path)
+    path = named or path
+    about = {key: settings.pop(key) for key in _ABOUT if key in settings}
+    inputs = about.get("inputs", [])
+    if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
+        raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {shown(inputs)})")
+    if "domain" not in settings:
+        raise ConfigError(f'{path}: domain: is missing; name one, such as domain = "text"')
+    return Recipe(
+        name=_name(path, about.get("made")),
+        where=str(path),
+        settings=settings,
+        inputs=tuple(_seen_from(path.parent, item) for item in inputs),
+        description=str(about.get("description", "")),
+        note=str(about.get("note", "")),
+    )
+
+
+def _seen_from(folder: Path, item: str) -> str:
+    return item if item == STDIN else str(folder / os.path.expanduser(item))
+
+
+def _name(path: Path, made: Any) -> str:
+    """The recipe's name; the config of a run is a recipe too, and goes by the pipeline's.
+
+    Runs are called after it, so it is one that a folder can have.
+    """
+    said = isinstance(made, dict) and "pipeline" in made
+    name = made["pipeline"] if said else path.stem
+    if (
+        isinstance(name, str)
+        and name.isprintable()
+        and name.strip()
+        and not name.startswith(".")
+        and not set(name) & {"/", "\\"}
+        and len(name.encode()) <= _LONGEST
+    ):
+        return name
+    shown = ascii(name)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    where = "made.pipeline: " if said else ""
+    raise ConfigError(
+        f"{path}: {where}{shown} is no name for a run; give letters, digits and -, "
+        f"{_LONGEST} bytes at most"
+    )
+
+
+def _copied(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: _copied(v) if isinstance(v, dict) else v for k, v in settings.items()}

@@ -1,0 +1,208 @@
+"""A checkpoint in, samples at each temperature with their report out; also the previews drawn
+while training, and the training data that samples are judged by.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from seqforge.base.folders import make_folder
+from seqforge.core.config import Budget, RunConfig
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.data.domain import Domain, Governed, Sample, TrainingData
+from seqforge.core.data.ingest import Ingested
+from seqforge.core.model.checkpoint import Arrays, Checkpoint, ModelCard, load_checkpoint
+from seqforge.core.sampling.sampler import Sampler, SamplingOptions, openings_of
+from seqforge.errors import ConfigError, RunError, SeqforgeError
+from seqforge.runs.folder import RunFolder
+from seqforge.runs.load_inputs import Inputs, gather, read_corpus
+from seqforge.runs.progress import ProgressListener
+from seqforge.runs.request import check_inputs
+
+_OPTIONS = SamplingOptions(temperature=0.8, length=200, seed=0)
+"""Always the same draws: what changes from sample to sample is the model."""
+
+
+def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
+    """One sample of at most 200 symbols at temperature 0.8."""
+    sampler = Sampler(
+        Checkpoint(card, weights),
+        domain.constraint(card.vocabulary),
+        openings=openings_of(domain, card),
+    )
+    (sample,) = sampler.draw(1, _OPTIONS)
+    return sample
+
+
+class PreviewInterval:
+    """When the next sample is due: every so many seconds or steps."""
+
+    def __init__(self, text: str) -> None:
+        """Read ``30s``, ``2m``, ``1h`` or ``500steps``.
+
+        Raises:
+            ConfigError: If it is none of these.
+        """
+        try:
+            every = Budget.parse(text)
+        except ValueError:
+            every = Budget()
+        if every.seconds is None and every.steps is None:
+            raise ConfigError(f"--sample-every: give 30s, 2m, 1h or 500steps, not {text!r}")
+        self._every, self._step, self._time = every, 0, time.monotonic()
+
+    def due(self, step: int) -> bool:
+        """Whether a sample is due after a step; it then is not, until the next is."""
+        if self._every.steps is not None:
+            due = step // self._every.steps > self._step // self._every.steps
+        else:
+            due = time.monotonic() - self._time >= (self._every.seconds or 0)
+        if due:
+            self._step, self._time = step, time.monotonic()
+        return due
+
+
+def training_data_from(inputs: Inputs, corpus: Corpus, lines: Sequence[Ingested]) -> TrainingData:
+    """Put together what `read_corpus` gave."""
+    read = zip(inputs.files, lines, strict=False)  # behind them: files that were given twice
+    files = tuple(path for path, line in read if line.status != "refused")
+    return TrainingData(files, corpus)
+
+
+def run_of(samples: Path) -> RunFolder | None:
+    """The run that samples in ``runs/NAME/samples/`` are of; None for files anywhere else."""
+    place = samples.absolute().parent
+    folder = RunFolder(place.parent)
+    return folder if place.name == folder.samples.name and folder.begun else None
+
+
+def training_data_of_samples(
+    samples: Path, progress: Callable[[int, int, str], None] = lambda done, total, name: None
+) -> TrainingData | None:
+    """What the run of some samples learnt from; None for files that lie in no run folder.
+
+    Raises:
+        RunError: If the run's input is gone or has changed.
+    """
+    folder = run_of(samples)
+    return None if folder is None else training_data_of_run(folder, progress)
+
+
+def training_data_of_run(
+    folder: RunFolder,
+    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+) -> TrainingData:
+    """What a run learnt from.
+
+    Raises:
+        RunError: If the run's input is gone or has changed.
+    """
+    recipe = folder.recipe()
+    config = recipe.config()
+    try:
+        inputs = gather(
+            config.domain, config.domain_options, recipe.inputs, folder.path, resumed=True
+        )
+        check_inputs(folder, inputs.files, inputs.digests)
+        with TemporaryDirectory() as elsewhere:  # the run's own table stays as it is
+            table = Path(elsewhere) / "ingest.tsv"
+            corpus, lines = read_corpus(inputs, config.data, table, progress)
+    except SeqforgeError as error:
+        raise RunError(
+            f"{folder.path}: what this run was trained on and what it held out cannot be told any "
+            f"more ({error}); bring the input back, or name FASTA instead: --against LIB.fa, and "
+            "--held-out for samples copied out of the run folder"
+        ) from error
+    return training_data_from(inputs, corpus, lines)
+
+
+_SHOWN = 50_000  # characters of samples kept for the page at each temperature
+
+
+def draw_samples_of_run(
+    folder: RunFolder, config: RunConfig, domain: Domain, corpus: Corpus, watcher: ProgressListener
+) -> dict[str, Any]:
+    """Draw, write and measure what the run's settings ask for.
+
+    Returns:
+        ``samples`` (a row a temperature), ``shown`` (the same with text for the page),
+        ``sample_symbols_per_second`` and the domain's ``report``.
+    """
+    checkpoint = load_checkpoint(folder.model)
+    openings = openings_of(domain, checkpoint.card)
+    sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary), openings=openings)
+    make_folder(folder.samples)
+    everything: list[Sample] = []
+    rows, shown, seconds = [], [], 0.0
+    temperatures = config.sampling.temperatures
+    for done, temperature in enumerate(temperatures):
+        watcher.advance(done, len(temperatures), f"temperature {temperature}")
+        began = time.perf_counter()
+        samples = list(sampler.draw(config.sampling.count, _options(config, done)))
+        seconds += time.perf_counter() - began
+        files = domain.write(samples, _path(folder, domain, temperature))
+        rows.append(_row(folder, files, temperature, samples))
+        text = "\n".join(domain.show(sample) for sample in samples)
+        shown.append({**rows[-1], "text": text[:_SHOWN]})
+        everything += samples
+    watcher.advance(1, 1, "measuring the samples")
+    symbols = sum(len(sample.symbols) for sample in everything)
+    return {
+        "samples": rows,
+        "shown": shown,
+        "sample_symbols_per_second": round(symbols / seconds, 1),
+        "report": domain.report(everything, corpus)
+        | _of_grammar(checkpoint, config, domain, everything),
+    }
+
+
+def _of_grammar(
+    checkpoint: Checkpoint, config: RunConfig, domain: Domain, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    """What the grammar changed, where there is one: the same draws are made without it."""
+    if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
+        return {}
+    ungoverned = Sampler(checkpoint, openings=openings_of(domain, checkpoint.card))
+    count = config.sampling.count
+    options = [_options(config, place) for place in range(len(config.sampling.temperatures))]
+    free = [sample for plain in options for sample in ungoverned.draw(count, plain)]
+    return domain.grammar_report(samples, free)
+
+
+def _options(config: RunConfig, place: int) -> SamplingOptions:
+    """How the samples at a temperature are drawn.
+
+    Each temperature has a seed of its own, the run's and those after it: with one seed sample 1 at
+    all temperatures would come from the same random numbers, and be largely the same.
+    """
+    return SamplingOptions(
+        temperature=config.sampling.temperatures[place],
+        length=config.sampling.length,
+        exact_length=config.sampling.exact_length,
+        seed=(config.training.seed + place) % (1 << 63),
+    )
+
+
+def _path(folder: RunFolder, domain: Domain, temperature: float) -> Path:
+    stem = f"t{temperature}" if domain.file_per_sample else f"samples-t{temperature}"
+    return folder.samples / (stem + domain.suffix)
+
+
+def _row(
+    folder: RunFolder, files: Sequence[Path], temperature: float, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    known = [s.mean_log_prob for s in samples if s.mean_log_prob is not None]
+    names = [path.relative_to(folder.path).as_posix() for path in files]
+    return {
+        "file": names[0] if names else None,
+        "files": names,
+        "temperature": temperature,
+        "seed": samples[0].seed if samples else None,
+        "count": len(samples),
+        "mean_bits": round(-sum(known) / len(known) / math.log(2), 4) if known else None,
+    }

@@ -1,0 +1,325 @@
+"""A corpus in, model.safetensors out; resumable at any moment. A thread of its own writes
+checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from seqforge.base.messages import visible_controls
+from seqforge.core.config import RunConfig
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.data.domain import Domain, Mirrored, Sample
+from seqforge.core.model.checkpoint import (
+    Arrays,
+    ModelCard,
+    Provenance,
+    save_checkpoint,
+    write_arrays,
+)
+from seqforge.core.model.warm_start import symbol_shares
+from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
+from seqforge.core.training.distributed import ALONE, Ranks
+from seqforge.core.training.events import Evaluation, StepReport
+from seqforge.core.training.resume import Snapshot, Snapshots
+from seqforge.core.training.trainer import Trainer
+from seqforge.errors import RunError
+from seqforge.runs.folder import RunFolder
+from seqforge.runs.progress import ProgressListener
+from seqforge.runs.sample import PreviewInterval, preview
+from seqforge.runs.tensorboard import (
+    MetricsLog,
+    MetricsRecord,
+    gradients,
+    metrics_line,
+    read_metrics,
+)
+from seqforge.runs.worker import WorkerSetup, interruptible, make_trainer, score_first
+from seqforge.version import __version__
+
+
+class WriterThread:
+    """Does jobs one after the other, in the order in which they were given.
+
+    There is never more than one that is not done: whoever gives the next waits for the one
+    before, so that a slow disk fills no memory. What a job raises is raised to whoever calls next.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="background")
+        self._job: Future[object] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is not done yet."""
+        return self._job is not None and not self._job.done()
+
+    def do(self, job: Callable[[], object]) -> None:
+        """Begin a job as soon as the one before is done; raises what that one raised."""
+        self.wait()
+        self._job = self._pool.submit(job)
+
+    def check(self) -> None:
+        """Raise what the last job raised, if it is done; waits for nothing."""
+        if not self.busy:
+            self.wait()
+
+    def wait(self) -> None:
+        """Return when nothing is left to do; raises what the last job raised."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.result()
+
+    def close(self) -> None:
+        """Finish what was begun and end the thread; raises what the last job raised."""
+        self._pool.shutdown()
+        self.wait()
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """What the training stage is told."""
+
+    run: RunFolder
+    name: str
+    config: RunConfig
+    domain: Domain
+    corpus: Corpus
+    corpus_key: str
+    provenance: Provenance
+    watcher: ProgressListener
+    sample_every: str | None = None
+    """How often to show a sample: seconds or steps; None: at each evaluation."""
+    start: Arrays | None = None
+    """Weights to go on from."""
+    ranks: Ranks = ALONE
+
+
+def train_model(task: TrainTask) -> dict[str, Any]:
+    """Train to the end of the budget; the best model on valid is kept.
+
+    Among several processes this is for rank 0; the others call `assist`.
+
+    Raises:
+        KeyboardInterrupt: When stopped from outside, everything being saved.
+    """
+    shared = _shared(task)
+    task.ranks.broadcast_object(lambda: shared.model_dump(mode="json"))
+    trainer = make_trainer(shared, task.ranks, task.corpus, task.start)
+    if shared.resume is not None:
+        task.watcher.note(f"going on from step {trainer.step:,}")
+    size = _size(task, trainer)
+    task.watcher.note(advised := check_model_size(size))
+    with interruptible(task.ranks) as stop:
+        with CheckpointWriter(task, trainer) as keeper:
+            if shared.scored_first:
+                keeper.begin()
+            finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
+            keeper.save()
+            trainer.close()
+        task.ranks.broadcast_object(
+            lambda: None
+        )  # everything is written: the other processes may end
+    if not finished:
+        raise KeyboardInterrupt
+    said = {"before": advised, "verdict": None, "after": None}
+    verdict = diagnose_curves(read_metrics(task.run), size, trainer.clock.symbols)
+    if verdict is not None:
+        task.watcher.note(verdict.sentence)
+        said |= {"verdict": verdict.kind, "after": verdict.sentence}
+    return {**_figures(trainer), "advice": said}
+
+
+def _size(task: TrainTask, trainer: Trainer) -> ModelSize:
+    network, training = task.config.model, task.config.training
+    hampers = (network.dropout, network.weight_drop, network.embedding_dropout, training.own_inputs)
+    shares = symbol_shares(task.corpus.train.tokens, len(task.corpus.vocabulary))
+    return ModelSize(
+        trainer.model.num_parameters(),
+        task.corpus.train.symbols,
+        max(hampers),
+        uniform=math.log2(len(shares)),
+        unigram=float(-(shares * np.log2(shares)).sum()),
+    )
+
+
+def _shared(task: TrainTask) -> WorkerSetup:
+    mirror = None
+    if isinstance(task.domain, Mirrored):
+        mirror = task.domain.mirror(task.corpus.vocabulary)
+    return WorkerSetup(
+        config=task.config,
+        corpus=task.corpus.folder.absolute(),
+        corpus_key=task.corpus_key,
+        mirror=None if mirror is None else tuple(mirror.tolist()),
+        resume=task.run.resume if task.run.resume.is_file() else None,
+        scored_first=task.start is not None,
+    )
+
+
+def _figures(trainer: Trainer) -> dict[str, Any]:
+    return {
+        "steps": trainer.step,
+        "best_step": trainer.best_step,
+        "seconds": round(trainer.clock.total, 2),
+        "seconds_in": {
+            part: round(getattr(trainer.clock, part), 2)
+            for part in ("stepping", "looking", "probing")
+        },
+        "train_symbols_per_second": round(trainer.clock.symbols_per_second, 1),
+        "symbols_seen": trainer.clock.symbols,
+        "precision": trainer.precision,
+        "lanes": trainer.lane_count,
+        "ranks": trainer.ranks.world,
+        "device": str(trainer.device),
+        "parameters": trainer.model.num_parameters(),
+    }
+
+
+@contextmanager
+def _only_raising(kind: type[Exception]) -> Iterator[None]:
+    """Let errors of one kind through and no others."""
+    try:
+        yield
+    except kind:
+        raise
+    except Exception:
+        return
+
+
+class CheckpointWriter:
+    """Keeps what training makes: the best model, the state, the log.
+
+    Training waits for copies in memory alone; the disk, and drawing samples, are left to a thread
+    beside. That does one job at a time, in order, so that at any moment the folder holds what it
+    would hold if training had waited.
+    """
+
+    def __init__(self, task: TrainTask, trainer: Trainer) -> None:
+        self._task, self._trainer = task, trainer
+        self._snapshots = Snapshots(trainer, task.config, task.corpus_key)
+        self._cadence = PreviewInterval(task.sample_every) if task.sample_every else None
+        self._drawn: SimpleQueue[tuple[int, str]] = SimpleQueue()
+
+    def __enter__(self) -> CheckpointWriter:
+        self._logbook = MetricsLog(self._task.run, self._trainer)
+        self._beside = WriterThread()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What has gone wrong already is what is to be told.
+        with suppress(RunError) if kind else nullcontext():
+            try:
+                self._beside.close()
+                self._show_drawn()
+            finally:
+                self._logbook.close()
+
+    def begin(self) -> None:
+        """Keep the model that training starts from: it may be better than what comes of it."""
+        if (found := score_first(self._trainer)) is not None:
+            save_checkpoint(self._task.run.model, self._card(found), self._trainer.model.arrays())
+            self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
+
+    def step(self, pulse: StepReport) -> None:
+        """Write the resume state, or draw a preview, where one is due."""
+        self._beside.check()
+        self._task.watcher.pulse(pulse)
+        self._show_drawn()
+        busy = self._beside.busy
+        if self._snapshots.due:
+            state = self._snapshots.take()  # busy or not: the other ranks are waiting for it
+            if not busy:
+                self._write(state)
+        elif not busy and self._cadence and self._cadence.due(pulse.step):
+            with self._trainer.kept_weights():
+                card, weights = self._card(None), self._trainer.model.arrays()
+            self._beside.do(lambda: self._draw(card, weights, pulse.step, shown=True))
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """Write the model if it is the best so far, the metrics and the resume state."""
+        state, card = self._snapshots.take(), self._card(evaluation)
+        with self._trainer.kept_weights():
+            weights = self._trainer.model.arrays()
+        look = MetricsRecord(metrics_line(evaluation), weights, gradients(self._trainer))
+        shown = self._cadence is None or self._cadence.due(evaluation.step)
+
+        def keep() -> None:
+            if evaluation.best:
+                save_checkpoint(self._task.run.model, card, weights)
+            self._logbook.write(look)
+            with suppress(OSError):  # removed by a person: what is open stays open
+                os.utime(self._task.corpus.folder)  # in use: not one to be cleared away
+            write_arrays(self._task.run.resume, *state)
+            sample, text = self._draw(card, weights, evaluation.step, shown)
+            if sample is not None:
+                with _only_raising(RunError):  # a picture must not end a training
+                    self._logbook.board.sample(self._task.domain, sample, text, evaluation.step)
+            self._logbook.board.flush()
+
+        self._beside.do(keep)
+        self._task.watcher.evaluation(evaluation)
+
+    def save(self) -> None:
+        """Write the resume state now."""
+        self._write(self._snapshots.take())
+
+    def _write(self, state: Snapshot) -> None:
+        self._beside.do(lambda: write_arrays(self._task.run.resume, *state))
+
+    def _draw(
+        self, card: ModelCard, weights: Arrays, step: int, shown: bool
+    ) -> tuple[Sample | None, str]:
+        """Draw a sample, and have it shown; where the domain cannot cope with it, that is said."""
+        try:
+            sample = preview(self._task.domain, card, weights)
+            text = visible_controls(self._task.domain.show(sample))
+        except Exception as error:  # what a half-trained model writes may be anything
+            text, sample = f"(a sample that cannot be shown: {error})", None
+        if shown:
+            self._drawn.put((step, text))
+        return sample, text
+
+    def _show_drawn(self) -> None:
+        """Hand on what was drawn beside; a watcher is told of it by the thread that trains."""
+        while not self._drawn.empty():
+            self._task.watcher.sample(*self._drawn.get())
+
+    def _public_config(self) -> RunConfig:
+        """The settings without the place of the model gone on from: its name and hash say it."""
+        config = self._task.config
+        if config.init.model is None:
+            return config
+        init = config.init.model_copy(update={"model": Path(config.init.model).name})
+        return config.model_copy(update={"init": init})
+
+    def _card(self, evaluation: Evaluation | None) -> ModelCard:
+        provenance = self._task.provenance
+        if evaluation is not None:
+            provenance = provenance.model_copy(
+                update={
+                    "steps": evaluation.step,
+                    "trained_seconds": evaluation.elapsed_seconds,
+                    "bits_per_symbol": {"valid": evaluation.valid_bits, "test": None},
+                    "date": date.today().isoformat(),
+                }
+            )
+        return ModelCard(
+            seqforge_version=__version__,
+            name=self._task.name,
+            config=self._public_config(),
+            symbols=self._task.corpus.vocabulary.symbols,
+            unknown=self._task.corpus.vocabulary.unknown,
+            provenance=provenance,
+        )

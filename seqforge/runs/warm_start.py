@@ -1,0 +1,260 @@
+"""A model to initialise from (--init) in, the settings and weights that a run takes from it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from seqforge.base.folders import sha256_of
+from seqforge.core.config import InitConfig, RunConfig, flat
+from seqforge.core.data.corpus import Corpus, scored_windows
+from seqforge.core.data.domain import Coded, Domain
+from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, WindowCodes, windows_name
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.core.model.checkpoint import Ancestor, Checkpoint, load_checkpoint
+from seqforge.errors import CheckpointError, ConfigError, RunError
+from seqforge.registry import load_domain, options_of
+from seqforge.runs.folder import RunFolder, find_model
+from seqforge.runs.recipes import Recipe
+from seqforge.runs.request import RunRequest
+
+_MODEL, _DIGEST = "init.model", "init.sha256"
+_OPTIONS = "domain_options."
+_FREE = ("dropout", "variational", "weight_drop", "embedding_dropout")
+"""Of the network, what may be another: it changes no weight's shape."""
+_NAMED = 20  # new symbols, in a note
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """The model that a run goes on from."""
+
+    config: InitConfig
+    vocabulary: Vocabulary
+    ancestors: tuple[Ancestor, ...]
+    """The model, and before it those that it went on from itself."""
+    checkpoint: Checkpoint | None = None
+    """None where the run has gone on already and has a state of its own."""
+    sketch: Sketch = field(default_factory=Sketch)
+    """Of the windows that the model and its ancestors were trained on; empty for older models."""
+
+    @classmethod
+    def of(cls, config: InitConfig, checkpoint: Checkpoint) -> WarmStart:
+        """The start from a model that was read."""
+        card = checkpoint.card
+        model = Ancestor(
+            name=card.name,
+            sha256=config.sha256 or "",
+            inputs=card.provenance.inputs,
+            steps=card.provenance.steps,
+            note=card.provenance.note,
+        )
+        ancestors = (model, *card.provenance.ancestors)
+        sketch = Sketch.parse(card.provenance.sketch)
+        return cls(config, card.vocabulary, ancestors, checkpoint, sketch)
+
+    @classmethod
+    def again(cls, config: InitConfig, folder: RunFolder) -> WarmStart:
+        """The start of a run that goes on; the model's file is not needed for it.
+
+        Raises:
+            RunError: If what was written down of it is gone.
+        """
+        made = folder.made().get("init", {})
+        try:
+            vocabulary = Vocabulary(tuple(made["symbols"]), made["unknown"])
+            ancestors = tuple(Ancestor.model_validate(one) for one in made["ancestors"])
+            sketch = Sketch.parse(made.get("sketch", ""))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{folder.path}: its config.toml does not say any more what model it started "
+                f"from ({error}); begin in another --out"
+            ) from error
+        return cls(config, vocabulary, ancestors, sketch=sketch)
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What ``config.toml`` keeps for `again`."""
+        return {
+            "symbols": "".join(self.vocabulary.symbols),
+            "unknown": self.vocabulary.unknown,
+            "ancestors": [one.model_dump(mode="json") for one in self.ancestors],
+            "sketch": self.sketch.dump(),
+        }
+
+    def notes(self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str) -> list[str]:
+        """What a person should know before training: score, new symbols, what was seen before.
+
+        Args:
+            corpus: Of the run.
+            domain: The run's.
+            inputs: SHA-256 of each file of the run.
+            split: What the run holds out.
+        """
+        if self.checkpoint is None:  # it was said when the run began
+            return []
+        found = self.checkpoint.card.provenance.bits_per_symbol
+        bits = next((b for part in ("test", "valid") if (b := found.get(part)) is not None), None)
+        said = f"starting from {_shown(self.config.model or '')}"
+        said += "" if bits is None else f" ({bits:.4f} bits)"
+        if new := corpus.vocabulary.symbols[len(self.vocabulary.symbols) :]:
+            more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+            said += f"; new symbols: {', '.join(map(repr, new[:_NAMED]))}{more}"
+        seen = self._seen(corpus, domain, inputs, split)
+        return [said, *([seen] if seen else [])]
+
+    def _seen(
+        self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str
+    ) -> str | None:
+        """What to say where the model has learnt what is held out here."""
+        part = corpus.held_out
+        if part is None or self.checkpoint is None:
+            return None
+        if self.sketch.hashes.size:
+            codes = WindowCodes.of(domain, corpus.vocabulary)
+            share = self.sketch.share(scored_windows(corpus.part(part), codes))
+            if share is None or share < NOTABLE_OVERLAP:
+                return None
+            return (
+                f"it was trained on {share:.0%} of the {windows_name(codes.window, domain.unit)} "
+                f"that are held out here ({part}), so that their score measures memory as well"
+            )
+        seen = {digest for one in self.ancestors for _, digest in one.inputs}
+        older = {digest for one in self.ancestors[1:] for _, digest in one.inputs}
+        card = self.checkpoint.card
+        theirs = [digest for _, digest in card.provenance.inputs]
+        alike = theirs == list(inputs) and card.config.data.split == split
+        if seen.isdisjoint(inputs) or (alike and older.isdisjoint(inputs)):
+            return None
+        return (
+            "it was trained on some of these files, and they were parted otherwise: what is held "
+            "out here may have been learnt there"
+        )
+
+
+def named_start(order: RunRequest, folder: RunFolder | None = None) -> RunRequest:
+    """The order with the model it names as it is written down: its place and its SHA-256.
+
+    Args:
+        order: As it was given.
+        folder: Of the run, where it is known.
+
+    Raises:
+        CheckpointError: If there is no such model, unless the run there has begun with it and
+            needs it no more.
+    """
+    settings = dict(order.settings or {})
+    named = settings.get(_MODEL)
+    if named is None:
+        return order
+    worked = folder is not None and folder.worked
+    begun = folder.recipe().config().init if folder is not None and worked else InitConfig()
+    place = _place(str(named))
+    try:
+        digest = _digest(place)
+    except CheckpointError:
+        if place != begun.model:
+            raise
+        digest = begun.sha256 or ""
+    if digest == begun.sha256:  # the same model, perhaps in another place
+        place = begun.model or place
+    return replace(order, settings=settings | {_MODEL: place, _DIGEST: digest})
+
+
+def warm_start_of(
+    order: RunRequest, recipe: Recipe, folder: RunFolder
+) -> tuple[RunConfig, WarmStart | None]:
+    """The settings of a run, and the model that it goes on from, if it does.
+
+    The network and the options that decide what a symbol stands for are the model's; so are the
+    domain's other options where none are given.
+
+    Raises:
+        CheckpointError: If the model cannot be used, or is not the one written down.
+        ConfigError: If an option that was given contradicts the model.
+    """
+    config = recipe.config()
+    if config.init.model is None:
+        return config, None
+    if folder.worked:
+        return config, WarmStart.again(config.init, folder)
+    digest = _digest(config.init.model)
+    if config.init.sha256 not in (None, digest):
+        raise CheckpointError(
+            f"{config.init.model}: has changed since it was written down "
+            f"(SHA-256 {config.init.sha256}, now {digest}); name it again with --init"
+        )
+    checkpoint = load_checkpoint(find_model(config.init.model))
+    # A recipe that names no model says what a fresh one would be, and gives way.
+    said = order.settings or {}
+    given = said if _MODEL in said else flat(recipe.settings)
+    config = _fitted(config, checkpoint.card.config, given, config.init.model)
+    init = config.init.model_copy(update={"sha256": digest})
+    return config.model_copy(update={"init": init}), WarmStart.of(init, checkpoint)
+
+
+def _fitted(
+    config: RunConfig, theirs: RunConfig, given: Mapping[str, Any], where: str
+) -> RunConfig:
+    """The settings with the model's network and options in the place of the recipe's."""
+    if config.domain != theirs.domain:
+        raise ConfigError(
+            f"{where}: is a model of {theirs.domain}, and this is a run of {config.domain}"
+        )
+    asked, model = _network(config), _network(theirs)
+    free = {f"model.{name}": name for name in _FREE}
+    wrong = [
+        f"{key}: {model[key]} and {asked[key]}"
+        for key in model
+        if key in given and key not in free and asked[key] != model[key]
+    ]
+    theirs_domain = load_domain(theirs.domain, theirs.domain_options)
+    options = {
+        key.removeprefix(_OPTIONS): value
+        for key, value in given.items()
+        if key.startswith(_OPTIONS) and value != "auto"
+    }
+    settled = options_of(theirs_domain)
+    mine = options_of(load_domain(config.domain, settled | options))
+    coding = theirs_domain.coding if isinstance(theirs_domain, Coded) else tuple(mine)
+    wrong += [
+        f"{_OPTIONS}{name}: {settled[name]} and {mine[name]}"
+        for name in coding
+        if mine[name] != settled[name]
+    ]
+    if wrong:
+        raise ConfigError(
+            f"{where}: is another model than the options ask for ({'; '.join(wrong)}); leave "
+            "them out, or train without --init"
+        )
+    changed = {name: asked[key] for key, name in free.items() if key in given}
+    network = theirs.model.model_copy(update=changed)
+    return config.model_copy(update={"model": network, "domain_options": mine})
+
+
+def _network(config: RunConfig) -> dict[str, Any]:
+    """Settings of the network under their keys, the embedding as wide as it comes out."""
+    found = flat(config.model.model_dump(), "model.")
+    found["model.embedding_size"] = config.model.embedding_size or config.model.hidden_size
+    return found
+
+
+def _place(named: str) -> str:
+    """How a model is written down: a bundled name as it is, anything else as a whole path."""
+    path = Path(named)
+    return str(path.absolute()) if path.exists() or path.suffix else named
+
+
+def _shown(place: str) -> str:
+    """A model's place as short as it can be said from here."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
+
+
+def _digest(place: str) -> str:
+    path = find_model(place)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file")
+    return sha256_of(path)
