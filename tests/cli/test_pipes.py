@@ -16,8 +16,8 @@ from seqforge.cli.main import app
 from seqforge.cli.options import await_stdin
 from seqforge.errors import InputError
 from seqforge.runs.load_inputs import _kept
+from tests.base.test_textio import PACKERS
 from tests.cli.conftest import TEXT, small
-from tests.core.test_opening import PACKERS
 from tests.small_runs import genome, text, tunes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")

@@ -10,7 +10,7 @@ from seqforge.base.folders import sha256_of
 from seqforge.runs.pipeline import request_of, run, unfinished_run_of
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import Interrupted
-from tests.stages.test_resuming import Stopping, Told, small
+from tests.runs.test_pipeline_resuming import Stopping, Told, small
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from seqforge.core.training.lanes import Lanes
 from seqforge.core.training.scheduled_sampling import Objective, sampled_inputs
 from seqforge.core.training.trainer import learning_rate
 from seqforge.errors import ConfigError, RunError
-from tests.core.test_training import corpus_of, dna, trainer_for
+from tests.core.training.test_trainer import corpus_of, dna, trainer_for
 
 NOISE = {"dropout": 0.3, "variational": True, "weight_drop": 0.2, "embedding_dropout": 0.1}
 

@@ -34,7 +34,7 @@ from tests.patience import PATIENCE
 if sys.platform == "win32":
     pytest.skip("there is no SIGKILL here", allow_module_level=True)
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SPEED = 60.0  # the client's minute is a second
 NAMES = ("exact", "mutated", "minus", "several", "none")
 

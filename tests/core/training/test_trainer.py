@@ -16,7 +16,7 @@ from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.resume import load_state, save_state, snapshot
 from seqforge.core.training.trainer import Trainer, learning_rate
 from seqforge.errors import CheckpointError
-from tests.core.test_ingest import Records
+from tests.core.data.test_ingest import Records
 
 
 def corpus_of(tmp_path_factory, text, split="90/5/5"):

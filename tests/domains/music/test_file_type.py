@@ -8,8 +8,8 @@ import pytest
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.file_type import music_file_type
 from seqforge.errors import InputError
-from tests.core.test_opening import PACKERS
-from tests.domains.music.test_midi import NOTES, header, track
+from tests.base.test_textio import PACKERS
+from tests.domains.music.midi.test_midi_file import NOTES, header, track
 
 ABC = "X:1\nT:né\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|]\n"
 SCORE = (

@@ -434,7 +434,7 @@ def test_a_domain_that_cannot_append_is_written_at_the_end():
 MANY = """
 import resource, sys
 from pathlib import Path
-from tests.core.test_output import DOMAINS, draw, writer_for as output_for
+from tests.core.output.test_writer import DOMAINS, draw, writer_for as output_for
 
 def write(count):
     with output_for(DOMAINS[sys.argv[1]], Path(sys.argv[1]), count, {}) as output:

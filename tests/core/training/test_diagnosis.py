@@ -10,7 +10,7 @@ from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
 from seqforge.core.training.trainer import Trainer
 from seqforge.runs.tensorboard import metrics_line
-from tests.core.test_training import corpus_of, dna
+from tests.core.training.test_trainer import corpus_of, dna
 
 
 @pytest.mark.parametrize(
