@@ -106,7 +106,6 @@ MISSING = "\N{EN DASH}"
 """What stands where there is no number."""
 MINUS = "\N{MINUS SIGN}"
 
-_PLURALS = {"base": "bases", "character": "characters", "symbol": "symbols"}
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
 """Unicode's pictures of the control characters."""
 
@@ -172,7 +171,7 @@ def unit_name(summary: Mapping[str, Any]) -> str:
 
 def plural(unit: str) -> str:
     """More than one of a unit."""
-    return _PLURALS.get(unit, f"{unit}s")
+    return f"{unit}s"
 
 
 def readable(key: str) -> str:

@@ -18,8 +18,8 @@ from seqforge.base.machine import choose_device, usable_cores
 from seqforge.core.config import DataConfig
 from seqforge.core.data.corpus import Corpus, TokenPart, Tokens, scored_windows
 from seqforge.core.data.domain import Domain, Mirrored
-from seqforge.core.data.ingest import Ingested, NothingUsable, ingest
-from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, WindowCodes, windows_name
+from seqforge.core.data.ingest import Ingested, NothingUsable, ingest, window_codes
+from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
 from seqforge.core.evaluation.compressors import HELD_OUT_LIMIT, CompressorResult, compressor_bits
 from seqforge.core.evaluation.likelihood import perplexity, score
 from seqforge.core.evaluation.ngram import NgramResult, ngram_bits
@@ -226,7 +226,7 @@ def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> dict[
     known |= {digest for _, digest in provenance.inputs}
     named = zip(inputs.files, inputs.digests, strict=True)
     files = [str(path) for path, digest in named if digest in known]
-    codes = WindowCodes.of(inputs.domain, corpus.vocabulary)
+    codes = window_codes(inputs.domain, corpus.vocabulary)
     windows = windows_name(codes.window, inputs.domain.unit)
     sketch, share = Sketch.parse(provenance.sketch), None
     if sketch.hashes.size:

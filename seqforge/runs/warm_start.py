@@ -11,7 +11,8 @@ from seqforge.base.folders import sha256_of
 from seqforge.core.config import InitConfig, RunConfig, flat
 from seqforge.core.data.corpus import Corpus, scored_windows
 from seqforge.core.data.domain import Coded, Domain
-from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, WindowCodes, windows_name
+from seqforge.core.data.ingest import window_codes
+from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.model.checkpoint import Ancestor, Checkpoint, load_checkpoint
 from seqforge.errors import CheckpointError, ConfigError, RunError
@@ -113,7 +114,7 @@ class WarmStart:
         if part is None or self.checkpoint is None:
             return None
         if self.sketch.hashes.size:
-            codes = WindowCodes.of(domain, corpus.vocabulary)
+            codes = window_codes(domain, corpus.vocabulary)
             share = self.sketch.share(scored_windows(corpus.part(part), codes))
             if share is None or share < NOTABLE_OVERLAP:
                 return None

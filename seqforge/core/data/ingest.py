@@ -27,9 +27,9 @@ from seqforge.core.data.corpus import (
     open_part,
 )
 from seqforge.core.data.domain import Block, Clusters, Domain, HasKmers, ReadsBlocks
-from seqforge.core.data.overlap import WindowCodes
+from seqforge.core.data.overlap import WINDOW, WindowCodes
 from seqforge.core.data.split import Cut, split_records
-from seqforge.core.data.vocabulary import Vocabulary, describe, narrowest, text_of
+from seqforge.core.data.vocabulary import Vocabulary, code_points, describe, narrowest, text_of
 from seqforge.core.records import Record
 from seqforge.errors import InputError
 
@@ -162,7 +162,7 @@ def split_and_encode(
     """
     clusters, notes = _clusters(domain, spool, data)
     sizes = [(spooled.record, spooled.length) for spooled in spool.records]
-    split, codes = Split.parse(data.split), WindowCodes.of(domain, vocabulary)
+    split, codes = Split.parse(data.split), window_codes(domain, vocabulary)
 
     def attempt(ends_at: float) -> tuple[SplitTable, bool]:
         division = split_records(sizes, split, clusters, data.hold_out, ends_at)
@@ -233,6 +233,15 @@ def _identical(domain: Domain, spool: RecordSpool) -> NDArray[np.int64]:
             digest = min(digest, spool.backwards(number, other))
         found.append(numbers[digest])
     return np.array(found, np.int64)
+
+
+def window_codes(domain: Domain, vocabulary: Vocabulary) -> WindowCodes:
+    """How windows are compared: strands and size as the domain says, else by code points."""
+    if isinstance(domain, HasKmers):
+        here, there = domain.strand_codes(vocabulary)
+        return WindowCodes(domain.kmer_size, here, there)
+    points = code_points("".join(vocabulary.symbols)) + np.uint32(1)
+    return WindowCodes(WINDOW, np.concatenate([[0], points]))
 
 
 def _complements(domain: HasKmers) -> NDArray[np.uint8]:

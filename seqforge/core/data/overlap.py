@@ -9,17 +9,12 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.machine import in_blocks
-from seqforge.core.data.domain import Domain, HasKmers
-from seqforge.core.data.vocabulary import Vocabulary, code_points
-
-if TYPE_CHECKING:
-    pass
 
 Ids = NDArray[np.unsignedinteger]
 Hashes = NDArray[np.uint64]
@@ -122,15 +117,6 @@ class WindowCodes:
     backward: NDArray[np.integer] | None = None
     """The same on the other strand, where there is one."""
 
-    @classmethod
-    def of(cls, domain: Domain, vocabulary: Vocabulary) -> WindowCodes:
-        """Those of a domain: strands and window as it says, else the code points of symbols."""
-        if isinstance(domain, HasKmers):
-            here, there = domain.strand_codes(vocabulary)
-            return cls(domain.kmer_size, here, there)
-        points = code_points("".join(vocabulary.symbols)) + np.uint32(1)
-        return cls(WINDOW, np.concatenate([[0], points]))
-
     def hashes(self, tokens: NDArray[np.integer]) -> Hashes:
         """One hash for each window of tokens (N,) that nothing breaks; strands look the same."""
         values = self.forward[tokens]
@@ -204,8 +190,8 @@ class Overlap:
 
 
 def windows_name(window: int, unit: str) -> str:
-    """What windows are called: 24-mers, 64-character windows."""
-    return f"{window}-mers" if unit == "base" else f"{window}-{unit} windows"
+    """What windows are called: 64-character windows, or 24-mers where a domain names the size."""
+    return f"{window}-{unit} windows" if window == WINDOW else f"{window}-mers"
 
 
 class Sketch:

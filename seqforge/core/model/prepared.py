@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from seqforge.core.kernels.llvm import HAS_BF16
@@ -14,10 +14,28 @@ from seqforge.core.kernels.recurrence import layer_weights, pack_weights, run_wi
 from seqforge.core.model.cells import LayerState, run_layer
 from seqforge.errors import ConfigError
 
-if TYPE_CHECKING:
-    from seqforge.core.model.char_rnn import CharRNN
-
 RnnState = list[LayerState]
+
+
+class RecurrentModel(Protocol):
+    """What is prepared: `CharRNN`, as far as running it needs it."""
+
+    cell: str
+    hidden_size: int
+    embedding: nn.Embedding
+    output: nn.Linear
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All weights, shared ones once."""
+
+    def recurrent_layers(self) -> list[nn.RNNBase]:
+        """The recurrent layers, the first one first."""
+
+    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
+        """The embedding and each layer's recurrent weights, some of them dropped."""
+
+    def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
+        """Drop some of a layer's output (T, B, H)."""
 
 
 class PreparedModel(Protocol):
@@ -36,7 +54,7 @@ class PreparedModel(Protocol):
 
 
 def prepare_model(
-    model: CharRNN,
+    model: RecurrentModel,
     precision: str,
     *,
     training: bool = False,
@@ -89,7 +107,7 @@ class CompiledModel:
 
     def __init__(
         self,
-        model: CharRNN,
+        model: RecurrentModel,
         bf16: bool,
         training: bool,
         whole_graph: bool,
@@ -155,7 +173,9 @@ class CompiledModel:
 class TorchModel:
     """Runs in torch's own layers: cuDNN on a GPU."""
 
-    def __init__(self, model: CharRNN, precision: str, noise: torch.Generator | None) -> None:
+    def __init__(
+        self, model: RecurrentModel, precision: str, noise: torch.Generator | None
+    ) -> None:
         self._model, self._precision = model, precision
         self._embedding, self._recurrent = model.dropped_weights(noise)
         self.leaves: list[Tensor] = list(model.parameters())

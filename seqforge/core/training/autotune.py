@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from seqforge.core.data.batches import BatchWindow
+from seqforge.core.config import Budget, TrainingConfig
+from seqforge.core.data.batches import BatchWindow, TbpttBatches
 from seqforge.core.training.distributed import Ranks
-from seqforge.core.training.events import affordable_symbols
+from seqforge.core.training.events import TrainingClock, affordable_symbols
 from seqforge.core.training.lanes import Lanes
-
-if TYPE_CHECKING:
-    from seqforge.core.training.trainer import Trainer
 
 _WINDOWS, _MOST_WINDOWS = 3, 20
 _SECONDS = 1.0
 _EXCHANGES = 3
+
+
+class Tunable(Protocol):
+    """What is tuned: a `Trainer`, as far as that needs it."""
+
+    budget: Budget
+    config: TrainingConfig
+    ranks: Ranks
+    streams: TbpttBatches
+    clock: TrainingClock
+    precisions: list[str]
+    precision: str | None
+    evaluation_interval: int | None
+    evaluation_symbols: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of the optimiser in which every training symbol is read about once."""
+
+    def make_lanes(self, precision: str) -> Lanes:
+        """Lanes of this process, from a zero state."""
+
+    def use_precision(self, precision: str) -> None:
+        """Compute in a precision from now on."""
 
 
 def seconds_per_step(lanes: Lanes, window: BatchWindow, windows: int, ranks: Ranks) -> float:
@@ -46,7 +68,7 @@ def seconds_per_step(lanes: Lanes, window: BatchWindow, windows: int, ranks: Ran
     return reading + (time.perf_counter() - began) / _EXCHANGES
 
 
-def autotune(trainer: Trainer) -> None:
+def autotune(trainer: Tunable) -> None:
     """Choose the precision, how many steps lie between two looks, and how much a look scores."""
     began = time.perf_counter()
     seconds: dict[str, float] = {}  # a step, in each precision that was tried
@@ -63,7 +85,7 @@ def autotune(trainer: Trainer) -> None:
     trainer.clock.probing += time.perf_counter() - began
 
 
-def _planned_looks(trainer: Trainer, seconds_a_step: float | None) -> tuple[int, int]:
+def _planned_looks(trainer: Tunable, seconds_a_step: float | None) -> tuple[int, int]:
     """How many steps lie between two looks, and how much a look scores.
 
     Args:
@@ -81,7 +103,7 @@ def _planned_looks(trainer: Trainer, seconds_a_step: float | None) -> tuple[int,
     return max(1, round(steps / config.evaluations)), affordable_symbols(config, steps, share)
 
 
-def _probe(trainer: Trainer, precision: str) -> float:
+def _probe(trainer: Tunable, precision: str) -> float:
     """Seconds a step takes at a precision; weights and carried state stay as they are."""
     lanes = trainer.make_lanes(precision)
     window, windows = trainer.streams.window(0), trainer.config.accumulate

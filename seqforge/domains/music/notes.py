@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 DRUMS = 128
 """The program of a percussion part; General MIDI gives it channel 10 and no program number."""
@@ -100,6 +100,29 @@ class Decoded:
     """Characters that mean nothing and were passed over."""
     end: int = 0
     """The step that has been come to, rests too; of events a note may sound on after it."""
+
+
+class MusicOptions(Protocol):
+    """The options that say what symbols stand for, and the notes that they do: `MusicDomain`."""
+
+    @property
+    def code(self) -> str:
+        """``abc`` or ``events``."""
+
+    @property
+    def steps_per_quarter(self) -> int:
+        """The grid of the events code."""
+
+    @property
+    def key(self) -> str:
+        """``C`` where everything read is moved to the tonic C."""
+
+    @property
+    def encoding(self) -> str:
+        """What ABC files are written in; empty for what they say, else UTF-8."""
+
+    def decode(self, symbols: str) -> Decoded:
+        """The notes that symbols stand for; any symbols."""
 
 
 def nearest_step(steps: float) -> int:

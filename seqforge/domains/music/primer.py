@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.abc import parser, tune_books
@@ -43,6 +43,7 @@ from seqforge.domains.music.keys import (
 from seqforge.domains.music.notes import (
     DRUMS,
     KeySignature,
+    MusicOptions,
     Note,
     Piece,
     Tempo,
@@ -53,9 +54,6 @@ from seqforge.domains.music.notes import (
     skyline,
 )
 from seqforge.errors import InputError
-
-if TYPE_CHECKING:
-    from seqforge.domains.music.domain import MusicDomain
 
 _NEAREST = "{} of its {} taken for the nearest that the model has"
 
@@ -225,7 +223,7 @@ class MusicPrime:
     """Of the tune, else the name of the file."""
 
 
-def read_prime(domain: MusicDomain, source: Path, bars: int | None) -> MusicPrime:
+def read_prime(domain: MusicOptions, source: Path, bars: int | None) -> MusicPrime:
     """The music of a file in the code of a model, in its key where it knows but one.
 
     An ABC book gives its first tune; a tune ends without its last double bar. The pick-up stays,
@@ -265,7 +263,7 @@ class _Tune(NamedTuple):
     """Empty where it has none."""
 
 
-def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> _Tune:
+def _first_tune(domain: MusicOptions, source: Path, said: list[str]) -> _Tune:
     """The first tune of a book, with all voices where the code has room."""
     tunes = tune_books.read(source, domain.encoding, domain.code == "events")
     tune = next(tunes)
@@ -285,7 +283,7 @@ def _first_tune(domain: MusicDomain, source: Path, said: list[str]) -> _Tune:
     return _Tune(symbols, tempo, "" if tune.name.startswith("X:") else tune.name)
 
 
-def _piece(domain: MusicDomain, source: Path, tune: _Tune | None, said: list[str]) -> Piece:
+def _piece(domain: MusicOptions, source: Path, tune: _Tune | None, said: list[str]) -> Piece:
     """Whatever the file holds, as notes."""
     if tune is None:
         piece, note = read_notes(source, domain.steps_per_quarter)
@@ -295,7 +293,7 @@ def _piece(domain: MusicDomain, source: Path, tune: _Tune | None, said: list[str
     return replace(piece, tempos=(Tempo(0, tune.tempo),)) if tune.tempo else piece
 
 
-def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[str]) -> MusicPrime:
+def _of_piece(domain: MusicOptions, piece: Piece, bars: int | None, said: list[str]) -> MusicPrime:
     """As events."""
     piece, symbols = _last_bars(piece, partial(event_codec.encode, whole=True), bars, said)
     key, moved = piece_key(piece), 0
@@ -307,7 +305,7 @@ def _of_piece(domain: MusicDomain, piece: Piece, bars: int | None, said: list[st
 
 
 def _of_text(
-    domain: MusicDomain, source: Path, tune: _Tune | None, bars: int | None, said: list[str]
+    domain: MusicOptions, source: Path, tune: _Tune | None, bars: int | None, said: list[str]
 ) -> MusicPrime:
     """As ABC."""
     program = 0

@@ -14,12 +14,19 @@ from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Sample
 from seqforge.domains.music.keys import Key, declared_key, find_key, key_from_signature
-from seqforge.domains.music.notes import DRUMS, Decoded, Note, Piece, bar_lines, skyline
+from seqforge.domains.music.notes import (
+    DRUMS,
+    Decoded,
+    MusicOptions,
+    Note,
+    Piece,
+    bar_lines,
+    skyline,
+)
 from seqforge.domains.music.tune_variants import Intervals, longest_shared_melody, melody_intervals
 
 if TYPE_CHECKING:
     from seqforge.core.data.corpus import Corpus
-    from seqforge.domains.music.domain import MusicDomain
 
 _SIXTEENTHS = 4  # a quarter, for the groove and the patterns of bars
 _SCALES = np.array(
@@ -257,14 +264,14 @@ class _Group:
     def pieces(self) -> list[Piece]:
         return [one.piece for one in self.decoded]
 
-    def add(self, domain: MusicDomain, symbols: str) -> Decoded:
+    def add(self, domain: MusicOptions, symbols: str) -> Decoded:
         decoded = domain.decode(symbols)
         self.decoded.append(decoded)
         self.keys.append(_declared(domain, symbols, decoded.piece))
         return decoded
 
 
-def report(domain: MusicDomain, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
+def report(domain: MusicOptions, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
     """Measures of the samples, all temperatures together; see docs/music.md.
 
     Values that one of held-out, training and random notes does not have are None.
@@ -295,7 +302,7 @@ def report(domain: MusicDomain, samples: Sequence[Sample], corpus: Corpus) -> di
 
 
 def of_grammar(
-    domain: MusicDomain, samples: Sequence[Sample], free: Sequence[Sample]
+    domain: MusicOptions, samples: Sequence[Sample], free: Sequence[Sample]
 ) -> dict[str, Any]:
     """How many bars the model alone would have filled, and how much the grammar had to forbid.
 
@@ -314,14 +321,14 @@ def of_grammar(
     }
 
 
-def _whole(domain: MusicDomain, texts: list[str]) -> list[str]:
+def _whole(domain: MusicOptions, texts: list[str]) -> list[str]:
     """ABC tunes with their header; the tail of a tune lacks it, and with it the key and metre."""
     if domain.code == "events":
         return texts
     return [text for text in texts if text.startswith("M:")] or texts
 
 
-def _read_training(domain: MusicDomain, corpus: Corpus, some: _Group) -> list[Intervals]:
+def _read_training(domain: MusicOptions, corpus: Corpus, some: _Group) -> list[Intervals]:
     """The melodies of all training tunes; fills ``some`` with tunes spread evenly over them."""
     size = corpus.part("train").symbols
     every = -(-size // _MEASURED)
@@ -332,7 +339,7 @@ def _read_training(domain: MusicDomain, corpus: Corpus, some: _Group) -> list[In
     return found
 
 
-def _declared(domain: MusicDomain, symbols: str, piece: Piece) -> Key | None:
+def _declared(domain: MusicOptions, symbols: str, piece: Piece) -> Key | None:
     """The key that ABC's first K: names, or the first signature of other notes; None for none."""
     if domain.code != "events":
         return declared_key(symbols)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.config import DataConfig
-from seqforge.core.data.ingest import ingest
-from seqforge.core.data.overlap import Sketch, WindowCodes
+from seqforge.core.data.ingest import ingest, window_codes
+from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.text import TextDomain
@@ -31,7 +31,7 @@ def plain_share(train, held, k, canon=lambda window: window):
 @given(st.text("ACGTacgt", min_size=24, max_size=60), st.integers(0, 30))
 def test_a_window_and_its_reverse_complement_have_one_hash(bases, place):
     domain, vocabulary = GenomeDomain(keep_case=True), Vocabulary(tuple("ACGTacgt"))
-    codes = WindowCodes.of(domain, vocabulary)
+    codes = window_codes(domain, vocabulary)
     window = bases[place : place + 24] if place + 24 <= len(bases) else bases[:24]
     other = window.upper()[::-1].translate(OTHER)
 
@@ -75,7 +75,7 @@ def sketch_of(texts, codes, vocabulary):
 def test_a_sketch_knows_what_it_was_made_of_and_estimates_a_part_of_it():
     rng = random.Random(0)
     vocabulary = Vocabulary(tuple("ACGT"))
-    codes = WindowCodes.of(GenomeDomain(), vocabulary)
+    codes = window_codes(GenomeDomain(), vocabulary)
     seen = "".join(rng.choices("ACGT", k=400_000))
     new = "".join(rng.choices("ACGT", k=200_000))
     sketch = Sketch.parse(sketch_of([seen], codes, vocabulary).dump())
@@ -94,7 +94,7 @@ def test_a_sketch_knows_what_it_was_made_of_and_estimates_a_part_of_it():
 def test_the_sketch_of_two_texts_is_the_two_sketches_merged():
     rng = random.Random(1)
     vocabulary = Vocabulary(tuple("ACGT"))
-    codes = WindowCodes.of(GenomeDomain(), vocabulary)
+    codes = window_codes(GenomeDomain(), vocabulary)
     first, second = ("".join(rng.choices("ACGT", k=n)) for n in (30_000, 90_000))
 
     merged = sketch_of([first], codes, vocabulary).merged(sketch_of([second], codes, vocabulary))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from seqforge.base.folders import numbered, write_atomically
 from seqforge.core.output.metadata import settings_of, temperature_of
@@ -21,7 +21,15 @@ from seqforge.domains.music.abc.writer import to_abc
 from seqforge.domains.music.event_codec import BAR
 from seqforge.domains.music.keys import Key, parse_key, piece_key, shifted, transposed
 from seqforge.domains.music.midi.midi_file import midi_bytes
-from seqforge.domains.music.notes import Decoded, Piece, Tempo, bars_between, cut_at, normalised
+from seqforge.domains.music.notes import (
+    Decoded,
+    MusicOptions,
+    Piece,
+    Tempo,
+    bars_between,
+    cut_at,
+    normalised,
+)
 from seqforge.domains.music.primer import key_of
 from seqforge.domains.music.render import audio
 from seqforge.domains.music.tempo_map import TempoMap
@@ -29,7 +37,6 @@ from seqforge.errors import ConfigError, RenderError
 
 if TYPE_CHECKING:
     from seqforge.core.data.domain import Sample
-    from seqforge.domains.music.domain import MusicDomain
 
 Format = Literal["mid", "abc", "musicxml", "svg", "png", "wav", "ogg"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -37,11 +44,43 @@ QUICK = FORMATS[:3]
 """Those that are written with each sample; the others are made of many at once."""
 
 
+class ExportOptions(MusicOptions, Protocol):
+    """The options that say how samples are put out: `MusicDomain`, which explains each."""
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """What each sample is written as."""
+
+    @property
+    def transpose(self) -> int:
+        """Semitones."""
+
+    @property
+    def into_key(self) -> str:
+        """A key as ABC writes it, or empty."""
+
+    @property
+    def tempo(self) -> int:
+        """Microseconds a quarter, or 0."""
+
+    @property
+    def program(self) -> int:
+        """Of tunes, which name none."""
+
+    @property
+    def after(self) -> str:
+        """The title of what is gone on from, or empty."""
+
+    @property
+    def soundfont(self) -> str:
+        """A file, or empty."""
+
+
 @dataclass(frozen=True)
 class SampleExport:
     """A sample as it is put out: in its key, at its tempo."""
 
-    domain: MusicDomain
+    domain: ExportOptions
     sample: Sample
     heading: str = ""
     """What its score is headed with; empty for what it goes on from, or model and seed."""
@@ -151,7 +190,7 @@ class SampleExport:
         return to_musicxml(self.piece, self.title, self.prime_end)
 
 
-def write_samples(domain: MusicDomain, samples: Sequence[Sample], path: Path) -> list[Path]:
+def write_samples(domain: ExportOptions, samples: Sequence[Sample], path: Path) -> list[Path]:
     """The files of each sample, in the domain's formats, whatever ending the path has.
 
     Where there are more they are numbered (``t0.8-001.mid``).
