@@ -99,7 +99,7 @@ def _seqforge(contender: Contender) -> tuple[Step, str]:
     """The trainer that ``seqforge train`` uses, a step at a time and never scoring."""
     corpus = Corpus(contender.corpus)
     config = TrainingConfig.model_validate({
-        "budget": "1000000000steps", "evaluations": 1, "warmup": 0.0,
+        "budget": "1000000000steps", "num_evaluations": 1, "warmup": 0.0,
         "batch_size": contender.batch, "seq_len": contender.seq_len, "seed": contender.seed,
         "precision": contender.precision, "lanes": contender.threads, "device": "cpu",
     })  # fmt: skip

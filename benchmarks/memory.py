@@ -128,7 +128,7 @@ def running_row(path: Path, folder: Path, seed: int) -> dict[str, Any]:
     """What the way from file to page takes, training cut short and nothing searched."""
     command = [
         sys.executable, "-m", "seqforge", "run", "genome", "--fasta", str(path), "--blast", "off",
-        "--budget", f"{_STEPS}steps", "--set", "training.evaluations=1", "--device", "cpu",
+        "--budget", f"{_STEPS}steps", "--set", "training.num_evaluations=1", "--device", "cpu",
         "--seed", str(seed), "--out", str(folder / f"run-{path.name}"), "--json", "--quiet",
     ]  # fmt: skip
     summary, memory = watched(command, folder)

@@ -70,7 +70,7 @@ def to_loss(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     more = shlex.split(options.train_options)
     for number, budget in enumerate(budgets):
         settings = ["--split", _SPLIT, "--seed", str(options.seed), "--budget", budget]
-        settings += ["--set", f"training.evaluations={_LOOKS}", *more]
+        settings += ["--set", f"training.num_evaluations={_LOOKS}", *more]
         run = train(options.recipe, [options.to_loss], folder / f"run-{number}", settings)
         rows.append(compared(loop, run, budget))
         if rows[-1]["seconds to the loop's loss"] is not None:

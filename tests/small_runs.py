@@ -55,7 +55,7 @@ def short(budget: str = "8steps") -> list[str]:
     return [
         "--budget", budget, "--hidden-size", "8", "--embedding-size", "8", "--batch-size", "4",
         "--seq-len", "8", "--precision", "fp32", "--lanes", "1", "--device", "cpu",
-        "--set", "training.evaluations=4", "--set", "sampling.length=40",
+        "--set", "training.num_evaluations=4", "--set", "sampling.length=40",
         "--set", "sampling.count=1",
     ]  # fmt: skip
 

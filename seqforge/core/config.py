@@ -137,6 +137,19 @@ class ModelConfig(BaseModel):
         return self
 
 
+_RENAMED = {
+    "own_inputs": "scheduled_sampling",
+    "own_temperature": "scheduled_sampling_temperature",
+    "kept_as": "weights_dtype",
+    "accumulate": "grad_accumulation",
+    "final_rate": "final_lr_ratio",
+    "averaging": "ema_share",
+    "evaluations": "num_evaluations",
+}
+"""Keys of [training] as they were called once, and as they are called now: both are read."""
+_OLD_NAMES = {new: old for old, new in _RENAMED.items()}
+
+
 class TrainingConfig(BaseModel):
     """How the network is fitted."""
 
@@ -154,27 +167,27 @@ class TrainingConfig(BaseModel):
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     """What the learning rate does after the warm-up: a cosine fitted to the budget, or a fall at
     evaluations that bring nothing, or nothing."""
-    final_rate: Fraction = 0.01
+    final_lr_ratio: Fraction = 0.01
     """Learning rate at the end of the cosine, and the least of plateau: a share of the highest."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """What the learning rate is multiplied by at an evaluation that is no better."""
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
-    averaging: Fraction = 0.0
+    ema_share: Fraction = 0.0
     """Share of the steps so far over which weights are averaged for scoring and keeping."""
     clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Longest gradient, as a Euclidean norm over all weights."""
     reset_probability: Fraction = 0.02
     """Chance a window that a stream's carried state is zeroed."""
-    evaluations: Count = 25
+    num_evaluations: Count = 25
     """How often the budget is interrupted to score held-out data."""
-    accumulate: Annotated[int, Field(ge=1, le=10**6)] = 1
+    grad_accumulation: Annotated[int, Field(ge=1, le=10**6)] = 1
     """Windows whose mean gradient makes one step of the optimiser."""
     label_smoothing: Fraction = 0.0
     """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
-    own_inputs: Fraction = 0.0
+    scheduled_sampling: Fraction = 0.0
     """Chance, reached at the end of the budget, that an input is the model's own draw: scheduled
     sampling (Bengio et al. 2015)."""
-    own_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    scheduled_sampling_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Temperature of these draws."""
     patience: Count | None = None
     """Stop after so many evaluations without a better one; None never stops early."""
@@ -182,10 +195,27 @@ class TrainingConfig(BaseModel):
     """``auto`` measures which is fastest; fp16 is for GPUs without bf16."""
     lanes: Annotated[int | str, AfterValidator(_checked_lanes)] = "auto"
     """Threads to train with; ``auto`` takes the cores."""
-    kept_as: Literal["fp32", "fp16"] = "fp32"
+    weights_dtype: Literal["fp32", "fp16"] = "fp32"
     """What weights are kept as in ``model.safetensors``; fp16 takes half the space."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_their_names_now(cls, values: Any) -> Any:
+        return renamed(values) if isinstance(values, Mapping) else values
+
+
+def renamed(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The table [training] with each key as it is called now.
+
+    Raises:
+        ValueError: If one stands there under both names.
+    """
+    for old, new in _RENAMED.items():
+        if old in training and new in training:
+            raise ValueError(f"{old} is called {new} now, and both are given; leave one out")
+    return {_RENAMED.get(key, key): value for key, value in training.items()}
 
 
 class SamplingConfig(BaseModel):
@@ -317,12 +347,18 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def with_setting(values: dict[str, Any], path: str, value: Any) -> None:
     """Set ``values["a"]["b"] = value`` for the path ``a.b``, making tables on the way.
 
+    A setting that was called otherwise once may be given, and stand there, under either name.
+
     Raises:
         ConfigError: If the path leads through something that is not a table.
     """
     *tables, key = path.split(".")
+    if tables == ["training"]:
+        key = _RENAMED.get(key, key)
     for name in tables:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: {name} is a value and has no settings inside")
+    if tables == ["training"]:
+        values.pop(_OLD_NAMES.get(key, ""), None)
     values[key] = value

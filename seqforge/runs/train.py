@@ -143,7 +143,8 @@ def train_model(task: TrainTask) -> dict[str, Any]:
 
 def _size(task: TrainTask, trainer: Trainer) -> ModelSize:
     network, training = task.config.model, task.config.training
-    hampers = (network.dropout, network.weight_drop, network.embedding_dropout, training.own_inputs)
+    dropped = (network.dropout, network.weight_drop, network.embedding_dropout)
+    hampers = (*dropped, training.scheduled_sampling)
     shares = symbol_shares(task.corpus.train.tokens, len(task.corpus.vocabulary))
     return ModelSize(
         trainer.model.num_parameters(),

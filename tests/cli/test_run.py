@@ -144,7 +144,7 @@ def test_json_prints_one_document_and_nothing_else(seqforge, tmp_path, text_file
 
 def long(out):
     """Options of a run that does not end by itself while a test looks on."""
-    return small(out, "--budget", "1000000steps", "--set", "training.evaluations=10000")
+    return small(out, "--budget", "1000000steps", "--set", "training.num_evaluations=10000")
 
 
 def test_two_runs_on_one_folder_are_refused_by_a_lock(seqforge, start, tmp_path, text_file):
@@ -175,7 +175,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     seqforge, start, tmp_path, text_file
 ):
     """SIGKILL again and again, from the first file on; the end is that of an undisturbed run."""
-    size = [*small("")[2:], "--budget", "120steps", "--set", "training.evaluations=40",
+    size = [*small("")[2:], "--budget", "120steps", "--set", "training.num_evaluations=40",
             "--dropout", "0.2", "--lanes", "2"]  # fmt: skip
     run = tmp_path / "run"
     kills = 0
@@ -209,7 +209,7 @@ def test_twenty_kills_at_random_moments_leave_no_trace(seqforge, start, tmp_path
     size = ["--budget", "30000steps", "--hidden-size", "48", "--num-layers", "2", "--seq-len", "64",
             "--batch-size", "16", "--precision", "fp32", "--lanes", "2", "--dropout", "0.2",
             "--set", "model.variational=true", "--set", "model.weight_drop=0.1",
-            "--set", "training.averaging=0.1", "--set", "training.evaluations=150"]  # fmt: skip
+            "--set", "training.ema_share=0.1", "--set", "training.num_evaluations=150"]  # fmt: skip
     run, moments, kills = tmp_path / "run", random.Random(0), 0
     while kills < 20:
         process = start("train", "genome", "--out", run, *size)

@@ -16,7 +16,7 @@ from seqforge.core.model.checkpoint import load_checkpoint
 from tests.patience import PATIENCE, wait_for
 
 SIZE = ["--hidden-size", 24, "--num-layers", 2, "--dropout", 0.2, "--batch-size", 8,
-        "--seq-len", 16, "--precision", "fp32", "--set", "training.evaluations=10"]  # fmt: skip
+        "--seq-len", 16, "--precision", "fp32", "--set", "training.num_evaluations=10"]  # fmt: skip
 
 
 def interrupted(launched, processes, condition):
@@ -102,10 +102,11 @@ def largest_difference(one, other):
 
 EVERYTHING = [
     word for setting in (
-        "training.averaging=0.2", "training.schedule=plateau", "training.learning_rate=0.02",
-        "training.accumulate=2", "training.label_smoothing=0.1", "training.own_inputs=0.3",
+        "training.ema_share=0.2", "training.schedule=plateau", "training.learning_rate=0.02",
+        "training.grad_accumulation=2", "training.label_smoothing=0.1",
+        "training.scheduled_sampling=0.3",
         "model.variational=true", "model.weight_drop=0.2", "model.embedding_dropout=0.1",
-        "training.evaluations=50",
+        "training.num_evaluations=50",
     ) for word in ("--set", setting)
 ]  # fmt: skip
 

@@ -15,7 +15,7 @@ WRONG = {
     "training.lanes": ["NaN", "1e400", "9" * 30],
     "training.warmup": ["NaN", "1e400", "-1"],
     "training.plateau_factor": ["NaN"],
-    "training.evaluations": ["9" * 30, "NaN"],
+    "training.num_evaluations": ["9" * 30, "NaN"],
     "training.weight_decay": ["NaN", "1e400"],
     "sampling.temperatures": ["[NaN]", "[1e400]", "[-1]", "[]"],
     "sampling.length": ["1e400", "9" * 40],

@@ -77,7 +77,7 @@ def test_after_a_finished_run_everything_is_on_the_disk(tmp_path, monkeypatch, m
     small = {
         "training.budget": "4steps", "model.hidden_size": 8, "training.batch_size": 4,
         "training.seq_len": 8, "training.precision": "fp32", "training.lanes": 1,
-        "training.evaluations": 2, "sampling.length": 70, "sampling.count": 1,
+        "training.num_evaluations": 2, "sampling.length": 70, "sampling.count": 1,
         "search.backend": "local", "search.controls": 1,
     }  # fmt: skip
     root, disk = tmp_path / "root", Disk(tmp_path / "shadow")

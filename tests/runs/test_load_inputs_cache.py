@@ -84,7 +84,7 @@ def test_a_cache_that_is_removed_while_a_run_works_does_not_end_it(tmp_path):
     small = {
         "training.budget": "4steps", "model.hidden_size": 8, "training.batch_size": 4,
         "training.seq_len": 8, "training.precision": "fp32", "training.lanes": 1,
-        "sampling.length": 20, "sampling.count": 1, "training.evaluations": 4,
+        "sampling.length": 20, "sampling.count": 1, "training.num_evaluations": 4,
     }  # fmt: skip
     order = RunRequest("text", (str(material("text", tmp_path)),), small, tmp_path / "run")
 

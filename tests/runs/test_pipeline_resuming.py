@@ -12,7 +12,7 @@ import tomli_w
 
 from seqforge.base.atomic_files import as_json
 from seqforge.core.config import RunConfig
-from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.core.model.checkpoint import load_checkpoint, read_arrays, write_arrays
 from seqforge.errors import CheckpointError, ConfigError, RunError
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.pipeline import run
@@ -25,7 +25,7 @@ from tests.small_runs import DAMAGES, material
 _SMALL = {
     "training.budget": "4steps", "model.hidden_size": 8, "model.embedding_size": 8,
     "training.batch_size": 4, "training.seq_len": 8, "training.precision": "fp32",
-    "training.lanes": 1, "training.evaluations": 4, "training.device": "cpu",
+    "training.lanes": 1, "training.num_evaluations": 4, "training.device": "cpu",
 }  # fmt: skip
 
 
@@ -112,6 +112,23 @@ def begun(stopped, tmp_path):
     config = tmp_path / "run" / "config.toml"
     config.write_text(config.read_text().replace(str(stopped), str(tmp_path)))
     return replace(small("text", tmp_path), inputs=(str(tmp_path / "words.txt"),))
+
+
+def test_a_run_that_was_begun_with_settings_under_old_names_goes_on(begun, tmp_path):
+    """As its files are there: config.toml and resume.safetensors name what was called otherwise."""
+    run_folder = tmp_path / "run"
+    config, state = run_folder / "config.toml", run_folder / "resume.safetensors"
+    config.write_text(config.read_text().replace("num_evaluations =", "evaluations ="))
+    header, arrays = read_arrays(state)
+    training = header["config"]["training"]
+    training["evaluations"] = training.pop("num_evaluations")
+    write_arrays(state, {k: v for k, v in header.items() if k != "digest"}, arrays)
+    watcher = Told()
+
+    folder = run(begun, watcher)
+
+    assert any("going on from step 2" in note for note in watcher.notes)
+    assert weights(folder) == weights(run(small("text", tmp_path / "whole"), NullProgress()))
 
 
 def test_an_input_that_has_changed_is_said_to_have_whatever_it_is_called(begun, tmp_path):

@@ -128,7 +128,7 @@ def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
     Raises:
         RunError: If the disk refuses.
     """
-    kind = np.float16 if card.config.training.kept_as == "fp16" else np.float32
+    kind = np.float16 if card.config.training.weights_dtype == "fp16" else np.float32
     kept = {name: array.astype(kind) for name, array in weights.items()}
     write_arrays(path, card.model_dump(mode="json"), kept)
 

@@ -100,13 +100,13 @@ def _planned_looks(trainer: Tunable, seconds_a_step: float | None) -> tuple[int,
         steps = budget.epochs * trainer.steps_per_epoch
     else:
         steps = float(budget.steps or 1)
-    return max(1, round(steps / config.evaluations)), affordable_symbols(config, steps, share)
+    return max(1, round(steps / config.num_evaluations)), affordable_symbols(config, steps, share)
 
 
 def _probe(trainer: Tunable, precision: str) -> float:
     """Seconds a step takes at a precision; weights and carried state stay as they are."""
     lanes = trainer.make_lanes(precision)
-    window, windows = trainer.streams.window(0), trainer.config.accumulate
+    window, windows = trainer.streams.window(0), trainer.config.grad_accumulation
     seconds = seconds_per_step(lanes, window, windows, trainer.ranks)
     lanes.close()
     return seconds

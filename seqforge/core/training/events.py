@@ -71,6 +71,6 @@ def affordable_symbols(config: TrainingConfig, steps: float, machines: float = 1
         steps: Of the whole budget.
         machines: Share of the machines that train which scores.
     """
-    trained = steps * config.batch_size * config.seq_len * config.accumulate
-    affordable = trained * _LOOKING / config.evaluations * _SCORING_SPEED * machines
+    trained = steps * config.batch_size * config.seq_len * config.grad_accumulation
+    affordable = trained * _LOOKING / config.num_evaluations * _SCORING_SPEED * machines
     return round(min(max(affordable, _FEWEST_SCORED), MOST_SCORED))

@@ -113,7 +113,7 @@ class Lanes:
         )
         state = [_zeroed(layer, resets) for layer in self.states[lane]]
         noise = _generator(key, self._device)
-        if objective.own_inputs:
+        if objective.scheduled_sampling:
             inputs = sampled_inputs(network, inputs, state, objective, noise)
         logits, after = network.run(inputs, state, noise)
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")

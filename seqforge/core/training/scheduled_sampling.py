@@ -17,9 +17,9 @@ class Objective:
 
     label_smoothing: float = 0.0
     """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
-    own_inputs: float = 0.0
+    scheduled_sampling: float = 0.0
     """Chance that an input is not the text's symbol but one the model itself draws there."""
-    own_temperature: float = 1.0
+    temperature: float = 1.0
     """Temperature of these draws."""
     scale: float = 1.0
     """What the gradients are multiplied by, to keep small ones alive in float16."""
@@ -40,9 +40,10 @@ def sampled_inputs(
     """
     with torch.no_grad():
         logits, _ = network.run(ids, state)
-        chances = torch.softmax(logits[:-1] / objective.own_temperature, 2).flatten(0, 1)
+        chances = torch.softmax(logits[:-1] / objective.temperature, 2).flatten(0, 1)
         chances.nan_to_num_(1.0)  # of a training that has diverged; its loss says so
         drawn = torch.multinomial(chances, 1, generator=noise).view_as(ids[1:])
-        chosen = torch.rand(drawn.shape, generator=noise, device=ids.device) < objective.own_inputs
+        uniform = torch.rand(drawn.shape, generator=noise, device=ids.device)
+        chosen = uniform < objective.scheduled_sampling
         chosen &= (drawn != END) & (ids[1:] != END)
         return torch.cat([ids[:1], torch.where(chosen, drawn, ids[1:])])

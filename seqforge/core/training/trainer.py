@@ -45,7 +45,7 @@ def learning_rate(config: TrainingConfig, share: float, fallen: float = 1.0) -> 
 
     Args:
         config: Highest rate, and the shape: ``cosine`` (Loshchilov and Hutter 2017) goes down to
-            ``final_rate`` over the budget, ``plateau`` follows ``fallen``, ``constant`` stays.
+            ``final_lr_ratio`` over the budget, ``plateau`` follows ``fallen``, ``constant`` stays.
         share: How much of the budget is used up, in [0, 1].
         fallen: How far the rate of ``plateau`` has come down, as a factor.
     """
@@ -54,9 +54,10 @@ def learning_rate(config: TrainingConfig, share: float, fallen: float = 1.0) -> 
     if config.schedule == "constant":
         return config.learning_rate
     if config.schedule == "plateau":
-        return config.learning_rate * max(fallen, config.final_rate)
+        return config.learning_rate * max(fallen, config.final_lr_ratio)
     falling = min(1.0, (share - config.warmup) / (1 - config.warmup))
-    shape = config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * falling))
+    least = config.final_lr_ratio
+    shape = least + (1 - least) * 0.5 * (1 + math.cos(math.pi * falling))
     return config.learning_rate * shape
 
 
@@ -96,8 +97,8 @@ class Trainer:
         ranks.broadcast_object(lambda: _check_held_out(config, corpus))
         ranks.broadcast_object(lambda: _check_accumulation(config, self.streams.windows_per_epoch))
         self.average = None
-        if config.averaging:
-            self.average = WeightAverage(list(model.parameters()), config.averaging)
+        if config.ema_share:
+            self.average = WeightAverage(list(model.parameters()), config.ema_share)
         self.lane_count = ranks.broadcast_object(
             lambda: choose_lanes(config.lanes, config.batch_size, self.device, ranks)
         )
@@ -187,7 +188,7 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of the optimiser in which every training symbol is read about once."""
-        return -(-self.streams.windows_per_epoch // self.config.accumulate)
+        return -(-self.streams.windows_per_epoch // self.config.grad_accumulation)
 
     def _step(self, share: float, running: float) -> float:
         began = time.perf_counter()
@@ -228,13 +229,14 @@ class Trainer:
         config = self.config
         objective = Objective(
             config.label_smoothing,
-            config.own_inputs * min(1.0, share),
-            config.own_temperature,
+            config.scheduled_sampling * min(1.0, share),
+            config.scheduled_sampling_temperature,
             float(self.scaler.scale(torch.ones((), device=self.device))),
         )
         total: list[Tensor] = []
         losses, symbols = [], 0
-        for number in range(self.step * config.accumulate, (self.step + 1) * config.accumulate):
+        windows = config.grad_accumulation
+        for number in range(self.step * windows, (self.step + 1) * windows):
             window = self.streams.window(number)
             loss, gradients = self.lanes.gradients(window, config.seed, number, objective)
             losses.append(loss)
@@ -243,8 +245,8 @@ class Trainer:
                 torch._foreach_add_(total, gradients)
             else:
                 total = gradients
-        if config.accumulate > 1:
-            torch._foreach_div_(total, config.accumulate)
+        if windows > 1:
+            torch._foreach_div_(total, windows)
         return sum(losses) / len(losses), total, symbols
 
     def _over_ranks(self, loss: float, gradients: list[Tensor]) -> tuple[float, list[Tensor]]:
@@ -336,8 +338,8 @@ def _check_held_out(config: TrainingConfig, corpus: Corpus) -> None:
 def _check_accumulation(config: TrainingConfig, windows: int) -> None:
     """A step ends before the budget is looked at: it is no longer than an epoch, or short."""
     most = max(windows, _ALWAYS_ACCUMULATED)
-    if config.accumulate > most:
+    if config.grad_accumulation > most:
         raise ConfigError(
-            f"training.accumulate: {config.accumulate:,} windows are more than an epoch has "
-            f"({windows:,}); give {most:,} or less"
+            f"training.grad_accumulation: {config.grad_accumulation:,} windows are more than an "
+            f"epoch has ({windows:,}); give {most:,} or less"
         )

@@ -52,7 +52,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
 def test_half_the_space_costs_a_thousandth_of_a_weight_at_most(tmp_path):
     path, card, weights = saved(tmp_path)
     whole = path.stat().st_size
-    training = {"training": TrainingConfig(kept_as="fp16")}
+    training = {"training": TrainingConfig(weights_dtype="fp16")}
     half = card.model_copy(update={"config": card.config.model_copy(update=training)})
     save_checkpoint(path, half, weights)
     found = load_checkpoint(path)

@@ -143,7 +143,7 @@ def test_own_inputs_are_the_models_draws_and_record_ends_stay():
 
     def drawn(chance):
         noise = torch.Generator().manual_seed(0)
-        return sampled_inputs(network, ids, state, Objective(own_inputs=chance), noise)
+        return sampled_inputs(network, ids, state, Objective(scheduled_sampling=chance), noise)
 
     everything = drawn(1.0)
     assert torch.equal(everything[0], ids[0])
@@ -158,7 +158,7 @@ def test_own_inputs_are_the_models_draws_and_record_ends_stay():
 def test_accumulated_windows_are_one_step_of_their_mean_gradient(tmp_path_factory):
     corpus = corpus_of(tmp_path_factory, dna(20_000))
     config = TrainingConfig(
-        budget="3steps", batch_size=4, seq_len=16, precision="fp32", accumulate=3
+        budget="3steps", batch_size=4, seq_len=16, precision="fp32", grad_accumulation=3
     )
     trainer = trainer_for(corpus, config)
     by_hand = trainer_for(corpus, config)
@@ -174,7 +174,7 @@ def test_accumulated_windows_are_one_step_of_their_mean_gradient(tmp_path_factor
 
 def test_a_step_is_no_longer_than_an_epoch(tmp_path_factory):
     corpus = corpus_of(tmp_path_factory, dna(20_000))
-    config = TrainingConfig(budget="1s", precision="fp32", accumulate=1001)
+    config = TrainingConfig(budget="1s", precision="fp32", grad_accumulation=1001)
 
     with pytest.raises(ConfigError, match=r"1,001 windows are more than an epoch .* 1,000 or less"):
         trainer_for(corpus, config)
@@ -208,7 +208,7 @@ def test_the_plateau_falls_where_an_evaluation_is_no_better(tmp_path_factory):
     corpus = corpus_of(tmp_path_factory, dna(20_000))
     config = TrainingConfig(
         budget="60steps", batch_size=8, seq_len=32, precision="fp32", schedule="plateau",
-        learning_rate=0.8, warmup=0.0, evaluations=12,
+        learning_rate=0.8, warmup=0.0, num_evaluations=12,
     )  # fmt: skip
     trainer = trainer_for(corpus, config)
     seen = []
@@ -219,7 +219,7 @@ def test_the_plateau_falls_where_an_evaluation_is_no_better(tmp_path_factory):
     assert trainer.rate_fallen == pytest.approx(0.5 ** sum(worse))
     for before, after in pairwise(seen):
         expected = before.learning_rate * (1.0 if before.best else 0.5)
-        assert after.learning_rate == pytest.approx(max(expected, 0.8 * config.final_rate))
+        assert after.learning_rate == pytest.approx(max(expected, 0.8 * config.final_lr_ratio))
 
 
 @pytest.mark.parametrize("setting", [{"schedule": "plateau"}, {"patience": 3}])

@@ -122,13 +122,13 @@ def test_a_cheap_look_takes_chunks_from_all_over():
 
 
 CONFIG = TrainingConfig(
-    budget="60steps", batch_size=8, seq_len=16, lanes=2, precision="fp32", evaluations=5, seed=3
+    budget="60steps", batch_size=8, seq_len=16, lanes=2, precision="fp32", num_evaluations=5, seed=3
 )
 DROPPING = ModelConfig(hidden_size=24, num_layers=2, dropout=0.3)
 EVERYTHING = (
     CONFIG.model_copy(update={
-        "averaging": 0.2, "schedule": "plateau", "learning_rate": 0.02, "accumulate": 2,
-        "label_smoothing": 0.1, "own_inputs": 0.3,
+        "ema_share": 0.2, "schedule": "plateau", "learning_rate": 0.02, "grad_accumulation": 2,
+        "label_smoothing": 0.1, "scheduled_sampling": 0.3,
     }),
     ModelConfig(cell="gru", hidden_size=24, num_layers=2, dropout=0.3, variational=True,
                 weight_drop=0.2, embedding_dropout=0.1),
@@ -206,8 +206,9 @@ def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path_factory):
         tmp_path_factory, "".join(np.random.default_rng(0).choice(list("ACGT"), 4000))
     )
     config = TrainingConfig(
-        budget="4000steps", batch_size=8, seq_len=64, evaluations=100, patience=3, precision="fp32"
-    )
+        budget="4000steps", batch_size=8, seq_len=64, num_evaluations=100, patience=3,
+        precision="fp32",
+    )  # fmt: skip
     trainer = trainer_for(corpus, config, ModelConfig(hidden_size=64))
     seen = []
 
@@ -218,7 +219,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path_factory):
 
 
 def test_the_schedule_rises_and_falls_within_the_budget():
-    config = TrainingConfig(learning_rate=1.0, warmup=0.1, final_rate=0.05)
+    config = TrainingConfig(learning_rate=1.0, warmup=0.1, final_lr_ratio=0.05)
     rates = [learning_rate(config, share) for share in np.linspace(0, 1, 101)]
 
     assert rates[10] == max(rates) == 1.0

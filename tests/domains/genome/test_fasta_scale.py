@@ -96,7 +96,7 @@ def test_a_whole_run_takes_no_more_memory_for_a_larger_genome(tmp_path):
     small, large = (
         anonymous_kilobytes(
             RUN, "run", "genome", "--fasta", write_contig(tmp_path / f"{size}.fa", size * 10**6),
-            "--blast", "off", "--budget", "30steps", "--set", "training.evaluations=1",
+            "--blast", "off", "--budget", "30steps", "--set", "training.num_evaluations=1",
             "--precision", "fp32", "--hidden-size", "64", "--lanes", "1", "--device", "cpu",
             "--out", tmp_path / f"run{size}", "--quiet",
         )
