@@ -40,15 +40,17 @@ def failing():
 found = {}
 with joined() as ranks:
     mine = ranks.rank
-    found["agreed"] = ranks.agree(lambda: {"a": [None, 0.1, "\u00fc"], "rank": mine})
-    found["bits"] = ranks.agree(lambda: 1 / 3) == 1 / 3
+    found["agreed"] = ranks.broadcast_object(lambda: {"a": [None, 0.1, "\u00fc"], "rank": mine})
+    found["bits"] = ranks.broadcast_object(lambda: 1 / 3) == 1 / 3
     arrays = {"half": np.float32([[1], [2]]), "none": np.zeros(0), "double": np.array([1 / 3])}
     arrays["half"].flags.writeable = False
-    spread = ranks.spread(arrays if mine == 0 else {})
+    spread = ranks.broadcast(arrays if mine == 0 else {})
     found["spread"] = {name: [str(one.dtype), one.tolist()] for name, one in spread.items()}
     found["gathered"] = [one.tolist() for one in ranks.gather(torch.full((1 + mine,), 5.0 + mine))]
     found["common"] = ranks.common(["c", "a", "b"] if mine == 0 else ["b", "c"])
-    for work in (lambda: ranks.agree(failing), lambda: ranks.check("hot" if mine else None)):
+    told = lambda: ranks.broadcast_object(failing)
+    checked = lambda: ranks.check("hot" if mine else None)
+    for work in (told, checked):
         try:
             work()
         except SeqforgeError as error:
@@ -90,7 +92,7 @@ def test_nothing_that_is_sent_between_processes_is_a_pickle():
 
     text = "".join(path.read_text() for path in (ROOT / "seqforge").rglob("*.py"))
     assert "distributed.broadcast(" in text
-    for name in ("gather_object", "broadcast_object", "object_list", "import pickle"):
+    for name in ("gather_object", "distributed.broadcast_object", "object_list", "import pickle"):
         assert name not in text, name
 
 
