@@ -110,7 +110,7 @@ def _heard(piece: Piece, others: Sequence[tuple[int, int, int, float]]) -> int:
     clock = TempoMap(piece)
     at: dict[tuple[int, int, int], list[float]] = defaultdict(list)
     for *which, seconds in others:
-        at[tuple(which)].append(seconds)  # type: ignore[index]
+        at[tuple(which)].append(seconds)
     found = 0
     for note in piece.notes:
         seconds = clock.seconds(note.start)

@@ -55,7 +55,7 @@ def checkpoint(cell: str, hidden: int, layers: int = 2, seed: int = 0) -> Checkp
     """A model with fresh weights."""
     torch.set_num_threads(1)  # an eager loop left its own number; more are slower here
     torch.manual_seed(seed)
-    settings = ModelConfig(cell=cell, hidden_size=hidden, num_layers=layers)  # type: ignore[arg-type]
+    settings = ModelConfig(cell=cell, hidden_size=hidden, num_layers=layers)
     network = CharRNN(len(_SYMBOLS) + 1, **settings.model_dump())
     config = RunConfig(domain="text", model=settings)
     card = ModelCard(seqforge_version="0", name="speed", config=config, symbols=_SYMBOLS)

@@ -16,7 +16,7 @@ Written by `python docs/reference.py` from `--help`; a test fails when it is sta
 def reference() -> str:
     """The help of every command, as Markdown."""
     parts = [HEAD]
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = get_command(app).commands
     for arguments in [[], *([name] for name in commands)]:
         result = CliRunner().invoke(
             app, [*arguments, "--help"], prog_name="seqforge", terminal_width=92,

@@ -148,7 +148,7 @@ def read_genome(path: Path) -> None:
 
 
 def read_music(code: str) -> Callable[[Path], None]:
-    domain = MusicDomain(code=code)  # type: ignore[arg-type]
+    domain = MusicDomain(code=code)
 
     def read(path: Path) -> None:
         for record in domain.read(path):

@@ -124,15 +124,6 @@ def test_every_file_that_ships_as_data_has_its_checksum_on_record():
         assert hashlib.sha256(path.read_bytes()).hexdigest() in readme, path.name
 
 
-def test_no_file_is_longer_than_it_should_be():
-    long = [
-        str(path.relative_to(ROOT))
-        for path in Path(ROOT, "seqforge").rglob("*.py")
-        if len(path.read_text().splitlines()) > 450
-    ]
-    assert long == []
-
-
 def test_whatever_is_imported_is_declared():
     """Or comes with Python; what is found and used where it is installed is no dependency."""
     import ast

@@ -174,7 +174,7 @@ def _watcher(progress: Progress) -> ProgressListener:
     if progress is None:
         return NullProgress()
     if hasattr(progress, "pulse"):
-        return progress  # type: ignore[return-value]
+        return progress  # type: ignore[return-value]  # it has the methods
     if not callable(progress):
         raise ValueError(f"progress must take a line of text, not be {progress!r:.60}")
     return _ProgressPrinter(progress)

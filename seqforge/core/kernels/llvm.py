@@ -219,7 +219,7 @@ def compile_function(name: str, pointers: int, numbers: int, write: Writer) -> C
     engine = _machine_code(str(module))
     types: Sequence[Any] = [ctypes.c_void_p] * pointers + [ctypes.c_int64] * numbers
     call = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(name))
-    call.engine = engine  # type: ignore[attr-defined]  # the code lives as long as its engine
+    call.engine = engine  # type: ignore[attr-defined]  # so that the code lives as long as its engine
     return call
 
 

@@ -230,11 +230,12 @@ class Weights:
 
     def leaves(self) -> Weights:
         """The same numbers, cut off from where they come from, to work out gradients for."""
-        start, w_in, w_state = (
-            None if t is None else t.detach().requires_grad_()
-            for t in (self.start, self.w_in, self.w_state)
-        )
-        return Weights(start, w_in, w_state)  # type: ignore[arg-type]
+        w_in = None if self.w_in is None else _leaf(self.w_in)
+        return Weights(_leaf(self.start), w_in, _leaf(self.w_state))
+
+
+def _leaf(weights: Tensor) -> Tensor:
+    return weights.detach().requires_grad_()
 
 
 def layer_weights(cell: str, layer: nn.RNNBase, w_hh: Tensor, embedding: Tensor | None) -> Weights:
@@ -323,7 +324,7 @@ def run_window(
         h of every step, (T, B, H) padded, of the kernel's kind; and the state after the window.
     """
     given = (x, weights.start, weights.w_in, weights.w_state, packed, state)
-    out, kept = _Window.apply(*given)  # type: ignore[no-untyped-call]
+    out, kept = _Window.apply(*given)  # type: ignore[no-untyped-call]  # torch types no apply
     hidden = state[0].shape[1]
     if CELLS[packed.kernels.shape.cell].layout.keeps == "hidden":
         return out, (kept[:, :hidden],)

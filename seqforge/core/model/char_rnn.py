@@ -82,7 +82,7 @@ class CharRNN(nn.Module):
 
     def recurrent_layers(self) -> list[nn.RNNBase]:
         """The recurrent layers, the first one first."""
-        return list(self.layers)  # type: ignore[arg-type]
+        return list(self.layers)  # type: ignore[arg-type]  # a ModuleList of them
 
     def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
         """The embedding and each layer's recurrent weights, some of them dropped.

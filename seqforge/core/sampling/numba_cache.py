@@ -36,7 +36,7 @@ _SOURCES = (
 _DIGEST = hashlib.sha256().digest_size
 
 
-class _Kept(FunctionCache):  # type: ignore[misc]
+class _Kept(FunctionCache):  # type: ignore[misc]  # numba has no types
     """What was compiled, on a disk that may be full and in files that may be damaged."""
 
     def __init__(self, function: Callable[..., Any], folder: Path) -> None:
@@ -97,7 +97,7 @@ def entry(function: Function) -> Function:
     return found
 
 
-class _Whole(IndexDataCacheFile):  # type: ignore[misc]
+class _Whole(IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
     """numba's files of one function, each with a digest behind it that is looked at first.
 
     Half a file, or one with a flipped bit, would else be unpickled, and its code be run: that ends
@@ -168,7 +168,7 @@ def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
     return context.make_array(kind)(context, builder, array).data
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
 def product(
     _: Any, left: Any, left_at: Any, width: Any, packed: Any, packed_at: Any, result: Any,
     result_at: Any, stride: Any, columns: Any, rows: Any,
@@ -200,7 +200,7 @@ def product(
 def _gates(name: str) -> Any:
     cell = CELLS[name]
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
     def gates(_: Any, pre: Any, pre_at: Any, kept: Any, h: Any, at: Any, hidden: Any) -> Signature:
         def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             code = Code(builder)
@@ -227,7 +227,7 @@ lstm_gates, gru_gates, rnn_gates = (_gates(name) for name in ("lstm", "gru", "rn
 """One row's pre-activations, from element ``pre_at`` on, to what is kept and h at ``at``."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
 def float_of_bits(_: Any, bits: Any) -> Signature:
     """The float64 whose 64 bits these are (IEEE 754)."""
 
@@ -237,7 +237,7 @@ def float_of_bits(_: Any, bits: Any) -> Signature:
     return types.float64(types.int64), write
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
 def high_product(_: Any, a: Any, b: Any) -> Signature:
     """The upper 64 bits of the 128-bit product of two uint64."""
 

@@ -142,13 +142,9 @@ def _json_hit(data: Mapping[str, Any]) -> Hit:
 
 
 def _json_hsp(data: Mapping[str, Any]) -> HspFields:
-    query, hit = (
-        (data["hsp_query_from"], data["hsp_query_to"]),
-        (
-            data["hsp_hit_from"],
-            data["hsp_hit_to"],
-        ),
-    )
+    query = (data["hsp_query_from"], data["hsp_query_to"])
+    hit = (data["hsp_hit_from"], data["hsp_hit_to"])
+    above, middle, below = (str(data.get(f"hsp_{row}seq") or "") for row in "qmh")
     strands = str(data.get("hsp_strand") or "")
     if "none" in strands or not strands:
         strands = f"{data.get('hsp_query_frame', '')}/{data.get('hsp_hit_frame', '')}"
@@ -164,7 +160,7 @@ def _json_hsp(data: Mapping[str, Any]) -> HspFields:
         strands=strands,
         query=query,
         hit=hit,
-        rows=tuple(str(data.get(f"hsp_{row}seq") or "") for row in "qmh"),  # type: ignore[arg-type]
+        rows=(above, middle, below),
         context=abs(complete_hsp(query[0]) - complete_hsp(shown)) if shown is not None else 0,
     )
 

@@ -287,9 +287,9 @@ class _Document:
             repairs.add(what, count)
         return [reader.measures for reader in self._readers.values()]
 
-    def _walk(self, source: object) -> None:
+    def _walk(self, source: Iterable[tuple[str, Element]]) -> None:
         count = 0
-        for event, element in source:  # type: ignore[attr-defined]
+        for event, element in source:
             if event == "start":
                 self._begin(element)
                 continue
