@@ -1,7 +1,7 @@
 """Train small recurrent sequence models on your own text, genome or tunes, and sample them.
 
-What a script and a plug-in need has its name here, and is imported when it is first asked for:
-torch, numpy and the domains are slow to come.
+The public names of scripts; authors of domains find more in `seqforge.plugin`. A name is imported
+at its first use: torch, numpy and the domains are slow to import.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
         SeqforgeError,
         Unfinished,
     )
+    from seqforge.runs.progress import NullProgress, ProgressListener
 
 __all__ = [
     "CheckpointError", "ConfigError", "Constraint", "Domain", "DomainError", "InputError", "Model",
-    "ProgramError", "Record", "RenderError", "Run", "RunError", "Sample", "SeqforgeError",
-    "Unfinished", "Vocabulary", "__version__", "load", "run", "sample", "train",
+    "NullProgress", "ProgramError", "ProgressListener", "Record", "RenderError", "Run", "RunError",
+    "Sample", "SeqforgeError", "Unfinished", "Vocabulary", "__version__", "load", "run", "sample",
+    "train",
 ]  # fmt: skip
 
 _ERRORS = dict.fromkeys((name for name in __all__ if name.endswith("Error")), "seqforge.errors")
@@ -44,6 +46,7 @@ _HOME = {
     "Record": "seqforge.core.records", "Sample": "seqforge.core.records",
     "Domain": "seqforge.core.data.domain", "Vocabulary": "seqforge.core.data.vocabulary",
     "Constraint": "seqforge.core.data.constraint",
+    "NullProgress": "seqforge.runs.progress", "ProgressListener": "seqforge.runs.progress",
 }  # fmt: skip
 
 

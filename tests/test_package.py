@@ -93,6 +93,8 @@ def test_sampling_does_not_import_torch():
 def test_the_names_of_the_package_are_there_sorted_and_documented():
     assert seqforge.__all__ == sorted(seqforge.__all__)
     assert set(seqforge.__all__) <= set(dir(seqforge))
+    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "python.md").read_text()))
+    assert set(seqforge.__all__) <= documented
     for name in seqforge.__all__:
         assert getattr(seqforge, name).__doc__ or name == "__version__", name
     errors = {name for name, kind in vars(seqforge.errors).items() if isinstance(kind, type)}

@@ -1,11 +1,20 @@
 """A domain of somebody else's: installed beside us, it is found, trained and sampled."""
 
+import re
+import subprocess
+import sys
 import textwrap
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from seqforge import plugin
+from tests.conftest import ROOT
 from tests.forking import Command
+
+TUTORIAL = (ROOT / "docs" / "domains.md").read_text()
 
 DOMAIN = '''
 from dataclasses import dataclass
@@ -13,9 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqforge.core.data.domain import Record
-from seqforge.base.folders import write_atomically
-from seqforge.core.data.constraint import Constraint
+from seqforge.plugin import Constraint, Record, write_atomically
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,123 @@ def morse(tmp_path):
         return SimpleNamespace(stdout=said, stderr=complaints, returncode=command.returncode)
 
     return call
+
+
+def test_the_names_for_plug_ins_are_sorted_and_documented():
+    assert plugin.__all__ == sorted(plugin.__all__, key=_as_ruff_sorts)
+    for name in plugin.__all__:
+        assert getattr(plugin, name) is not None
+        assert re.search(rf"`{name}\b", TUTORIAL), f"docs/domains.md says nothing of {name}"
+
+
+def _as_ruff_sorts(name):
+    """Constants, then classes, then functions."""
+    return (not name.isupper(), name[0].islower(), name)
+
+
+def test_plug_ins_import_no_torch():
+    code = "import sys, seqforge.plugin; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
+
+
+def test_a_domain_of_lines_has_all_that_a_domain_must_have():
+    members = {name for name in vars(plugin.Domain) if not name.startswith("_")}
+    members |= set(plugin.Domain.__annotations__)
+    assert members <= set(dir(plugin.LineDomain))
+    assert isinstance(plugin.LineDomain(), plugin.Appends)
+
+
+def test_a_domain_of_lines_refuses_a_file_without_any(tmp_path):
+    (tmp_path / "x.txt").write_text("\n\n")
+    with pytest.raises(plugin.InputError, match=r"x\.txt: is empty; give a file with a record a"):
+        list(plugin.LineDomain().read(tmp_path / "x.txt"))
+
+
+@given(text=st.text("ab", max_size=30), most=st.integers(1, 4))
+def test_an_automaton_goes_where_its_function_says(text, most):
+    """At most so many a's in a row, and a b at the end."""
+
+    def after(run, symbol):
+        if symbol == "a":
+            return run + 1 if run < most else None
+        return 0 if symbol == "b" or run == 0 else None
+
+    grammar = plugin.automaton(plugin.Vocabulary(("a", "b")), 0, after)
+
+    assert grammar.allowed.shape == (most + 1, 3)
+    state = run = 0
+    for symbol in text:
+        assert bool(grammar.allowed[state, plugin.END]) == (run == 0)
+        number = "ab".index(symbol) + 1
+        assert grammar.allowed[state, number] == (after(run, symbol) is not None)
+        stays = after(run, symbol)
+        run = run if stays is None else stays
+        state = grammar.following[state, number]
+        assert grammar.following[state, plugin.END] == 0
+
+
+def test_an_automaton_with_a_state_that_allows_nothing_is_refused():
+    with pytest.raises(ValueError, match="a state of the constraint allows nothing"):
+        plugin.automaton(
+            plugin.Vocabulary(("a",)), 0, lambda state, symbol: 1 if state == 0 else None
+        )
+
+
+def _steps():
+    """The tutorial's package as it stands after each of its steps: module, then its tests."""
+    head, body, tail, tests, found = "", "", "", "", []
+    for step in re.split(r"^## ", TUTORIAL, flags=re.M)[1:6]:
+        for block in re.findall(r"^```python\n(.*?)^```$", step, re.M | re.S):
+            if "@dataclass" in block:
+                body = block
+            elif "import pytest" in block:
+                tests = block
+            elif block.startswith("from"):
+                head = block
+            elif block.startswith("    "):
+                body += "\n" + block
+            else:
+                tail += "\n\n" + block
+        found.append(head + body + tail)
+    return found, tests
+
+
+def test_every_step_of_the_tutorial_works(monkeypatch, tmp_path):
+    steps, tests = _steps()
+    for source in steps:
+        module = ModuleType("telegraph")
+        monkeypatch.setitem(sys.modules, "telegraph", module)
+        exec(source, vars(module))
+        domain = module.MorseDomain()
+        samples = [plugin.Sample("... ---"), plugin.Sample("-.-")]
+        (path,) = domain.write(samples, tmp_path / "x.morse")
+        assert [record.symbols for record in domain.read(path)] == ["... ---", "-.-"]
+    names = {}
+    exec(tests, names)
+    run = [name for name in names if name.startswith("test_")]
+    assert len(run) == 3
+    for name in run:
+        folder = tmp_path / name
+        folder.mkdir()
+        names[name](*[folder] * names[name].__code__.co_argcount)
+
+
+def test_the_domain_of_the_tutorial_is_trained_and_sampled(morse, tmp_path):
+    (tmp_path / "site" / "telegraph.py").write_text(_steps()[0][-1])
+    (tmp_path / "sos.morse").write_text("# sos\n.../---/...\n" * 500)
+
+    run = morse(
+        "run", "morse", "--input", tmp_path / "sos.morse", "--out", tmp_path / "run",
+        "--budget", "60steps", "--precision", "fp32", "--lanes", 1,
+        "--hidden-size", 16, "--batch-size", 8, "--seq-len", 16,
+    )  # fmt: skip
+
+    assert run.returncode == 0, run.stderr
+    assert "dots (share)" in (tmp_path / "run" / "report.html").read_text()
+    wild = morse("sample", tmp_path / "run", "-t", "inf", "-n", 20, "--max-length", 60)
+    assert wild.stdout.count("\n") == 20
+    assert not re.search(r"^/|//|/$", wild.stdout, re.M)
 
 
 def test_a_domain_from_another_package_is_found_trained_and_sampled(morse, tmp_path):

@@ -1,13 +1,19 @@
-"""Tables of allowed and following symbols in, a Constraint out: a finite automaton over the
-vocabulary that the sampler must keep to (grammar mask).
+"""Tables of allowed and following symbols, or a function of state and symbol, in; a Constraint
+out: a finite automaton over the vocabulary that the sampler must keep to (grammar mask).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqforge.core.data.vocabulary import END, Vocabulary
+
+State = TypeVar("State", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,41 @@ class Constraint:
         leads = [self.following, *([] if self.begun is None else [self.begun])]
         if any(to.min() < 0 or to.max() >= len(self.following) for to in leads):
             raise ValueError("the constraint leads to a state that does not exist")
+
+
+def automaton(
+    vocabulary: Vocabulary, start: State, after: Callable[[State, str], State | None]
+) -> Constraint:
+    """A start state and a transition function in, the automaton of all reachable states out.
+
+    Args:
+        vocabulary: The symbols of the model.
+        start: Where a sample begins; states are any hashable values but None.
+        after: The state after a symbol, or None where the symbol is forbidden. The symbol ``""``
+            is the end of the record, which leads back to ``start``. A forbidden symbol in a prime
+            leaves the state as it is.
+
+    Raises:
+        ValueError: If a reachable state forbids everything.
+    """
+    found, number = [start], {start: 0}
+    rows: list[list[State | None]] = []
+    for state in found:  # grows meanwhile
+        rows.append([after(state, symbol) for symbol in ("", *vocabulary.symbols)])
+        for to in rows[-1][1:]:
+            if to is not None and to not in number:
+                number[to] = len(found)
+                found.append(to)
+    allowed = np.array([[to is not None for to in row] for row in rows])
+    following = np.array(
+        [
+            [place if to is None else number.get(to, 0) for to in row]
+            for place, row in enumerate(rows)
+        ],
+        np.int32,
+    )
+    following[:, END] = 0
+    return Constraint(allowed, following)
 
 
 Allowed = NDArray[np.bool_]
