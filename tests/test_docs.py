@@ -51,3 +51,26 @@ def test_commands_in_the_readme_exist():
     said = re.findall(r"^\s*(?:\.venv/bin/)?seqforge (\w+)", (ROOT / "README.md").read_text(), re.M)
     assert len(said) >= 5
     assert set(said) <= known
+
+
+def test_the_glossary_is_sorted_and_names_modules_that_exist():
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \| .+ \| `([^`]+)` \|$", page, re.M)
+    assert len(rows) == len([line for line in page.splitlines() if line.startswith("|")]) - 2
+    assert [term for term, _ in rows] == sorted((term for term, _ in rows), key=str.lower)
+    assert [path for _, path in rows if not (ROOT / "seqforge" / path).is_file()] == []
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    from seqforge.version import __version__
+
+    cited = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    released = re.findall(r"^## \[(\d.*)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert cited == released[:1] == [__version__]
+
+
+def test_the_hooks_run_what_make_lint_runs():
+    hooks = re.findall(r"entry: \.venv/bin/(\S+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    lint = re.findall(r"^\t\$\(BIN\)/(\S+)", (ROOT / "Makefile").read_text(), re.M)
+    assert hooks
+    assert set(hooks) <= set(lint)
