@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 EXPECTED = {
     ".ci", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CITATION.cff", "LICENSE",
-    "Makefile", "README.md", "benchmarks", "constraints.txt", "data", "docs", "pipelines", "pyproject.toml", "seqforge", "tests",
+    "Makefile", "README.md", "benchmarks", "constraints.txt", "data", "docs", "pipelines",
+    "pyproject.toml", "seqforge", "tests",
 }  # fmt: skip
 BUILT = (".whl", ".tar.gz", ".egg", ".pyc", ".so", ".partial", ".lock", ".sqlite", ".log")
 """How files end that are made, and belong into no repository."""
