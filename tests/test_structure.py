@@ -176,7 +176,6 @@ APART = {
     "test_music_benchmarks.py": "the programs of music in benchmarks/",
     "test_mutations.py": "all readers given damaged files",
     "test_package.py": "the package as it is installed",
-    "test_plugin.py": "a domain of another package",
     "test_structure.py": "this file",
     "test_suite.py": "the tests",
     "test_tree.py": "the repository",
