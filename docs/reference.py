@@ -1,12 +1,23 @@
-"""Writes ``docs/cli.md`` from the help: ``python docs/reference.py > docs/cli.md``."""
+"""Writes pages from the program: ``python docs/reference.py`` makes ``docs/cli.md`` from the help
+and the table of ``summary.json`` in ``docs/files.md`` from its schema.
+"""
 
 from __future__ import annotations
 
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from seqforge.cli.main import app
+from seqforge.reporting.summary import RunSummary, SummaryPart
 
+DOCS = Path(__file__).parent
+MARKS = ("<!-- made from the schema -->\n", "<!-- until here -->\n")
 HEAD = """# The commands
 
 Written by `python docs/reference.py` from `--help`; a test fails when it is stale.
@@ -28,5 +39,48 @@ def reference() -> str:
     return "\n".join(parts)
 
 
+def schema_table() -> str:
+    """A row for each key of ``summary.json``, as Markdown."""
+    rows = [("key", "type", "what it is"), ("---", "---", "---"), *_rows(RunSummary, "")]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _rows(part: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in part.model_fields.items():
+        about = " ".join((field.description or "").split())
+        nested = _nested(field.annotation)
+        yield f"`{prefix}{name}`", _kind(field.annotation), about
+        if nested is not None:
+            each = "[]" if get_origin(field.annotation) is tuple else ""
+            yield from _rows(nested, f"{prefix}{name}{each}.")
+
+
+def _nested(kind: Any) -> type[SummaryPart] | None:
+    found = (one for one in (kind, *get_args(kind)) if isinstance(one, type))
+    return next((one for one in found if issubclass(one, SummaryPart)), None)
+
+
+def _kind(kind: Any) -> str:
+    """A type in the words of JSON."""
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _kind(inside[0])
+    if origin in (Union, types.UnionType):
+        return ", ".join(_kind(one) for one in inside)
+    if origin is Literal:
+        return ", ".join(f'"{word}"' for word in inside)
+    if origin is tuple:
+        return f"list of {_kind(inside[0])}s"
+    plain = {str: "text", int: "integer", float: "number", bool: "true or false"}
+    return "null" if kind is type(None) else plain.get(kind, "object")
+
+
+def files_page() -> str:
+    """``docs/files.md`` with the table of the schema in its place."""
+    before, _, rest = (DOCS / "files.md").read_text().partition(MARKS[0])
+    return f"{before}{MARKS[0]}\n{schema_table()}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+
+
 if __name__ == "__main__":
-    print(reference(), end="")
+    (DOCS / "cli.md").write_text(reference())
+    (DOCS / "files.md").write_text(files_page())

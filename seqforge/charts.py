@@ -7,10 +7,10 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,30 @@ _SETTLED = 0.15
 _TIMES = ((3 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
+class CurvePoint(Protocol):
+    """An evaluation, as far as it is drawn; what is not known is None."""
+
+    @property
+    def step(self) -> float | None:
+        """Steps of training so far."""
+        ...
+
+    @property
+    def elapsed_seconds(self) -> float | None:
+        """Time of training so far."""
+        ...
+
+    @property
+    def train_bits(self) -> float | None:
+        """Bits per symbol on what was trained on."""
+        ...
+
+    @property
+    def valid_bits(self) -> float | None:
+        """Bits per symbol on held-out data."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tick:
     """A mark on an axis."""
@@ -200,19 +224,23 @@ class _Scale:
 
 
 def learning_curve(
-    metrics: Sequence[Mapping[str, Any]], ngram: float | None = None
+    metrics: Sequence[CurvePoint], ngram: float | None = None
 ) -> LearningCurve | None:
     """Bits per symbol on train and valid over time (over steps where no time is known).
 
     Args:
-        metrics: One evaluation each: step, elapsed_seconds, train_bits, valid_bits.
+        metrics: One evaluation each.
         ngram: Bits of the best n-gram, drawn as a line to beat.
 
     Returns:
         None when there is no evaluation to draw.
     """
-    key = "elapsed_seconds" if _series(metrics, "elapsed_seconds", "valid_bits") else "step"
-    series = {name: _series(metrics, key, f"{name}_bits") for name in ("train", "valid")}
+    timed = bool(_series(metrics, _seconds, lambda point: point.valid_bits))
+    place = _seconds if timed else lambda point: point.step
+    series = {
+        "train": _series(metrics, place, lambda point: point.train_bits),
+        "valid": _series(metrics, place, lambda point: point.valid_bits),
+    }
     points = [point for line in series.values() for point in line]
     if not points:
         return None
@@ -221,7 +249,7 @@ def learning_curve(
     beaten = [] if ngram is None else [ngram]
     highest = max(y for _, y in points)
     low, high = _padded(min(late + beaten), max(late + beaten))
-    divisor, x_label = _x_axis(key, last)
+    divisor, x_label = _x_axis(timed, last)
     x = _Scale(0.0, last or 1.0, LEFT, RIGHT)
     y = _Scale(low, high, BOTTOM, TOP)
     best = min(series["valid"], key=lambda point: point[1], default=None)
@@ -241,10 +269,15 @@ def learning_curve(
     )
 
 
-def _series(
-    metrics: Sequence[Mapping[str, Any]], x_key: str, y_key: str
-) -> list[tuple[float, float]]:
-    pairs = ((finite(row.get(x_key)), finite(row.get(y_key))) for row in metrics)
+_Value = Callable[[CurvePoint], float | None]
+
+
+def _seconds(point: CurvePoint) -> float | None:
+    return point.elapsed_seconds
+
+
+def _series(metrics: Sequence[CurvePoint], x_of: _Value, y_of: _Value) -> list[tuple[float, float]]:
+    pairs = ((finite(x_of(point)), finite(y_of(point))) for point in metrics)
     return [(x, y) for x, y in pairs if x is not None and y is not None]
 
 
@@ -253,8 +286,8 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return max(0.0, low - margin), high + margin
 
 
-def _x_axis(key: str, last: float) -> tuple[float, str]:
-    if key == "step":
+def _x_axis(timed: bool, last: float) -> tuple[float, str]:
+    if not timed:
         return 1.0, "steps"
     return next((size, name) for least, size, name in _TIMES if last >= least)
 
@@ -268,6 +301,6 @@ def _ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _best_label(metrics: Sequence[Mapping[str, Any]], value: float) -> str:
-    step = next((row.get("step") for row in metrics if row.get("valid_bits") == value), None)
+def _best_label(metrics: Sequence[CurvePoint], value: float) -> str:
+    step = next((point.step for point in metrics if point.valid_bits == value), None)
     return f"best {bits(value)}" + ("" if step is None else f" at step {format_number(step)}")

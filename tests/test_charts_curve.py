@@ -1,10 +1,19 @@
 """The learning curve's coordinates."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.charts import BOTTOM, LEFT, RIGHT, TOP, learning_curve
+
+
+def points(*rows):
+    """Evaluations of which nothing else is known."""
+    unknown = {"step": None, "elapsed_seconds": None, "train_bits": None, "valid_bits": None}
+    return [SimpleNamespace(**(unknown | row)) for row in rows]
+
 
 numbers = st.none() | st.floats(0, 1e6) | st.just(float("nan"))
 rows = st.fixed_dictionaries(
@@ -14,7 +23,7 @@ rows = st.fixed_dictionaries(
 
 @given(st.lists(rows, max_size=8), st.none() | st.floats(0, 20))
 def test_marks_and_ticks_are_within_the_picture(metrics, ngram):
-    curve = learning_curve(metrics, ngram)
+    curve = learning_curve(points(*metrics), ngram)
     if curve is None:
         return
     assert all(LEFT - 0.1 <= tick.at <= RIGHT + 0.1 for tick in curve.x_ticks)
@@ -32,7 +41,7 @@ def test_the_best_is_the_lowest_valid():
         for i, bits in enumerate(valid, start=1)
     ]
 
-    curve = learning_curve(metrics)
+    curve = learning_curve(points(*metrics))
 
     assert curve.best_label == "best 2.000 at step 20"
     assert curve.best[0] == pytest.approx(LEFT + (RIGHT - LEFT) * 2 / 3, abs=0.1)
@@ -46,7 +55,7 @@ def test_a_high_beginning_lies_above_the_picture():
         for i, bits in enumerate([8.0, *[2 - i / 100 for i in range(20)]], start=1)
     ]
 
-    curve = learning_curve(metrics)
+    curve = learning_curve(points(*metrics))
 
     assert curve.cut
     assert [line.name for line in curve.lines] == ["valid"]
@@ -54,7 +63,7 @@ def test_a_high_beginning_lies_above_the_picture():
 
 
 def test_without_times_it_goes_by_steps():
-    curve = learning_curve([{"step": 5, "train_bits": 2.0, "valid_bits": 2.1}])
+    curve = learning_curve(points({"step": 5, "train_bits": 2.0, "valid_bits": 2.1}))
 
     assert curve.x_label == "steps"
     assert curve.best_label == "best 2.100 at step 5"

@@ -10,9 +10,13 @@ from tests.conftest import ROOT
 
 def test_the_reference_of_commands_is_not_stale():
     written = runpy.run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
-    assert (ROOT / "docs" / "cli.md").read_text() == written, (
-        "run: python docs/reference.py > docs/cli.md"
-    )
+    assert (ROOT / "docs" / "cli.md").read_text() == written, "run: python docs/reference.py"
+
+
+def test_the_table_of_the_summary_is_the_schema():
+    written = runpy.run_path(str(ROOT / "docs" / "reference.py"))["files_page"]()
+    assert (ROOT / "docs" / "files.md").read_text() == written, "run: python docs/reference.py"
+    assert "| `baselines.order_k` | number, null | Bits of the best n-gram. |" in written
 
 
 @pytest.mark.parametrize(

@@ -164,11 +164,6 @@ def duration(seconds: Any) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def unit_name(summary: Mapping[str, Any]) -> str:
-    """What one symbol is called: base, character, symbol."""
-    return str(summary.get("unit") or "symbol")
-
-
 def plural(unit: str) -> str:
     """More than one of a unit."""
     return f"{unit}s"

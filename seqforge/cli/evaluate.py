@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.console import asked
 from seqforge.cli.options import Encoding, Json, Model, Out, Quiet, Verbose, await_stdin
+
+if TYPE_CHECKING:
+    from seqforge.runs.results import EvaluateResult
 
 
 @app.command()
@@ -36,20 +39,21 @@ def evaluate(
         result = evaluate_model(find_model(model), inputs, watcher, verbose)
     finally:
         watcher.close()
-    asked(ctx, json_, out, quiet, verbose).answer(result, _lines(result))
+    asked(ctx, json_, out, quiet, verbose).answer(result.model_dump(mode="json"), _lines(result))
 
 
-def _lines(result: dict[str, Any]) -> Iterator[str]:
-    halves, counted = result["second_half"], result["second_half"]["baselines"]
+def _lines(result: EvaluateResult) -> Iterator[str]:
+    half, counted = result.second_half, result.second_half.baselines
+    known = "" if result.perplexity is None else f"(perplexity {result.perplexity:.4f}) "
     yield (
-        f"{result['bits_per_symbol']:.4f} bits per {result['unit']} "
-        f"(perplexity {result['perplexity']:.4f}) over {result['symbols']:,} symbols"
+        f"{result.bits_per_symbol:.4f} bits per {result.unit} {known}"
+        f"over {result.symbols:,} symbols"
     )
-    if sentence := result["trained_on"]["sentence"]:
-        yield sentence
+    if result.trained_on.sentence:
+        yield result.trained_on.sentence
     yield "on the second half of the input, where the baselines have learnt from the first:"
-    rows = [("the model", halves["bits_per_symbol"]), ("uniform", counted["uniform"])]
-    rows += [(f"order-{counted['k']} n-gram", counted["order_k"])]
-    rows += list(counted["compressors"].items())
+    rows: list[tuple[str, float | None]]
+    rows = [("the model", half.bits_per_symbol), ("uniform", counted.uniform)]
+    rows += [(f"order-{counted.k} n-gram", counted.order_k), *counted.compressors.items()]
     for name, bits in rows:
         yield f"  {name:<16} " + ("-" if bits is None else f"{bits:8.4f}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from seqforge.cli.options import (
 
 if TYPE_CHECKING:
     from seqforge.core.training.distributed import Ranks
+    from seqforge.reporting.summary import RunSummary
     from seqforge.runs.folder import RunFolder
     from seqforge.runs.request import RunRequest
 
@@ -294,31 +294,30 @@ def _lanes(text: str | None) -> int | str | None:
 
 def _tell(folder: RunFolder) -> None:
     """The few lines that a finished run ends in."""
-    summary = json.loads(folder.summary.read_text(encoding="utf-8"))
-    part = summary["baselines"]["part"]
-    if part is not None:
-        counted = summary["baselines"]
+    from seqforge.reporting.summary import RunSummary
+
+    summary = RunSummary.read(folder.summary)
+    counted = summary.baselines
+    if counted.part is not None:
         echo(
-            f"{summary['bits_per_symbol'][part]:.4f} bits per {summary['unit']} on held-out data "
-            f"({part}{_overlap(summary)}); the best n-gram (order {counted['k']}) needs "
-            f"{counted['order_k']:.4f}"
+            f"{summary.bits_per_symbol.of(counted.part):.4f} bits per {summary.unit} on held-out "
+            f"data ({counted.part}{_overlap(summary)}); the best n-gram (order {counted.k}) needs "
+            f"{counted.order_k:.4f}"
         )
-    for row in summary["samples"]:
-        echo(f"samples at t={row['temperature']}: {folder.path / row['file']}")
-    if summary["similarity"]:
-        found = summary["similarity"]
-        echo(found.get("said") or found["sentence"])
+    for row in summary.samples:
+        if row.file is not None:
+            echo(f"samples at t={row.temperature}: {folder.path / row.file}")
+    if found := summary.similarity:
+        echo(str(found.get("said") or found["sentence"]))
     echo(f"model:  {folder.model}")
     if folder.page.is_file():
         echo(f"report: {folder.page}")
 
 
-def _overlap(summary: dict[str, Any]) -> str:
+def _overlap(summary: RunSummary) -> str:
     """What the headline says of held-out data that were trained on as well."""
-    from seqforge.core.data.overlap import Overlap
-
-    found = Overlap.of(summary)
-    return f"; {found.remark(summary['unit'])}" if found.notable else ""
+    found = summary.overlap.measured
+    return f"; {found.remark(summary.unit)}" if found.notable else ""
 
 
 app.command("run", context_settings=LENIENT, help=(

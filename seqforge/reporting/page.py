@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
+from pydantic import JsonValue
 
 from seqforge import charts
 from seqforge.base.folders import write_atomically
 from seqforge.base.messages import (
     bits,
     duration,
-    finite,
     format_number,
     mapping,
     plural,
     readable,
-    unit_name,
     visible_controls,
 )
+from seqforge.core.data.ingest import Ingested
+from seqforge.core.training.events import EvaluationRecord
 from seqforge.reporting.sections import (
     BaselineComparison,
     ShownControls,
@@ -35,6 +35,7 @@ from seqforge.reporting.sections import (
     report_tables,
     sentences,
 )
+from seqforge.reporting.summary import Advice, RunSummary, ShownSamples
 
 _SHOWN = 2_000
 """Characters of each sample on the page; the file has the rest."""
@@ -56,21 +57,19 @@ class ShownSample:
 
 def write_report(
     path: Path,
-    summary: Mapping[str, Any],
-    metrics: Sequence[Mapping[str, Any]],
-    samples: Sequence[Mapping[str, Any]],
-    ingest: Sequence[Mapping[str, str]],
+    summary: RunSummary,
+    metrics: Sequence[EvaluationRecord],
+    samples: Sequence[ShownSamples],
+    ingest: Sequence[Ingested],
 ) -> None:
     """Write the page of a run, atomically.
 
     Args:
         path: Where ``report.html`` goes; links to samples are relative to its folder.
-        summary: ``summary.json``; anything in it may be null or missing.
-        metrics: One mapping an evaluation: step, elapsed_seconds, train_bits, valid_bits,
-            learning_rate, symbols_per_second; more is not looked at.
-        samples: What to show: temperature, text, file.
-        ingest: One mapping an input file: file, status (kept, split, refused), reason, records,
-            symbols.
+        summary: ``summary.json``.
+        metrics: The lines of ``metrics.jsonl``.
+        samples: What to show at each temperature.
+        ingest: The lines of ``ingest.tsv``.
 
     Raises:
         RunError: If the page cannot be written.
@@ -81,10 +80,10 @@ def write_report(
 
 
 def render(
-    summary: Mapping[str, Any],
-    metrics: Sequence[Mapping[str, Any]],
-    samples: Sequence[Mapping[str, Any]],
-    ingest: Sequence[Mapping[str, str]],
+    summary: RunSummary,
+    metrics: Sequence[EvaluationRecord],
+    samples: Sequence[ShownSamples],
+    ingest: Sequence[Ingested],
 ) -> str:
     """The page as HTML; see `write_report`."""
     # Markup is in the template alone, and in pictures: whatever comes from a file is escaped.
@@ -93,82 +92,60 @@ def render(
     )
     source = resources.files(__package__).joinpath("page.html.jinja").read_text("utf-8")
     comparison = BaselineComparison.of(summary)
-    unit = unit_name(summary)
     return environment.from_string(source).render(
-        name=str(summary.get("name") or summary.get("pipeline") or "a run"),
+        name=summary.name,
         subtitle=_subtitle(summary),
         done=done(summary),
-        unit=unit,
-        units=plural(unit),
+        unit=summary.unit,
+        units=plural(summary.unit),
         bits=bits,
         comparison=comparison,
-        sentences=comparison.sentences(unit),
+        sentences=comparison.sentences(summary.unit),
         bars=comparison.bars(),
-        notes=mapping(summary.get("baselines")).get("notes") or [],
+        notes=summary.baselines.notes,
         parts=parts_table(summary),
         geometry=charts,
-        advice=advice(summary),
+        advice=advice(summary.advice),
         curve=charts.learning_curve(metrics, comparison.ngram),
-        samples=_samples(samples, summary),
-        report=report_tables(mapping(summary.get("report"))),
-        report_sentences=sentences(mapping(summary.get("report"))),
+        samples=[_sample(sample, summary.unit) for sample in samples],
+        report=report_tables(summary.report),
+        report_sentences=sentences(summary.report),
         similarity=_similarity(summary),
         machine=_machine(summary, len(metrics)),
-        model=facts((readable(k), v) for k, v in mapping(summary.get("model")).items()),
-        versions=facts(mapping(summary.get("versions")).items()),
-        command=summary.get("command"),
+        model=facts((readable(k), v) for k, v in summary.model.model_dump().items()),
+        versions=facts(summary.versions.items()),
+        command=summary.command,
         **_ingest(ingest),
     )
 
 
-def _subtitle(summary: Mapping[str, Any]) -> str:
-    kind = summary.get("pipeline") or summary.get("domain")
-    finished = str(summary.get("finished_at") or "")[:16].replace("T", " ")
-    return ", ".join(
-        part for part in (kind and f"pipeline {kind}", finished and f"finished {finished}") if part
-    )
+def _subtitle(summary: RunSummary) -> str:
+    finished = summary.finished_at[:16].replace("T", " ")
+    return f"pipeline {summary.pipeline}" + (finished and f", finished {finished}")
 
 
-def _ingest(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    refused = [row for row in rows if row.get("status") == "refused"]
-    used = [row for row in rows if row.get("status") != "refused"]
-    files = "1 file" if len(rows) == 1 else f"{len(rows):,} files"
-    sentence = f"{files}: {len(used):,} read, {len(refused):,} refused."
+def _ingest(lines: Sequence[Ingested]) -> dict[str, object]:
+    refused = [line for line in lines if line.status == "refused"]
+    used = [line for line in lines if line.status != "refused"]
+    files = "1 file" if len(lines) == 1 else f"{len(lines):,} files"
     return {
-        "ingest_sentence": sentence if rows else "Which files were read was not noted.",
-        "refused": records_table([*map(_counted, refused)]),
-        "used": records_table([*map(_counted, used)]),
+        "ingest_sentence": f"{files}: {len(used):,} read, {len(refused):,} refused.",
+        "refused": records_table([*map(asdict, refused)]),
+        "used": records_table([*map(asdict, used)]),
         "fold_files": len(used) > _MOST_FILES,
     }
 
 
-def _counted(row: Mapping[str, str]) -> dict[str, Any]:
-    """A row of a TSV file with its counts as numbers."""
-    return {key: int(cell) if str(cell).isdecimal() else cell for key, cell in row.items()}
-
-
-def _samples(samples: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[ShownSample]:
-    kept = [mapping(row) for row in summary.get("samples") or []]
-    return [_sample(sample, kept, unit_name(summary)) for sample in samples]
-
-
-def _sample(sample: Mapping[str, Any], kept: list[Mapping[str, Any]], unit: str) -> ShownSample:
-    text, file = str(sample.get("text") or ""), str(sample.get("file") or "")
-    temperature = sample.get("temperature")
-    row = next((r for r in kept if r.get("file") == file), {}) or next(
-        (r for r in kept if r.get("temperature") == temperature), {}
-    )
-    notes = []
-    if row.get("count") is not None:
-        notes.append(
-            f"{format_number(row['count'])} {'sample' if row['count'] == 1 else 'samples'}"
-        )
-    if finite(row.get("mean_bits")) is not None:
-        notes.append(f"{bits(row['mean_bits'])} bits per {unit} under the model itself")
+def _sample(sample: ShownSamples, unit: str) -> ShownSample:
+    text, file, notes = sample.text, sample.file or "", []
+    notes.append(f"{format_number(sample.count)} {'sample' if sample.count == 1 else 'samples'}")
+    if sample.mean_bits is not None:
+        notes.append(f"{bits(sample.mean_bits)} bits per {unit} under the model itself")
     if len(text) > _SHOWN:
         notes.append(f"the first {_SHOWN:,} of {len(text):,} characters")
+    at = f"Temperature {format_number(sample.temperature)}"
     return ShownSample(
-        title="Greedy" if temperature == 0 else f"Temperature {format_number(temperature)}",
+        title="Greedy" if sample.temperature == 0 else at,
         text=visible_controls(text[:_SHOWN]),
         note="; ".join(notes),
         file=file,
@@ -184,49 +161,49 @@ def _relative_link(file: str) -> str:
     return quote("/".join(parts), safe="/", errors="replace")
 
 
-def _similarity(summary: Mapping[str, Any]) -> dict[str, Any] | None:
-    found = mapping(summary.get("similarity"))
+def _similarity(summary: RunSummary) -> dict[str, object] | None:
+    """The domain's own part, of which anything may be missing."""
+    found = summary.similarity
     if not found:
         return None
     size = found.get("library_length")
     return {
         "sentence": found.get("sentence") or "",
         "library": found.get("library") or "",
-        "size": "" if size is None else f"{format_number(size)} {plural(unit_name(summary))}",
-        "notes": [str(note) for note in found.get("notes") or []],
-        "table": records_table([mapping(row) for row in found.get("table") or []]),
+        "size": "" if size is None else f"{format_number(size)} {plural(summary.unit)}",
+        "notes": [str(note) for note in _items(found.get("notes"))],
+        "table": records_table([mapping(row) for row in _items(found.get("table"))]),
         "controls": ShownControls.of(mapping(found.get("controls"))),
     }
 
 
-def _machine(summary: Mapping[str, Any], evaluations: int) -> Table:
-    speed = mapping(summary.get("speed"))
-    memory = finite(summary.get("peak_memory_mb"))
-    units = plural(unit_name(summary))
+def _items(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
-    def rate(key: str) -> str | None:
-        known = finite(speed.get(key))
-        return None if known is None else f"{known:,.0f} {units} a second"
 
-    seconds = summary.get("wall_seconds")
+def _machine(summary: RunSummary, evaluations: int) -> Table:
+    speed, memory = summary.speed, summary.peak_memory_mb
+
+    def rate(known: float | None) -> str | None:
+        return None if known is None else f"{known:,.0f} {plural(summary.unit)} a second"
+
     return facts(
         [
-            ("training", rate("train_symbols_per_second")),
-            ("sampling", rate("sample_symbols_per_second")),
-            ("time in all", None if seconds is None else duration(seconds)),
+            ("training", rate(speed.train_symbols_per_second)),
+            ("sampling", rate(speed.sample_symbols_per_second)),
+            ("time in all", duration(summary.wall_seconds)),
             ("peak memory", None if memory is None else f"{memory:,.0f} MB"),
             ("evaluations", evaluations or None),
-            ("weights", summary.get("parameters")),
-            ("vocabulary", summary.get("vocabulary_size")),
-            ("precision", summary.get("precision")),
-            ("lanes", summary.get("lanes")),
-            ("seed", None if summary.get("seed") is None else str(summary["seed"])),
+            ("weights", summary.parameters),
+            ("vocabulary", summary.vocabulary_size),
+            ("precision", summary.precision),
+            ("lanes", summary.lanes),
+            ("seed", str(summary.seed)),
         ]
     )
 
 
-def advice(summary: Mapping[str, Any]) -> list[str]:
+def advice(said: Advice | None) -> list[str]:
     """What was said of the network's size before training and of its curves after, as sentences."""
-    said = mapping(summary.get("advice"))
-    sentences = (str(said.get(key) or "") for key in ("before", "after"))
+    sentences = () if said is None else (said.before, said.after)
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]

@@ -17,10 +17,10 @@ from seqforge.base.messages import (
     mapping,
     plural,
     readable,
-    unit_name,
 )
 from seqforge.charts import EcdfChart
 from seqforge.core.data.overlap import Overlap
+from seqforge.reporting.summary import PartCounts, RunSummary
 
 _MOST_ROWS = 200
 
@@ -86,22 +86,20 @@ def _shape(value: Any) -> str | tuple[str, ...]:
     return "value"
 
 
-def parts_table(summary: Mapping[str, Any]) -> Table:
+def parts_table(summary: RunSummary) -> Table:
     """Train, valid and test: how much each is, and what the model needs there."""
-    measures = {
-        "symbols": "symbols",
-        "records": "records",
-        "bits_per_symbol": "bits per symbol",
-        "perplexity": "perplexity",
+    columns = {
+        "symbols": dict(summary.symbols),
+        "records": dict(summary.records),
+        "bits per symbol": dict(summary.bits_per_symbol),
+        "perplexity": dict(summary.perplexity),
     }
-    known = {title: mapping(summary.get(key)) for key, title in measures.items()}
-    columns = [title for title, values in known.items() if set(values.values()) - {None}]
+    known = {title: values for title, values in columns.items() if set(values.values()) - {None}}
     rows = tuple(
-        (part, *(format_number(known[title].get(part)) for title in columns))
-        for part in ("train", "valid", "test")
-        if any(known[title].get(part) is not None for title in columns)
+        (part, *(format_number(values.get(part)) for values in known.values()))
+        for part in PartCounts.model_fields
     )
-    return Table(("part", *columns), rows)
+    return Table(("part", *known), rows)
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,7 @@ class BaselineComparison:
     part: str | None
     """valid or test; None when nothing was held out."""
     model: float | None
-    uniform: float | None
+    uniform: float
     ngram: float | None
     order: int | None
     """The order of the best n-gram."""
@@ -192,26 +190,19 @@ class BaselineComparison:
     """How much of the held-out part stands in the training part too."""
 
     @classmethod
-    def of(cls, summary: Mapping[str, Any]) -> BaselineComparison:
-        """From a summary, where anything may be null."""
-        baselines = mapping(summary.get("baselines"))
-        scores = mapping(summary.get("bits_per_symbol"))
-        parts = (baselines.get("part"), "test", "valid")
-        part = next((p for p in parts if p and finite(scores.get(p)) is not None), None)
-        orders = {int(k): v for k, v in _known(baselines.get("orders")).items()}
-        ngram, order = finite(baselines.get("order_k")), baselines.get("k")
-        if ngram is None and orders:
-            order = min(orders, key=orders.__getitem__)
-            ngram = orders[order]
+    def of(cls, summary: RunSummary) -> BaselineComparison:
+        """From a summary, on the part that its baselines are scored on."""
+        counted = summary.baselines
+        known = {name: value for name, value in counted.compressors.items() if value is not None}
         return cls(
-            part=part,
-            model=finite(scores.get(part)) if part else None,
-            uniform=finite(baselines.get("uniform")),
-            ngram=ngram,
-            order=order,
-            orders=orders,
-            compressors=_known(baselines.get("compressors")),
-            overlap=Overlap.of(summary),
+            part=counted.part,
+            model=summary.bits_per_symbol.of(counted.part),
+            uniform=counted.uniform,
+            ngram=counted.order_k,
+            order=counted.k,
+            orders=counted.orders,
+            compressors=known,
+            overlap=summary.overlap.measured,
         )
 
     def bars(self) -> list[ChartBar]:
@@ -222,8 +213,7 @@ class BaselineComparison:
                 named[f"n-gram, order {order}"] = value
         if self.ngram is not None:
             named[f"best n-gram{_of_order(self.order)}"] = self.ngram
-        if self.uniform is not None:
-            named["guessing evenly"] = self.uniform
+        named["guessing evenly"] = self.uniform
         bars = [ChartBar(label, value) for label, value in named.items()]
         if self.model is not None:
             bars.append(ChartBar("this model", self.model, is_model=True))
@@ -256,36 +246,22 @@ class BaselineComparison:
                 f"Of the held-out data {self.overlap.remark(unit)}: the score measures memory as "
                 "well."
             )
-        if self.uniform is not None:
-            said.append(f"Guessing evenly costs {bits(self.uniform)} bits per {unit}.")
-        return said or ["No baseline was measured."]
-
-
-def _known(values: Any) -> dict[Any, float]:
-    numbers = ((key, finite(value)) for key, value in mapping(values).items())
-    return {key: value for key, value in numbers if value is not None}
+        return [*said, f"Guessing evenly costs {bits(self.uniform)} bits per {unit}."]
 
 
 def _of_order(order: int | None) -> str:
     return "" if order is None else f" (order {order})"
 
 
-def done(summary: Mapping[str, Any]) -> str:
+def done(summary: RunSummary) -> str:
     """One sentence: which network read how much, in what time."""
-    model = mapping(summary.get("model"))
-    cell = str(model.get("cell") or "recurrent network")
-    what = cell.upper() if cell in {"lstm", "gru", "rnn"} else cell
-    if model.get("num_layers") and model.get("hidden_size"):
-        layers = model["num_layers"]
-        what += f" with {format_number(layers)} {'layer' if layers == 1 else 'layers'}"
-        what += f" of {format_number(model['hidden_size'])}"
-    if summary.get("parameters") is not None:
-        what += f" ({format_number(summary['parameters'])} weights)"
-    read = mapping(summary.get("symbols")).get("train")
-    if read is not None:
-        what += f", trained on {format_number(read)} {plural(unit_name(summary))}"
-    if summary.get("wall_seconds") is not None:
-        what += f"; the run took {duration(summary['wall_seconds'])}"
+    model, layers = summary.model, summary.model.num_layers
+    what = (
+        f"{model.cell.upper()} with {layers} {'layer' if layers == 1 else 'layers'} of "
+        f"{format_number(model.hidden_size)} ({format_number(summary.parameters)} weights), "
+        f"trained on {format_number(summary.symbols.train)} {plural(summary.unit)}; the run took "
+        f"{duration(summary.wall_seconds)}"
+    )
     return f"{_article(what)} {what}."
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +25,14 @@ from seqforge.core.evaluation.ngram import NgramResult, ngram_bits
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seqforge.registry import options_for_files
+from seqforge.reporting.summary import BaselineScores, HeldOutScores
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
 from seqforge.runs.progress import ProgressListener
+from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
 
 
-def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> dict[str, Any]:
+def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> BaselineScores:
     """Bits per symbol of each baseline on the part that gives the headline number.
 
     The n-grams count the training part (and its other strand, where the network reads that too);
@@ -41,15 +42,9 @@ def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> dict
     # Over the symbols alone: that a record may end makes no guess among A, C, G, T harder.
     uniform = math.log2(max(2, len(corpus.vocabulary.symbols)))
     if name is None:
-        return {
-            "part": None,
-            "uniform": uniform,
-            "order_k": None,
-            "k": None,
-            "orders": {},
-            "compressors": {},
-            "notes": ["nothing was held out"],
-        }
+        return BaselineScores(
+            part=None, uniform=uniform, order_k=None, k=None, notes=("nothing was held out",)
+        )
     part = corpus.part(name)
     mirror = domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None
     counted = ngram_bits(
@@ -63,15 +58,15 @@ def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> dict
     )
     watcher.advance(1, 1, "compressors")
     packed = compressor_bits(corpus.train.tokens, _scored(part, HELD_OUT_LIMIT))
-    return {
-        "part": name,
-        "uniform": round(uniform, 4),
-        "order_k": round(counted.bits[counted.best], 4),
-        "k": counted.best,
-        "orders": {str(order): round(bits, 4) for order, bits in counted.bits.items()},
-        "compressors": {k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
-        "notes": _notes(corpus, part, counted, packed),
-    }
+    return BaselineScores(
+        part=name,
+        uniform=round(uniform, 4),
+        order_k=round(counted.bits[counted.best], 4),
+        k=counted.best,
+        orders={order: round(bits, 4) for order, bits in counted.bits.items()},
+        compressors={k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
+        notes=tuple(_notes(corpus, part, counted, packed)),
+    )
 
 
 def _scored(part: TokenPart, most: int) -> Tokens:
@@ -100,9 +95,7 @@ def _notes(
     return notes
 
 
-def final_score(
-    run: RunFolder, corpus: Corpus, watcher: ProgressListener
-) -> dict[str, float | None]:
+def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> HeldOutScores:
     """Score the best model on all of valid and test, and note it on its card."""
     checkpoint = load_checkpoint(run.model)
     model = torch_model(checkpoint, str(run.model))
@@ -123,7 +116,7 @@ def final_score(
     provenance = checkpoint.card.provenance.model_copy(update={"bits_per_symbol": found})
     card = checkpoint.card.model_copy(update={"provenance": provenance})
     save_checkpoint(run.model, card, checkpoint.weights)
-    return found
+    return HeldOutScores(**found)
 
 
 def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
@@ -145,7 +138,7 @@ _FILES = 3  # named in a sentence
 
 def evaluate_model(
     model: Path, inputs: Sequence[str], watcher: ProgressListener, every_file: bool = False
-) -> dict[str, Any]:
+) -> EvaluateResult:
     """Bits per symbol of a model on files, and of baselines on their second half.
 
     The baselines have no training data of their own here, so they learn from the first half of
@@ -188,19 +181,19 @@ def evaluate_model(
         bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
         scored = [part.scored for part in halves]
         whole = sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored)
-        return {
-            "model": str(model),
-            "unit": found.domain.unit,
-            "symbols": corpus.train.symbols + corpus.valid.symbols,
-            "bits_per_symbol": round(whole, 4),
-            "perplexity": perplexity(whole),
-            "second_half": {
-                "bits_per_symbol": round(bits[1], 4),
-                "baselines": baselines(corpus, found.domain, watcher),
-            },
-            "trained_on": trained_on,
-            "refused": [line.reason for line in lines if line.status == "refused"],
-        }
+        return EvaluateResult(
+            model=str(model),
+            unit=found.domain.unit,
+            symbols=corpus.train.symbols + corpus.valid.symbols,
+            bits_per_symbol=round(whole, 4),
+            perplexity=perplexity(whole),
+            second_half=HalfScores(
+                bits_per_symbol=round(bits[1], 4),
+                baselines=baselines(corpus, found.domain, watcher),
+            ),
+            trained_on=trained_on,
+            refused=tuple(line.reason for line in lines if line.status == "refused"),
+        )
 
 
 def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:
@@ -213,14 +206,8 @@ def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:
             yield f"{line.file}: {line.records:,} records, {line.symbols:,} symbols{more}"
 
 
-def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> dict[str, Any]:
-    """What of the input the model was trained on.
-
-    Returns:
-        ``files``, names of those that are byte for byte files of its training; ``share`` of the
-        input's windows that it was trained on, null where the model's card does not say;
-        ``windows``, what they are called; ``sentence``, null where there is nothing to say.
-    """
+def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> TrainedOn:
+    """What of the input the model was trained on."""
     provenance = checkpoint.card.provenance
     known = {digest for one in provenance.ancestors for _, digest in one.inputs}
     known |= {digest for _, digest in provenance.inputs}
@@ -239,4 +226,4 @@ def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> dict[
         said = f"the model was trained on {', '.join(files[:_FILES])}, or on most of it"
     if said:
         said += ": this is no held-out score"
-    return {"files": files, "share": share, "windows": windows, "sentence": said}
+    return TrainedOn(files=tuple(files), share=share, windows=windows, sentence=said)

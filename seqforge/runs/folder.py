@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
+from pydantic import BaseModel, ValidationError
 
 from seqforge.base.atomic_files import read_toml, sweep
 from seqforge.base.file_locks import held_folder
@@ -23,7 +24,7 @@ from seqforge.base.folders import (
 )
 from seqforge.base.messages import did_you_mean
 from seqforge.base.paths import bundled_folder, is_piped, spooled
-from seqforge.core.config import RunConfig
+from seqforge.core.config import RunConfig, first_problem
 from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
 from seqforge.runs.recipes import Recipe, read_recipe
 
@@ -35,6 +36,15 @@ _CONFIG = "config.toml"
 _UNFINISHED_CONFIG = "config.toml.partial"  # what a killed run of an earlier version may have left
 _TRAINED = "finished training"
 _FINISHED = "finished"
+
+Result = TypeVar("Result", bound=BaseModel)
+"""What a stage leaves."""
+
+
+class _Ended(BaseModel):
+    """The last thing that is noted of a run."""
+
+    at: str
 
 
 class RunFolder:
@@ -167,24 +177,34 @@ class RunFolder:
         """What this run was begun with."""
         return read_recipe(self.path / _CONFIG)
 
-    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of a stage: kept from before where it is done, else worked out and kept."""
+    def stage(self, name: str, kind: type[Result], work: Callable[[], Result]) -> Result:
+        """The result of a stage: read back where it is done, else worked out and kept.
+
+        Raises:
+            RunError: If what was kept is no such result.
+        """
         done = self._done()
         if name not in done:
-            done[name] = work()
-            write_json(self.stages, sealed(done))
-        result: dict[str, Any] = done[name]
-        return result
+            result = work()
+            write_json(self.stages, sealed({**done, name: result.model_dump(mode="json")}))
+            return result
+        try:
+            return kind.model_validate(done[name])
+        except ValidationError as error:
+            raise self._damaged(f"{name}: {first_problem(error)}") from error
 
     def finish(self, only_train: bool = False) -> None:
         """Note that nothing is left to do."""
-        self.stage(_TRAINED if only_train else _FINISHED, lambda: {"at": now()})
+        self.stage(_TRAINED if only_train else _FINISHED, _Ended, lambda: _Ended(at=now()))
 
     def _done(self) -> dict[str, Any]:
         try:
             return self._noted()
         except ValueError as error:
-            raise RunError(f"{self.stages}: is damaged ({error}); remove it and go on") from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, why: object) -> RunError:
+        return RunError(f"{self.stages}: is damaged ({why}); remove it and go on")
 
     def _noted(self) -> dict[str, Any]:
         """The results of the stages that are done.

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.file_locks import held_folder
 from seqforge.base.folders import make_folder, write_atomically, write_json
 from seqforge.base.machine import peak_memory_mb, trim_memory
 from seqforge.base.paths import is_piped
-from seqforge.core.config import RunConfig
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import Domain, HasKmers, Searches
-from seqforge.core.data.ingest import Ingested, ingest_rows
-from seqforge.core.evaluation.likelihood import perplexity
+from seqforge.core.data.ingest import Ingested
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.errors import InputError, SeqforgeError
 from seqforge.registry import options_of
-from seqforge.runs.evaluate import baselines
+from seqforge.reporting.summary import RunSummary
 from seqforge.runs.folder import RunFolder, now, run_folders
 from seqforge.runs.load_inputs import Inputs, KnownVocabulary, gather, kept_libraries, read_corpus
 from seqforge.runs.progress import ProgressListener
@@ -37,6 +33,16 @@ from seqforge.runs.request import (
     check_inputs,
     find_folder,
     normal,
+)
+from seqforge.runs.results import (
+    RunFacts,
+    RunResults,
+    SampleResult,
+    ScoreResult,
+    SearchOutcome,
+    StageResult,
+    TrainResult,
+    summarise,
 )
 from seqforge.runs.sample import PreviewInterval, draw_samples_of_run, training_data_from
 from seqforge.runs.warm_start import named_start, warm_start_of
@@ -103,58 +109,6 @@ def _on_the_same_files(run: RunFolder, order: RunRequest) -> bool:
     return list(found.digests) == [digest for _, digest in run.inputs()]
 
 
-def summarise(
-    folder: RunFolder,
-    config: RunConfig,
-    domain: Domain,
-    corpus: Corpus,
-    stages: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Put what the stages found together; ``stages`` holds their results, {} where not done."""
-    trained, scored, sampled = stages["training"], stages["scoring"], stages["sampling"]
-    bits = scored["bits_per_symbol"]
-    memory = [stage.get("peak_memory_mb") for stage in stages.values()]
-    made = folder.made()
-    return {
-        "pipeline": made.get("pipeline"),
-        "domain": domain.name,
-        "name": folder.path.resolve().name,
-        "command": made.get("command", ""),
-        "finished_at": now(),
-        "unit": domain.unit,
-        "symbols": {part: corpus.part(part).symbols for part in PARTS},
-        "records": {part: corpus.part(part).records for part in PARTS},
-        "overlap": corpus.partition.overlap.summary(),
-        "vocabulary_size": len(corpus.vocabulary),
-        "parameters": trained["parameters"],
-        "init": config.init.model_dump() if config.init.model else None,
-        "model": config.model.model_dump(),
-        "bits_per_symbol": bits,
-        "perplexity": {part: perplexity(found) for part, found in bits.items()},
-        "baselines": scored["baselines"],
-        "speed": {
-            "train_symbols_per_second": trained["train_symbols_per_second"],
-            "sample_symbols_per_second": sampled.get("sample_symbols_per_second"),
-        },
-        "training": {k: trained[k] for k in ("steps", "best_step", "seconds", "symbols_seen")},
-        "advice": trained.get("advice"),
-        "peak_memory_mb": max((value for value in memory if value is not None), default=None),
-        "seed": config.training.seed,
-        "precision": trained["precision"],
-        "lanes": trained["lanes"],
-        "ranks": trained.get("ranks", 1),
-        "device": trained["device"],
-        "versions": {
-            "seqforge": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "numpy")},
-        },
-        "samples": sampled.get("samples", []),
-        "report": sampled.get("report", {}),
-        "similarity": stages["searching"] or None,
-    }
-
-
 _MANY = 1000  # files, from which on looking at them shows how far it is
 _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
@@ -203,6 +157,9 @@ def _looking(watcher: ProgressListener) -> Callable[[int, int, str], None]:
             watcher.advance(done, total, name)
 
     return told
+
+
+_Result = TypeVar("_Result", bound=StageResult)
 
 
 class Pipeline:
@@ -267,48 +224,44 @@ class Pipeline:
         corpus, lines = self._read()
         if not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
-        trained = self._stage("training", lambda: self._train(corpus))
-        scored = self._stage("scoring", lambda: self._score(corpus))
-        sampled: dict[str, Any] = {}
-        similarity: dict[str, Any] = {}
+        trained = self._stage("training", TrainResult, lambda: self._train(corpus))
+        scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus))
+        sampled, searched = None, None
         if not self.order.only_train:
-            sampled = self._stage(
-                "sampling",
-                lambda: draw_samples_of_run(
-                    self.folder, self.config, self.domain, corpus, self.watcher
-                ),
-            )
-            domain = self.domain
-            if isinstance(domain, Searches) and self.config.search.backend != "off":
-                similarity = self._stage("searching", lambda: self._search(domain, corpus, lines))
-        stages = {
-            "training": trained,
-            "scoring": scored,
-            "sampling": sampled,
-            "searching": similarity,
-        }
-        summary = summarise(self.folder, self.config, self.domain, corpus, stages)
-        summary["wall_seconds"] = round(self._wall(began), 1)
-        write_json(self.folder.summary, summary)
-        if not self.order.only_train:
+            sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
+            searched = self._searched(corpus, lines)
+        results = RunResults(trained, scored, sampled, searched)
+        summary = self._summary(corpus, results, began)
+        write_json(self.folder.summary, summary.model_dump(mode="json"))
+        if sampled is not None:
             self._write_page(summary, sampled, lines)
         self.folder.finish(self.order.only_train)
 
-    def _stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        def timed() -> dict[str, Any]:
+    def _stage(self, name: str, kind: type[_Result], work: Callable[[], _Result]) -> _Result:
+        def timed() -> _Result:
             trim_memory()
             self.watcher.stage(name)
             began = time.monotonic()
             result = work()
-            # Training knows its own time over all resumes; the clock here began with the last.
-            seconds = round(max(time.monotonic() - began, result.get("seconds", 0.0)), 2)
-            return {**result, "wall_seconds": seconds, "peak_memory_mb": peak_memory_mb()}
+            seconds = round(max(time.monotonic() - began, result.least_seconds), 2)
+            return result.model_copy(
+                update={"wall_seconds": seconds, "peak_memory_mb": peak_memory_mb()}
+            )
 
-        return self.folder.stage(name, timed)
+        return self.folder.stage(name, kind, timed)
 
-    def _wall(self, began: float) -> float:
-        """Seconds that the stages took, over all resumes; the page itself is not counted."""
-        return max(time.monotonic() - began, self.folder.seconds())
+    def _summary(self, corpus: Corpus, results: RunResults, began: float) -> RunSummary:
+        made = self.folder.made()
+        # What the stages took, over all resumes; the page itself is not counted.
+        seconds = max(time.monotonic() - began, self.folder.seconds())
+        facts = RunFacts(
+            pipeline=self.name,
+            name=self.folder.path.resolve().name,
+            command=str(made.get("command", "")),
+            finished_at=now(),
+            wall_seconds=round(seconds, 1),
+        )
+        return summarise(facts, self.config, self.domain, corpus, results)
 
     def _read(self) -> tuple[Corpus, list[Ingested]]:
         self.watcher.stage("reading")
@@ -344,7 +297,7 @@ class Pipeline:
             self.watcher.note(f"and {len(noted) - _NOTES} more notes, in {self.folder.ingest}")
         return corpus, lines
 
-    def _train(self, corpus: Corpus) -> dict[str, Any]:
+    def _train(self, corpus: Corpus) -> TrainResult:
         from seqforge.runs.train import TrainTask, train_model
 
         provenance = Provenance(
@@ -384,20 +337,26 @@ class Pipeline:
         sketch = corpus.partition.sketch
         return (sketch.merged(self.start.sketch) if self.start else sketch).dump()
 
-    def _score(self, corpus: Corpus) -> dict[str, Any]:
-        from seqforge.runs.evaluate import final_score
+    def _score(self, corpus: Corpus) -> ScoreResult:
+        from seqforge.runs.evaluate import baselines, final_score
 
         found = final_score(self.folder, corpus, self.watcher)
         trim_memory()
-        return {
-            "bits_per_symbol": found,
-            "baselines": baselines(corpus, self.domain, self.watcher),
-        }
+        counted = baselines(corpus, self.domain, self.watcher)
+        return ScoreResult(bits_per_symbol=found, baselines=counted)
 
-    def _search(
-        self, domain: Searches, corpus: Corpus, lines: Sequence[Ingested]
-    ) -> dict[str, Any]:
-        return domain.search(
+    def _sample(self, corpus: Corpus) -> SampleResult:
+        return draw_samples_of_run(self.folder, self.config, self.domain, corpus, self.watcher)
+
+    def _searched(self, corpus: Corpus, lines: Sequence[Ingested]) -> SearchOutcome | None:
+        """What the search finds, where the domain has one and it is not off."""
+        domain = self.domain
+        if not isinstance(domain, Searches) or self.config.search.backend == "off":
+            return None
+        return self._stage("searching", SearchOutcome, lambda: self._search(domain, corpus, lines))
+
+    def _search(self, domain: Searches, corpus: Corpus, lines: Sequence[Ingested]) -> SearchOutcome:
+        found = domain.search(
             sorted(self.folder.samples.glob(f"*{self.domain.suffix}")),
             make_folder(self.folder.similarity),
             self.config.search,
@@ -406,18 +365,13 @@ class Pipeline:
             self.watcher.advance,
             self.watcher.note,
         )
+        return SearchOutcome.model_validate(as_json(found))
 
     def _write_page(
-        self, summary: dict[str, Any], sampled: dict[str, Any], lines: Sequence[Ingested]
+        self, summary: RunSummary, sampled: SampleResult, lines: Sequence[Ingested]
     ) -> None:
         from seqforge.reporting.page import write_report
         from seqforge.runs.tensorboard import read_metrics
 
         self.watcher.stage("the page")
-        write_report(
-            self.folder.page,
-            summary,
-            read_metrics(self.folder),
-            sampled["shown"],
-            ingest_rows(lines),
-        )
+        write_report(self.folder.page, summary, read_metrics(self.folder), sampled.shown, lines)

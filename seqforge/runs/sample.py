@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from seqforge.base.folders import make_folder
 from seqforge.core.config import Budget, RunConfig
@@ -19,10 +18,12 @@ from seqforge.core.data.ingest import Ingested
 from seqforge.core.model.checkpoint import Arrays, Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions, openings_of
 from seqforge.errors import ConfigError, RunError, SeqforgeError
+from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather, read_corpus
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
+from seqforge.runs.results import SampleResult
 
 _OPTIONS = SamplingOptions(temperature=0.8, length=200, seed=0)
 """Always the same draws: what changes from sample to sample is the model."""
@@ -126,19 +127,14 @@ _SHOWN = 50_000  # characters of samples kept for the page at each temperature
 
 def draw_samples_of_run(
     folder: RunFolder, config: RunConfig, domain: Domain, corpus: Corpus, watcher: ProgressListener
-) -> dict[str, Any]:
-    """Draw, write and measure what the run's settings ask for.
-
-    Returns:
-        ``samples`` (a row a temperature), ``shown`` (the same with text for the page),
-        ``sample_symbols_per_second`` and the domain's ``report``.
-    """
+) -> SampleResult:
+    """Draw, write and measure what the run's settings ask for."""
     checkpoint = load_checkpoint(folder.model)
     openings = openings_of(domain, checkpoint.card)
     sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary), openings=openings)
     make_folder(folder.samples)
     everything: list[Sample] = []
-    rows, shown, seconds = [], [], 0.0
+    rows, shown, seconds = list[SamplesRow](), list[ShownSamples](), 0.0
     temperatures = config.sampling.temperatures
     for done, temperature in enumerate(temperatures):
         watcher.advance(done, len(temperatures), f"temperature {temperature}")
@@ -148,22 +144,27 @@ def draw_samples_of_run(
         files = domain.write(samples, _path(folder, domain, temperature))
         rows.append(_row(folder, files, temperature, samples))
         text = "\n".join(domain.show(sample) for sample in samples)
-        shown.append({**rows[-1], "text": text[:_SHOWN]})
+        shown.append(ShownSamples(**dict(rows[-1]), text=_encodable(text[:_SHOWN])))
         everything += samples
     watcher.advance(1, 1, "measuring the samples")
     symbols = sum(len(sample.symbols) for sample in everything)
-    return {
-        "samples": rows,
-        "shown": shown,
-        "sample_symbols_per_second": round(symbols / seconds, 1),
-        "report": domain.report(everything, corpus)
-        | _of_grammar(checkpoint, config, domain, everything),
-    }
+    report = domain.report(everything, corpus)
+    return SampleResult(
+        samples=tuple(rows),
+        shown=tuple(shown),
+        sample_symbols_per_second=round(symbols / seconds, 1),
+        report=report | _of_grammar(checkpoint, config, domain, everything),
+    )
+
+
+def _encodable(text: str) -> str:
+    """Without halves of surrogate pairs: they have no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _of_grammar(
     checkpoint: Checkpoint, config: RunConfig, domain: Domain, samples: Sequence[Sample]
-) -> dict[str, Any]:
+) -> Table:
     """What the grammar changed, where there is one: the same draws are made without it."""
     if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
         return {}
@@ -195,14 +196,14 @@ def _path(folder: RunFolder, domain: Domain, temperature: float) -> Path:
 
 def _row(
     folder: RunFolder, files: Sequence[Path], temperature: float, samples: Sequence[Sample]
-) -> dict[str, Any]:
+) -> SamplesRow:
     known = [s.mean_log_prob for s in samples if s.mean_log_prob is not None]
     names = [path.relative_to(folder.path).as_posix() for path in files]
-    return {
-        "file": names[0] if names else None,
-        "files": names,
-        "temperature": temperature,
-        "seed": samples[0].seed if samples else None,
-        "count": len(samples),
-        "mean_bits": round(-sum(known) / len(known) / math.log(2), 4) if known else None,
-    }
+    return SamplesRow(
+        file=names[0] if names else None,
+        files=tuple(names),
+        temperature=temperature,
+        seed=samples[0].seed if samples else None,
+        count=len(samples),
+        mean_bits=round(-sum(known) / len(known) / math.log(2), 4) if known else None,
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from tensorboard.compat.proto.attr_value_pb2 import AttrValue  # noqa: TID253
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # noqa: TID253
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # noqa: TID253
@@ -31,7 +32,7 @@ from seqforge.core.evaluation.likelihood import perplexity
 from seqforge.core.model.cells import GATE_NAMES, gate_arrays
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.checkpoint import Arrays
-from seqforge.core.training.events import Evaluation
+from seqforge.core.training.events import Evaluation, EvaluationRecord
 from seqforge.core.training.trainer import Trainer
 from seqforge.errors import RunError
 from seqforge.runs.folder import RunFolder
@@ -156,11 +157,11 @@ class TensorboardLog:
         graph = model_graph(model, batch_size, seq_len)
         self._add(Event(graph_def=graph.SerializeToString()))
 
-    def scalars(self, line: Mapping[str, Any]) -> None:
+    def scalars(self, record: EvaluationRecord) -> None:
         """The numbers of an evaluation, under their names in ``metrics.jsonl``."""
-        for name, value in line.items():
+        for name, value in record:
             if isinstance(value, float):
-                self._add(Event(summary=_make.scalar(name, value), step=line["step"]))
+                self._add(Event(summary=_make.scalar(name, value), step=record.step))
 
     def histograms(
         self, group: str, cell: str, arrays: Mapping[str, NDArray[Any]], step: int
@@ -229,27 +230,29 @@ def _image(tag: str, picture: NDArray[np.uint8]) -> Summary:
     return Summary(value=[Summary.Value(tag=tag, image=image)])
 
 
-_PARTS = ("train", "valid")
-
-
 @dataclass(frozen=True)
-class MetricsRecord:
+class WatchedEvaluation:
     """An evaluation, with copies of the weights and of the gradients of the step before it."""
 
-    line: dict[str, Any]
+    record: EvaluationRecord
     weights: Arrays
     gradients: Arrays
     """As the optimiser got them: clipped, if they were longer than ``clip_norm``."""
 
 
-def metrics_line(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as it is kept: bits also as loss (nats a symbol) and as perplexity."""
-    line = asdict(evaluation)
-    for part in _PARTS:
-        bits = line[f"{part}_bits"]
-        line[f"{part}_loss"] = None if bits is None else bits * math.log(2)
-        line[f"{part}_perplexity"] = perplexity(bits)
-    return line
+def evaluation_record(evaluation: Evaluation) -> EvaluationRecord:
+    """The evaluation as it is kept."""
+    return EvaluationRecord(
+        **asdict(evaluation),
+        train_loss=_nats(evaluation.train_bits),
+        train_perplexity=perplexity(evaluation.train_bits),
+        valid_loss=_nats(evaluation.valid_bits),
+        valid_perplexity=perplexity(evaluation.valid_bits),
+    )
+
+
+def _nats(bits: float | None) -> float | None:
+    return None if bits is None else bits * math.log(2)
 
 
 def gradients(trainer: Trainer) -> Arrays:
@@ -281,15 +284,15 @@ class MetricsLog:
                 self.board.close()
                 raise
 
-    def write(self, look: MetricsRecord) -> None:
+    def write(self, look: WatchedEvaluation) -> None:
         """Keep a look; readers see it at once, and the disk has it when this returns."""
         # One line is one write; a line that a crash cut short is dropped on resuming.
         with disk_errors(self._run.metrics), open_to_append(self._run.metrics) as file:
-            file.write(json.dumps(look.line).encode() + b"\n")
+            file.write(_line(look.record).encode())
             sync(file)
-        self.board.scalars(look.line)
+        self.board.scalars(look.record)
         for group, arrays in (("weights", look.weights), ("gradients", look.gradients)):
-            self.board.histograms(group, self._cell, arrays, look.line["step"])
+            self.board.histograms(group, self._cell, arrays, look.record.step)
         self.board.save()
 
     def close(self) -> None:
@@ -301,23 +304,26 @@ def _cut_metrics(run: RunFolder, step: int) -> None:
     """Drop the lines of ``metrics.jsonl`` that lie after the point of resuming."""
     if not run.metrics.is_file():
         return
-    kept = [line for line in read_metrics(run) if line["step"] <= step]
-    text = "".join(json.dumps(line) + "\n" for line in kept)
-    write_atomically(run.metrics, text.encode())
+    kept = [record for record in read_metrics(run) if record.step <= step]
+    write_atomically(run.metrics, "".join(map(_line, kept)).encode())
 
 
-def read_metrics(run: RunFolder) -> list[dict[str, Any]]:
+def _line(record: EvaluationRecord) -> str:
+    """With the keys that are known: a line of an older version stays as it was."""
+    return json.dumps(record.model_dump(exclude_unset=True)) + "\n"
+
+
+def read_metrics(run: RunFolder) -> list[EvaluationRecord]:
     """The evaluations so far; a line that was cut short or damaged is left out."""
     try:
         text = run.metrics.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RunError(f"{run.metrics}: cannot be read ({error.strerror})") from error
-    return [line for line in map(_read_line, text.splitlines()) if line is not None]
+    return [record for record in map(_read_line, text.splitlines()) if record is not None]
 
 
-def _read_line(text: str) -> dict[str, Any] | None:
+def _read_line(text: str) -> EvaluationRecord | None:
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
+        return EvaluationRecord.model_validate(json.loads(text))
+    except (ValidationError, ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and isinstance(line.get("step"), int) else None

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 
@@ -35,14 +34,16 @@ from seqforge.core.training.events import Evaluation, StepReport
 from seqforge.core.training.resume import Snapshot, Snapshots
 from seqforge.core.training.trainer import Trainer
 from seqforge.errors import RunError
+from seqforge.reporting.summary import Advice
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.progress import ProgressListener
+from seqforge.runs.results import TrainResult
 from seqforge.runs.sample import PreviewInterval, preview
 from seqforge.runs.tensorboard import (
     MetricsLog,
-    MetricsRecord,
+    WatchedEvaluation,
+    evaluation_record,
     gradients,
-    metrics_line,
     read_metrics,
 )
 from seqforge.runs.worker import WorkerSetup, interruptible, make_trainer, score_first
@@ -106,7 +107,7 @@ class TrainTask:
     ranks: Ranks = ALONE
 
 
-def train_model(task: TrainTask) -> dict[str, Any]:
+def train_model(task: TrainTask) -> TrainResult:
     """Train to the end of the budget; the best model on valid is kept.
 
     Among several processes this is for rank 0; the others call `assist`.
@@ -133,12 +134,12 @@ def train_model(task: TrainTask) -> dict[str, Any]:
         )  # everything is written: the other processes may end
     if not finished:
         raise KeyboardInterrupt
-    said = {"before": advised, "verdict": None, "after": None}
     verdict = diagnose_curves(read_metrics(task.run), size, trainer.clock.symbols)
-    if verdict is not None:
-        task.watcher.note(verdict.sentence)
-        said |= {"verdict": verdict.kind, "after": verdict.sentence}
-    return {**_figures(trainer), "advice": said}
+    if verdict is None:
+        return _result(trainer, Advice(before=advised))
+    task.watcher.note(verdict.sentence)
+    said = Advice(before=advised, verdict=verdict.kind, after=verdict.sentence)
+    return _result(trainer, said)
 
 
 def _size(task: TrainTask, trainer: Trainer) -> ModelSize:
@@ -169,23 +170,24 @@ def _shared(task: TrainTask) -> WorkerSetup:
     )
 
 
-def _figures(trainer: Trainer) -> dict[str, Any]:
-    return {
-        "steps": trainer.step,
-        "best_step": trainer.best_step,
-        "seconds": round(trainer.clock.total, 2),
-        "seconds_in": {
+def _result(trainer: Trainer, advice: Advice) -> TrainResult:
+    return TrainResult(
+        steps=trainer.step,
+        best_step=trainer.best_step,
+        seconds=round(trainer.clock.total, 2),
+        seconds_in={
             part: round(getattr(trainer.clock, part), 2)
             for part in ("stepping", "looking", "probing")
         },
-        "train_symbols_per_second": round(trainer.clock.symbols_per_second, 1),
-        "symbols_seen": trainer.clock.symbols,
-        "precision": trainer.precision,
-        "lanes": trainer.lane_count,
-        "ranks": trainer.ranks.world,
-        "device": str(trainer.device),
-        "parameters": trainer.model.num_parameters(),
-    }
+        train_symbols_per_second=round(trainer.clock.symbols_per_second, 1),
+        symbols_seen=trainer.clock.symbols,
+        precision=trainer.precision,
+        lanes=trainer.lane_count,
+        ranks=trainer.ranks.world,
+        device=str(trainer.device),
+        parameters=trainer.model.num_parameters(),
+        advice=advice,
+    )
 
 
 @contextmanager
@@ -253,7 +255,7 @@ class CheckpointWriter:
         state, card = self._snapshots.take(), self._card(evaluation)
         with self._trainer.kept_weights():
             weights = self._trainer.model.arrays()
-        look = MetricsRecord(metrics_line(evaluation), weights, gradients(self._trainer))
+        look = WatchedEvaluation(evaluation_record(evaluation), weights, gradients(self._trainer))
         shown = self._cadence is None or self._cadence.due(evaluation.step)
 
         def keep() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.reporting.summary import RunSummary
 from tests.cli.conftest import small
 from tests.conftest import missing
 from tests.patience import PATIENCE, wait_for
@@ -52,6 +53,7 @@ def test_a_run_leaves_what_the_contract_names(finished):
 def test_the_summary_has_the_numbers_of_the_page(finished):
     summary = json.loads((finished[0] / "summary.json").read_text())
 
+    assert RunSummary.model_validate(summary).model_dump(mode="json") == summary
     assert summary["domain"] == "text"
     assert summary["symbols"]["train"] > summary["symbols"]["valid"] > 0
     assert summary["parameters"] == 2259

@@ -2,17 +2,29 @@
 
 import pytest
 
+from seqforge.core.data.ingest import Ingested
+from seqforge.core.training.events import EvaluationRecord
 from seqforge.reporting.page import write_report
-from tests.reporting.material import Checker
+from seqforge.reporting.summary import RunSummary, ShownSamples
+from tests.reporting.material import Checker, least_summary
 
 
 @pytest.fixture
 def page(tmp_path):
-    """Writes a page and reads it again, parsed."""
+    """Writes a page and reads it again, parsed.
+
+    What a summary does not say is as little as can be.
+    """
 
     def write(summary, metrics=(), samples=(), ingest=()):
         path = tmp_path / "report.html"
-        write_report(path, summary, metrics, samples, ingest)
+        write_report(
+            path,
+            RunSummary.model_validate(least_summary() | summary),
+            [EvaluationRecord.model_validate(line) for line in metrics],
+            [ShownSamples.model_validate({"count": 1} | sample) for sample in samples],
+            [Ingested(**{"records": 0, "symbols": 0} | line) for line in ingest],
+        )
         checker = Checker()
         checker.feed(path.read_text("utf-8"))
         checker.close()

@@ -30,6 +30,12 @@ def summary_of_a_run():
             "compressors": {"zlib": 2.2299, "bz2": None, "lzma": 2.0132},
             "notes": ["The compressors saw the last 4,000,000 training symbols."],
         },
+        "training": {
+            "steps": 6000,
+            "best_step": 4000,
+            "seconds": 120.4,
+            "symbols_seen": 49_152_000,
+        },
         "speed": {"train_symbols_per_second": 234_567.8, "sample_symbols_per_second": 64_000.2},
         "advice": {
             "before": "199,813 weights, 19,031,947 training symbols: the model is small",
@@ -76,6 +82,23 @@ def summary_of_a_run():
     }
 
 
+def least_summary():
+    """A summary that says no more than any must: nothing was held out, drawn or searched for."""
+    said = summary_of_a_run()
+    needed = (
+        *("pipeline", "domain", "name", "symbols", "records", "vocabulary_size", "parameters"),
+        *("unit", "training", "wall_seconds", "seed", "precision", "lanes"),
+    )
+    return {name: said[name] for name in needed} | {
+        "model": {},
+        "bits_per_symbol": {"valid": None, "test": None},
+        "perplexity": {"valid": None, "test": None},
+        "baselines": {"part": None, "uniform": 2.3219, "order_k": None, "k": None},
+        "speed": {"train_symbols_per_second": 0.0},
+        "versions": {},
+    }
+
+
 def evaluations(count=30):
     return [
         {
@@ -91,18 +114,18 @@ def evaluations(count=30):
 
 
 SAMPLES = [
-    {"temperature": 0.5, "text": ">sample_1\nACGT\n", "file": "samples/samples-t0.5.fa"},
-    {"temperature": 1.0, "text": "ACGT" * 2_000, "file": "samples/samples-t1.0.fa"},
+    {"text": ">sample_1\nACGT\n", **summary_of_a_run()["samples"][0]},
+    {"text": "ACGT" * 2_000, **summary_of_a_run()["samples"][1]},
 ]
 INGEST = [
     {
         "file": "my fly.fa",
         "status": "split",
         "reason": "1 run of N",
-        "records": "16",
-        "symbols": "21146608",
+        "records": 16,
+        "symbols": 21_146_608,
     },
-    {"file": "notes.txt", "status": "refused", "reason": "no '>'", "records": "", "symbols": ""},
+    {"file": "notes.txt", "status": "refused", "reason": "no '>'"},
 ]
 
 

@@ -6,9 +6,16 @@ import pytest
 
 from seqforge.errors import RunError
 from seqforge.reporting.page import write_report
+from seqforge.reporting.summary import RunSummary
 from tests.base.disks import room_for
 from tests.patience import PATIENCE
-from tests.reporting.material import INGEST, SAMPLES, evaluations, summary_of_a_run
+from tests.reporting.material import (
+    INGEST,
+    SAMPLES,
+    evaluations,
+    least_summary,
+    summary_of_a_run,
+)
 
 
 def test_every_number_is_on_the_page(page):
@@ -59,30 +66,27 @@ def test_without_a_test_part_the_valid_part_speaks(page):
     assert "the valid part, on which the best model was chosen" in text
 
 
-def without(value):
-    """The same with every leaf null."""
-    return {k: without(v) for k, v in value.items()} if isinstance(value, dict) else None
-
-
 @pytest.mark.parametrize(
     "summary",
     [
         {},
-        dict.fromkeys(summary_of_a_run()),
-        without(summary_of_a_run()),
-        {**summary_of_a_run(), "bits_per_symbol": None},
-        {**summary_of_a_run(), "baselines": {"part": "test", "orders": {}, "compressors": {}}},
+        {"bits_per_symbol": {"valid": 2.0, "test": None}},
+        {**summary_of_a_run(), "bits_per_symbol": {"valid": None, "test": None}},
+        {**summary_of_a_run(), "advice": None, "peak_memory_mb": None, "report": {}},
         {**summary_of_a_run(), "similarity": {"table": [], "library": None}, "report": {"a": {}}},
     ],
 )
-def test_anything_may_be_null(page, summary):
-    nothing = [dict.fromkeys(evaluations(1)[0])]
+def test_whatever_may_be_null_is_left_out(page, summary):
+    nothing = [{"step": 200}]
+    sample = {"text": "", "file": None, "temperature": 0.5, "mean_bits": None}
+    file = {"file": "x", "status": "kept", "reason": ""}
     for metrics in ([], nothing, evaluations(1)):
-        text = page(summary, metrics, [dict.fromkeys(SAMPLES[0])], [{"file": "x"}]).text
+        text = page(summary, metrics, [sample], [file]).text
         assert "None" not in text
         assert "nan" not in text
 
-    known = (summary.get("bits_per_symbol") or {}).get("test")
+    held_out = summary.get("baselines", {}).get("part")
+    known = held_out and summary["bits_per_symbol"]["test"]
     assert known or "how good the model is cannot be said" in text
 
 
@@ -143,36 +147,39 @@ def test_many_files_are_folded_and_cut(page):
 
 
 def test_control_characters_are_shown_as_pictures(page):
-    text = page({}, samples=[{"temperature": 0, "text": "\n\na\0b\x1b\ud800", "file": None}]).text
+    odd = [{"file": "half a pair: \ud800", "status": "kept", "reason": ""}]
+    drawn = [{"temperature": 0, "text": "\n\na\0b\x1b", "file": None}]
+    text = page({}, samples=drawn, ingest=odd).text
 
-    assert "\n\na␀b␛?" in text
+    assert "\n\na␀b␛" in text
+    assert "half a pair: ?" in text
     assert "Greedy" in text
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
     path = tmp_path / "report.html"
-    write_report(path, {"name": "old"}, [], [], [])
+    old, new = (RunSummary.model_validate(least_summary() | {"name": n}) for n in ("old", "new"))
+    write_report(path, old, [], [], [])
 
     with room_for(100), pytest.raises(RunError, match=r"report\.html: cannot be written"):
-        write_report(path, {"name": "new"}, [], [], [])
+        write_report(path, new, [], [], [])
 
     assert "old" in path.read_text()
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path):
+def test_the_same_run_gives_the_same_bytes(page, tmp_path):
     pages = []
-    for name in ("a", "b"):
-        path = tmp_path / name
-        write_report(path, summary_of_a_run(), evaluations(), SAMPLES, INGEST)
-        pages.append(path.read_bytes())
+    for _ in range(2):
+        page(summary_of_a_run(), evaluations(), SAMPLES, INGEST)
+        pages.append((tmp_path / "report.html").read_bytes())
 
     assert pages[0] == pages[1]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_browser_shows_it(tmp_path, require_program):
+def test_a_browser_shows_it(page, tmp_path, require_program):
     path = tmp_path / "report.html"
-    write_report(path, summary_of_a_run(), evaluations(), SAMPLES, INGEST)
+    page(summary_of_a_run(), evaluations(), SAMPLES, INGEST)
     quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
     still = "--disable-background-networking --disable-component-update"
 

@@ -19,9 +19,9 @@ def test_hostile_text_stays_text(page):
     summary["report"] = {HOSTILE: {HOSTILE: HOSTILE}, "x": HOSTILE, "y": [{HOSTILE: HOSTILE}]}
     summary["baselines"]["notes"] = [HOSTILE]
     summary["baselines"]["compressors"] = {HOSTILE: 2.0}
-    summary["model"]["cell"] = HOSTILE
+    summary["advice"] = {"before": HOSTILE, "after": HOSTILE}
     samples = [{"temperature": 0.5, "text": HOSTILE, "file": HOSTILE}]
-    ingest = [{"file": HOSTILE, "status": "refused", "reason": HOSTILE, HOSTILE: HOSTILE}]
+    ingest = [{"file": HOSTILE, "status": "refused", "reason": HOSTILE}]
 
     found = page(summary, evaluations(), samples, ingest)
 

@@ -19,6 +19,7 @@ from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.recipes import find_recipe, recipe_names
 from seqforge.runs.request import Interrupted, RunRequest
+from seqforge.runs.results import SearchOutcome, TrainResult
 from seqforge.runs.tensorboard import read_metrics
 from tests.small_runs import DAMAGES, material
 
@@ -213,7 +214,7 @@ def whole(tmp_path_factory, stopped, new_cache):
 
 
 def steps(folder):
-    return [line["step"] for line in read_metrics(folder)]
+    return [line.step for line in read_metrics(folder)]
 
 
 def test_a_damaged_note_of_stages_is_worked_out_again(begun, whole, tmp_path):
@@ -230,7 +231,8 @@ def test_a_damaged_note_of_stages_is_worked_out_again(begun, whole, tmp_path):
 
 def test_every_damage_to_the_note_of_stages_is_seen(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.stage("training", lambda: {"steps": 4, "bits": 1.5})
+    result = SearchOutcome(steps=4, bits=1.5)
+    folder.stage("training", SearchOutcome, lambda: result)
     good = folder.stages.read_bytes()
     assert folder.mended() == []
     others = [b"[]", b'{"training": 3}', b"null", b'{"training": []}', b"\xff"]
@@ -242,6 +244,27 @@ def test_every_damage_to_the_note_of_stages_is_seen(tmp_path):
         assert not folder.stages.exists()
     folder.stages.write_text('{"training": {"steps": 4}}')  # before there were sums
     assert folder.undone(["training"]) == []
+
+
+def test_results_of_an_older_version_are_read_and_what_is_no_result_is_said(tmp_path):
+    folder = RunFolder(tmp_path)
+    old = {
+        "steps": 4, "best_step": 4, "seconds": 1.5, "train_symbols_per_second": 9.0,
+        "symbols_seen": 36, "precision": "fp32", "lanes": 1, "device": "cpu", "parameters": 7,
+        "of another version": [1],
+    }  # fmt: skip
+    similarity = {"sentence": "none", "table": [{"a": 1}], "wall_seconds": 2.0}
+    folder.stages.write_text(json.dumps({"training": old, "searching": similarity}))
+
+    def work():
+        raise AssertionError("is done already")
+
+    trained = folder.stage("training", TrainResult, work)
+    assert (trained.steps, trained.ranks, trained.advice) == (4, 1, None)
+    searched = folder.stage("searching", SearchOutcome, work)
+    assert searched.model_dump(mode="json", exclude_unset=True) == similarity
+    with pytest.raises(RunError, match=r"stages.json: is damaged \(searching: steps: Field requi"):
+        folder.stage("searching", TrainResult, work)
 
 
 def test_a_damaged_state_of_training_is_one_sentence(begun, whole, tmp_path):

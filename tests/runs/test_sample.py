@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from seqforge.cli.main import app
 from seqforge.core.config import RunConfig
+from seqforge.reporting.summary import RunSummary
 from seqforge.runs.sample import _options
 from tests.small_runs import material, short
 
@@ -48,7 +49,9 @@ def test_samples_of_several_temperatures_share_no_random_numbers(run):
 
 def test_the_seed_of_each_is_said_and_draws_it_again(run):
     folder, _ = run
-    rows = json.loads((folder / "summary.json").read_text())["samples"]
+    summary = json.loads((folder / "summary.json").read_text())
+    assert RunSummary.model_validate(summary).model_dump(mode="json") == summary
+    rows = summary["samples"]
     assert [(row["temperature"], row["seed"]) for row in rows] == [(0.5, 5), (0.8, 6), (1.0, 7)]
     for row in rows:
         written = (folder / row["file"]).read_text()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -419,11 +419,6 @@ def write_ingest(path: Path, lines: Sequence[Ingested]) -> None:
 
 def _cell(value: object) -> str:
     return one_line(" ".join(str(value).split()))  # no tab or line break inside a cell
-
-
-def ingest_rows(lines: Sequence[Ingested]) -> list[dict[str, str]]:
-    """The lines as plain dictionaries, for the page."""
-    return [{key: str(value) for key, value in asdict(line).items()} for line in lines]
 
 
 def read_ingest(path: Path) -> list[Ingested]:

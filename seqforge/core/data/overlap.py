@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,13 +150,6 @@ class Overlap:
     moved: bool = False
     """Whether another stretch is held out than the tail, which overlaps more."""
 
-    @classmethod
-    def of(cls, summary: Mapping[str, Any]) -> Overlap:
-        """What `summary` gave, out of a whole one; older ones have none."""
-        kept = summary.get("overlap") or {}
-        share, window = kept.get("held_out_in_training"), kept.get("window") or WINDOW
-        return cls(share, window, kept.get("part"), bool(kept.get("moved")))
-
     @property
     def notable(self) -> bool:
         """Whether the held-out score needs the remark."""
@@ -178,15 +170,6 @@ class Overlap:
                 "as well; --hold-out NAME holds out what you name",
             )
         return said
-
-    def summary(self) -> dict[str, Any]:
-        """For ``summary.json``."""
-        return {
-            "held_out_in_training": None if self.share is None else round(self.share, 4),
-            "window": self.window,
-            "part": self.part,
-            "moved": self.moved,
-        }
 
 
 def windows_name(window: int, unit: str) -> str:

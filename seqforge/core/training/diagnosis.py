@@ -5,9 +5,11 @@ large.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeGuard
+
+from seqforge.core.training.events import EvaluationRecord
 
 _MAGNITUDE = 10.0
 """Symbols a weight (or weights a symbol) that are no longer the same order of magnitude."""
@@ -99,13 +101,13 @@ def check_model_size(size: ModelSize) -> str:
 
 
 def diagnose_curves(
-    lines: Sequence[Mapping[str, Any]], size: ModelSize, seen: int
+    lines: Sequence[EvaluationRecord], size: ModelSize, seen: int
 ) -> Diagnosis | None:
     """What the curves say when training has ended.
 
     Args:
-        lines: One evaluation each, in order: step, train_bits (a mean over what was trained on
-            since the one before, dropout included), valid_bits.
+        lines: One evaluation each, in order. Their ``train_bits`` are a mean over what was trained
+            on since the one before, dropout included.
         size: Of the network and of its training data.
         seen: Symbols trained on, a symbol read twice counted twice.
 
@@ -116,9 +118,9 @@ def diagnose_curves(
     if (wrong := _worse_than_guessing(lines, size, seen)) is not None:
         return wrong
     looks = [
-        _CurvePoint(line["step"], line["train_bits"], line["valid_bits"])
+        _CurvePoint(line.step, line.train_bits, line.valid_bits)
         for line in lines
-        if _known(line.get("train_bits")) and _known(line.get("valid_bits"))
+        if _known(line.train_bits) and _known(line.valid_bits)
     ]
     if len(looks) < _FEWEST_LOOKS:
         return None
@@ -150,19 +152,18 @@ def diagnose_curves(
 
 
 def _worse_than_guessing(
-    lines: Sequence[Mapping[str, Any]], size: ModelSize, seen: int
+    lines: Sequence[EvaluationRecord], size: ModelSize, seen: int
 ) -> Diagnosis | None:
     """What is to be said of a network that ended no better than no network."""
     if not lines or size.uniform is None or size.unigram is None:
         return None
-    trained: float | None = lines[-1].get("train_bits")
+    trained = lines[-1].train_bits
     if trained is None:
         return None
-    held_out: float | None = lines[-1].get("valid_bits")
-    what, part = ("training", "train") if held_out is None else ("held-out", "valid")
-    last = trained if held_out is None else held_out
-    bits = [line.get(f"{part}_bits") for line in lines]
-    known = [value for value in bits if value is not None and math.isfinite(value)]
+    held_out = lines[-1].valid_bits
+    what, last = ("training", trained) if held_out is None else ("held-out", held_out)
+    bits = [line.train_bits if held_out is None else line.valid_bits for line in lines]
+    known = [value for value in bits if _known(value)]
     best = min(known, default=math.inf)
     # What a network knows of its training data alone is no guess, however little it is worth.
     if not (last <= size.uniform + _WORSE or trained <= size.uniform):
@@ -273,5 +274,5 @@ def _more_dropout(size: ModelSize) -> str:
     return "more --dropout" if size.dropout else "--dropout"
 
 
-def _known(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
 from seqforge.core.config import TrainingConfig
 
 MOST_SCORED = 500_000  # symbols at each look; the final score is of all
@@ -14,7 +16,7 @@ _SCORING_SPEED = 2.5  # scoring over training, in symbols a second
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A look at the model while it is trained; a line of ``metrics.jsonl``."""
+    """A look at the model while it is trained."""
 
     step: int
     elapsed_seconds: float
@@ -26,6 +28,29 @@ class Evaluation:
     symbols_per_second: float
     best: bool
     """Whether no look before was better."""
+
+
+class EvaluationRecord(BaseModel):
+    """A line of ``metrics.jsonl``: an `Evaluation`, its bits also as loss and as perplexity.
+
+    Lines of older versions have fewer keys.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    elapsed_seconds: float | None = None
+    train_bits: float | None = None
+    valid_bits: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    symbols_per_second: float | None = None
+    best: bool = False
+    train_loss: float | None = None
+    """In nats a symbol."""
+    train_perplexity: float | None = None
+    valid_loss: float | None = None
+    valid_perplexity: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from seqforge.core.config import ModelConfig, TrainingConfig
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
+from seqforge.core.training.events import EvaluationRecord
 from seqforge.core.training.trainer import Trainer
-from seqforge.runs.tensorboard import metrics_line
+from seqforge.runs.tensorboard import evaluation_record
 from tests.core.training.test_trainer import corpus_of, dna
 
 
@@ -35,7 +36,7 @@ def test_who_drops_out_already_is_told_to_drop_more():
 
 def curve(train, valid):
     return [
-        {"step": 10 * i, "train_bits": a, "valid_bits": b}
+        EvaluationRecord(step=10 * i, train_bits=a, valid_bits=b)
         for i, (a, b) in enumerate(zip(train, valid, strict=True), 1)
     ]
 
@@ -92,7 +93,7 @@ def test_who_has_not_read_everything_is_told_to_read_on():
 def test_without_held_out_data_or_with_few_looks_nothing_is_said():
     assert diagnose_curves(curve(LEVEL, [None] * 20), SIZE, 1) is None
     assert diagnose_curves(curve(LEVEL[:4], LEVEL[:4]), SIZE, 1) is None
-    assert diagnose_curves([{"step": 1}] * 9, SIZE, 1) is None, "lines of another time"
+    assert diagnose_curves([EvaluationRecord(step=1)] * 9, SIZE, 1) is None, "lines of another time"
 
 
 KNOWN = ModelSize(1000, 1000, uniform=6.0, unigram=4.8)
@@ -164,7 +165,7 @@ def learnt(tmp_path_factory, text, steps, model):
     )
     trainer = Trainer(CharRNN(len(corpus.vocabulary), **model.model_dump()), corpus, config)
     lines = []
-    trainer.run(lambda evaluation: lines.append(metrics_line(evaluation)))
+    trainer.run(lambda evaluation: lines.append(evaluation_record(evaluation)))
     trainer.close()
     size = ModelSize(trainer.model.num_parameters(), corpus.train.symbols)
     return size, diagnose_curves(lines, size, trainer.clock.symbols)

@@ -1,0 +1,242 @@
+"""The results of a run in, ``summary.json`` out, and back: its one schema.
+
+The table in docs/files.md is made from it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
+
+from seqforge.base.atomic_files import as_json
+from seqforge.core.config import InitConfig, ModelConfig, first_problem
+from seqforge.core.data.overlap import WINDOW, Overlap
+from seqforge.errors import RunError
+
+Table = Annotated[dict[str, JsonValue], BeforeValidator(as_json)]
+"""What a domain reports: its own names and values, as JSON has them."""
+HeldOutPart = Literal["valid", "test"]
+
+
+class SummaryPart(BaseModel):
+    """A part of ``summary.json``; keys of later versions are passed over."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class PartCounts(SummaryPart):
+    """A number for each part of the split."""
+
+    train: int
+    """Of the training part."""
+    valid: int
+    """Of the valid part, on which the best model is chosen."""
+    test: int
+    """Of the test part."""
+
+
+class HeldOutScores(SummaryPart):
+    """A score for each held-out part."""
+
+    valid: float | None = None
+    """Of the valid part; null where it is empty."""
+    test: float | None = None
+    """Of the test part; null where it is empty."""
+
+    def of(self, part: HeldOutPart | None) -> float | None:
+        """The score of a part, if there is one."""
+        return None if part is None else self.valid if part == "valid" else self.test
+
+
+class BaselineScores(SummaryPart):
+    """Bits per symbol of each baseline on the part that gives the headline number."""
+
+    part: HeldOutPart | None
+    """The part that is scored; null where nothing is held out."""
+    uniform: float
+    """Bits of guessing all symbols alike."""
+    order_k: float | None
+    """Bits of the best n-gram."""
+    k: int | None
+    """The order of the best n-gram."""
+    orders: dict[int, float] = {}
+    """Bits of the n-gram of each order."""
+    compressors: dict[str, float | None] = {}
+    """Bits of each general compressor; null where its output says nothing."""
+    notes: tuple[str, ...] = ()
+    """What limits cut, in sentences."""
+
+
+class OverlapSummary(SummaryPart):
+    """How much of the held-out part stands in the training part too."""
+
+    held_out_in_training: float | None = None
+    """Share of the held-out windows that training has; null where there is none."""
+    window: int = WINDOW
+    """Symbols of a window."""
+    part: HeldOutPart | None = None
+    """The held-out part that was looked at."""
+    moved: bool = False
+    """Whether another stretch than the tail is held out, which overlaps less."""
+
+    @classmethod
+    def of(cls, overlap: Overlap) -> OverlapSummary:
+        """What was measured, rounded."""
+        share = None if overlap.share is None else round(overlap.share, 4)
+        return cls(
+            held_out_in_training=share,
+            window=overlap.window,
+            part=overlap.part,
+            moved=overlap.moved,
+        )
+
+    @property
+    def measured(self) -> Overlap:
+        """It as what it was made from, which has sentences."""
+        return Overlap(self.held_out_in_training, self.window, self.part, self.moved)
+
+
+class SpeedSummary(SummaryPart):
+    """Symbols a second."""
+
+    train_symbols_per_second: float
+    """Training symbols over time in training steps."""
+    sample_symbols_per_second: float | None = None
+    """Symbols drawn over time in drawing; null where nothing was drawn."""
+
+
+class TrainingSummary(SummaryPart):
+    """How far training came."""
+
+    steps: int
+    """Steps of the optimiser."""
+    best_step: int
+    """The step whose model is kept."""
+    seconds: float
+    """Time of the training loop with its evaluations, over all resumes."""
+    symbols_seen: int
+    """Symbols trained on, one read twice counted twice."""
+
+
+class Advice(SummaryPart):
+    """What was said of the size of the network and of its learning curves."""
+
+    before: str = ""
+    """Weights beside training symbols, in a sentence."""
+    verdict: str | None = None
+    """over-fitting, under-fitting, balanced, ...; null where the curves say nothing."""
+    after: str | None = None
+    """The verdict with its numbers, in a sentence."""
+
+
+class SamplesRow(SummaryPart):
+    """The samples drawn at one temperature."""
+
+    file: str | None
+    """The first file, seen from the run folder; null where nothing was written."""
+    files: tuple[str, ...] = ()
+    """All files."""
+    temperature: float
+    """Sampling temperature."""
+    seed: int | None = None
+    """The seed that draws them again."""
+    count: int
+    """How many."""
+    mean_bits: float | None = None
+    """Mean bits per symbol under the model itself."""
+
+
+class ShownSamples(SamplesRow):
+    """The same with what the page shows."""
+
+    text: str
+    """The beginning of the samples."""
+
+
+def _known(values: Any) -> Any:
+    """A table without what is null: defaults stand for that."""
+    return (
+        {k: v for k, v in values.items() if v is not None} if isinstance(values, dict) else values
+    )
+
+
+class RunSummary(SummaryPart):
+    """``summary.json``: the numbers of a run."""
+
+    pipeline: str
+    """The recipe's name."""
+    domain: str
+    """The domain's name."""
+    name: str
+    """The run folder's name."""
+    command: str = ""
+    """The command that was given."""
+    finished_at: str = ""
+    """When the run ended (ISO 8601)."""
+    unit: str
+    """What one symbol is called: base, character, ..."""
+    symbols: PartCounts
+    """Symbols of each part."""
+    records: PartCounts
+    """Records of each part."""
+    overlap: OverlapSummary = OverlapSummary()
+    """How much of the held-out part stands in the training part too."""
+    vocabulary_size: int
+    """Different symbols, the end symbol among them."""
+    parameters: int
+    """Weights of the network."""
+    init: InitConfig | None = None
+    """The model that training started from (`model`, `sha256`, `extend_vocabulary`); null: none."""
+    model: Annotated[ModelConfig, BeforeValidator(_known)]
+    """The network: the settings `model.*`."""
+    bits_per_symbol: HeldOutScores
+    """Bits per symbol of the network."""
+    perplexity: HeldOutScores
+    """2 to the power of these."""
+    baselines: BaselineScores
+    """What simpler means need on the same part."""
+    speed: SpeedSummary
+    """Symbols a second."""
+    training: TrainingSummary
+    """How far training came."""
+    advice: Advice | None = None
+    """What was said of the network's size and its learning curves."""
+    peak_memory_mb: float | None = None
+    """Most resident memory, in megabytes (10^6 bytes)."""
+    seed: int
+    """The seed of the run."""
+    precision: str
+    """fp32, bf16 or fp16."""
+    lanes: int
+    """Threads that trained."""
+    ranks: int = 1
+    """Processes that trained."""
+    device: str = ""
+    """The device that trained: cpu, cuda, ..."""
+    versions: dict[str, str]
+    """Versions of seqforge, python, torch, numpy."""
+    samples: tuple[SamplesRow, ...] = ()
+    """A row for each temperature; none after `train`."""
+    report: Table = {}
+    """What the domain measured of the samples; its page in docs/ has the names."""
+    similarity: Table | None = None
+    """What the search for the samples found: `library`, `library_length`, `sentence`, `notes`,
+    `table`, perhaps `said` and `controls`; null where there was none."""
+    wall_seconds: float
+    """Time of all stages, over all resumes."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The summary in a file, of this version or an older one.
+
+        Raises:
+            RunError: If it cannot be read or is no summary.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
+        except ValidationError as error:
+            raise RunError(f"{path}: is no summary of a run ({first_problem(error)})") from error

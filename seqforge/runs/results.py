@@ -1,0 +1,220 @@
+"""Results of the stages of a run, typed; all of them in, the run's summary out.
+
+They are kept in the run folder (``stages.json``) and read back as the same types, so that a stage
+that is done is not done again.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from seqforge.core.config import RunConfig
+from seqforge.core.data.corpus import Corpus
+from seqforge.core.data.domain import Domain
+from seqforge.reporting.summary import (
+    Advice,
+    BaselineScores,
+    HeldOutScores,
+    OverlapSummary,
+    PartCounts,
+    RunSummary,
+    SamplesRow,
+    ShownSamples,
+    SpeedSummary,
+    Table,
+    TrainingSummary,
+)
+from seqforge.version import __version__
+
+
+class StageResult(BaseModel):
+    """What every stage leaves; what a later version left besides is passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    wall_seconds: float = 0.0
+    peak_memory_mb: float | None = None
+
+    @property
+    def least_seconds(self) -> float:
+        """Time that the stage itself counted, over all resumes."""
+        return 0.0
+
+
+class TrainResult(StageResult):
+    """What the training stage leaves beside the model."""
+
+    steps: int
+    best_step: int
+    seconds: float
+    seconds_in: dict[str, float] = {}
+    """Of the clock's parts: stepping, looking, probing."""
+    train_symbols_per_second: float
+    symbols_seen: int
+    precision: str
+    lanes: int
+    ranks: int = 1
+    device: str
+    parameters: int
+    advice: Advice | None = None
+
+    @property
+    def least_seconds(self) -> float:
+        """Training knows its own time over all resumes."""
+        return self.seconds
+
+
+class ScoreResult(StageResult):
+    """Held-out bits of the best model and of the baselines."""
+
+    bits_per_symbol: HeldOutScores
+    baselines: BaselineScores
+
+
+class SampleResult(StageResult):
+    """What was drawn, and what the domain measured of it."""
+
+    samples: tuple[SamplesRow, ...]
+    shown: tuple[ShownSamples, ...]
+    sample_symbols_per_second: float
+    report: Table
+
+
+class SearchOutcome(StageResult):
+    """What the domain's search found: the keys are the domain's own and stand beside the times."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
+
+
+class HalfScores(BaseModel):
+    """The second half of an input, beside baselines that have learnt from the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bits_per_symbol: float
+    baselines: BaselineScores
+
+
+class TrainedOn(BaseModel):
+    """What of an input a model was trained on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: tuple[str, ...]
+    """Those that are byte for byte files of its training."""
+    share: float | None
+    """Of the input's windows; None where the model's card does not say."""
+    windows: str
+    """What the windows are called."""
+    sentence: str | None
+    """None where there is nothing to say."""
+
+
+class EvaluateResult(BaseModel):
+    """The answer of ``seqforge evaluate``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    unit: str
+    symbols: int
+    bits_per_symbol: float
+    perplexity: float | None
+    second_half: HalfScores
+    trained_on: TrainedOn
+    refused: tuple[str, ...]
+    """Why, for each file that could not be used."""
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """The results of all stages; None where one was not asked for."""
+
+    training: TrainResult
+    scoring: ScoreResult
+    sampling: SampleResult | None = None
+    searching: SearchOutcome | None = None
+
+    @property
+    def peak_memory_mb(self) -> float | None:
+        """The most of all stages."""
+        stages = (self.training, self.scoring, self.sampling, self.searching)
+        known = [stage.peak_memory_mb for stage in stages if stage is not None]
+        return max((value for value in known if value is not None), default=None)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a summary says of a run beside its results."""
+
+    pipeline: str
+    name: str
+    command: str
+    finished_at: str
+    wall_seconds: float
+
+
+def summarise(
+    facts: RunFacts, config: RunConfig, domain: Domain, corpus: Corpus, results: RunResults
+) -> RunSummary:
+    """Put together what the stages found."""
+    from seqforge.core.evaluation.likelihood import perplexity  # torch
+
+    trained, scored, sampled = results.training, results.scoring, results.sampling
+    bits = scored.bits_per_symbol
+    return RunSummary(
+        pipeline=facts.pipeline,
+        domain=domain.name,
+        name=facts.name,
+        command=facts.command,
+        finished_at=facts.finished_at,
+        unit=domain.unit,
+        symbols=_counts(corpus, "symbols"),
+        records=_counts(corpus, "records"),
+        overlap=OverlapSummary.of(corpus.partition.overlap),
+        vocabulary_size=len(corpus.vocabulary),
+        parameters=trained.parameters,
+        init=config.init if config.init.model else None,
+        model=config.model,
+        bits_per_symbol=bits,
+        perplexity=HeldOutScores(valid=perplexity(bits.valid), test=perplexity(bits.test)),
+        baselines=scored.baselines,
+        speed=SpeedSummary(
+            train_symbols_per_second=trained.train_symbols_per_second,
+            sample_symbols_per_second=sampled and sampled.sample_symbols_per_second,
+        ),
+        training=TrainingSummary(
+            steps=trained.steps,
+            best_step=trained.best_step,
+            seconds=trained.seconds,
+            symbols_seen=trained.symbols_seen,
+        ),
+        advice=trained.advice,
+        peak_memory_mb=results.peak_memory_mb,
+        seed=config.training.seed,
+        precision=trained.precision,
+        lanes=trained.lanes,
+        ranks=trained.ranks,
+        device=trained.device,
+        versions=_versions(),
+        samples=sampled.samples if sampled else (),
+        report=sampled.report if sampled else {},
+        similarity=results.searching and results.searching.model_dump(mode="json"),
+        wall_seconds=facts.wall_seconds,
+    )
+
+
+def _counts(corpus: Corpus, what: str) -> PartCounts:
+    parts = {part: getattr(corpus.part(part), what) for part in PartCounts.model_fields}
+    return PartCounts(**parts)
+
+
+def _versions() -> Mapping[str, str]:
+    libraries = {name: version(name) for name in ("torch", "numpy")}
+    return {"seqforge": __version__, "python": platform.python_version(), **libraries}
