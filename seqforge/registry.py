@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 from pydantic import ValidationError
 
 from seqforge.base.messages import did_you_mean, shortened, shown
-from seqforge.core.config import first_problem
-from seqforge.core.data.domain import Domain
+from seqforge.core.config import RunConfig, first_problem
+from seqforge.core.data.domain import Domain, Searches
 from seqforge.errors import ConfigError, DomainError
 
 GROUP = "seqforge.domains"
@@ -60,6 +60,27 @@ def load_domain(name: str, options: Mapping[str, Any] | None = None) -> Domain:
     except TypeError as error:
         raise ConfigError(f"domain {name}: {shortened(str(error))}") from error
     return domain
+
+
+def with_search_options(config: RunConfig, where: str) -> RunConfig:
+    """The config with the table ``[search]`` as its domain reads it, all values filled in.
+
+    A domain that searches nothing reads nothing of it.
+
+    Raises:
+        ConfigError: With ``where``, the key and what was wanted.
+        DomainError: If the domain is missing or fails to load.
+    """
+    found = domain_class(config.domain)
+    if not issubclass(found, Searches):
+        return config.model_copy(update={"search": {}})
+    options = found.search_options()
+    try:
+        searched = options.model_validate(config.search).model_dump()
+    except ValidationError as error:
+        problem = first_problem(error, list(options.model_fields))
+        raise ConfigError(f"{where}: search.{problem}") from error
+    return config.model_copy(update={"search": searched})
 
 
 def option_types(name: str) -> dict[str, Any]:

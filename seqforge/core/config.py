@@ -232,26 +232,6 @@ class SamplingConfig(BaseModel):
     """Draw exactly ``length`` symbols, the end symbol held back."""
 
 
-class SearchConfig(BaseModel):
-    """Whether samples are looked for among known sequences."""
-
-    model_config = STRICT
-
-    backend: Literal["local", "blast+", "ebi", "off"] = "local"
-    """Here, with blastn, or at EMBL-EBI, which takes an address and a yes."""
-    against: tuple[str, ...] = ()
-    """Library files; none: the part of the input that is trained on."""
-    database: str | None = None
-    """What to search at EMBL-EBI; None: what is settled, else the invertebrate division."""
-    controls: Literal["auto"] | Annotated[int, Field(ge=0, le=10**6)] = "auto"
-    """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick
-    (at EMBL-EBI none)."""
-    max_hits: Count = 50
-    """Library sequences that are kept a sample."""
-    max_hsps: Count = 5
-    """Alignments that are kept with each of them."""
-
-
 class InitConfig(BaseModel):
     """The model that a run goes on from; none: fresh weights."""
 
@@ -285,7 +265,8 @@ class RunConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()
-    search: SearchConfig = SearchConfig()
+    search: dict[str, Any] = {}
+    """What a domain that searches is told, checked by its own model (`Searches`)."""
     init: InitConfig = InitConfig()
 
     @classmethod
@@ -300,7 +281,8 @@ class RunConfig(BaseModel):
         except ValidationError as error:
             known = flat(cls(domain="").model_dump())
             tables = {key.rpartition(".")[0] for key in known}
-            raise ConfigError(f"{where}: {first_problem(error, [*known, *tables])}") from error
+            problem = first_problem(error, [*known, *tables, *cls.model_fields])
+            raise ConfigError(f"{where}: {problem}") from error
 
     def differences(self, other: RunConfig, besides: tuple[str, ...] = ()) -> list[str]:
         """Keys whose values differ, each with both values, for an error message.

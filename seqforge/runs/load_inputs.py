@@ -164,7 +164,7 @@ def kept_libraries(order: RunRequest, folder: RunFolder) -> RunRequest:
     for place, name in enumerate(named, 1):
         path = Path(name)
         if is_piped(name):
-            begun = folder.recipe().config().search.against if folder.worked else ()
+            begun = folder.recipe().config().search.get("against", ()) if folder.worked else ()
             path = _kept(name, folder.path.absolute(), f"-against-{place}", ".fa", begun)
         paths.append(str(path))
     return replace(order, settings={**settings, _AGAINST: paths})

@@ -194,7 +194,7 @@ class Pipeline:
         self.domain: Domain = self.inputs.domain
         self.config = config.model_copy(update={"domain_options": options_of(self.domain)})
         self.key = self.inputs.key(config.data, self.known)
-        for path in map(Path, config.search.against):
+        for path in map(Path, config.search.get("against", ())):
             if not path.is_file():
                 raise InputError(f"{path}: there is no such file to search in")
         if folder.worked:
@@ -351,7 +351,7 @@ class Pipeline:
     def _searched(self, corpus: Corpus, lines: Sequence[Ingested]) -> SearchOutcome | None:
         """What the search finds, where the domain has one and it is not off."""
         domain = self.domain
-        if not isinstance(domain, Searches) or self.config.search.backend == "off":
+        if not isinstance(domain, Searches) or self.config.search.get("backend") == "off":
             return None
         return self._stage("searching", SearchOutcome, lambda: self._search(domain, corpus, lines))
 

@@ -12,7 +12,7 @@ from seqforge.base.messages import did_you_mean, shown
 from seqforge.base.paths import STDIN, is_piped, recipe_folder, spooled
 from seqforge.core.config import RunConfig, with_setting
 from seqforge.errors import ConfigError
-from seqforge.registry import installed
+from seqforge.registry import installed, with_search_options
 
 _ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
 _LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
@@ -47,7 +47,7 @@ class Recipe:
         Raises:
             ConfigError: Naming the key and what was wanted.
         """
-        return RunConfig.of(self.settings, self.where)
+        return with_search_options(RunConfig.of(self.settings, self.where), self.where)
 
 
 def find_recipe(name: str) -> Recipe:

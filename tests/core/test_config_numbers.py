@@ -19,7 +19,6 @@ WRONG = {
     "training.weight_decay": ["NaN", "1e400"],
     "sampling.temperatures": ["[NaN]", "[1e400]", "[-1]", "[]"],
     "sampling.length": ["1e400", "9" * 40],
-    "search.controls": ["NaN", "9" * 40],
     "model.dropout": ["NaN", "1e400", "1"],
     "model.embedding_size": ["NaN", "9" * 30],
 }

@@ -4,7 +4,7 @@ parts, each a small protocol.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
-    from seqforge.core.config import SearchConfig
+    from pydantic import BaseModel
+
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.vocabulary import Vocabulary
@@ -306,13 +307,19 @@ class TrainingData:
 
 @runtime_checkable
 class Searches(Protocol):
-    """A domain that can look for its samples in a library of known sequences."""
+    """A domain that can look for its samples among known sequences."""
+
+    @staticmethod
+    def search_options() -> type[BaseModel]:
+        """What the table ``[search]`` of a recipe may hold, ``backend`` and ``against`` (library
+        files) among it; the backend ``off`` searches nothing."""
+        ...
 
     def search(
         self,
         samples: Sequence[Path],
         folder: Path,
-        asked: SearchConfig,
+        asked: Mapping[str, Any],
         learnt: TrainingData,
         seed: int,
         progress: Callable[[float, float, str], None],
@@ -323,8 +330,8 @@ class Searches(Protocol):
         Args:
             samples: Files that the domain wrote.
             folder: An existing one.
-            asked: Where and how. No library file stands for what was trained on, without what was
-                held out.
+            asked: The table ``[search]``, with all its values. No library file stands for what
+                was trained on, without what was held out.
             learnt: What the samples' model comes from.
             seed: Of the controls.
             progress: Told how much is done, of how much, and what it is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -19,11 +19,11 @@ from seqforge.core.output.metadata import header_word, settings_of, temperature_
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
-    from seqforge.core.config import SearchConfig
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.domain import TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
+    from seqforge.domains.genome.similarity.hits import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
 
@@ -149,11 +149,18 @@ class GenomeDomain:
         blocks = (block.upper() for block in corpus.blocks("train"))
         return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
 
+    @staticmethod
+    def search_options() -> type[SearchOptions]:
+        """What a search at the end of a run can be told."""
+        from seqforge.domains.genome.similarity.hits import SearchOptions
+
+        return SearchOptions
+
     def search(
         self,
         samples: Sequence[Path],
         folder: Path,
-        asked: SearchConfig,
+        asked: Mapping[str, Any],
         learnt: TrainingData,
         seed: int,
         progress: Callable[[float, float, str], None],
@@ -166,8 +173,8 @@ class GenomeDomain:
         """
         from seqforge.domains.genome.search import run_search
 
-        both = self.strands == "both"
-        return run_search(samples, folder, asked, learnt, both, seed, progress, say)
+        both, options = self.strands == "both", self.search_options().model_validate(asked)
+        return run_search(samples, folder, options, learnt, both, seed, progress, say)
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

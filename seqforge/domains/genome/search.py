@@ -35,6 +35,7 @@ from seqforge.domains.genome.similarity.control_comparison import (
 from seqforge.domains.genome.similarity.controls import EACH, ControlGroup, Controls
 from seqforge.domains.genome.similarity.hits import (
     Query,
+    SearchOptions,
     SearchParameters,
     SearchResult,
     format_alignments,
@@ -46,7 +47,6 @@ from seqforge.domains.genome.similarity.library import read_queries, write_train
 from seqforge.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from seqforge.core.config import SearchConfig
     from seqforge.core.data.domain import TrainingData
 
 _NAMED = 3  # queries, in a note
@@ -348,7 +348,7 @@ _DEADLINE = 1800.0  # seconds that a run waits for EMBL-EBI; resumed, it waits a
 
 
 def run_search(
-    samples: Sequence[Path], folder: Path, asked: SearchConfig, learnt: TrainingData, both: bool,
+    samples: Sequence[Path], folder: Path, asked: SearchOptions, learnt: TrainingData, both: bool,
     seed: int, progress: Progress, say: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
     """See `core.data.domain.Searches`; ``both`` says that both strands were trained on."""
@@ -373,7 +373,7 @@ def run_search(
 
 @contextmanager
 def _backend(
-    folder: Path, asked: SearchConfig, learnt: TrainingData, say: Callable[[str], None]
+    folder: Path, asked: SearchOptions, learnt: TrainingData, say: Callable[[str], None]
 ) -> Iterator[SearchBackend]:
     if asked.backend == "ebi":
         from seqforge.domains.genome.ebi.backend import EbiBackend

@@ -10,16 +10,39 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from seqforge.base.folders import write_atomically, write_json
 from seqforge.base.messages import one_line
+from seqforge.core.config import Count
 from seqforge.domains.genome.similarity.evalues import KarlinAltschul, karlin_altschul
 from seqforge.domains.genome.similarity.smith_waterman import Scoring
 from seqforge.errors import ConfigError
 
 Residues = Literal["dna", "protein"]
 """What queries and library are made of."""
+
+
+class SearchOptions(BaseModel):
+    """Whether samples are looked for among known sequences: ``[search]`` of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["local", "blast+", "ebi", "off"] = "local"
+    """Here, with blastn, or at EMBL-EBI, which takes an address and a yes."""
+    against: tuple[str, ...] = ()
+    """Library files; none: the part of the input that is trained on."""
+    database: str | None = None
+    """What to search at EMBL-EBI; None: what is settled, else the invertebrate division."""
+    controls: Literal["auto"] | Annotated[int, Field(ge=0, le=10**6)] = "auto"
+    """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick
+    (at EMBL-EBI none)."""
+    max_hits: Count = 50
+    """Library sequences that are kept a sample."""
+    max_hsps: Count = 5
+    """Alignments that are kept with each of them."""
 
 
 @dataclass(frozen=True)
