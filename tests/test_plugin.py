@@ -156,10 +156,9 @@ def _steps():
                 body = block
             elif "import pytest" in block:
                 tests = block
-            elif block.startswith("from"):
-                head = block
-            elif block.startswith("    "):
-                body += "\n" + block
+            elif "class MorseDomain" in block:
+                imports, _, added = block.partition("class MorseDomain(LineDomain):\n")
+                head, body = imports or head, body + added
             else:
                 tail += "\n\n" + block
         found.append(head + body + tail)
