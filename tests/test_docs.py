@@ -20,7 +20,8 @@ def test_the_table_of_the_summary_is_the_schema():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+    "page",
+    ["CONTRIBUTING.md", "README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))],
 )
 def test_every_link_between_documents_leads_somewhere(page):
     text = (ROOT / page).read_text()
@@ -78,3 +79,12 @@ def test_the_hooks_run_what_make_lint_runs():
     lint = re.findall(r"^\t\$\(BIN\)/(\S+)", (ROOT / "Makefile").read_text(), re.M)
     assert hooks
     assert set(hooks) <= set(lint)
+
+
+def test_files_named_for_contributors_exist():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    to_be_made = {"seqforge/domains/names.py", "tests/domains/test_names.py", "docs/names.md",
+                  "pipelines/python.toml"}  # fmt: skip
+    named = set(re.findall(r"`((?:seqforge|tests|docs|pipelines)/[\w/.]+\.\w+)`", page))
+    assert len(named) > 20
+    assert {path for path in named if not (ROOT / path).exists()} == to_be_made

@@ -10,9 +10,9 @@ import pytest
 from tests.conftest import ROOT
 
 EXPECTED = {
-    ".ci", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CITATION.cff", "LICENSE",
-    "Makefile", "README.md", "benchmarks", "constraints.txt", "data", "docs", "pipelines",
-    "pyproject.toml", "seqforge", "tests",
+    ".ci", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CITATION.cff",
+    "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "benchmarks", "constraints.txt",
+    "data", "docs", "pipelines", "pyproject.toml", "seqforge", "tests",
 }  # fmt: skip
 BUILT = (".whl", ".tar.gz", ".egg", ".pyc", ".so", ".partial", ".lock", ".sqlite", ".log")
 """How files end that are made, and belong into no repository."""
