@@ -12,8 +12,8 @@ from seqforge.core.sampling.torch_engine import TorchEngine
 from seqforge.errors import InputError
 
 from .plain import numbers
-from .test_constraints import walk
-from .test_frequencies import assert_as_often
+from .test_sampler_constraints import walk
+from .test_sampler_frequencies import assert_as_often
 from .tiny import STRATEGIES, checkpoint, grammar, log_probs
 
 SUFFIX = "dg"

@@ -13,9 +13,9 @@ from seqforge.domains.music.abc import parser, tune_books
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import find_key, parse_key, piece_to_c, shifted, to_c, transposed
 from seqforge.domains.music.notes import DRUMS, KeySignature, Note, Piece
+from tests.domains.music.abc.test_parser import ABC_CHARACTERS, cleaned
 
 from .conftest import few, pieces
-from .test_abc import ABC_CHARACTERS, cleaned
 
 SOME = [-6, -5, -1, 2, 6]
 TUNES, MELODY = data_folder() / "tunes.abc", data_folder() / "melody.mid"

@@ -19,9 +19,8 @@ from seqforge.domains.music.midi.midi_file import parse_midi
 from seqforge.domains.music.musicxml.reader import read_musicxml
 from seqforge.domains.music.primer import BARS, read_prime
 from seqforge.domains.music.render.sample_export import SampleExport, write_quick
-
-from .conftest import few
-from .scores import sounding
+from tests.domains.music.conftest import few
+from tests.domains.music.scores import sounding
 
 ABC = MusicDomain(code="abc")
 HEAD = "M:4/4\nL:1/4\nK:C\n"

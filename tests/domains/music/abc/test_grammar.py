@@ -19,8 +19,7 @@ from seqforge.domains.music.abc.tune_books import read
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import parse_key
 from seqforge.domains.music.midi.midi_file import read_midi
-
-from .conftest import few
+from tests.domains.music.conftest import few
 
 GRID = 24
 HELD: dict[bool, object] = {}

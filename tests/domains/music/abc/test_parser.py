@@ -19,9 +19,8 @@ from seqforge.domains.music.abc.writer import to_abc
 from seqforge.domains.music.keys import find_key, key_from_signature, parse_key, signature
 from seqforge.domains.music.notes import Note, Piece, bar_length, normalised, skyline
 from tests.conftest import ROOT
+from tests.domains.music.conftest import few, pieces
 from tests.steps import growth, steps
-
-from .conftest import few, pieces
 
 ABC_CHARACTERS = " \n|:[]()<>-/,'^_=%{}!\"~.ABCDEFGabcdefgzZxHKLMVTw123456789"
 

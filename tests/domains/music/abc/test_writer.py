@@ -21,8 +21,7 @@ from seqforge.domains.music.file_type import read_notes
 from seqforge.domains.music.notes import Note, Piece, skyline
 from seqforge.domains.music.render.sample_export import SampleExport
 from tests.conftest import ROOT
-
-from .conftest import few, pieces
+from tests.domains.music.conftest import few, pieces
 
 HEAD = "M:4/4\nL:1/4\nK:C\n"
 

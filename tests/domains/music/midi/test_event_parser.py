@@ -23,8 +23,7 @@ from seqforge.domains.music.midi.event_parser import (
 )
 from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import normalised
-
-from .conftest import few, pieces
+from tests.domains.music.conftest import few, pieces
 
 MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 MINOR = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m",

@@ -13,10 +13,9 @@ from seqforge.domains.music.event_codec import encode
 from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi, read_midi
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, TimeSignature, normalised
 from seqforge.errors import InputError
-
-from .broken_midi import NOTES, SURVEYED, header, meta, track
-from .conftest import few, pieces
-from .odd_midi import OTHERS
+from tests.domains.music.broken_midi import NOTES, SURVEYED, header, meta, track
+from tests.domains.music.conftest import few, pieces
+from tests.domains.music.odd_midi import OTHERS
 
 KINDS = SURVEYED | OTHERS
 

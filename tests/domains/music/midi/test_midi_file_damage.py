@@ -10,10 +10,9 @@ from seqforge.base.machine import peak_memory_mb
 from seqforge.domains.music.event_codec import encode
 from seqforge.domains.music.midi.midi_file import parse_midi
 from seqforge.errors import InputError
+from tests.domains.music.broken_midi import GOOD, LONG, SURVEYED
+from tests.domains.music.odd_midi import OTHERS
 from tests.steps import steps
-
-from .broken_midi import GOOD, LONG, SURVEYED
-from .odd_midi import OTHERS
 
 SMALL = [kind.data for kind in (SURVEYED | OTHERS).values() if len(kind.data) < 5000]
 

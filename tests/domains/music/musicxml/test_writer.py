@@ -29,9 +29,8 @@ from seqforge.domains.music.notes import (
     TimeSignature,
     normalised,
 )
-
-from .conftest import few, pieces
-from .scores import check, measures, sounding
+from tests.domains.music.conftest import few, pieces
+from tests.domains.music.scores import check, measures, sounding
 
 # Ways to divide a quarter of 24 steps that notation has signs for.
 _QUARTERS = ([0], [0, 12], [0, 6, 12, 18], [0, 18], [0, 6], [0, 8, 16], [0, 16], [8], [12], [6, 18],
