@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from seqforge.base.atomic_files import read_toml, sweep
 from seqforge.base.file_locks import held_folder
@@ -26,7 +26,7 @@ from seqforge.base.messages import did_you_mean
 from seqforge.base.paths import bundled_folder, is_piped, spooled
 from seqforge.core.config import RunConfig, first_problem
 from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
-from seqforge.runs.recipes import Recipe, read_recipe
+from seqforge.runs.recipes import Recipe, recipe_of
 
 RUNS = Path("runs")
 STDIN_KEPT = ".stdin"
@@ -47,6 +47,24 @@ class _Ended(BaseModel):
     at: str
 
 
+class RunOrigin(BaseModel):
+    """How a run was begun: ``[made]`` in its ``config.toml``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seqforge: str = ""
+    """The version."""
+    at: str = ""
+    command: str = ""
+    asked: str = ""
+    """The fingerprint of what was asked for; older runs have none."""
+    init: dict[str, JsonValue] | None = None
+    """What `runs.warm_start` notes of the model that training started from."""
+    pipeline: str
+    sha256: dict[str, str] = {}
+    """Of each input file, by its name as it was typed."""
+
+
 class RunFolder:
     """Where one run leaves what it makes."""
 
@@ -63,6 +81,7 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.stages = path / "stages.json"
         self.page = path / "report.html"
+        self._config: dict[str, Any] | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -91,6 +110,7 @@ class RunFolder:
                     "--out"
                 )
             with held_folder(self.path):
+                self._config = None  # another process may have worked here until now
                 for folder in (self.path, self.samples, self.similarity):
                     sweep(folder)
                 try:
@@ -110,7 +130,7 @@ class RunFolder:
     def begun(self) -> bool:
         """Whether a run was begun here; other programs keep a ``config.toml`` too."""
         try:
-            return (self.path / _CONFIG).is_file() and "pipeline" in self.made()
+            return (self.path / _CONFIG).is_file() and "pipeline" in self._made()
         except ConfigError:
             return False
 
@@ -135,39 +155,53 @@ class RunFolder:
 
     def begin(
         self,
-        pipeline: str,
         config: RunConfig,
         inputs: Sequence[tuple[Path, str]],
-        about: Mapping[str, Any],
+        origin: RunOrigin,
         note: str = "",
     ) -> None:
         """Write ``config.toml``, which can be run again like any recipe."""
         settings = _without_none(config.model_dump(mode="json"))
         document = {
-            "description": f"seqforge run {pipeline}",
+            "description": f"seqforge run {origin.pipeline}",
             "note": note,
             "inputs": [str(path.absolute()) for path, _ in inputs],
             **settings,
             "made": {
-                **about,
-                "pipeline": pipeline,
+                **origin.model_dump(exclude_none=True),
                 "sha256": {str(path): digest for path, digest in inputs},
             },
         }
         write_atomically(self.path / _CONFIG, tomli_w.dumps(document).encode())
+        self._config = None
 
-    def made(self) -> dict[str, Any]:
-        """How this run was begun: pipeline, command, versions, hashes of the inputs."""
-        found = read_toml(self.path / _CONFIG).get("made", {})
+    def _document(self) -> dict[str, Any]:
+        """``config.toml``, read once while the folder is held."""
+        if self._config is None:
+            self._config = read_toml(self.path / _CONFIG)
+        return self._config
+
+    def _made(self) -> dict[str, Any]:
+        found = self._document().get("made", {})
         return found if isinstance(found, dict) else {}
+
+    def origin(self) -> RunOrigin:
+        """How this run was begun.
+
+        Raises:
+            ConfigError: If its ``config.toml`` does not say it any more.
+        """
+        try:
+            return RunOrigin.model_validate(self._made())
+        except ValidationError as error:
+            raise ConfigError(f"{self.path / _CONFIG}: made.{first_problem(error)}") from error
 
     def inputs(self) -> list[tuple[Path, str]]:
         """The files that this run was begun with, and the SHA-256 of each."""
-        made = self.made().get("sha256", {})
-        digests = made if isinstance(made, dict) else {}
+        digests = self.origin().sha256
         places = self.recipe().inputs  # absolute; the keys are as they were typed
         named = places if len(places) == len(digests) else tuple(digests)
-        return [(Path(n), str(d)) for n, d in zip(named, digests.values(), strict=True)]
+        return [(Path(name), digest) for name, digest in zip(named, digests.values(), strict=True)]
 
     def seconds(self) -> float:
         """Wall-clock seconds of all stages that are done."""
@@ -175,7 +209,7 @@ class RunFolder:
 
     def recipe(self) -> Recipe:
         """What this run was begun with."""
-        return read_recipe(self.path / _CONFIG)
+        return recipe_of(self._document(), self.path / _CONFIG)
 
     def stage(self, name: str, kind: type[Result], work: Callable[[], Result]) -> Result:
         """The result of a stage: read back where it is done, else worked out and kept.
@@ -271,7 +305,7 @@ def run_folders() -> list[RunFolder]:
 def _is_waiting(run: RunFolder, pipeline: str, only_train: bool) -> bool:
     """Whether it is an unfinished run of a pipeline; one that cannot be read is none."""
     try:
-        return run.made().get("pipeline") == pipeline and not run.finished(only_train)
+        return run.origin().pipeline == pipeline and not run.finished(only_train)
     except SeqforgeError:
         return False
 

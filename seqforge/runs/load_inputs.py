@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from filecmp import cmp
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from seqforge.base.atomic_files import sync_all, sync_folder
 from seqforge.base.folders import cache_root, disk_errors, make_folder, sha256_of
@@ -48,9 +49,11 @@ from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.errors import ConfigError, InputError, RunError
 from seqforge.registry import load_domain, options_of, package_version
 from seqforge.runs.folder import STDIN_KEPT, RunFolder
-from seqforge.runs.request import RunRequest
 
 _AGAINST = "search.against"
+
+FileProgress = Callable[[int, int, str], None]
+"""Told before each file how many are done, how many there are, and its name."""
 
 
 @dataclass
@@ -154,12 +157,11 @@ def _nothing(folder: Path, domain: Domain, under: Walk, others: Sequence[Path]) 
     return said
 
 
-def kept_libraries(order: RunRequest, folder: RunFolder) -> RunRequest:
-    """The order with libraries that come through pipes as files in the run folder."""
-    settings = dict(order.settings or {})
+def kept_libraries(settings: Mapping[str, Any], folder: RunFolder) -> Mapping[str, Any]:
+    """The settings with libraries that come through pipes as files in the run folder."""
     named = settings.get(_AGAINST)
     if not isinstance(named, list | tuple) or not any(map(is_piped, named)):
-        return order
+        return settings
     paths = []
     for place, name in enumerate(named, 1):
         path = Path(name)
@@ -167,7 +169,7 @@ def kept_libraries(order: RunRequest, folder: RunFolder) -> RunRequest:
             begun = folder.recipe().config().search.get("against", ()) if folder.worked else ()
             path = _kept(name, folder.path.absolute(), f"-against-{place}", ".fa", begun)
         paths.append(str(path))
-    return replace(order, settings={**settings, _AGAINST: paths})
+    return {**settings, _AGAINST: paths}
 
 
 def _kept_pipe(name: str, place: int, domain: Domain, kept: Path, resumed: bool) -> Path:
@@ -248,7 +250,7 @@ def gather(
     named: Sequence[str],
     spool: Path,
     resumed: bool = False,
-    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+    progress: FileProgress = lambda done, total, name: None,
 ) -> Inputs:
     """Find the files and settle the domain's options.
 
@@ -280,7 +282,7 @@ def gather(
 
 
 def _once(
-    files: Sequence[Path], progress: Callable[[int, int, str], None]
+    files: Sequence[Path], progress: FileProgress
 ) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
     """Each content once, with its SHA-256: what is read twice would be held out and learnt."""
     seen: dict[str, Path] = {}
@@ -304,7 +306,7 @@ def read_corpus(
     inputs: Inputs,
     data: DataConfig,
     table: Path,
-    progress: Callable[[int, int, str], None],
+    progress: FileProgress,
     known: KnownVocabulary | None = None,
     say: Callable[[str], None] = lambda note: None,
 ) -> tuple[Corpus, list[Ingested]]:

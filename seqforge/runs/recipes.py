@@ -84,9 +84,17 @@ def read_recipe(path: Path, named: Path | None = None) -> Recipe:
     Raises:
         ConfigError: If it cannot be read or says something unknown about itself.
     """
-    settings = read_toml(path)
-    path = named or path
-    about = {key: settings.pop(key) for key in _ABOUT if key in settings}
+    return recipe_of(read_toml(path), named or path)
+
+
+def recipe_of(document: dict[str, Any], path: Path) -> Recipe:
+    """A recipe from the tables of its file.
+
+    Raises:
+        ConfigError: If it says something unknown about itself.
+    """
+    settings = {key: value for key, value in document.items() if key not in _ABOUT}
+    about = {key: document[key] for key in _ABOUT if key in document}
     inputs = about.get("inputs", [])
     if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
         raise ConfigError(f"{path}: inputs: a list of paths is wanted (got {shown(inputs)})")

@@ -4,23 +4,41 @@ folder.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seqforge.core.config import RunConfig
-from seqforge.errors import ConfigError, RunError
+from seqforge.base.atomic_files import as_json
+from seqforge.base.file_locks import held_folder
+from seqforge.base.paths import is_piped
+from seqforge.core.config import Budget, RunConfig
+from seqforge.core.data.domain import Domain
+from seqforge.errors import ConfigError, InputError, RunError, SeqforgeError
 from seqforge.registry import load_domain, options_of
-from seqforge.runs.folder import RunFolder, new_folder, newest_unfinished
+from seqforge.runs.folder import (
+    RunFolder,
+    RunOrigin,
+    new_folder,
+    newest_unfinished,
+    now,
+    run_folders,
+)
+from seqforge.runs.load_inputs import FileProgress, Inputs, KnownVocabulary, gather, kept_libraries
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.recipes import Recipe, find_recipe
+from seqforge.runs.warm_start import WarmStart, named_model, warm_start_of
+from seqforge.version import __version__
 
 # A stage that is not done yet may still be told otherwise.
 _SETTINGS = {"sampling": "sampling.", "searching": "search."}
 _OPTIONS = "domain_options."
 _NAMED = 3  # files that differ, in a message
+_MANY = 1000  # files, from which on looking at them shows how far it is
 
 
 @dataclass(frozen=True)
@@ -49,20 +67,244 @@ class Interrupted(KeyboardInterrupt):
         self.folder = folder
 
 
-def find_folder(order: RunRequest, name: str, watcher: ProgressListener) -> RunFolder:
-    """The run folder to work in: the one named, the newest unfinished one, or a new one."""
-    if order.out is not None:
-        return RunFolder(order.out)
-    if order.resume:
+@dataclass(frozen=True)
+class AskedRun:
+    """A request whose recipe has been read: the recipe as it is, and what is to be otherwise."""
+
+    request: RunRequest
+    recipe: Recipe
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, request: RunRequest) -> AskedRun:
+        """Read the recipe, the only time.
+
+        Raises:
+            ConfigError: If there is none, or it is damaged.
+        """
+        return cls(request, find_recipe(request.pipeline), dict(request.settings or {}))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Files, folders and patterns as they are named."""
+        return self.request.inputs or self.recipe.inputs
+
+    @cached_property
+    def wanted(self) -> Recipe:
+        """The recipe with what is to be otherwise."""
+        return self.recipe.with_settings(dict(self.settings))
+
+    def fingerprint(self) -> str | None:
+        """The hash of what is asked for; None where it cannot be asked for again.
+
+        Before anything is settled by the files or by a model: two commands that ask for the same
+        may come to something else where the files are others.
+        """
+        library = self.settings.get("search.against") or ()
+        if any(map(is_piped, (self.request.pipeline, *self.inputs, *library))):
+            return None
+        said = {
+            "pipeline": self.recipe.name,
+            "settings": normal(self.wanted).model_dump(),
+            "inputs": [str(Path(name).absolute()) for name in self.inputs],
+            "only_train": self.request.only_train,
+        }
+        return hashlib.sha256(json.dumps(as_json(said), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ResolvedRequest:
+    """All that a run is to do, settled before its first stage."""
+
+    folder: RunFolder
+    note: str
+    """Kept on the card of the model: source and licence of the data."""
+    config: RunConfig
+    """Every setting; nothing is left to the files or to a model."""
+    inputs: Inputs
+    named_inputs: tuple[str, ...]
+    """As they were named, for a run none of whose files can be read."""
+    start: WarmStart | None
+    """The model that training starts from."""
+    origin: RunOrigin
+    """What the run folder says of how it was begun."""
+    only_train: bool
+    sample_every: Budget | None
+    """How often to show a sample: seconds or steps; None: at each evaluation."""
+
+    @property
+    def pipeline(self) -> str:
+        """The recipe's name."""
+        return self.origin.pipeline
+
+    @property
+    def domain(self) -> Domain:
+        """What reads, writes and judges sequences."""
+        return self.inputs.domain
+
+    @property
+    def known(self) -> KnownVocabulary | None:
+        """The symbols of the model that training starts from."""
+        if self.start is None:
+            return None
+        return KnownVocabulary(self.start.vocabulary, self.config.init.extend_vocabulary)
+
+    @cached_property
+    def corpus_key(self) -> str:
+        """The hash of everything that the corpus depends on."""
+        return self.inputs.key(self.config.data, self.known)
+
+
+def choose_folder(asked: AskedRun, watcher: ProgressListener) -> RunFolder:
+    """The run folder to work in: the one named, an unfinished one, or a new one."""
+    request, name = asked.request, asked.recipe.name
+    if request.out is not None:
+        return RunFolder(request.out)
+    if request.resume:
         waiting = newest_unfinished(name)
         if waiting is not None:
             watcher.note(f"going on with {waiting.path}")
             return waiting
         watcher.note(f"no unfinished run of {name} was found; starting afresh")
-    return new_folder(name)
+        return new_folder(name)
+    same = unfinished_run_of(replace(asked, settings=named_model(asked.settings)), watcher)
+    return same or new_folder(name)
 
 
-def asked_recipe(order: RunRequest, name: str, folder: RunFolder) -> Recipe:
+def unfinished_run_of(asked: AskedRun, watcher: ProgressListener) -> RunFolder | None:
+    """The newest run under ``runs/`` that the same request began and that waits to be gone on with.
+
+    Args:
+        asked: Its model to go on from, if it has one, as it is written down.
+        watcher: Told which it is, or why it is not gone on with.
+    """
+    fingerprint = asked.fingerprint()
+    if fingerprint is None:
+        return None
+    waiting = [run for run in run_folders() if _waits(run, fingerprint, asked.request.only_train)]
+    for run in sorted(waiting, key=RunFolder.begun_at, reverse=True):
+        if _on_the_same_files(run, asked):
+            watcher.note(
+                f"going on with {run.path}, which the same command began; --out begins another"
+            )
+            return run
+        watcher.note(f"{run.path} was begun on other content of these files; beginning anew")
+    return None
+
+
+def _waits(run: RunFolder, fingerprint: str, only_train: bool) -> bool:
+    """Whether a run was asked for so, is not finished, and nobody works on it; one that cannot be
+    read is none."""
+    try:
+        if run.origin().asked != fingerprint or run.finished(only_train):
+            return False
+        with held_folder(run.path):
+            return True
+    except SeqforgeError:
+        return False
+
+
+def _on_the_same_files(run: RunFolder, asked: AskedRun) -> bool:
+    config = run.recipe().config()
+    found = gather(config.domain, config.domain_options, asked.inputs, run.path, resumed=True)
+    return list(found.digests) == [digest for _, digest in run.inputs()]
+
+
+def settle(asked: AskedRun, folder: RunFolder) -> AskedRun:
+    """The request as it is written down in its folder: model and piped libraries are files.
+
+    Raises:
+        CheckpointError: If there is no such model.
+    """
+    return replace(asked, settings=kept_libraries(named_model(asked.settings, folder), folder))
+
+
+def resolve(asked: AskedRun, folder: RunFolder, watcher: ProgressListener) -> ResolvedRequest:
+    """Settle all that a run is to do, and check that it is what the folder was begun with.
+
+    Args:
+        asked: What `settle` gave.
+        folder: Of the run, locked.
+        watcher: Told how far one is in looking at many files.
+
+    Raises:
+        SeqforgeError: If anything asked for cannot be had, or is not what the run was begun with.
+    """
+    request, recipe = asked.request, settled_recipe(asked, folder)
+    every = None if request.sample_every is None else preview_interval(request.sample_every)
+    config, start = warm_start_of(asked.settings, recipe, folder)
+    named = request.inputs or recipe.inputs
+    inputs = gather(
+        config.domain,
+        config.domain_options,
+        named,
+        folder.path,
+        resumed=folder.worked,
+        progress=_looking(watcher),
+    )
+    config = config.model_copy(update={"domain_options": options_of(inputs.domain)})
+    for path in map(Path, config.search.get("against", ())):
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file to search in")
+    if folder.worked:
+        check_inputs(folder, inputs.files, inputs.digests)
+    return ResolvedRequest(
+        folder=folder,
+        note=recipe.note,
+        config=config,
+        inputs=inputs,
+        named_inputs=named,
+        start=start,
+        origin=_origin(asked, folder, start),
+        only_train=request.only_train,
+        sample_every=every,
+    )
+
+
+def _origin(asked: AskedRun, folder: RunFolder, start: WarmStart | None) -> RunOrigin:
+    """How the run is begun, or was: what is written down of that stays."""
+    origin = RunOrigin(
+        seqforge=__version__,
+        at=now(),
+        command=asked.request.command,
+        asked=asked.fingerprint() or "",
+        pipeline=asked.recipe.name,
+    )
+    if folder.worked:
+        begun = folder.origin().model_dump(exclude_unset=True, exclude={"init", "sha256"})
+        origin = origin.model_copy(update=begun)
+    note = None if start is None else start.note.model_dump(mode="json")
+    return origin.model_copy(update={"init": note})
+
+
+def _looking(watcher: ProgressListener) -> FileProgress:
+    """Shows how far one is in looking at files, where there are many."""
+
+    def told(done: int, total: int, name: str) -> None:
+        if total >= _MANY:
+            if done == 0:
+                watcher.stage(f"looking at {total:,} files")
+            watcher.advance(done, total, name)
+
+    return told
+
+
+def preview_interval(text: str) -> Budget:
+    """Read ``30s``, ``2m``, ``1h`` or ``500steps``.
+
+    Raises:
+        ConfigError: If it is none of these.
+    """
+    try:
+        every = Budget.parse(text)
+    except ValueError:
+        every = Budget()
+    if every.seconds is None and every.steps is None:
+        raise ConfigError(f"--sample-every: give 30s, 2m, 1h or 500steps, not {text!r}")
+    return every
+
+
+def settled_recipe(asked: AskedRun, folder: RunFolder) -> Recipe:
     """What to do: the recipe and the options, or what the run in the folder was begun with.
 
     Where the run there has nothing to go on from, it is begun again as it is asked for now.
@@ -71,25 +313,24 @@ def asked_recipe(order: RunRequest, name: str, folder: RunFolder) -> Recipe:
         ConfigError: If the run there was begun with other settings.
         RunError: If it is one of another pipeline.
     """
-    settings = dict(order.settings or {})
-    if not folder.worked and not (folder.begun and order.resume):
-        return find_recipe(order.pipeline).with_settings(settings)
-    _check_pipeline(folder, name)
+    if not folder.worked and not (folder.begun and asked.request.resume):
+        return asked.wanted
+    _check_pipeline(folder, asked.recipe.name)
     base = folder.recipe()
     # What was left to be decided has been: asking for `auto` again changes nothing.
     decided = {
         key: value
-        for key, value in settings.items()
+        for key, value in asked.settings.items()
         if not (key.startswith(_OPTIONS) and value == "auto")
     }
     changed = base.with_settings(decided)
     if not folder.worked:
         return changed
     still_open = tuple(_SETTINGS[stage] for stage in folder.undone(list(_SETTINGS)))
-    begun, asked = normal(base), normal(changed)
-    differ = begun.differences(asked, still_open)
-    if differ and folder.finished(only_train=True) and _only_budget(begun, asked):
-        raise ConfigError(_train_on(order, folder, begun, asked))
+    begun, wanted = normal(base), normal(changed)
+    differ = begun.differences(wanted, still_open)
+    if differ and folder.finished(only_train=True) and _only_budget(begun, wanted):
+        raise ConfigError(_train_on(asked.request, folder, begun, wanted))
     if differ:
         raise ConfigError(
             f"{folder.path}: this run was begun with other settings "
@@ -104,9 +345,9 @@ def _only_budget(begun: RunConfig, asked: RunConfig) -> bool:
     return not alike.differences(asked)
 
 
-def _train_on(order: RunRequest, folder: RunFolder, begun: RunConfig, asked: RunConfig) -> str:
+def _train_on(request: RunRequest, folder: RunFolder, begun: RunConfig, asked: RunConfig) -> str:
     """How a person trains longer who asks a finished run for another budget."""
-    words = ["seqforge", "train" if order.only_train else "run", order.pipeline]
+    words = ["seqforge", "train" if request.only_train else "run", request.pipeline]
     again = ["--init", str(folder.path), "--budget", asked.training.budget]
     return (
         f"{folder.path}: this run is finished, with a budget of {begun.training.budget}; to train "
@@ -172,7 +413,7 @@ def _paired(
 
 
 def _check_pipeline(folder: RunFolder, name: str) -> None:
-    begun = folder.made().get("pipeline")
+    begun = folder.origin().pipeline
     if begun != name:
         raise RunError(f"{folder.path}: holds a run of {begun}; choose another --out")
 

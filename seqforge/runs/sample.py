@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,10 +17,10 @@ from seqforge.core.data.domain import Domain, Governed, Sample, TrainingData
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.model.checkpoint import Arrays, Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.sampling.sampler import Sampler, SamplingOptions, openings_of
-from seqforge.errors import ConfigError, RunError, SeqforgeError
+from seqforge.errors import RunError, SeqforgeError
 from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
 from seqforge.runs.folder import RunFolder
-from seqforge.runs.load_inputs import Inputs, gather, read_corpus
+from seqforge.runs.load_inputs import FileProgress, Inputs, gather, read_corpus
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
@@ -43,18 +43,7 @@ def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
 class PreviewInterval:
     """When the next sample is due: every so many seconds or steps."""
 
-    def __init__(self, text: str) -> None:
-        """Read ``30s``, ``2m``, ``1h`` or ``500steps``.
-
-        Raises:
-            ConfigError: If it is none of these.
-        """
-        try:
-            every = Budget.parse(text)
-        except ValueError:
-            every = Budget()
-        if every.seconds is None and every.steps is None:
-            raise ConfigError(f"--sample-every: give 30s, 2m, 1h or 500steps, not {text!r}")
+    def __init__(self, every: Budget) -> None:
         self._every, self._step, self._time = every, 0, time.monotonic()
 
     def due(self, step: int) -> bool:
@@ -83,7 +72,7 @@ def run_of(samples: Path) -> RunFolder | None:
 
 
 def training_data_of_samples(
-    samples: Path, progress: Callable[[int, int, str], None] = lambda done, total, name: None
+    samples: Path, progress: FileProgress = lambda done, total, name: None
 ) -> TrainingData | None:
     """What the run of some samples learnt from; None for files that lie in no run folder.
 
@@ -96,7 +85,7 @@ def training_data_of_samples(
 
 def training_data_of_run(
     folder: RunFolder,
-    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+    progress: FileProgress = lambda done, total, name: None,
 ) -> TrainingData:
     """What a run learnt from.
 

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from seqforge.base.messages import visible_controls
-from seqforge.core.config import RunConfig
+from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Mirrored, Sample
 from seqforge.core.model.checkpoint import (
@@ -100,7 +100,7 @@ class TrainTask:
     corpus_key: str
     provenance: Provenance
     watcher: ProgressListener
-    sample_every: str | None = None
+    sample_every: Budget | None = None
     """How often to show a sample: seconds or steps; None: at each evaluation."""
     start: Arrays | None = None
     """Weights to go on from."""

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from seqforge.base.folders import sha256_of
-from seqforge.core.config import InitConfig, RunConfig, flat
+from seqforge.core.config import InitConfig, RunConfig, first_problem, flat
 from seqforge.core.data.corpus import Corpus, scored_windows
 from seqforge.core.data.domain import Coded, Domain
 from seqforge.core.data.ingest import window_codes
 from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
 from seqforge.core.data.vocabulary import Vocabulary
-from seqforge.core.model.checkpoint import Ancestor, Checkpoint, load_checkpoint
+from seqforge.core.model.checkpoint import Ancestor, Arrays, Checkpoint, load_checkpoint
 from seqforge.errors import CheckpointError, ConfigError, RunError
 from seqforge.registry import load_domain, options_of
 from seqforge.runs.folder import RunFolder, find_model
 from seqforge.runs.recipes import Recipe
-from seqforge.runs.request import RunRequest
 
 _MODEL, _DIGEST = "init.model", "init.sha256"
 _OPTIONS = "domain_options."
 _FREE = ("dropout", "variational", "weight_drop", "embedding_dropout")
 """Of the network, what may be another: it changes no weight's shape."""
 _NAMED = 20  # new symbols, in a note
+
+
+class StartNote(BaseModel):
+    """What a run folder keeps of the model that its training started from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    symbols: str
+    unknown: bool
+    ancestors: tuple[Ancestor, ...]
+    sketch: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,27 +75,32 @@ class WarmStart:
         Raises:
             RunError: If what was written down of it is gone.
         """
-        made = folder.made().get("init", {})
         try:
-            vocabulary = Vocabulary(tuple(made["symbols"]), made["unknown"])
-            ancestors = tuple(Ancestor.model_validate(one) for one in made["ancestors"])
-            sketch = Sketch.parse(made.get("sketch", ""))
-        except (KeyError, TypeError, ValueError) as error:
+            note = StartNote.model_validate(folder.origin().init or {})
+            vocabulary = Vocabulary(tuple(note.symbols), note.unknown)
+            sketch = Sketch.parse(note.sketch)
+        except ValueError as error:  # of pydantic too
+            why = first_problem(error) if isinstance(error, ValidationError) else error
             raise RunError(
                 f"{folder.path}: its config.toml does not say any more what model it started "
-                f"from ({error}); begin in another --out"
+                f"from ({why}); begin in another --out"
             ) from error
-        return cls(config, vocabulary, ancestors, sketch=sketch)
+        return cls(config, vocabulary, note.ancestors, sketch=sketch)
 
     @property
-    def made(self) -> dict[str, Any]:
+    def note(self) -> StartNote:
         """What ``config.toml`` keeps for `again`."""
-        return {
-            "symbols": "".join(self.vocabulary.symbols),
-            "unknown": self.vocabulary.unknown,
-            "ancestors": [one.model_dump(mode="json") for one in self.ancestors],
-            "sketch": self.sketch.dump(),
-        }
+        return StartNote(
+            symbols="".join(self.vocabulary.symbols),
+            unknown=self.vocabulary.unknown,
+            ancestors=self.ancestors,
+            sketch=self.sketch.dump(),
+        )
+
+    @property
+    def weights(self) -> Arrays | None:
+        """Those that training starts from; None where it has begun already."""
+        return None if self.checkpoint is None else self.checkpoint.weights
 
     def notes(self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str) -> list[str]:
         """What a person should know before training: score, new symbols, what was seen before.
@@ -135,21 +152,20 @@ class WarmStart:
         )
 
 
-def named_start(order: RunRequest, folder: RunFolder | None = None) -> RunRequest:
-    """The order with the model it names as it is written down: its place and its SHA-256.
+def named_model(settings: Mapping[str, Any], folder: RunFolder | None = None) -> Mapping[str, Any]:
+    """The settings with the model they name as it is written down: its place and its SHA-256.
 
     Args:
-        order: As it was given.
+        settings: As they were given, under their dotted keys.
         folder: Of the run, where it is known.
 
     Raises:
         CheckpointError: If there is no such model, unless the run there has begun with it and
             needs it no more.
     """
-    settings = dict(order.settings or {})
     named = settings.get(_MODEL)
     if named is None:
-        return order
+        return settings
     worked = folder is not None and folder.worked
     begun = folder.recipe().config().init if folder is not None and worked else InitConfig()
     place = _place(str(named))
@@ -161,16 +177,21 @@ def named_start(order: RunRequest, folder: RunFolder | None = None) -> RunReques
         digest = begun.sha256 or ""
     if digest == begun.sha256:  # the same model, perhaps in another place
         place = begun.model or place
-    return replace(order, settings=settings | {_MODEL: place, _DIGEST: digest})
+    return {**settings, _MODEL: place, _DIGEST: digest}
 
 
 def warm_start_of(
-    order: RunRequest, recipe: Recipe, folder: RunFolder
+    settings: Mapping[str, Any], recipe: Recipe, folder: RunFolder
 ) -> tuple[RunConfig, WarmStart | None]:
     """The settings of a run, and the model that it goes on from, if it does.
 
     The network and the options that decide what a symbol stands for are the model's; so are the
     domain's other options where none are given.
+
+    Args:
+        settings: Those that were given, under their dotted keys.
+        recipe: With these.
+        folder: Of the run.
 
     Raises:
         CheckpointError: If the model cannot be used, or is not the one written down.
@@ -189,8 +210,7 @@ def warm_start_of(
         )
     checkpoint = load_checkpoint(find_model(config.init.model))
     # A recipe that names no model says what a fresh one would be, and gives way.
-    said = order.settings or {}
-    given = said if _MODEL in said else flat(recipe.settings)
+    given = settings if _MODEL in settings else flat(recipe.settings)
     config = _fitted(config, checkpoint.card.config, given, config.init.model)
     init = config.init.model_copy(update={"sha256": digest})
     return config.model_copy(update={"init": init}), WarmStart.of(init, checkpoint)

@@ -7,9 +7,9 @@ import pytest
 
 from seqforge.base.file_locks import held_folder
 from seqforge.base.folders import sha256_of
-from seqforge.runs.pipeline import request_of, run, unfinished_run_of
+from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
-from seqforge.runs.request import Interrupted
+from seqforge.runs.request import AskedRun, Interrupted, unfinished_run_of
 from tests.runs.test_pipeline_resuming import Stopping, Told, small
 
 
@@ -23,6 +23,11 @@ def order(tmp_path, monkeypatch):
     return order
 
 
+def waiting(order):
+    """The run that an order goes on with, if there is one."""
+    return unfinished_run_of(AskedRun.of(order), NullProgress())
+
+
 def test_the_same_command_goes_on_and_a_finished_run_is_not_begun_again(order):
     (begun,) = Path("runs").iterdir()
     watcher = Told()
@@ -31,12 +36,12 @@ def test_the_same_command_goes_on_and_a_finished_run_is_not_begun_again(order):
         watcher.notes
     )
 
-    assert unfinished_run_of(order, NullProgress()) is None
+    assert waiting(order) is None
 
 
 def test_only_the_same_order_goes_on(order, tmp_path):
     (begun,) = Path("runs").iterdir()
-    there = unfinished_run_of(order, NullProgress())
+    there = waiting(order)
     assert there.path == begun
     settings = dict(order.settings)
     same = [
@@ -44,7 +49,7 @@ def test_only_the_same_order_goes_on(order, tmp_path):
         replace(order, settings={**settings, "training.seed": 0, "model.dropout": 0.25}),
         replace(order, command="another word for it", sample_every="9steps"),
     ]
-    assert [unfinished_run_of(one, NullProgress()).path for one in same] == [begun] * 3
+    assert [waiting(one).path for one in same] == [begun] * 3
     others = [
         replace(order, settings={**settings, "training.seed": 1}),
         replace(order, settings={k: v for k, v in settings.items() if k != "model.hidden_size"}),
@@ -53,8 +58,8 @@ def test_only_the_same_order_goes_on(order, tmp_path):
         replace(order, inputs=("-",)),
         replace(order, inputs=("words.txt", "more.txt")),
     ]
-    assert [unfinished_run_of(one, NullProgress()) for one in others] == [None] * len(others)
-    assert request_of(replace(order, inputs=("-",))) is None
+    assert [waiting(one) for one in others] == [None] * len(others)
+    assert AskedRun.of(replace(order, inputs=("-",))).fingerprint() is None
 
 
 def test_input_that_has_changed_begins_anew(order):
@@ -73,5 +78,5 @@ def test_input_that_has_changed_begins_anew(order):
 def test_a_run_that_is_worked_on_is_left_alone(order):
     (begun,) = Path("runs").iterdir()
     with held_folder(begun):
-        assert unfinished_run_of(order, NullProgress()) is None
-    assert unfinished_run_of(order, NullProgress()).path == begun
+        assert waiting(order) is None
+    assert waiting(order).path == begun
