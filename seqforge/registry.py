@@ -9,8 +9,8 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
-from seqforge.base.messages import did_you_mean, shortened, shown
-from seqforge.core.config import RunConfig, first_problem
+from seqforge.base.messages import did_you_mean, first_problem, shortened, shown
+from seqforge.core.config import RunConfig
 from seqforge.core.data.domain import Domain, Searches
 from seqforge.errors import ConfigError, DomainError
 

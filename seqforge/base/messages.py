@@ -8,10 +8,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 # C0 and DEL and C1; line and paragraph separators; marks of direction (Unicode 16, UAX 9);
 # surrogates; invisible characters that hide text in text (tags, annotations, the byte order mark).
@@ -177,3 +180,20 @@ def readable(key: str) -> str:
 def visible_controls(text: str) -> str:
     """Text with its control characters made visible; HTML has no place for them."""
     return text.replace("\r\n", "\n").translate(_PICTURES)
+
+
+def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
+    """The first thing that pydantic found wrong: ``training.learning_rate: ... (got -1)``.
+
+    Args:
+        error: What it raised.
+        known: Dotted keys that there are, for what was probably meant.
+    """
+    first = error.errors(include_url=False)[0]
+    key = shortened(".".join(str(part) for part in first["loc"]))
+    message = shortened(first["msg"].removeprefix("Value error, "))
+    if first["type"] == "extra_forbidden":
+        return f"{key}: there is no such setting{did_you_mean(key, known)}"
+    if not key or first["type"] == "value_error":  # our own messages say what was given
+        return f"{key}: {message}" if key else message
+    return f"{key}: {message} (got {shown(first['input'])})"

@@ -1,65 +1,28 @@
-"""The settings file of a user in, checked values (e-mail address, database, service URL) out."""
+"""The settings file of a user in, checked values out: what stands until it is changed."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Self
 
 import platformdirs
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seqforge.base.atomic_files import read_toml, replacing
-from seqforge.base.messages import did_you_mean
+from seqforge.base.messages import did_you_mean, first_problem
 from seqforge.base.paths import target_of
 from seqforge.errors import ConfigError
 
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
+class UserSettings(BaseModel):
+    """Values that stand until they are changed, None where one is not settled.
 
-def checked_email(address: str) -> str:
-    """An address that can be one; the service asks the domain's name server as well.
-
-    Raises:
-        ValueError: If it cannot.
+    Whoever has settings declares them in a class of its own.
     """
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{address!r} is no e-mail address; write it as name@example.org")
-    return address
-
-
-def checked_url(address: str) -> str:
-    """The address of a service: https, or http on this machine alone.
-
-    Raises:
-        ValueError: If it is none; sequences would travel in the clear, or nowhere.
-    """
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname
-    except ValueError:
-        parts, host = urlsplit(""), None
-    at_home = host in ("localhost", "127.0.0.1", "::1")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and at_home)):
-        raise ValueError(f"{address!r} is no address of a service; write https://host/path")
-    return address
-
-
-class Settings(BaseModel):
-    """Values that stand until they are changed; None: not settled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    email: Annotated[str, AfterValidator(checked_email)] | None = None
-    """Sent with every search at EMBL-EBI; that it stands here is a standing yes to sending
-    sequences there."""
-    database: Annotated[str, Field(min_length=1)] | None = None
-    """Searched at EMBL-EBI where nothing else is said."""
-    base_url: Annotated[str, AfterValidator(checked_url)] | None = None
-    """Where the service is, if not at EMBL-EBI's own address."""
 
     @classmethod
     def load(cls) -> Self:
@@ -76,7 +39,9 @@ class Settings(BaseModel):
         except (OSError, ConfigError) as error:
             raise ConfigError(f"{error}; mend or remove it") from error
         except ValidationError as error:
-            raise ConfigError(f"{path}: {_problem(error)}; mend or remove it") from error
+            raise ConfigError(
+                f"{path}: {first_problem(error, cls.names())}; mend or remove it"
+            ) from error
 
     def with_value(self, key: str, value: str | None) -> Self:
         """The same with one value changed; None takes it away.
@@ -92,7 +57,7 @@ class Settings(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(), key: value})
         except ValidationError as error:
-            raise ConfigError(_problem(error)) from error
+            raise ConfigError(first_problem(error)) from error
 
     @classmethod
     def names(cls) -> list[str]:
@@ -116,25 +81,6 @@ class Settings(BaseModel):
                 "a folder of yours"
             ) from error
         return path
-
-
-def _problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    return f"{key}: {first['msg'].removeprefix('Value error, ')}"
-
-
-def email_address() -> str | None:
-    """What a service is told: ``SEQFORGE_EMAIL``, else what is settled; None for nothing.
-
-    Raises:
-        ConfigError: If it is no address, or the settings cannot be used.
-    """
-    named = os.environ.get("SEQFORGE_EMAIL")
-    try:
-        return checked_email(named) if named else Settings.load().email
-    except ValueError as error:
-        raise ConfigError(f"SEQFORGE_EMAIL: {error}") from error
 
 
 def settings_file() -> Path:

@@ -224,10 +224,10 @@ class _Auto:
         Returns:
             Nothing, or why it was not done.
         """
-        from seqforge.base.user_settings import email_address
         from seqforge.cli.blast_backends import Library, library_at_hand
-        from seqforge.cli.consent import NothingSent, can_ask, wanted_elsewhere
+        from seqforge.cli.config import NothingSent, can_ask, wanted_elsewhere
         from seqforge.domains.genome.ebi.errors import EbiError
+        from seqforge.domains.genome.ebi.settings import email_address
 
         if not self.email and email_address() is None:
             leaving = self.asked.leaving(None)

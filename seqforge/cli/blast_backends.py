@@ -243,7 +243,7 @@ class AtEbi:
             RunError: If some queries have no answer and none will come.
         """
         from seqforge.base.folders import make_folder
-        from seqforge.cli.consent import sender
+        from seqforge.cli.config import sender
         from seqforge.domains.genome.ebi.job_store import JobStore
 
         queries = self._queries(controls)
@@ -289,11 +289,11 @@ class AtEbi:
         return [*samples, *(query for group in made.values() for query in group.queries)]
 
     def _url(self) -> str:
-        from seqforge.base.user_settings import Settings, checked_url
         from seqforge.domains.genome.ebi.client import BASE_URL
+        from seqforge.domains.genome.ebi.settings import EbiSettings, checked_url
 
         try:
-            return checked_url(self.base_url or Settings.load().base_url or BASE_URL)
+            return checked_url(self.base_url or EbiSettings.load().base_url or BASE_URL)
         except ValueError as error:
             raise ConfigError(f"--base-url: {error}") from error
 
@@ -319,12 +319,12 @@ class AtEbi:
 
     def _database(self) -> list[str]:
         """What was asked for, else what is settled, else a division that the service offers."""
-        from seqforge.base.user_settings import Settings
+        from seqforge.domains.genome.ebi.settings import EbiSettings
         from seqforge.domains.genome.search import INVERTEBRATES
 
         if self.databases:
             return list(self.databases)
-        return [Settings.load().database or (_PROTEINS if self.protein else INVERTEBRATES)]
+        return [EbiSettings.load().database or (_PROTEINS if self.protein else INVERTEBRATES)]
 
     def _say(self, text: str) -> None:
         if not self.quiet:

@@ -200,7 +200,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
         await_stdin(pipeline, inputs, paths, against, init)
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
         if chosen.get("search.backend") == "ebi":  # asked now, and not after hours of training
-            from seqforge.cli.consent import settle
+            from seqforge.cli.config import settle
 
             settle("Sending the samples of a run to EMBL-EBI")
         order = _order(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seqforge.base.atomic_files import as_json
-from seqforge.base.messages import did_you_mean, shortened, shown
+from seqforge.base.messages import first_problem
 from seqforge.core.records import parse_regions
 from seqforge.errors import ConfigError
 
@@ -296,23 +296,6 @@ class RunConfig(BaseModel):
             for key in sorted(mine.keys() | theirs.keys())
             if mine.get(key) != theirs.get(key) and not key.startswith(besides)
         ]
-
-
-def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
-    """The first thing that pydantic found wrong: ``training.learning_rate: ... (got -1)``.
-
-    Args:
-        error: What it raised.
-        known: Dotted keys that there are, for what was probably meant.
-    """
-    first = error.errors(include_url=False)[0]
-    key = shortened(".".join(str(part) for part in first["loc"]))
-    message = shortened(first["msg"].removeprefix("Value error, "))
-    if first["type"] == "extra_forbidden":
-        return f"{key}: there is no such setting{did_you_mean(key, known)}"
-    if not key or first["type"] == "value_error":  # our own messages say what was given
-        return f"{key}: {message}" if key else message
-    return f"{key}: {message} (got {shown(first['input'])})"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
 
 from seqforge.base.atomic_files import as_json
-from seqforge.core.config import InitConfig, ModelConfig, first_problem
+from seqforge.base.messages import first_problem
+from seqforge.core.config import InitConfig, ModelConfig
 from seqforge.core.data.overlap import WINDOW, Overlap
 from seqforge.errors import RunError
 

@@ -22,9 +22,9 @@ from seqforge.base.folders import (
     write_atomically,
     write_json,
 )
-from seqforge.base.messages import did_you_mean
+from seqforge.base.messages import did_you_mean, first_problem
 from seqforge.base.paths import bundled_folder, is_piped, spooled
-from seqforge.core.config import RunConfig, first_problem
+from seqforge.core.config import RunConfig
 from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
 from seqforge.runs.recipes import Recipe, recipe_of
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seqforge.base.folders import sha256_of
-from seqforge.core.config import InitConfig, RunConfig, first_problem, flat
+from seqforge.base.messages import first_problem
+from seqforge.core.config import InitConfig, RunConfig, flat
 from seqforge.core.data.corpus import Corpus, scored_windows
 from seqforge.core.data.domain import Coded, Domain
 from seqforge.core.data.ingest import window_codes

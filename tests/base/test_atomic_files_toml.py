@@ -3,7 +3,7 @@
 import pytest
 
 from seqforge.base.atomic_files import read_toml
-from seqforge.base.user_settings import Settings
+from seqforge.domains.genome.ebi.settings import EbiSettings
 from seqforge.errors import ConfigError
 
 BAD = {
@@ -29,7 +29,7 @@ def test_what_is_no_toml_is_one_sentence(tmp_path, monkeypatch, data, message):
 
     monkeypatch.setenv("SEQFORGE_CONFIG", str(tmp_path))
     with pytest.raises(ConfigError, match="mend or remove it"):
-        Settings.load()
+        EbiSettings.load()
 
 
 def test_a_byte_order_mark_is_no_key(tmp_path):

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 from seqforge.base.paths import data_folder
-from seqforge.base.user_settings import Settings
+from seqforge.domains.genome.ebi.settings import EbiSettings
 from seqforge.domains.genome.nucleotides import clean
 from tests.ebi_double import EbiDouble, Says
 from tests.patience import PATIENCE
@@ -154,7 +154,7 @@ def test_a_retired_database_is_answered_with_todays(seqforge, samples, service):
 
 
 def test_the_settings_address_is_a_standing_yes(seqforge, samples, service, tmp_path):
-    Settings(email="a@ebi.ac.uk", database="em_std_inv", base_url=service.url).save()
+    EbiSettings(email="a@ebi.ac.uk", database="em_std_inv", base_url=service.url).save()
     result = seqforge("blast", samples, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert service.submissions[-1].parameters["email"] == ["a@ebi.ac.uk"]
@@ -167,7 +167,7 @@ def test_on_a_terminal_the_address_is_asked_for_once_and_remembered(
 ):
     import pty
 
-    Settings(base_url=service.url).save()
+    EbiSettings(base_url=service.url).save()
     before = len(service.submissions)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -190,11 +190,11 @@ def test_on_a_terminal_the_address_is_asked_for_once_and_remembered(
     assert re.search(rb"Sending 3 sequences \(900 letters\) to 127.0.0.1", shown)
     if answer:
         assert process.returncode == 0
-        assert Settings.load().email == answer
+        assert EbiSettings.load().email == answer
         assert len(service.submissions) == before + 3
     else:
         assert process.returncode == 0, "the search is made here"
-        assert Settings.load().email is None
+        assert EbiSettings.load().email is None
         assert len(service.submissions) == before
 
 
@@ -266,7 +266,7 @@ def run_of(folder, *options):
 
 @pytest.mark.parametrize("backend", ["ebi", "blast+"])
 def test_a_run_looks_for_its_samples_elsewhere_too(seqforge, service, tmp_path, backend):
-    Settings(email="a@ebi.ac.uk", base_url=service.url).save()
+    EbiSettings(email="a@ebi.ac.uk", base_url=service.url).save()
     before = len(service.submissions)
 
     result = seqforge(*run_of(tmp_path, "--blast", backend))

@@ -9,8 +9,8 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
-from seqforge.base.user_settings import Settings
 from seqforge.cli.main import app
+from seqforge.domains.genome.ebi.settings import EbiSettings
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from tests.ebi_double import EbiDouble, Says
@@ -149,7 +149,7 @@ def nobody():
 
 
 def test_without_an_answer_from_the_service_it_is_done_here(seqforge, samples, nobody):
-    Settings(email="a@ebi.ac.uk", base_url=nobody).save()
+    EbiSettings(email="a@ebi.ac.uk", base_url=nobody).save()
 
     found = seqforge("blast", samples())
 
@@ -163,7 +163,7 @@ def test_what_the_service_took_is_not_searched_here_too(seqforge, samples, run, 
     library = tmp_path / "l.fa"
     library.write_text(genome(3_000))
     with EbiDouble(library, [Says("FAILURE")]) as double:
-        Settings(email="a@ebi.ac.uk", base_url=double.url).save()
+        EbiSettings(email="a@ebi.ac.uk", base_url=double.url).save()
         found = seqforge("blast", samples())
         assert len(double.accepted) == 1
     assert found.exit_code == 1

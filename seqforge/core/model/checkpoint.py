@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seqforge.base.folders import write_atomically
-from seqforge.core.config import STRICT, ModelConfig, RunConfig, first_problem
+from seqforge.base.messages import first_problem
+from seqforge.core.config import STRICT, ModelConfig, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.errors import CheckpointError

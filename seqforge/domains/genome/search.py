@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqforge.base.folders import make_folder, write_atomically, write_json
 from seqforge.base.messages import one_line
-from seqforge.base.user_settings import Settings
 from seqforge.domains.genome.composition import copied_from
+from seqforge.domains.genome.ebi.settings import EbiSettings
 from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.nucleotides import masked_fraction
 from seqforge.domains.genome.similarity.backends import (
@@ -380,8 +380,8 @@ def _backend(
         from seqforge.domains.genome.ebi.client import BASE_URL, EbiClient
         from seqforge.domains.genome.ebi.job_store import JobStore
 
-        database = asked.database or Settings.load().database or INVERTEBRATES
-        client = EbiClient(_address(), base_url=Settings.load().base_url or BASE_URL)
+        database = asked.database or EbiSettings.load().database or INVERTEBRATES
+        client = EbiClient(_address(), base_url=EbiSettings.load().base_url or BASE_URL)
         with closing(client), JobStore(folder / "jobs.sqlite") as store:
             backend = EbiBackend(client, store, database, _DEADLINE, say)
             yield backend
@@ -400,7 +400,7 @@ def _backend(
 
 def _address() -> str:
     """The address in the settings: a recipe, or a run gone on with, is no yes."""
-    address = Settings.load().email
+    address = EbiSettings.load().email
     if address is None:
         raise ConfigError(
             "searching at EMBL-EBI sends the samples there, which takes a standing yes: "

@@ -16,7 +16,6 @@ from xml.etree.ElementTree import Element
 
 import requests
 
-from seqforge.base.user_settings import checked_email
 from seqforge.domains.genome.ebi.errors import (
     FateUnknown,
     Gone,
@@ -30,6 +29,7 @@ from seqforge.domains.genome.ebi.errors import (
     parse_xml,
     remedy,
 )
+from seqforge.domains.genome.ebi.settings import checked_email
 from seqforge.domains.genome.ebi.transport import (
     fetch,
     is_too_long,

@@ -1,0 +1,68 @@
+"""The settings file in; e-mail address, database and service URL of searches at EMBL-EBI out."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from seqforge.base.user_settings import UserSettings
+from seqforge.errors import ConfigError
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+
+
+def checked_email(address: str) -> str:
+    """An address that can be one; the service asks the domain's name server as well.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f"{address!r} is no e-mail address; write it as name@example.org")
+    return address
+
+
+def checked_url(address: str) -> str:
+    """The address of a service: https, or http on this machine alone.
+
+    Raises:
+        ValueError: If it is none; sequences would travel in the clear, or nowhere.
+    """
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    at_home = host in ("localhost", "127.0.0.1", "::1")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and at_home)):
+        raise ValueError(f"{address!r} is no address of a service; write https://host/path")
+    return address
+
+
+class EbiSettings(UserSettings):
+    """What is settled for all searches; None: not settled."""
+
+    email: Annotated[str, AfterValidator(checked_email)] | None = None
+    """Sent with every search at EMBL-EBI; that it stands here is a standing yes to sending
+    sequences there."""
+    database: Annotated[str, Field(min_length=1)] | None = None
+    """Searched at EMBL-EBI where nothing else is said."""
+    base_url: Annotated[str, AfterValidator(checked_url)] | None = None
+    """Where the service is, if not at EMBL-EBI's own address."""
+
+
+def email_address() -> str | None:
+    """What a service is told: ``SEQFORGE_EMAIL``, else what is settled; None for nothing.
+
+    Raises:
+        ConfigError: If it is no address, or the settings cannot be used.
+    """
+    named = os.environ.get("SEQFORGE_EMAIL")
+    try:
+        return checked_email(named) if named else EbiSettings.load().email
+    except ValueError as error:
+        raise ConfigError(f"SEQFORGE_EMAIL: {error}") from error
