@@ -30,7 +30,7 @@ from common import about, say, table, thread_counts, write_result
 from seqforge.core.config import ModelConfig, RunConfig
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Sampler, SamplerParams
 
 _SYMBOLS = tuple(chr(0x100 + n) for n in range(64))  # with the end symbol 65, as tinyshakespeare
 _ONE_STREAM = (("lstm", 64), ("lstm", 128), ("lstm", 256), ("gru", 128))
@@ -69,7 +69,7 @@ def kernel(
     sampler = Sampler(model, threads=threads)
 
     def drawn(length: int) -> float:
-        options = SamplingOptions(length=length, exact_length=True, **strategy)
+        options = SamplerParams(length=length, exact_length=True, **strategy)
         began = time.perf_counter()
         count = sum(len(sample.symbols) for sample in sampler.draw(streams, options))
         return count / (time.perf_counter() - began)

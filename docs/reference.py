@@ -14,6 +14,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from seqforge.cli.main import app
+from seqforge.core.sampling.params import rows
 from seqforge.reporting.summary import RunSummary, SummaryPart
 
 DOCS = Path(__file__).parent
@@ -36,6 +37,7 @@ def reference() -> str:
         text = "\n".join(line.rstrip() for line in result.stdout.splitlines()).strip("\n")
         title = " ".join(["seqforge", *arguments])
         parts.append(f"## {title}\n\n```\n{text}\n```\n")
+    parts.append(sampling_options())
     return "\n".join(parts)
 
 
@@ -79,6 +81,26 @@ def files_page() -> str:
     """``docs/files.md`` with the table of the schema in its place."""
     before, _, rest = (DOCS / "files.md").read_text().partition(MARKS[0])
     return f"{before}{MARKS[0]}\n{schema_table()}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+
+
+def sampling_options() -> str:
+    """The table of sampling options, as Markdown."""
+    lines = [
+        "## Sampling options\n",
+        "Filters apply in this order, each to what the one before it left.\n",
+        "| `seqforge sample` | in Python | in a conversation | | source |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows().values():
+        option = row.option
+        flag = (option.flags or (f"--{row.name.replace('_', '-')}",))[0]
+        value = option.example or option.metavar or ""
+        chat = ", ".join(f"`/{name}`" for name in option.chat)
+        lines.append(
+            f"| `{f'{flag} {value}'.strip()}` | `{row.name}` | {chat} | {option.help} | "
+            f"{option.source} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,11 @@ from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoin
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.options import check_kind
-from seqforge.core.sampling.request import SamplingRequest
+from seqforge.core.sampling.params import How, SamplerParams, conflict, said
+from seqforge.core.sampling.request import Ending, SamplingRequest
 from seqforge.core.sampling.sampler import (
-    Ending,
     OnSymbols,
     Sampler,
-    SamplingOptions,
     Stream,
     openings_of,
 )
@@ -46,45 +45,6 @@ class Symbols(str):
     """A text in a model's own symbols, which no domain has to make out of anything."""
 
     __slots__ = ()
-
-
-class How(TypedDict, total=False):
-    """How to draw; `SamplingOptions` says what holds where nothing is given, and all sources.
-
-    Sample k of a seed is the same however many are drawn beside it.
-    """
-
-    temperature: float | tuple[float, float]
-    """0 is greedy, infinity uniform; a pair is that of the first symbol and of the last."""
-    top_k: int | None
-    top_p: float | None
-    min_p: float | None
-    typical_p: float | None
-    repetition_penalty: float
-    repetition_window: int
-    length: int | None
-    """Draw exactly so many symbols, the end symbol held back."""
-    min_length: int | None
-    max_length: int | None
-    """Stop where the record ends, or at so many symbols; the model's own setting where neither
-    length is given."""
-    records: int
-    """Go on through the end of a record until so many came."""
-    stop: str | None
-    """Stop when this was drawn; it is kept."""
-    bars: int | None
-    """Stop after so many bars; of music."""
-    prime: str | Path
-    """Begin with this: text, or a file in the domain's format."""
-    suffix: str | Path
-    """End with this, after exactly ``length`` symbols."""
-    candidates: int
-    unknown: Unknown
-    """What becomes of symbols of prime or suffix that the model does not know: an error
-    ("refuse", if nothing is said), left out ("skip"), or its unknown symbol ("map")."""
-    seed: int
-    constraint: bool
-    """Whether to keep to the domain's grammar; it is kept to if nothing is said."""
 
 
 class Model:
@@ -194,6 +154,8 @@ class Model:
             ("width", width, int), ("n", n, int), ("length_penalty", length_penalty, float),
         ):  # fmt: skip
             check_kind(name, value, kind)
+        if sentence := conflict(said(how) | {"beam"}):
+            raise ValueError(sentence)
         _, plan = self._planned(how)
         return beam_search(plan, width, n, length_penalty)
 
@@ -231,28 +193,18 @@ class Model:
         )
         return Model(adaptation.checkpoint, self._device, self._adapted + passes), adaptation
 
-    def options(self, how: How) -> SamplingOptions:
+    def options(self, how: How) -> SamplerParams:
         """How to draw, with the model's own length where none is given.
 
         Raises:
             ValueError: If a value is out of range, or two exclude each other.
         """
-        given: dict[str, Any] = {**how}
-        if strange := sorted(given.keys() - How.__annotations__.keys()):
+        if strange := sorted(how.keys() - How.__annotations__.keys()):
             hint = did_you_mean(strange[0], How.__annotations__)
             raise TypeError(f"there is no option {strange[0]!r} of drawing{hint}")
-        length, max_length = given.pop("length", None), given.pop("max_length", None)
-        if length is not None and max_length is not None:
-            raise ValueError("give length or max_length, not both")
-        check_kind("constraint", given.pop("constraint", True), bool)
-        if (bars := given.pop("bars", None)) is not None:
-            check_kind("bars", bars, int)
-        heat = given.pop("temperature", 1.0)
-        if not isinstance(heat, tuple | list):
-            heat = (heat, None)
-        if len(heat) != 2:
-            raise ValueError(f"temperature is a number, or the first and the last, not {heat!r}")
-        given["min_length"] = 0 if given.get("min_length") is None else given["min_length"]
+        if sentence := conflict(said(how)):
+            raise ValueError(sentence)
+        given: dict[str, Any] = {**how}
         unknown = given.pop("unknown", "refuse")
         for name, what in (
             ("prime", "the prime"), ("suffix", "the suffix"), ("stop", _STOP),
@@ -260,16 +212,9 @@ class Model:
             value = given.pop(name, None)
             given[name] = self.given("" if value is None else value, unknown, what)[0]
         given["stop"] = given["stop"] or None
-        most = max_length
-        if most is None:  # a file may ask for more than anybody waits for
-            most = min(self.card.config.sampling.length, _MOST_UNASKED)
-        return SamplingOptions(
-            temperature=heat[0],
-            temperature_end=heat[1],
-            length=most if length is None else length,
-            exact_length=length is not None,
-            **given,
-        )
+        # A file may ask for more than anybody waits for.
+        most = min(self.card.config.sampling.length, _MOST_UNASKED)
+        return SamplerParams.of(given, most)
 
     def given(
         self, source: str | Path, unknown: Unknown = "refuse", what: str = "the prime"
@@ -311,8 +256,8 @@ class Model:
             "adapt": self._adapted or None,
             "constraint": None if how.get("constraint", True) else False,
         }
-        said = {name: value for name, value in labels.items() if value is not None}
-        return sampler, sampler.plan(options, ending, said)
+        given = {name: value for name, value in labels.items() if value is not None}
+        return sampler, sampler.plan(options, ending, given)
 
     def _sampler(self, how: How) -> Sampler:
         grammar = None

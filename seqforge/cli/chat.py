@@ -7,6 +7,7 @@ import os.path
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import fill
 from typing import Any, get_args
 
 from seqforge.api.model import Model
@@ -16,8 +17,20 @@ from seqforge.cli.load_model import say_unknown
 from seqforge.core.data.domain import DecodesSymbols, SymbolDecoder
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.sampling.chat import Conversation
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.options import NEVER, Row, Values
+from seqforge.core.sampling.params import SamplerParams, rows
 from seqforge.errors import ConfigError, SeqforgeError
+
+SETTINGS = {name: row for row in rows().values() for name in row.option.chat}
+"""The options that a conversation can change, by the names of their commands."""
+
+
+def _setting_help(row: Row) -> str:
+    off = "" if row.option.off is NEVER else " (off: none)"
+    command = f"/{row.option.chat[0]} {row.option.example}"
+    return fill(row.option.help + off, 96, initial_indent=f"  {command:<18}",
+                subsequent_indent=" " * 20)  # fmt: skip
+
 
 HELP = """\
 What you type goes on from the text so far, without a line break at its end, and the model goes
@@ -30,30 +43,14 @@ beginning. Ctrl-C stops the model and keeps what came; Ctrl-D leaves.
   /new              forget the text and begin anew
   /text             all of the text so far
   /save FILE        keep it in a file
-  /show             how it is drawn
-  /t 0.8            temperature: 0 takes the likeliest symbol, inf any
-  /top-k 5          draw from the 5 likeliest; off for all
-  /top-p 0.9        draw from the likeliest that reach this mass; off for all
-  /min-p 0.05       draw from those at least so many times as likely as the likeliest; off for all
-  /typical 0.9      draw from those of the most typical surprise that reach this mass; off for all
-  /penalty 1.2      make symbols of the last few less likely; off for none
-  /window 64        how many symbols these last few are
-  /stop TEXT        stop once this was drawn; off for nothing
-  /length 300       most symbols of a continuation
-  /seed 4           same seed, same numbers
+  /show             the sampling options
+{settings}
   /unknown skip     leave out what the model does not know; map takes it for its unknown symbol,
                     refuse (as at first) refuses it
-  /quit             leave"""
+  /quit             leave""".format(
+    settings="\n".join(_setting_help(row) for row in rows().values() if row.option.chat)
+)
 
-SETTINGS = {
-    "t": "temperature", "temperature": "temperature", "top-k": "top_k", "top-p": "top_p",
-    "min-p": "min_p", "typical": "typical_p", "penalty": "repetition_penalty",
-    "window": "repetition_window", "stop": "stop", "length": "length", "seed": "seed",
-}  # fmt: skip
-_WHOLE = {"top_k", "repetition_window", "length", "seed"}
-_MOST = {"seed": 2**63 - 1, "window": 10**6}
-_OFF = {"top_k": None, "top_p": None, "min_p": None, "typical_p": None, "stop": None,
-        "repetition_penalty": 1.0}  # fmt: skip
 _ESCAPE = re.compile(r"\\([\\nt])")
 
 
@@ -67,17 +64,20 @@ def change(name: str, value: str) -> dict[str, Any]:
     Raises:
         ConfigError: If a number is wanted and it is none.
     """
-    option = SETTINGS[name]
-    if value == "off" and option in _OFF:
-        return {option: _OFF[option]}
-    if option == "stop":
-        return {option: unescaped(value)}
-    more = {"temperature_end": None} if option == "temperature" else {}
-    return {option: number(name, value, whole=option in _WHOLE), **more}
+    row = SETTINGS[name]
+    if value == "off" and row.option.off is not NEVER:
+        return {row.field: SamplerParams.model_fields[row.field].default}
+    if row.values.kind is str:
+        return {row.field: unescaped(value)}
+    if row.option.parse is None:
+        return {row.field: number(name, value, row.values)}
+    if ":" in value:
+        return {row.field: row.option.parse(value)}
+    return {row.field: (number(name, value, row.values), None)}
 
 
 def shown(
-    options: SamplingOptions, option: str, readable: Callable[[str], str] = lambda symbols: symbols
+    options: SamplerParams, option: str, readable: Callable[[str], str] = lambda symbols: symbols
 ) -> str:
     """An option as a person reads it; ``readable`` gives what symbols stand for."""
     value = getattr(options, option)
@@ -85,21 +85,22 @@ def shown(
         value = "off"
     elif option == "stop":
         value = repr(readable(value))
-    elif option not in _WHOLE:
+    elif not isinstance(value, int):
         value = f"{value:g}"
     return f"{option.replace('_', ' ')} {value}"
 
 
 def all_shown(
-    options: SamplingOptions, readable: Callable[[str], str] = lambda symbols: symbols
+    options: SamplerParams, readable: Callable[[str], str] = lambda symbols: symbols
 ) -> str:
     """All options, one a line."""
-    lines = [shown(options, option, readable) for option in dict.fromkeys(SETTINGS.values())]
+    lines = {row.field: shown(options, row.field, readable) for row in SETTINGS.values()}
     if options.temperature_end is not None:
-        lines[0] += f", {options.temperature_end:g} after the first {options.length} symbols"
+        end = f"{options.temperature_end:g} after the first {options.length} symbols"
+        lines["temperature"] += f", {end}"
     if options.exact_length:
-        lines.append("the end of a record is held back")
-    return "\n".join(lines)
+        lines["exact_length"] = "the end of a record is held back"
+    return "\n".join(lines.values())
 
 
 def unescaped(typed: str) -> str:
@@ -107,20 +108,21 @@ def unescaped(typed: str) -> str:
     return _ESCAPE.sub(lambda found: {"n": "\n", "t": "\t", "\\": "\\"}[found[1]], typed)
 
 
-def number(name: str, value: str, whole: bool) -> float:
+def number(name: str, value: str, values: Values) -> float:
     """A number that was typed.
 
     Raises:
-        ConfigError: If it is none.
+        ConfigError: If it is none, or a whole number above what it may be.
     """
+    whole, bounds = values.kind is int, values.bounds
     try:
         found = int(value) if whole else float(value)
     except ValueError:
         found = math.nan
-    if math.isnan(found) or (math.isinf(found) and SETTINGS.get(name) != "temperature"):
+    if math.isnan(found) or (math.isinf(found) and bounds.high is not None):
         kind = "a whole number" if whole else "a number"
         raise ConfigError(f"/{name} {value}: {kind} is wanted")
-    if whole and found > (most := _MOST.get(name, 10**9)):
+    if whole and bounds.high is not None and found > (most := bounds.high - bounds.high_open):
         raise ConfigError(f"/{name} {value}: {most:,} is the most")
     return found
 
@@ -273,7 +275,7 @@ class _Chat:
             self._commands[name]()
 
     def _draw_more(self, name: str, value: str) -> None:
-        length = int(number(name, value, whole=True)) if value else None
+        length = int(number(name, value, SETTINGS["length"].values)) if value else None
         if length is not None and length < 1:
             raise ConfigError(f"/{name} {value}: 1 or more symbols are drawn")
         if name == "more":
@@ -291,7 +293,7 @@ class _Chat:
                 said = str(error).replace("_", " ")
                 raise ConfigError(f"/{name} {value}: {said}") from error
         options = self._conversation.options
-        self._terminal.remark(shown(options, SETTINGS[name], self._readable))
+        self._terminal.remark(shown(options, SETTINGS[name].field, self._readable))
 
     def _set_unknown(self, value: str) -> None:
         for choice in get_args(Unknown):

@@ -13,18 +13,12 @@ from seqforge.cli.console import echo
 if TYPE_CHECKING:
     from seqforge.api.model import Model
     from seqforge.core.data.vocabulary import Unknown
-    from seqforge.core.sampling.options import SamplingOptions
+    from seqforge.core.sampling.params import SamplerParams
 
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
     typer.Option(help="Where to compute; auto is the compiled kernel on the CPU."),
 ]
-UnknownSymbols = Annotated[
-    Literal["refuse", "skip", "map"],
-    typer.Option("--unknown",
-                 help="Symbols of prime or suffix that the model does not know: refuse them, leave "
-                      "them out, or take them for its unknown symbol."),
-]  # fmt: skip
 
 
 def open_model(name: str, device: str = "auto", quiet: bool = False) -> Model:
@@ -77,7 +71,7 @@ def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model
     return after
 
 
-def described(loaded: Model, options: SamplingOptions, device: str) -> str:
+def described(loaded: Model, options: SamplerParams, device: str) -> str:
     """A model, and how it is drawn from, in a line each."""
     card, drawn = loaded.card, {**options.settings, "length": options.length, "seed": options.seed}
     network = card.config.model

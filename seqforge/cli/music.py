@@ -5,30 +5,30 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from seqforge.base.paths import folder_named, is_piped
 from seqforge.cli.app import app
-from seqforge.cli.load_model import UnknownSymbols, open_model, say_unknown
+from seqforge.cli.load_model import open_model, say_unknown
 from seqforge.cli.options import (
     Count,
     Encoding,
     Json,
     Quiet,
-    SamplingSeed,
-    Temperature,
+    Sampling,
     Verbose,
     await_stdin,
+    sampling_command,
 )
-from seqforge.core.sampling.temperature_schedule import CONSTANT_TEMPERATURE
 from seqforge.errors import CheckpointError, ConfigError, InputError
 
 if TYPE_CHECKING:
-    from seqforge.api.model import How, Model
+    from seqforge.api.model import Model
     from seqforge.cli.music_output import OutputLines
     from seqforge.core.data.vocabulary import Unknown
+    from seqforge.core.sampling.params import How
     from seqforge.domains.music.domain import MusicDomain
     from seqforge.domains.music.primer import MusicPrime
 
@@ -40,28 +40,23 @@ _FARTHEST = 36  # semitones that it can be put out higher or lower
 _KEY = re.compile(r"[A-G][#b]?m?")
 
 
-@app.command()
+@sampling_command(app, "temperature", "bars", "seed", "unknown")
 def music(
+    how: Sampling,
     prime: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
     ] = None,
-    temperature: Temperature = CONSTANT_TEMPERATURE,
     count: Count = 1,
-    bars: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=1_000_000, help="Stop after so many bars (default: the tune's end)."
-        ),
-    ] = None,
     keep_key: Annotated[
         bool, typer.Option("--keep-key", help="Hold what is drawn to the prime's key.")
     ] = False,
     transpose: Annotated[
         str,
-        typer.Option(metavar="N|KEY", help="Put it out N semitones higher, or in a key: D, Em."),
+        typer.Option(
+            metavar="N|KEY", help="Transpose the output by N semitones, or to a key: D, Em."
+        ),
     ] = "",
-    seed: SamplingSeed = 0,
     model: Annotated[
         str | None,
         typer.Option(help=f"Model to draw from (default: {_BUNDLED}, which comes with seqforge)."),
@@ -77,7 +72,6 @@ def music(
         bool, typer.Option("--page/--no-page", help="Write a page to see and hear it all.")
     ] = True,
     play: Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")] = False,
-    unknown: UnknownSymbols = "refuse",
     encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
@@ -100,7 +94,7 @@ def music(
     begun = _begun(domain, prime, keep_key, speech)
     symbols = ""
     if begun and prime:
-        symbols, changes = _known(domain, loaded, begun, prime, unknown, speech)
+        symbols, changes = _known(domain, loaded, begun, prime, how.values["unknown"], speech)
         begun = replace(begun, notes=(*begun.notes, *changes))
     domain = replace(
         domain,
@@ -109,18 +103,23 @@ def music(
         held_key=str(begun.key) if begun and keep_key else "",
         **_put_out(transpose, begun),
     )
-    how: How = {
-        "temperature": temperature.value, "bars": bars, "seed": seed,
-        **_lengths(loaded, bars, prime),
+    drawn: dict[str, Any] = {
+        **how.only("temperature", "bars", "seed"),
+        **_lengths(loaded, how.values["bars"], prime),
         "prime": symbols,
-    }  # fmt: skip
+    }
     files = out / f"{_stem(prime, out)}.mid"
     export_samples(
-        loaded, domain, path, how, ExportRequest(count, files, page, play, begun, prime), speech
+        loaded,
+        domain,
+        path,
+        cast("How", drawn),
+        ExportRequest(count, files, page, play, begun, prime),
+        speech,
     )
 
 
-def _lengths(loaded: Model, bars: int | None, prime: Path | None) -> How:
+def _lengths(loaded: Model, bars: int | None, prime: Path | None) -> dict[str, int]:
     """No tune ends before the bars that were asked for; after a prime some come in any case.
 
     A melody may be a whole tune, and whoever asks for its continuation wants one.

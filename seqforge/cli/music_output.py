@@ -16,8 +16,9 @@ from seqforge.cli.progress import make_watcher
 from seqforge.cli.sample_output import SamplingJob, output_folder, save, settings_of
 
 if TYPE_CHECKING:
-    from seqforge.api.model import How, Model
+    from seqforge.api.model import Model
     from seqforge.core.data.domain import Sample
+    from seqforge.core.sampling.params import How
     from seqforge.core.sampling.sampler import OnSymbols
     from seqforge.domains.music.domain import MusicDomain
     from seqforge.domains.music.primer import MusicPrime
@@ -90,8 +91,7 @@ def export_samples(
                 kept.append(sample)
             yield sample
 
-    said: Mapping[str, Any] = {"constraint": True, **how}
-    settings = settings_of(model, wanted.count, loaded.options(how), said, _put_out(domain))
+    settings = settings_of(model, wanted.count, loaded.options(how), _put_out(domain))
     drawing = SamplingJob(replace(domain, formats=quick), wanted.count, draw, None, settings)
     with output_folder(wanted.path.parent, _names(domain, wanted), quiet=speech.quiet):
         save(drawing, wanted.path, speech.quiet, False, named=not speech.json)

@@ -1,23 +1,31 @@
-"""The options that several commands share, sampling options included."""
+"""The options that several commands share; sampling options made from the table in
+`core.sampling.params`.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 from seqforge.base.messages import did_you_mean
 from seqforge.base.paths import is_stdin
 from seqforge.base.textio import assuming
 from seqforge.cli.console import echo
-from seqforge.core.sampling.temperature_schedule import TemperatureSchedule
 from seqforge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqforge.core.sampling.options import Row
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
 Seed = Annotated[
@@ -141,14 +149,14 @@ def _unknown(flag: str, option_types: Mapping[str, Any], known: Sequence[str]) -
     return f"no such option: {flag}{hint} (options of this domain: {own})"
 
 
-def with_number(arguments: Sequence[str], flag: str, number: int) -> list[str]:
+def with_number(arguments: Sequence[str], flag: str, number: str) -> list[str]:
     """The arguments with a number behind a flag wherever it stands without one."""
     found: list[str] = []
     for place, argument in enumerate(arguments):
         found.append(argument)
         following = arguments[place + 1] if place + 1 < len(arguments) else ""
         if argument == flag and not following.removeprefix("-").isdecimal():
-            found.append(str(number))
+            found.append(number)
     return found
 
 
@@ -157,127 +165,163 @@ def command_line() -> str:
     return shlex.join(["seqforge", *sys.argv[1:]])
 
 
-_STRATEGY, _END = "How to draw", "Where to stop"
+Count = Annotated[int, typer.Option("-n", "--count", min=1, max=10**12, help="How many.")]
 
 
-def parsed_temperature(text: Any) -> TemperatureSchedule:
-    """Read ``0.8`` or ``1.2:0.5``.
+@dataclass(frozen=True)
+class Sampling:
+    """Options of the table as a command got them; see `core.sampling.params`."""
+
+    values: Mapping[str, Any]
+    """All that the command takes, by the names of the table's arguments."""
+    said: frozenset[str]
+    """Which options of the command, those of the table or its own, are not the default."""
+
+    def only(self, *names: str) -> dict[str, Any]:
+        """The values of some."""
+        return {name: self.values[name] for name in names}
+
+
+def sampling_command(
+    app: typer.Typer, *names: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose parameter ``how`` stands for options of the table.
+
+    The table is imported when the command is called or its help asked for: the list of all
+    commands needs none of it.
+
+    Args:
+        app: What it is a command of.
+        names: Of the options, by their arguments; all if none is named.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        class Command(_SamplingCommand):
+            @staticmethod
+            def whole() -> Callable[..., None]:
+                return _with_options(function, names)
+
+        def later() -> None:
+            """Stands for the function until the table is there."""
+
+        app.command(function.__name__, cls=Command, help=function.__doc__)(later)
+        return function
+
+    return register
+
+
+class _SamplingCommand(TyperCommand):
+    """A command that gets its parameters when they are first asked for."""
+
+    _built: list[Any] | None = None
+
+    @property
+    def params(self) -> list[Any]:
+        """Its own and those of the table."""
+        if self._built is None:
+            program = typer.Typer(add_completion=False)
+            program.command()(self.whole())
+            built = get_command(program)
+            self._built, self.callback = built.params, built.callback
+        return self._built
+
+    @params.setter
+    def params(self, given: list[Any]) -> None:
+        """Those of the stand-in: none."""
+
+    @staticmethod
+    def whole() -> Callable[..., None]:
+        """The function with all parameters."""
+        raise NotImplementedError
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take a flag without its value where the table has one for it."""
+        from seqforge.core.sampling.params import rows
+
+        for row in rows().values():
+            if row.option.bare:
+                args = with_number(args, _flag(row.name), row.option.bare)
+        return super().parse_args(ctx, args)
+
+
+def _with_options(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
+    """The function with the options of the table in the place of ``how``."""
+    from seqforge.core.sampling.params import rows
+
+    table = {name: _option(rows()[name]) for name in names or rows()}
+    hints = get_type_hints(function, include_extras=True)
+    parameters: list[Parameter] = []
+    for name, own in signature(function).parameters.items():
+        if name == "how":
+            parameters += table.values()
+        else:
+            parameters.append(own.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
+    plain = {one.name: one.default for one in parameters}
+
+    def command(**values: Any) -> None:
+        said = frozenset(name for name, value in values.items() if value != plain[name])
+        given = {name: values.pop(name) for name in table}
+        turned = {name: not given[name] for name in table if rows()[name].option.negated}
+        how = Sampling({**given, **turned}, said)
+        function(how=how, **values)
+
+    command.__dict__["__signature__"] = Signature(parameters)
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def _option(row: Row) -> Parameter:
+    """An option of the table as Typer has them."""
+    option, (kind, _, bounds, choices) = row.option, row.values
+    annotation = type(row.default) if option.parse else Literal[choices] if choices else kind
+    least = most = None
+    if kind in (int, float) and not option.parse and not bounds.low_open:
+        least, most = bounds.low, bounds.high
+    if most is not None and bounds.high_open:
+        most -= 1
+    info = typer.Option(
+        *option.flags,
+        help=option.help,
+        metavar=option.metavar,
+        min=least,
+        max=most,
+        parser=_refusing(option.parse) if option.parse else None,
+        callback=_refusing(partial(row.values.checked, row.name)) if bounds.low_open else None,
+        show_default=row.default is not None and kind is not bool and not option.parse,
+        rich_help_panel=option.panel,
+    )
+    default = not row.default if option.negated else row.default
+    annotation = Annotated[annotation | None if default is None else annotation, info]
+    return Parameter(row.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _refusing(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same with what it refuses as a mistake of usage."""
+
+    def refusing(value: Any) -> Any:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return refusing
+
+
+def refuse_conflicts(
+    how: Sampling,
+    apart: Mapping[str, tuple[str, ...]],
+    needed: Mapping[str, tuple[str, str]],
+) -> None:
+    """Refuse options that do not go together, by the table's rules and a command's own.
 
     Raises:
-        typer.BadParameter: If it is neither.
+        typer.BadParameter: Says which.
     """
-    if isinstance(text, TemperatureSchedule):
-        return text
-    try:
-        numbers = [float(part) for part in str(text).split(":")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2) or not all(number >= 0 for number in numbers):
-        raise typer.BadParameter(
-            f"{text!r} is no temperature: give a number, 0 or above (inf draws uniformly), or "
-            "START:END such as 1.2:0.5"
-        )
-    if len(numbers) == 2 and math.isinf(sum(numbers)):
-        raise typer.BadParameter("a temperature that changes must be finite at both ends")
-    return TemperatureSchedule(*numbers)
+    from seqforge.core.sampling.params import APART, NEEDED, conflict
+
+    if sentence := conflict(how.said, _flag, {**APART, **apart}, {**needed, **NEEDED}):
+        raise typer.BadParameter(sentence)
 
 
-Temperature = Annotated[
-    TemperatureSchedule,
-    typer.Option("--temperature", "-t", parser=parsed_temperature, metavar="T|START:END",
-                 show_default=False, rich_help_panel=_STRATEGY,
-                 help="1 if nothing is said; 0 takes the likeliest symbol; inf any; START:END "
-                      "changes on the way."),
-]  # fmt: skip
-Count = Annotated[int, typer.Option("-n", "--count", min=1, max=10**12, help="How many.")]
-SamplingSeed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same samples.")]
-
-
-def _share(what: str) -> Any:
-    def above_zero(value: float | None) -> float | None:
-        if value is not None and not 0 < value <= 1:
-            raise typer.BadParameter("a share above 0 and up to 1 is wanted")
-        return value
-
-    return typer.Option(callback=above_zero, rich_help_panel=_STRATEGY, help=what)
-
-
-TopK = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=2**31 - 1, rich_help_panel=_STRATEGY, help="Draw from the K likeliest."
-    ),
-]
-TopP = Annotated[float | None, _share("Draw from the likeliest that reach this mass.")]
-MinP = Annotated[
-    float | None,
-    _share("Draw from those at least so many times as likely as the likeliest."),
-]
-TypicalP = Annotated[
-    float | None,
-    _share("Draw from those of the most typical surprise that reach this mass."),
-]
-RepetitionPenalty = Annotated[
-    float,
-    typer.Option(min=1, max=1e6, rich_help_panel=_STRATEGY,
-                 help="Above 1 makes symbols of the last few less likely."),
-]  # fmt: skip
-RepetitionWindow = Annotated[
-    int,
-    typer.Option(
-        min=1, max=65536, rich_help_panel=_STRATEGY, help="How many symbols these last few are."
-    ),
-]
-Beam = Annotated[
-    int | None,
-    typer.Option(min=1, max=10_000, rich_help_panel=_STRATEGY,
-                 help="Draw nothing: search for the likeliest sequences, so many at a time; -n of "
-                      "them come out."),
-]  # fmt: skip
-LengthPenalty = Annotated[
-    float,
-    typer.Option(min=0, max=100, rich_help_panel=_STRATEGY,
-                 help="Above 0 lets --beam favour longer sequences."),
-]  # fmt: skip
-Adapt = Annotated[
-    int | None,
-    typer.Option(min=1, max=1000, metavar="PASSES", rich_help_panel=_STRATEGY,
-                 help="First let the model learn from the prime, reading it so many times (1 if "
-                      "no number is given)."),
-]  # fmt: skip
-NoConstraint = Annotated[
-    bool,
-    typer.Option("--no-constraint", rich_help_panel=_STRATEGY,
-                 help="Do not keep to the domain's grammar."),
-]  # fmt: skip
-Length = Annotated[
-    int | None,
-    typer.Option(min=1, max=10**12, rich_help_panel=_END,
-                 help="Exactly so many symbols, what is given not counted."),
-]  # fmt: skip
-MinLength = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=10**12, rich_help_panel=_END, help="Hold the record's end back until then."
-    ),
-]
-MaxLength = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=10**12, rich_help_panel=_END, help="Stop where the record ends, or here."
-    ),
-]
-Records = Annotated[
-    int,
-    typer.Option(min=1, max=10**12, rich_help_panel=_END,
-                 help="Go on through the end of a record until so many came."),
-]  # fmt: skip
-Stop = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", rich_help_panel=_END,
-                 help="Stop once this was drawn; it is kept."),
-]  # fmt: skip
-Bars = Annotated[
-    int | None,
-    typer.Option(min=1, rich_help_panel=_END, help="Stop after so many bars (of music)."),
-]
+def _flag(name: str) -> str:
+    return f"--{name.strip('_').replace('_', '-')}"

@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from seqforge.cli.progress import SamplingProgress
     from seqforge.core.data.domain import Domain, Sample
     from seqforge.core.output.writer import SampleWriter
-    from seqforge.core.sampling.sampler import OnSymbols, SamplingOptions, Stream
+    from seqforge.core.sampling.params import SamplerParams
+    from seqforge.core.sampling.sampler import OnSymbols, Stream
 
 
 @contextmanager
@@ -81,8 +82,7 @@ class SamplingJob:
 
 
 def settings_of(
-    model: Path, count: int, options: SamplingOptions, how: Mapping[str, Any],
-    found: Mapping[str, Any], device: str = "cpu",
+    model: Path, count: int, options: SamplerParams, found: Mapping[str, Any], device: str = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
     """All that decides the samples; a long text stands there as its hash."""
     from hashlib import sha256
@@ -95,10 +95,8 @@ def settings_of(
         "model": sha256_of(model),
         "count": count,
         "device": "cpu" if device == "auto" else device,
-        "constraint": how["constraint"],
-        "bars": how["bars"],
         **found,
-        **asdict(options),
+        **dict(options),
     }
     for name, value in settings.items():
         if isinstance(value, str) and len(value) > _LONGEST:

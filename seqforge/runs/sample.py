@@ -16,7 +16,8 @@ from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Governed, Sample, TrainingData
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.model.checkpoint import Arrays, Checkpoint, ModelCard, load_checkpoint
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions, openings_of
+from seqforge.core.sampling.params import SamplerParams
+from seqforge.core.sampling.sampler import Sampler, openings_of
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
 from seqforge.runs.folder import RunFolder
@@ -25,7 +26,7 @@ from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
 
-_OPTIONS = SamplingOptions(temperature=0.8, length=200, seed=0)
+_OPTIONS = SamplerParams(temperature=0.8, length=200, seed=0)
 """Always the same draws: what changes from sample to sample is the model."""
 
 
@@ -164,13 +165,13 @@ def _of_grammar(
     return domain.grammar_report(samples, free)
 
 
-def _options(config: RunConfig, place: int) -> SamplingOptions:
+def _options(config: RunConfig, place: int) -> SamplerParams:
     """How the samples at a temperature are drawn.
 
     Each temperature has a seed of its own, the run's and those after it: with one seed sample 1 at
     all temperatures would come from the same random numbers, and be largely the same.
     """
-    return SamplingOptions(
+    return SamplerParams(
         temperature=config.sampling.temperatures[place],
         length=config.sampling.length,
         exact_length=config.sampling.exact_length,

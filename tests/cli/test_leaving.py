@@ -23,9 +23,7 @@ def flies(count, draw=None):
     """Samples of the model that ships, drawn as the command draws them."""
     model = python_door.load("fly")
     how = {"length": 20}
-    settings = settings_of(
-        find_model("fly"), count, model.options(how), {"constraint": True, "bars": None}, {}
-    )
+    settings = settings_of(find_model("fly"), count, model.options(how), {})
     plain = lambda first, drawn: model.draw(count - first + 1, first=first, **how)  # noqa: E731
     return SamplingJob(model.domain, count, draw or plain, None, settings)
 
@@ -75,12 +73,11 @@ def test_resume_leaves_a_finished_file_alone(tmp_path, capsys):
 
 def test_the_note_says_what_it_is_computed_on():
     path, options = find_model("fly"), python_door.load("fly").options({})
-    how = {"constraint": True, "bars": None}
 
-    found = [settings_of(path, 1, options, how, {}, device) for device in ("auto", "cpu", "cuda")]
+    found = [settings_of(path, 1, options, {}, device) for device in ("auto", "cpu", "cuda")]
 
     assert [settings["device"] for settings in found] == ["cpu", "cpu", "cuda"]
-    assert found[0] == found[1] == settings_of(path, 1, options, how, {})
+    assert found[0] == found[1] == settings_of(path, 1, options, {})
 
 
 def test_symbols_count_before_a_sample_is_whole(capsys, monkeypatch):

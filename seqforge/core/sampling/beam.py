@@ -152,9 +152,9 @@ def _continuations(
     if len(plan.grammar.allowed):
         allowed = plan.grammar.allowed[places]
     removed = np.where(allowed, 0.0, np.exp(wide)).sum(axis=1)
-    if plan.rules.unknown >= 0:
-        wide[:, plan.rules.unknown] = -np.inf
-    if drawn < plan.rules.least:
+    if plan.filters.unknown >= 0:
+        wide[:, plan.filters.unknown] = -np.inf
+    if drawn < plan.filters.least:
         wide[:, END] = -np.inf
     stuck = ~(allowed & np.isfinite(wide)).any(axis=1)  # as in a draw, the grammar gives way
     wide[~allowed & ~stuck[:, None]] = -np.inf

@@ -5,17 +5,22 @@ its transcript as a sample.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from seqforge.core.data.domain import Sample
-from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, closed_batch, note_all
-from seqforge.core.sampling.options import SamplingOptions
-from seqforge.core.sampling.request import OPENING, SamplingRequest
+from seqforge.core.sampling.params import SamplerParams
+from seqforge.core.sampling.request import (
+    OPENING,
+    SamplingRequest,
+    filter_params,
+    stop_ending,
+)
 from seqforge.core.sampling.sampler import CALL, FIRST_CALL, Sampler
 
 
@@ -36,7 +41,7 @@ class Transcript:
     removed: float = 0.0
     """The sum of the probabilities that the grammar took away."""
     ended: bool = False
-    turns: tuple[SamplingOptions, ...] = ()
+    turns: tuple[SamplerParams, ...] = ()
     """How each continuation was drawn."""
     opening: str = ""
     """After what it began, where nothing was said first; see `SamplingRequest.opening`."""
@@ -123,7 +128,7 @@ class Conversation:
     def __init__(
         self,
         sampler: Sampler,
-        options: SamplingOptions,
+        options: SamplerParams,
         read: Callable[[str, str], str] = lambda text, what: text,
     ) -> None:
         """Begin, with the prime of the options said where there is one.
@@ -140,7 +145,7 @@ class Conversation:
         if options.suffix or options.records > 1:
             raise ValueError("a conversation has no suffix, and its records come one by one")
         self._read, self._sampler = read, sampler
-        self.options = replace(options, prime="")
+        self.options = options.changed(prime="")
         self._plan: SamplingRequest = sampler.plan(self.options)
         self._turns: list[_Turn] = []
         self._restore(self._beginning())
@@ -190,11 +195,9 @@ class Conversation:
         """
         if unfit := options.keys() & {"prime", "suffix", "records"}:
             raise ValueError(f"{min(unfit)} cannot change in a conversation")
-        if strange := sorted(options.keys() - {field.name for field in fields(self.options)}):
-            raise TypeError(f"there is no option {strange[0]!r} of drawing")
         if (stop := options.get("stop")) is not None and stop != "":
             options["stop"] = self._read(stop, "where to stop")
-        changed = replace(self.options, **options)
+        changed = self.options.changed(**options)
         self._sampler.check(changed)
         self.options = changed
         self._fit_window()
@@ -228,7 +231,7 @@ class Conversation:
         Raises:
             ValueError: If the length is below 1.
         """
-        options = self.options if length is None else replace(self.options, length=length)
+        options = self.options if length is None else self.options.changed(length=length)
         here = self._point()
         if not self._turns or self.has_drawn or not self._turns[-1].said:
             self._turns.append(_Turn(here))
@@ -244,7 +247,7 @@ class Conversation:
         begun = self._turns[-1].drawn_from if self._turns else None
         if begun is None:
             raise ValueError("nothing was drawn yet")
-        options = self.options if length is None else replace(self.options, length=length)
+        options = self.options if length is None else self.options.changed(length=length)
         number, turn = self.number + 1, replace(self._turns[-1])
         self._turns[-1] = turn  # what still draws for the old one is spent
         self._restore(begun)
@@ -266,10 +269,10 @@ class Conversation:
         self._turns.append(_Turn(self._point()))
         self._restore(self._beginning())
 
-    def _draw(self, options: SamplingOptions, turn: _Turn) -> Iterator[str]:
+    def _draw(self, options: SamplerParams, turn: _Turn) -> Iterator[str]:
         """Draw, a call at a time; each is part of the text before it is yielded."""
-        vocabulary, rules = self._plan.vocabulary, options.rules(self._plan.vocabulary)
-        ending = options.ending(None)
+        vocabulary, filters = self._plan.vocabulary, filter_params(options, self._plan.vocabulary)
+        ending = stop_ending(options.stop, None)
         limit = int(self._row.positions[0]) + options.length
         new, call, record = "", FIRST_CALL, self._open_record()
         if (
@@ -280,11 +283,11 @@ class Conversation:
         record = replace(record, turns=(*record.turns, options))
         while self._turns and self._turns[-1] is turn:
             before = self._point() if ending else None
-            ids = self._run(rules, min(call, limit - int(self._row.positions[0])))
+            ids = self._run(filters, min(call, limit - int(self._row.positions[0])))
             place = ending(new + vocabulary.decode(ids), 0, True) if ending else None
             if before is not None and place is not None:  # draw no further than the end
                 self._restore(before)
-                ids = self._run(rules, place - len(new))
+                ids = self._run(filters, place - len(new))
             text = vocabulary.decode(ids)
             record = record.continued(self._row, ids, text)
             self._put(record)
@@ -294,13 +297,13 @@ class Conversation:
             if record.ended or place is not None or self._row.positions[0] >= limit:
                 return
 
-    def _run(self, rules: Rules, count: int) -> list[int]:
+    def _run(self, filters: FilterParams, count: int) -> list[int]:
         """Draw so many symbols, or up to the end symbol; returns their ids."""
         if count < 1:
             return []
         row = self._row
         row.limits[0], row.ends_left[0], row.open[0] = row.positions[0] + count, 1, True
-        self._plan.engine.run(self._state, row, rules, self._plan.grammar)
+        self._plan.engine.run(self._state, row, filters, self._plan.grammar)
         return [int(i) for i in row.drawn[0] if i >= 0]
 
     def _open_record(self) -> Transcript:

@@ -1,4 +1,4 @@
-"""Symbols and rules in, draws out: the engine interface and the CPU engine on the compiled
+"""Symbols and filters in, draws out: the engine interface and the CPU engine on the compiled
 kernel.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.model.checkpoint import Checkpoint, weight_shapes
-from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.numba_kernel import (
     BatchState,
     Grammar,
@@ -44,7 +44,7 @@ class Engine(Protocol):
     def read(self, state: Any, ids: Ids) -> NDArray[np.float64]:
         """Read ids (T,) in every row; their log-probabilities, in nats (R, T)."""
 
-    def run(self, state: Any, streams: BatchState, rules: Rules, grammar: Grammar) -> None:
+    def run(self, state: Any, streams: BatchState, filters: FilterParams, grammar: Grammar) -> None:
         """Draw in every open row as many symbols as a call holds, or to the row's end."""
 
     def rows(self, state: Any, chosen: Ids) -> Any:
@@ -113,9 +113,11 @@ class KernelEngine:
             log_probs[:, first : first + call] = some
         return log_probs
 
-    def run(self, state: KernelState, streams: BatchState, rules: Rules, grammar: Grammar) -> None:
+    def run(
+        self, state: KernelState, streams: BatchState, filters: FilterParams, grammar: Grammar
+    ) -> None:
         """See `Engine.run`."""
-        run_streams(self.network, state, streams, rules, grammar)
+        run_streams(self.network, state, streams, filters, grammar)
 
     def rows(self, state: KernelState, chosen: Ids) -> KernelState:
         """See `Engine.rows`."""

@@ -51,8 +51,8 @@ _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _LEAST = -700.0  # exp of less counts as nothing: no draw of 53 bits can tell
 
 
-class Rules(NamedTuple):
-    """A strategy as the kernel reads it."""
+class FilterParams(NamedTuple):
+    """The sampler's parameters as the kernel reads them, by the names of `SamplerParams`."""
 
     seed: np.uint64
     temperature: float
@@ -126,17 +126,17 @@ def log_total(logits: NDArray[np.float32], size: int, chances: Weights) -> float
 
 
 @inner
-def temperature_at(rules: Rules, position: int) -> float:
+def temperature_at(filters: FilterParams, position: int) -> float:
     """The temperature of a position of a record, counted from 0."""
-    if position == 0 or rules.temperature == rules.temperature_end or rules.positions < 2:
-        return rules.temperature
-    share = min(position / (rules.positions - 1), 1.0)
-    return rules.temperature + (rules.temperature_end - rules.temperature) * share
+    if position == 0 or filters.temperature == filters.temperature_end or filters.positions < 2:
+        return filters.temperature
+    share = min(position / (filters.positions - 1), 1.0)
+    return filters.temperature + (filters.temperature_end - filters.temperature) * share
 
 
 @inner
 def filter_logits(
-    scores: Weights, size: int, temperature: float, rules: Rules, weights: Weights
+    scores: Weights, size: int, temperature: float, filters: FilterParams, weights: Weights
 ) -> None:  # fmt: skip
     """Fill in what to draw from (V,), not normalised: scores at a temperature, filtered.
 
@@ -157,12 +157,12 @@ def filter_logits(
     else:
         for i in range(size):
             weights[i] = exponential((scores[i] - highest) / temperature)
-    if rules.top_k > 0 or rules.top_p < 1.0:
-        _keep_top_k_top_p(scores, size, rules.top_k, rules.top_p, weights)
-    if rules.min_p > 0.0:
-        _keep_min_p(size, rules.min_p, weights)
-    if rules.typical_p < 1.0:
-        _keep_typical(size, rules.typical_p, weights)
+    if filters.top_k > 0 or filters.top_p < 1.0:
+        _keep_top_k_top_p(scores, size, filters.top_k, filters.top_p, weights)
+    if filters.min_p > 0.0:
+        _keep_min_p(size, filters.min_p, weights)
+    if filters.typical_p < 1.0:
+        _keep_typical(size, filters.typical_p, weights)
 
 
 @inner

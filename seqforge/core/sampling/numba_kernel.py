@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqforge.core.kernels.ops import CELLS, padded
 from seqforge.core.sampling.logit_filters import (
     END,
-    Rules,
+    FilterParams,
     Weights,
     draw_symbol,
     filter_logits,
@@ -301,7 +301,8 @@ def note(streams: BatchState, row: int, symbol: int, grammar: Grammar) -> None:
 
 @inner
 def _forbid(
-    streams: BatchState, row: int, rules: Rules, grammar: Grammar, chances: Weights, scores: Weights
+    streams: BatchState, row: int, filters: FilterParams, grammar: Grammar, chances: Weights,
+    scores: Weights,
 ) -> float:  # fmt: skip
     """Put the scores of what may not be drawn to minus infinity.
 
@@ -310,9 +311,9 @@ def _forbid(
     Returns:
         The probability, under the model alone, of what the grammar forbids.
     """
-    if rules.unknown >= 0:
-        scores[rules.unknown] = -np.inf
-    if streams.positions[row] - streams.begins[row] < rules.least:
+    if filters.unknown >= 0:
+        scores[filters.unknown] = -np.inf
+    if streams.positions[row] - streams.begins[row] < filters.least:
         scores[END] = -np.inf
     if not len(grammar.allowed):
         return 0.0
@@ -330,8 +331,8 @@ def _forbid(
 
 @inner
 def draw(
-    streams: BatchState, row: int, logits: Floats, rules: Rules, grammar: Grammar, column: int,
-    chances: Weights, scores: Weights,
+    streams: BatchState, row: int, logits: Floats, filters: FilterParams, grammar: Grammar,
+    column: int, chances: Weights, scores: Weights,
 ) -> int:  # fmt: skip
     """Draw the next symbol of a row into a column; ``chances`` and ``scores`` are scratch (V,)."""
     size = len(chances)
@@ -339,11 +340,11 @@ def draw(
     for i in range(size):
         scores[i] = logits[i] - total
         if streams.recent.shape[1] and streams.counts[row, i] > 0:
-            scores[i] *= rules.repetition_penalty
-    removed = _forbid(streams, row, rules, grammar, chances, scores)
-    temperature = temperature_at(rules, streams.positions[row] - streams.begins[row])
-    filter_logits(scores, size, temperature, rules, chances)
-    number = philox_uniform(rules.seed, streams.numbers[row], streams.positions[row])
+            scores[i] *= filters.repetition_penalty
+    removed = _forbid(streams, row, filters, grammar, chances, scores)
+    temperature = temperature_at(filters, streams.positions[row] - streams.begins[row])
+    filter_logits(scores, size, temperature, filters, chances)
+    number = philox_uniform(filters.seed, streams.numbers[row], streams.positions[row])
     symbol = draw_symbol(chances, size, number)
     streams.drawn[row, column] = symbol
     log_prob = logits[symbol] - total
@@ -356,14 +357,15 @@ def draw(
         streams.ends_left[row] -= 1
         streams.open[row] = streams.ends_left[row] > 0
         streams.begins[row] = streams.positions[row]
-        streams.limits[row] = streams.positions[row] + rules.positions
+        streams.limits[row] = streams.positions[row] + filters.positions
     note(streams, row, symbol, grammar)
     return symbol
 
 
 @inner
 def draw_rows(
-    streams: BatchState, logits: Floats, rules: Rules, grammar: Grammar, column: int, ids: Ids
+    streams: BatchState, logits: Floats, filters: FilterParams, grammar: Grammar, column: int,
+    ids: Ids,
 ) -> None:  # fmt: skip
     """The next symbol of every open row, into ``ids``; a closed row reads the end symbol."""
     size = streams.counts.shape[1]
@@ -372,7 +374,7 @@ def draw_rows(
         ids[row] = END
         if streams.open[row]:
             ids[row] = draw(
-                streams, row, logits[row], rules, grammar, column, chances, scores
+                streams, row, logits[row], filters, grammar, column, chances, scores
             )  # fmt: skip
 
 
@@ -391,7 +393,8 @@ def begin_call(streams: BatchState) -> None:
 
 @entry
 def run_streams(
-    network: PackedWeights, state: KernelState, streams: BatchState, rules: Rules, grammar: Grammar
+    network: PackedWeights, state: KernelState, streams: BatchState, filters: FilterParams,
+    grammar: Grammar,
 ) -> None:  # fmt: skip
     """Draw as many symbols as a call holds in every open row, or up to its end."""
     begin_call(streams)
@@ -399,18 +402,19 @@ def run_streams(
     for column in range(streams.drawn.shape[1]):
         if not streams.open.any():
             break
-        draw_rows(streams, state.logits, rules, grammar, column, ids)
+        draw_rows(streams, state.logits, filters, grammar, column, ids)
         step(network, state, ids)
 
 
 @entry
 def draw_column(
-    streams: BatchState, logits: Floats, rules: Rules, grammar: Grammar, column: int, ids: Ids
+    streams: BatchState, logits: Floats, filters: FilterParams, grammar: Grammar, column: int,
+    ids: Ids,
 ) -> None:  # fmt: skip
     """One symbol a row, for an engine that has its steps elsewhere; column 0 begins a call."""
     if column == 0:
         begin_call(streams)
-    draw_rows(streams, logits, rules, grammar, column, ids)
+    draw_rows(streams, logits, filters, grammar, column, ids)
 
 
 @entry

@@ -1,34 +1,247 @@
-"""Values as given in, checked sampling options out: filters, prime, suffix, where to stop."""
+"""The annotation of a field in, an option out: how it is given, and which values it may have.
+
+Also the temperature schedule, from ``0.8`` or ``1.2:0.5``.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
-import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
-from seqforge.core.data.vocabulary import Vocabulary
-from seqforge.core.sampling.logit_filters import Rules
+NEVER: Any = object()
+"""What no value is equal to."""
 
-Ending = Callable[[str, int, bool], int | None]
-"""Where a record is to end, or None to go on: told its symbols so far, how many of them, from the
-left, were given, and whether nothing more comes. Until then only a certain place is told."""
+DRAW, STOP = "How to draw", "Where to stop"
+_KIND_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
 
-MOST = 10**12
-"""Symbols, and records: more than anybody waits for."""
-_PLAIN = ("temperature", "length", "exact_length", "prime", "suffix", "seed")
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
-_KINDS: dict[str, type] = {
-    "repetition_penalty": float, "repetition_window": int, "temperature": float,
-    "temperature_end": float, "top_k": int, "top_p": float, "min_p": float, "typical_p": float,
-    "length": int, "min_length": int, "exact_length": bool, "records": int, "stop": str,
-    "prime": str, "suffix": str, "candidates": int, "seed": int,
-}  # fmt: skip
-_PERHAPS = ("temperature_end", "top_k", "top_p", "min_p", "typical_p", "stop")
-"""What may be None."""
-_NEUTRAL = {"top_p": 1, "typical_p": 1, "min_p": 0, "stop": ""}  # said, and yet changing nothing
+
+class TemperatureSchedule(NamedTuple):
+    """A temperature, or that of the first and of the last symbol."""
+
+    start: float
+    end: float | None = None
+
+    @classmethod
+    def of(cls, given: Any) -> TemperatureSchedule:
+        """The schedule of a number, of a pair, or of text such as ``1.2:0.5``.
+
+        A number is taken as it is; whoever uses it checks it.
+
+        Raises:
+            ValueError: If it is a text that says neither, or no pair.
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, str):
+            return cls._parse(given)
+        if not isinstance(given, tuple | list):
+            return cls(given)
+        if len(given) != 2:
+            raise ValueError(f"temperature is a number, or the first and the last, not {given!r}")
+        return cls(*given)
+
+    @classmethod
+    def _parse(cls, text: str) -> TemperatureSchedule:
+        try:
+            numbers = [float(part) for part in text.split(":")]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, 2) or not all(number >= 0 for number in numbers):
+            raise ValueError(
+                f"{text!r} is no temperature: give a number, 0 or above (inf draws uniformly), or "
+                "START:END such as 1.2:0.5"
+            )
+        if len(numbers) == 2 and math.isinf(sum(numbers)):
+            raise ValueError("a temperature that changes must be finite at both ends")
+        return cls(*numbers)
+
+    def __str__(self) -> str:
+        return f"{self.start:g}" if self.end is None else f"{self.start:g}:{self.end:g}"
+
+
+CONSTANT_TEMPERATURE = TemperatureSchedule(1.0)
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is given as an option: on the command line, from Python, in a conversation."""
+
+    help: str
+    name: str = ""
+    """Of the argument, where it is not the field's."""
+    panel: str | None = DRAW
+    """Where the help shows it."""
+    flags: tuple[str, ...] = ()
+    """On the command line, where they are not made from the name."""
+    metavar: str | None = None
+    chat: tuple[str, ...] = ()
+    """Names of its command in a conversation."""
+    example: str = ""
+    off: Any = NEVER
+    """A value that means off, as the default does."""
+    source: str = ""
+    """Where it is described."""
+    optional: bool = False
+    """Whether None may be given, and stands for the default."""
+    given: Any = None
+    """Its type from Python, where it is not the field's."""
+    like: str = ""
+    """The field whose kind and bounds it has, where they are not its own."""
+    default: Any = NEVER
+    """The argument's, where it is not the field's."""
+    parse: Callable[[Any], Any] | None = None
+    """Reads what was typed."""
+    negated: bool = False
+    """Whether its flag switches it off."""
+    bare: str | None = None
+    """The value of a flag that stands without one."""
+
+
+class Bounds(NamedTuple):
+    """The interval that a number lies in; open where a limit does not belong to it."""
+
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+
+    @classmethod
+    def of(cls, field: FieldInfo) -> Bounds:
+        """The interval that the metadata of a field give."""
+        limits = {
+            name: limit
+            for part in field.metadata
+            for name in ("ge", "gt", "le", "lt")
+            if (limit := getattr(part, name, None)) is not None
+        }
+        return cls(
+            limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt")),
+            "gt" in limits, "lt" in limits,
+        )  # fmt: skip
+
+    def hold(self, value: Any) -> bool:
+        """Whether a value lies inside; NaN does not."""
+        above = self.low is None or (value > self.low if self.low_open else value >= self.low)
+        below = self.high is None or (value < self.high if self.high_open else value <= self.high)
+        return bool(above and below)
+
+    def __str__(self) -> str:
+        if self.high is None:
+            return f"be {_short(self.low or 0)} or above"
+        left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
+        return f"lie in {left}{_short(self.low or 0)}, {_short(self.high)}{right}"
+
+
+def _short(number: float) -> str:
+    """``2^31`` for a large power of 2 or of 10, else the number."""
+    for base, least in ((2, 31), (10, 6)):
+        power = round(math.log(number, base)) if number > 1 else 0
+        if power >= least and base**power == number:
+            return f"{base}^{power}"
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+class Values(NamedTuple):
+    """What a field may be."""
+
+    kind: type
+    """int, float (a whole number is one too), str or bool."""
+    optional: bool
+    """Whether it may be None."""
+    bounds: Bounds
+    choices: tuple[str, ...]
+
+    @classmethod
+    def of(cls, field: FieldInfo) -> Values:
+        """What the annotation of a field says."""
+        kind, optional, choices = _kind(field.annotation)
+        return cls(kind, optional, Bounds.of(field), choices)
+
+    def checked(self, name: str, value: Any) -> Any:
+        """A value of the field; a number of numpy's becomes one of Python's.
+
+        Raises:
+            ValueError: If it is of the wrong kind or out of range.
+        """
+        if value is None and self.optional:
+            return None
+        check_kind(name, value, self.kind)
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{name} is one of {', '.join(self.choices)}, not {value!r}")
+        if self.kind in (int, float) and not self.bounds.hold(value):
+            raise ValueError(f"{name} must {self.bounds}, not {value}")
+        return value.item() if hasattr(value, "item") else value
+
+
+class Row(NamedTuple):
+    """An option as the table has it."""
+
+    name: str
+    """Of the argument."""
+    field: str
+    values: Values
+    default: Any
+    option: Option
+
+    @property
+    def given(self) -> Any:
+        """The type of the argument from Python."""
+        choices = self.values.choices
+        kind = self.option.given or (Literal[choices] if choices else self.values.kind)
+        return kind | None if self.values.optional else kind
+
+
+class OptionTable(BaseModel):
+    """Fields that are checked by what the table says of them, in sentences that name them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values: Any) -> None:
+        """Take values by their names.
+
+        Raises:
+            TypeError: If there is no option of a name.
+            ValueError: If a value is of the wrong kind or out of range.
+        """
+        if strange := sorted(values.keys() - type(self).model_fields.keys()):
+            raise TypeError(f"there is no option {strange[0]!r} of drawing")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ValueError(first["msg"].removeprefix("Value error, ")) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _checked(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = cls._separated(values)
+        fields = cls.model_fields
+        return {name: Values.of(fields[name]).checked(name, v) for name, v in values.items()}
+
+    @classmethod
+    def _separated(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values by fields, where one of them stands for several."""
+        return values
+
+    def changed(self, **values: Any) -> Self:
+        """The same with other values, checked."""
+        return type(self)(**{**dict(self), **values})
+
+    def value_or_off(self, name: str) -> Any:
+        """A field's value, as float where it may be one; where it is None, its value for off."""
+        field, value = type(self).model_fields[name], getattr(self, name)
+        return Values.of(field).kind(options_of(field)[0].off if value is None else value)
+
+
+def options_of(field: FieldInfo) -> list[Option]:
+    """How a field is given; empty where it is part of another's value."""
+    return [part for part in field.metadata if isinstance(part, Option)]
 
 
 def check_kind(name: str, value: Any, kind: type) -> None:
@@ -37,140 +250,20 @@ def check_kind(name: str, value: Any, kind: type) -> None:
     Raises:
         ValueError: If it is not; True is no number.
     """
-    fits: dict[type, Any] = {
-        int: int | np.integer, float: int | float | np.integer | np.floating, str: str,
-        bool: bool | np.bool_,
-    }  # fmt: skip
-    if not isinstance(value, fits[kind]) or (kind is not bool and isinstance(value, bool)):
-        raise ValueError(f"{name} must be {_WORDS[kind]}, not {value!r:.60}")
+    plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+    fits = isinstance(plain, int | float) if kind is float else isinstance(plain, kind)
+    if not fits or (kind is not bool and isinstance(plain, bool)):
+        raise ValueError(f"{name} must be {_KIND_WORDS[kind]}, not {value!r:.60}")
 
 
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How to draw.
-
-    The strategies apply in this order, each to what the one before it left.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
-
-    repetition_penalty: float = 1.0
-    """A symbol among the last ``repetition_window`` has its probability raised to this power
-    before all are scaled anew: the log-probability times the penalty of Keskar et al. 2019
-    (https://arxiv.org/abs/1909.05858), who apply it to logits, which are known only but for a
-    constant. 1 is none."""
-    repetition_window: int = 64
-    """Symbols looked back at, the prime's too."""
-    temperature: float = 1.0
-    """0 takes the likeliest symbol, infinity any symbol that is allowed (Ackley et al. 1985)."""
-    temperature_end: float | None = None
-    """Temperature of the last of ``length`` symbols, reached by equal steps."""
-    top_k: int | None = None
-    """Keep so many of the likeliest (Fan et al. 2018, https://arxiv.org/abs/1805.04833)."""
-    top_p: float | None = None
-    """Keep the fewest that reach this mass (Holtzman et al. 2020,
-    https://arxiv.org/abs/1904.09751)."""
-    min_p: float | None = None
-    """Keep those at least so many times as likely as the likeliest (Nguyen et al. 2024,
-    https://arxiv.org/abs/2407.01082)."""
-    typical_p: float | None = None
-    """Keep the fewest that reach this mass, those first whose surprise is nearest to the mean
-    surprise: locally typical (Meister et al. 2023, https://arxiv.org/abs/2202.00666)."""
-    length: int = 1000
-    """Most symbols of a record, what is given not counted; a longer one is cut there, and ends."""
-    min_length: int = 0
-    """Hold the end symbol back until so many symbols of a record came."""
-    exact_length: bool = False
-    """Hold the end symbol back, so that exactly ``length`` symbols come."""
-    records: int = 1
-    """Go on through the end symbol until so many records came, each a sample of its own; fewer
-    come where one is cut."""
-    stop: str | None = None
-    """Stop when this was drawn; it is kept."""
-    prime: str = ""
-    """What a sample begins with."""
-    suffix: str = ""
-    """What a sample ends with; see `infilling`. It needs an exact length."""
-    candidates: int = 64
-    """How many ways of filling are weighed against each other where there is a suffix."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, kind = getattr(self, field.name), _KINDS[field.name]
-            if not (value is None and field.name in _PERHAPS):
-                check_kind(field.name, value, kind)
-        for name, fits, wanted in (
-            ("repetition_penalty", 1 <= self.repetition_penalty <= 1e6, "lie in [1, 10^6]"),
-            ("repetition_window", 1 <= self.repetition_window <= 65536, "lie in [1, 65536]"),
-            ("temperature", self.temperature >= 0, "be 0 or above"),
-            ("temperature_end", (self.temperature_end or 0) >= 0, "be 0 or above"),
-            ("top_k", self.top_k is None or 1 <= self.top_k < 2**31, "lie in [1, 2^31)"),
-            ("top_p", self.top_p is None or 0 < self.top_p <= 1, "lie in (0, 1]"),
-            ("min_p", self.min_p is None or 0 <= self.min_p <= 1, "lie in [0, 1]"),
-            ("typical_p", self.typical_p is None or 0 < self.typical_p <= 1, "lie in (0, 1]"),
-            ("length", 1 <= self.length <= MOST, "lie in [1, 10^12]"),
-            ("min_length", self.min_length >= 0, "be 0 or above"),
-            ("records", 1 <= self.records <= MOST, "lie in [1, 10^12]"),
-            ("candidates", 1 <= self.candidates <= 10_000, "lie in [1, 10000]"),
-            ("seed", 0 <= self.seed < 2**63, "lie in [0, 2^63)"),
-        ):
-            if not fits:
-                raise ValueError(f"{name} must {wanted}, not {getattr(self, name)}")
-        if self.temperature_end is not None and math.isinf(self.temperature + self.temperature_end):
-            raise ValueError("a temperature that changes must be finite at both ends")
-        if self.min_length > self.length:
-            raise ValueError(
-                f"min_length ({self.min_length:,}) must not be above max_length, which is "
-                f"{self.length:,}: raise that too"
-            )
-        if self.suffix and not self.exact_length:
-            raise ValueError("a suffix needs an exact length to fill")
-        if self.suffix and self.stop:
-            raise ValueError("give a suffix or where to stop, not both")
-        if self.records > 1 and self.exact_length:
-            raise ValueError("an exact length holds the end symbol back: no second record comes")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What differs from plain drawing, by name, for a sample to carry."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _PLAIN}
-        plain = {f.name: f.default for f in fields(self)}
-        if self.repetition_penalty == 1:
-            given.pop("repetition_window")
-        if not self.suffix:
-            given.pop("candidates")
-        elif "candidates" in given:
-            plain["candidates"] = None
-        neutral = {**_NEUTRAL, "temperature_end": self.temperature}
-        return {
-            name: value
-            for name, value in given.items()
-            if value not in (plain[name], neutral.get(name, plain[name]))
-        }
-
-    def rules(self, vocabulary: Vocabulary) -> Rules:
-        """The strategies as the kernel reads them."""
-        end = self.temperature if self.temperature_end is None else self.temperature_end
-        unknown = vocabulary.unknown_id
-        return Rules(
-            np.uint64(self.seed), float(self.temperature), float(end), self.length,
-            self.top_k or 0, float(self.top_p or 1.0), float(self.min_p or 0.0),
-            float(self.typical_p or 1.0), float(self.repetition_penalty),
-            MOST if self.exact_length else self.min_length, -1 if unknown is None else unknown,
-        )  # fmt: skip
-
-    def ending(self, more: Ending | None) -> Ending | None:
-        """Where to stop for the sake of ``stop``, or of another rule, whichever comes first."""
-        if not self.stop:
-            return more
-        wanted = self.stop
-
-        def first(symbols: str, given: int, over: bool) -> int | None:
-            place = symbols.find(wanted, given)
-            found = [place + len(wanted)] if place >= 0 else []
-            other = more(symbols, given, over) if more else None
-            return min([*found, *([] if other is None else [other])], default=None)
-
-        return first
+def _kind(annotation: Any) -> tuple[type, bool, tuple[str, ...]]:
+    """int, float, str or bool; whether None is one too; the choices there are."""
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return str, False, get_args(annotation)
+    parts = get_args(annotation)
+    if not parts:
+        return annotation, False, ()
+    plain = [_kind(part)[0] for part in parts if part is not NoneType]
+    return (float if float in plain else plain[0]), NoneType in parts, ()

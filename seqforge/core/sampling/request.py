@@ -4,7 +4,7 @@ progress of one sample.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 from seqforge.core.data.domain import Sample
 from seqforge.core.data.vocabulary import Vocabulary, describe
 from seqforge.core.sampling.engine import Engine
-from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, closed_batch, note_all
-from seqforge.core.sampling.options import Ending, SamplingOptions
+from seqforge.core.sampling.params import MOST, SamplerParams
 from seqforge.errors import InputError
+
+Ending = Callable[[str, int, bool], int | None]
+"""Where a record is to end, or None to go on: told its symbols so far, how many of them, from the
+left, were given, and whether nothing more comes. Until then only a certain place is told."""
 
 OPENING = "opening"
 """The setting of a sample that says after what it began."""
@@ -31,8 +35,8 @@ class SamplingRequest:
 
     model: str
     vocabulary: Vocabulary
-    options: SamplingOptions
-    rules: Rules
+    options: SamplerParams
+    filters: FilterParams
     grammar: Grammar
     ending: Ending | None
     engine: Engine
@@ -102,7 +106,7 @@ class SamplingRequest:
 
 
 def make_request(
-    model: str, vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar,
+    model: str, vocabulary: Vocabulary, options: SamplerParams, grammar: Grammar,
     ending: Ending | None, engine: Engine, labels: Mapping[str, Any], openings: Sequence[str] = (),
 ) -> SamplingRequest:  # fmt: skip
     """Read the prime, once for all samples, or where there is none an opening.
@@ -124,8 +128,9 @@ def make_request(
     else:
         opening, state = _opened(vocabulary, engine, fresh, openings)
     return SamplingRequest(
-        model, vocabulary, options, options.rules(vocabulary), grammar, options.ending(ending),
-        engine, state, fresh, opening, begun, labels, waits=ending is not None,
+        model, vocabulary, options, filter_params(options, vocabulary), grammar,
+        stop_ending(options.stop, ending), engine, state, fresh, opening, begun, labels,
+        waits=ending is not None,
     )  # fmt: skip
 
 
@@ -142,7 +147,38 @@ def _opened(
     return "", fresh
 
 
-def check_stop(vocabulary: Vocabulary, options: SamplingOptions, grammar: Grammar) -> None:
+def filter_params(options: SamplerParams, vocabulary: Vocabulary) -> FilterParams:
+    """The options as the kernel reads them; those that it has by another name stand here."""
+    end = options.temperature if options.temperature_end is None else options.temperature_end
+    unknown = vocabulary.unknown_id
+    own: dict[str, Any] = {
+        "seed": np.uint64(options.seed),
+        "temperature_end": float(end),
+        "positions": options.length,
+        "least": MOST if options.exact_length else options.min_length,
+        "unknown": -1 if unknown is None else unknown,
+    }
+    return FilterParams(**{
+        name: own[name] if name in own else options.value_or_off(name)
+        for name in FilterParams._fields
+    })  # fmt: skip
+
+
+def stop_ending(stop: str | None, more: Ending | None) -> Ending | None:
+    """Where to stop: behind the first ``stop``, or by another rule, whichever comes first."""
+    if not stop:
+        return more
+
+    def first(symbols: str, given: int, over: bool) -> int | None:
+        place = symbols.find(stop, given)
+        found = [place + len(stop)] if place >= 0 else []
+        other = more(symbols, given, over) if more else None
+        return min([*found, *([] if other is None else [other])], default=None)
+
+    return first
+
+
+def check_stop(vocabulary: Vocabulary, options: SamplerParams, grammar: Grammar) -> None:
     """Refuse to wait for what can never be drawn."""
     stop = options.stop or ""
     ids = vocabulary.encode(stop, "where to stop").astype(np.int64)

@@ -20,8 +20,9 @@ from seqforge.core.data.domain import Domain, Opens, Sample
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.sampling.engine import Engine, KernelEngine
 from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids
-from seqforge.core.sampling.options import Ending, SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import (
+    Ending,
     SamplingRequest,
     StreamBuffer,
     check_stop,
@@ -78,7 +79,7 @@ def draw_samples(
                     _seat(plan, lot, row, waiting)
                     waiting = next(begun, None)
             list(run(lambda lot: plan.engine.run(
-                lot.state, lot.streams, plan.rules, plan.grammar), lots))  # fmt: skip
+                lot.state, lot.streams, plan.filters, plan.grammar), lots))  # fmt: skip
             drawn(sum(int((lot.streams.drawn >= 0).sum()) for lot in lots))
             for lot, row in seats:
                 _collect(lot, row, ready)
@@ -141,7 +142,7 @@ class Stream:
     def _pieces(self) -> Iterator[str]:
         plan = self._plan
         while self._drawing.open:
-            plan.engine.run(self._state, self._streams, plan.rules, plan.grammar)
+            plan.engine.run(self._state, self._streams, plan.filters, plan.grammar)
             new = self._drawing.take(self._streams, 0)
             if new:
                 yield new
@@ -196,7 +197,7 @@ def _fill(plan: SamplingRequest, suffix: Ids, number: int, drawn: OnSymbols) -> 
         plan.seat(streams, row, number + (row << _CANDIDATE))
     parts: list[NDArray[np.unsignedinteger]] = []  # (C, T) each, as narrow as ids can be
     while streams.open.any():
-        engine.run(state, streams, plan.rules, plan.grammar)
+        engine.run(state, streams, plan.filters, plan.grammar)
         new = streams.drawn[:, : int((streams.drawn[0] >= 0).sum())]  # all are of one length
         parts.append(new.astype(plan.vocabulary.dtype))
         drawn(new.size)
@@ -225,7 +226,7 @@ def _chosen(
 
 
 __all__ = [
-    "CALL", "FIRST_CALL", "Ending", "OnSymbols", "Sampler", "SamplingOptions", "Stream",
+    "CALL", "FIRST_CALL", "Ending", "OnSymbols", "Sampler", "SamplerParams", "Stream",
     "draw_samples", "infill", "openings_of",
 ]  # fmt: skip
 
@@ -282,7 +283,7 @@ class Sampler:
             )
 
     def draw(
-        self, count: int, options: SamplingOptions, *, first: int = 1, ending: Ending | None = None
+        self, count: int, options: SamplerParams, *, first: int = 1, ending: Ending | None = None
     ) -> Iterator[Sample]:
         """Draw samples ``first`` to ``first + count - 1``.
 
@@ -313,13 +314,13 @@ class Sampler:
         return draw_samples(plan, first, count, self._rows, self._threads, drawn)
 
     def stream(
-        self, options: SamplingOptions, number: int = 1, ending: Ending | None = None
+        self, options: SamplerParams, number: int = 1, ending: Ending | None = None
     ) -> Stream:
         """Draw one sample, a few symbols at a time; raises what `draw` and `Stream` raise."""
         return Stream(self.plan(options, ending), number)
 
     def plan(
-        self, options: SamplingOptions, ending: Ending | None = None,
+        self, options: SamplerParams, ending: Ending | None = None,
         labels: Mapping[str, Any] | None = None,
     ) -> SamplingRequest:  # fmt: skip
         """The prime read, and all that samples share; raises what `draw` raises.
@@ -337,7 +338,7 @@ class Sampler:
             plan.begun.places[:] = self._begun[plan.begun.places]
         return plan
 
-    def check(self, options: SamplingOptions) -> None:
+    def check(self, options: SamplerParams) -> None:
         """Refuse to wait for what can never be drawn.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Symbols and rules in, draws out: the engine on torch layers, for GPUs."""
+"""Symbols and filters in, draws out: the engine on torch layers, for GPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqforge.core.model.char_rnn import model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint
 from seqforge.core.model.prepared import RnnState, TorchModel
 from seqforge.core.sampling.engine import check_weights
-from seqforge.core.sampling.logit_filters import END, Rules
+from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, draw_column
 
 
@@ -66,13 +66,15 @@ class TorchEngine:
             self.step(state, np.full(len(wide), symbol))
         return log_probs
 
-    def run(self, state: TorchState, streams: BatchState, rules: Rules, grammar: Grammar) -> None:
+    def run(
+        self, state: TorchState, streams: BatchState, filters: FilterParams, grammar: Grammar
+    ) -> None:
         """See `Engine.run`."""
         ids = np.zeros(len(streams.open), np.int64)
         for column in range(streams.drawn.shape[1]):
             if column and not streams.open.any():
                 break
-            draw_column(streams, state.logits, rules, grammar, column, ids)
+            draw_column(streams, state.logits, filters, grammar, column, ids)
             self.step(state, ids)
 
     def rows(self, state: TorchState, chosen: Ids) -> TorchState:

@@ -43,7 +43,7 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
 
     Args:
         logits: One for each id; minus infinity is no symbol at all.
-        options: SamplingOptions.
+        options: SamplerParams.
         position: Symbols drawn before.
         seen: Ids within the window of the repetition penalty.
         forbidden: Ids that may not be drawn.

@@ -1,10 +1,10 @@
 """Short words for tests of conversations."""
 
-from seqforge.core.sampling.sampler import SamplingOptions
+from seqforge.core.sampling.sampler import SamplerParams
 
 
 def options(**more):
-    return SamplingOptions(**{"length": 100, **more})
+    return SamplerParams(**{"length": 100, **more})
 
 
 def drawn(conversation, *length):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqforge.core.sampling.beam import beam_search
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine
 
@@ -51,7 +51,7 @@ def model_of_four(**more):
 def test_a_beam_that_holds_everything_finds_what_enumeration_finds(penalty, prime, held, rules):
     model = model_of_four(cell="gru")
     sampler = Sampler(model, rules)
-    options = SamplingOptions(length=4, prime=prime, exact_length=held)
+    options = SamplerParams(length=4, prime=prime, exact_length=held)
     wanted = enumerate_all(model, 4, penalty, prime, rules, held)
 
     for best in (1, 5, len(wanted)):
@@ -68,7 +68,7 @@ def test_a_beam_that_holds_everything_finds_what_enumeration_finds(penalty, prim
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_no_width_finds_better_than_there_is_and_the_order_is_that_of_the_scores(penalty):
     model = model_of_four(end=-2.0)
-    plan = Sampler(model).plan(SamplingOptions(length=4))
+    plan = Sampler(model).plan(SamplerParams(length=4))
     wanted = {(text, ended): score for score, text, ended in enumerate_all(model, 4, penalty)}
     highest = max(wanted.values())
     for width in range(1, 25):
@@ -83,7 +83,7 @@ def test_no_width_finds_better_than_there_is_and_the_order_is_that_of_the_scores
 @pytest.mark.parametrize("seed", range(5))
 def test_a_width_of_one_is_greedy(seed):
     sampler = Sampler(checkpoint(seed=seed, sharp=3.0))
-    options = SamplingOptions(length=50, exact_length=True, temperature=0, prime="fed")
+    options = SamplerParams(length=50, exact_length=True, temperature=0, prime="fed")
     (greedy,) = sampler.draw(1, options)
     (found,) = beam_search(sampler.plan(options), 1, 1)
     assert found.symbols == greedy.symbols
@@ -92,7 +92,7 @@ def test_a_width_of_one_is_greedy(seed):
 
 def test_both_engines_find_the_same():
     model = checkpoint(seed=3, sharp=3.0)
-    options = SamplingOptions(length=20, prime="bag")
+    options = SamplerParams(length=20, prime="bag")
     ours, theirs = (
         beam_search(Sampler(model, engine=engine).plan(options), 8, 8, 0.5)
         for engine in (None, TorchEngine(model, "cpu"))
@@ -105,7 +105,7 @@ def test_both_engines_find_the_same():
 def test_a_sequence_ends_with_what_was_asked_for():
     """All that hold the stop string hold it once and at the end; the rest have full length."""
     model = model_of_four(end=-30.0)
-    found = beam_search(Sampler(model).plan(SamplingOptions(length=4, stop="ca")), ALL, ALL)
+    found = beam_search(Sampler(model).plan(SamplerParams(length=4, stop="ca")), ALL, ALL)
     texts = {sample.drawn for sample in found if not sample.ended}
     everything = ("".join(text) for text in product(FOUR, repeat=4))
     assert texts == {t[: t.find("ca") + 2] if "ca" in t else t for t in everything}
@@ -120,7 +120,7 @@ def test_the_removed_mass_is_the_mean_of_what_the_grammar_forbids():
     """Of every sequence within the grammar, by torch's probabilities; and json can keep it."""
     model, rules = model_of_four(), grammar(5, 3, seed=4)
     vocabulary = model.card.vocabulary
-    options = SamplingOptions(length=4, prime="dab")
+    options = SamplerParams(length=4, prime="dab")
     found = beam_search(Sampler(model, rules).plan(options), ALL, 20)
     for sample in found:
         ids = [*vocabulary.encode(sample.symbols).tolist(), *([0] if sample.ended else [])]
@@ -138,7 +138,7 @@ def test_the_removed_mass_is_the_mean_of_what_the_grammar_forbids():
 
 @pytest.mark.parametrize(("width", "best"), [(3, 4), (3, 0), (0, 0)])
 def test_more_than_is_held_cannot_be_returned(width, best):
-    plan = Sampler(checkpoint()).plan(SamplingOptions(length=4))
+    plan = Sampler(checkpoint()).plan(SamplerParams(length=4))
     with pytest.raises(ValueError, match=f"of {width} sequences held, {best} cannot be returned"):
         beam_search(plan, width, best)
 
@@ -146,6 +146,6 @@ def test_more_than_is_held_cannot_be_returned(width, best):
 @pytest.mark.parametrize("penalty", [-0.1, float("nan"), float("inf")])
 def test_a_penalty_that_favours_what_is_short_is_refused(penalty):
     """The search ends by a bound that holds only where longer sequences lose nothing."""
-    plan = Sampler(checkpoint()).plan(SamplingOptions(length=4))
+    plan = Sampler(checkpoint()).plan(SamplerParams(length=4))
     with pytest.raises(ValueError, match="length_penalty must lie in"):
         beam_search(plan, 2, 2, penalty)

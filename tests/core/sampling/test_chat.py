@@ -5,7 +5,7 @@ import pytest
 
 from seqforge.core.data.constraint import Constraint
 from seqforge.core.sampling.chat import Conversation
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Sampler, SamplerParams
 from seqforge.core.sampling.torch_engine import TorchEngine
 from seqforge.errors import InputError
 from tests.core.sampling.talking import drawn, options
@@ -173,9 +173,9 @@ def test_options_change_between_turns(sampler):
 @pytest.mark.parametrize("stop", ["a", "bc", "ccc"])
 def test_a_continuation_stops_where_it_is_told_to_and_goes_on_from_there(sampler, stop):
     settings = {"length": 300, "exact_length": True}
-    (stopped,) = sampler.draw(1, SamplingOptions(**settings, stop=stop, prime="ab"))
-    (whole,) = sampler.draw(1, SamplingOptions(**settings, prime="ab"))
-    conversation = Conversation(sampler, SamplingOptions(**settings, stop=stop, prime="ab"))
+    (stopped,) = sampler.draw(1, SamplerParams(**settings, stop=stop, prime="ab"))
+    (whole,) = sampler.draw(1, SamplerParams(**settings, prime="ab"))
+    conversation = Conversation(sampler, SamplerParams(**settings, stop=stop, prime="ab"))
     drawn(conversation)
 
     assert conversation.text == stopped.symbols
@@ -220,7 +220,7 @@ def test_the_torch_engine_holds_the_same_conversation():
     settings = {"length": 60, "exact_length": True, "stop": "d"}
     texts = []
     for engine in (None, TorchEngine(model, "cpu")):
-        conversation = Conversation(Sampler(model, engine=engine), SamplingOptions(**settings))
+        conversation = Conversation(Sampler(model, engine=engine), SamplerParams(**settings))
         conversation.say("abc")
         drawn(conversation)
         conversation.say("e")

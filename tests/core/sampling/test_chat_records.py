@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqforge.core.sampling.chat import Conversation
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Sampler, SamplerParams
 from tests.core.sampling.talking import drawn, ended, options
 from tests.core.sampling.tiny import checkpoint
 
@@ -24,9 +24,7 @@ def test_a_penalty_of_another_window_looks_back_at_what_was_heard(sampler):
         drawn(conversation)
         prime = conversation.text
         conversation.change(**settings, repetition_window=window)
-        (alone,) = sampler.draw(
-            1, SamplingOptions(**settings, prime=prime, repetition_window=window)
-        )
+        (alone,) = sampler.draw(1, SamplerParams(**settings, prime=prime, repetition_window=window))
         drawn(conversation)
         assert conversation.text == alone.symbols
 

@@ -16,7 +16,8 @@ from seqforge.core.sampling.logit_filters import (
     philox_uniform,
 )
 from seqforge.core.sampling.numba_kernel import Grammar, closed_batch, draw_column
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
+from seqforge.core.sampling.request import filter_params
 from seqforge.core.sampling.sampler import Sampler
 
 from .plain import OnTheEdge, chances, drawn_by_hand, log_softmax, numbers, pick
@@ -94,7 +95,7 @@ OPTIONS = {
 
 
 def rules_of(options, size):
-    return options.rules(Vocabulary(tuple(chr(97 + n) for n in range(size - 1))))
+    return filter_params(options, Vocabulary(tuple(chr(97 + n) for n in range(size - 1))))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -105,7 +106,7 @@ def test_draws_equal_a_plain_statement_of_the_strategy(name, data):
     logits, seed = data.draw(LOGITS), data.draw(st.integers(0, 2**63 - 1))
     size = len(logits)
     seen = data.draw(st.sets(st.integers(0, size - 1)))
-    options = SamplingOptions(seed=seed, **data.draw(st.fixed_dictionaries(OPTIONS[name])))
+    options = SamplerParams(seed=seed, **data.draw(st.fixed_dictionaries(OPTIONS[name])))
     try:
         wanted = chances(logits, options, seen=seen)
     except OnTheEdge:
@@ -129,7 +130,7 @@ def test_draws_equal_a_plain_statement_of_the_strategy(name, data):
 @settings(max_examples=300)
 @given(LOGITS, st.fixed_dictionaries({k: v for k, v in OPTIONS["all"].items() if k[0] != "r"}))
 def test_what_is_drawn_from_equals_the_plain_statement_to_rounding(logits, settings):
-    options = SamplingOptions(**settings)
+    options = SamplerParams(**settings)
     try:
         wanted = chances(logits, options)
     except OnTheEdge:
@@ -142,9 +143,9 @@ def test_what_is_drawn_from_equals_the_plain_statement_to_rounding(logits, setti
 
 @given(LOGITS, st.sampled_from([{}, {"top_k": 3}, {"typical_p": 0.9}, {"min_p": 0.5}]))
 def test_temperature_has_exact_limits(logits, more):
-    rules = rules_of(SamplingOptions(**more), len(logits))
+    rules = rules_of(SamplerParams(**more), len(logits))
     greedy = weights_of(np.array(logits), 0.0, rules)
-    even = weights_of(np.array(logits), math.inf, rules_of(SamplingOptions(), len(logits)))
+    even = weights_of(np.array(logits), math.inf, rules_of(SamplerParams(), len(logits)))
 
     assert greedy.tolist() == [float(i == np.argmax(logits)) for i in range(len(logits))]
     assert even.tolist() == [float(x > -math.inf) for x in logits]
@@ -160,14 +161,14 @@ def test_temperature_has_exact_limits(logits, more):
 )  # fmt: skip
 def test_among_equals_the_lower_ids_are_kept(options, kept):
     """Four equal logits: a mass that is reached exactly needs no further symbol."""
-    rules = rules_of(SamplingOptions(**options), 4)
+    rules = rules_of(SamplerParams(**options), 4)
     for temperature in (1.0, math.inf):
         found = weights_of(np.zeros(4), temperature, rules)
         assert np.flatnonzero(found).tolist() == kept
 
 
 def test_what_is_not_allowed_stays_impossible_at_every_temperature():
-    rules = rules_of(SamplingOptions(top_k=3, top_p=0.999, min_p=1e-9, typical_p=0.999), 4)
+    rules = rules_of(SamplerParams(top_k=3, top_p=0.999, min_p=1e-9, typical_p=0.999), 4)
     for temperature in (0.0, 1e-300, 0.7, 1e300, math.inf):
         found = weights_of(np.array([1.0, -math.inf, 3.0, -math.inf]), temperature, rules)
         assert found[1] == found[3] == 0
@@ -195,7 +196,7 @@ def test_a_symbol_of_probability_zero_is_never_drawn(weights, number):
 def test_a_sample_equals_one_drawn_step_by_step_with_lists(name, cell):
     """Windows of the penalty, primes, positions of the schedule: all counted anew at each step."""
     model = checkpoint(cell=cell, end=-1)
-    options = SamplingOptions(length=60, exact_length=True, prime="gabba", **STRATEGIES[name])
+    options = SamplerParams(length=60, exact_length=True, prime="gabba", **STRATEGIES[name])
     samples = Sampler(model, rows=3, threads=1).draw(4, options, first=11)
     for number, sample in enumerate(samples, 11):
         ids = drawn_by_hand(model, options, number, 60)
@@ -205,12 +206,12 @@ def test_a_sample_equals_one_drawn_step_by_step_with_lists(name, cell):
 @pytest.mark.parametrize("window", [1, 2, 7, 64, 1000])
 def test_the_penalty_looks_back_so_many_symbols_and_no_more(window):
     model = checkpoint(seed=2, scale=1.0)
-    options = SamplingOptions(
+    options = SamplerParams(
         length=150, exact_length=True, prime="aabbccdd", repetition_penalty=3,
         repetition_window=window,
     )  # fmt: skip
     for number, sample in enumerate(Sampler(model, threads=1).draw(3, options), 1):
         ids = drawn_by_hand(model, options, number, 150)
         assert sample.drawn == model.card.vocabulary.decode(ids)
-    (plain,) = Sampler(model, threads=1).draw(1, SamplingOptions(length=150, exact_length=True))
+    (plain,) = Sampler(model, threads=1).draw(1, SamplerParams(length=150, exact_length=True))
     assert plain.drawn != sample.drawn

@@ -18,7 +18,7 @@ import numpy as np
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.config import RunConfig
 from seqforge.core.sampling.numba_cache import is_kept
-from seqforge.core.sampling.sampler import Sampler, SamplingOptions
+from seqforge.core.sampling.sampler import Sampler, SamplerParams
 
 noise, size, hidden = np.random.default_rng(0), 4, 8
 shapes = {
@@ -30,7 +30,7 @@ config = RunConfig(domain="text", model={"hidden_size": hidden})
 card = ModelCard(seqforge_version="0", name="toy", config=config, symbols=tuple("abc"))
 weights = {k: noise.normal(size=v).astype(np.float32) for k, v in shapes.items()}
 before = is_kept()
-samples = list(Sampler(Checkpoint(card, weights)).draw(3, SamplingOptions(length=20, prime="ab")))
+samples = list(Sampler(Checkpoint(card, weights)).draw(3, SamplerParams(length=20, prime="ab")))
 assert "torch" not in sys.modules
 print(before, is_kept(), [sample.symbols for sample in samples])
 """

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine
 from seqforge.errors import CheckpointError
@@ -51,7 +51,7 @@ from .tiny import checkpoint
 )  # fmt: skip
 def test_what_is_out_of_range_is_refused_by_name(wrong, message):
     with pytest.raises(ValueError, match=message):
-        SamplingOptions(**wrong)
+        SamplerParams(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_what_is_out_of_range_is_refused_by_name(wrong, message):
     ],
 )  # fmt: skip
 def test_settings_are_what_differs_from_plain_drawing(given, settings):
-    assert SamplingOptions(**given).settings == settings
+    assert SamplerParams(**given).settings == settings
 
 
 def test_a_sample_can_be_written_as_json_whatever_way_it_was_drawn():
     """No value of numpy's is among them, which json refuses."""
     sampler = Sampler(checkpoint(end=1.0))
     for given in ({}, {"records": 3}, {"stop": "a"}, {"length": 4, "exact_length": True}):
-        for sample in sampler.draw(4, SamplingOptions(**given)):
+        for sample in sampler.draw(4, SamplerParams(**given)):
             assert json.loads(json.dumps(vars(sample))) == vars(sample)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqforge.core.data.constraint import Constraint
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.errors import InputError
 
@@ -21,16 +21,16 @@ def nats(sampler, text):
 def test_samples_come_in_order_whatever_their_lengths():
     """Lengths differ by three orders of magnitude, so rows are done in any order."""
     model = checkpoint(end=-5.0)
-    samples = list(Sampler(model, rows=5, threads=2).draw(200, SamplingOptions(length=2000)))
+    samples = list(Sampler(model, rows=5, threads=2).draw(200, SamplerParams(length=2000)))
     assert [sample.number for sample in samples] == list(range(1, 201))
     assert max(len(s.symbols) for s in samples) > 100 * min(len(s.symbols) + 1 for s in samples)
-    later = Sampler(model, rows=5, threads=2).draw(7, SamplingOptions(length=2000), first=60)
+    later = Sampler(model, rows=5, threads=2).draw(7, SamplerParams(length=2000), first=60)
     assert list(later) == samples[59:66]
 
 
 def test_memory_does_not_grow_with_the_number_of_samples():
     """100,000 of them: blocks of memory that Python holds, two and more for each sample kept."""
-    samples = Sampler(checkpoint(), rows=128, threads=1).draw(100_000, SamplingOptions(length=2))
+    samples = Sampler(checkpoint(), rows=128, threads=1).draw(100_000, SamplerParams(length=2))
     held = {
         sample.number: sys.getallocatedblocks() for sample in samples if sample.number % 20_000 == 0
     }
@@ -49,7 +49,7 @@ def test_what_waits_for_a_long_sample_is_bounded():
     following[0, rare] = following[2] = 2
     allowed[1, 1:] = allowed[2, 0] = allowed[0, 0] = False
     sampler = Sampler(model, Constraint(allowed, following), rows=4, threads=1)
-    options, done = SamplingOptions(length=20_000), []
+    options, done = SamplerParams(length=20_000), []
     first = next(s.number for s in sampler.draw(9999, options) if len(s.symbols) > 1)
 
     def ending(drawn, given, over):
@@ -65,7 +65,7 @@ def test_an_empty_text_has_no_scores():
 
 
 def test_a_generator_left_half_way_ends_its_threads():
-    samples = Sampler(checkpoint(), rows=4, threads=2).draw(1000, SamplingOptions(length=50))
+    samples = Sampler(checkpoint(), rows=4, threads=2).draw(1000, SamplerParams(length=50))
     next(samples)
     samples.close()
     assert list(samples) == []
@@ -75,7 +75,7 @@ def test_a_generator_left_half_way_ends_its_threads():
 def test_records_are_the_pieces_of_one_long_draw(records):
     """Each stream goes on through the end symbol; its symbols are those drawn one by one."""
     model = checkpoint(end=-1.0)
-    options = SamplingOptions(length=300, records=records, prime="cab", seed=5)
+    options = SamplerParams(length=300, records=records, prime="cab", seed=5)
     samples = list(Sampler(model, rows=3, threads=2).draw(6, options))
     for number in range(1, 7):
         ids = drawn_by_hand(model, options, number, 300 * records)
@@ -96,8 +96,8 @@ def test_no_record_is_longer_than_the_length_and_one_that_is_cut_is_the_last():
     """Whether a record was cut or ended, each is what it would be with room for more."""
     model = checkpoint(end=-3.0)
     sampler = Sampler(model)
-    samples = list(sampler.draw(30, SamplingOptions(length=12, records=4)))
-    roomy = {s.number: s for s in sampler.draw(30, SamplingOptions(length=400, records=4))}
+    samples = list(sampler.draw(30, SamplerParams(length=12, records=4)))
+    roomy = {s.number: s for s in sampler.draw(30, SamplerParams(length=400, records=4))}
 
     assert {len(s.symbols) for s in samples if not s.ended} == {12}
     assert all(len(s.symbols) <= 12 for s in samples)
@@ -112,7 +112,7 @@ def test_a_changing_temperature_begins_anew_with_each_record():
     """At the end of the schedule, temperature 0: symbol 6 of every record is the likeliest."""
     model = checkpoint(end=-3.0)
     sampler = Sampler(model)
-    how = SamplingOptions(length=6, records=5, temperature=1.0, temperature_end=0.0)
+    how = SamplerParams(length=6, records=5, temperature=1.0, temperature_end=0.0)
     cut = [s for s in sampler.draw(60, how) if not s.ended and (s.number - 1) % 5]
     assert cut
     for sample in cut:
@@ -127,7 +127,7 @@ def test_the_log_probability_of_each_record_is_its_own():
     """Against one long reading: each end symbol counts to the record that it ends."""
     model = checkpoint(end=-1.0)
     sampler = Sampler(model)
-    options = SamplingOptions(length=30, records=5, prime="cab")
+    options = SamplerParams(length=30, records=5, prime="cab")
     for number in range(1, 6):
         samples = list(sampler.draw(1, options, first=number))
         ids = model.card.vocabulary.encode("cab").tolist()
@@ -147,10 +147,10 @@ def test_the_log_probability_of_each_record_is_its_own():
 
 def test_an_end_at_once_is_an_empty_sample():
     sampler = Sampler(checkpoint(end=50.0))
-    for sample in sampler.draw(3, SamplingOptions(length=10)):
+    for sample in sampler.draw(3, SamplerParams(length=10)):
         assert (sample.symbols, sample.ended) == ("", True)
         assert sample.mean_log_prob == pytest.approx(0, abs=1e-6)
-    primed = list(sampler.draw(2, SamplingOptions(length=10, prime="ab", records=3)))
+    primed = list(sampler.draw(2, SamplerParams(length=10, prime="ab", records=3)))
     assert [sample.symbols for sample in primed] == ["ab", "", ""] * 2
     assert [sample.number for sample in primed] == [1, 2, 3, 4, 5, 6]
 
@@ -158,12 +158,12 @@ def test_an_end_at_once_is_an_empty_sample():
 @pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 1023, 1024, 1025, 2500])
 def test_limits_are_exact_on_both_sides_of_a_call(length):
     sampler = Sampler(checkpoint(), rows=1, threads=1)
-    options = SamplingOptions(length=length, exact_length=True)
+    options = SamplerParams(length=length, exact_length=True)
     (sample,) = sampler.draw(1, options)
     assert len(sample.symbols) == length
     stream = sampler.stream(options)
     assert "".join(stream) == sample.symbols
-    (most,) = Sampler(checkpoint(end=-40.0)).draw(1, SamplingOptions(length=length))
+    (most,) = Sampler(checkpoint(end=-40.0)).draw(1, SamplerParams(length=length))
     assert (len(most.symbols), most.ended) == (length, False)
 
 
@@ -173,12 +173,12 @@ def test_a_stop_string_ends_a_sample_where_it_stands_first(stop, rules):
     """Call boundaries lie at 64 symbols and, for a stream, at 8: both are crossed."""
     model = checkpoint(seed=3, end=-4.0)
     sampler = Sampler(model, rules, rows=64, threads=1)
-    options = SamplingOptions(length=300, stop=stop, prime="cab")
+    options = SamplerParams(length=300, stop=stop, prime="cab")
     if rules is not None and stop == "cab":
         with pytest.raises(InputError, match="'cab' can never come: the grammar allows it nowhere"):
             sampler.stream(options)
         return
-    whole = sampler.draw(200, SamplingOptions(length=300, prime="cab"))
+    whole = sampler.draw(200, SamplerParams(length=300, prime="cab"))
     places = set()
     for sample, long in zip(sampler.draw(200, options), whole, strict=True):
         place = long.drawn.find(stop)
@@ -200,12 +200,12 @@ def test_a_stop_string_may_lie_across_a_call():
     model = checkpoint(seed=3, end=-40.0)
     sampler = Sampler(model, rows=64, threads=1)
     crossing = 0
-    for long in sampler.draw(300, SamplingOptions(length=80)):
+    for long in sampler.draw(300, SamplerParams(length=80)):
         stop = long.drawn[60:68]
         if stop in long.drawn[:67]:
             continue
-        (sample,) = sampler.draw(1, SamplingOptions(length=80, stop=stop), first=long.number)
-        beside = list(sampler.draw(64, SamplingOptions(length=80, stop=stop), first=long.number))
+        (sample,) = sampler.draw(1, SamplerParams(length=80, stop=stop), first=long.number)
+        beside = list(sampler.draw(64, SamplerParams(length=80, stop=stop), first=long.number))
         assert sample.symbols == long.drawn[:68] == beside[0].symbols
         crossing += 1
         if crossing == 5:
@@ -224,7 +224,7 @@ def test_an_ending_may_lie_before_what_shows_it(back, call):
     def ending(drawn, given, over):
         return shown - back if len(drawn) >= shown else None
 
-    options = SamplingOptions(length=200)
+    options = SamplerParams(length=200)
     whole = list(sampler.draw(80, options))
     for sample, long in zip(sampler.draw(80, options, ending=ending), whole, strict=True):
         assert sample.symbols == long.drawn[: shown - back]
@@ -240,8 +240,8 @@ def test_an_ending_may_lie_before_what_shows_it(back, call):
 
 def test_the_first_of_a_stop_string_and_another_ending_counts():
     sampler = Sampler(checkpoint(seed=3, end=-40.0))
-    options = SamplingOptions(length=300, stop="ab")
-    for long in sampler.draw(20, SamplingOptions(length=300)):
+    options = SamplerParams(length=300, stop="ab")
+    for long in sampler.draw(20, SamplerParams(length=300)):
         (one,) = sampler.draw(1, options, first=long.number, ending=lambda symbols, given, over: 9)
         (other,) = sampler.draw(
             1, options, first=long.number, ending=lambda symbols, given, over: None
@@ -255,10 +255,10 @@ def test_the_first_of_a_stop_string_and_another_ending_counts():
 def test_a_stop_string_ends_the_stream_and_not_one_record_alone():
     model = checkpoint(seed=3, end=-1.0)
     sampler = Sampler(model)
-    plain = SamplingOptions(length=40, records=6)
+    plain = SamplerParams(length=40, records=6)
     for number in range(1, 40):
         records = list(sampler.draw(1, plain, first=number))
-        options = SamplingOptions(length=40, records=6, stop="ca")
+        options = SamplerParams(length=40, records=6, stop="ca")
         found = [sample.symbols for sample in sampler.draw(1, options, first=number)]
         wanted = []
         for record in records:
@@ -270,7 +270,7 @@ def test_a_stop_string_ends_the_stream_and_not_one_record_alone():
 
 
 def test_no_samples_are_no_samples():
-    assert list(Sampler(checkpoint()).draw(0, SamplingOptions(length=3))) == []
+    assert list(Sampler(checkpoint()).draw(0, SamplerParams(length=3))) == []
 
 
 def test_a_stream_shows_nothing_past_an_end_that_is_known_late():
@@ -279,7 +279,7 @@ def test_a_stream_shows_nothing_past_an_end_that_is_known_late():
     def ending(drawn, given, over):
         return 40 if (over or len(drawn) >= 60) and len(drawn) >= 40 else None
 
-    sampler, options = Sampler(checkpoint(end=-40.0)), SamplingOptions(length=200)
+    sampler, options = Sampler(checkpoint(end=-40.0)), SamplerParams(length=200)
     stream = sampler.stream(options, 3, ending)
 
     shown = "".join(stream)

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine
 
@@ -88,7 +88,7 @@ def drawn_pairs(sampler, options):
 def test_pairs_of_symbols_come_as_often_as_the_model_and_the_strategy_say(name):
     cell = ("lstm", "gru", "rnn")[len(name) % 3]
     model = checkpoint(seed=4, cell=cell)
-    options = SamplingOptions(length=2, prime=PRIME, seed=9, **STRATEGIES[name])
+    options = SamplerParams(length=2, prime=PRIME, seed=9, **STRATEGIES[name])
 
     assert_as_often(drawn_pairs(Sampler(model), options), pairs(model, options))
 
@@ -96,7 +96,7 @@ def test_pairs_of_symbols_come_as_often_as_the_model_and_the_strategy_say(name):
 @pytest.mark.parametrize("name", ["plain", "all"])
 def test_pairs_within_a_grammar_come_as_often_as_what_it_leaves_says(name):
     model, constraint = checkpoint(seed=4, cell="gru"), grammar()
-    options = SamplingOptions(length=2, prime=PRIME, seed=10, **STRATEGIES[name])
+    options = SamplerParams(length=2, prime=PRIME, seed=10, **STRATEGIES[name])
 
     counts = drawn_pairs(Sampler(model, constraint), options)
 
@@ -106,7 +106,7 @@ def test_pairs_within_a_grammar_come_as_often_as_what_it_leaves_says(name):
 @pytest.mark.parametrize("name", ["plain", "all"])
 def test_pairs_drawn_through_torch_come_as_often_too(name):
     model = checkpoint(seed=4, cell="lstm")
-    options = SamplingOptions(length=2, prime=PRIME, seed=11, **STRATEGIES[name])
+    options = SamplerParams(length=2, prime=PRIME, seed=11, **STRATEGIES[name])
     sampler = Sampler(model, engine=TorchEngine(model, "cpu"), rows=2000, threads=1)
 
     assert_as_often(drawn_pairs(sampler, options), pairs(model, options))
@@ -114,7 +114,7 @@ def test_pairs_drawn_through_torch_come_as_often_too(name):
 
 def test_the_same_count_of_another_model_is_found_out():
     """The test above can fail: a model a little different gives other frequencies."""
-    options = SamplingOptions(length=2, prime=PRIME, seed=9)
+    options = SamplerParams(length=2, prime=PRIME, seed=9)
     counts = drawn_pairs(Sampler(checkpoint(seed=4)), options)
     with pytest.raises(AssertionError):
         assert_as_often(counts, pairs(checkpoint(seed=4, scale=1.6), options))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import StreamBuffer
 from seqforge.core.sampling.sampler import Sampler
 
@@ -25,7 +25,7 @@ def test_rows_threads_and_first_change_nothing(how, name, cell):
     """10,000 symbols each: texts, log-probabilities and removed mass to the last bit."""
     model = checkpoint(seed=6, end=-4.0, cell=cell)
     constraint = grammar() if how is EXACT else None
-    options = SamplingOptions(**how, **STRATEGIES[name])
+    options = SamplerParams(**how, **STRATEGIES[name])
     count = 600 if how is NATURAL and name == "uniform" else 80  # an end every eight symbols
 
     alone = kept(Sampler(model, constraint, rows=1, threads=1).draw(count, options))
@@ -48,7 +48,7 @@ def test_rows_threads_and_first_change_nothing(how, name, cell):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_how_many_symbols_a_call_draws_changes_nothing(name):
-    options = SamplingOptions(length=90, records=3, prime="bad", **STRATEGIES[name])
+    options = SamplerParams(length=90, records=3, prime="bad", **STRATEGIES[name])
     sampler = Sampler(checkpoint(seed=6, end=-3.0), grammar())
     plan = sampler.plan(options)
     wanted = kept(sampler.draw(5, options))
@@ -59,7 +59,7 @@ def test_how_many_symbols_a_call_draws_changes_nothing(name):
             state = plan.engine.rows(plan.state, np.zeros(1, np.int64))
             plan.seat(streams, 0, number)
             while drawing.open:
-                plan.engine.run(state, streams, plan.rules, plan.grammar)
+                plan.engine.run(state, streams, plan.filters, plan.grammar)
                 drawing.take(streams, 0)
             found += drawing.done
         assert kept(found) == wanted
@@ -70,7 +70,7 @@ def test_seeds_and_numbers_each_give_another_sample():
     found = {
         sample.symbols
         for seed in (0, 1, 2**32, 2**63 - 1)
-        for sample in sampler.draw(50, SamplingOptions(length=60, exact_length=True, seed=seed))
+        for sample in sampler.draw(50, SamplerParams(length=60, exact_length=True, seed=seed))
     }
     assert len(found) == 200
 
@@ -78,7 +78,7 @@ def test_seeds_and_numbers_each_give_another_sample():
 def test_a_plan_can_be_drawn_from_again():
     """Drawing leaves nothing behind in what the samples share."""
     sampler = Sampler(checkpoint(), grammar(), rows=4)
-    options = SamplingOptions(length=70, prime="abba", repetition_penalty=2)
+    options = SamplerParams(length=70, prime="abba", repetition_penalty=2)
     plan = sampler.plan(options)
     first = kept(sampler.draw(9, options))
     state, begun = plan.state.logits.copy(), plan.begun.counts.copy()

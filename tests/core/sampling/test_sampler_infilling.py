@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine
 from seqforge.errors import InputError
@@ -35,7 +35,7 @@ def told_again(model, options, number, constraint=None):
     suffix = vocabulary.encode(options.suffix).tolist()
     texts, weights = [], []
     for candidate in range(options.candidates):
-        (sample,) = sampler.draw(1, SamplingOptions(**gap), first=number + (candidate << 40))
+        (sample,) = sampler.draw(1, SamplerParams(**gap), first=number + (candidate << 40))
         ids = vocabulary.encode(sample.symbols).tolist()
         rows = log_probs(model, [*ids, *suffix])[len(ids) : -1]
         weight = float(np.exp(rows[np.arange(len(suffix)), suffix].sum()))
@@ -54,7 +54,7 @@ def told_again(model, options, number, constraint=None):
 @pytest.mark.parametrize("name", ["plain", "schedule", "repetition", "all"])
 def test_a_filling_equals_its_plain_restatement(name, constraint):
     model = checkpoint(seed=7)
-    options = SamplingOptions(
+    options = SamplerParams(
         length=6, exact_length=True, prime="bad", suffix=SUFFIX, candidates=13, seed=3,
         **STRATEGIES[name],
     )  # fmt: skip
@@ -89,7 +89,7 @@ def test_many_candidates_give_the_conditional_distribution_of_the_gap():
         wanted[text], first[text] = float(np.exp(of_gap + of_end)), float(np.exp(of_gap))
     total = sum(wanted.values())
     wanted = {text: p / total for text, p in wanted.items()}
-    options = SamplingOptions(
+    options = SamplerParams(
         length=2, exact_length=True, prime="ab", suffix="dcd", candidates=300, seed=8
     )
     counts = Counter(sample.drawn for sample in Sampler(model).draw(1500, options))
@@ -102,28 +102,28 @@ def test_many_candidates_give_the_conditional_distribution_of_the_gap():
 def test_one_candidate_is_plain_drawing():
     sampler = Sampler(checkpoint())
     settings = {"length": 30, "exact_length": True, "prime": "abc"}
-    filled = sampler.draw(5, SamplingOptions(**settings, suffix="def", candidates=1))
-    plain = sampler.draw(5, SamplingOptions(**settings))
+    filled = sampler.draw(5, SamplerParams(**settings, suffix="def", candidates=1))
+    plain = sampler.draw(5, SamplerParams(**settings))
     assert [s.drawn for s in filled] == [s.drawn for s in plain]
 
 
 def test_an_end_that_the_grammar_never_allows_is_put_there_all_the_same():
     constraint = grammar()
     constraint.allowed[:, 7] = False
-    options = SamplingOptions(length=4, exact_length=True, suffix="gg", candidates=9)
+    options = SamplerParams(length=4, exact_length=True, suffix="gg", candidates=9)
     (sample,) = Sampler(checkpoint(), constraint).draw(1, options)
     assert sample.symbols[4:] == "gg"
     assert "g" not in sample.drawn
 
 
 def test_a_symbol_of_the_end_that_the_model_lacks_is_named():
-    options = SamplingOptions(length=4, exact_length=True, suffix="ax")
+    options = SamplerParams(length=4, exact_length=True, suffix="ax")
     with pytest.raises(InputError, match=r"the suffix: 'x' .* at position 2 is not a symbol"):
         list(Sampler(checkpoint()).draw(1, options))
 
 
 def test_a_stream_does_not_leave_the_end_out_in_silence():
     """A filling is chosen when all candidates are there: it cannot be told symbol by symbol."""
-    options = SamplingOptions(length=4, exact_length=True, suffix="aa")
+    options = SamplerParams(length=4, exact_length=True, suffix="aa")
     with pytest.raises(ValueError, match="suffix"):
         Sampler(checkpoint()).stream(options)

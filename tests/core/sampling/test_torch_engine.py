@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqforge.core.sampling.engine import KernelEngine
-from seqforge.core.sampling.options import SamplingOptions
+from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine
 
@@ -80,9 +80,7 @@ def partings(model, options, count, edge=1e-12):
 def test_samples_part_only_where_a_number_lies_on_a_boundary(name, cell):
     """20 streams of 500 symbols: 10,000 of each strategy and cell."""
     model = checkpoint(9, **CALM, cell=cell)
-    options = SamplingOptions(
-        length=500, exact_length=True, prime="deaf", seed=4, **STRATEGIES[name]
-    )
+    options = SamplerParams(length=500, exact_length=True, prime="deaf", seed=4, **STRATEGIES[name])
     found = partings(model, options, 20)
     print(json.dumps({"strategy": name, "cell": cell, "symbols": 10_000, "partings": found}))
     assert all(0 <= distance < NEAR for *_, distance in found)
@@ -95,7 +93,7 @@ def test_the_rate_of_partings_over_three_million_symbols():
     for cell in ("lstm", "gru", "rnn"):
         model = checkpoint(12, **CALM, cell=cell)
         for name, strategy in STRATEGIES.items():
-            options = SamplingOptions(
+            options = SamplerParams(
                 length=length, exact_length=True, prime="deaf", seed=5, **strategy
             )
             found = partings(model, options, count, edge=NEAR)
@@ -111,7 +109,7 @@ def test_the_rate_of_partings_over_three_million_symbols():
 def test_a_boundary_is_told_from_a_number_beside_it():
     """The distance is that of the draw itself: half of all draws lie further off than this."""
     model = checkpoint(seed=9, **CALM)
-    options = SamplingOptions(length=80, exact_length=True, seed=4)
+    options = SamplerParams(length=80, exact_length=True, seed=4)
     (sample,) = Sampler(model).draw(1, options)
     ids = model.card.vocabulary.encode(sample.drawn).tolist()
     far = [nearest_boundary(model, options, 1, [], ids[:n], 1e-12) for n in range(80)]
@@ -122,7 +120,7 @@ def test_a_boundary_is_told_from_a_number_beside_it():
 def test_the_torch_engine_has_rows_and_calls_that_change_nothing():
     """To the boundary cases: torch's sums may run in another order for other numbers of rows."""
     model, constraint = checkpoint(seed=9, end=-3.0, **CALM), grammar()
-    options = SamplingOptions(length=60, records=3, prime="bad", repetition_penalty=1.3)
+    options = SamplerParams(length=60, records=3, prime="bad", repetition_penalty=1.3)
     engine = TorchEngine(model, "cpu")
     wanted = [s.symbols for s in Sampler(model, constraint, threads=1).draw(20, options)]
     for rows, threads in ((1, 1), (7, 2), (64, 1)):
