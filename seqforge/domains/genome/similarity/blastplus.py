@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from seqforge.base.folders import (
     write_json,
 )
 from seqforge.base.machine import usable_cores
-from seqforge.base.process import find_program, program_version, run_program
+from seqforge.base.process import OverTime, find_program, run_child
 from seqforge.base.textio import opened
 from seqforge.domains.genome.nucleotides import masked_fraction, searched_residues
 from seqforge.domains.genome.similarity.backends import Progress, library_identity
@@ -54,6 +55,13 @@ NAME = "library"
 """Of a database in its folder. BLAST+ takes a blank in a path for the end of it, so its programs
 are run in the folder and given this."""
 
+_INSTALL = (
+    ", and a search with blast+ needs it; install NCBI BLAST+ (apt install ncbi-blast+, brew "
+    "install blast, conda install -c bioconda blast), or search without it: the local search "
+    "needs nothing more"
+)
+_QUIET = {"BLAST_USAGE_REPORT": "false"}
+"""BLAST+ would else tell NCBI over the network that it was used."""
 _FORMAT = 3
 _DAY_SECONDS = 24 * 3600.0
 _KEPT_DAYS, _KEPT_BYTES = 30, 20 * 10**9
@@ -168,6 +176,34 @@ def _make(building: Path, files: Sequence[Path], makeblastdb: str, timeout_secon
     write_json(building / _ABOUT, sealed(about))
 
 
+@cache
+def program_version(program: str) -> str:
+    """What a program of BLAST+ says of itself: ``2.12.0+``.
+
+    Raises:
+        ProgramError: If it cannot be run.
+    """
+    told = run_program([program, "-version"], Path.cwd(), timeout_seconds=60)
+    return told.split("\n", 1)[0].split()[-1] if told.strip() else "unknown"
+
+
+def run_program(command: Sequence[str], folder: Path, timeout_seconds: float) -> str:
+    """Run a program of BLAST+ in a folder to its end; returns what it wrote on stdout.
+
+    Raises:
+        ProgramError: If it cannot be started, fails, or takes longer than it may.
+    """
+    try:
+        ended = run_child(command, timeout_seconds, folder=folder, environment=_QUIET)
+    except OverTime as error:
+        raise ProgramError(
+            f"{error}; search for fewer sequences at a time, or in a smaller library"
+        ) from error
+    if ended.code:
+        raise ProgramError(f"{ended.name} failed ({ended.reason})")
+    return ended.out.decode("utf-8", "replace")
+
+
 def _prune(cache: Path, mine: Path) -> None:
     """Remove databases that nobody used for long, and the oldest where they take much room."""
     now, room = time.time(), float(_KEPT_BYTES)
@@ -217,7 +253,9 @@ class BlastPlusBackend:
         """
         self.against = tuple(against)
         self.timeout_seconds = timeout_seconds
-        self._blastn, self._makeblastdb = find_program("blastn"), find_program("makeblastdb")
+        self._blastn, self._makeblastdb = (
+            find_program(name, _INSTALL) for name in ("blastn", "makeblastdb")
+        )
 
     def about(self) -> dict[str, Any]:
         """See `backends.LibraryBackend`."""

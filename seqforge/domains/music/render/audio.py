@@ -6,7 +6,6 @@ import importlib.util
 import io
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import wave
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.process import run_child
 from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import DRUMS, Note, Piece
 from seqforge.domains.music.tempo_map import TempoMap
@@ -27,6 +27,7 @@ Waveform = NDArray[np.float32]
 """(time,), one channel, the loudest moment at 0.8."""
 
 RATE = 44_100
+_FONT_SECONDS = 600.0  # that a program may take to play a piece
 MOST_SECONDS = 300.0
 """Longer pieces are played so far."""
 _OVERTONES = 6
@@ -151,7 +152,9 @@ def _with_font(piece: Piece, font: str, rate: int) -> NDArray[np.float64]:
     for player in dict.fromkeys(_players()):
         try:
             return ways[player](midi_bytes(piece), font, rate)
-        except (OSError, RuntimeError, ValueError, AttributeError, ImportError) as error:
+        except (
+            OSError, RuntimeError, ValueError, AttributeError, ImportError, ProgramError,
+        ) as error:  # fmt: skip
             reasons.append(f"{player}: {' '.join(str(error).split())}")
     raise ProgramError(f"{font}: could not be played ({'; '.join(reasons)}); try another")
 
@@ -188,10 +191,10 @@ def _by_fluidsynth(midi: bytes, font: str, rate: int) -> NDArray[np.float64]:
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         path.write_bytes(midi)
-        subprocess.run(
-            [program, "-ni", "-F", str(out), "-T", "wav", "-r", str(rate), font, str(path)],
-            check=True, capture_output=True, timeout=600,
-        )  # fmt: skip
+        command = [program, "-ni", "-F", str(out), "-T", "wav", "-r", str(rate), font, str(path)]
+        ended = run_child(command, _FONT_SECONDS)
+        if ended.code:
+            raise ProgramError(ended.reason)
         values, _ = soundfile.read(out)
     return np.asarray(values.reshape(len(values), -1).mean(axis=1), np.float64)
 
@@ -286,7 +289,7 @@ def play(path: Path) -> None:
     if sys.platform == "win32":
         os.startfile(path)
         return
-    done = subprocess.run([*command, str(path)], stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        reason = " ".join(done.stderr.split())[-200:] or f"exit code {done.returncode}"
+    ended = run_child([*command, str(path)])
+    if ended.code:
+        reason = " ".join(ended.complaint.split())[-200:] or f"exit code {ended.code}"
         raise ProgramError(f"{path}: {command[0]} could not play it ({reason})")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqforge.base.process import OverTime, run_child
 from seqforge.errors import RenderError
 
 _LONGEST_COMPLAINT = 200
@@ -58,24 +58,18 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
     # As a file: by its name all that this package imports would be imported there as well.
     command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py"))]
     try:
-        ended = subprocess.run(
-            command,
-            input=json.dumps(list(documents)).encode(),
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        ended = run_child(command, seconds, given=json.dumps(list(documents)).encode())
+    except OverTime as error:
         raise RenderError(
             f"drawing the score had not finished after {seconds:g} s and was ended; "
             "draw fewer bars at a time"
         ) from error
-    said = ended.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
-    if ended.returncode < 0:
-        said = f"ended by signal {-ended.returncode}"
-    if ended.returncode:
+    said = ended.complaint.strip().rsplit("\n", 1)[-1][:_LONGEST_COMPLAINT]
+    if ended.code < 0:
+        said = f"ended by signal {-ended.code}"
+    if ended.code:
         raise RenderError(f"verovio failed at the score ({said})")
-    return json.loads(ended.stdout), said
+    return json.loads(ended.out), said
 
 
 def to_png(svg: str, width: int = 1200) -> bytes:

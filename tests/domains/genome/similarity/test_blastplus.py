@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from seqforge.base.folders import cache_root
-from seqforge.base.process import find_program, run_program
+from seqforge.base.process import find_program
 from seqforge.domains.genome.search import search_files
 from seqforge.domains.genome.similarity import blastplus
 from seqforge.domains.genome.similarity.backends import LocalBackend
-from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
+from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend, run_program
 from seqforge.domains.genome.similarity.hits import Query, SearchParameters, from_json, to_json
 from seqforge.domains.genome.similarity.library import measure
 from seqforge.errors import InputError, ProgramError
@@ -298,7 +298,7 @@ def test_missing_programs_are_named_with_how_to_get_them(tmp_path, fasta, monkey
     (tmp_path / "bin" / "blastn").symlink_to(programs[0])
     with pytest.raises(ProgramError, match="makeblastdb is not on PATH"):
         BlastPlusBackend([fasta("ACGT")])
-    assert find_program("blastn") == str(tmp_path / "bin" / "blastn")
+    assert find_program("blastn", "") == str(tmp_path / "bin" / "blastn")
 
 
 def test_a_blastn_that_fails_says_why_in_one_sentence(tmp_path, fasta, programs):
@@ -361,7 +361,7 @@ def test_ctrl_c_ends_the_program_too(tmp_path):
     """Also where the terminal tells only us."""
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from seqforge.base.process import run_program\n"
+        "from seqforge.domains.genome.similarity.blastplus import run_program\n"
         f"run_program({SLEEPER!r}, Path.cwd(), 86400)\n"
     )
     ours = subprocess.Popen(
