@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -196,6 +199,45 @@ def test_every_test_file_is_called_after_what_it_tests():
     tests = ROOT / "tests"
     found = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
     assert sorted(str(path) for path in found if not _tested(path)) == sorted(APART)
+
+
+NEUTRAL = ("seqforge.base", "seqforge.charts", "seqforge.core")
+"""What knows no domain."""
+OF_DOMAINS = frozenset(("genome", "music", "blast", "ebi", "midi", "fasta", "abc"))
+FORMATS_NAMED = ("seqforge.base.compression", "seqforge.base.zip_archive")
+"""What refuses files by their format says what they are and how to convert them."""
+
+
+def _code_words(text: str, strings: bool) -> Iterator[str]:
+    """The words that names of a module, and its strings if asked for, are made of; docstrings and
+    comments are left out, and ``collections.abc``."""
+    tree = ast.parse(text)
+    said = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, node.end_lineno + 1)
+    }
+    text = text.replace("from collections.abc import", "from collections import")
+    kinds = (tokenize.NAME, tokenize.STRING) if strings else (tokenize.NAME,)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in kinds and token.start[0] not in said:
+            yield from (word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", token.string))
+
+
+def test_words_of_code_are_found():
+    text = '"""Says FASTA."""\nclass FastaReader:  # abc\n    MIDI_name = "ebi"\n'
+    assert OF_DOMAINS & set(_code_words(text, False)) == {"fasta", "midi"}
+    assert OF_DOMAINS & set(_code_words(text, True)) == {"fasta", "midi", "ebi"}
+
+
+def test_what_all_domains_share_knows_none_of_them():
+    found = {
+        name: OF_DOMAINS & set(_code_words(text, name not in FORMATS_NAMED))
+        for name, text in sources().items()
+        if name.startswith(NEUTRAL)
+    }
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 def test_whatever_the_type_checker_is_told_to_ignore_has_its_reason():

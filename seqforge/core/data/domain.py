@@ -26,7 +26,7 @@ __all__ = [
     "Appends", "Barred", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Fits",
     "Governed", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "ReadsBlocks",
     "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn", "SymbolDecoder",
-    "TrainingData",
+    "TrainingData", "WritesFormats",
 ]  # fmt: skip
 
 
@@ -194,6 +194,18 @@ class Appends(Protocol):
 
     def piece(self, sample: Sample, first: bool) -> bytes:
         """What a sample adds to a file with those before it; ``first`` where there are none."""
+        ...
+
+
+@runtime_checkable
+class WritesFormats(Protocol):
+    """A domain that writes files of several formats of a sample that has files of its own."""
+
+    file_marks: ClassVar[tuple[bytes, ...]]
+    """What says of a file that seqforge wrote it, beside ``seqforge NAME: ``; one is enough."""
+
+    def endings(self) -> tuple[str, ...]:
+        """Of the files that it writes for a sample, with the dot."""
         ...
 
 

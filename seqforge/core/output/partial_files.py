@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from seqforge.base.atomic_files import as_json, open_new, open_own, sync, sync_folder, take_after
 from seqforge.base.folders import disk_errors, sealed, unsealed, write_atomically
-from seqforge.core.data.domain import Domain
+from seqforge.core.data.domain import Domain, WritesFormats
 from seqforge.core.output.metadata import COLUMNS
 from seqforge.errors import RunError
 
@@ -194,7 +194,6 @@ def _short(value: Any) -> str:
 
 
 _HEAD = 1 << 18  # bytes in which a file says who wrote it
-_SOFTWARE = b"<software>seqforge "  # as MusicXML says it
 
 
 def check_table(path: Path) -> None:
@@ -217,7 +216,9 @@ def check_own_files(domain: Domain, path: Path, count: int) -> None:
     Raises:
         RunError: If something else has one of the names.
     """
-    marks = (f"seqforge {domain.name}: ".encode(), _SOFTWARE)
+    marks: tuple[bytes, ...] = (f"seqforge {domain.name}: ".encode(),)
+    if isinstance(domain, WritesFormats):
+        marks += domain.file_marks
     named = path.name if count == 1 else None
     for name in _own_names(domain, path.stem, count, os.listdir(path.parent)):
         if name != named:
@@ -226,7 +227,8 @@ def check_own_files(domain: Domain, path: Path, count: int) -> None:
 
 def _own_names(domain: Domain, stem: str, count: int, there: Iterable[str]) -> Iterator[str]:
     """Of the names in a folder those that will be written."""
-    endings = [f".{name}" for name in getattr(domain, "formats", ())] or [domain.suffix]
+    several = domain.endings() if isinstance(domain, WritesFormats) else ()
+    endings = several or (domain.suffix,)
     number = r"-(\d{3,})" if count > 1 else "()"
     own = re.compile(f"{re.escape(stem)}{number}({'|'.join(map(re.escape, endings))})", re.DOTALL)
     for name in there:

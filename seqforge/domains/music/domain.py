@@ -51,6 +51,7 @@ class MusicDomain:
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
     file_per_sample: ClassVar[bool] = True
     coding: ClassVar[tuple[str, ...]] = ("code", "steps_per_quarter", "key")
+    file_marks: ClassVar[tuple[bytes, ...]] = (b"<software>seqforge ",)  # as MusicXML says it
 
     code: Literal["auto", "abc", "events"] = "auto"
     """``auto``: abc where every file is ABC, else events, which reads all of them."""
@@ -145,6 +146,10 @@ class MusicDomain:
         if self.code == "events":
             return event_codec.grammar(vocabulary, self.steps_per_quarter, self.held_key)
         return grammar.grammar(vocabulary, held=bool(self.held_key))
+
+    def endings(self) -> tuple[str, ...]:
+        """Of ``formats``."""
+        return tuple(f".{name}" for name in self.formats)
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
         """Each sample in every one of ``formats``; see `sample_export.write_samples`."""
