@@ -37,13 +37,13 @@ class Table:
     """Rows not shown."""
 
 
-def facts(rows: Iterable[tuple[str, Any]]) -> Table:
+def facts(rows: Iterable[tuple[str, object]]) -> Table:
     """Names and values, without those that are null."""
     shown = ((name, format_number(value)) for name, value in rows)
     return Table((), tuple((name, cell) for name, cell in shown if cell != MISSING))
 
 
-def records_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+def records_table(rows: Sequence[Mapping[str, object]], title: str = "") -> Table:
     """A row for each mapping, a column for each key that any of them has."""
     keys = tuple(dict.fromkeys(key for row in rows for key in row))
     cells = tuple(tuple(format_number(row.get(key)) for key in keys) for row in rows[:_MOST_ROWS])
@@ -71,12 +71,12 @@ def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
     return [replace(table, title=title or table.title) for table in shown[:1]] + shown[1:]
 
 
-def sentences(report: Mapping[str, Any]) -> list[str]:
+def sentences(report: Mapping[str, object]) -> list[str]:
     """Texts of a report that end with a full stop, which stand before its tables."""
     return [value for value in report.values() if isinstance(value, str) and value.endswith(".")]
 
 
-def _shape(value: Any) -> str | tuple[str, ...]:
+def _shape(value: object) -> str | tuple[str, ...]:
     """nested, list, value, or the keys of a row."""
     if isinstance(value, Mapping):
         nested = any(isinstance(cell, Mapping) for cell in value.values())
@@ -151,7 +151,7 @@ def _picture(found: Mapping[str, Any]) -> EcdfChart | None:
     return EcdfChart(str(found.get("label") or ""), ticks, groups)
 
 
-def _sentence(text: Any) -> str:
+def _sentence(text: object) -> str:
     said = str(text or "")
     return f"{said[:1].upper()}{said[1:].removesuffix('.')}." if said else ""
 

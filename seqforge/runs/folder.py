@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -39,6 +39,12 @@ _FINISHED = "finished"
 
 Result = TypeVar("Result", bound=BaseModel)
 """What a stage leaves."""
+
+
+class _Timed(BaseModel):
+    """What all results say of how long it took."""
+
+    wall_seconds: float = 0.0
 
 
 class _Ended(BaseModel):
@@ -81,7 +87,7 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.stages = path / "stages.json"
         self.page = path / "report.html"
-        self._config: dict[str, Any] | None = None
+        self._config: dict[str, object] | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -175,13 +181,13 @@ class RunFolder:
         write_atomically(self.path / _CONFIG, tomli_w.dumps(document).encode())
         self._config = None
 
-    def _document(self) -> dict[str, Any]:
+    def _document(self) -> dict[str, object]:
         """``config.toml``, read once while the folder is held."""
         if self._config is None:
             self._config = read_toml(self.path / _CONFIG)
         return self._config
 
-    def _made(self) -> dict[str, Any]:
+    def _made(self) -> dict[str, object]:
         found = self._document().get("made", {})
         return found if isinstance(found, dict) else {}
 
@@ -205,7 +211,7 @@ class RunFolder:
 
     def seconds(self) -> float:
         """Wall-clock seconds of all stages that are done."""
-        return sum(float(result.get("wall_seconds", 0)) for result in self._done().values())
+        return sum(_Timed.model_validate(result).wall_seconds for result in self._done().values())
 
     def recipe(self) -> Recipe:
         """What this run was begun with."""
@@ -231,7 +237,7 @@ class RunFolder:
         """Note that nothing is left to do."""
         self.stage(_TRAINED if only_train else _FINISHED, _Ended, lambda: _Ended(at=now()))
 
-    def _done(self) -> dict[str, Any]:
+    def _done(self) -> dict[str, dict[str, object]]:
         try:
             return self._noted()
         except ValueError as error:
@@ -240,7 +246,7 @@ class RunFolder:
     def _damaged(self, why: object) -> RunError:
         return RunError(f"{self.stages}: is damaged ({why}); remove it and go on")
 
-    def _noted(self) -> dict[str, Any]:
+    def _noted(self) -> dict[str, dict[str, object]]:
         """The results of the stages that are done.
 
         Raises:
@@ -315,7 +321,7 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+def _without_none(values: dict[str, object]) -> dict[str, object]:
     """TOML has no null: what is not set is left out."""
     return {
         key: _without_none(value) if isinstance(value, dict) else value

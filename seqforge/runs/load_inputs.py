@@ -10,13 +10,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from filecmp import cmp
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from seqforge.base.atomic_files import sync_all, sync_folder
 from seqforge.base.folders import cache_root, disk_errors, make_folder, sha256_of
@@ -49,6 +48,7 @@ from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.errors import ConfigError, InputError, RunError
 from seqforge.registry import load_domain, options_of, package_version
 from seqforge.runs.folder import STDIN_KEPT, RunFolder
+from seqforge.runs.recipes import Settings
 
 _AGAINST = "search.against"
 
@@ -157,7 +157,7 @@ def _nothing(folder: Path, domain: Domain, under: Walk, others: Sequence[Path]) 
     return said
 
 
-def kept_libraries(settings: Mapping[str, Any], folder: RunFolder) -> Mapping[str, Any]:
+def kept_libraries(settings: Settings, folder: RunFolder) -> Settings:
     """The settings with libraries that come through pipes as files in the run folder."""
     named = settings.get(_AGAINST)
     if not isinstance(named, list | tuple) or not any(map(is_piped, named)):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from seqforge.base.atomic_files import read_toml
 from seqforge.base.messages import did_you_mean, shown
@@ -13,6 +13,9 @@ from seqforge.base.paths import STDIN, is_piped, recipe_folder, spooled
 from seqforge.core.config import RunConfig, with_setting
 from seqforge.errors import ConfigError
 from seqforge.registry import installed, with_search_options
+
+Settings = Mapping[str, object]
+"""Settings under their dotted keys, unchecked."""
 
 _ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
 _LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
@@ -26,14 +29,15 @@ class Recipe:
     name: str
     where: str
     """The file, for messages."""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+    """Tables of settings, unchecked."""
     inputs: tuple[str, ...] = ()
     """Paths; relative ones are seen from the recipe's folder."""
     description: str = ""
     note: str = ""
     """Kept on the card of the model: source and licence of the data."""
 
-    def with_settings(self, settings: dict[str, Any]) -> Recipe:
+    def with_settings(self, settings: Settings) -> Recipe:
         """The recipe with some settings changed, each under its dotted key."""
         changed = _copied(self.settings)
         for key, value in settings.items():
@@ -87,7 +91,7 @@ def read_recipe(path: Path, named: Path | None = None) -> Recipe:
     return recipe_of(read_toml(path), named or path)
 
 
-def recipe_of(document: dict[str, Any], path: Path) -> Recipe:
+def recipe_of(document: Mapping[str, object], path: Path) -> Recipe:
     """A recipe from the tables of its file.
 
     Raises:
@@ -114,13 +118,13 @@ def _seen_from(folder: Path, item: str) -> str:
     return item if item == STDIN else str(folder / os.path.expanduser(item))
 
 
-def _name(path: Path, made: Any) -> str:
+def _name(path: Path, made: object) -> str:
     """The recipe's name; the config of a run is a recipe too, and goes by the pipeline's.
 
     Runs are called after it, so it is one that a folder can have.
     """
-    said = isinstance(made, dict) and "pipeline" in made
-    name = made["pipeline"] if said else path.stem
+    found = made if isinstance(made, dict) else {}
+    said, name = "pipeline" in found, found.get("pipeline", path.stem)
     if (
         isinstance(name, str)
         and name.isprintable()
@@ -139,5 +143,5 @@ def _name(path: Path, made: Any) -> str:
     )
 
 
-def _copied(settings: dict[str, Any]) -> dict[str, Any]:
+def _copied(settings: dict[str, object]) -> dict[str, object]:
     return {k: _copied(v) if isinstance(v, dict) else v for k, v in settings.items()}

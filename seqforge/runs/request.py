@@ -7,11 +7,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.file_locks import held_folder
@@ -30,7 +29,7 @@ from seqforge.runs.folder import (
 )
 from seqforge.runs.load_inputs import FileProgress, Inputs, KnownVocabulary, gather, kept_libraries
 from seqforge.runs.progress import ProgressListener
-from seqforge.runs.recipes import Recipe, find_recipe
+from seqforge.runs.recipes import Recipe, Settings, find_recipe
 from seqforge.runs.warm_start import WarmStart, named_model, warm_start_of
 from seqforge.version import __version__
 
@@ -48,7 +47,7 @@ class RunRequest:
     pipeline: str
     """A recipe's name or path, or a domain."""
     inputs: tuple[str, ...] = ()
-    settings: Mapping[str, Any] | None = None
+    settings: Settings | None = None
     """Dotted keys and values that override the recipe's."""
     out: Path | None = None
     resume: bool = False
@@ -73,7 +72,7 @@ class AskedRun:
 
     request: RunRequest
     recipe: Recipe
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @classmethod
     def of(cls, request: RunRequest) -> AskedRun:
@@ -92,7 +91,7 @@ class AskedRun:
     @cached_property
     def wanted(self) -> Recipe:
         """The recipe with what is to be otherwise."""
-        return self.recipe.with_settings(dict(self.settings))
+        return self.recipe.with_settings(self.settings)
 
     def fingerprint(self) -> str | None:
         """The hash of what is asked for; None where it cannot be asked for again.
@@ -100,8 +99,9 @@ class AskedRun:
         Before anything is settled by the files or by a model: two commands that ask for the same
         may come to something else where the files are others.
         """
-        library = self.settings.get("search.against") or ()
-        if any(map(is_piped, (self.request.pipeline, *self.inputs, *library))):
+        library = self.settings.get("search.against")
+        named = library if isinstance(library, list | tuple) else ()
+        if any(map(is_piped, (self.request.pipeline, *self.inputs, *named))):
             return None
         said = {
             "pipeline": self.recipe.name,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,7 +20,7 @@ from seqforge.core.model.checkpoint import Ancestor, Arrays, Checkpoint, load_ch
 from seqforge.errors import CheckpointError, ConfigError, RunError
 from seqforge.registry import load_domain, options_of
 from seqforge.runs.folder import RunFolder, find_model
-from seqforge.runs.recipes import Recipe
+from seqforge.runs.recipes import Recipe, Settings
 
 _MODEL, _DIGEST = "init.model", "init.sha256"
 _OPTIONS = "domain_options."
@@ -153,7 +152,7 @@ class WarmStart:
         )
 
 
-def named_model(settings: Mapping[str, Any], folder: RunFolder | None = None) -> Mapping[str, Any]:
+def named_model(settings: Settings, folder: RunFolder | None = None) -> Settings:
     """The settings with the model they name as it is written down: its place and its SHA-256.
 
     Args:
@@ -182,7 +181,7 @@ def named_model(settings: Mapping[str, Any], folder: RunFolder | None = None) ->
 
 
 def warm_start_of(
-    settings: Mapping[str, Any], recipe: Recipe, folder: RunFolder
+    settings: Settings, recipe: Recipe, folder: RunFolder
 ) -> tuple[RunConfig, WarmStart | None]:
     """The settings of a run, and the model that it goes on from, if it does.
 
@@ -217,9 +216,7 @@ def warm_start_of(
     return config.model_copy(update={"init": init}), WarmStart.of(init, checkpoint)
 
 
-def _fitted(
-    config: RunConfig, theirs: RunConfig, given: Mapping[str, Any], where: str
-) -> RunConfig:
+def _fitted(config: RunConfig, theirs: RunConfig, given: Settings, where: str) -> RunConfig:
     """The settings with the model's network and options in the place of the recipe's."""
     if config.domain != theirs.domain:
         raise ConfigError(
@@ -256,7 +253,7 @@ def _fitted(
     return config.model_copy(update={"model": network, "domain_options": mine})
 
 
-def _network(config: RunConfig) -> dict[str, Any]:
+def _network(config: RunConfig) -> dict[str, object]:
     """Settings of the network under their keys, the embedding as wide as it comes out."""
     found = flat(config.model.model_dump(), "model.")
     found["model.embedding_size"] = config.model.embedding_size or config.model.hidden_size

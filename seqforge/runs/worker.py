@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +52,7 @@ def run_worker(ranks: Ranks) -> bool:
     Raises:
         SeqforgeError: If this process cannot go on, or another one cannot.
     """
-    told: dict[str, Any] | None = ranks.broadcast_object(lambda: None)
+    told: dict[str, object] | None = ranks.broadcast_object(lambda: None)
     if told is None:  # nothing is left to train
         return True
     shared = WorkerSetup.model_validate(told)
