@@ -1,6 +1,6 @@
 """Any text or number in, text that is safe and readable in a terminal, log or table out: control
 characters escaped, numbers and durations formatted, close matches suggested, remarks
-collected.
+collected; how far work is.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -197,3 +197,11 @@ def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
     if not key or first["type"] == "value_error":  # our own messages say what was given
         return f"{key}: {message}" if key else message
     return f"{key}: {message} (got {shown(first['input'])})"
+
+
+Advance = Callable[[float, float, str], None]
+"""`runs.progress.ProgressListener.advance`: how much is done, how much there is, and of what."""
+
+
+def unheard(done: float, total: float, what: str) -> None:
+    """The `Advance` that nobody hears."""

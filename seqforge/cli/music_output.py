@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqforge.base.messages import Advance
 from seqforge.cli.console import echo, echo_path, say
 from seqforge.cli.progress import make_watcher
 from seqforge.cli.sample_output import SamplingJob, output_folder, save, settings_of
@@ -230,13 +231,13 @@ def _document(
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def _progress(quiet: bool) -> Iterator[Advance]:
     """How far engraving and playing are, on stderr, once it takes longer."""
     watcher, start = make_watcher(quiet=quiet), time.monotonic()
 
-    def told(done: int, of: int) -> None:
+    def told(done: float, total: float, what: str) -> None:
         if time.monotonic() - start > _SOON:
-            watcher.advance(done, of, f"scores and sound of {done:,} of {of:,}")
+            watcher.advance(done, total, what)
 
     try:
         yield told

@@ -53,7 +53,7 @@ def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> Base
         [(a, b, c) for a, b, c in part.segments.tolist()],
         len(corpus.vocabulary),
         mirror=mirror,
-        progress=lambda order, bits: watcher.advance(order, 12, f"order-{order} n-gram"),
+        progress=watcher.advance,
         folder=corpus.folder if corpus.folder.is_dir() else None,  # a cache may be removed
     )
     watcher.advance(1, 1, "compressors")
@@ -105,14 +105,11 @@ def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> He
         if not part.symbols:
             found[name] = None
             continue
-        done = 0
 
-        def count(symbols: int, what: str = name, total: int = part.scored) -> None:
-            nonlocal done
-            done += symbols
-            watcher.advance(done, total, f"scoring {what}")
+        def told(done: float, total: float, what: str, name: str = name) -> None:
+            watcher.advance(done, total, f"{what} {name}")
 
-        found[name] = score(model, part, threads=scoring_threads(model), progress=count)
+        found[name] = score(model, part, threads=scoring_threads(model), progress=told)
     provenance = checkpoint.card.provenance.model_copy(update={"bits_per_symbol": found})
     card = checkpoint.card.model_copy(update={"provenance": provenance})
     save_checkpoint(run.model, card, checkpoint.weights)

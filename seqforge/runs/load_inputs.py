@@ -19,6 +19,7 @@ from tempfile import mkdtemp
 
 from seqforge.base.atomic_files import sync_all, sync_folder
 from seqforge.base.folders import cache_root, disk_errors, make_folder, sha256_of
+from seqforge.base.messages import Advance, unheard
 from seqforge.base.paths import (
     MISSING,
     STDIN,
@@ -51,9 +52,6 @@ from seqforge.runs.folder import STDIN_KEPT, RunFolder
 from seqforge.runs.recipes import Settings
 
 _AGAINST = "search.against"
-
-FileProgress = Callable[[int, int, str], None]
-"""Told before each file how many are done, how many there are, and its name."""
 
 
 @dataclass
@@ -250,7 +248,7 @@ def gather(
     named: Sequence[str],
     spool: Path,
     resumed: bool = False,
-    progress: FileProgress = lambda done, total, name: None,
+    progress: Advance = unheard,
 ) -> Inputs:
     """Find the files and settle the domain's options.
 
@@ -281,9 +279,7 @@ def gather(
     return Inputs(tuple(once), tuple(once.values()), domain, tuple(found.notes), unread)
 
 
-def _once(
-    files: Sequence[Path], progress: FileProgress
-) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
+def _once(files: Sequence[Path], progress: Advance) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
     """Each content once, with its SHA-256: what is read twice would be held out and learnt."""
     seen: dict[str, Path] = {}
     unread = []
@@ -306,7 +302,7 @@ def read_corpus(
     inputs: Inputs,
     data: DataConfig,
     table: Path,
-    progress: FileProgress,
+    progress: Advance,
     known: KnownVocabulary | None = None,
     say: Callable[[str], None] = lambda note: None,
 ) -> tuple[Corpus, list[Ingested]]:

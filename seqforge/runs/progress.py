@@ -1,4 +1,8 @@
-"""The ProgressListener protocol: what a run tells whoever waits."""
+"""What work under way tells whoever waits: the ProgressListener protocol.
+
+A function below that only says how far it is takes a listener's method ``advance``
+(`base.messages.Advance`), and one that only has sentences takes ``note``.
+"""
 
 from __future__ import annotations
 

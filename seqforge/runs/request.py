@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.file_locks import held_folder
+from seqforge.base.messages import Advance
 from seqforge.base.paths import is_piped
 from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.domain import Domain
@@ -27,7 +28,7 @@ from seqforge.runs.folder import (
     now,
     run_folders,
 )
-from seqforge.runs.load_inputs import FileProgress, Inputs, KnownVocabulary, gather, kept_libraries
+from seqforge.runs.load_inputs import Inputs, KnownVocabulary, gather, kept_libraries
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.recipes import Recipe, Settings, find_recipe
 from seqforge.runs.warm_start import WarmStart, named_model, warm_start_of
@@ -277,13 +278,13 @@ def _origin(asked: AskedRun, folder: RunFolder, start: WarmStart | None) -> RunO
     return origin.model_copy(update={"init": note})
 
 
-def _looking(watcher: ProgressListener) -> FileProgress:
+def _looking(watcher: ProgressListener) -> Advance:
     """Shows how far one is in looking at files, where there are many."""
 
-    def told(done: int, total: int, name: str) -> None:
+    def told(done: float, total: float, name: str) -> None:
         if total >= _MANY:
             if done == 0:
-                watcher.stage(f"looking at {total:,} files")
+                watcher.stage(f"looking at {total:,.0f} files")
             watcher.advance(done, total, name)
 
     return told

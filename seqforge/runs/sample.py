@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seqforge.base.folders import make_folder
+from seqforge.base.messages import Advance, unheard
 from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Governed, Sample, TrainingData
@@ -21,7 +22,7 @@ from seqforge.core.sampling.sampler import Sampler, openings_of
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
 from seqforge.runs.folder import RunFolder
-from seqforge.runs.load_inputs import FileProgress, Inputs, gather, read_corpus
+from seqforge.runs.load_inputs import Inputs, gather, read_corpus
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
@@ -72,9 +73,7 @@ def run_of(samples: Path) -> RunFolder | None:
     return folder if place.name == folder.samples.name and folder.begun else None
 
 
-def training_data_of_samples(
-    samples: Path, progress: FileProgress = lambda done, total, name: None
-) -> TrainingData | None:
+def training_data_of_samples(samples: Path, progress: Advance = unheard) -> TrainingData | None:
     """What the run of some samples learnt from; None for files that lie in no run folder.
 
     Raises:
@@ -86,7 +85,7 @@ def training_data_of_samples(
 
 def training_data_of_run(
     folder: RunFolder,
-    progress: FileProgress = lambda done, total, name: None,
+    progress: Advance = unheard,
 ) -> TrainingData:
     """What a run learnt from.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.messages import Advance
 from seqforge.core.records import Block, Record, Sample
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ class Searches(Protocol):
         asked: Mapping[str, Any],
         learnt: TrainingData,
         seed: int,
-        progress: Callable[[float, float, str], None],
+        progress: Advance,
         say: Callable[[str], None],
     ) -> dict[str, Any]:
         """Search every sample of some files in a library; the hits are left in ``folder``.

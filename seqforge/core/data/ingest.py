@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.folders import disk_errors, write_atomically
-from seqforge.base.messages import collected_remarks, one_line
+from seqforge.base.messages import Advance, collected_remarks, one_line, unheard
 from seqforge.core.config import DataConfig, Split
 from seqforge.core.data.corpus import (
     PARTS,
@@ -285,7 +285,7 @@ def ingest(
     paths: Sequence[Path],
     data: DataConfig,
     folder: Path,
-    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+    progress: Advance = unheard,
     vocabulary: Vocabulary | None = None,
     extend: bool = False,
     augmented: bool = True,

@@ -5,7 +5,7 @@ out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from seqforge.base.machine import release_pages
+from seqforge.base.messages import Advance, unheard
 from seqforge.core.data.corpus import Segment, TokenPart, Tokens
 from seqforge.core.data.split import CONTEXT
 from seqforge.core.model.char_rnn import CharRNN
@@ -37,7 +38,7 @@ def score(
     most: int | None = None,
     precision: str = "fp32",
     threads: int = 1,
-    progress: Callable[[int], None] = lambda symbols: None,
+    progress: Advance = unheard,
 ) -> float:
     """Bits per symbol of a part, end symbols included.
 
@@ -47,13 +48,13 @@ def score(
         most: Score about so many symbols, chunks taken evenly over the part; None scores all.
         precision: fp32 or bf16.
         threads: Batches scored at the same time.
-        progress: Called with the number of symbols of each batch that is done.
+        progress: Told how many symbols are scored, of all of the part.
     """
-    losses = symbol_losses(model, part, most, precision, threads, progress)
     total, count = 0.0, 0
-    for _, batch in losses:
-        total += float(batch.sum(dtype=np.float64))
-        count += len(batch)
+    for _, losses in symbol_losses(model, part, most, precision, threads):
+        total += float(losses.sum(dtype=np.float64))
+        count += len(losses)
+        progress(count, part.scored, "scoring")
     return bits(total / count)
 
 
@@ -63,7 +64,6 @@ def symbol_losses(
     most: int | None = None,
     precision: str = "fp32",
     threads: int = 1,
-    progress: Callable[[int], None] = lambda symbols: None,
 ) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
     """Chunks of a part and the loss of each of their scored symbols, in nats."""
     chunks = evenly(chunked(part.segments.tolist()), most)
@@ -77,7 +77,6 @@ def symbol_losses(
     with ThreadPoolExecutor(threads) as pool:
         for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
             release_pages(part.tokens)
-            progress(sum(len(losses) for losses in found))
             yield from zip(batch, found, strict=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seqforge.base.folders import disk_errors
 from seqforge.base.machine import in_blocks, release_pages
+from seqforge.base.messages import Advance, unheard
 
 WindowNumbers = NDArray[np.unsignedinteger]
 
@@ -148,7 +149,7 @@ def ngram_bits(
     mirror: NDArray[Any] | None = None,
     limit: int | None = None,
     held_out_limit: int | None = HELD_OUT_LIMIT,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Advance = unheard,
     folder: Path | None = None,
 ) -> NgramResult:
     """Score held-out symbols under interpolated Witten-Bell n-grams of each order.
@@ -174,7 +175,7 @@ def ngram_bits(
         limit: Most windows counted, both directions together: the last part of ``train``. Without
             it `TRAIN_LIMIT` or `TRAIN_LIMIT_WIDE`.
         held_out_limit: Most symbols scored, about: segments, or pieces of long ones, evenly taken.
-        progress: Called with each order and its bits per symbol.
+        progress: Told of each order, out of the highest there may be.
         folder: Where the counts lie meanwhile, four or eight bytes a window; without it where
             temporary files do.
 
@@ -199,8 +200,7 @@ def ngram_bits(
         _interpolate(probability, queries, windows, order)
         if order in wanted:
             bits[order] = max(0.0, -float(np.log2(probability).mean()))
-            if progress is not None:
-                progress(order, bits[order])
+            progress(order, max(wanted), f"order-{order} n-gram")
         if orders is None and order - min(bits, key=bits.__getitem__) >= _PATIENCE:
             break
     best = min(bits, key=bits.__getitem__)

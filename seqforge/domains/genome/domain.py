@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from seqforge.base.folders import write_atomically
+from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, Record, Sample
@@ -163,7 +164,7 @@ class GenomeDomain:
         asked: Mapping[str, Any],
         learnt: TrainingData,
         seed: int,
-        progress: Callable[[float, float, str], None],
+        progress: Advance,
         say: Callable[[str], None],
     ) -> dict[str, Any]:
         """A search at home or at EMBL-EBI, and the same for what chance makes.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqforge.base.folders import make_folder, write_atomically, write_json
-from seqforge.base.messages import one_line
+from seqforge.base.messages import Advance, one_line, unheard
 from seqforge.domains.genome.composition import copied_from
 from seqforge.domains.genome.ebi.settings import EbiSettings
 from seqforge.domains.genome.fasta import read_sequences
@@ -20,7 +20,6 @@ from seqforge.domains.genome.nucleotides import masked_fraction
 from seqforge.domains.genome.similarity.backends import (
     LibraryBackend,
     LocalBackend,
-    Progress,
     SearchBackend,
     resumable,
 )
@@ -98,7 +97,7 @@ def search_files(
     backend: SearchBackend,
     folder: Path,
     parameters: SearchParameters | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Advance = unheard,
 ) -> SearchReport:
     """Search for every sequence of some FASTA files, and keep what is found.
 
@@ -136,7 +135,7 @@ def search_queries(
     queries: Sequence[Query],
     backend: SearchBackend,
     parameters: SearchParameters,
-    progress: Progress,
+    progress: Advance,
 ) -> list[SearchResult]:
     """What a backend finds, with how much of each query is low-complexity where it does not say."""
     found = backend.search(queries, parameters, progress)
@@ -214,7 +213,7 @@ def search_with_controls(
     folder: Path,
     controls: Controls,
     parameters: SearchParameters | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Advance = unheard,
 ) -> ControlledSearchReport:
     """Search for the samples as `search_files` does, then for controls with the same parameters.
 
@@ -252,7 +251,7 @@ def search_with_controls(
 
 def _searched(
     made: Mapping[str, ControlGroup], backend: SearchBackend, parameters: SearchParameters,
-    progress: Progress,
+    progress: Advance,
 ) -> dict[str, ComparedGroup]:  # fmt: skip
     """What the controls find, all of them in one search; those without an answer are left out."""
     asked = [query for group in made.values() for query in group.queries]
@@ -265,7 +264,7 @@ def _searched(
     }
 
 
-def _named(progress: Progress, count: int) -> Progress:
+def _named(progress: Advance, count: int) -> Advance:
     return lambda done, total, what: progress(done, total, f"{count} controls, both strands")
 
 
@@ -349,7 +348,7 @@ _DEADLINE = 1800.0  # seconds that a run waits for EMBL-EBI; resumed, it waits a
 
 def run_search(
     samples: Sequence[Path], folder: Path, asked: SearchOptions, learnt: TrainingData, both: bool,
-    seed: int, progress: Progress, say: Callable[[str], None],
+    seed: int, progress: Advance, say: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
     """See `core.data.domain.Searches`; ``both`` says that both strands were trained on."""
     controls = None if asked.controls == "auto" else asked.controls

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from seqforge.base.messages import Advance
 from seqforge.domains.genome.ebi.client import EbiClient
 from seqforge.domains.genome.ebi.errors import Unreadable, renamed, result_damaged
 from seqforge.domains.genome.ebi.job_params import (
@@ -105,7 +106,7 @@ class EbiBackend:
         self,
         queries: Sequence[Query],
         parameters: SearchParameters,
-        progress: Callable[[float, float, str], None],
+        progress: Advance,
     ) -> list[SearchResult]:
         """The results in the queries' order, without the queries that `unanswered` tells of.
 
@@ -130,9 +131,7 @@ class EbiBackend:
             planned.values(),
             self._read,
             self._say,
-            lambda queued, running, done: progress(
-                done, len(planned), f"{queued} queued, {running} running, {done} done"
-            ),
+            progress,
             self._refusal,
         )
         ended = campaign.run(self._until)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from seqforge.base.messages import Advance
 from seqforge.domains.genome.ebi.client import EbiClient
 from seqforge.domains.genome.ebi.errors import (
     KEPT_SECONDS,
@@ -81,7 +82,7 @@ class JobRunner:
     Args:
         read: Turns a reply into what is kept; raises Unreadable for what is none.
         say: Told in sentences what a person should know.
-        progress: Told how many are queued, running and done.
+        progress: Told how many are done, and in words how many are queued and running.
         refusal: Why nothing is submitted, where that is known from before.
     """
 
@@ -92,7 +93,7 @@ class JobRunner:
         jobs: Iterable[Job],
         read: Callable[[Job, str, bytes], dict[str, object]],
         say: Callable[[str], None],
-        progress: Callable[[int, int, int], None],
+        progress: Advance,
         refusal: str | None = None,
     ) -> None:
         self._client, self._store, self._read = client, store, read
@@ -331,7 +332,8 @@ class JobRunner:
     def _report(self) -> None:
         states = [task.job.state for task in self.tasks if task.wanted]
         queued, running = states.count("planned"), states.count("running")
-        self._progress(queued, running, len(states) - queued - running)
+        done = len(states) - queued - running
+        self._progress(done, len(states), f"{queued} queued, {running} running, {done} done")
 
 
 def _backoff(failures: int) -> float:

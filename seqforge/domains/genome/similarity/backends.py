@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 from seqforge.base.atomic_files import disk_errors, open_new, open_own, sync, sync_folder
 from seqforge.base.folders import make_folder, sha256_of
+from seqforge.base.messages import Advance
 from seqforge.base.paths import spooled
 from seqforge.base.textio import opened
 from seqforge.domains.genome.similarity.hits import (
@@ -33,9 +34,6 @@ PORTION_CELLS = 40_000_000_000
 """Cells of alignment matrices after which what was found is kept: a few seconds of work."""
 _LEAST_LETTERS = 1000  # of queries a portion: the library is read once for each
 
-Progress = Callable[[float, float, str], None]
-"""Told how much is done, how much there is, and of what."""
-
 
 class SearchBackend(Protocol):
     """Lays queries against a library that it was made with."""
@@ -51,7 +49,7 @@ class SearchBackend(Protocol):
         ...
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
+        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
         """A result a query, in their order; a query without bases finds nothing.
 
@@ -86,13 +84,10 @@ class LocalBackend:
         return in_portions(queries, letters)
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
+        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts library letters."""
-        return search_library(
-            queries, self.against, parameters,
-            lambda done, total: progress(done, total, "both strands"), size=self._size,
-        )  # fmt: skip
+        return search_library(queries, self.against, parameters, progress, size=self._size)
 
 
 def library_identity(against: Sequence[Path]) -> dict[str, Any]:
@@ -143,7 +138,7 @@ class _ResumableBackend:
         return self._backend.letters
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
+        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts the queries' letters."""
         about = {**self._backend.about(), "parameters": vars(parameters)}

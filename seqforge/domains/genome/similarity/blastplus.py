@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -30,10 +30,11 @@ from seqforge.base.folders import (
     write_json,
 )
 from seqforge.base.machine import usable_cores
+from seqforge.base.messages import Advance
 from seqforge.base.process import OverTime, find_program, run_child
 from seqforge.base.textio import opened
 from seqforge.domains.genome.nucleotides import masked_fraction, searched_residues
-from seqforge.domains.genome.similarity.backends import Progress, library_identity
+from seqforge.domains.genome.similarity.backends import library_identity
 from seqforge.domains.genome.similarity.hits import (
     Hit,
     Hsp,
@@ -103,7 +104,7 @@ def blast_database(
     files: Sequence[Path],
     makeblastdb: str,
     timeout_seconds: float,
-    progress: Callable[[float, float, str], None],
+    progress: Advance,
 ) -> BlastDatabase:
     """The database of a library, made now if it is not in the cache.
 
@@ -267,7 +268,7 @@ class BlastPlusBackend:
         return in_portions(queries, _BATCH)
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Progress
+        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts the queries' letters.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.machine import usable_cores
+from seqforge.base.messages import Advance, unheard
 from seqforge.domains.genome.nucleotides import (
     base_codes,
     dust_mask,
@@ -46,15 +47,12 @@ _FOUND_EVALUE = (
 # Library letters that are read before they are scanned, and that one task of a thread scans.
 _BATCH, _TASK = 1 << 22, 1 << 18
 
-CellProgress = Callable[[int, int], None]
-"""Told how many library letters are done, and how many there are."""
-
 
 def search_library(
     queries: Sequence[Query],
     library: Path | Sequence[Path],
     parameters: SearchParameters | None = None,
-    progress: CellProgress | None = None,
+    progress: Advance = unheard,
     *,
     threads: int | None = None,
     backend: Backend | None = None,
@@ -68,6 +66,7 @@ def search_library(
         queries: Those without bases find nothing.
         library: FASTA or GenBank files, .gz too.
         parameters: Scores and limits; EBI's for blastn where None.
+        progress: Told how many library letters are done.
         threads: All cores where None.
         backend: What scans; the quicker of what is installed where None.
         size: The library's, where it was measured before.
@@ -86,8 +85,7 @@ def search_library(
         for batch in in_portions(read_library(paths), _BATCH):
             for letters in _search_batch(batch, targets, cut, pool, stop):
                 done += letters
-                if progress is not None:
-                    progress(done, size.letters)
+                progress(done, size.letters, "both strands")
     finally:
         stop.set()  # Ctrl-C must not wait for what is already being scanned
         pool.shutdown(cancel_futures=True)

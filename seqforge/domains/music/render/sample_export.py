@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from seqforge.base.folders import numbered, write_atomically
+from seqforge.base.messages import Advance, unheard
 from seqforge.core.output.metadata import settings_of, temperature_of
 from seqforge.domains.music.abc import tune_books
 from seqforge.domains.music.abc.continuation import continued
@@ -260,9 +261,6 @@ def origin(sample: Sample) -> str:
     return " ".join(", ".join(said).split())
 
 
-RenderProgress = Callable[[int, int], None]
-"""Is told how many are done, and of how many."""
-
 _PIXELS = 1_600  # width of a score as PNG
 _BATCH = 16  # scores that one process engraves
 _SECONDS = 10.0  # that one may take
@@ -296,7 +294,7 @@ def render(
     performances: Sequence[tuple[SampleExport, Path | None]],
     formats: Sequence[str],
     for_page: int = 0,
-    told: RenderProgress = lambda done, of: None,
+    progress: Advance = unheard,
 ) -> Iterator[Rendered]:
     """Engrave and play samples; their files are written as they come.
 
@@ -304,7 +302,7 @@ def render(
         performances: Each with where its files go, without their endings; None for no files.
         formats: svg, png, wav and ogg make files; others are not looked at.
         for_page: So many of the first have score and sound whatever the formats are.
-        told: Of how many are done.
+        progress: Told how many are done.
 
     Raises:
         RunError: If a file cannot be written.
@@ -319,7 +317,8 @@ def render(
         )
         scores: deque[_Score] = deque()
         for number, (performance, stem) in enumerate(performances):
-            told(number, len(performances))
+            count = len(performances)
+            progress(number, count, f"scores and sound of {number:,} of {count:,}")
             shown = number < for_page
             files, ogg, cut = _played(performance, stem, formats, shown)
             if not scores and batches:

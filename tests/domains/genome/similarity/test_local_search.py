@@ -140,13 +140,13 @@ def test_the_best_hits_are_kept_in_order(fasta, random_bases):
 
 
 def test_progress_ends_at_the_length_of_the_library(fasta, random_bases):
-    told: list[tuple[int, int]] = []
+    told: list[tuple[float, float, str]] = []
     library = fasta(random_bases(30_000), random_bases(10))
 
     search_library([Query("q", random_bases(100))], library, progress=lambda *at: told.append(at),
            backend=small(3_000))  # fmt: skip
 
-    assert told[-1] == (30_010, 30_010)
+    assert told[-1] == (30_010, 30_010, "both strands")
     assert told == sorted(told)
 
 
