@@ -165,18 +165,14 @@ def blast(
         _search, samples, folder=folder, parameters=parameters,
         watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
     )  # fmt: skip
+    places = _Places(samples, asked, email, yes, folder, made_of, search, quiet)
     with output_folder(folder, _FILES, timed=["hits.json"], quiet=quiet):
         if backend == "ebi" or protein or resubmit:
-            _, wanted = made_of(Library(()))
-            with asked.opened(email, yes, folder, wanted) as searcher:
-                search(searcher, wanted)
+            places.at_ebi()
         elif against or backend != "auto":
-            _at_home(backend, against, samples, folder, "", made_of, search, quiet)
-        else:
-            auto = _Auto(asked, email, yes, folder, made_of, search)
-            why = auto.not_elsewhere(samples)
-            if why:
-                _at_home("local", None, samples, folder, why, made_of, search, quiet)
+            places.at_home(backend, against)
+        elif why := places.not_at_ebi():
+            places.at_home("local", None, why)
 
 
 _FILES = (
@@ -185,40 +181,49 @@ _FILES = (
 """Names of what a search leaves; `jobs.sqlite` looks after itself."""
 
 
-def _at_home(
-    name: str, against: Sequence[Path] | None, samples: Path, folder: Path, why: str,
-    made_of: MadeOf, search: Callable[..., None], quiet: bool,
-) -> None:  # fmt: skip
-    """Search on this machine; a library that nobody named is said."""
-    from seqforge.cli.blast_backends import at_home, library_at_hand, named_library
-    from seqforge.domains.genome.similarity.backends import resumable
-
-    library = named_library(against, folder) if against else library_at_hand(samples, folder)
-    files, wanted = made_of(library)
-    if library.what and not quiet:
-        echo(f"searching here, in {library.what}; --against FASTA searches another", err=True)
-        if why:
-            echo(why, err=True)
-    try:
-        with resumable(at_home(name, files), folder) as searcher:
-            search(searcher, wanted)
-    except KeyboardInterrupt:
-        echo("what was found is kept; the same command goes on", err=True)
-        raise
-
-
 @dataclass(frozen=True)
-class _Auto:
-    """A search of which nobody said where."""
+class _Places:
+    """Where the samples can be searched for."""
 
+    samples: Path
     asked: AtEbi
     email: str | None
     yes: bool
     folder: Path
     made_of: MadeOf
     search: Callable[..., None]
+    quiet: bool
 
-    def not_elsewhere(self, samples: Path) -> str:
+    def at_home(self, name: str, against: Sequence[Path] | None, why: str = "") -> None:
+        """Search on this machine; a library that nobody named is said, and ``why`` it is here."""
+        from seqforge.cli.blast_backends import at_home, library_at_hand, named_library
+        from seqforge.domains.genome.similarity.backends import resumable
+
+        if against:
+            library = named_library(against, self.folder)
+        else:
+            library = library_at_hand(self.samples, self.folder)
+        files, wanted = self.made_of(library)
+        if library.what and not self.quiet:
+            echo(f"searching here, in {library.what}; --against FASTA searches another", err=True)
+            if why:
+                echo(why, err=True)
+        try:
+            with resumable(at_home(name, files), self.folder) as searcher:
+                self.search(searcher, wanted)
+        except KeyboardInterrupt:
+            echo("what was found is kept; the same command goes on", err=True)
+            raise
+
+    def at_ebi(self) -> None:
+        """Search at EMBL-EBI, as was asked for."""
+        from seqforge.cli.blast_backends import Library
+
+        _, wanted = self.made_of(Library(()))
+        with self.asked.opened(self.email, self.yes, self.folder, wanted) as searcher:
+            self.search(searcher, wanted)
+
+    def not_at_ebi(self) -> str:
         """Search at EMBL-EBI, if there is an address or the person says yes.
 
         Returns:
@@ -234,7 +239,7 @@ class _Auto:
             if not can_ask():
                 how = "--email, or once and for all `seqforge config set email ...`"
                 return f"nothing was sent: {leaving} takes an address ({how})"
-            if not wanted_elsewhere(leaving, library_at_hand(samples, self.folder).what):
+            if not wanted_elsewhere(leaving, library_at_hand(self.samples, self.folder).what):
                 return "nothing was sent"
         try:
             _, wanted = self.made_of(Library(()))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -146,6 +147,32 @@ Against = Annotated[
 ]
 
 
+_SETTINGS: dict[str, tuple[str, Any]] = {
+    "seed": ("training.seed", Seed),
+    "budget": ("training.budget", Budget),
+    "split": ("data.split", Split),
+    "hold_out": ("data.hold_out", HoldOut),
+    "cell": ("model.cell", Cell),
+    "hidden_size": ("model.hidden_size", HiddenSize),
+    "num_layers": ("model.num_layers", NumLayers),
+    "embedding_size": ("model.embedding_size", EmbeddingSize),
+    "dropout": ("model.dropout", Dropout),
+    "batch_size": ("training.batch_size", BatchSize),
+    "seq_len": ("training.seq_len", SeqLen),
+    "learning_rate": ("training.learning_rate", LearningRate),
+    "min_count": ("data.min_count", MinCount),
+    "init": ("init.model", Init),
+    "extend_vocabulary": ("init.extend_vocabulary", Extend),
+    "device": ("training.device", Device),
+    "precision": ("training.precision", Precision),
+    "lanes": ("training.lanes", Lanes),
+    "blast": ("search.backend", Blast),
+    "against": ("search.against", Against),
+}
+"""Options that stand for a setting: its key, and what they take; all but flags are None unless
+they are given."""
+
+
 def launcher(only_train: bool) -> Callable[..., None]:
     """The body of ``run`` or of ``train``: the same options, read the same way."""
 
@@ -156,48 +183,17 @@ def launcher(only_train: bool) -> Callable[..., None]:
         inputs: Inputs = None,
         out: Out = None,
         resume: Resume = False,
-        seed: Seed = None,
-        budget: Budget = None,
-        split: Split = None,
-        hold_out: HoldOut = None,
-        cell: Cell = None,
-        hidden_size: HiddenSize = None,
-        num_layers: NumLayers = None,
-        embedding_size: EmbeddingSize = None,
-        dropout: Dropout = None,
-        batch_size: BatchSize = None,
-        seq_len: SeqLen = None,
-        learning_rate: LearningRate = None,
-        min_count: MinCount = None,
-        init: Init = None,
-        extend_vocabulary: Extend = False,
-        device: Device = None,
-        precision: Precision = None,
-        lanes: Lanes = None,
         sample_every: SampleEvery = None,
-        blast: Blast = None,
-        against: Against = None,
         settings: Set = None,
         json_: Json = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
+        **named: Any,
     ) -> None:
         folder_named(out)
-        chosen = given({
-            "training.seed": seed, "training.budget": budget, "data.split": split,
-            "data.hold_out": hold_out, "data.min_count": min_count,
-            "model.cell": cell, "model.hidden_size": hidden_size,
-            "model.num_layers": num_layers, "model.embedding_size": embedding_size,
-            "model.dropout": dropout, "training.batch_size": batch_size,
-            "training.seq_len": seq_len, "training.learning_rate": learning_rate,
-            "training.device": device, "training.precision": precision,
-            "training.lanes": _lanes(lanes), "search.backend": blast,
-            "init.model": init, "init.extend_vocabulary": extend_vocabulary or None,
-            "search.against": list(map(_place, against)) if against else None,
-        })  # fmt: skip
-        chosen |= assignments(settings or [])
+        chosen = _chosen(named) | assignments(settings or [])
         paths, options = _parted(ctx, pipeline, more or [])
-        await_stdin(pipeline, inputs, paths, against, init)
+        await_stdin(pipeline, inputs, paths, named["against"], named["init"])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
         if chosen.get("search.backend") == "ebi":  # asked now, and not after hours of training
             from seqforge.cli.config import settle
@@ -208,7 +204,43 @@ def launcher(only_train: bool) -> Callable[..., None]:
         )
         _run(order, quiet or json_, verbose, json_)
 
+    return _with_settings(launch)
+
+
+def _with_settings(launch: Callable[..., None]) -> Callable[..., None]:
+    """The function with an option for each setting in the place of its ``named``."""
+    hints = get_type_hints(launch, include_extras=True)
+    own = signature(launch).parameters
+    parameters = [
+        one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name])
+        for name, one in own.items()
+        if name != "named"
+    ]
+    place = list(own).index("sample_every")
+    parameters[place:place] = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=False if kind is Extend else None,
+            annotation=kind,
+        )
+        for name, (_, kind) in _SETTINGS.items()
+    ]
+    launch.__dict__["__signature__"] = Signature(parameters)
+    launch.__annotations__ = {one.name: one.annotation for one in parameters}
     return launch
+
+
+def _chosen(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that options were given for, by their keys."""
+    against = named["against"]
+    values = {
+        **named,
+        "lanes": _lanes(named["lanes"]),
+        "extend_vocabulary": named["extend_vocabulary"] or None,
+        "against": list(map(_place, against)) if against else None,
+    }
+    return given({_SETTINGS[name][0]: value for name, value in values.items()})
 
 
 def _order(

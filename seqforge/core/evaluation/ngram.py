@@ -154,14 +154,9 @@ def ngram_bits(
 ) -> NgramResult:
     """Score held-out symbols under interpolated Witten-Bell n-grams of each order.
 
-    With n the count in training, c a context of k symbols, c' the same without its oldest, and
-    T(c) the number of different symbols seen after c::
-
-        p_k(s | c) = (n(cs) + T(c) p_{k-1}(s | c')) / (n(c) + T(c)),    p_{-1} = 1 / V
-
-    A context never seen, or longer than the segment allows, leaves it to the lower order. The
-    training records are counted as a ring, the first following the last, so that every symbol has
-    a context of every length.
+    `_interpolate` has the formula. A context never seen, or longer than the segment allows, leaves
+    it to the lower order. The training records are counted as a ring, the first following the last,
+    so that every symbol has a context of every length.
 
     Args:
         train: (N,) ids, a memory map or not: 0, then records, each followed by 0.
@@ -193,18 +188,26 @@ def ngram_bits(
     ring = train[max(1, len(train) - limit // (1 if mirror is None else 2)) :]
     queries = _Queries(held_out, thin(segments, held_out_limit), vocab_size)
     windows = NgramCounts(ring, vocab_size, max(wanted) + 1, mirror, folder or Path(gettempdir()))
-    probability = np.full(queries.count, 1 / vocab_size)
     bits: dict[int, float] = {}
-    for order in range(max(wanted) + 1):
-        queries.lengthen(order)
-        _interpolate(probability, queries, windows, order)
+    for order, found in _orders(queries, windows, max(wanted), 1 / vocab_size):
         if order in wanted:
-            bits[order] = max(0.0, -float(np.log2(probability).mean()))
+            bits[order] = found
             progress(order, max(wanted), f"order-{order} n-gram")
         if orders is None and order - min(bits, key=bits.__getitem__) >= _PATIENCE:
             break
     best = min(bits, key=bits.__getitem__)
     return NgramResult(bits, best, len(ring), queries.count)
+
+
+def _orders(
+    queries: _Queries, windows: NgramCounts, highest: int, uniform: float
+) -> Iterator[tuple[int, float]]:
+    """Bits per symbol of one order after the other, each from those of the one below."""
+    probability = np.full(queries.count, uniform)
+    for order in range(highest + 1):
+        queries.lengthen(order)
+        _interpolate(probability, queries, windows, order)
+        yield order, max(0.0, -float(np.log2(probability).mean()))
 
 
 def thin(segments: Sequence[Segment], limit: int | None) -> list[Segment]:
@@ -283,7 +286,13 @@ class _Queries:
 def _interpolate(
     probability: NDArray[np.float64], queries: _Queries, windows: NgramCounts, order: int
 ) -> None:
-    """Take the probability of each scored symbol from order - 1 to order, in place."""
+    """Take the probability of each scored symbol from order - 1 to order, in place.
+
+    With n the count in training, c a context of k symbols, c' the same without its oldest, and
+    T(c) the number of different symbols seen after c::
+
+        p_k(s | c) = (n(cs) + T(c) p_{k-1}(s | c')) / (n(c) + T(c)),    p_{-1} = 1 / V
+    """
     for at in queries.usable(order):
         counts, weights = _counted(queries.grams(at), windows, order)
         probability[at] = counts + weights * probability[at]
