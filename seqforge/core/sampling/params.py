@@ -192,7 +192,7 @@ class SamplerParams(OptionTable):
     bars: Annotated[
         int | None,
         Field(ge=1, le=10**6),
-        Option("Stop after N bars (music).", panel=STOP, metavar="N"),
+        Option("Stop after N bars, where the domain has bars.", panel=STOP, metavar="N"),
     ] = None
     prime: Annotated[
         Text, Option("Begin with this text.", panel=None, given=str | Path, optional=True)
