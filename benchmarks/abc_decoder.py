@@ -1,6 +1,6 @@
 """ABC to notes: what is heard beside abc2midi, how fast, and on damaged tunes.
 
-    python benchmarks/abc_decoder.py --out benchmarks/abc_decoder.json
+    python benchmarks/abc_decoder.py --out benchmarks/results/abc_decoder.json
     python benchmarks/abc_decoder.py FOLDER        # of your own files
 
 Tunes of the given files, else of the three books in the installed music21, cleaned, with all their
@@ -26,12 +26,12 @@ from typing import Any
 import mido
 
 from common import about, say, scratch, table, write_result
+from common.tunes import book_tunes, damaged
 from seqforge.domains.music.abc import parser, tune_books
 from seqforge.domains.music.abc.fields import TOKEN, split_tunes
 from seqforge.domains.music.abc.tune_books import clean_tune
 from seqforge.domains.music.keys import FIELD_LINE
 from seqforge.errors import SeqforgeError
-from tunes import book_tunes, damaged
 
 _GRID = 480  # abc2midi's ticks a quarter
 _DOUBLE_FIRST = re.compile(r"(?:[A-Z]:(?!\|)|[^:|]|\|(?![|:\]]))*\|[|\]]")

@@ -1,6 +1,6 @@
 """ABC that is written, read by abc2midi: how many files it warns of.
 
-    python benchmarks/abc_written.py --midi FOLDER --out benchmarks/abc_written.json
+    python benchmarks/abc_written.py --midi FOLDER --out benchmarks/results/abc_written.json
 
 Written are the melodies of MIDI files, random pieces, samples of a model with and without its
 grammar, continuations of a melody, and senseless and damaged tunes written anew.
@@ -20,6 +20,7 @@ from typing import Any
 import seqforge
 from abc_decoder import complaints
 from common import about, say, scratch, table, write_result
+from common.tunes import book_tunes, damaged, random_abc
 from seqforge.base.paths import data_folder
 from seqforge.core.records import Sample
 from seqforge.domains.music.abc.writer import to_abc
@@ -27,7 +28,6 @@ from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.file_type import read_notes
 from seqforge.domains.music.notes import Note, Piece, TimeSignature
 from seqforge.domains.music.render.sample_export import SampleExport
-from tunes import book_tunes, damaged, random_abc
 
 _TEMPERATURES = (0.8, 1.0, 1.3)
 

@@ -1,6 +1,6 @@
 """What adapting to a prime does to what follows it: bits a symbol with and without, table and JSON.
 
-    python benchmarks/adapting.py --data FOLDER --out benchmarks/adapting.json
+    python benchmarks/adapting.py --data FOLDER --out benchmarks/results/adapting.json
 
 The bundled models read a prime and then score the 2,000 symbols after it, which are never learned
 from: as they are, adapted by `seqforge.core.sampling.dynamic_evaluation`, and adapted by plain

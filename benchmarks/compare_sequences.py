@@ -1,6 +1,6 @@
 """FASTA and GenBank files: what seqforge reads of them beside what Biopython reads, and how fast.
 
-    python benchmarks/compare_sequences.py FOLDER --out benchmarks/compare_sequences.json
+    python benchmarks/compare_sequences.py FOLDER --out benchmarks/results/compare_sequences.json
 
 For every file under the folder: the records' names and letters by both readers, which should be
 the same. Biopython's letters are made upper case, U is T, X is N, gaps are left out; IUPAC codes

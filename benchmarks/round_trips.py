@@ -1,6 +1,6 @@
 """Round trips through every form that music takes here: how many come back exactly.
 
-    python benchmarks/round_trips.py --midi FOLDER --out benchmarks/round_trips.json
+    python benchmarks/round_trips.py --midi FOLDER --out benchmarks/results/round_trips.json
 
 Laws: a piece on the grid is the same after text (the events code), notes, MIDI bytes, notes, and
 its text is the same again; the notes of a tune are those of its file; a cleaned tune is the same
@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from common import about, say, table, write_result
+from common.tunes import book_tunes, chorales, random_abc
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.abc import parser, tune_books
 from seqforge.domains.music.midi.midi_file import midi_bytes, parse_midi, read_midi
 from seqforge.domains.music.musicxml.reader import read_musicxml
 from seqforge.domains.music.notes import Piece
 from seqforge.errors import InputError
-from tunes import book_tunes, chorales, random_abc
 
 GRID = 24
 _TOKENS = "".join(event_codec.TOKENS) + event_codec.BAR + event_codec.PICKUP + event_codec.LONGER

@@ -1,6 +1,6 @@
 """What the plain commands reach: held-out bits, memory and time of three runs, as a table and JSON.
 
-    python benchmarks/runs.py --text plays.txt --fasta genome.fa --out benchmarks/runs.json
+    python benchmarks/runs.py --text plays.txt --fasta genome.fa --out benchmarks/results/runs.json
 
 Each run is a process of its own, so that its peak memory is its own. Leave the machine alone
 meanwhile: budgets are wall-clock.

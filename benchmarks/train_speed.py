@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from common import about, corpus_of, say, scratch, table, thread_counts, write_result
-from contenders import Contender, Speed, take_turns
+from common.contenders import Contender, Speed, take_turns
+from common.to_loss import add_options, to_loss
 from seqforge.base.machine import usable_cores
-from to_loss import add_options, to_loss
 
 _GATES = {"lstm": 4, "gru": 3}
 _FLOPS = (

@@ -119,7 +119,7 @@ def test_time_to_the_loops_loss_is_measured_and_the_loop_is_kept(measured, modul
 
     other = argparse.Namespace(to_loss=folder / "text.txt", loop_json=kept, steps=2, seed=0)
     with pytest.raises(SystemExit, match=r"loop\.json: is of another steps; remove it or"):
-        module("to_loss").kept_loop(other, folder)
+        module("common.to_loss").kept_loop(other, folder)
 
 
 def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
@@ -192,7 +192,7 @@ def test_search_speed_is_measured_by_searches_that_find(measured):
 
 def test_parts_that_are_files_are_cut_where_the_files_meet(tmp_path, module, monkeypatch):
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
-    datasets = module("datasets")
+    datasets = module("common.datasets")
     (data,) = [data for data in datasets.DATASETS if data.name == "ptb"]
     paths = [tmp_path / name for name in ("a.txt", "b.txt", "c.txt")]
     for number, path in enumerate(paths, 1):
@@ -206,7 +206,7 @@ def test_parts_that_are_files_are_cut_where_the_files_meet(tmp_path, module, mon
 
 def test_the_loop_and_whole_windows_are_one_network(module):
     """The loop adds up what the window takes the mean of; ours has the same logits."""
-    plain, to_loss = module("plain"), module("to_loss")
+    plain, to_loss = module("common.plain"), module("common.to_loss")
     model = plain.PlainModel(11, "lstm", 2, to_loss._HIDDEN)
     ids = torch.randint(11, (21, 3))
     torch.testing.assert_close(plain.loop_loss(model, ids) / 20, plain.window_loss(model, ids))
@@ -227,7 +227,7 @@ def part_of(rng, *lengths):
 
 
 def test_windows_score_every_held_out_symbol_once_with_the_context_they_promise(module):
-    held_out = module("held_out")
+    held_out = module("common.held_out")
     part = part_of(np.random.default_rng(0), 1, 64, 300)
     wanted = [place for _, begin, stop in part.segments.tolist() for place in range(begin, stop)]
     for windows in (held_out.sliding_windows(part), held_out.cold_windows(part)):
@@ -241,7 +241,7 @@ def test_windows_score_every_held_out_symbol_once_with_the_context_they_promise(
 
 def test_window_nats_of_a_model_without_memory_are_those_of_its_table(module):
     """A table of what follows each symbol scores the same whatever the windows are."""
-    held_out = module("held_out")
+    held_out = module("common.held_out")
     rng = np.random.default_rng(1)
     part = part_of(rng, 3, 500)
     table = torch.from_numpy(rng.normal(size=(7, 7)))
@@ -256,7 +256,7 @@ def test_window_nats_of_a_model_without_memory_are_those_of_its_table(module):
 
 
 def test_the_transformer_sees_nothing_of_what_comes(module):
-    transformer = module("transformer")
+    transformer = module("common.transformer")
     model = transformer.Transformer(9).eval()
     ids = torch.randint(9, (2, 64))
     other = ids.clone()

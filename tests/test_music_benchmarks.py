@@ -61,7 +61,7 @@ def run(program, *options, folder):
 
 def test_a_model_is_scored_over_all_frames_but_the_first_of_each_piece(module):
     """Batches, padding and windows with carried state: the same as piece by piece."""
-    frames = module("frames")
+    frames = module("common.frames")
     rng = np.random.default_rng(0)
     pieces = [torch.from_numpy(roll(rng, length)).float() for length in LENGTHS]
     for cell in ("lstm", "gru"):
@@ -77,7 +77,7 @@ def test_a_model_is_scored_over_all_frames_but_the_first_of_each_piece(module):
 
 def test_a_model_learns_what_comes_in_turn_but_nothing_of_what_is_random(module):
     """Below the first-order Markov chain, and not below the entropy of the one random key."""
-    frames, polyphony = module("frames"), module("polyphony")
+    frames, polyphony = module("common.frames"), module("polyphony")
     rng = np.random.default_rng(1)
     part = [[torch.from_numpy(roll(rng, 40)).float() for _ in range(n)] for n in (40, 8, 8)]
     data = frames.FrameSet("jsb", *part)
@@ -93,7 +93,7 @@ def test_a_model_learns_what_comes_in_turn_but_nothing_of_what_is_random(module)
 
 
 def test_the_same_seed_gives_the_same_training(module):
-    frames = module("frames")
+    frames = module("common.frames")
     rng = np.random.default_rng(1)
     part = [[torch.from_numpy(roll(rng, 30)).float() for _ in range(4)] for _ in range(3)]
     recipe = frames.Recipe(hidden=4, patience=1, halvings=0, transpose=5, learning_rate=0.5)
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_training(module):
 
 
 def test_baselines_by_hand(module):
-    polyphony, frames = module("polyphony"), module("frames")
+    polyphony, frames = module("polyphony"), module("common.frames")
     rng = np.random.default_rng(2)
     train, test = ([roll(rng, 30) for _ in range(n)] for n in (3, 2))
     tensors = [[torch.from_numpy(piece).float() for piece in part] for part in (train, test)]
@@ -128,7 +128,7 @@ def test_baselines_by_hand(module):
 
 
 def test_transposing_moves_all_keys_and_loses_none(module):
-    frames = module("frames")
+    frames = module("common.frames")
     piece = torch.zeros(2, 88)
     piece[0, 3] = piece[1, 80] = 1
     assert frames.transposed(piece, 5).nonzero().tolist() == [[0, 8], [1, 85]]

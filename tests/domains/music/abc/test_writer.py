@@ -47,7 +47,7 @@ def books() -> list[str]:
 def tunes(monkeypatch):
     """What the benchmarks make damaged and senseless tunes with."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("tunes")
+    return importlib.import_module("common.tunes")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from plain import random_windows
+from common.plain import random_windows
 
 CONTEXT = 64
 STEPS = 2000

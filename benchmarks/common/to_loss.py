@@ -31,8 +31,8 @@ from common import (
     train,
     write_result,
 )  # fmt: skip
-from contenders import Contender, take_turns
-from plain import PlainModel, PlainTrainer
+from common.contenders import Contender, take_turns
+from common.plain import PlainModel, PlainTrainer
 from seqforge.base.folders import sha256_of
 from seqforge.base.machine import usable_cores
 from seqforge.core.data.corpus import Corpus

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from common import process_context
-from plain import PlainModel, PlainTrainer
+from common.plain import PlainModel, PlainTrainer
+from common.transformer import Transformer, TransformerTrainer
 from seqforge.core.config import TrainingConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.trainer import Trainer
-from transformer import Transformer, TransformerTrainer
 
 _SIDE, _PRODUCTS = 1024, 8  # a step of the peak: so many products of matrices so wide
 
