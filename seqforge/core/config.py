@@ -1,4 +1,6 @@
-"""TOML values in, the typed configuration of a run out; also budgets (10m) and splits (90/5/5)."""
+"""TOML values in, the typed configuration of a run out; also budgets (10m), splits
+(90/5/5) and temperature schedules (1.2:0.5).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
@@ -72,13 +82,56 @@ class Split:
         return cls(train / 100, valid / 100, test / 100)
 
 
+class TemperatureSchedule(NamedTuple):
+    """A temperature, or that of the first and of the last symbol."""
+
+    start: float
+    end: float | None = None
+
+    @classmethod
+    def of(cls, given: Any) -> TemperatureSchedule:
+        """The schedule of a number, of a pair, or of text such as ``1.2:0.5``.
+
+        A number is taken as it is; whoever uses it checks it.
+
+        Raises:
+            ValueError: If it is a text that says neither, or no pair.
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, str):
+            return cls._parse(given)
+        if not isinstance(given, tuple | list):
+            return cls(given)
+        if len(given) != 2:
+            raise ValueError(f"temperature is a number, or the first and the last, not {given!r}")
+        return cls(*given)
+
+    @classmethod
+    def _parse(cls, text: str) -> TemperatureSchedule:
+        try:
+            numbers = [float(part) for part in text.split(":")]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, 2) or not all(number >= 0 for number in numbers):
+            raise ValueError(
+                f"{text!r} is no temperature: give a number, 0 or above (inf draws uniformly), or "
+                "START:END such as 1.2:0.5"
+            )
+        if len(numbers) == 2 and math.isinf(sum(numbers)):
+            raise ValueError("a temperature that changes must be finite at both ends")
+        return cls(*numbers)
+
+    def __str__(self) -> str:
+        return str(self.start) if self.end is None else f"{self.start}:{self.end}"
+
+
 _MOST_LANES = 4096
 STRICT = ConfigDict(frozen=True, extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Width = Annotated[int, Field(ge=1, le=16384)]
-Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _checked_lanes(lanes: int | str) -> int | str:
@@ -93,6 +146,17 @@ def _checked_by(parse: Any) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _checked_temperature(given: Any) -> float | str:
+    schedule = TemperatureSchedule.of(given)
+    for temperature in schedule if schedule.end is not None else schedule[:1]:
+        if not isinstance(temperature, int | float) or not 0 <= temperature < math.inf:
+            raise ValueError(f"a temperature is a finite number, 0 or above, not {temperature!r}")
+    return float(schedule.start) if schedule.end is None else str(schedule)
+
+
+Temperature = Annotated[float | str, PlainValidator(_checked_temperature)]
 
 
 class DataConfig(BaseModel):
@@ -224,6 +288,7 @@ class SamplingConfig(BaseModel):
     model_config = STRICT
 
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (0.5, 0.8, 1.0)
+    """Numbers, or temperature schedules such as ``"1.2:0.5"``."""
     count: Count = 3
     """Samples at each temperature."""
     length: Count = 1000

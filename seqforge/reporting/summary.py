@@ -139,8 +139,8 @@ class SamplesRow(SummaryPart):
     """The first file, seen from the run folder; null where nothing was written."""
     files: tuple[str, ...] = ()
     """All files."""
-    temperature: float
-    """Sampling temperature."""
+    temperature: float | str
+    """Sampling temperature, or a temperature schedule such as ``1.2:0.5``."""
     seed: int | None = None
     """The seed that draws them again."""
     count: int

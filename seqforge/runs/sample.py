@@ -178,13 +178,14 @@ def _options(config: RunConfig, place: int) -> SamplerParams:
     )
 
 
-def _path(folder: RunFolder, domain: Domain, temperature: float) -> Path:
-    stem = f"t{temperature}" if domain.file_per_sample else f"samples-t{temperature}"
+def _path(folder: RunFolder, domain: Domain, temperature: float | str) -> Path:
+    name = str(temperature).replace(":", "-")  # Windows forbids it in names
+    stem = f"t{name}" if domain.file_per_sample else f"samples-t{name}"
     return folder.samples / (stem + domain.suffix)
 
 
 def _row(
-    folder: RunFolder, files: Sequence[Path], temperature: float, samples: Sequence[Sample]
+    folder: RunFolder, files: Sequence[Path], temperature: float | str, samples: Sequence[Sample]
 ) -> SamplesRow:
     known = [s.mean_log_prob for s in samples if s.mean_log_prob is not None]
     names = [path.relative_to(folder.path).as_posix() for path in files]

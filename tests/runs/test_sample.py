@@ -9,8 +9,11 @@ from typer.testing import CliRunner
 
 from seqforge.cli.main import app
 from seqforge.core.config import RunConfig
+from seqforge.domains.genome.domain import GenomeDomain
+from seqforge.errors import ConfigError
 from seqforge.reporting.summary import RunSummary
-from seqforge.runs.sample import _options
+from seqforge.runs.folder import RunFolder
+from seqforge.runs.sample import _options, _path
 from tests.small_runs import material, short
 
 
@@ -83,3 +86,20 @@ def test_the_limits_of_the_search_are_settings_of_the_run(run):
 def test_the_last_seeds_of_all_go_on_from_the_first():
     config = RunConfig(domain="genome", training={"seed": 2**63 - 1})
     assert [_options(config, place).seed for place in (0, 1)] == [2**63 - 1, 0]
+
+
+def test_a_temperature_of_a_recipe_may_be_a_schedule(tmp_path):
+    config = RunConfig.of(
+        {"domain": "genome", "sampling": {"temperatures": ["1.2:0.5", 1, "0.8"]}}, "recipe"
+    )
+    assert config.sampling.temperatures == ("1.2:0.5", 1.0, 0.8)
+    assert RunConfig.of(json.loads(config.model_dump_json()), "again") == config
+    options = _options(config, 0)
+    assert (options.temperature, options.temperature_end) == (1.2, 0.5)
+    names = [
+        _path(RunFolder(tmp_path), GenomeDomain(), t).name for t in config.sampling.temperatures
+    ]
+    assert names == ["samples-t1.2-0.5.fa", "samples-t1.0.fa", "samples-t0.8.fa"]
+    for wrong in ("1.2:", "1:2:3", "hot", "inf:1", "inf", -1, None, "-1:2"):
+        with pytest.raises(ConfigError, match=r"sampling\.temperatures\.0: "):
+            RunConfig.of({"domain": "genome", "sampling": {"temperatures": [wrong]}}, "recipe")

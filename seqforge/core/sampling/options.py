@@ -1,7 +1,4 @@
-"""The annotation of a field in, an option out: how it is given, and which values it may have.
-
-Also the temperature schedule, from ``0.8`` or ``1.2:0.5``.
-"""
+"""The annotation of a field in, an option out: how it is given, and which values it may have."""
 
 from __future__ import annotations
 
@@ -19,53 +16,6 @@ NEVER: Any = object()
 
 DRAW, STOP = "How to draw", "Where to stop"
 _KIND_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
-
-
-class TemperatureSchedule(NamedTuple):
-    """A temperature, or that of the first and of the last symbol."""
-
-    start: float
-    end: float | None = None
-
-    @classmethod
-    def of(cls, given: Any) -> TemperatureSchedule:
-        """The schedule of a number, of a pair, or of text such as ``1.2:0.5``.
-
-        A number is taken as it is; whoever uses it checks it.
-
-        Raises:
-            ValueError: If it is a text that says neither, or no pair.
-        """
-        if isinstance(given, cls):
-            return given
-        if isinstance(given, str):
-            return cls._parse(given)
-        if not isinstance(given, tuple | list):
-            return cls(given)
-        if len(given) != 2:
-            raise ValueError(f"temperature is a number, or the first and the last, not {given!r}")
-        return cls(*given)
-
-    @classmethod
-    def _parse(cls, text: str) -> TemperatureSchedule:
-        try:
-            numbers = [float(part) for part in text.split(":")]
-        except ValueError:
-            numbers = []
-        if len(numbers) not in (1, 2) or not all(number >= 0 for number in numbers):
-            raise ValueError(
-                f"{text!r} is no temperature: give a number, 0 or above (inf draws uniformly), or "
-                "START:END such as 1.2:0.5"
-            )
-        if len(numbers) == 2 and math.isinf(sum(numbers)):
-            raise ValueError("a temperature that changes must be finite at both ends")
-        return cls(*numbers)
-
-    def __str__(self) -> str:
-        return f"{self.start:g}" if self.end is None else f"{self.start:g}:{self.end:g}"
-
-
-CONSTANT_TEMPERATURE = TemperatureSchedule(1.0)
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,13 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, SkipValidation, model_validator
 
+from seqforge.core.config import Count, TemperatureSchedule
 from seqforge.core.sampling.options import (
-    CONSTANT_TEMPERATURE,
     NEVER,
     STOP,
     Option,
     OptionTable,
     Row,
-    TemperatureSchedule,
     Values,
     options_of,
 )
@@ -33,8 +32,6 @@ Number = int | float
 """A whole number stays one: headers say it as it was given."""
 Text = Annotated[str, SkipValidation]
 """Any symbols, also those that are no valid Unicode."""
-Symbols = Annotated[int, Field(ge=1, le=MOST)]
-"""How many symbols."""
 Share = Annotated[Number | None, Field(gt=0, le=1)]
 
 
@@ -80,7 +77,7 @@ class SamplerParams(OptionTable):
             metavar="T|START:END",
             chat=("t", "temperature"),
             example="0.8",
-            default=CONSTANT_TEMPERATURE,
+            default=TemperatureSchedule(1.0),
             parse=TemperatureSchedule.of,
             given=float | str | tuple[float, float],
             source="Ackley et al. 1985",
@@ -135,7 +132,7 @@ class SamplerParams(OptionTable):
         ),
     ] = None
     length: Annotated[
-        Symbols,
+        Count,
         Option(
             "Stop at the end of the record, or after N symbols.",
             name="max_length",
@@ -170,7 +167,7 @@ class SamplerParams(OptionTable):
     ] = False
     """Hold the end symbol back, so that exactly ``length`` symbols come."""
     records: Annotated[
-        Symbols,
+        Count,
         Option(
             "Go on through the end symbol until N records came, each a sample of its own.",
             panel=STOP,

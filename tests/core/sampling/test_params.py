@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import seqforge
+from seqforge.core.config import SamplingConfig
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.sampling.logit_filters import FilterParams
+from seqforge.core.sampling.options import Values
 from seqforge.core.sampling.params import (
     NEEDED,
     DecodingParams,
@@ -76,6 +78,15 @@ def test_a_temperature_is_a_number_a_pair_or_text(given, start, end):
     params = SamplerParams(temperature=given)
     assert (params.temperature, params.temperature_end) == (start, end)
     assert params == SamplerParams(temperature=start, temperature_end=end)
+
+
+def test_a_recipe_has_the_same_values_under_the_same_names():
+    mine, table = SamplingConfig.model_fields, SamplerParams.model_fields
+    shared = mine.keys() & table.keys()
+    assert shared == {"length", "exact_length"}
+    for name in shared:
+        assert Values.of(mine[name]) == Values.of(table[name])
+        assert mine[name].default == table[name].default
 
 
 def test_an_option_that_means_nothing_alone_is_refused():
