@@ -29,41 +29,42 @@ if TYPE_CHECKING:
     MadeOf = Callable[[Library], tuple[list[Path], Controls | None]]
 
 _REMARKS = 5
-_HOME, _EBI, _SCORES = "At home", "At EMBL-EBI", "What counts as alike"
+_HOME, _EBI, _SCORES = "Local search", "Search at EMBL-EBI", "Scores and filters"
 
-Samples = Annotated[Path, typer.Argument(metavar="SAMPLES.fa", help="Sequences to look for.")]
+Samples = Annotated[Path, typer.Argument(metavar="SAMPLES.fa", help="Query sequences.")]
 Against = Annotated[
     list[Path] | None,
     typer.Option(metavar="LIB.fa|RUN", rich_help_panel=_HOME,
-                 help="Library: FASTA or GenBank, packed or not, or what a run was trained on."),
+                 help="Library: FASTA or GenBank, compressed or not; RUN: its training data."),
 ]  # fmt: skip
 BackendName = Annotated[
     Literal["auto", "local", "blast+", "ebi"],
     typer.Option("--backend",
-                 help="Smith-Waterman here, blastn here, or EMBL-EBI; auto: here with --against, "
-                      "at EMBL-EBI with an address or a yes, else here in the library at hand."),
+                 help="local: Smith-Waterman; blast+: blastn; ebi: EMBL-EBI; auto: local with "
+                      "--against, ebi with an e-mail address or consent, else local in the library "
+                      "at hand."),
 ]  # fmt: skip
 Database = Annotated[
     list[str] | None,
-    typer.Option(rich_help_panel=_EBI, help="What to search there (default: the settings', else "
+    typer.Option(rich_help_panel=_EBI, help="Database (default: that of the settings, else "
                  "em_std_inv)."),
 ]  # fmt: skip
 Email = Annotated[
     str | None,
-    typer.Option(rich_help_panel=_EBI, help="The service asks for one (default: SEQFORGE_EMAIL, "
-                 "else the settings')."),
+    typer.Option(rich_help_panel=_EBI, help="Address that the service requires (default: "
+                 "SEQFORGE_EMAIL, else that of the settings)."),
 ]  # fmt: skip
-Yes = Annotated[bool, typer.Option("--yes", rich_help_panel=_EBI, help="Send without being asked.")]
+Yes = Annotated[bool, typer.Option("--yes", rich_help_panel=_EBI, help="Send without asking.")]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", rich_help_panel=_EBI, help="Show what would be sent; send nothing."),
 ]
 Deadline = Annotated[
     str,
-    typer.Option(rich_help_panel=_EBI, help="Wait so long; the same command goes on later."),
+    typer.Option(rich_help_panel=_EBI, help="Longest wait; the same command resumes later."),
 ]
 Tool = Annotated[
-    Literal["ncbiblast", "fasta"], typer.Option(rich_help_panel=_EBI, help="Which program there.")
+    Literal["ncbiblast", "fasta"], typer.Option(rich_help_panel=_EBI, help="Search program.")
 ]
 Protein = Annotated[
     bool, typer.Option("--protein", rich_help_panel=_EBI, help="The samples are proteins.")
@@ -71,47 +72,49 @@ Protein = Annotated[
 Resubmit = Annotated[
     list[str] | None,
     typer.Option(metavar="SAMPLE", rich_help_panel=_EBI,
-                 help="Send this sample (or all) once more, though it failed or its fate is "
-                      "unknown."),
+                 help="Send this sample (or all) again after a failure or an unknown outcome."),
 ]  # fmt: skip
 BaseUrl = Annotated[
-    str | None, typer.Option(metavar="URL", rich_help_panel=_EBI, help="Another service's address.")
+    str | None,
+    typer.Option(metavar="URL", rich_help_panel=_EBI, help="Address of another service."),
 ]
 ControlKinds = Annotated[
     str | None,
     typer.Option("--controls", metavar="KINDS",
-                 help="Search for chance too: some of shuffle,markov,real."),
+                 help="Also search control sequences: some of shuffle,markov,real."),
 ]  # fmt: skip
 HeldOutFile = Annotated[
     Path | None,
-    typer.Option("--held-out", metavar="FASTA", help="Real sequence that the library lacks, for "
-                 "--controls real."),
+    typer.Option("--held-out", metavar="FASTA", help="Held-out sequence that the library lacks, "
+                 "for --controls real."),
 ]  # fmt: skip
 Evalue = Annotated[
     float, typer.Option(min=0, rich_help_panel=_SCORES, help="Show hits up to this E-value.")
 ]
 MaxHits = Annotated[
     int,
-    typer.Option(min=1, rich_help_panel=_SCORES, help="Keep so many library sequences a query."),
+    typer.Option(min=1, rich_help_panel=_SCORES, help="Library sequences kept per query."),
 ]
 MaxHsps = Annotated[
-    int, typer.Option(min=1, rich_help_panel=_SCORES, help="Alignments kept with each.")
+    int, typer.Option(min=1, rich_help_panel=_SCORES, help="Alignments kept per library sequence.")
 ]
-MatchScores = Annotated[str, typer.Option(rich_help_panel=_SCORES, help="Reward and penalty.")]
+MatchScores = Annotated[
+    str, typer.Option(rich_help_panel=_SCORES, help="Match reward and mismatch penalty.")
+]
 Gaps = Annotated[
     str,
-    typer.Option(rich_help_panel=_SCORES, help="Cost of opening a gap, and of each base in it."),
+    typer.Option(rich_help_panel=_SCORES, help="Gap costs: to open, and per base."),
 ]
 Dust = Annotated[
     bool,
-    typer.Option("--dust", rich_help_panel=_SCORES, help="Leave low-complexity sequence out."),
+    typer.Option("--dust", rich_help_panel=_SCORES, help="Mask low-complexity sequence (DUST)."),
 ]
 Folder = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for hits.tsv, hits.json, alignments.")
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with what was begun (as the same command does anyway)."),
+    typer.Option("--resume", help="Resume a stopped search (as the same command does anyway)."),
 ]
 
 
@@ -144,7 +147,7 @@ def blast(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look for sequences like your samples: in a library of yours, or at EMBL-EBI."""
+    """Search a sequence library, or EMBL-EBI, for sequences like your samples."""
     from seqforge.cli.blast_backends import AtEbi, Library, with_controls
     from seqforge.cli.progress import make_watcher
 

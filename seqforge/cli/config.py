@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seqforge.domains.genome.ebi.settings import EbiSettings
 
 config = typer.Typer(
-    help="Show, set and remove what is settled for all searches: e-mail, database.",
+    help="Show, set and remove settings of searches: e-mail, database.",
     invoke_without_command=True,
 )
 app.add_typer(config, name="config")
@@ -36,7 +36,7 @@ def root(
     ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """Show what is settled where nothing else is asked for."""
+    """Show all settings if no subcommand is given."""
     asked(ctx, json_, out, quiet, verbose)
     if ctx.invoked_subcommand is None:
         show(ctx)
@@ -47,7 +47,7 @@ def show(
     ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """Show what is settled, and where it stands."""
+    """Show the settings and their file."""
     from seqforge.base.user_settings import settings_file
     from seqforge.domains.genome.ebi.settings import EbiSettings
 
@@ -67,10 +67,10 @@ def show(
 @config.command("set")
 def set_value(
     ctx: typer.Context, key: Key,
-    value: Annotated[str, typer.Argument(help="What it is to be.")], json_: Json = False,
+    value: Annotated[str, typer.Argument(help="New value.")], json_: Json = False,
     out: Out = None, quiet: Quiet = False, verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """Set a value; an e-mail is a standing yes to sending sequences to EMBL-EBI."""
+    """Set a value; an e-mail is standing consent to send sequences to EMBL-EBI."""
     from seqforge.domains.genome.ebi.settings import EbiSettings
 
     path = EbiSettings.load().with_value(key, value).save()

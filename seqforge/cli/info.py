@@ -19,7 +19,7 @@ from seqforge.cli.options import Json, Model, Out, Quiet, Verbose
 from seqforge.errors import RunError
 from seqforge.version import __version__
 
-models = typer.Typer(help="Bundled and local models with their cards.", invoke_without_command=True)
+models = typer.Typer(help="Bundled and local models, and their cards.", invoke_without_command=True)
 app.add_typer(models, name="models")
 
 _NAMED = 12  # files that a model learnt from, on its card
@@ -30,7 +30,7 @@ def root(
     ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """List models where nothing else is asked for."""
+    """List models if no subcommand is given."""
     asked(ctx, json_, out, quiet, verbose)
     if ctx.invoked_subcommand is None:
         list_models(ctx)
@@ -41,7 +41,7 @@ def list_models(
     ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """List bundled models and those of the run folders here."""
+    """List bundled models and those of the run folders in runs/."""
     from seqforge.runs.folder import bundled_models, local_models
 
     rows = [_row(name, path) for name, path in {**bundled_models(), **local_models()}.items()]
@@ -121,7 +121,7 @@ def domains(
     ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """List the installed domains, ours and others', with their options."""
+    """List the installed domains, built in or not, with their options."""
     from seqforge.errors import DomainError
     from seqforge.registry import installed
 
@@ -177,7 +177,7 @@ def doctor(
     ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """Show versions, device, cores and the optional programs found, and what each is for."""
+    """Show versions, device, cores, and which optional programs are found."""
     from seqforge.base.machine import choose_device, usable_cores
     from seqforge.core.kernels.llvm import PROCESSOR
     from seqforge.runs.load_inputs import corpus_cache

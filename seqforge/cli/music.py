@@ -77,7 +77,7 @@ def music(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Continue a melody, or start one: files that play and print, and a page with it all."""
+    """Continue a melody or start one; writes MIDI, ABC, scores, audio and a page."""
     from seqforge.cli.music_output import ExportRequest, OutputLines, export_samples
     from seqforge.domains.music.render.audio import player
     from seqforge.domains.music.render.sample_export import parsed_formats

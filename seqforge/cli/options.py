@@ -27,13 +27,13 @@ from seqforge.errors import ConfigError
 if TYPE_CHECKING:
     from seqforge.core.sampling.options import Row
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output file or folder.")]
 Seed = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness (default 0).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but results and errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the way.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on the way.")]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A bundled name, a .safetensors file, a run folder.")
 ]
@@ -50,7 +50,7 @@ Encoding = Annotated[
     str,
     typer.Option(
         "--encoding", metavar="NAME", callback=_assume,
-        help="What files are written in that are not UTF-8 and have no byte-order mark.",
+        help="Encoding of files that are not UTF-8 and have no byte-order mark.",
     ),
 ]  # fmt: skip
 

@@ -45,29 +45,31 @@ Pipeline = Annotated[
 ]
 More = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[INPUT ...]", help="What to learn from may stand here as well."),
+    typer.Argument(metavar="[INPUT ...]", help="Inputs, as with --input."),
 ]
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
         "--input", "--fasta", "-i", metavar="PATH ...",
-        help="Files or folders to learn from, packed or not, or - for standard input.",
+        help="Files or folders to train on, compressed or not; - is standard input.",
     ),
 ]  # fmt: skip
 Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on with a run that was stopped; without --out, the newest "
-        "unfinished one of this pipeline.",
+        help="Resume a stopped run; without --out, the newest unfinished one of this pipeline.",
     ),
 ]
 Budget = Annotated[
     str | None,
-    typer.Option(help="90s, 10m, 2h, 20000steps or 3epochs.", rich_help_panel=_PANEL),
+    typer.Option(
+        help="How long to train: 90s, 10m, 2h, 20000steps or 3epochs.", rich_help_panel=_PANEL
+    ),
 ]
 Cell = Annotated[
-    Literal["lstm", "gru", "rnn"] | None, typer.Option(rich_help_panel=_PANEL, help="Kind of cell.")
+    Literal["lstm", "gru", "rnn"] | None,
+    typer.Option(rich_help_panel=_PANEL, help="Recurrent cell."),
 ]
 Split = Annotated[
     str | None,
@@ -77,27 +79,27 @@ HoldOut = Annotated[
     str | None,
     typer.Option(
         metavar="chrX,chr4:1-2000000", rich_help_panel=_PANEL,
-        help="Records or regions (from 1, both ends included) to hold out as the test part.",
+        help="Records or regions (1-based, inclusive) that are the test part.",
     ),
 ]  # fmt: skip
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"] | None,
-    typer.Option(help="What to compute on.", rich_help_panel=_PANEL),
+    typer.Option(help="Device to train on.", rich_help_panel=_PANEL),
 ]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"] | None,
-    typer.Option(help="auto measures which is faster.", rich_help_panel=_PANEL),
+    typer.Option(help="Number format; auto takes the fastest, measured.", rich_help_panel=_PANEL),
 ]
 Lanes = Annotated[
     str | None,
-    typer.Option(metavar="auto|N", help="Threads to train with.", rich_help_panel=_PANEL),
+    typer.Option(metavar="auto|N", help="Training threads.", rich_help_panel=_PANEL),
 ]
 SampleEvery = Annotated[
     str | None,
     typer.Option(
         metavar="30s|500steps", rich_help_panel=_PANEL,
-        help="Show a sample so often while training (default: at each look at held-out data, "
-        "on a terminal).",
+        help="How often to show a sample while training (default: at each evaluation, on a "
+        "terminal).",
     ),
 ]  # fmt: skip
 
@@ -111,18 +113,18 @@ def _real(text: str) -> Any:
 
 
 HiddenSize = Annotated[int | None, _number("Width of a recurrent layer.")]
-NumLayers = Annotated[int | None, _number("How many recurrent layers.")]
+NumLayers = Annotated[int | None, _number("Recurrent layers.")]
 EmbeddingSize = Annotated[int | None, _number("Width of the embedding (default: hidden size).")]
-Dropout = Annotated[float | None, _real("Share of values dropped while training.")]
-BatchSize = Annotated[int | None, _number("Streams read side by side.")]
-SeqLen = Annotated[int | None, _number("Symbols between two steps of the optimiser.")]
-LearningRate = Annotated[float | None, _real("Highest learning rate.")]
+Dropout = Annotated[float | None, _real("Dropout rate.")]
+BatchSize = Annotated[int | None, _number("Streams per batch.")]
+SeqLen = Annotated[int | None, _number("Symbols per stream and step (TBPTT window).")]
+LearningRate = Annotated[float | None, _real("Peak learning rate.")]
 MinCount = Annotated[int | None, _number("Rarer symbols become one unknown symbol.")]
 Init = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Go on from a model: a bundled name, a .safetensors file, a run folder.",
+        help="Warm start from a model: a bundled name, a .safetensors file, a run folder.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -130,7 +132,7 @@ Extend = Annotated[
     bool,
     typer.Option(
         "--extend-vocabulary",
-        help="Add symbols that are new to the --init model.",
+        help="Add symbols that the --init model does not know.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -140,10 +142,10 @@ Set = Annotated[
 ]
 Blast = Annotated[
     str | None,
-    typer.Option(metavar="local|blast+|ebi|off", help="Where samples of DNA are looked for."),
+    typer.Option(metavar="local|blast+|ebi|off", help="Similarity search of DNA samples."),
 ]
 Against = Annotated[
-    list[str] | None, typer.Option(metavar="FASTA", help="Library to look in (default: the input).")
+    list[str] | None, typer.Option(metavar="FASTA", help="Library to search (default: the input).")
 ]
 
 
@@ -354,7 +356,7 @@ def _overlap(summary: RunSummary) -> str:
 
 app.command("run", context_settings=LENIENT, help=(
     "Read, train, score, sample, search and report: from files to a page.\n\n"
-    "Stopped at any moment, the same command goes on; without --out, with the unfinished run under "
+    "After a stop at any moment the same command resumes; without --out, the unfinished run under "
     "runs/ that it began.\n\n"
     "Options of the domain (see `seqforge domains`) may be given too: --strands forward, --bytes."
 ))(launcher(only_train=False))  # fmt: skip
@@ -362,5 +364,5 @@ app.command("run", context_settings=LENIENT, help=(
 app.command(
     "train",
     context_settings=LENIENT,
-    help="Train a model on files, without samples and page.",
+    help="Train and score a model, without samples and report.",
 )(launcher(only_train=True))
