@@ -175,7 +175,7 @@ def open_own(path: Path, writing: bool = False) -> BinaryIO:
 
 
 def _strange(path: Path) -> RunError:
-    return RunError(f"{path}: is no file that seqforge left; move it, or give another --out")
+    return RunError(f"{path}: is not a file that seqforge wrote; move it, or give another --out")
 
 
 def is_private(path: Path) -> bool:

@@ -229,8 +229,8 @@ class Unpacked(io.RawIOBase):
         if self._allowance.is_exceeded(self._taken, self._given):
             raise InputError(
                 f"{self._where}: unpacks to more than {size_said(self._given)} from "
-                f"{size_said(self._taken)}, which looks like harm; "
-                f"if it is meant so, raise the limit with {VARIABLE}=8G"
+                f"{size_said(self._taken)}, a likely decompression bomb; if it is intended, "
+                f"raise the limit with {VARIABLE}=8G"
             )
         return given
 
@@ -259,7 +259,7 @@ class Unpacked(io.RawIOBase):
             self._stream, self._ahead = self._packing.make(), rest
             return
         if rest:
-            add_remark(f"what stands behind the {self._packing.name} data was left out")
+            add_remark(f"what follows the {self._packing.name} data was left out")
         self._done = True
 
 

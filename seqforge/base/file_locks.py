@@ -62,4 +62,4 @@ def _check(lock: Path) -> None:
     except OSError:
         return  # missing; or the attempt to make it says why it cannot be
     if not stat.S_ISREG(found.st_mode) or found.st_size:
-        raise RunError(f"{lock}: is no lock of seqforge's; move it, or give another --out")
+        raise RunError(f"{lock}: is not a lock of seqforge; move it, or give another --out")

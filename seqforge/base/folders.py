@@ -249,8 +249,8 @@ def _check(folder: Path, there: Marks, note: _FolderNote) -> None:
     for name, mark in sorted(there.items()):
         if not mark or not note.has(name, mark):
             raise RunError(
-                f"{folder / name}: would be written over, and it is not as seqforge left it, or "
-                "none of its files; move it, or give another --out"
+                f"{folder / name}: would be overwritten, but it was changed, or not written by "
+                "seqforge; move it, or give another --out"
             )
 
 
@@ -262,7 +262,7 @@ def _read(folder: Path) -> _FolderNote:
         pass
     except (*_DAMAGED, OSError):
         raise RunError(
-            f"{folder / NOTE}: cannot be read, so that nobody knows whose the files beside it are; "
+            f"{folder / NOTE}: cannot be read, so the owner of the files beside it is unknown; "
             "remove it, or give another --out"
         ) from None
     try:

@@ -360,7 +360,7 @@ def target_of(named: Path) -> OutputTarget:
             return OutputTarget(named, path, not stat.S_ISREG(found.st_mode))
         _check_link(named, path, found.st_uid)
         path = path.parent / path.readlink()
-    raise ConfigError(f"{named}: is a circle of links; name a file with --out")
+    raise ConfigError(f"{named}: is a loop of links; name a file with --out")
 
 
 def refuse_inputs(written: Sequence[Path], inputs: Sequence[Path]) -> None:
@@ -414,7 +414,7 @@ def _check_right(named: Path, path: Path, owner: int) -> None:
     That would be known only when all is drawn.
     """
     if not os.access(path, os.W_OK):
-        raise ConfigError(f"{named}: is protected from being written; give another --out")
+        raise ConfigError(f"{named}: is write-protected; give another --out")
     if sys.platform == "win32" or os.geteuid() == 0:
         return
     if os.geteuid() not in (owner, path.parent.stat().st_uid) and _is_sticky(path.parent):
@@ -430,7 +430,7 @@ def _check_link(named: Path, link: Path, owner: int) -> None:
         return
     folder = link.parent.stat()
     if folder.st_mode & stat.S_IWOTH and owner not in (os.geteuid(), folder.st_uid):
-        raise RunError(f"{named}: is a link that another user laid there; give another --out")
+        raise RunError(f"{named}: is another user's link; give another --out")
 
 
 def _is_sticky(folder: Path) -> bool:

@@ -68,7 +68,7 @@ def checked_encoding(name: str) -> str:
         pass
     close = difflib.get_close_matches(name.lower(), _KNOWN, 3) or ["latin-1", "cp1252", "utf-16"]
     raise ConfigError(
-        f"{name[:40]!r} is no encoding of text; encodings are {', '.join(close)} and others"
+        f"{name[:40]!r} is not a text encoding; encodings are {', '.join(close)} and others"
     )
 
 
@@ -283,7 +283,7 @@ def _unpacked(
             return stream
         stream = io.BufferedReader(raw, _BUFFER)
     if packing_of(stream.peek(HEAD)[:HEAD]) is not None:
-        raise InputError(f"{where}: is packed more than {_LAYERS} times over; unpack it")
+        raise InputError(f"{where}: is compressed more than {_LAYERS} times over; unpack it")
     return stream
 
 

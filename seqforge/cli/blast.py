@@ -285,7 +285,7 @@ def _check(options: dict[str, Any]) -> None:
     plain = {option: known.default for option, known in signature(blast).parameters.items()}
     name = options["backend"]
     if name == "ebi" and options["against"]:
-        raise ConfigError("--against is a library at home; --backend ebi searches elsewhere")
+        raise ConfigError("--against is a local library, which --backend ebi does not search")
     if name in ("auto", "ebi") and not options["against"]:
         if options["protein"] and options["controls"]:
             raise ConfigError("--controls are made of nucleotides; leave them out with --protein")

@@ -56,10 +56,11 @@ def named_library(against: Sequence[Path], folder: Path) -> Library:
     for run in runs:
         if not run.begun:
             raise ConfigError(
-                f"--against {run.path}: is a folder and no run; name FASTA files, or a run folder"
+                f"--against {run.path}: is a folder but not a run; name FASTA files, or a run "
+                "folder"
             )
         if run.recipe().config().domain != "genome":
-            raise ConfigError(f"--against {run.path}: is no run of genomes")
+            raise ConfigError(f"--against {run.path}: is not a run of genomes")
     if len(against) > 1:
         raise ConfigError(f"--against {runs[0].path}: a run folder is a library of its own")
     return Library((_training_part(runs[0], folder),), run=runs[0])

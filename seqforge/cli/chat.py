@@ -310,7 +310,7 @@ class _Chat:
 
     def _undo(self) -> None:
         if not self._conversation.turns:
-            raise ConfigError("there is no turn to take back")
+            raise ConfigError("there is no turn to undo")
         self._conversation.undo()
         text = self._conversation.text
         whole = self._deciphering()

@@ -146,7 +146,7 @@ def settle(leaving: str) -> None:
         return
     if not can_ask():
         raise ConfigError(
-            f"{leaving} needs an e-mail address in the settings, as a standing yes: "
+            f"{leaving} needs an e-mail address in the settings, as standing consent: "
             "`seqforge config set email ...`"
         )
     _typed(leaving, settings)

@@ -70,7 +70,7 @@ def await_stdin(*named: object) -> None:
     piped = [str(name) for name in names if name is not None and is_stdin(str(name))]
     if len(piped) > 1:
         raise ConfigError(
-            f"{' and '.join(piped)}: standard input can be read but once; name a file instead of "
+            f"{' and '.join(piped)}: standard input can be read only once; name a file instead of "
             "one of them"
         )
     if piped and sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():

@@ -240,4 +240,4 @@ class RunSummary(SummaryPart):
         except OSError as error:
             raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
         except ValidationError as error:
-            raise RunError(f"{path}: is no summary of a run ({first_problem(error)})") from error
+            raise RunError(f"{path}: is not a run's summary ({first_problem(error)})") from error

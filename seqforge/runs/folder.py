@@ -366,7 +366,7 @@ def find_model(name: str) -> Path:
     if name not in bundled:
         known = ", ".join(bundled) or "none"
         raise CheckpointError(
-            f"{name!r} is no bundled model ({known}), no .safetensors file and no run folder"
+            f"{name!r} is not a bundled model ({known}), no .safetensors file and no run folder"
             + did_you_mean(name, [*bundled, *local_models()])
         )
     return bundled[name]

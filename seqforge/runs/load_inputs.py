@@ -78,7 +78,7 @@ def find_files(named: Sequence[str], domain: Domain, kept: Path, resumed: bool) 
         InputError: If something named is not there, or a folder has no file of the right kind.
     """
     if sum(map(is_stdin, named)) > 1:
-        raise InputError("- is standard input, which can be read but once; name it once")
+        raise InputError("- is standard input, which can be read only once; name it once")
     found = FoundFiles()
     for place, name in enumerate(named):
         if is_piped(name):
@@ -325,7 +325,7 @@ def read_corpus(
     cache = corpus_cache()
     folder = cache / inputs.key(data, known)[:32]
     if folder.exists() and (damage := Corpus.damage(folder)):
-        say(f"what was kept of this input in {folder} is damaged ({damage}); it is read again")
+        say(f"the cached corpus of this input in {folder} is damaged ({damage}); it is read again")
         _clear_away(folder)
     if not folder.exists():
         with disk_errors(cache):
@@ -357,7 +357,7 @@ def _opened(folder: Path) -> tuple[Corpus, list[Ingested]]:
         return Corpus(folder), read_ingest(folder / "ingest.tsv")
     except OSError as error:
         raise RunError(
-            f"{folder}: was there and is gone ({error.strerror or error}); give the same command "
+            f"{folder}: has disappeared ({error.strerror or error}); give the same command "
             "again, and the input is read again"
         ) from error
 

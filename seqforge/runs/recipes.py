@@ -138,7 +138,7 @@ def _name(path: Path, made: object) -> str:
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
     where = "made.pipeline: " if said else ""
     raise ConfigError(
-        f"{path}: {where}{shown} is no name for a run; give letters, digits and -, "
+        f"{path}: {where}{shown} is not a valid name for a run; give letters, digits and -, "
         f"{_LONGEST} bytes at most"
     )
 

@@ -334,7 +334,7 @@ def settled_recipe(asked: AskedRun, folder: RunFolder) -> Recipe:
         raise ConfigError(_train_on(asked.request, folder, begun, wanted))
     if differ:
         raise ConfigError(
-            f"{folder.path}: this run was begun with other settings "
+            f"{folder.path}: this run was started with other settings "
             f"({'; '.join(differ)}); give the same, or another --out"
         )
     return changed
@@ -373,7 +373,7 @@ def check_inputs(folder: RunFolder, files: Sequence[Path], digests: Sequence[str
     more = f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
     said = "; ".join(differ[:_NAMED]) + more or "the files are in another order"
     raise RunError(
-        f"{folder.path}: this run was begun on other input ({said}); give the same files "
+        f"{folder.path}: this run was started on other input ({said}); give the same files "
         "unchanged, or another --out"
     )
 

@@ -104,8 +104,8 @@ def training_data_of_run(
             corpus, lines = read_corpus(inputs, config.data, table, progress)
     except SeqforgeError as error:
         raise RunError(
-            f"{folder.path}: what this run was trained on and what it held out cannot be told any "
-            f"more ({error}); bring the input back, or name FASTA instead: --against LIB.fa, and "
+            f"{folder.path}: its training and held-out data can no longer be determined "
+            f"({error}); bring the input back, or name FASTA instead: --against LIB.fa, and "
             "--held-out for samples copied out of the run folder"
         ) from error
     return training_data_from(inputs, corpus, lines)

@@ -82,8 +82,8 @@ class WarmStart:
         except ValueError as error:  # of pydantic too
             why = first_problem(error) if isinstance(error, ValidationError) else error
             raise RunError(
-                f"{folder.path}: its config.toml does not say any more what model it started "
-                f"from ({why}); begin in another --out"
+                f"{folder.path}: its config.toml no longer says which model it started from "
+                f"({why}); begin in another --out"
             ) from error
         return cls(config, vocabulary, note.ancestors, sketch=sketch)
 

@@ -130,7 +130,7 @@ def test_where_the_cache_cannot_be_written_the_folder_keeps_its_note(tmp_path, m
 
     assert work(folder, "tune.mid") == ""
     (folder / "tune.mid").write_text("a person's")
-    with pytest.raises(RunError, match="is not as seqforge left it"):
+    with pytest.raises(RunError, match="was changed, or not written by seqforge"):
         work(folder, "tune.mid")
 
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))

@@ -74,7 +74,7 @@ def test_standard_output_by_its_name():
     [("folder", "is a folder; name a file"), ("link", "is a folder; name a file"),
      ("none/x", "none/x: there is no folder none"), ("file/x", "there is no folder file"),
      ("dangling", "dangling: leads to none/x, and there is no folder none"),
-     ("circle", "is a circle of links"), ("x" * 300, "cannot be written (File name too long)")],
+     ("circle", "is a loop of links"), ("x" * 300, "cannot be written (File name too long)")],
 )  # fmt: skip
 def test_what_is_no_place_for_a_file_is_one_sentence(name, said):
     Path("folder").mkdir()
@@ -93,7 +93,7 @@ def test_a_link_that_another_user_laid_in_a_folder_open_to_all_is_not_followed()
     Path("tmp/x").symlink_to("../mine")
     os.lchown("tmp/x", 12, 34)
 
-    with pytest.raises(RunError, match="is a link that another user laid there"):
+    with pytest.raises(RunError, match="is another user's link"):
         target_of(Path("tmp/x"))
     os.lchown("tmp/x", os.geteuid(), 34)
     assert target_of(Path("tmp/x")).path == Path("tmp/../mine")
@@ -138,7 +138,7 @@ def test_what_another_user_may_not_replace_is_said_at_once(tmp_path):
         shutil.rmtree(home)
 
     protected, sticky, theirs, mine = result.stdout.splitlines()
-    assert protected.endswith("own/protected: is protected from being written; give another --out")
+    assert protected.endswith("own/protected: is write-protected; give another --out")
     assert sticky.endswith("in a folder where nobody else may replace it; give another --out")
     assert (theirs, mine) == (str(home / "own/theirs"), str(home / "own/mine"))
 

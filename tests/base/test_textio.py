@@ -101,7 +101,7 @@ def test_zeros_behind_are_padding_and_anything_else_is_said_to_be_left_out(tmp_p
     path = tmp_path / "x"
     for behind, said in (
         (bytes(4096), []),
-        (b"garbage", [f"what stands behind the .{name} data was left out"]),
+        (b"garbage", [f"what follows the .{name} data was left out"]),
     ):
         path.write_bytes(PACKERS[name](SEQUENCE) + behind)
         with collected_remarks() as remarks:

@@ -191,7 +191,7 @@ def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
     assert "there are fly, folk, genome, music, shakespeare, text" in " ".join(
         seqforge("run", "nonsense").stderr.split()
     )
-    assert "is no bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())
+    assert "is not a bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())
 
 
 def test_a_folder_that_was_there_before_is_never_removed(seqforge, tmp_path):

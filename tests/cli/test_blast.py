@@ -234,7 +234,7 @@ def test_controls_say_whether_chance_finds_as_much(seqforge, samples, library, t
     ("options", "said"),
     [
         (["--backend", "blast+", "--email", "a@b.org"], "--email is for EMBL-EBI"),
-        (["--backend", "local", "--against", SLICE.parent], "is a folder and no run"),
+        (["--backend", "local", "--against", SLICE.parent], "is a folder but not a run"),
         (["--controls", "luck", "--against", SLICE], "shuffle, markov, real"),
         (["--controls", "real", "--against", SLICE], "--held-out"),
         (["--held-out", SLICE, "--against", SLICE], "--controls real"),
@@ -244,9 +244,9 @@ def test_controls_say_whether_chance_finds_as_much(seqforge, samples, library, t
         (["--protein", "--controls", "shuffle"], "made of nucleotides"),
         (["--against", SLICE, "--evalue", "1e-300"], "between 1e-250 and 1e12"),
         (["--against", SLICE, "--evalue", "inf"], "between 1e-250 and 1e12"),
-        (["--email", "a@b.org", "--base-url", "http://example.org/x"], "no address of a service"),
-        (["--email", "a@b.org", "--base-url", "http://[::1"], "no address of a service"),
-        (["--email", "nobody", "--base-url", "http://127.0.0.1:9"], "no e-mail address"),
+        (["--email", "a@b.org", "--base-url", "http://example.org/x"], "not the address of a service"),
+        (["--email", "a@b.org", "--base-url", "http://[::1"], "not the address of a service"),
+        (["--email", "nobody", "--base-url", "http://127.0.0.1:9"], "not an e-mail address"),
         (["--email", "a@b.org", "--deadline", "soon"], "--deadline"),
     ],
 )

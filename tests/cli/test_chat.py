@@ -67,7 +67,7 @@ def test_nothing_yet_is_said_and_no_error(piped, tmp_path):
 
     assert talk.stdout == ""
     assert talk.stderr.splitlines() == [
-        "there is no turn to take back",
+        "there is no turn to undo",
         "nothing was drawn yet; an empty line lets the model go on",
         "nothing is written yet, and nothing was saved",
     ]

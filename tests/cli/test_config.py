@@ -66,7 +66,7 @@ def test_a_link_that_a_person_made_of_the_file_stays_one(tmp_path):
 def test_what_is_no_address_is_refused(seqforge, address):
     result = seqforge("config", "set", "email", address)
     assert result.exit_code == 1
-    assert "is no e-mail address" in result.stderr
+    assert "is not an e-mail address" in result.stderr
     assert not settings_file().exists()
 
 

@@ -163,7 +163,7 @@ def test_a_run_goes_on_with_what_it_kept_beside_a_file_of_that_name(tmp_path):
 def test_standard_input_can_be_named_but_once(command):
     result = seqforge(*command, stdin=b"x")
     assert result.exit_code == 1
-    assert "standard input can be read but once; name a file" in result.stderr
+    assert "standard input can be read only once; name a file" in result.stderr
 
 
 @pytest.mark.parametrize("command", [["evaluate", "fly", "-"], ["blast", "-"]])
@@ -249,7 +249,7 @@ def test_an_encoding_can_be_said_to_every_command(tmp_path):
     run = ("train", "text", path, *small(tmp_path / "run2"))
     assert seqforge(*run, "--encoding", "latin-1").exit_code == 0
     assert (
-        "'latin9x' is no encoding of text; encodings are"
+        "'latin9x' is not a text encoding; encodings are"
         in seqforge(*run, "--encoding", "latin9x").stderr
     )
 
@@ -257,7 +257,7 @@ def test_an_encoding_can_be_said_to_every_command(tmp_path):
     refused = seqforge("evaluate", model, path)
     assert "byte 0xe9 at offset 0 is not UTF-8" in refused.stderr, "a model forgets the encoding"
     assert seqforge("evaluate", model, path, "--encoding", "cp1252").exit_code == 0
-    assert "no encoding of text" in seqforge("evaluate", model, path, "--encoding", "rot13").stderr
+    assert "not a text encoding" in seqforge("evaluate", model, path, "--encoding", "rot13").stderr
     prime = ("sample", model, "--prime-file", path, "--length", 5)
     assert seqforge(*prime, "--encoding", "latin-1").stdout.startswith("é")
     assert seqforge(*prime).exit_code == 1

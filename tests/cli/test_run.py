@@ -367,7 +367,7 @@ def test_a_finished_run_is_not_mistaken_for_one_of_other_input_or_another_pipeli
     other = seqforge("run", "text", "--input", tmp_path / "other.txt", *small(run))
     genome = seqforge("run", "genome", *small(run))
 
-    assert "begun on other input" in " ".join(other.stderr.split())
+    assert "started on other input" in " ".join(other.stderr.split())
     assert "holds a run of text" in " ".join(genome.stderr.split())
     assert other.exit_code == genome.exit_code == 1
 

@@ -117,7 +117,7 @@ def test_rare_new_symbols_fall_to_the_unknown_one(seqforge, parent, tmp_path):
         (["--cell", "lstm", "--set", "model.tied=true"], "model.cell: gru and lstm; model.tied"),
         (["--bytes"], "domain_options.bytes: False and True"),
         (["--init", "none.safetensors"], "none.safetensors: there is no such file"),
-        (["--init", "nobody"], "'nobody' is no bundled model"),
+        (["--init", "nobody"], "'nobody' is not a bundled model"),
     ],
 )
 def test_what_contradicts_the_model_is_said(seqforge, parent, tmp_path, options, said):

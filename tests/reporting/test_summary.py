@@ -33,8 +33,8 @@ def test_a_summary_of_an_older_version_is_read(tmp_path):
     ("content", "said"),
     [
         (None, r"summary\.json: cannot be read \(No such file"),
-        ("[", r"summary\.json: is no summary of a run \(Invalid JSON"),
-        ("{}", r"summary\.json: is no summary of a run \(pipeline: Field required"),
+        ("[", r"summary\.json: is not a run's summary \(Invalid JSON"),
+        ("{}", r"summary\.json: is not a run's summary \(pipeline: Field required"),
     ],
 )
 def test_what_is_no_summary_is_one_sentence(tmp_path, content, said):

@@ -64,6 +64,6 @@ def test_a_run_whose_input_has_changed_says_what_to_do(run, tmp_path):
     (tmp_path / "in" / "a.fa").write_text(">chr1\n" + "ACGT" * 5_000)
 
     with pytest.raises(
-        RunError, match=r"cannot be told any more.*a\.fa has changed.*--against LIB\.fa"
+        RunError, match=r"can no longer be determined.*a\.fa has changed.*--against LIB\.fa"
     ):
         training_data_of_samples(run / "samples" / "samples-t0.8.fa")

@@ -361,7 +361,7 @@ def _check_sizes(cuts: Cuts, split: Split, named: Sequence[Span]) -> None:
         part = min(("train", "test"), key=sizes.__getitem__)
         raise InputError(
             f"--hold-out leaves {sizes[part]:,} symbols for {part}; at least {_FEWEST_SYMBOLS} "
-            "are needed: name less to be held out, or more"
+            "are needed: hold out less, or more"
         )
     shares = {"train": split.train, "valid": split.valid, "test": split.test}
     for part, share in shares.items():

@@ -147,7 +147,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     weights = {name: array.astype(np.float32) for name, array in arrays.items()}
     if not all(np.isfinite(array).all() for array in weights.values()):
         raise CheckpointError(
-            f"{path}: some of its weights are infinite or no numbers; train it again, with a "
+            f"{path}: some of its weights are infinite or NaN; train it again, with a "
             "lower --learning-rate if its training diverged"
         )
     return Checkpoint(card, weights)
@@ -171,7 +171,7 @@ def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
 def _card(path: Path, described: _Described) -> ModelCard:
     header = described.header
     if "resume_format" in header:
-        raise CheckpointError(f"{path}: is where a training stands; the model lies beside it")
+        raise CheckpointError(f"{path}: is a resume file; the model is beside it")
     found = header.get("format")
     if found != FORMAT:
         raise CheckpointError(

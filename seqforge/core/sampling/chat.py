@@ -261,7 +261,7 @@ class Conversation:
             ValueError: If there is none.
         """
         if not self._turns:
-            raise ValueError("there is no turn to take back")
+            raise ValueError("there is no turn to undo")
         self._restore(self._turns.pop().before)
 
     def begin_anew(self) -> None:

@@ -70,7 +70,7 @@ def check_weights(checkpoint: Checkpoint) -> None:
             )
         if not np.isfinite(array).all():
             raise CheckpointError(
-                f"{card.name}: some of its weights are infinite or no numbers; train it again"
+                f"{card.name}: some of its weights are infinite or NaN; train it again"
             )
 
 

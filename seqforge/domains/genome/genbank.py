@@ -279,7 +279,7 @@ class _Reader:
         yield from self._close(closed=False)
         yield from self._release()
         if not self._number:
-            raise InputError(f"{self._path}: is no GenBank file: no line begins with LOCUS")
+            raise InputError(f"{self._path}: is not a GenBank file: no line begins with LOCUS")
         if not self._sequences:
             raise InputError(f"{self._path}: {self._refusal}")
 

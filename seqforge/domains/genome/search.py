@@ -402,7 +402,7 @@ def _address() -> str:
     address = EbiSettings.load().email
     if address is None:
         raise ConfigError(
-            "searching at EMBL-EBI sends the samples there, which takes a standing yes: "
+            "searching at EMBL-EBI sends the samples there, which takes standing consent: "
             "`seqforge config set email ...`; then the same command goes on"
         )
     return address

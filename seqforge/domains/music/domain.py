@@ -121,8 +121,7 @@ class MusicDomain:
             return
         if self.code != "events":
             raise InputError(
-                f"{path}: is no ABC, which is what this run reads; --code events reads it, and "
-                "ABC too"
+                f"{path}: is not ABC, which this run reads; --code events reads it, and ABC too"
             )
         piece, note = read_notes(path, self.steps_per_quarter)
         for ours, copy in piece_in_keys(piece, self.key, self.transpositions):

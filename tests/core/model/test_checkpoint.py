@@ -181,8 +181,8 @@ def test_a_header_that_asks_for_more_than_the_file_holds_is_refused_before_anyth
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"output.bias": np.array([0, np.nan, 0], np.float32)}, "infinite or no numbers"),
-        ({"output.bias": np.array([0, np.inf, 0], np.float32)}, "infinite or no numbers"),
+        ({"output.bias": np.array([0, np.nan, 0], np.float32)}, "infinite or NaN"),
+        ({"output.bias": np.array([0, np.inf, 0], np.float32)}, "infinite or NaN"),
         ({"output.bias": np.zeros(3, np.int64)}, "output.bias is of type I64"),
         ({"output.bias": np.zeros((1, 3), np.float32)}, r"has the shape \(1, 3\), not \(3,\)"),
         ({"more": np.zeros(3, np.float32)}, "more belongs to no such network"),

@@ -214,7 +214,7 @@ def test_another_users_partial_is_not_gone_on_with():
     Path("twin").hardlink_to("x.fa.partial")
     kept = Path("twin").read_bytes()
 
-    with pytest.raises(RunError, match=r"x\.fa\.partial: is no file that seqforge left"):
+    with pytest.raises(RunError, match=r"x\.fa\.partial: is not a file that seqforge wrote"):
         write("x.fa", 9)
 
     assert Path("twin").read_bytes() == kept

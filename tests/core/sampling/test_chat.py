@@ -110,7 +110,7 @@ def test_a_turn_taken_back_leaves_no_trace():
     for _ in range(3):
         conversation.undo()
     assert (conversation.text, conversation.samples(), conversation.turns) == ("", [], 0)
-    with pytest.raises(ValueError, match="no turn to take back"):
+    with pytest.raises(ValueError, match="no turn to undo"):
         conversation.undo()
 
 

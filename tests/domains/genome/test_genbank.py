@@ -221,7 +221,7 @@ def test_what_a_file_is_its_content_says(tmp_path, intact):
     (tmp_path / "z.gb").write_text(">chr1\nACGT\n")
     assert read(tmp_path / "z.gb") == [("chr1", "ACGT", "")]
     (tmp_path / "w.gb").write_text("hello\n")
-    with pytest.raises(InputError, match=r"w\.gb: is no GenBank file"):
+    with pytest.raises(InputError, match=r"w\.gb: is not a GenBank file"):
         read(tmp_path / "w.gb")
 
 

@@ -53,7 +53,7 @@ NO_HEADER = "is not a MIDI file (its header is missing); is it another kind of f
 CUT_HEADER = "is not a MIDI file (its header at byte 0 is cut off); is it another kind of file?"
 NO_TRACK = "the MIDI file has no track; save it again from a music program"
 NOTHING = (
-    "is timed in nothing (its header gives no ticks a quarter note); "
+    "has no time base (its header gives no ticks a quarter note); "
     "save it again from a music program"
 )
 NO_NOTE = "there is no note in it{}; save it again from a music program"

@@ -247,7 +247,7 @@ class EbiClient:
             checked_email(self.email)
         except ValueError as error:
             raise ConfigError(
-                f"EMBL-EBI wants an e-mail address with every search, and {self.email!r} is none; "
+                f"EMBL-EBI requires an e-mail address, and {self.email!r} is none; "
                 "give --email or set SEQFORGE_EMAIL"
             ) from error
 

@@ -322,9 +322,7 @@ def at_least(parameter: str, option: str, wanted: float, catalogue: ServiceMetad
     enough = [(number, text) for number, text in offered if number >= wanted * (1 - 1e-9)]
     if not enough:
         highest = max(offered)[1]
-        raise ConfigError(
-            f"{option} {wanted:g} is more than EMBL-EBI offers; its most is {highest}"
-        )
+        raise ConfigError(f"{option} {wanted:g} is above what EMBL-EBI offers, at most {highest}")
     return min(enough)[1]
 
 

@@ -22,7 +22,7 @@ def checked_email(address: str) -> str:
         ValueError: If it cannot.
     """
     if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{address!r} is no e-mail address; write it as name@example.org")
+        raise ValueError(f"{address!r} is not an e-mail address; write it as name@example.org")
     return address
 
 
@@ -39,7 +39,7 @@ def checked_url(address: str) -> str:
         parts, host = urlsplit(""), None
     at_home = host in ("localhost", "127.0.0.1", "::1")
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and at_home)):
-        raise ValueError(f"{address!r} is no address of a service; write https://host/path")
+        raise ValueError(f"{address!r} is not the address of a service; write https://host/path")
     return address
 
 

@@ -131,7 +131,7 @@ def library_of(against: Sequence[Path], learnt: TrainingData | None, folder: Pat
 
     Where that is what the run read, it is the part that it trained on: `write_training_library`.
     """
-    named = [spooled(path) for path in against]  # a pipe can be read but once
+    named = [spooled(path) for path in against]  # a pipe can be read only once
     if learnt is not None and {*map(sha256_of, named)} == {*map(sha256_of, learnt.files)}:
         return [write_training_library(learnt, folder)]
     return list(against)

@@ -304,7 +304,7 @@ def _division(division: int, where: str) -> tuple[int, int]:
     frames, ticks = 256 - (division >> 8), division & 0xFF
     if not division or not ticks:
         raise InputError(
-            f"{where}: is timed in nothing (its header gives no ticks a quarter note); "
+            f"{where}: has no time base (its header gives no ticks a quarter note); "
             "save it again from a music program"
         )
     # At 120 quarters a minute a quarter is half a second. 29 means 30000/1001 frames a second.

@@ -278,7 +278,8 @@ class _Document:
             self._walk(source)
         except ElementTree.ParseError as error:
             raise InputError(
-                f"{self._path}:{error.position[0]}: is no whole XML ({error.msg.split(':')[0]}); "
+                f"{self._path}:{error.position[0]}: is not well-formed XML "
+                f"({error.msg.split(':')[0]}); "
                 f"{_AGAIN}"
             ) from error
         except ValueError as error:
@@ -305,7 +306,7 @@ class _Document:
 
     def _begin(self, element: Element) -> None:
         if not self._inside and element.tag not in ("score-partwise", "score-timewise"):
-            raise ValueError(f"is XML but no MusicXML (it begins with <{element.tag[:40]}>)")
+            raise ValueError(f"is XML but not MusicXML (it begins with <{element.tag[:40]}>)")
         if len(self._inside) >= _DEEPEST:
             raise ValueError(f"has elements inside of more than {_DEEPEST} others")
         self._inside.append(element)

@@ -128,7 +128,7 @@ def check_font(path: str) -> None:
     """Whether a SoundFont can be played here, as far as can be seen before it is.
 
     Raises:
-        ConfigError: If it is no SoundFont.
+        ConfigError: If it is not a SoundFont.
         ProgramError: If nothing here plays them.
     """
     try:
@@ -137,7 +137,7 @@ def check_font(path: str) -> None:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise ConfigError(f"{path}: is no SoundFont (.sf2 or .sf3)")
+        raise ConfigError(f"{path}: is not a SoundFont (.sf2 or .sf3)")
     if not _players():
         raise ProgramError(
             f"{path}: nothing here plays SoundFonts; install the program fluidsynth, or with pip "

@@ -47,7 +47,7 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
         if log or not pages or _BAR not in pages[0]:  # of what is no score it makes an empty page
             which = f"one of {len(drawn)} scores" if log else f"score {number} of {len(drawn)}"
             raise RenderError(
-                f"verovio could not draw {which if len(drawn) > 1 else 'the score'} "
+                f"verovio could not engrave {which if len(drawn) > 1 else 'the score'} "
                 f"({log or 'there is no bar in it'}); a notation program may open the MusicXML"
             )
     return drawn
@@ -68,7 +68,7 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
     if ended.code < 0:
         said = f"ended by signal {-ended.code}"
     if ended.code:
-        raise RenderError(f"verovio failed at the score ({said})")
+        raise RenderError(f"verovio failed on the score ({said})")
     return json.loads(ended.out), said
 
 
@@ -99,7 +99,7 @@ def to_png(svg: str, width: int = 1200) -> bytes:
             )
         )
     except ValueError as error:
-        raise RenderError(f"resvg cannot draw the page ({error})") from error
+        raise RenderError(f"resvg cannot render the page ({error})") from error
 
 
 def _fonts() -> list[Path]:

@@ -143,7 +143,7 @@ def test_a_database_of_another_program_is_left_as_it_is(path, laid):
         path.symlink_to("theirs")
     before = theirs.read_bytes()
 
-    with pytest.raises(RunError, match=r"jobs\.sqlite: is (a database of another|no file that)"):
+    with pytest.raises(RunError, match=r"jobs\.sqlite: is (a database of another|not a file that)"):
         open_store(path)
 
     assert theirs.read_bytes() == before

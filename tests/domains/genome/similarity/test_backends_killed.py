@@ -114,6 +114,6 @@ def test_a_link_laid_in_its_place_is_not_written_through(tmp_path, files):
     (tmp_path / "out").mkdir()
     (tmp_path / "mine").write_text("of the person's")
     (tmp_path / "out" / SEARCHED).symlink_to(tmp_path / "mine")
-    with pytest.raises(RunError, match="is no file that seqforge left"):
+    with pytest.raises(RunError, match="is not a file that seqforge wrote"):
         search(files, tmp_path / "out", LocalBackend)
     assert (tmp_path / "mine").read_text() == "of the person's"

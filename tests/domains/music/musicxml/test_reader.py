@@ -467,10 +467,10 @@ ENTITIES = '<!DOCTYPE score-partwise [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;
             ),
             "declares entities",
         ),
-        ("<a>" * 300, r"is XML but no MusicXML \(it begins with <a>\)"),
-        ("<svg><g/></svg>", "is XML but no MusicXML"),
+        ("<a>" * 300, r"is XML but not MusicXML \(it begins with <a>\)"),
+        ("<svg><g/></svg>", "is XML but not MusicXML"),
         ("<score-partwise>" + "<a>" * 300, "has elements inside of more than 200 others"),
-        (score(note()).replace("</part>", ""), r":1: is no whole XML \(mismatched tag\)"),
+        (score(note()).replace("</part>", ""), r":1: is not well-formed XML \(mismatched tag\)"),
         (score(rest()), "has no note in it that sounds"),
     ],
 )

@@ -47,8 +47,8 @@ BAD = {
         "lasts more than 20,000",
     ),
     "no divisions": (SCORE.replace("<divisions>4", "<divisions>0"), "divisions must be above"),
-    "half a file": (SCORE[:400], "is no whole XML"),
-    "elements in elements": ("<a>" * 100_000, "is XML but no MusicXML"),
+    "half a file": (SCORE[:400], "is not well-formed XML"),
+    "elements in elements": ("<a>" * 100_000, "is XML but not MusicXML"),
     "half an archive": (archive(SCORE)[:200], "is not a whole .zip file"),
     "an archive deflated wrongly": (deflated_wrongly(), "is not a whole .zip file"),
     "an archive without a score": (

@@ -127,7 +127,7 @@ def test_a_soundfont_that_is_none_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"no\.sf2: cannot be read"):
         audio.check_font(str(tmp_path / "no.sf2"))
     (tmp_path / "x.sf2").write_bytes(b"RIFF1234WAVE")
-    with pytest.raises(ConfigError, match=r"x\.sf2: is no SoundFont"):
+    with pytest.raises(ConfigError, match=r"x\.sf2: is not a SoundFont"):
         audio.check_font(str(tmp_path / "x.sf2"))
 
 

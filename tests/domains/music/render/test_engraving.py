@@ -139,7 +139,7 @@ def test_what_takes_too_long_is_ended(melody):
 
 
 def test_what_is_no_svg_is_one_sentence():
-    with pytest.raises(RenderError, match=r"^resvg cannot draw the page"):
+    with pytest.raises(RenderError, match=r"^resvg cannot render the page"):
         to_png("no picture")
 
 
