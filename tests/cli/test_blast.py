@@ -238,7 +238,7 @@ def test_controls_say_whether_chance_finds_as_much(seqforge, samples, library, t
         (["--controls", "luck", "--against", SLICE], "shuffle, markov, real"),
         (["--controls", "real", "--against", SLICE], "--held-out"),
         (["--held-out", SLICE, "--against", SLICE], "--controls real"),
-        (["--backend", "ebi", "--against", SLICE], "--against is a library at home"),
+        (["--backend", "ebi", "--against", SLICE], "--against is a local library"),
         (["--against", SLICE, "--dry-run"], "--dry-run is for EMBL-EBI"),
         (["--against", SLICE, "--email", "a@b.org"], "--email is for EMBL-EBI"),
         (["--protein", "--controls", "shuffle"], "made of nucleotides"),
