@@ -177,7 +177,7 @@ def test_a_finished_run_that_is_given_a_longer_budget_says_how_to_train_on(begun
 def test_the_name_of_a_recipe_makes_no_folder_outside_of_runs(tmp_path, name):
     path = tmp_path / "recipe.toml"
     path.write_text(tomli_w.dumps({"domain": "text", "made": {"pipeline": name}}))
-    with pytest.raises(ConfigError, match=r"recipe.toml: made.pipeline: .* is not a valid name") as refused:
+    with pytest.raises(ConfigError, match=r"made.pipeline: .* is not a valid name") as refused:
         find_recipe(str(path))
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 200 + len(str(path))
