@@ -19,27 +19,27 @@ from seqforge.errors import InputError
 
 @dataclass(frozen=True)
 class Record:
-    """One input record: a contig, a text, a tune. The end symbol is not part of it."""
+    """One input record: a contig, a text, a tune; without the end symbol."""
 
     symbols: str
     """One character a symbol."""
     name: str = ""
-    """What the record is called in its file."""
+    """Its name in the file."""
     group: str = ""
-    """What a held-out tail is cut from: the contig, the text file, the tune book."""
+    """The unit a held-out tail is cut from: the contig, the text file, the tune book."""
     gaps: tuple[tuple[int, int], ...] = ()
-    """Half-open spans [start, stop) of ``symbols`` that carry nothing, such as runs of N. The
-    record is split there, after the held-out part has been cut off."""
+    """Half-open spans [start, stop) of ``symbols`` without content, such as runs of N. The record
+    is split there, after the held-out part has been cut off."""
     note: str = ""
-    """What reading changed, for ``ingest.tsv``: ``3 U read as T``."""
+    """Changes made while reading, for ``ingest.tsv``: ``3 U read as T``."""
     description: str = ""
-    """What its file says of it besides its name."""
+    """Its description in the file, without the name."""
     augmented: bool = False
-    """Whether it is the last record before it that is not, changed so as to teach more (a tune in
-    another key). It is trained on where that one is, and never held out."""
+    """An augmented copy of the preceding original (a transposed tune): trained on with it, never
+    held out."""
 
     def pieces(self, length: int | None = None) -> list[tuple[int, int]]:
-        """The spans [start, stop) between gaps, of ``length`` symbols (those it has)."""
+        """The spans [start, stop) between gaps, of ``length`` symbols (default: those it has)."""
         end = len(self.symbols) if length is None else length
         starts = [0, *(stop for _, stop in self.gaps)]
         stops = [*(start for start, _ in self.gaps), end]
@@ -48,16 +48,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Block:
-    """The next symbols of a record that may be too long to be held whole."""
+    """Consecutive symbols of a record that may be too long for memory."""
 
     points: NDArray[np.unsignedinteger]
     """Their code points, (T,): uint8 in all blocks of a record, or uint32 in all."""
     ends: Record | None = None
-    """With the last of them the record itself, whose own ``symbols`` then do not count."""
+    """In the record's last block the record itself, without ``symbols``."""
 
 
 def joined(blocks: Iterable[Block]) -> Iterator[tuple[Record, bytes]]:
-    """Records that came in blocks of uint8, each with its symbols, a byte a symbol."""
+    """Blocks of uint8 in, each record with its symbols (a byte a symbol) out."""
     parts: list[bytes] = []
     for block in blocks:
         parts.append(block.points.tobytes())
@@ -68,31 +68,30 @@ def joined(blocks: Iterable[Block]) -> Iterator[tuple[Record, bytes]]:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sequence that a model drew, and how."""
+    """A sequence drawn from a model, and how it was drawn."""
 
     symbols: str
-    """All of it: the prime, then what was drawn."""
+    """The whole sequence: prime, drawn symbols, suffix."""
     prime_length: int = 0
-    """How many of ``symbols``, from the left, were given and not drawn."""
+    """Symbols of the prime, at the left."""
     suffix_length: int = 0
-    """The same from the right."""
+    """Symbols of the suffix, at the right."""
     number: int = 1
     model: str = ""
     temperature: float | None = None
     seed: int | None = None
     mean_log_prob: float | None = None
-    """Mean log-probability a drawn symbol under the model at temperature 1, in nats."""
+    """Mean log-probability per drawn symbol under the model at temperature 1, in nats."""
     ended: bool = False
     """Whether the model drew the end symbol (which is not among ``symbols``)."""
     removed_mass: float | None = None
-    """Mean probability, over what was drawn, of the symbols that the grammar forbade; None without
-    a grammar."""
+    """Mean probability of the symbols that the grammar forbade; None without a grammar."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """How it was drawn besides: what differs from plain drawing, by the option's name."""
+    """Other sampling options that differ from the defaults, by name."""
 
     @property
     def drawn(self) -> str:
-        """What the model drew: ``symbols`` without what was given."""
+        """The drawn symbols, without prime and suffix."""
         return self.symbols[self.prime_length : len(self.symbols) - self.suffix_length]
 
 
@@ -111,7 +110,7 @@ class Region:
     """A record, or bases ``first`` to ``last`` of it."""
 
     text: str
-    """As it was typed."""
+    """As typed."""
     name: str
     first: int = 1
     last: int | None = None
@@ -141,7 +140,7 @@ def _region(text: str) -> Region:
 
 
 def resolve(text: str, records: Sequence[tuple[Record, int]]) -> list[Span]:
-    """The spans that regions name, in order, none twice.
+    """Regions in, the spans they name out, in order, without overlap.
 
     Args:
         text: The regions. A comma may also stand in the name of a record, or in a position as
@@ -171,7 +170,7 @@ def resolve(text: str, records: Sequence[tuple[Record, int]]) -> list[Span]:
 
 
 def _spaced(name: str) -> str:
-    """A name with nothing around its commas, as the parts of a text are put together."""
+    """A name without blanks around its commas, as regions are split at commas."""
     return ",".join(part.strip() for part in name.split(","))
 
 
@@ -196,7 +195,7 @@ def _named(
 
 
 def _names(record: Record) -> set[str]:
-    """What a record answers to: its name, its group, and the file whose contig the group is."""
+    """All names of a record: its name, its group, and the file of its group."""
     group = record.group
     file = _CONTIG.sub("", group)
     return {record.name, group, Path(group).name, file, Path(file).name} - {""}

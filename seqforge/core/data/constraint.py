@@ -18,19 +18,18 @@ State = TypeVar("State", bound=Hashable)
 
 @dataclass(frozen=True)
 class Constraint:
-    """What may be drawn in each state, and where a drawn symbol leads.
+    """Grammar mask of the sampler: a finite automaton over ids.
 
-    State 0 is where a sample begins; a prime is walked through first. S states, V ids (0 is the
-    end symbol). A symbol that a state does not allow (only a prime can hold one) still leads
-    somewhere, so that any prime can be gone on from.
+    State 0 is the start; the prime is read first. S states, V ids (0 is the end symbol). Forbidden
+    symbols have a following state too, since a prime may hold them.
     """
 
     allowed: NDArray[np.bool_]
     """(S, V); every state allows at least one id."""
     following: NDArray[np.int32]
-    """(S, V); the state after that id."""
+    """(S, V); the state after each id."""
     begun: NDArray[np.int32] | None = None
-    """(S,); where drawing begins after a prime that led to a state; None for that state itself."""
+    """(S,); the state to sample from after a prime that ended in a state; None: the same state."""
 
     def __post_init__(self) -> None:
         if self.allowed.shape != self.following.shape or self.allowed.ndim != 2:
@@ -83,7 +82,7 @@ Begun = NDArray[np.int32]
 
 
 def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constraint | None:
-    """The states that drawing or a prime can come to from state 0; None where none may be drawn.
+    """An automaton in, its part that is reachable from state 0 out; None if no symbol is allowed.
 
     Args:
         allowed: (S, V).
@@ -102,7 +101,7 @@ def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constrain
 
 
 def _found(following: Following) -> NDArray[np.bool_]:
-    """Which states are come to from state 0 (S,)."""
+    """Which states are reachable from state 0 (S,)."""
     found = np.zeros(len(following), bool)
     fresh = np.zeros(1, np.int64)
     while len(fresh):

@@ -32,23 +32,23 @@ __all__ = [
 
 
 class Domain(Protocol):
-    """A way between files of one kind and sequences of symbols.
+    """Files of one kind in, records of symbols out; samples in, files out.
 
     Law: reading what ``write`` wrote gives the same symbols back, for symbols that ``read`` gave.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
-    """The ending of the files it writes, with the dot."""
+    """Ending of the files it writes, with the dot."""
     suffixes: ClassVar[tuple[str, ...]]
-    """Endings of the files taken from a folder, lower case, without .gz or .bz2; () takes all."""
+    """Endings of files taken from a folder, lower case, without .gz or .bz2; () takes all."""
     file_per_sample: ClassVar[bool]
-    """Whether ``write`` makes a file (or several) for each sample, or one file for all."""
+    """Whether ``write`` makes one or more files per sample, or one file for all."""
     unit: ClassVar[str]
-    """What people call one symbol: base, character."""
+    """The field's word for a symbol: base, character."""
 
     def read(self, path: Path) -> Iterator[Record]:
-        """The records of one file.
+        """A file in, its records out.
 
         Raises:
             InputError: If the file cannot be used; the message names file, place and remedy.
@@ -56,45 +56,44 @@ class Domain(Protocol):
         ...
 
     def prime(self, source: str | Path) -> str:
-        """Symbols to begin a sample with, from text typed (str) or from a file (Path).
+        """Typed text (str) or a file (Path) in, symbols to begin a sample with out.
 
-        Only what is surely meant is changed. What stands for no symbol is handed through as it is:
-        whether it is refused, left out or mapped is for whoever asked to say.
+        Unknown symbols are passed through: the caller decides whether they are refused, left out or
+        mapped.
 
         Raises:
-            InputError: If the file cannot be used, or nothing is in it.
+            InputError: If the file cannot be used, or is empty.
         """
         ...
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
-        """The grammar that the sampler must keep to, or None for none."""
+        """A vocabulary in, the grammar mask of the sampler out; None for no grammar."""
         ...
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """Keep samples in the domain's own format at (or beside) ``path``; returns the files.
+        """Samples in, files in the domain's own format at (or beside) ``path`` out.
 
-        It accepts whatever a model may draw: it never raises over the symbols. With
-        ``file_per_sample``, ``seqforge sample`` hands over one sample at a time, each with a path
-        that `base.folders.numbered` made.
+        Any symbols a model may draw are accepted. With ``file_per_sample``, ``seqforge sample``
+        passes one sample at a time, each with a path made by `base.folders.numbered`.
         """
         ...
 
     def show(self, sample: Sample) -> str:
-        """The sample as a terminal or a page should show it, with a line break at the end."""
+        """A sample in, its text for a terminal or a page out, ending with a line break."""
         ...
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
-        """Measures of the samples beside the same of held-out data.
+        """Samples and a corpus in, measures of the samples beside those of held-out data out.
 
-        Values are numbers, strings, or one level of dictionaries of them (a row of a table);
-        every value can be kept as JSON. A string that ends with a full stop is told, not tabulated.
+        Values are numbers, strings, or one level of dictionaries of them (rows of a table), all
+        valid JSON. A string that ends with a full stop is shown as a sentence.
         """
         ...
 
 
 @runtime_checkable
 class HasDefaultInput(Protocol):
-    """A domain that can be tried without giving it a file."""
+    """A domain that can run without input files."""
 
     def default_input(self) -> list[Path]:
         """Files that every installation has."""
@@ -103,98 +102,97 @@ class HasDefaultInput(Protocol):
 
 @runtime_checkable
 class ReadsBlocks(Protocol):
-    """A domain whose records may be too long to be held whole."""
+    """A domain with records that may be too long for memory."""
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
-        """What `Domain.read` gives, cut anywhere; raises what it raises."""
+        """The records of `Domain.read`, in blocks; raises the same errors."""
         ...
 
 
 @runtime_checkable
 class Clusters(Protocol):
-    """A domain whose records may be variants of each other, all held out or none."""
+    """A domain whose records may be variants of each other, which stay on one side of the split."""
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
-        """For each record, in its symbols, the number of its cluster (N,)."""
+        """Symbols of each record in, the number of its cluster (N,) out."""
         ...
 
 
 @runtime_checkable
 class Settles(Protocol):
-    """A domain with options that depend on the files: ``auto`` becomes a decision."""
+    """A domain with options that depend on the files."""
 
     def settle(self, paths: Sequence[Path]) -> Self:
-        """The same domain with what was ``auto`` decided; what comes back is recorded."""
+        """The same domain with every ``auto`` replaced by a value; the result is recorded."""
         ...
 
 
 @runtime_checkable
 class Coded(Protocol):
-    """A domain that says which of its options decide what a symbol stands for.
+    """A domain that names the options which decide what a symbol means.
 
-    Those of a model hold for whatever is read for it later. A domain that does not say has all its
-    options taken so.
+    A model keeps these for all later reading. A domain without ``coding`` keeps all its options.
     """
 
     coding: ClassVar[tuple[str, ...]]
-    """Names of options."""
+    """Names of these options."""
 
 
 @runtime_checkable
 class Mirrored(Protocol):
-    """A domain whose sequences may as well be read backwards, through a map of symbols.
+    """A domain whose sequences can also be read backwards, through a map of symbols.
 
     For DNA this is the reverse complement (Watson-Crick: A-T, C-G).
     """
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
-        """For each id the id that stands for it when read backwards (V,); None for not at all."""
+        """For each id its partner when read backwards (V,); None if not mirrored."""
         ...
 
 
 @runtime_checkable
 class HasKmers(Protocol):
-    """A domain whose sequences are compared by their k-mers, on both strands.
+    """A domain whose sequences are compared by k-mers, on both strands.
 
-    Places in its records are coordinates: what is held out of them is written as BED.
+    Positions in its records are coordinates: held-out parts are written as BED.
     """
 
     kmer_size: ClassVar[int]
 
     def strand_codes(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """A number for each id on its own strand and for its partner on the other (V,), (V,).
+        """For each id a code on its own strand and one for its partner on the other (V,), (V,).
 
-        Symbols that count as the same (upper and lower case) have the same number; 0 is none.
+        Equivalent symbols (upper and lower case) share a code; 0 is no base.
         """
         ...
 
 
 @runtime_checkable
 class Shows(Protocol):
-    """A domain whose samples can be looked at and listened to, beside being read."""
+    """A domain with images and audio of samples."""
 
     def picture(self, sample: Sample) -> NDArray[np.uint8] | None:
-        """The sample as an image (height, width, 3), RGB; None where there is nothing to see."""
+        """A sample in, an image (height, width, 3), RGB, out; None if there is nothing to see."""
         ...
 
     def sound(self, sample: Sample, rate: int) -> NDArray[np.float32] | None:
-        """The sample as audio (time,) in [-1, 1], ``rate`` values a second; None for silence."""
+        """A sample in, audio (time,) in [-1, 1] at ``rate`` Hz out; None for silence."""
         ...
 
 
 @runtime_checkable
 class Appends(Protocol):
-    """A domain with one file for all samples, which can be written sample by sample.
+    """A domain with one file for all samples, written sample by sample.
 
-    Law: ``write(samples, path)`` writes exactly the pieces of the samples, one after the other.
-    Without it samples are held until all are drawn, and a command that was stopped begins anew.
+    Law: ``write(samples, path)`` writes exactly the pieces of the samples, in order. Without this
+    protocol samples are kept in memory until all are drawn, and a stopped command starts again.
     """
 
     annotated: ClassVar[bool]
-    """Whether the file itself says how each sample was drawn; where not, a table beside it does."""
+    """Whether the file says how each sample was drawn; if not, a table beside it does."""
 
     def piece(self, sample: Sample, first: bool) -> bytes:
-        """What a sample adds to a file with those before it; ``first`` where there are none."""
+        """A sample in, its bytes in the file out; ``first`` is true for the first one."""
         ...
 
 
@@ -214,11 +212,11 @@ class WritesFormats(Protocol):
 class ShowsAsDrawn(Protocol):
     """A domain that can show a sample while it is drawn.
 
-    Law: joined, it is what ``show`` gives of the whole sample, however the symbols were cut.
+    Law: the pieces joined equal ``show`` of the whole sample, however the symbols were cut.
     """
 
     def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
-        """What ``show`` gives, as far as it is certain after each piece.
+        """Pieces of symbols in, pieces of the output of ``show`` out, as soon as they are certain.
 
         Args:
             sample: How it is drawn, with the prime as its symbols and no ``mean_log_prob``.
@@ -228,31 +226,32 @@ class ShowsAsDrawn(Protocol):
 
 
 SymbolDecoder = Callable[[str, bool], str]
-"""What symbols stand for, given a piece at a time (True with the last); what is not certain yet
-comes with a later piece."""
+"""Pieces of symbols in (True with the last), readable text out; uncertain text comes with a later
+piece."""
 
 
 @runtime_checkable
 class DecodesSymbols(Protocol):
-    """A domain whose symbols are not what a person reads; without it they are taken to be."""
+    """A domain whose symbols are not the text that people read."""
 
     def deciphering(self) -> SymbolDecoder | None:
-        """A beginning; None where only ``show`` says what symbols stand for, when all are there."""
+        """A new decoder; None if only ``show`` of the whole sample can decode."""
         ...
 
 
 @runtime_checkable
 class Hints(Protocol):
-    """A domain that knows what is meant by some symbols that its models do not know."""
+    """A domain that can explain symbols its models do not know."""
 
     def hint(self, symbol: str) -> str:
-        """What it may be, for a message that refuses it: ``N stands for no base``; or ``""``."""
+        """An unknown symbol in, an explanation for the error message out (``N stands for no
+        base``), or ``""``."""
         ...
 
 
 @runtime_checkable
 class Fits(Protocol):
-    """A domain that can say what comes nearest to symbols that a model does not know."""
+    """A domain that can replace unknown symbols of a prime by the nearest known ones."""
 
     def fitted(self, symbols: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
         """A prime that was read from a file in symbols of the vocabulary, as far as that goes.
@@ -268,26 +267,26 @@ class Fits(Protocol):
 
 @runtime_checkable
 class Opens(Protocol):
-    """A domain whose models may have seen too few beginnings to begin by themselves."""
+    """A domain whose models may have seen too few beginnings to start a sample by themselves."""
 
     def openings(self, files: int) -> tuple[str, ...]:
-        """Symbols after which a sample can begin that nothing is given for, the best first.
+        """Openings for samples without a prime, the best first.
 
-        The first that its model knows and finds likely is read before the sample; it is neither
-        shown nor scored. None at all: begin as a record does.
+        The first that the model knows and expects is read before the sample; it is neither shown
+        nor scored. If none fits, the sample begins as a record does.
 
         Args:
-            files: That the model was trained on.
+            files: Number of files the model was trained on.
         """
         ...
 
 
 @runtime_checkable
 class Governed(Protocol):
-    """A domain that can say what its grammar did to the samples."""
+    """A domain that can report the effect of its grammar."""
 
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
-        """What the report has besides.
+        """Samples with and without the grammar in, further measures for the report out.
 
         Args:
             samples: Drawn with the grammar.
@@ -311,16 +310,16 @@ class Barred(Protocol):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run was trained on, and what it held out of that."""
+    """The files a run was trained on, and their corpus with its held-out part."""
 
     files: tuple[Path, ...]
-    """Those that were read, in their order; none that was refused."""
+    """Files that were read, in order, without refused ones."""
     corpus: Corpus
 
 
 @runtime_checkable
 class Searches(Protocol):
-    """A domain that can look for its samples among known sequences."""
+    """A domain with a similarity search of its samples."""
 
     @staticmethod
     def search_options() -> type[BaseModel]:

@@ -27,14 +27,14 @@ _MOST_HELD = 0.5  # of a small input, so that each held-out part has as many
 
 @dataclass(frozen=True)
 class Cut:
-    """Symbols [start, stop) of one record, which belong to one part."""
+    """Symbols [start, stop) of a record, assigned to one part."""
 
     record: int
     """Position of the record in the input."""
     start: int
     stop: int
     context_from: int
-    """What lies in [context_from, start) is read to get warm and not scored."""
+    """[context_from, start) is read as context and not scored."""
     ends: bool
     """Whether the record (or its piece before a gap) ends at ``stop``."""
 
@@ -45,15 +45,15 @@ Cuts = dict[str, list[Cut]]
 
 @dataclass(frozen=True)
 class SplitResult:
-    """How records are parted."""
+    """The cuts of each part, and how they were chosen."""
 
     cuts: Cuts
     split: Split
-    """As it was asked for, or wider for a small input."""
+    """As requested, or wider for a small input."""
     tails: bool
-    """Whether tails are held out, and not whole records."""
+    """Whether tails are held out instead of whole records."""
     notes: tuple[str, ...] = ()
-    """What a person should know of it."""
+    """Sentences for the user."""
 
 
 def cut_records(
@@ -62,7 +62,7 @@ def cut_records(
     clusters: Sequence[int] | NDArray[np.int64] | None = None,
     hold_out: str | None = None,
 ) -> Cuts:
-    """Which piece of which record belongs to which part; see `split_records`."""
+    """Records in, the cuts of each part out; see `split_records`."""
     return split_records(records, split, clusters, hold_out).cuts
 
 
@@ -162,7 +162,7 @@ def _cuts(part: str, number: int, record: Record, length: int, start: int, stop:
 def _parted(
     spans: Sequence[_SplitPart], originals: Sequence[_Original], cluster: Sequence[int]
 ) -> bool:
-    """Whether records of one cluster, two or more, are in several parts."""
+    """Whether the records of a cluster of two or more are in several parts."""
     numbers = {original.number: of for original, of in zip(originals, cluster, strict=True)}
     members = np.bincount(np.asarray(cluster, np.int64))
     parts: dict[int, set[str]] = {}
@@ -196,7 +196,7 @@ def _without(
 
 
 def _widened(split: Split, symbols: int) -> tuple[Split, tuple[str, ...]]:
-    """Shares with which each held-out part of a small input has enough to say something."""
+    """Larger held-out shares for a small input, so that each part has enough symbols."""
     least = (_FEWEST_SYMBOLS + 1) / max(1, symbols)
     valid, test = (max(share, least) if share else share for share in (split.valid, split.test))
     train = 1 - valid - test
@@ -254,7 +254,7 @@ def _parts(part: str, original: _Original, low: int, high: int) -> list[_SplitPa
 
 
 def _fair(spans: Sequence[_SplitPart], originals: Sequence[_Original], split: Split) -> bool:
-    """Whether every part got its share of symbols, give or take a factor of two.
+    """Whether every part got its share of symbols, within a factor of two.
 
     A few long records among many short ones (chromosomes and scaffolds) cannot be dealt so.
     """

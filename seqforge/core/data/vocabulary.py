@@ -27,10 +27,10 @@ _NOWHERE = -1
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols a model knows, one character each.
+    """The symbols a model knows, one character each, and their ids.
 
-    ``symbols[i]`` has id ``i + 1``. Where ``unknown`` is set one of the symbols is `UNKNOWN`, and
-    takes whatever the vocabulary lacks.
+    ``symbols[i]`` has id ``i + 1``. With ``unknown``, one of the symbols is `UNKNOWN` and stands
+    for all others.
     """
 
     symbols: tuple[str, ...]
@@ -50,7 +50,7 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
-        """The vocabulary of a text by its symbol counts, in code-point order.
+        """Symbol counts in, a vocabulary in code-point order out.
 
         Args:
             counts: Occurrences of each symbol.
@@ -65,7 +65,8 @@ class Vocabulary:
         return cls((*kept, UNKNOWN), unknown=True)
 
     def extended(self, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
-        """The same symbols under the same ids, and after them what a text has besides.
+        """Symbol counts of a new text in, this vocabulary with its new symbols added at the end
+        out.
 
         Args:
             counts: Occurrences of each symbol of the text.
@@ -101,7 +102,7 @@ class Vocabulary:
         )
 
     def encode(self, text: str, where: str = "the text") -> NDArray[np.unsignedinteger]:
-        """Ids of the symbols of a text (T,).
+        """A text in, ids (T,) out.
 
         Raises:
             InputError: If a symbol is not in the vocabulary; names it and its place in ``where``.
@@ -124,20 +125,20 @@ class Vocabulary:
         hint: Callable[[str], str] = lambda symbol: "",
         remedied: bool = True,
     ) -> tuple[str, dict[str, int]]:
-        """A text in symbols that stand in the vocabulary, and how often it had which others.
+        """A text in; its known symbols, and counts of the unknown ones, out.
 
-        Unlike `encode` it takes nothing for the unknown symbol that is not asked to be.
+        Unlike `encode`, maps nothing to the unknown symbol unless asked to.
 
         Args:
             text: Any.
-            where: What it is, for messages.
-            unknown: What becomes of the others.
-            hint: What one of the others may be; of several the first that it knows is said.
-            remedied: Whether whoever asks could have left others out, and is told how.
+            where: Its name in messages.
+            unknown: Whether unknown symbols are refused, skipped or mapped.
+            hint: Explains an unknown symbol; the first explanation found is shown.
+            remedied: Whether the message proposes ``--unknown``.
 
         Raises:
-            InputError: If there are others and they are refused, or there is no unknown symbol to
-                map them to, or nothing else is left; names them and the place of the first.
+            InputError: If unknown symbols are refused, cannot be mapped, or nothing else is left;
+                names them and the place of the first.
         """
         if unknown not in get_args(Unknown):
             raise ValueError(f"unknown is one of {', '.join(get_args(Unknown))}, not {unknown!r}")
@@ -181,7 +182,7 @@ class Vocabulary:
         )
 
     def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
-        """Ids of code points (T,), every one of which the vocabulary is known to hold."""
+        """Code points (T,) in, ids out; all must be in the vocabulary."""
         if points.dtype == np.uint8:
             return np.take(self._narrow_table, points)
         return self._ids(points).astype(self.dtype)
@@ -196,12 +197,12 @@ class Vocabulary:
         return np.asarray(self._table[places])
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; the end symbol is nothing."""
+        """Ids in, their text out; the end symbol is left out."""
         symbols = ("", *self.symbols)
         return "".join([symbols[i] for i in ids])
 
     def listing(self, most: int = 40) -> str:
-        """The symbols for an error message, cut short when there are many."""
+        """The symbols for an error message, shortened if there are many."""
         shown = "".join(s for s in self.symbols[:most] if s.isprintable() and s != " ")
         more = len(self.symbols) - most
         return shown + (f" and {more} more" if more > 0 else "")
