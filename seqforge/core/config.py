@@ -56,7 +56,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Split:
-    """Shares of train, valid and test; they add up to one."""
+    """Shares of train, valid and test, which add up to one."""
 
     train: float
     valid: float
@@ -83,14 +83,14 @@ class Split:
 
 
 class TemperatureSchedule(NamedTuple):
-    """A temperature, or that of the first and of the last symbol."""
+    """A constant temperature, or one that changes from the first to the last symbol."""
 
     start: float
     end: float | None = None
 
     @classmethod
     def of(cls, given: Any) -> TemperatureSchedule:
-        """The schedule of a number, of a pair, or of text such as ``1.2:0.5``.
+        """A number, a pair or text such as ``1.2:0.5`` in, the schedule out.
 
         A number is taken as it is; whoever uses it checks it.
 
@@ -160,21 +160,21 @@ Temperature = Annotated[float | str, PlainValidator(_checked_temperature)]
 
 
 class DataConfig(BaseModel):
-    """What is read and what is held out."""
+    """Table ``[data]``: the split, and rare symbols."""
 
     model_config = STRICT
 
     split: Annotated[str, _checked_by(Split.parse)] = "90/5/5"
     """train/valid/test in percent."""
     hold_out: Annotated[str, _checked_by(parse_regions)] | None = None
-    """Records or regions that are the test part, ``chrX,chr4:1-2000000``, from 1, both ends
-    included; ``split`` then parts the rest into train and valid."""
+    """Records or regions of the test part, ``chrX,chr4:1-2000000`` (1-based, inclusive);
+    ``split`` then divides the rest into train and valid."""
     min_count: Count = 1
-    """Rarer symbols fall together into the unknown symbol."""
+    """Rarer symbols become the unknown symbol."""
 
 
 class ModelConfig(BaseModel):
-    """The network."""
+    """Table ``[model]``: the network."""
 
     model_config = STRICT
 
@@ -182,17 +182,17 @@ class ModelConfig(BaseModel):
     hidden_size: Width = 256
     num_layers: Annotated[int, Field(ge=1, le=100)] = 1
     embedding_size: Width | None = None
-    """Width of the embedding; as wide as the hidden layer where it is not given."""
+    """Width of the embedding; default: that of the hidden layers."""
     dropout: Fraction = 0.0
-    """Share of values dropped between layers and on the output."""
+    """Dropout rate between layers and on the output."""
     variational: bool = False
-    """Whether a dropout mask stays the same over a window (Gal and Ghahramani 2016)."""
+    """Whether a dropout mask is kept over a window (Gal and Ghahramani 2016)."""
     weight_drop: Fraction = 0.0
-    """Share of recurrent weights dropped in a step (Merity et al. 2018)."""
+    """Dropout rate of recurrent weights (Merity et al. 2018)."""
     embedding_dropout: Fraction = 0.0
-    """Share of symbols whose embedding is dropped in a step (Gal and Ghahramani 2016)."""
+    """Dropout rate of whole symbols in the embedding (Gal and Ghahramani 2016)."""
     tied: bool = False
-    """Whether embedding and output share their weights (Press and Wolf 2017)."""
+    """Whether embedding and output share weights (Press and Wolf 2017)."""
 
     @model_validator(mode="after")
     def _tied_are_as_wide(self) -> Self:
@@ -210,57 +210,57 @@ _RENAMED = {
     "averaging": "ema_share",
     "evaluations": "num_evaluations",
 }
-"""Keys of [training] as they were called once, and as they are called now: both are read."""
+"""Old keys of [training] and their present names; both are read."""
 _OLD_NAMES = {new: old for old, new in _RENAMED.items()}
 
 
 class TrainingConfig(BaseModel):
-    """How the network is fitted."""
+    """Table ``[training]``: budget, optimiser, evaluation, precision."""
 
     model_config = STRICT
 
     budget: Annotated[str, _checked_by(Budget.parse)] = "10m"
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 64
-    """Streams read side by side."""
+    """Streams per batch."""
     seq_len: Annotated[int, Field(ge=1, le=10**6)] = 128
     """Truncated-BPTT window, in symbols."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4e-3
-    """Highest rate; warm-up leads to it and a cosine leads down from it."""
+    """Peak learning rate, after the warm-up."""
     warmup: Fraction = 0.02
-    """Share of the budget in which the learning rate rises."""
+    """Share of the budget in which the learning rate rises linearly."""
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
-    """What the learning rate does after the warm-up: a cosine fitted to the budget, or a fall at
-    evaluations that bring nothing, or nothing."""
+    """Learning rate after the warm-up: a cosine fitted to the budget; a drop at evaluations
+    without gain; or constant."""
     final_lr_ratio: Fraction = 0.01
-    """Learning rate at the end of the cosine, and the least of plateau: a share of the highest."""
+    """Learning rate at the end of the cosine, and the lowest of plateau, as a share of the peak."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """What the learning rate is multiplied by at an evaluation that is no better."""
+    """Factor of the learning rate at an evaluation without gain."""
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     ema_share: Fraction = 0.0
-    """Share of the steps so far over which weights are averaged for scoring and keeping."""
+    """Share of the steps so far that the EMA of the weights covers; 0: no EMA."""
     clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    """Longest gradient, as a Euclidean norm over all weights."""
+    """Largest Euclidean norm of the gradient over all weights."""
     reset_probability: Fraction = 0.02
-    """Chance a window that a stream's carried state is zeroed."""
+    """Chance per window that a stream's carried state is zeroed."""
     num_evaluations: Count = 25
-    """How often the budget is interrupted to score held-out data."""
+    """Evaluations on held-out data over the budget."""
     grad_accumulation: Annotated[int, Field(ge=1, le=10**6)] = 1
-    """Windows whose mean gradient makes one step of the optimiser."""
+    """Windows per optimiser step."""
     label_smoothing: Fraction = 0.0
-    """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
+    """Share of a target's probability spread over all symbols (Szegedy et al. 2016)."""
     scheduled_sampling: Fraction = 0.0
-    """Chance, reached at the end of the budget, that an input is the model's own draw: scheduled
-    sampling (Bengio et al. 2015)."""
+    """Chance at the end of the budget that an input is the model's own draw; it rises from 0
+    (Bengio et al. 2015)."""
     scheduled_sampling_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    """Temperature of these draws."""
+    """Temperature of the model's own draws."""
     patience: Count | None = None
-    """Stop after so many evaluations without a better one; None never stops early."""
+    """Early stopping after this many evaluations without a better one; None: never."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """``auto`` measures which is fastest; fp16 is for GPUs without bf16."""
+    """Number format; ``auto`` takes the fastest, measured. fp16 is for GPUs without bf16."""
     lanes: Annotated[int | str, AfterValidator(_checked_lanes)] = "auto"
-    """Threads to train with; ``auto`` takes the cores."""
+    """Training threads; ``auto`` takes the available cores."""
     weights_dtype: Literal["fp32", "fp16"] = "fp32"
-    """What weights are kept as in ``model.safetensors``; fp16 takes half the space."""
+    """Number format of ``model.safetensors``; fp16 halves the file."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
@@ -271,7 +271,7 @@ class TrainingConfig(BaseModel):
 
 
 def renamed(training: Mapping[str, Any]) -> dict[str, Any]:
-    """The table [training] with each key as it is called now.
+    """The table [training] in, the same with present key names out.
 
     Raises:
         ValueError: If one stands there under both names.
@@ -283,14 +283,14 @@ def renamed(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class SamplingConfig(BaseModel):
-    """What a run draws from its model at the end."""
+    """Table ``[sampling]``: the samples at the end of a run."""
 
     model_config = STRICT
 
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (0.5, 0.8, 1.0)
     """Numbers, or temperature schedules such as ``"1.2:0.5"``."""
     count: Count = 3
-    """Samples at each temperature."""
+    """Samples per temperature."""
     length: Count = 1000
     """Longest sample, in symbols."""
     exact_length: bool = False
@@ -298,16 +298,16 @@ class SamplingConfig(BaseModel):
 
 
 class InitConfig(BaseModel):
-    """The model that a run goes on from; none: fresh weights."""
+    """Table ``[init]``: the model of a warm start; None: fresh weights."""
 
     model_config = STRICT
 
     model: str | None = None
     """A bundled name, a .safetensors file or a run folder."""
     sha256: str | None = None
-    """Of the model's file; written down when the run begins."""
+    """Checksum of the model's file, recorded when the run begins."""
     extend_vocabulary: bool = False
-    """Whether symbols that are new to the model are added to it."""
+    """Whether symbols that the model does not know are added."""
 
     @model_validator(mode="after")
     def _a_model_to_extend(self) -> Self:
@@ -320,7 +320,7 @@ class InitConfig(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """A run from files to a page; a recipe is one of these as TOML."""
+    """All settings of a run; a recipe is one of these as TOML."""
 
     model_config = STRICT
 
@@ -331,12 +331,12 @@ class RunConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()
     search: dict[str, Any] = {}
-    """What a domain that searches is told, checked by its own model (`Searches`)."""
+    """Table ``[search]``, checked by the domain's own model (`Searches`)."""
     init: InitConfig = InitConfig()
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:
-        """The config of plain values.
+        """Plain values in, the checked config out.
 
         Raises:
             ConfigError: With ``where``, the key and what was wanted, for the first wrong value.
@@ -350,7 +350,7 @@ class RunConfig(BaseModel):
             raise ConfigError(f"{where}: {problem}") from error
 
     def differences(self, other: RunConfig, besides: tuple[str, ...] = ()) -> list[str]:
-        """Keys whose values differ, each with both values, for an error message.
+        """Another config in, the keys that differ, with both values, out.
 
         Keys that begin with one of ``besides`` do not count. Values are compared as files keep
         them: one side has been through TOML or JSON, and the other has not.
@@ -364,7 +364,7 @@ class RunConfig(BaseModel):
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, each value under its dotted key."""
+    """Nested tables in, one table with dotted keys out."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-"""Gates a cell, in torch's order: LSTM input, forget, cell, output; GRU reset, update, new."""
+"""Gates per cell, in torch's order: LSTM input, forget, cell, output; GRU reset, update, new."""
 
 _MODULES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 LayerState = tuple[Tensor, ...]
-"""What one layer carries: (h, c) for an LSTM, (h,) for the others; each (B, H)."""
+"""Carried state of a layer: (h, c) for an LSTM, (h,) for the others; each (B, H)."""
 
 
 def recurrent_layer(cell: str, input_size: int, hidden_size: int) -> nn.RNNBase:
-    """One layer of a cell, initialised gate by gate.
+    """A cell's name and sizes in, an initialised layer out.
 
     Input weights are uniform (Glorot and Bengio 2010), recurrent weights orthogonal (Saxe et al.
     2014), each gate on its own; biases are zero but for the LSTM's forget gate, which is 1
@@ -41,7 +41,7 @@ def recurrent_layer(cell: str, input_size: int, hidden_size: int) -> nn.RNNBase:
 
 
 def zero_state(cell: str, batch: int, hidden_size: int, like: Tensor) -> LayerState:
-    """The state before anything was read: zeros (B, H)."""
+    """The initial state of a layer: zeros (B, H)."""
     parts = 2 if cell == "lstm" else 1
     return tuple(like.new_zeros(batch, hidden_size) for _ in range(parts))
 
@@ -49,7 +49,7 @@ def zero_state(cell: str, batch: int, hidden_size: int, like: Tensor) -> LayerSt
 def run_layer(
     layer: nn.RNNBase, x: Tensor, state: LayerState, w_hh: Tensor | None = None
 ) -> tuple[Tensor, LayerState]:
-    """Read a window with torch's own layer.
+    """A window and a state in, outputs and the next state out, by torch's own layer.
 
     Args:
         layer: From `recurrent_layer`.
@@ -75,7 +75,7 @@ GATE_NAMES = {
     "gru": ("reset", "update", "new"),
     "rnn": ("hidden",),
 }
-"""Gates a cell, in the order in which torch stacks them."""
+"""Names of the gates, in torch's order."""
 
 _LAYER, _ONE_LAYER = "layers.", "_l0"
 
@@ -83,7 +83,8 @@ _LAYER, _ONE_LAYER = "layers.", "_l0"
 def gate_arrays(
     cell: str, arrays: Mapping[str, NDArray[Any]]
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Arrays of the shape of the weights, those of recurrent layers a gate at a time.
+    """Arrays shaped like the weights in, the same arrays out, those of recurrent layers gate by
+    gate.
 
     Args:
         cell: lstm, gru or rnn.

@@ -61,12 +61,12 @@ class CharRNN(nn.Module):
             self.output.weight = self.embedding.weight
 
     def zero_state(self, batch: int) -> RnnState:
-        """The state before anything was read."""
+        """The initial state of all layers."""
         like = self.embedding.weight
         return [zero_state(self.cell, batch, self.hidden_size, like) for _ in self.layers]
 
     def forward(self, ids: Tensor, state: RnnState | None = None) -> tuple[Tensor, RnnState]:
-        """Logits of the symbol after each one, in fp32 and with nothing dropped.
+        """Ids in, logits of the next symbols out, in fp32 and without dropout.
 
         Args:
             ids: (B, T).
@@ -85,7 +85,7 @@ class CharRNN(nn.Module):
         return list(self.layers)  # type: ignore[arg-type]  # a ModuleList of them
 
     def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
-        """The embedding and each layer's recurrent weights, some of them dropped.
+        """The embedding and each layer's recurrent weights, with dropout applied.
 
         Embedding dropout takes whole symbols away (Gal and Ghahramani 2016), weight drop single
         recurrent weights (DropConnect; Merity et al. 2018, https://arxiv.org/abs/1708.02182).
@@ -104,7 +104,7 @@ class CharRNN(nn.Module):
         )
 
     def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
-        """Drop some of a layer's output (T, B, H): for all T the same where it is variational."""
+        """Dropout on a layer's output (T, B, H); variational dropout has one mask for all T."""
         if noise is None or self.dropout == 0:
             return x
         shape = (1, *x.shape[1:]) if self.variational else tuple(x.shape)
@@ -123,7 +123,7 @@ class CharRNN(nn.Module):
 
 
 def _dropped(x: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Generator) -> Tensor:
-    """``x`` with a share of a mask of this shape at zero, and the mean kept elsewhere."""
+    """``x`` with a random mask of this shape at zero, and its mean kept."""
     if rate == 0:
         return x
     kept = torch.empty(shape, dtype=x.dtype, device=x.device)
@@ -133,7 +133,7 @@ def _dropped(x: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Genera
 def model_from_arrays(
     vocab_size: int, config: ModelConfig, arrays: Mapping[str, NDArray[Any]], where: str
 ) -> CharRNN:
-    """A model with given weights.
+    """Weights as arrays in, a model out.
 
     Raises:
         CheckpointError: If the weights are not those of such a model.
@@ -148,7 +148,7 @@ def model_from_arrays(
 
 
 def check_memory(vocab_size: int, config: ModelConfig) -> None:
-    """See that a network fits this machine, before it is made: weights, and a gradient of each.
+    """Refuse a network whose weights and gradients do not fit in memory, before it is made.
 
     Raises:
         ConfigError: If not even these do.

@@ -47,8 +47,8 @@ _FOREIGN = {
     b"\x08\x00\x00\x00": "an ONNX model",
     b"version https://git-lfs": "a Git LFS pointer, without the file that it stands for",
 }
-"""How files begin that people take for models. A safetensors file begins with the size of its
-header: eight bytes, then a brace."""
+"""First bytes of files that are mistaken for models. A safetensors file begins with the size of
+its header: eight bytes, then a brace."""
 
 
 def _checked_sketch(text: str) -> str:
@@ -57,7 +57,7 @@ def _checked_sketch(text: str) -> str:
 
 
 class Ancestor(BaseModel):
-    """A model that another one went on from."""
+    """A model that another one was initialised from."""
 
     model_config = STRICT
 
@@ -65,13 +65,13 @@ class Ancestor(BaseModel):
     sha256: str
     """Of its file."""
     inputs: tuple[tuple[str, str], ...] = ()
-    """What it was trained on: name and SHA-256 of each file."""
+    """Its training files: name and SHA-256 of each."""
     steps: int = 0
     note: str = ""
 
 
 class Provenance(BaseModel):
-    """Where a model comes from and how good it was found to be."""
+    """Origin and held-out score of a model."""
 
     model_config = STRICT
 
@@ -84,19 +84,19 @@ class Provenance(BaseModel):
     steps: int = 0
     trained_seconds: float = 0.0
     bits_per_symbol: dict[str, float | None] = {}
-    """Held-out score in bits, of valid and test."""
+    """Held-out score in bits, on valid and test."""
     date: str = ""
     note: str = ""
-    """What a reader of its card should know: the source of the data, its licence."""
+    """For readers of the card: source and licence of the data."""
     ancestors: tuple[Ancestor, ...] = ()
-    """Models it went on from, the nearest first."""
+    """Models it was initialised from, the nearest first."""
     sketch: Annotated[str, AfterValidator(_checked_sketch)] = ""
     """Of the windows of all that it was trained on, its ancestors' training data among them; see
     `data.overlap.Sketch`. Older models have none."""
 
 
 class ModelCard(BaseModel):
-    """What stands in a model's header beside the weights."""
+    """The header of a model file: everything but the weights."""
 
     model_config = STRICT
 
@@ -110,21 +110,22 @@ class ModelCard(BaseModel):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The vocabulary that the weights were trained with."""
+        """The vocabulary of the weights."""
         return Vocabulary(self.symbols, self.unknown)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model as it lies in its file."""
+    """A model as in its file."""
 
     card: ModelCard
     weights: Arrays
-    """In float32, whatever they were kept as."""
+    """In float32, whatever the file's type."""
 
 
 def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
-    """Write ``model.safetensors``, atomically, in the precision that the settings ask for.
+    """A card and weights in, ``model.safetensors`` out, written atomically in the configured
+    precision.
 
     Raises:
         RunError: If the disk refuses.
@@ -135,7 +136,7 @@ def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a model.
+    """A model file in, a checkpoint out.
 
     Raises:
         CheckpointError: If it is missing, damaged, not ours, or of another format.
@@ -154,7 +155,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
-    """The shape of every array of a model, by torch's names."""
+    """A configuration in, the shape of every array by torch's names out."""
     hidden, width = model.hidden_size, model.embedding_size or model.hidden_size
     gates = hidden * _GATES[model.cell]
     shapes: Shapes = {"embedding.weight": (vocab_size, width)}
@@ -190,7 +191,7 @@ def _card(path: Path, described: _Described) -> ModelCard:
 
 
 def _check_shapes(path: Path, described: _Described, wanted: Shapes) -> None:
-    """See that the file holds the weights its settings speak of, before anything is made."""
+    """Check that the file's arrays fit its settings, before anything is allocated."""
     for name, shape in wanted.items():
         found = described.shapes.get(name)
         if found != shape:
@@ -207,7 +208,7 @@ def _check_shapes(path: Path, described: _Described, wanted: Shapes) -> None:
 
 
 def write_arrays(path: Path, header: Mapping[str, Any], arrays: Arrays) -> None:
-    """Write arrays and a JSON header with a digest over both, atomically.
+    """Arrays and a JSON header in, a file with a checksum over both out, written atomically.
 
     Raises:
         RunError: If the disk refuses.
@@ -218,7 +219,7 @@ def write_arrays(path: Path, header: Mapping[str, Any], arrays: Arrays) -> None:
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
-    """What `write_arrays` wrote: the header and the arrays.
+    """A file of `write_arrays` in, header and arrays out.
 
     Raises:
         CheckpointError: If the file is missing, damaged, changed since, or not ours.
@@ -249,7 +250,7 @@ class _Described:
 
 
 def _described(path: Path) -> _Described:
-    """Read the header alone, so that no array is made for what a file merely claims.
+    """Read the header alone, so that nothing is allocated for a false claim.
 
     Raises:
         CheckpointError: If the file is missing or damaged, or not ours.
@@ -306,7 +307,7 @@ def _not_whole(path: Path, why: str) -> CheckpointError:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of a JSON text in which no key stands twice: two readers might take another."""
+    """Parse a JSON object and refuse duplicate keys, which readers treat differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands twice in it")

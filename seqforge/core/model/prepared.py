@@ -18,7 +18,7 @@ RnnState = list[LayerState]
 
 
 class RecurrentModel(Protocol):
-    """What is prepared: `CharRNN`, as far as running it needs it."""
+    """The interface of `CharRNN` that a prepared model needs."""
 
     cell: str
     hidden_size: int
@@ -32,17 +32,17 @@ class RecurrentModel(Protocol):
         """The recurrent layers, the first one first."""
 
     def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
-        """The embedding and each layer's recurrent weights, some of them dropped."""
+        """The embedding and each layer's recurrent weights, with dropout applied."""
 
     def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
-        """Drop some of a layer's output (T, B, H)."""
+        """Dropout on a layer's output (T, B, H)."""
 
 
 class PreparedModel(Protocol):
-    """Weights made ready."""
+    """Weights and dropout masks prepared for a window."""
 
     leaves: list[Tensor]
-    """What a lane works out gradients for."""
+    """Tensors that lanes compute gradients of."""
 
     def run(
         self, ids: Tensor, state: RnnState, noise: torch.Generator | None = None
@@ -62,7 +62,7 @@ def prepare_model(
     noise: torch.Generator | None = None,
     symbols: int | None = None,
 ) -> PreparedModel:
-    """The network for the device that the model lies on.
+    """A model in, its prepared form for its device out.
 
     Args:
         model: Where the weights are from.
@@ -81,7 +81,7 @@ def prepare_model(
 
 
 def precisions(device: torch.device) -> list[str]:
-    """Those that a device can compute in, plain float32 first."""
+    """Precisions a device supports, float32 first."""
     if device.type == "cpu":
         return ["fp32", "bf16"] if HAS_BF16 else ["fp32"]
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
@@ -90,7 +90,7 @@ def precisions(device: torch.device) -> list[str]:
 
 
 def check_precision(wanted: str, there: Sequence[str], device: torch.device) -> None:
-    """Refuse a precision that is not among those that are there.
+    """Refuse a precision that the device does not support.
 
     Raises:
         ConfigError: Says which are there.
@@ -103,7 +103,7 @@ def check_precision(wanted: str, there: Sequence[str], device: torch.device) -> 
 
 
 class CompiledModel:
-    """Runs in the compiled kernels."""
+    """A model prepared for the compiled CPU kernels."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class CompiledModel:
         return linear(top, weight.to(top.dtype)).float() + bias, after
 
     def _inputs(self, ids: Tensor) -> Tensor:
-        """What the first layer reads: symbols for its table, or their embeddings (T, B, E)."""
+        """Inputs of the first layer: ids for its table, or embeddings (T, B, E)."""
         if self._layers[0].w_in is None:
             return ids
         x = torch.nn.functional.embedding(ids, self._ends[0])
@@ -171,7 +171,7 @@ class CompiledModel:
 
 
 class TorchModel:
-    """Runs in torch's own layers: cuDNN on a GPU."""
+    """A model prepared for torch's own layers (cuDNN on a GPU)."""
 
     def __init__(
         self, model: RecurrentModel, precision: str, noise: torch.Generator | None
@@ -197,5 +197,5 @@ class TorchModel:
             return model.output(x).float(), after
 
     def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        """The same: the leaves are the parameters."""
+        """The same gradients: the leaves are the parameters."""
         return list(gradients)

@@ -16,7 +16,7 @@ _BIAS = "output.bias"
 
 
 def load_pretrained(model: CharRNN, weights: Arrays, shares: NDArray[np.float64]) -> None:
-    """Give a fresh model the weights of one that knows the first of its symbols.
+    """Weights of a trained model in, copied into a fresh model whose first symbols are the same.
 
     Args:
         model: With fresh weights; V symbols.
@@ -37,7 +37,7 @@ def load_pretrained(model: CharRNN, weights: Arrays, shares: NDArray[np.float64]
 
 
 def symbol_shares(tokens: Tokens, size: int) -> NDArray[np.float64]:
-    """How often each id occurs (V,): shares that add up to one, none of them 0 (Laplace)."""
+    """Relative frequency of each id (V,), with Laplace smoothing."""
     counts = np.ones(size, np.int64)
     for block in in_blocks(tokens):
         counts += np.bincount(block, minlength=size)

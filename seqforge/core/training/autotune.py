@@ -17,7 +17,7 @@ _EXCHANGES = 3
 
 
 class Tunable(Protocol):
-    """What is tuned: a `Trainer`, as far as that needs it."""
+    """The interface of `Trainer` that autotune needs."""
 
     budget: Budget
     config: TrainingConfig
@@ -31,17 +31,17 @@ class Tunable(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of the optimiser in which every training symbol is read about once."""
+        """Optimiser steps per epoch."""
 
     def make_lanes(self, precision: str) -> Lanes:
-        """Lanes of this process, from a zero state."""
+        """Make lanes of this process, with a zero state."""
 
     def use_precision(self, precision: str) -> None:
-        """Compute in a precision from now on."""
+        """Set the precision from now on."""
 
 
 def seconds_per_step(lanes: Lanes, window: BatchWindow, windows: int, ranks: Ranks) -> float:
-    """Seconds that loss and gradients of a step take; weights stay as they are.
+    """Lanes and windows in, seconds per step (loss and gradients) out; weights are not changed.
 
     Every rank measures itself at the same time, since that is how they will work, and then all
     measure the exchange of gradients, so often as was settled before.
@@ -69,7 +69,8 @@ def seconds_per_step(lanes: Lanes, window: BatchWindow, windows: int, ranks: Ran
 
 
 def autotune(trainer: Tunable) -> None:
-    """Choose the precision, how many steps lie between two looks, and how much a look scores."""
+    """Measure and set the precision, the evaluation interval and the symbols scored per
+    evaluation."""
     began = time.perf_counter()
     seconds: dict[str, float] = {}  # a step, in each precision that was tried
     if trainer.precision is None:
@@ -86,7 +87,7 @@ def autotune(trainer: Tunable) -> None:
 
 
 def _planned_looks(trainer: Tunable, seconds_a_step: float | None) -> tuple[int, int]:
-    """How many steps lie between two looks, and how much a look scores.
+    """The evaluation interval in steps, and the symbols scored per evaluation.
 
     Args:
         trainer: Its precision is settled.
@@ -104,7 +105,7 @@ def _planned_looks(trainer: Tunable, seconds_a_step: float | None) -> tuple[int,
 
 
 def _probe(trainer: Tunable, precision: str) -> float:
-    """Seconds a step takes at a precision; weights and carried state stay as they are."""
+    """Seconds per step at a precision; weights and carried state are restored."""
     lanes = trainer.make_lanes(precision)
     window, windows = trainer.streams.window(0), trainer.config.grad_accumulation
     seconds = seconds_per_step(lanes, window, windows, trainer.ranks)

@@ -12,11 +12,11 @@ from typing import Literal, TypeGuard
 from seqforge.core.training.events import EvaluationRecord
 
 _MAGNITUDE = 10.0
-"""Symbols a weight (or weights a symbol) that are no longer the same order of magnitude."""
+"""Ratio of symbols to weights, or weights to symbols, beyond the same order of magnitude."""
 _RISE = 0.01
-"""Held-out bits over their best."""
+"""Relative rise of held-out bits over their best."""
 _MUCH, _ABOUT = 0.10, 0.03
-"""How far training bits lie below held-out bits where that is much; where they are about equal."""
+"""Relative gap of training bits below held-out bits: large; about equal."""
 _CARRIED = 0.5
 """Least part of what training bits fell by (if that is `_RISE` and more) that held-out bits must
 fall by: two losses that move apart, however near each other they still are.
@@ -29,9 +29,9 @@ _FEWEST_LOOKS = 5
 _LONGER = "a longer --budget would likely help"
 
 _WORSE = 0.02
-"""Bits over guessing where that is no longer a network that has merely not begun to learn."""
+"""Bits above uniform guessing from which on training has diverged."""
 _ALL_READ = 0.995
-"""Part of the symbols from which on all were read: a last window is seldom whole."""
+"""Share of the symbols read from which on all count as read: the last window is seldom whole."""
 
 Kind = Literal[
     "over-fitting", "under-fitting", "balanced", "unsteady", "unlike data", "diverged",
@@ -41,26 +41,26 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class ModelSize:
-    """How much is to be learnt, and by what."""
+    """The numbers of weights and of training symbols, and reference bits."""
 
     weights: int
     symbols: int
     """Training symbols."""
     dropout: float = 0.0
-    """The largest share of anything that is dropped or put in while training alone."""
+    """Largest share dropped, or replaced, during training only."""
     uniform: float | None = None
-    """Bits of guessing: all symbols alike."""
+    """Bits of uniform guessing."""
     unigram: float | None = None
-    """Bits of the training symbols by how often each occurs."""
+    """Bits of symbol frequencies (order-0)."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the learning curves say."""
+    """The verdict on the learning curves."""
 
     kind: Kind
     sentence: str
-    """With the numbers that it rests on and what to do."""
+    """One sentence with its numbers and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _CurvePoint:
 
 
 def check_model_size(size: ModelSize) -> str:
-    """One sentence: weights beside training symbols, and what follows from the two."""
+    """Model size in, one sentence on weights against training symbols out."""
     ratio = size.symbols / max(1, size.weights)
     if ratio >= 1:
         a_weight = (
@@ -103,7 +103,7 @@ def check_model_size(size: ModelSize) -> str:
 def diagnose_curves(
     lines: Sequence[EvaluationRecord], size: ModelSize, seen: int
 ) -> Diagnosis | None:
-    """What the curves say when training has ended.
+    """Learning curves in, the diagnosis after training out.
 
     Args:
         lines: One evaluation each, in order. Their ``train_bits`` are a mean over what was trained
@@ -154,7 +154,7 @@ def diagnose_curves(
 def _worse_than_guessing(
     lines: Sequence[EvaluationRecord], size: ModelSize, seen: int
 ) -> Diagnosis | None:
-    """What is to be said of a network that ended no better than no network."""
+    """The diagnosis of a network that ended no better than guessing."""
     if not lines or size.uniform is None or size.unigram is None:
         return None
     trained = lines[-1].train_bits
@@ -259,7 +259,7 @@ def _unfinished(looks: Sequence[_CurvePoint], size: ModelSize, seen: int) -> str
 
 
 def _percent(seen: int, size: ModelSize) -> str:
-    """A share that is neither rounded up to all nor down to nothing."""
+    """A share in percent, never rounded to all or nothing."""
     share = seen / size.symbols
     if share < 0.001:
         return "a thousandth or less"

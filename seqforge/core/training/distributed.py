@@ -26,7 +26,8 @@ _PATIENCE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes of a training; this one is ``rank`` of ``world``."""
+    """The processes of a training (all-reduce, broadcast, gather); this one is ``rank`` of
+    ``world``."""
 
     rank: int = 0
     world: int = 1
@@ -36,7 +37,7 @@ class Ranks:
     def sum(
         self, gradients: Sequence[Tensor], numbers: Sequence[float]
     ) -> tuple[list[Tensor], list[float]]:
-        """Gradients and a few numbers, each summed over the ranks, in one exchange."""
+        """All-reduce: gradients and a few numbers, each summed over the ranks, in one exchange."""
         if self.world == 1:
             return list(gradients), list(numbers)
         import torch
@@ -53,7 +54,7 @@ class Ranks:
         return summed, said.tolist()
 
     def broadcast_object(self, work: Callable[[], T]) -> T:
-        """What rank 0 finds, a value of JSON: it alone does the work.
+        """A JSON value computed on rank 0 alone, on all ranks.
 
         Raises:
             SeqforgeError: Where it does on rank 0; the other ranks raise `SaidElsewhere`.
@@ -72,7 +73,7 @@ class Ranks:
         return found
 
     def broadcast(self, arrays: Arrays) -> Arrays:
-        """The arrays that rank 0 has, on all ranks."""
+        """Arrays of rank 0, on all ranks."""
         if self.world == 1:
             return arrays
         import numpy as np
@@ -86,7 +87,7 @@ class Ranks:
         return found
 
     def gather(self, values: Tensor) -> list[Tensor]:
-        """On rank 0 the vectors of all ranks, of any length, in order; elsewhere nothing."""
+        """On rank 0 the vectors of all ranks, of any length, in order; elsewhere an empty list."""
         if self.world == 1:
             return [values]
         import torch
@@ -103,14 +104,14 @@ class Ranks:
         return [one[: int(size)] for one, size in zip(found or [], sizes, strict=False)]
 
     def common(self, values: Sequence[str]) -> list[str]:
-        """Those that all ranks have, in the order of rank 0."""
+        """Items that all ranks have, in the order of rank 0."""
         found = self._told(list(values))
         return self.broadcast_object(
             lambda: [one for one in values if all(one in other for other in found)]
         )
 
     def check(self, problem: str | None) -> None:
-        """Go on only if no rank has a problem.
+        """Raise on all ranks if any rank has a problem.
 
         Raises:
             RunError: With the first problem, on rank 0; the others raise `SaidElsewhere`.
@@ -124,11 +125,11 @@ class Ranks:
         self.broadcast_object(first)
 
     def error(self, error: SeqforgeError) -> SeqforgeError:
-        """What to raise for something that all ranks find at once: one of them says it."""
+        """The error to raise for something that all ranks find at once: one rank reports it."""
         return SaidElsewhere(str(error), error.exit_code) if self.rank else error
 
     def _told(self, value: Any) -> list[Any]:
-        """On rank 0 a value of JSON from each rank; elsewhere nothing."""
+        """On rank 0 a JSON value from each rank; elsewhere an empty list."""
         if self.world == 1:
             return [value]
         return [_value(text) for text in self.gather(_text(value))]
@@ -151,7 +152,7 @@ class Ranks:
         return heard["found"]
 
     def _broadcast(self, values: Tensor) -> None:
-        """Fill a tensor with what rank 0 has in it."""
+        """Fill a tensor with that of rank 0."""
         from torch import distributed
 
         with _together(self):
@@ -159,7 +160,7 @@ class Ranks:
 
 
 def _text(value: Any) -> Tensor:
-    """JSON, as bytes in a tensor."""
+    """A JSON value as bytes in a tensor."""
     import torch
 
     return torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
@@ -170,7 +171,7 @@ def _value(text: Tensor) -> Any:
 
 
 ALONE = Ranks()
-"""One process, as it is without torchrun."""
+"""One process, without torchrun."""
 
 
 @contextmanager
@@ -188,7 +189,7 @@ def _together(ranks: Ranks) -> Iterator[None]:
 
 @contextmanager
 def joined_process_group() -> Iterator[Ranks]:
-    """This process among those that torchrun started; `ALONE` where it started none.
+    """This process in torchrun's group; `ALONE` without torchrun.
 
     Raises:
         ConfigError: If they do not find each other.

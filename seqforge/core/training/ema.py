@@ -10,23 +10,24 @@ from torch import Tensor
 
 
 class WeightAverage:
-    """Follows parameters and can stand in for them."""
+    """Exponential moving average (EMA) of parameters, which can be swapped in for them."""
 
     def __init__(self, parameters: Sequence[Tensor], share: float) -> None:
-        """Begin at the parameters; ``share`` of the steps so far is about what is averaged."""
+        """Start at the parameters; the average covers about the last ``share`` of the steps so
+        far."""
         self._parameters = list(parameters)
         self._share = share
         self.values = [parameter.detach().clone() for parameter in parameters]
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Take in the parameters after step ``step`` (from 1)."""
+        """Update the average after step ``step`` (from 1)."""
         weight = min(1.0, 1 / max(1.0, self._share * step))
         torch._foreach_lerp_(self.values, self._parameters, weight)
 
     @contextmanager
     def swapped_in(self) -> Iterator[None]:
-        """The parameters hold the average inside, and what they held before afterwards."""
+        """Inside this block the parameters hold the average; afterwards their own values again."""
         self._exchange()
         try:
             yield

@@ -16,22 +16,22 @@ _SCORING_SPEED = 2.5  # scoring over training, in symbols a second
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A look at the model while it is trained."""
+    """An evaluation on held-out data during training."""
 
     step: int
     elapsed_seconds: float
     train_bits: float
-    """Mean over the windows since the look before."""
+    """Mean over the windows since the last evaluation."""
     valid_bits: float | None
     learning_rate: float
     gradient_norm: float
     symbols_per_second: float
     best: bool
-    """Whether no look before was better."""
+    """Whether it is the best so far."""
 
 
 class EvaluationRecord(BaseModel):
-    """A line of ``metrics.jsonl``: an `Evaluation`, its bits also as loss and as perplexity.
+    """A line of ``metrics.jsonl``: an `Evaluation`, with loss and perplexity.
 
     Lines of older versions have fewer keys.
     """
@@ -55,11 +55,11 @@ class EvaluationRecord(BaseModel):
 
 @dataclass(frozen=True)
 class StepReport:
-    """Where training stands after a step, for whoever watches."""
+    """The state of training after a step, for progress listeners."""
 
     step: int
     share: float
-    """Share of the budget that is used up, at most 1."""
+    """Share of the budget used, at most 1."""
     train_bits: float
     """Running mean."""
     valid_bits: float | None
@@ -69,16 +69,16 @@ class StepReport:
 
 @dataclass
 class TrainingClock:
-    """Times that add up over resumes, in seconds, and what `auto` came to."""
+    """Seconds, accumulated over resumes, and the results of `auto`."""
 
     total: float = 0.0
-    """The training loop with its evaluations."""
+    """Training loop with evaluations."""
     stepping: float = 0.0
-    """Training steps alone."""
+    """Training steps only."""
     looking: float = 0.0
-    """Looks at the held-out data, and handing on what is to be kept of them."""
+    """Evaluations, and passing on their results."""
     probing: float = 0.0
-    """Measuring what is `auto`, before the loop and not part of it."""
+    """Autotune, before the loop and not part of it."""
     symbols: int = 0
     """Symbols trained on in that time."""
 
@@ -89,7 +89,8 @@ class TrainingClock:
 
 
 def affordable_symbols(config: TrainingConfig, steps: float, machines: float = 1.0) -> int:
-    """Held-out symbols to score at a look, so that looks take a small share of the time.
+    """Speeds in, held-out symbols per evaluation out, so that evaluations take a small share of the
+    time.
 
     Args:
         config: How much a step reads, and how many looks there are.

@@ -30,7 +30,7 @@ _WEIGHTS = 2**32 - 1  # stands for the lane in the key of masks that all lanes s
 def choose_lanes(
     wanted: int | str, batch_size: int, device: torch.device, ranks: Ranks = ALONE
 ) -> int:
-    """How many lanes a process uses: on a CPU a core each, with at least four streams in a lane.
+    """The number of lanes of a process: on a CPU one per core, with at least four streams each.
 
     Raises:
         ConfigError: If there are more processes than streams.
@@ -59,7 +59,7 @@ _PLAIN = Objective()
 
 
 class Lanes:
-    """Computes loss and gradients of a window; the state is carried from call to call."""
+    """Computes loss and gradients of a window in threads; carries the state from call to call."""
 
     def __init__(
         self, model: CharRNN, count: int, batch_size: int, precision: str, ranks: Ranks = ALONE
@@ -79,7 +79,8 @@ class Lanes:
     def gradients(
         self, window: BatchWindow, seed: int, step: int, objective: Objective = _PLAIN
     ) -> tuple[float, list[Tensor]]:
-        """Mean loss of a window (nats a symbol) and its gradients, the sum over lanes in order.
+        """A window in; its mean loss (nats a symbol) and gradients, summed over lanes in order,
+        out.
 
         The state after the window replaces the carried one. Masks over values are a function of
         (seed, step, lane), the lanes of all processes being numbered through, those over weights
@@ -127,21 +128,21 @@ class Lanes:
         return _LaneResult(float(loss.detach()) * weight, gradients, carried)
 
     def _moved(self, array: NDArray[Any]) -> Tensor:
-        """An array as a tensor on the device; a GPU takes it from pinned memory without waiting."""
+        """An array as a tensor on the device, copied asynchronously from pinned memory on a GPU."""
         tensor = torch.from_numpy(np.ascontiguousarray(array))
         if self._device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
 
     def carried(self) -> Tensor:
-        """A copy of the state that is carried, (rows of this process, layers, parts, H)."""
+        """A copy of the carried state, (rows of this process, layers, parts, H)."""
         lanes = [
             torch.stack([torch.stack(layer, 1) for layer in state], 1) for state in self.states
         ]
         return torch.cat(lanes)
 
     def carry_on(self, carried: Tensor) -> None:
-        """Put the carried state back, from that of all processes: (B, layers, parts, H)."""
+        """Restore the carried state from that of all processes, (B, layers, parts, H)."""
         self.states = [
             [
                 tuple(part.contiguous() for part in layer.unbind(1))
@@ -151,7 +152,7 @@ class Lanes:
         ]
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._pool.shutdown()
 
 
@@ -160,6 +161,6 @@ def _zeroed(layer: LayerState, resets: Tensor) -> LayerState:
 
 
 def _generator(key: tuple[int, int, int], device: torch.device) -> torch.Generator:
-    """A generator of its own for every (seed, step, lane)."""
+    """The random generator of (seed, step, lane)."""
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
     return torch.Generator(device).manual_seed(seed >> 1)

@@ -28,7 +28,7 @@ Snapshot = tuple[dict[str, Any], Arrays]
 
 
 class Snapshots:
-    """Taken now and then, on all ranks at the same steps."""
+    """Snapshots of a training at intervals, on all ranks at the same steps."""
 
     def __init__(self, trainer: Trainer, config: RunConfig, corpus: str) -> None:
         """Count from where training stands; the arguments are those of `snapshot`."""
@@ -37,17 +37,17 @@ class Snapshots:
 
     @property
     def due(self) -> bool:
-        """Whether the last one is a while ago, by the clock that all ranks share."""
+        """Whether the interval has passed, by the shared clock."""
         return self._trainer.clock.total - self._taken > _SAVE_SECONDS
 
     def take(self) -> Snapshot:
-        """Take one."""
+        """Take a snapshot."""
         self._taken = self._trainer.clock.total
         return snapshot(self._trainer, self._config, self._corpus)
 
 
 def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> Snapshot:
-    """Where training stands, copied: later steps leave it alone.
+    """A copy of the training state, which later steps do not change.
 
     All ranks call it at the same step; rank 0 gets it, with the carried state of all, and the
     others get nothing in it.
@@ -81,7 +81,7 @@ def snapshot(trainer: Trainer, config: RunConfig, corpus: str) -> Snapshot:
 
 
 def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
-    """Keep where training stands in ``resume.safetensors``, atomically; rank 0 writes it.
+    """Write the training state to ``resume.safetensors``, atomically; rank 0 writes.
 
     Raises:
         RunError: If the disk refuses; the state kept before stays whole.
@@ -92,7 +92,7 @@ def save_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> 
 
 
 def load_state(path: Path, trainer: Trainer, config: RunConfig, corpus: str) -> None:
-    """Put a trainer where `save_state` found it; rank 0 reads, all ranks call it.
+    """Restore a trainer from ``resume.safetensors``; rank 0 reads, all ranks call it.
 
     Another number of ranks may go on: the streams are dealt out anew.
 
@@ -162,7 +162,7 @@ def _check_precision(settled: str, trainer: Trainer) -> None:
 
 
 def _carried(trainer: Trainer) -> Tensor | None:
-    """On rank 0 the state that all ranks carry, (B, layers, parts, H); elsewhere nothing."""
+    """On rank 0 the carried state of all ranks, (B, layers, parts, H); elsewhere nothing."""
     mine = trainer.lanes.carried().cpu()
     parts = trainer.ranks.gather(mine.flatten())
     return torch.cat(parts).view(-1, *mine.shape[1:]) if parts else None

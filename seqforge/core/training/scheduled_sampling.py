@@ -13,16 +13,16 @@ from seqforge.core.model.prepared import PreparedModel, RnnState
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised beside the plain loss of the next symbol."""
+    """The training objective: options beside the cross-entropy of the next symbol."""
 
     label_smoothing: float = 0.0
-    """Share of a target's probability that is spread over all symbols (Szegedy et al. 2016)."""
+    """Share of a target's probability spread over all symbols (Szegedy et al. 2016)."""
     scheduled_sampling: float = 0.0
-    """Chance that an input is not the text's symbol but one the model itself draws there."""
+    """Chance that an input is the model's own draw instead of the text's symbol."""
     temperature: float = 1.0
     """Temperature of these draws."""
     scale: float = 1.0
-    """What the gradients are multiplied by, to keep small ones alive in float16."""
+    """Loss scale, which keeps small gradients above zero in float16."""
 
 
 def sampled_inputs(
@@ -32,7 +32,7 @@ def sampled_inputs(
     objective: Objective,
     noise: torch.Generator,
 ) -> Tensor:
-    """Put the model's own draws in place of some inputs (T, B), in one pass over the window.
+    """Replace some inputs (T, B) by the model's own draws, in one pass over the window.
 
     Scheduled sampling (Bengio et al. 2015) with the draws made from the text's own context, which
     needs no walk symbol by symbol (Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651).

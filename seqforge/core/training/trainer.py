@@ -30,7 +30,7 @@ from seqforge.errors import ConfigError, RunError, SeqforgeError
 
 
 def used_share(budget: Budget, step: int, seconds: float, windows_per_epoch: int) -> float:
-    """Share of a budget that is used up, from 0; 1 and above is the end."""
+    """Share of the budget used, from 0; 1 and above is the end."""
     if budget.steps is not None:
         return step / budget.steps
     if budget.epochs is not None:
@@ -41,7 +41,7 @@ def used_share(budget: Budget, step: int, seconds: float, windows_per_epoch: int
 
 
 def learning_rate(config: TrainingConfig, share: float, fallen: float = 1.0) -> float:
-    """Linear warm-up, then what the schedule says.
+    """The learning rate at a share of the budget: linear warm-up, then the schedule.
 
     Args:
         config: Highest rate, and the shape: ``cosine`` (Loshchilov and Hutter 2017) goes down to
@@ -65,7 +65,7 @@ _ALWAYS_ACCUMULATED = 1000  # windows a step, however small the input is
 
 
 class Trainer:
-    """Fits a model to the train part of a corpus.
+    """Trains a model on the train part of a corpus.
 
     The caller gives what happens at an evaluation and after a step; the trainer itself writes no
     file. Its whole state is in the public attributes, which `resume.py` keeps. Among several
@@ -158,17 +158,17 @@ class Trainer:
         return True
 
     def use_lanes(self, count: int) -> None:
-        """Split the batch over ``count`` lanes a process from now on, from a zero state."""
+        """Divide the batch over ``count`` lanes per process from now on, with a zero state."""
         self.lanes.close()
         self.lane_count = count
         self.lanes = self.make_lanes(self.precision or "fp32")
 
     def make_lanes(self, precision: str) -> Lanes:
-        """Lanes of this process, from a zero state."""
+        """Make lanes of this process, with a zero state."""
         return Lanes(self.model, self.lane_count, self.config.batch_size, precision, self.ranks)
 
     def use_precision(self, precision: str) -> None:
-        """Compute in a precision from now on; float16 needs its gradients scaled."""
+        """Set the precision from now on; float16 needs a loss scale."""
         self.precision = self.lanes.precision = precision
         # Autocast runs cuDNN's recurrent layers in float16, whatever half precision was asked for.
         half = precision == "fp16" or (precision == "bf16" and self.device.type == "cuda")
@@ -176,7 +176,7 @@ class Trainer:
             self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
 
     def close(self) -> None:
-        """End the lanes' threads."""
+        """Stop the lanes' threads."""
         self.lanes.close()
 
     def _elapsed(self) -> float:
@@ -187,7 +187,7 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of the optimiser in which every training symbol is read about once."""
+        """Optimiser steps per epoch."""
         return -(-self.streams.windows_per_epoch // self.config.grad_accumulation)
 
     def _step(self, share: float, running: float) -> float:
@@ -250,7 +250,7 @@ class Trainer:
         return sum(losses) / len(losses), total, symbols
 
     def _over_ranks(self, loss: float, gradients: list[Tensor]) -> tuple[float, list[Tensor]]:
-        """Sums over all processes; with them goes what those have to agree on at each step."""
+        """All-reduce of gradients, with the values that all ranks must agree on at each step."""
         seconds = 0.0 if self.ranks.rank else self._elapsed()
         said = [loss, seconds, float(self._should_stop())]
         gradients, (loss, self.clock.total, stopping) = self.ranks.sum(gradients, said)
@@ -258,7 +258,7 @@ class Trainer:
         return loss, gradients
 
     def evaluate(self) -> Evaluation:
-        """Score the valid part (or a large piece of it) and note whether it is the best yet."""
+        """Score the valid part (or a large piece of it) and note whether it is the best so far."""
         valid = None
         if self.corpus.valid.symbols:
             valid = self.ranks.broadcast_object(self._score)
@@ -297,7 +297,8 @@ class Trainer:
             )
 
     def kept_weights(self) -> AbstractContextManager[None]:
-        """Inside, the model holds the weights to score and to keep: their average if asked for."""
+        """Inside this block the model holds the weights to evaluate and save: the EMA if there
+        is one."""
         return nullcontext() if self.average is None else self.average.swapped_in()
 
     def _out_of_patience(self) -> bool:
@@ -312,7 +313,7 @@ class Trainer:
         return StepReport(self.step, share, running, self.last_valid, speed, left)
 
     def settle(self) -> None:
-        """Decide what is still `auto`, by measurement; what was decided stays."""
+        """Measure and fix what is `auto`; fixed values stay."""
         autotune(self)
 
 
