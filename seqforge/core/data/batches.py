@@ -18,24 +18,24 @@ _LONG_RECORD = 4096  # symbols a record from which on a sample may as well begin
 
 @dataclass(frozen=True)
 class BatchWindow:
-    """What one step reads."""
+    """The data of one step."""
 
     inputs: NDArray[np.int64]
     """(B, T)."""
     targets: NDArray[np.int64]
     """(B, T); the symbol after each input."""
     resets: NDArray[np.bool_]
-    """(B,); rows whose carried state is to be zeroed first."""
+    """(B,); rows whose carried state is zeroed first."""
 
 
 class TbpttBatches:
-    """B rows over a token array, half of them backwards through ``mirror`` where it is given.
+    """B rows over a token array, half of them backwards through ``mirror`` if there is one.
 
-    At the beginning of an epoch every row starts from a zero state and the end symbol, which is
-    how an unprimed sample starts; later a row is sent back to a zero state now and then. Where
-    records are long, any place may stand for the beginning. Where they are short, only a record's
-    own start does: a row starts there if one is near, and a window that happens to begin with the
-    end symbol always starts from a zero state.
+    At the beginning of an epoch every row starts from a zero state and the end symbol, as a sample
+    without a prime does; later a row is reset to a zero state now and then. With long records any
+    place may be a beginning. With short ones only a record's own start is: a row starts there if
+    one is near, and a window that happens to begin with the end symbol always starts from a zero
+    state.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class TbpttBatches:
         self.symbols_per_epoch = self._length * batch_size
 
     def window(self, step: int) -> BatchWindow:
-        """What step ``step`` (from 0) reads."""
+        """The data of step ``step`` (from 0)."""
         epoch, number = divmod(step, self.windows_per_epoch)
         start = number * self._seq_len
         length = min(self._seq_len, self._length - start)
@@ -108,7 +108,7 @@ class TbpttBatches:
         return np.random.Generator(np.random.Philox(key=key))
 
     def _firsts(self, reading: _Reading, epoch: int) -> NDArray[np.int64]:
-        """Where each row of a reading begins in this epoch."""
+        """Where each row of a direction begins in this epoch."""
         draw = self._draw(2**63 + epoch)
         shift = int(draw.integers(self._shift + 1))
         firsts = shift + np.arange(self._rows) * self._length
@@ -122,7 +122,7 @@ class TbpttBatches:
 
 
 class _Reading:
-    """One way of reading the tokens: forwards, or backwards through a map of symbols."""
+    """One direction of reading the tokens: forwards, or backwards through a map of symbols."""
 
     def __init__(self, tokens: Tokens, mapping: NDArray[np.int64] | None) -> None:
         self._tokens, self._mapping = tokens, mapping
@@ -130,7 +130,7 @@ class _Reading:
 
     @property
     def record_starts(self) -> NDArray[np.int64]:
-        """Positions of end symbols, which are also the starts; the first position counts."""
+        """Positions of end symbols, which are also starts; position 0 counts."""
         if self._starts is None:
             found, before = [np.zeros(1, np.int64)], 0
             for block in in_blocks(self._tokens):

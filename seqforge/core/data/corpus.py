@@ -35,19 +35,19 @@ _FILE = "partition.json"
 
 @dataclass(frozen=True)
 class SplitTable:
-    """The pieces of each part, and how far held-out and training windows are the same."""
+    """The cuts of each part, and the train-test overlap."""
 
     names: tuple[str, ...]
-    """What each record is called."""
+    """Names of the records."""
     cuts: Cuts
     overlap: Overlap
     sketch: Sketch
-    """Of the training part."""
+    """Sketch of the training part."""
     notes: tuple[str, ...] = ()
-    """What a person should know of it."""
+    """Sentences for the user."""
 
     def write(self, folder: Path) -> None:
-        """Keep it in a folder.
+        """Write it to a folder.
 
         Raises:
             RunError: If the disk refuses.
@@ -63,7 +63,7 @@ class SplitTable:
 
     @classmethod
     def read(cls, folder: Path) -> SplitTable:
-        """What `write` kept.
+        """Read what `write` wrote.
 
         Raises:
             OSError, ValueError, KeyError, TypeError: If it is damaged.
@@ -78,7 +78,7 @@ class SplitTable:
         )
 
     def bed(self, parts: Sequence[str] = ("valid", "test")) -> str:
-        """What is held out as BED: name, start from 0, end, part; a line a piece."""
+        """The held-out cuts as BED: name, start from 0, end, part; one line each."""
         rows = sorted(
             (cut.record, cut.start, cut.stop, part) for part in parts for cut in self.cuts[part]
         )
@@ -103,10 +103,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TokenPart:
-    """The tokens of one part.
+    """The token array of one part.
 
-    Each piece lies there as its start (the end symbol, or its context), its symbols, and the end
-    symbol where it ends; consecutive pieces share an end symbol as the next one's start.
+    Each piece is preceded by its start (the end symbol, or its context) and followed by the end
+    symbol if it ends there; consecutive pieces share one end symbol.
     """
 
     tokens: Tokens
@@ -114,19 +114,19 @@ class TokenPart:
     segments: NDArray[np.int64]
     """(S, 3): start, scored_from, stop; see `Segment`."""
     symbols: int
-    """Symbols, end symbols not counted."""
+    """Number of symbols without end symbols."""
     records: int
 
     @property
     def scored(self) -> int:
-        """Symbols that scoring scores, end symbols counted."""
+        """Number of scored symbols, end symbols included."""
         return int((self.segments[:, 2] - self.segments[:, 1]).sum())
 
 
 class PartWriter:
-    """Writes one part as a .npy file, a block at a time.
+    """Writes one part as a .npy file, in blocks.
 
-    Written and not memory-mapped: a full disk is then an error, not the end of the process.
+    Written, not memory-mapped: a full disk is then an error, not a crash.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class PartWriter:
         self._segments.append((start, scored_from, self._end))
 
     def close(self) -> None:
-        """Flush to the file and note the sizes."""
+        """Flush the file and record the sizes."""
         with disk_errors(self._meta):
             self._file.seek(0)
             self._write_header(self._end)
@@ -197,7 +197,7 @@ class PartWriter:
 
 
 class Corpus:
-    """Everything that was read, encoded and split, in a folder."""
+    """A folder of encoded and split data."""
 
     def __init__(self, folder: Path) -> None:
         """Open a corpus that `finish` completed.
@@ -217,10 +217,10 @@ class Corpus:
 
     @classmethod
     def finish(cls, folder: Path, vocabulary: Vocabulary) -> Corpus:
-        """Mark the folder as complete, all else in it being written, and open it.
+        """Mark the folder as complete and open it; everything else must be written.
 
-        The mark is written last, and has the sums of all other files. Whoever keeps the folder has
-        the disk hold it before it gets its name: most corpora are gone again in a moment.
+        The mark is written last, with checksums of all other files. Who keeps the folder syncs it
+        to disk before renaming it: most corpora are temporary.
         """
         with disk_errors(folder):
             files = folders.checksums_of(folder, besides=_INDEX)
@@ -235,17 +235,17 @@ class Corpus:
 
     @staticmethod
     def is_in(folder: Path) -> bool:
-        """Whether a complete corpus lies in the folder."""
+        """Whether a folder holds a complete corpus."""
         return (folder / _INDEX).is_file()
 
     @staticmethod
     def damage(folder: Path) -> str | None:
-        """What is wrong with a folder that `finish` completed; None where all is as it was."""
+        """Damage to a folder completed by `finish`, in words; None if it is intact."""
         return folders.damage(folder, _INDEX)
 
     @cached_property
     def partition(self) -> SplitTable:
-        """Which pieces of which records the parts are made of.
+        """The split and its overlap.
 
         Raises:
             RunError: If that was damaged.
@@ -266,11 +266,11 @@ class Corpus:
 
     @cached_property
     def held_out(self) -> str | None:
-        """The part whose score is the headline: test where there is one, else valid."""
+        """The part of the headline score: test if there is one, else valid."""
         return next((name for name in ("test", "valid") if self.part(name).symbols), None)
 
     def sequences(self, part: str, most: int, skipped: int = 0) -> list[str]:
-        """Decoded pieces of a part, ``most`` symbols in all; the last is cut.
+        """Decoded pieces of a part, ``most`` symbols in all; the last one is cut.
 
         The first ``skipped`` of its scored symbols, end symbols counted, are left out.
         """
@@ -287,7 +287,7 @@ class Corpus:
         return found
 
     def blocks(self, part: str) -> Iterator[str]:
-        """All of a part as text, a block at a time; an end symbol shows as a line break."""
+        """A part as text, in blocks; an end symbol is a line break."""
         points = code_points("".join(["\n", *self.vocabulary.symbols]))
         for tokens in in_blocks(self.part(part).tokens):
             yield text_of(points[tokens])
@@ -303,7 +303,7 @@ def _index(folder: Path) -> dict[str, Any]:
 
 
 def open_part(folder: Path, part: str) -> TokenPart:
-    """A part that a `PartWriter` closed."""
+    """Open a part that a `PartWriter` wrote."""
     sizes = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
     tokens = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
     segments = np.load(folder / f"{part}.segments.npy", allow_pickle=False)
@@ -315,7 +315,7 @@ _BLOCK = 1 << 16  # tokens hashed at a time: they stay in the cache
 
 
 def scored_windows(part: TokenPart, codes: WindowCodes) -> Iterator[Hashes]:
-    """Hashes of the windows of a part, block by block, without the context before its pieces."""
+    """Hashes of the scored windows of a part, in blocks, without context."""
     context = part.segments[part.segments[:, 1] - part.segments[:, 0] > 1]
     place = 0
     for block in in_blocks(part.tokens, _BLOCK, codes.window - 1):
@@ -332,10 +332,10 @@ def scored_windows(part: TokenPart, codes: WindowCodes) -> Iterator[Hashes]:
 def measure_overlap(
     parts: Mapping[str, TokenPart], codes: WindowCodes, moved: bool = False
 ) -> tuple[Overlap, Sketch]:
-    """How many held-out windows are in the training part, and that part's sketch.
+    """The train-test overlap, and the training part's sketch.
 
-    Exact up to 2^16 held-out windows; of a longer part those with the smallest hashes stand for
-    all. Memory does not grow with the input.
+    Exact up to 2^16 held-out windows; of a longer part, those with the smallest hashes are a
+    sample. Memory does not grow with the input.
     """
     name = next((name for name in ("test", "valid") if parts[name].symbols), None)
     limit, different, counts = HIGHEST_HASH, np.empty(0, np.uint64), np.empty(0, np.int64)

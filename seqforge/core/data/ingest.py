@@ -39,18 +39,18 @@ _CR = ord("\r")  # CRLF and LF part the same lines
 
 @dataclass(frozen=True)
 class SpooledRecord:
-    """A record whose symbols lie in the spool file as code points."""
+    """A record with its symbols in the spool file, as code points."""
 
     record: Record  # without its symbols
     offset: int
     length: int
     dtype: np.dtype[np.unsignedinteger]
     digest: bytes
-    """Of its symbols, carriage returns left out: what is the same text has the same digest."""
+    """Digest of its symbols without carriage returns: equal for equal text."""
 
 
 class RecordSpool:
-    """The symbols of all records, one after the other in a temporary file."""
+    """A temporary file with the symbols of all records."""
 
     def __init__(self, folder: Path, augmented: bool = True) -> None:
         with disk_errors(folder):
@@ -63,7 +63,7 @@ class RecordSpool:
         self._augmented = augmented
 
     def write(self, points: NDArray[np.unsignedinteger]) -> None:
-        """Append symbols to the record under way, all of it as uint8 or all as uint32."""
+        """Append symbols to the current record, all of them uint8 or all uint32."""
         if self._end > self._begun and points.dtype != self._dtype:
             raise ValueError(f"{points.dtype} blocks after {self._dtype} ones in one record")
         with disk_errors(self._folder):
@@ -74,7 +74,7 @@ class RecordSpool:
         self._dtype = points.dtype
 
     def finish(self, record: Record) -> None:
-        """End the record under way; one that has no symbols outside gaps is forgotten."""
+        """End the current record; one without symbols outside gaps is dropped."""
         length = (self._end - self._begun) // self._dtype.itemsize
         if record.pieces(length) and (self._augmented or not record.augmented):
             kept = replace(record, symbols="", description="")
@@ -84,13 +84,13 @@ class RecordSpool:
         self._begun = self._end
 
     def drop_since(self, number: int) -> None:
-        """Forget the records from ``number`` on: their file turned out to be unusable."""
+        """Drop the records from ``number`` on, after a file turned out to be unusable."""
         del self.records[number:]
         self._digest = hashlib.sha256()
         self._begun = self._end
 
     def counts(self) -> Counter[str]:
-        """How often each symbol occurs outside gaps."""
+        """Occurrences of each symbol outside gaps."""
         counted: Counter[int] = Counter()
         for index, spooled in enumerate(self.records):
             for start, stop in spooled.record.pieces(spooled.length):
@@ -99,7 +99,7 @@ class RecordSpool:
         return Counter({chr(point): count for point, count in counted.items()})
 
     def blocks(self, index: int, start: int, stop: int) -> Iterator[NDArray[np.unsignedinteger]]:
-        """Code points [start, stop) of record ``index``, a block at a time."""
+        """Code points [start, stop) of record ``index``, in blocks."""
         spooled = self.records[index]
         size = spooled.dtype.itemsize
         with disk_errors(self._folder):
@@ -117,11 +117,11 @@ class RecordSpool:
                 yield "".join(text_of(points.astype(np.uint32)) for points in found)
 
     def content(self, since: int) -> bytes:
-        """A digest of the records from number ``since`` on: what a model would read of a file."""
+        """A digest of the records from ``since`` on, as a model reads them."""
         return hashlib.sha256(b"".join(r.digest for r in self.records[since:])).digest()
 
     def backwards(self, index: int, other: NDArray[np.uint8]) -> bytes:
-        """The digest of a record of uint8 read from its end, each symbol as ``other`` has it."""
+        """The digest of a uint8 record read backwards, each symbol mapped by ``other``."""
         digest = hashlib.sha256()
         for stop in range(self.records[index].length, 0, -_BLOCK):
             (block,) = self.blocks(index, max(0, stop - _BLOCK), stop)
@@ -129,7 +129,7 @@ class RecordSpool:
         return digest.digest()
 
     def close(self) -> None:
-        """Give the disk space back."""
+        """Delete the spool file."""
         self._file.close()
 
 
@@ -150,14 +150,14 @@ _PLACES = (0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)  # where in a group it m
 def split_and_encode(
     domain: Domain, spool: RecordSpool, data: DataConfig, vocabulary: Vocabulary, folder: Path
 ) -> Corpus:
-    """Part what was read and write its tokens.
+    """A spool in, the split and encoded parts out.
 
-    Identical records are held out together or not at all; of nucleotides a reverse complement is
-    the same record. Where a quarter or more of a held-out tail stands in the training part too (an
-    inverted repeat), another stretch is held out if that at least halves the overlap.
+    Identical records (for nucleotides, reverse complements too) stay on one side. If a quarter or
+    more of a held-out tail is in the training part too (an inverted repeat), another stretch is
+    held out if that at least halves the overlap.
 
     Raises:
-        InputError: If it is too small to hold anything out, or a region is not there.
+        InputError: If the input is too small to split, or a region does not exist.
         RunError: If the disk refuses.
     """
     clusters, notes = _clusters(domain, spool, data)
@@ -204,7 +204,7 @@ def _encoded(
 def _clusters(
     domain: Domain, spool: RecordSpool, data: DataConfig
 ) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """For each record that is not augmented the number of its cluster, and what is to be said."""
+    """The cluster number of each original record, and notes."""
     same = _identical(domain, spool)
     copies = len(same) - len(np.unique(same))
     notes: tuple[str, ...] = ()
@@ -220,7 +220,7 @@ def _clusters(
 
 
 def _identical(domain: Domain, spool: RecordSpool) -> NDArray[np.int64]:
-    """The same number for records with the same symbols, on either strand."""
+    """Equal numbers for records with equal symbols, on either strand."""
     originals = [n for n, spooled in enumerate(spool.records) if not spooled.record.augmented]
     lengths = Counter(spool.records[number].length for number in originals)
     other = _complements(domain) if isinstance(domain, HasKmers) else None
@@ -236,7 +236,7 @@ def _identical(domain: Domain, spool: RecordSpool) -> NDArray[np.int64]:
 
 
 def window_codes(domain: Domain, vocabulary: Vocabulary) -> WindowCodes:
-    """How windows are compared: strands and size as the domain says, else by code points."""
+    """How windows are compared: by the domain's k-mers and strands, else by code points."""
     if isinstance(domain, HasKmers):
         here, there = domain.strand_codes(vocabulary)
         return WindowCodes(domain.kmer_size, here, there)
@@ -245,13 +245,13 @@ def window_codes(domain: Domain, vocabulary: Vocabulary) -> WindowCodes:
 
 
 def _complements(domain: HasKmers) -> NDArray[np.uint8]:
-    """For each code point below 256 what stands for it on the other strand; else itself."""
+    """For each code point below 256 its complement; itself if it has none."""
     _, other = domain.strand_codes(Vocabulary(tuple(map(chr, range(1, 256)))))
     return np.where(other == 0, np.arange(256), other).astype(np.uint8)
 
 
 def _joined(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The finest clusters that hold whatever one of two clusterings holds together."""
+    """Two clusterings in, the finest clustering that joins both out."""
     labels = np.arange(len(first))
     while True:
         before = labels
@@ -270,7 +270,7 @@ _NOTED = 1000  # different notes on a file's records, in its line
 
 @dataclass(frozen=True)
 class Ingested:
-    """A line of ``ingest.tsv``: one file and what became of it."""
+    """A line of ``ingest.tsv``: a file and its status."""
 
     file: str
     status: str
@@ -343,7 +343,7 @@ def _check_known(vocabulary: Vocabulary, spool: RecordSpool) -> None:
 
 
 class Unsplittable(InputError):
-    """What was read cannot be split; ``lines`` say what became of each file."""
+    """The input cannot be split; ``lines`` have the status of each file."""
 
     def __init__(self, message: str, lines: Sequence[Ingested]) -> None:
         super().__init__(message)
@@ -362,7 +362,7 @@ class NothingUsable(Unsplittable):
 def _read_file(
     domain: Domain, path: Path, spool: RecordSpool, contents: dict[bytes, Path]
 ) -> Ingested:
-    """Read one file; ``contents`` are the files before it by what was read of them."""
+    """Read one file; ``contents`` maps the content of earlier files to their names."""
     before = len(spool.records)
     notes: Counter[str] = Counter()
     try:

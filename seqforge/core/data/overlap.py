@@ -23,9 +23,10 @@ _FILTER_BITS = 20
 
 
 class CopyFinder:
-    """Looks for spans of some sequences in a training array; one pass a length, bounded memory.
+    """Finds spans of sequences that are copied from a training array; one pass per length, bounded
+    memory.
 
-    Spans are compared by a polynomial hash of 64 bits (Karp and Rabin 1987): of a million spans
+    Spans are compared by a polynomial hash of 64 bits (Karp and Rabin 1987): for a million spans
     against a hundred million, the chance of one false match is below one in 10^5.
     """
 
@@ -60,7 +61,7 @@ class CopyFinder:
         return np.concatenate(found) if found else np.empty(0, np.uint64)
 
     def _found(self, wanted: Hashes, length: int) -> Hashes:
-        """Those of ``wanted`` that the training data have."""
+        """The hashes of ``wanted`` that occur in the training data."""
         maybe = np.zeros(1 << _FILTER_BITS, bool)
         shift = np.uint64(64 - _FILTER_BITS)
         maybe[wanted >> shift] = True
@@ -98,9 +99,9 @@ def span_hashes(ids: Ids, length: int) -> Hashes:
 
 
 WINDOW = 64
-"""Symbols in a window where the domain names no other number."""
+"""Symbols per window unless the domain has its own k-mer size."""
 NOTABLE_OVERLAP = 0.05
-"""From this share on the overlap belongs into the headline."""
+"""From this share on the overlap is part of the headline."""
 _SKETCH = 4096  # hashes
 HIGHEST_HASH = np.uint64(2**64 - 1)
 _FEW = 8  # sampled windows, below which a share is no more than a hint
@@ -108,16 +109,16 @@ _FEW = 8  # sampled windows, below which a share is no more than a hint
 
 @dataclass(frozen=True)
 class WindowCodes:
-    """How tokens are read for comparison: by what they stand for, not by their ids."""
+    """Codes by which windows are compared: by the meaning of tokens, not their ids."""
 
     window: int
     forward: NDArray[np.integer]
-    """A number for each id (V,); 0 breaks a window."""
+    """A code for each id (V,); 0 breaks a window."""
     backward: NDArray[np.integer] | None = None
-    """The same on the other strand, where there is one."""
+    """The codes on the other strand, if there is one."""
 
     def hashes(self, tokens: NDArray[np.integer]) -> Hashes:
-        """One hash for each window of tokens (N,) that nothing breaks; strands look the same."""
+        """A hash of each unbroken window of tokens (N,), equal on both strands."""
         values = self.forward[tokens]
         if len(values) < self.window:
             return np.empty(0, np.uint64)
@@ -140,19 +141,20 @@ def _mixed(values: Hashes) -> Hashes:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How much of the held-out part stands in the training part too."""
+    """The train-test overlap."""
 
     share: float | None
-    """Of its windows, each counted as often as it stands there; None where there is none."""
+    """Share of held-out windows that occur in the training part, each counted as often as it
+    occurs; None without windows."""
     window: int
     part: str | None
-    """test or valid; None where nothing is held out."""
+    """test or valid; None if nothing is held out."""
     moved: bool = False
-    """Whether another stretch is held out than the tail, which overlaps more."""
+    """Whether another stretch than the tail is held out, because the tail overlaps more."""
 
     @property
     def notable(self) -> bool:
-        """Whether the held-out score needs the remark."""
+        """Whether the headline mentions it."""
         return self.share is not None and self.share >= NOTABLE_OVERLAP
 
     def remark(self, unit: str) -> str:
@@ -161,7 +163,7 @@ class Overlap:
         return f"{self.share or 0:.0%} of its {windows} stand in the training part too"
 
     def notes(self, unit: str) -> tuple[str, ...]:
-        """What a person should know before the training."""
+        """Sentences for the user, before training."""
         moved = "another stretch than the tail is held out, which overlaps less with the rest"
         said: tuple[str, ...] = (moved,) if self.moved else ()
         if self.notable:
@@ -173,23 +175,23 @@ class Overlap:
 
 
 def windows_name(window: int, unit: str) -> str:
-    """What windows are called: 64-character windows, or 24-mers where a domain names the size."""
+    """The name of windows: 64-character windows, or 24-mers if the domain has its own size."""
     return f"{window}-{unit} windows" if window == WINDOW else f"{window}-mers"
 
 
 class Sketch:
-    """The smallest hashes of all windows of a text: a uniform sample of the different ones."""
+    """The smallest hashes of all windows of a text: a uniform sample of the distinct ones."""
 
     def __init__(self, hashes: Hashes | None = None) -> None:
         self.hashes = np.empty(0, np.uint64) if hashes is None else hashes
 
     @property
     def limit(self) -> np.uint64:
-        """Hashes up to this one are in it if the text has them."""
+        """Hashes up to this one are in the sketch if they are in the text."""
         return self.hashes[-1] if len(self.hashes) == _SKETCH else HIGHEST_HASH
 
     def add(self, hashes: Hashes) -> None:
-        """Count in the windows of some more text."""
+        """Add windows of more text."""
         few = hashes[hashes <= self.limit]
         if len(few):
             self.hashes = np.unique(np.concatenate([self.hashes, few]))[:_SKETCH]
@@ -202,7 +204,7 @@ class Sketch:
         return Sketch(both.hashes[both.hashes <= limit])
 
     def share(self, hashes: Iterable[Hashes]) -> float | None:
-        """Of some windows the share that the text has; None where too few can be told."""
+        """Windows in, the share of them in the sketched text out; None for too few."""
         seen = known = 0
         for block in hashes:
             sampled = block[block <= self.limit]
@@ -213,12 +215,12 @@ class Sketch:
         return seen / known
 
     def dump(self) -> str:
-        """As text, for a model's card."""
+        """The sketch as text, for a model's card."""
         return base64.b64encode(self.hashes.astype("<u8").tobytes()).decode()
 
     @classmethod
     def parse(cls, text: str) -> Sketch:
-        """What `dump` gave.
+        """The sketch of a text made by `dump`.
 
         Raises:
             ValueError: If it is none.

@@ -14,11 +14,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 CONTEXT_LIMIT = 4_000_000
-"""Training symbols a compressor sees first; all three forget what lies further back anyway
-(zlib after 32 KiB, bz2 after 900 kB, lzma after 8 MiB)."""
+"""Training symbols a compressor sees first; all three forget older data anyway (zlib after 32
+KiB, bz2 after 900 kB, lzma after 8 MiB)."""
 HELD_OUT_LIMIT = 1_000_000
 _FEWEST = 1_000
-"""Fewer held-out symbols say nothing: whole bytes and block headers outweigh them."""
+"""With fewer held-out symbols, whole bytes and block headers would dominate the figure."""
 
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "zlib": partial(zlib.compress, level=9),
@@ -29,12 +29,12 @@ _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
 
 @dataclass(frozen=True)
 class CompressorResult:
-    """Bits per symbol of each compressor, and how much it was given."""
+    """Bits per symbol of each compressor, and how many symbols they saw."""
 
     bits: dict[str, float | None]
-    """By name (zlib, bz2, lzma); None where the difference of lengths says nothing."""
+    """By name (zlib, bz2, lzma); None if the difference of lengths means nothing."""
     context_symbols: int
-    """Training symbols compressed before."""
+    """Training symbols compressed before the held-out ones."""
     held_out_symbols: int
 
 

@@ -27,7 +27,7 @@ _LOGITS = 1 << 23  # at a time in each thread: a large vocabulary gets shorter w
 
 
 def bits(nats: float) -> float:
-    """Nats as bits."""
+    """Nats in, bits out."""
     return nats / math.log(2)
 
 
@@ -40,7 +40,7 @@ def score(
     threads: int = 1,
     progress: Advance = unheard,
 ) -> float:
-    """Bits per symbol of a part, end symbols included.
+    """A model and a part in, bits per symbol (end symbols included) out.
 
     Args:
         model: Its weights are not changed.
@@ -65,7 +65,7 @@ def symbol_losses(
     precision: str = "fp32",
     threads: int = 1,
 ) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
-    """Chunks of a part and the loss of each of their scored symbols, in nats."""
+    """Chunks of a part, each with the losses of its scored symbols, in nats."""
     chunks = evenly(chunked(part.segments.tolist()), most)
     with torch.inference_mode():
         network = prepare_model(model, precision)
@@ -81,7 +81,7 @@ def symbol_losses(
 
 
 def chunked(segments: Iterable[Segment], chunk: int = _CHUNK) -> list[Segment]:
-    """Cut what is scored into pieces of at most ``chunk`` symbols, each with its context."""
+    """Segments in, chunks of at most ``chunk`` scored symbols, each with its context, out."""
     pieces: list[Segment] = []
     for start, scored_from, stop in segments:
         for begin in range(scored_from, stop, chunk):
@@ -91,7 +91,7 @@ def chunked(segments: Iterable[Segment], chunk: int = _CHUNK) -> list[Segment]:
 
 
 def evenly(chunks: list[Segment], most: int | None) -> list[Segment]:
-    """Chunks of about ``most`` scored symbols, taken evenly."""
+    """Evenly spaced chunks with about ``most`` scored symbols."""
     total = sum(stop - begin for _, begin, stop in chunks)
     if most is None or total <= most:
         return chunks
@@ -100,7 +100,7 @@ def evenly(chunks: list[Segment], most: int | None) -> list[Segment]:
 
 
 def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
-    """Chunks of like length together, so that little is padded."""
+    """Batches of chunks of similar length, to pad little."""
     ordered = sorted(chunks, key=lambda chunk: (chunk[0] - chunk[2], chunk[0]))
     for first in range(0, len(ordered), _ROWS):
         yield ordered[first : first + _ROWS]
@@ -130,5 +130,5 @@ def _batch_losses(
 
 
 def perplexity(bits: float | None) -> float | None:
-    """Two to the bits a symbol; None where it is no number worth writing."""
+    """Two to the power of bits per symbol; None if too large to write."""
     return None if bits is None or not bits < 1000 else 2.0**bits

@@ -26,10 +26,10 @@ def is_small(vocab_size: int, width: int) -> bool:
 
 
 class NgramCounts:
-    """The sorted codes of all windows of ``width`` symbols of a ring of ids.
+    """Sorted codes of all windows of ``width`` symbols of a ring of ids.
 
-    They lie in a file and are sorted there, memory-mapped: what is in memory of them the system
-    may take back. The file is written first, so that a full disk is an error.
+    They are in a file and sorted there, memory-mapped, so the system can reclaim their memory. The
+    file is written first, so that a full disk is an error.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class NgramCounts:
             yield code
 
     def divisor(self, length: int) -> int:
-        """What takes the code of a window to that of its first ``length`` symbols."""
+        """Divisor from a window's code to that of its first ``length`` symbols."""
         return int(self.vocab_size ** (self.width - length))
 
     def span(
         self, first: WindowNumbers, last: WindowNumbers, length: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Where the windows begin and end that start with one of the grams ``first`` to ``last``.
+        """Where the windows that start with each gram begin and end.
 
         Args:
             first: (Q,) codes of grams of ``length`` symbols; quick when they ascend.
@@ -107,11 +107,11 @@ class NgramCounts:
 
 
 TRAIN_LIMIT = 40_000_000
-"""Windows counted, both directions together: 160 MB of codes, on disk."""
+"""Most windows counted, both directions together: 160 MB of codes, on disk."""
 TRAIN_LIMIT_WIDE = 24_000_000
-"""The same where a code takes 64 bits: 192 MB."""
+"""The same for 64-bit codes: 192 MB."""
 HELD_OUT_LIMIT = 1_200_000
-"""Symbols scored."""
+"""Most symbols scored."""
 _PIECE = 10_000
 """A longer held-out segment is cut into pieces of this many symbols before some are left out."""
 _SOME = 1 << 17
@@ -128,7 +128,7 @@ Segment = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class NgramResult:
-    """Bits per symbol of each order, and what they rest on."""
+    """Bits per symbol of each order, and the number of symbols used."""
 
     bits: dict[int, float]
     best: int
@@ -152,7 +152,7 @@ def ngram_bits(
     progress: Advance = unheard,
     folder: Path | None = None,
 ) -> NgramResult:
-    """Score held-out symbols under interpolated Witten-Bell n-grams of each order.
+    """Token arrays in, held-out bits under interpolated Witten-Bell n-grams of each order out.
 
     `_interpolate` has the formula. A context never seen, or longer than the segment allows, leaves
     it to the lower order. The training records are counted as a ring, the first following the last,
@@ -211,7 +211,7 @@ def _orders(
 
 
 def thin(segments: Sequence[Segment], limit: int | None) -> list[Segment]:
-    """About ``limit`` scored symbols of the segments, evenly taken; long ones are cut first.
+    """Evenly spaced segments with about ``limit`` scored symbols; long ones are cut first.
 
     A piece keeps the start of its segment, so its symbols see as far back as they did.
     """
@@ -301,7 +301,8 @@ def _interpolate(
 def _counted(
     codes: WindowNumbers, windows: NgramCounts, order: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What training says of grams of order + 1 symbols: their share, the lower order's weight."""
+    """From the training counts of grams of order + 1 symbols: their share, and the lower order's
+    weight."""
     base = np.uint64(windows.vocab_size)
     grams, gram_of = np.unique(codes, return_inverse=True)
     contexts, context_of = np.unique(grams // base, return_inverse=True)

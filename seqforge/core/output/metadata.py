@@ -10,14 +10,14 @@ from seqforge.base.atomic_files import as_json
 from seqforge.core.records import Sample
 
 TEMPERATURE_END = "temperature_end"
-"""The setting that a temperature which changes on the way ends at."""
+"""Setting with the last temperature of a schedule."""
 
 _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _strict = json.JSONEncoder(allow_nan=False).encode
 
 
 def temperature_of(sample: Sample) -> str | None:
-    """The temperature, ``0.8``, or where it began and ended, ``1.2:0.5``."""
+    """A sample's temperature, ``0.8``, or its schedule, ``1.2:0.5``."""
     end = sample.settings.get(TEMPERATURE_END)
     if sample.temperature is None:
         return None
@@ -25,7 +25,7 @@ def temperature_of(sample: Sample) -> str | None:
 
 
 def settings_of(sample: Sample) -> dict[str, str]:
-    """Every other setting by its name; a value has no blank and no line break."""
+    """All other settings by name; values have no blanks and no line breaks."""
     return {
         header_word(name): header_word(value)
         for name, value in sample.settings.items()
@@ -34,12 +34,12 @@ def settings_of(sample: Sample) -> dict[str, str]:
 
 
 def header_word(value: Any) -> str:
-    """A value without blanks and line breaks, which are written ``\\u0020`` and the like."""
+    """A value without blanks and line breaks, which become ``\u0020`` and the like."""
     return header_line(value).replace(" ", "\\u0020")
 
 
 def header_line(value: Any) -> str:
-    """A value as JSON (a text as it is) in one line, without tabs."""
+    """A value as JSON (text as it is) on one line, without tabs."""
     text = as_json(value)
     if not isinstance(text, str):
         text = _compact(text)
@@ -49,7 +49,7 @@ def header_line(value: Any) -> str:
 
 
 def sample_as_json(sample: Sample) -> str:
-    """All that is known of a sample, as a JSON object in one line."""
+    """A sample with all its settings as a JSON object on one line."""
     row = {field.name: getattr(sample, field.name) for field in fields(sample)}
     return _strict(as_json(row))
 
@@ -61,7 +61,7 @@ COLUMNS = (
 
 
 def table_row(sample: Sample, first: bool) -> bytes:
-    """The row of a sample, before the first one the names of the columns; tab-separated.
+    """A sample's tab-separated row; before the first one the column names.
 
     What does not exist is an empty cell; the settings are a JSON object.
     """

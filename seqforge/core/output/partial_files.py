@@ -24,7 +24,7 @@ _SHOWN = 40  # characters of a setting in a message
 
 
 class PartialFile:
-    """``<path>.partial``, which takes the name ``path`` when it is whole.
+    """``<path>.partial``, renamed to ``path`` when it is complete.
 
     Until then what stands at ``path`` stays; it has that file's mode from the first byte.
     """
@@ -70,18 +70,18 @@ class PartialFile:
             ) from error
 
     def add(self, data: bytes) -> None:
-        """Put bytes behind the others; they are safe after `flush`."""
+        """Append bytes; they are on disk after `flush`."""
         with disk_errors(self.path):
             self._stream.write(data)
         self.size += len(data)
 
     def flush(self) -> None:
-        """Have the disk hold all that was added."""
+        """Sync appended bytes to disk."""
         with disk_errors(self.path):
             sync(self._stream)
 
     def finish(self) -> None:
-        """Give the file its name; what stood there before is gone then."""
+        """Rename it to ``path``, replacing an older file."""
         self.flush()
         with disk_errors(self.path):
             take_after(self._stream.fileno(), self.path)  # which may be another by now
@@ -90,12 +90,12 @@ class PartialFile:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
-        """Leave it as it is."""
+        """Close it and keep it as it is."""
         with suppress(OSError):  # what the disk refused was said when it refused
             self._stream.close()
 
     def drop(self) -> None:
-        """Leave nothing of it; what stands at ``path`` stays."""
+        """Delete it; an older file at ``path`` stays."""
         self.close()
         with suppress(OSError):
             self.partial.unlink(missing_ok=True)
@@ -103,16 +103,16 @@ class PartialFile:
 
 @dataclass(frozen=True)
 class WriteProgress:
-    """How far the writing of some files is."""
+    """How much of some files is written."""
 
     done: int = 0
-    """Samples."""
+    """Complete samples."""
     bytes: tuple[int, ...] = ()
-    """Of each file, so many belong to them."""
+    """Bytes of each file that belong to them."""
 
 
 class ResumeNote:
-    """``<path>.partial.json``: what is being written, and how far it is."""
+    """``<path>.partial.json``: what is being written, and how much is done."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any], private: bool = False) -> None:
         """``settings`` are what decides the bytes; ``private``: its owner alone may read it."""
@@ -121,7 +121,7 @@ class ResumeNote:
         self._settings: dict[str, Any] = as_json(settings)
 
     def read(self, again: bool = False) -> WriteProgress | None:
-        """Where it stood; None where nothing was noted.
+        """The recorded progress; None if there is none.
 
         Args:
             again: Whether all is begun again, so that the settings need not be the same.
@@ -153,18 +153,18 @@ class ResumeNote:
         return WriteProgress(0, (0,) * len(standing.bytes)) if differ else standing
 
     def write(self, standing: WriteProgress) -> None:
-        """Note where it stands, atomically."""
+        """Record progress, atomically."""
         said = {"settings": self._settings, "done": standing.done, "bytes": list(standing.bytes)}
         text = json.dumps(sealed(said), ensure_ascii=True, allow_nan=False)
         write_atomically(self.path, text.encode(), self._private)
 
     def drop(self) -> None:
-        """Forget it; a disk that refuses leaves a note of nothing, which is as good as none."""
+        """Delete the note; if the disk refuses, leave an empty one."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
     def delete(self) -> None:
-        """Forget it.
+        """Delete the note.
 
         Raises:
             RunError: If the disk refuses.
@@ -175,7 +175,7 @@ class ResumeNote:
 
 
 def partial_of(path: Path, more: str = "") -> Path:
-    """What stands beside ``path`` while it is not whole."""
+    """The name of the partial file of ``path``."""
     return path.with_name(f"{path.name}.partial{more}")
 
 
@@ -197,7 +197,7 @@ _HEAD = 1 << 18  # bytes in which a file says who wrote it
 
 
 def check_table(path: Path) -> None:
-    """See that a table of samples may be written.
+    """Refuse to overwrite a table that seqforge did not write.
 
     Raises:
         RunError: If something else is there.
@@ -206,7 +206,7 @@ def check_table(path: Path) -> None:
 
 
 def check_own_files(domain: Domain, path: Path, count: int) -> None:
-    """See that all files of samples that have files of their own may be written.
+    """Refuse to overwrite per-sample files that seqforge did not write.
 
     Args:
         domain: Whose they are.

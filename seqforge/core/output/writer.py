@@ -30,11 +30,11 @@ from seqforge.core.output.partial_files import (
 from seqforge.errors import ConfigError, RunError
 
 Piece = Callable[[Sample, bool], bytes]
-"""What a sample adds to a file; True for the first sample."""
+"""A sample in, its bytes in a file out; True for the first sample."""
 
 
 class DirectWriter:
-    """Written to as it is, like the shell's ``>``: a reader has each sample when it is drawn."""
+    """Writes to a pipe or device, sample by sample, like the shell's ``>``."""
 
     resumable = False
 
@@ -61,7 +61,7 @@ class DirectWriter:
                 self._stream.close()
 
     def add(self, sample: Sample) -> list[Path]:
-        """Send the next sample."""
+        """Write the next sample."""
         if self._piece is None:
             self._samples.append(sample)
         else:
@@ -70,10 +70,10 @@ class DirectWriter:
         return []
 
     def save(self) -> None:
-        """Nothing: what was sent is sent."""
+        """Nothing to do."""
 
     def finish(self) -> list[Path]:
-        """Send what was held back; there is no file to name."""
+        """Write what was held back."""
         if self._piece is None:
             self._send(written_by(self._domain, self._samples, self._target.named)[0])
         return []
@@ -97,7 +97,7 @@ class DirectWriter:
 
 
 def written_by(domain: Domain, samples: Sequence[Sample], named: Path) -> list[bytes]:
-    """The files that a domain makes of samples, that of the ending asked for first."""
+    """Files a domain writes for samples, the one with the requested ending first."""
     with TemporaryDirectory(prefix="seqforge-") as folder:
         files = domain.write(samples, Path(folder) / f"sample{domain.suffix}")
         files.sort(key=lambda file: file.suffix != named.suffix.lower())
@@ -105,7 +105,7 @@ def written_by(domain: Domain, samples: Sequence[Sample], named: Path) -> list[b
 
 
 def own_file_piece(domain: Domain, named: Path, count: int) -> Piece:
-    """What goes to a stream of a domain whose samples have files of their own.
+    """The piece for a stream of a domain with per-sample files.
 
     The one file that the ending asks for, where there is one sample; else what a terminal gets.
     """
@@ -120,14 +120,14 @@ _SECONDS = 1.0  # of drawing that a kill may cost
 
 
 class SampleWriter(Protocol):
-    """Where samples go, in the order of their numbers."""
+    """Interface of writers, which take samples in the order of their numbers."""
 
     resumable: bool
-    """Whether it goes on from ``done`` when it is opened again."""
+    """Whether it continues from ``done`` when opened again."""
 
     @property
     def done(self) -> int:
-        """Samples that it holds."""
+        """Number of samples already written."""
         ...
 
     def __enter__(self) -> Self:
@@ -139,15 +139,15 @@ class SampleWriter(Protocol):
         ...
 
     def add(self, sample: Sample) -> list[Path]:
-        """Take the next sample; returns the files that are whole with it."""
+        """Write the next sample; returns the files completed by it."""
         ...
 
     def save(self) -> None:
-        """Have the disk hold what was taken."""
+        """Sync to disk."""
         ...
 
     def finish(self) -> list[Path]:
-        """Have all files whole; returns those that were not yet."""
+        """Complete all files; returns those completed now."""
         ...
 
 
@@ -159,7 +159,7 @@ def writer_for(
     every: float = _SECONDS,
     inputs: Sequence[Path] = (),
 ) -> SampleWriter:
-    """Where ``count`` samples go when ``path`` is asked for.
+    """A target path and a domain in, the writer of ``count`` samples out.
 
     Args:
         domain: Whose samples they are; the path's ending .jsonl asks for JSON Lines instead.
@@ -206,7 +206,7 @@ def _direct_piece(domain: Domain, path: Path, count: int, lines: bool) -> Piece 
 
 
 def is_finished(domain: Domain, path: Path, count: int) -> bool:
-    """Whether what `writer_for` would write is there, and nothing of it is under way.
+    """Whether the output of `writer_for` is complete.
 
     How the files that are there were drawn is not asked.
 
@@ -242,7 +242,7 @@ def _own_path(domain: Domain, path: Path, count: int, number: int) -> Path:
 
 
 class _Written:
-    """Written when they come: into growing files, or into files of their own."""
+    """Writes samples at once, into growing files or per-sample files."""
 
     resumable = True
 
@@ -343,7 +343,7 @@ class _Written:
 
 
 class _Collected:
-    """Held until all are there, for a domain whose file cannot be written piece by piece."""
+    """Collects all samples first, for a domain that cannot write piece by piece."""
 
     resumable = False
 

@@ -20,22 +20,22 @@ from seqforge.core.sampling.request import SamplingRequest
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sequence that the search holds."""
+    """A hypothesis of the beam."""
 
     ids: tuple[int, ...] = ()
-    """What was found, the prime and the end symbol not among it."""
+    """Its symbols, without prime and end symbol."""
     log_prob: float = 0.0
-    """Of all of it, the end symbol's too, in nats."""
+    """Total log-probability, end symbol included, in nats."""
     ended: bool = False
     removed: float = 0.0
-    """The sum, over its symbols, of the probability that the grammar forbade."""
+    """Sum over its symbols of the probability that the grammar forbade."""
 
     def score(self, length_penalty: float) -> float:
         """Log-probability over ((5 + n) / 6)^a (Wu et al. 2016, equation 14), a = 0 for none."""
         return self.log_prob / _norm(len(self.ids) + self.ended, length_penalty)
 
     def continued(self, symbol: int, log_prob: float, removed: float) -> Hypothesis:
-        """With one more symbol."""
+        """The hypothesis extended by a symbol."""
         ids = self.ids if symbol == END else (*self.ids, symbol)
         return Hypothesis(ids, log_prob, symbol == END, self.removed + removed)
 
@@ -47,7 +47,7 @@ def _norm(length: int, length_penalty: float) -> float:
 def beam_search(
     plan: SamplingRequest, width: int, best: int, length_penalty: float = 0.0
 ) -> list[Sample]:
-    """The ``best`` sequences found, the best one first.
+    """A prime and options in, the ``best`` sequences found out, the best one first.
 
     Graves 2012 (https://arxiv.org/abs/1211.3711) for sequences of a recurrent model: of all
     continuations of the sequences held, the ``width`` likeliest are held on. Only grammar, length
@@ -78,7 +78,7 @@ def beam_search(
 
 
 class _Search:
-    """The sequences held, with the engine's state after each; and those that came to an end."""
+    """The beam: open hypotheses with the engine's state after each, and finished ones."""
 
     def __init__(self, plan: SamplingRequest, width: int, best: int, length_penalty: float) -> None:
         self._plan, self._width, self._best, self._penalty = plan, width, best, length_penalty
@@ -99,7 +99,7 @@ class _Search:
         return sorted(hypotheses, key=lambda h: -h.score(self._penalty))
 
     def _continue(self) -> Ids:
-        """Hold the likeliest continuations; returns the rows that those going on come from."""
+        """Keep the most probable continuations; returns the rows they come from."""
         log_probs, removed = _continuations(
             self._plan, self._state, self._places, len(self._held[0].ids)
         )
@@ -119,7 +119,7 @@ class _Search:
         return np.array(rows, np.int64)
 
     def _is_settled(self) -> bool:
-        """Whether nothing that is held can still come among the best."""
+        """Whether no open hypothesis can still become one of the best."""
         if len(self._done) < self._best:
             return False
         worst = self._done[self._best - 1].score(self._penalty)
@@ -129,7 +129,7 @@ class _Search:
         return all(h.log_prob / longest <= worst for h in self._held)
 
     def _step(self, rows: Ids) -> None:
-        """Have the engine read the last symbol of each sequence held."""
+        """Feed the engine the last symbol of each hypothesis."""
         ids = np.array([h.ids[-1] for h in self._held], np.int64)
         self._state, self._places = self._plan.engine.rows(self._state, rows), self._places[rows]
         if len(self._plan.grammar.allowed):
@@ -140,7 +140,7 @@ class _Search:
 def _continuations(
     plan: SamplingRequest, state: Any, places: NDArray[np.int32], drawn: int
 ) -> tuple[NDArray[np.float64], list[float]]:
-    """Log-probabilities (R, V) of each next symbol, minus infinity where it may not come.
+    """Log-probabilities (R, V) of each next symbol, minus infinity where it is forbidden.
 
     And how much of the model's probability the grammar forbids in each row. So many symbols have
     been drawn before.
@@ -162,7 +162,7 @@ def _continuations(
 
 
 def _stops(plan: SamplingRequest, hypothesis: Hypothesis) -> bool:
-    """Whether the sequence has come to the end that was asked for."""
+    """Whether a hypothesis ends with the text to stop at."""
     if plan.ending is None:
         return False
     prime = plan.options.prime

@@ -26,38 +26,38 @@ from seqforge.core.sampling.sampler import CALL, FIRST_CALL, Sampler
 
 @dataclass(frozen=True)
 class Transcript:
-    """One record of a conversation so far."""
+    """A record of a chat so far."""
 
     parts: tuple[str, ...] = ()
-    """Its text as it came: what grows by a few symbols is not copied each time."""
+    """Its text in pieces, so that appending copies nothing."""
     through: bool = False
-    """Whether it was gone on to through the end of the one before."""
+    """Whether the chat continued into it through the end symbol of the record before."""
     given: int = 0
-    """Symbols said before the first was drawn."""
+    """Symbols typed before the first was drawn."""
     drawn: int = 0
-    """The end symbol counted."""
+    """Symbols drawn, the end symbol included."""
     log_prob: float = 0.0
-    """Of what was drawn, in nats."""
+    """Log-probability of the drawn symbols, in nats."""
     removed: float = 0.0
-    """The sum of the probabilities that the grammar took away."""
+    """Sum of the probabilities that the grammar forbade."""
     ended: bool = False
     turns: tuple[SamplerParams, ...] = ()
-    """How each continuation was drawn."""
+    """Sampling options of each continuation."""
     opening: str = ""
-    """After what it began, where nothing was said first; see `SamplingRequest.opening`."""
+    """The opening it began after, if nothing was typed first; see `SamplingRequest.opening`."""
 
     @cached_property
     def text(self) -> str:
-        """All of it, the end symbol not among it."""
+        """The whole text, without the end symbol."""
         return "".join(self.parts)
 
     def said(self, text: str) -> Transcript:
-        """The record with symbols of a person's."""
+        """The record with typed symbols added."""
         given = self.given if self.drawn else self.given + len(text)
         return replace(self, parts=(*self.parts, text), given=given)
 
     def continued(self, row: BatchState, ids: Sequence[int], text: str) -> Transcript:
-        """The record with what the last call drew in a row."""
+        """The record with the symbols of the last call added."""
         last = len(ids)
         return replace(
             self,
@@ -69,7 +69,7 @@ class Transcript:
         )
 
     def sample(self, number: int, model: str, has_grammar: bool) -> Sample:
-        """The record as a sample; what its continuations do not share is left out."""
+        """The record as a sample; options that its continuations do not share are left out."""
         temperatures = {options.temperature for options in self.turns}
         seeds = {options.seed for options in self.turns}
         settings = self.turns[-1].settings if len(set(self.turns)) == 1 else {}
@@ -93,7 +93,7 @@ _ONE_ROW = np.zeros(1, np.int64)
 
 @dataclass(frozen=True)
 class _UndoPoint:
-    """Where a conversation stands; what it holds is never changed."""
+    """A state of the chat to return to; never modified."""
 
     state: Any
     row: BatchState
@@ -102,17 +102,17 @@ class _UndoPoint:
 
 @dataclass
 class _Turn:
-    """What `Conversation.undo` takes back at a time."""
+    """What one `Conversation.undo` takes back."""
 
     before: _UndoPoint
     said: bool = False
-    """Whether it began with something said, which a continuation then belongs to."""
+    """Whether it began with typed text, to which the continuation belongs."""
     drawn_from: _UndoPoint | None = None
-    """Where the model went on; None where it has not yet."""
+    """The state before the continuation; None if there is none yet."""
 
 
 class Conversation:
-    """A text that a person and a model write in turns.
+    """A chat: a text that a person and a model write in turns, with undo.
 
     Law: what is drawn hangs on the seed, the sample's number and how many symbols were drawn in
     the conversation before, as in `Sampler.draw`: the prime said and then n symbols drawn are
@@ -154,27 +154,27 @@ class Conversation:
 
     @property
     def text(self) -> str:
-        """The record that is being written, or was written last."""
+        """The current record, or the last one."""
         return self._records[-1].text if self._records else ""
 
     @property
     def ended(self) -> bool:
-        """Whether the model has ended the record: what is said next begins another."""
+        """Whether the model has ended the record, so that typed text begins another."""
         return bool(self._records) and self._records[-1].ended
 
     @property
     def turns(self) -> int:
-        """How many turns can be taken back."""
+        """Number of turns that can be undone."""
         return len(self._turns)
 
     @property
     def number(self) -> int:
-        """Number of the sample whose numbers are drawn with."""
+        """Number of the sample whose random numbers are used."""
         return int(self._row.numbers[0])
 
     @property
     def has_drawn(self) -> bool:
-        """Whether the last turn has a continuation, which can be drawn anew."""
+        """Whether the last turn has a continuation that can be drawn again."""
         return bool(self._turns) and self._turns[-1].drawn_from is not None
 
     def samples(self) -> list[Sample]:
@@ -186,7 +186,7 @@ class Conversation:
         ]
 
     def change(self, **options: Any) -> None:
-        """Draw otherwise from now on; what is drawn already stays.
+        """Change sampling options from now on.
 
         Raises:
             InputError: If what to stop at can never come; then nothing changes.
@@ -203,7 +203,7 @@ class Conversation:
         self._fit_window()
 
     def say(self, text: str) -> None:
-        """Go on with symbols of one's own; after an ended record, begin another with them.
+        """Add typed symbols; after an ended record, begin another with them.
 
         Raises:
             InputError: If one is not in the vocabulary; then nothing changes.
@@ -220,7 +220,7 @@ class Conversation:
         self._put(record.said(text))
 
     def go_on(self, length: int | None = None) -> Iterator[str]:
-        """Let the model go on; yields what it draws, a few symbols at a time.
+        """Let the model continue; yields its symbols, a few at a time.
 
         What was yielded is part of the text, also where the iterator is left early. It stops at
         the model's end symbol; going on from there is going on through it, to another record.
@@ -239,7 +239,7 @@ class Conversation:
         return self._draw(options, self._turns[-1])
 
     def again(self, length: int | None = None) -> Iterator[str]:
-        """Draw the last continuation anew, with the numbers of the next sample.
+        """Draw the last continuation again, with the random numbers of the next sample.
 
         Raises:
             ValueError: If the last turn has none, or the length is below 1.
@@ -255,7 +255,7 @@ class Conversation:
         return self._draw(options, turn)
 
     def undo(self) -> None:
-        """Take the last turn back: what was said, what was drawn after it, or both.
+        """Undo the last turn: typed text, continuation, or both.
 
         Raises:
             ValueError: If there is none.
@@ -265,12 +265,12 @@ class Conversation:
         self._restore(self._turns.pop().before)
 
     def begin_anew(self) -> None:
-        """Forget all of it, as a turn that can be taken back."""
+        """Start a new text, as a turn that can be undone."""
         self._turns.append(_Turn(self._point()))
         self._restore(self._beginning())
 
     def _draw(self, options: SamplerParams, turn: _Turn) -> Iterator[str]:
-        """Draw, a call at a time; each is part of the text before it is yielded."""
+        """Draw call by call; symbols are added to the text before they are yielded."""
         vocabulary, filters = self._plan.vocabulary, filter_params(options, self._plan.vocabulary)
         ending = stop_ending(options.stop, None)
         limit = int(self._row.positions[0]) + options.length
@@ -298,7 +298,7 @@ class Conversation:
                 return
 
     def _run(self, filters: FilterParams, count: int) -> list[int]:
-        """Draw so many symbols, or up to the end symbol; returns their ids."""
+        """Draw up to so many symbols, or to the end symbol; returns their ids."""
         if count < 1:
             return []
         row = self._row
@@ -307,7 +307,7 @@ class Conversation:
         return [int(i) for i in row.drawn[0] if i >= 0]
 
     def _open_record(self) -> Transcript:
-        """The record that what comes next belongs to."""
+        """The record that the next symbols belong to."""
         return (
             self._records[-1]
             if self._records and not self.ended
@@ -315,19 +315,19 @@ class Conversation:
         )
 
     def _put(self, record: Transcript) -> None:
-        """Put a record in the place of its earlier self, or behind the others."""
+        """Replace a record by its newer self, or append it."""
         others = self._records if self.ended else self._records[:-1]
         self._records = (*others, record)
 
     def _begin_record(self) -> None:
-        """The model as it is before a record; numbers and positions go on."""
+        """Reset the model to the start of a record; random numbers and positions continue."""
         fresh, old, records = self._beginning(), self._row, self._records
         fresh.row.numbers[0], fresh.row.positions[0] = old.numbers[0], old.positions[0]
         fresh.row.begins[0] = old.positions[0]
         self._restore(replace(fresh, records=records))
 
     def _beginning(self) -> _UndoPoint:
-        """Before anything was said or drawn."""
+        """The state of an empty chat."""
         row = self._new_row()
         row.numbers[0] = 1
         return _UndoPoint(self._plan.fresh, row, ())
@@ -339,7 +339,7 @@ class Conversation:
         )  # fmt: skip
 
     def _fit_window(self) -> None:
-        """Give the row the window that the options ask for, filled with what was heard last."""
+        """Resize the repetition window to the options, and fill it with the last symbols."""
         old = self._row
         if old.recent.shape[1] == self.options.repetition_window:
             return
@@ -350,7 +350,7 @@ class Conversation:
         self._row = old._replace(recent=row.recent, seen=row.seen, counts=row.counts)
 
     def _heard(self, most: int) -> Ids:
-        """The last ids that were said or drawn since the model was as before a record, (T,)."""
+        """The last ids typed or drawn since the start of the record, (T,)."""
         ids = np.zeros(0, np.int64)
         for record in reversed(self._records):
             end = [END] if record.ended else []

@@ -24,7 +24,7 @@ from seqforge.core.model.prepared import RnnState
 from seqforge.errors import ConfigError, InputError
 
 LEARNING_RATE = 5e-4
-"""The most that a weight moves in the first step. ``benchmarks/adapting.py`` measures it."""
+"""Largest change of a weight in the first step; measured by ``benchmarks/adapting.py``."""
 DECAY = 1e-3
 SEGMENT = 32
 
@@ -35,16 +35,16 @@ _WINDOW = 256  # symbols read at a time where nothing is learned
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A model that has learned from a prime, and what that did to the prime."""
+    """A model adapted to a prime, and the scores of the prime."""
 
     checkpoint: Checkpoint
-    """The same card, other weights."""
+    """The same card with adapted weights."""
     before: float
-    """Bits a symbol of the prime under the model as it was."""
+    """Bits a symbol of the prime under the original model."""
     during: float
     """Bits a symbol in the first pass, each segment scored before it was learned from."""
     after: float
-    """Bits a symbol of the prime read again from its start: of what has been learned by heart."""
+    """Bits a symbol of the prime scored again with the adapted weights (partly memorized)."""
     steps: int
 
 
@@ -57,7 +57,8 @@ def adapt_to_prime(
     decay: float = DECAY,
     segment: int = SEGMENT,
 ) -> Adaptation:
-    """Learn from a prime; the same bytes each time, whatever the number of threads.
+    """A checkpoint and a prime in, an adapted checkpoint out; reproducible with any number of
+    threads.
 
     Args:
         checkpoint: Stays as it is.
@@ -102,7 +103,7 @@ def _is_finite(checkpoint: Checkpoint) -> bool:
 
 
 class _Learner:
-    """The paper's update with root mean squares, over all weights as one vector.
+    """The paper's update with root mean squares (RMS), over all weights as one vector.
 
     The paper takes the mean squares of gradients from the training data. A model's file has none,
     so they are those of the segments learned from so far: nothing is known of what is not yet read.
@@ -118,7 +119,8 @@ class _Learner:
         self._squares = torch.zeros_like(self._first)
 
     def learn(self, symbols: Tensor) -> float:
-        """Go through the prime once; bits a symbol, each scored before it was learned from."""
+        """One pass over the prime; returns bits a symbol, each scored before it was learned
+        from."""
         nats, state = 0.0, self._model.zero_state(1)
         for begin in range(0, len(symbols) - 1, self._segment):
             loss, state = _loss(self._model, symbols[begin : begin + self._segment + 1], state)
@@ -130,7 +132,7 @@ class _Learner:
         return nats / math.log(2) / (len(symbols) - 1)
 
     def _step(self, gradient: Tensor) -> None:
-        """Down the normalised gradient, and back by at most the whole way to the first weights."""
+        """A normalised gradient step, and decay towards the original weights."""
         norm = gradient.norm()
         if not norm.isfinite():  # nothing can be learned from it
             return
@@ -148,13 +150,13 @@ class _Learner:
 
 
 def _loss(model: CharRNN, symbols: Tensor, state: RnnState) -> tuple[Tensor, RnnState]:
-    """Nats of all but the first of some symbols (T,), and the state before the last."""
+    """Nats of all but the first of the symbols (T,), and the state before the last."""
     logits, after = model(symbols[None, :-1], state)
     return cross_entropy(logits[0], symbols[1:], reduction="sum"), after
 
 
 def _read(model: CharRNN, symbols: Tensor) -> float:
-    """Bits a symbol of a prime, read from its start."""
+    """Bits a symbol of a prime, from its start."""
     nats, state = 0.0, model.zero_state(1)
     with torch.inference_mode():
         for begin in range(0, len(symbols) - 1, _WINDOW):
@@ -189,7 +191,7 @@ def _check(passes: int, learning_rate: float, decay: float, segment: int, length
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums come out in another order, and so other, where another number of threads share them."""
+    """Use one thread: another number would change the order of sums, and so the result."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -29,7 +29,7 @@ _READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
 
 
 class Engine(Protocol):
-    """Reads symbols and draws them. R rows, T time, V symbols.
+    """Interface of sampling engines: reads and draws symbols. R rows, T time, V symbols.
 
     A state is the engine's own; ``state.logits`` (R, V or wider), float32, is of the symbol that
     comes next.
@@ -39,23 +39,23 @@ class Engine(Protocol):
         """The state at the start of a record."""
 
     def step(self, state: Any, ids: Ids) -> None:
-        """Read a symbol in each row: ids (R,) change the state."""
+        """Feed ids (R,), one per row."""
 
     def read(self, state: Any, ids: Ids) -> NDArray[np.float64]:
-        """Read ids (T,) in every row; their log-probabilities, in nats (R, T)."""
+        """Feed ids (T,) to every row; returns their log-probabilities (R, T), in nats."""
 
     def run(self, state: Any, streams: BatchState, filters: FilterParams, grammar: Grammar) -> None:
         """Draw in every open row as many symbols as a call holds, or to the row's end."""
 
     def rows(self, state: Any, chosen: Ids) -> Any:
-        """A state of its own with the chosen rows."""
+        """A copy of the state with the chosen rows."""
 
     def put(self, state: Any, row: int, source: Any) -> None:
-        """Copy the only row of another state to a row."""
+        """Copy the single row of another state into a row."""
 
 
 def check_weights(checkpoint: Checkpoint) -> None:
-    """See that the weights are all there, of the right shapes, and numbers.
+    """Refuse weights that are missing, of wrong shapes, or not finite.
 
     Raises:
         CheckpointError: If they are not.
@@ -75,7 +75,7 @@ def check_weights(checkpoint: Checkpoint) -> None:
 
 
 class KernelEngine:
-    """The compiled kernel: on the CPU, and without torch.
+    """The CPU engine: the compiled kernel, without torch.
 
     A row's numbers are the same whatever rows are beside it: every sum has one order.
     """

@@ -19,14 +19,14 @@ from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, draw_c
 
 @dataclass
 class TorchState:
-    """What rows carry, where the model lies; the logits beside it, for the draws."""
+    """State of the rows on the model's device; logits on the CPU, for the draws."""
 
     carried: RnnState
     logits: NDArray[np.float32]
 
 
 class TorchEngine:
-    """Steps in torch, draws in the compiled code that the kernel draws with."""
+    """The GPU engine: steps in torch, draws by the kernel's compiled code."""
 
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
         """Put the model on a device.
