@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test quick slow lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/seqforge run genome --out runs/demo --budget 60s
@@ -18,6 +18,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# Each test once and not at length: a look before a commit, in a minute and a half on two cores.
+quick: $(VENV)/tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --quick
 
 slow: $(VENV)/tests
 	$(BIN)/python -m pytest -m slow

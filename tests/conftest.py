@@ -13,6 +13,7 @@ from tests.programs import find_program, find_programs
 
 # The machine may be busy with anything: a slow example is no failure.
 settings.register_profile("seqforge", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("seqforge")
 
 # A shell's background job is deaf to Ctrl-C, and so would be the programs that tests stop with it.
@@ -29,6 +30,74 @@ def missing(what: str) -> None:
     if os.environ.get("SEQFORGE_REQUIRE") == "all":
         pytest.fail(f"{what} is missing, and SEQFORGE_REQUIRE=all says that nothing is")
     pytest.skip(f"{what} is missing on this machine")
+
+
+DEAR = frozenset(
+    [
+        "test_benchmarks.py",
+        "test_music_benchmarks.py",
+        "test_package.py",
+        "test_mutations.py",
+        "test_plugin.py",
+        "faults/test_faults.py",
+        "cli/test_bad_input.py",
+        "cli/test_blast.py",
+        "cli/test_blast_library.py",
+        "cli/test_chat.py",
+        "cli/test_chat_terminal.py",
+        "cli/test_held_out.py",
+        "cli/test_leaving.py",
+        "cli/test_music.py",
+        "cli/test_pipes.py",
+        "cli/test_progress.py",
+        "cli/test_python.py",
+        "cli/test_run.py",
+        "cli/test_run_distributed.py",
+        "cli/test_run_init.py",
+        "cli/test_sample_output.py",
+        "core/output/test_writer.py",
+        "core/sampling/test_numba_cache.py",
+        "core/sampling/test_sampler_frequencies.py",
+        "core/training/test_diagnosis.py",
+        "core/training/test_distributed.py",
+        "domains/genome/test_search_controlled.py",
+        "domains/genome/test_fasta_scale.py",
+        "domains/genome/ebi/test_job_runner_killed.py",
+        "domains/genome/ebi/test_job_runner_limits.py",
+        "domains/genome/ebi/test_transport.py",
+        "domains/genome/similarity/test_backends_blastn.py",
+        "domains/genome/similarity/test_backends_killed.py",
+        "domains/genome/similarity/test_evalues_calibration.py",
+        "domains/music/test_domain_round_trips.py",
+        "domains/music/abc/test_grammar.py",
+        "domains/music/musicxml/test_writer.py",
+        "domains/music/render/test_audio.py",
+        "domains/music/render/test_engraving.py",
+        "runs/test_pipeline_resuming.py",
+        "runs/test_tensorboard.py",
+    ]
+)
+"""Files of tests that train for long or start many programs: `--quick` leaves them out."""
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--quick", action="store_true",
+        help="each test with its first parameters and few examples, without those that take long",
+    )  # fmt: skip
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("quick"):
+        return
+    settings.load_profile("quick")
+    kept: dict[str, pytest.Item] = {}
+    for item in items:
+        file = str(item.path.relative_to(ROOT / "tests"))
+        if file not in DEAR and item.get_closest_marker("slow") is None:
+            kept.setdefault(item.nodeid.partition("[")[0], item)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept.values()])
+    items[:] = kept.values()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from statistics import median
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import DEAR, ROOT
 
 PACKAGE = ROOT / "seqforge"
 MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 160, 450, 60
@@ -30,16 +30,23 @@ def sources() -> dict[str, str]:
     return {_name(path): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    """What each module says, parsed."""
+    return {name: ast.parse(text) for name, text in sources().items()}
+
+
 def modules() -> list[str]:
     """Modules of more than a few lines: an ``__init__`` that says what its package is for is
     none."""
     return [name for name, text in sources().items() if text.count("\n") > 6]
 
 
+@cache
 def imports(name: str) -> set[str]:
     """Modules that one imports: at its top, inside functions, or for the type checker alone."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(sources()[name])):
+    for node in ast.walk(trees()[name]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -100,8 +107,8 @@ def function_lengths(docstrings: bool) -> dict[str, int]:
     """Lines of each function and method from ``def`` to its last, with or without its docstring;
     decorators do not count, and functions inside count for themselves as well."""
     found = {}
-    for name, text in sources().items():
-        for node in ast.walk(ast.parse(text)):
+    for name, tree in trees().items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = node.end_lineno - node.lineno + 1
                 first = node.body[0]
@@ -199,6 +206,10 @@ def test_every_test_file_is_called_after_what_it_tests():
     tests = ROOT / "tests"
     found = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
     assert sorted(str(path) for path in found if not _tested(path)) == sorted(APART)
+
+
+def test_files_that_take_long_are_there():
+    assert [name for name in sorted(DEAR) if not (ROOT / "tests" / name).is_file()] == []
 
 
 NEUTRAL = ("seqforge.base", "seqforge.charts", "seqforge.core")
