@@ -20,7 +20,7 @@ NO_MEMORY = (
     "not enough memory for this; give a smaller --batch-size, --hidden-size or input, or end other "
     "programs"
 )
-"""What is said where no memory is to be had."""
+"""The sentence when memory runs out."""
 
 
 class SeqforgeError(Exception):
@@ -30,11 +30,11 @@ class SeqforgeError(Exception):
 
 
 class InputError(SeqforgeError):
-    """An input that cannot be used: says the file, the place and the remedy."""
+    """An input that cannot be used: names the file, the place and the remedy."""
 
 
 class ConfigError(SeqforgeError):
-    """An option or a recipe that cannot be used: says the key and what was wanted."""
+    """An option or a recipe that cannot be used: names the key and what was expected."""
 
 
 class CheckpointError(SeqforgeError):
@@ -50,21 +50,21 @@ class RunError(SeqforgeError):
 
 
 class ProgramError(SeqforgeError):
-    """Another program that is not installed, that failed, or that took too long."""
+    """An external program that is missing, failed, or took too long."""
 
 
 class RenderError(SeqforgeError):
-    """A score that cannot be drawn, or not in the time that it may take."""
+    """A score that cannot be engraved, or not in time."""
 
 
 class Unfinished(SeqforgeError):
-    """The work is not finished but what exists is kept and it can go on."""
+    """The work is not finished but can be resumed."""
 
     exit_code = 3
 
 
 class SaidElsewhere(SeqforgeError):
-    """What another process of the same training says; this one ends with the same code."""
+    """An error that another process of the same training reports; this one ends with its code."""
 
     def __init__(self, text: str, exit_code: int) -> None:
         super().__init__(text)

@@ -18,12 +18,12 @@ GROUP = "seqforge.domains"
 
 
 def installed() -> dict[str, EntryPoint]:
-    """Entry points of the installed domains, by name, in alphabetical order."""
+    """Entry points of the installed domains by name, in alphabetical order."""
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
 
 
 def domain_class(name: str) -> type[Any]:
-    """The class of an installed domain.
+    """A domain's name in, its class out.
 
     Raises:
         DomainError: If none has this name, or its package fails to load.
@@ -45,7 +45,7 @@ def domain_class(name: str) -> type[Any]:
 
 
 def load_domain(name: str, options: Mapping[str, Any] | None = None) -> Domain:
-    """An installed domain with its options.
+    """A domain's name and options in, the domain out.
 
     Raises:
         DomainError: If it is missing or fails to load.
@@ -84,7 +84,7 @@ def with_search_options(config: RunConfig, where: str) -> RunConfig:
 
 
 def option_types(name: str) -> dict[str, Any]:
-    """The options of an installed domain and their types.
+    """A domain's name in, its options and their types out.
 
     Raises:
         DomainError: If it is missing or fails to load.
@@ -97,7 +97,7 @@ def option_types(name: str) -> dict[str, Any]:
 
 
 def options_for_files(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a model's domain for reading other files than it was trained on.
+    """A model's domain options in, those for reading other files than its training files out.
 
     What those were written in says nothing of these.
     """
@@ -105,11 +105,11 @@ def options_for_files(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def package_version(name: str) -> str:
-    """The version of the package that a domain comes from; empty where it has none."""
+    """The version of a domain's package; empty if it has none."""
     point = installed().get(name)
     return point.dist.version if point is not None and point.dist is not None else ""
 
 
 def options_of(domain: Domain) -> dict[str, Any]:
-    """The options a domain was made with, as plain values."""
+    """A domain in, its options as plain values out."""
     return {name: getattr(domain, name) for name in option_types(domain.name)}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _STOP = "where to stop"
 _MOST_UNASKED = 1_000_000
-"""Symbols of a record where no length is asked for, whatever a model's settings say."""
+"""Most symbols of a record without a given length, whatever the model's settings."""
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -48,7 +48,7 @@ class Symbols(str):
 
 
 class Model:
-    """A trained model, ready to draw from and to score with."""
+    """A trained model, for sampling and scoring."""
 
     def __init__(self, checkpoint: Checkpoint, device: str = "cpu", adapted: int = 0) -> None:
         """Take a checkpoint.
@@ -68,12 +68,12 @@ class Model:
 
     @property
     def card(self) -> ModelCard:
-        """What is known of the model: settings, vocabulary, data, score."""
+        """Settings, vocabulary, data and score of the model."""
         return self._checkpoint.card
 
     @cached_property
     def domain(self) -> Domain:
-        """The domain that knows what its symbols mean.
+        """The domain of its symbols.
 
         Raises:
             DomainError: If it is not installed.
@@ -128,7 +128,7 @@ class Model:
         return begin
 
     def conversation(self, **how: Unpack[How]) -> Conversation:
-        """A text to be written in turns with the model, the prime said already.
+        """A chat with the model, after the prime.
 
         Raises:
             InputError: If the prime has a symbol that the model does not know.
@@ -144,7 +144,7 @@ class Model:
     def beam(
         self, width: int, n: int = 1, *, length_penalty: float = 0.0, **how: Unpack[How]
     ) -> list[Sample]:
-        """The ``n`` likeliest sequences that a search holding ``width`` finds; see `beam_search`.
+        """The ``n`` most probable sequences of a beam search of ``width``; see `beam_search`.
 
         Raises:
             InputError: If what is given has a symbol that the model does not know.
@@ -179,7 +179,7 @@ class Model:
     def adapted(
         self, prime: str | Path, passes: int = 1, unknown: Unknown = "refuse"
     ) -> tuple[Model, Adaptation]:
-        """A model that has learned from a prime, and what that did; see `adapt_to_prime`.
+        """A model adapted to a prime, and the scores of the prime; see `adapt_to_prime`.
 
         Raises:
             InputError: If the prime is too short or has a symbol that the model does not know.
@@ -293,7 +293,7 @@ class Model:
 
 
 def load(name: str | Path, device: str = "cpu") -> Model:
-    """A model: a bundled name, a ``.safetensors`` file or a run folder.
+    """A bundled name, a ``.safetensors`` file or a run folder in, a model out.
 
     Raises:
         CheckpointError: If there is none or it cannot be used.

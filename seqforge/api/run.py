@@ -31,7 +31,7 @@ SHORT = {
     "against": "search.against", "init": "init.model",
     "extend_vocabulary": "init.extend_vocabulary",
 }  # fmt: skip
-"""Options of the command line by their names there, and the settings that they stand for."""
+"""Command-line options by name, and the settings they stand for."""
 _PLAIN_SECONDS = 5.0
 
 Inputs = str | Path | Sequence[str | Path]
@@ -40,31 +40,31 @@ Progress = Callable[[str], object] | ProgressListener | None
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has come to its end."""
+    """A finished run."""
 
     folder: Path
-    """Where it left what it made."""
+    """Its folder."""
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """The numbers of its page: ``summary.json``."""
+        """The contents of ``summary.json``."""
         found: dict[str, Any] = json.loads((self.folder / "summary.json").read_text("utf-8"))
         return found
 
     @cached_property
     def model(self) -> Model:
-        """The model that it trained."""
+        """The trained model."""
         return load(self.folder)
 
     @property
     def page(self) -> Path | None:
-        """Its page; None after `train`, which writes none."""
+        """Its report page; None after `train`."""
         page = self.folder / "report.html"
         return page if page.is_file() else None
 
     @property
     def samples(self) -> list[Path]:
-        """The files of its samples; none after `train`."""
+        """Files of its samples; empty after `train`."""
         return [self.folder / name for row in self.summary["samples"] for name in row["files"]]
 
 

@@ -33,7 +33,7 @@ from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
 
 
 def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> BaselineScores:
-    """Bits per symbol of each baseline on the part that gives the headline number.
+    """Bits per symbol of each baseline on the part of the headline score.
 
     The n-grams count the training part (and its other strand, where the network reads that too);
     their order is the one that does best on the held-out part, which flatters them a little.
@@ -70,7 +70,7 @@ def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> Base
 
 
 def _scored(part: TokenPart, most: int) -> Tokens:
-    """The first tokens that are scored, without the context that lies before them."""
+    """The scored tokens of a part, without context."""
     spans: list[Tokens] = []
     for _, scored_from, stop in part.segments.tolist():
         spans.append(part.tokens[scored_from : min(stop, scored_from + most)])
@@ -96,7 +96,7 @@ def _notes(
 
 
 def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> HeldOutScores:
-    """Score the best model on all of valid and test, and note it on its card."""
+    """Score the best model on all of valid and test, and record it on its card."""
     checkpoint = load_checkpoint(run.model)
     model = torch_model(checkpoint, str(run.model))
     found: dict[str, float | None] = {}
@@ -117,7 +117,7 @@ def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> He
 
 
 def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
-    """The network of a checkpoint, ready to score, on a GPU where there is one."""
+    """A checkpoint in, its network ready to score out, on a GPU if there is one."""
     torch.set_num_threads(1)
     card = checkpoint.card
     model = model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, where)
@@ -125,7 +125,7 @@ def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:
 
 
 def scoring_threads(model: CharRNN) -> int:
-    """Batches to score side by side: a core each, and one where a GPU takes a batch at once."""
+    """Batches scored in parallel: one per core, or one on a GPU."""
     return usable_cores() if model.output.bias.device.type == "cpu" else 1
 
 
@@ -136,7 +136,7 @@ _FILES = 3  # named in a sentence
 def evaluate_model(
     model: Path, inputs: Sequence[str], watcher: ProgressListener, every_file: bool = False
 ) -> EvaluateResult:
-    """Bits per symbol of a model on files, and of baselines on their second half.
+    """A model and files in, its bits per symbol, and those of baselines on the second half, out.
 
     The baselines have no training data of their own here, so they learn from the first half of
     the input and are scored, like the model, on the second.
@@ -194,7 +194,7 @@ def evaluate_model(
 
 
 def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:
-    """A sentence for each file that is refused, and for the others where all are asked for."""
+    """A sentence for each refused file, and for all others if asked for."""
     for line in lines:
         if line.status == "refused":
             yield f"refused: {line.reason}"
@@ -204,7 +204,7 @@ def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:
 
 
 def _trained_on(checkpoint: Checkpoint, inputs: Inputs, corpus: Corpus) -> TrainedOn:
-    """What of the input the model was trained on."""
+    """How much of the input the model was trained on."""
     provenance = checkpoint.card.provenance
     known = {digest for one in provenance.ancestors for _, digest in one.inputs}
     known |= {digest for _, digest in provenance.inputs}

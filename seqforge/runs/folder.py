@@ -30,7 +30,7 @@ from seqforge.runs.recipes import Recipe, recipe_of
 
 RUNS = Path("runs")
 STDIN_KEPT = ".stdin"
-"""What standard input is kept as begins so; an ending follows."""
+"""Prefix of the copy of standard input."""
 
 _CONFIG = "config.toml"
 _UNFINISHED_CONFIG = "config.toml.partial"  # what a killed run of an earlier version may have left
@@ -38,7 +38,7 @@ _TRAINED = "finished training"
 _FINISHED = "finished"
 
 Result = TypeVar("Result", bound=BaseModel)
-"""What a stage leaves."""
+"""The result of a stage."""
 
 
 class _Timed(BaseModel):
@@ -54,7 +54,7 @@ class _Ended(BaseModel):
 
 
 class RunOrigin(BaseModel):
-    """How a run was begun: ``[made]`` in its ``config.toml``."""
+    """How a run was started: ``[made]`` in its ``config.toml``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,16 +63,16 @@ class RunOrigin(BaseModel):
     at: str = ""
     command: str = ""
     asked: str = ""
-    """The fingerprint of what was asked for; older runs have none."""
+    """Fingerprint of the request; older runs have none."""
     init: dict[str, JsonValue] | None = None
-    """What `runs.warm_start` notes of the model that training started from."""
+    """The model of a warm start, as `runs.warm_start` records it."""
     pipeline: str
     sha256: dict[str, str] = {}
-    """Of each input file, by its name as it was typed."""
+    """Of each input file, by its name as typed."""
 
 
 class RunFolder:
-    """Where one run leaves what it makes."""
+    """The folder of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +91,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder (made where it is missing) against any other seqforge.
+        """Lock the folder, made if missing, against other seqforge processes.
 
         Hidden files that are there stay as they are. What fails before anything was begun takes
         away what it made, and nothing else.
@@ -126,7 +126,7 @@ class RunFolder:
                         self._leave_nothing(there)
 
     def _leave_nothing(self, there: Collection[str]) -> None:
-        """Remove what was kept of standard input, if it was this run that kept it."""
+        """Delete the copy of standard input if this run made it."""
         for item in self.path.glob(f"{STDIN_KEPT}*"):
             if item.name not in there:
                 with suppress(OSError):
@@ -134,28 +134,28 @@ class RunFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether a run was begun here; other programs keep a ``config.toml`` too."""
+        """Whether the folder has a run; other programs have a ``config.toml`` too."""
         try:
             return (self.path / _CONFIG).is_file() and "pipeline" in self._made()
         except ConfigError:
             return False
 
     def begun_at(self) -> float:
-        """When a run was begun here or last gone on with, in seconds since 1970."""
+        """When the run was started or last resumed, in seconds since 1970."""
         return (self.path / _CONFIG).stat().st_mtime
 
     @property
     def worked(self) -> bool:
-        """Whether the run that was begun here has anything to go on from."""
+        """Whether there is anything to resume from."""
         return self.begun and (self.resume.is_file() or bool(self._done()))
 
     def finished(self, only_train: bool = False) -> bool:
-        """Whether what was asked for has come to its end: training alone, or the whole run."""
+        """Whether the requested stages are done: training alone, or the whole run."""
         done = self._done()
         return _FINISHED in done or (only_train and _TRAINED in done)
 
     def undone(self, stages: Sequence[str]) -> list[str]:
-        """Those of some stages that have no result yet."""
+        """Stages without a result."""
         done = self._done()
         return [name for name in stages if name not in done]
 
@@ -182,7 +182,7 @@ class RunFolder:
         self._config = None
 
     def _document(self) -> dict[str, object]:
-        """``config.toml``, read once while the folder is held."""
+        """``config.toml``, read once while the folder is locked."""
         if self._config is None:
             self._config = read_toml(self.path / _CONFIG)
         return self._config
@@ -192,7 +192,7 @@ class RunFolder:
         return found if isinstance(found, dict) else {}
 
     def origin(self) -> RunOrigin:
-        """How this run was begun.
+        """How the run was started.
 
         Raises:
             ConfigError: If its ``config.toml`` does not say it any more.
@@ -203,22 +203,22 @@ class RunFolder:
             raise ConfigError(f"{self.path / _CONFIG}: made.{first_problem(error)}") from error
 
     def inputs(self) -> list[tuple[Path, str]]:
-        """The files that this run was begun with, and the SHA-256 of each."""
+        """Input files of the run, and the SHA-256 of each."""
         digests = self.origin().sha256
         places = self.recipe().inputs  # absolute; the keys are as they were typed
         named = places if len(places) == len(digests) else tuple(digests)
         return [(Path(name), digest) for name, digest in zip(named, digests.values(), strict=True)]
 
     def seconds(self) -> float:
-        """Wall-clock seconds of all stages that are done."""
+        """Wall-clock seconds of all finished stages."""
         return sum(_Timed.model_validate(result).wall_seconds for result in self._done().values())
 
     def recipe(self) -> Recipe:
-        """What this run was begun with."""
+        """The recipe of the run."""
         return recipe_of(self._document(), self.path / _CONFIG)
 
     def stage(self, name: str, kind: type[Result], work: Callable[[], Result]) -> Result:
-        """The result of a stage: read back where it is done, else worked out and kept.
+        """The result of a stage, read back if it is done, else computed and recorded.
 
         Raises:
             RunError: If what was kept is no such result.
@@ -234,7 +234,7 @@ class RunFolder:
             raise self._damaged(f"{name}: {first_problem(error)}") from error
 
     def finish(self, only_train: bool = False) -> None:
-        """Note that nothing is left to do."""
+        """Mark the run as finished."""
         self.stage(_TRAINED if only_train else _FINISHED, _Ended, lambda: _Ended(at=now()))
 
     def _done(self) -> dict[str, dict[str, object]]:
@@ -247,7 +247,7 @@ class RunFolder:
         return RunError(f"{self.stages}: is damaged ({why}); remove it and go on")
 
     def _noted(self) -> dict[str, dict[str, object]]:
-        """The results of the stages that are done.
+        """Results of the finished stages.
 
         Raises:
             ValueError: If the note of them is damaged.
@@ -268,7 +268,7 @@ class RunFolder:
         return done
 
     def mended(self) -> list[str]:
-        """Take away what is damaged and can be worked out again; says so, in sentences.
+        """Remove damaged files that can be made again; returns sentences about them.
 
         Raises:
             RunError: If the disk refuses.
@@ -292,7 +292,7 @@ def new_folder(pipeline: str) -> RunFolder:
 
 
 def newest_unfinished(pipeline: str) -> RunFolder | None:
-    """The run of a pipeline that was begun last and has not ended, if there is one."""
+    """The newest unfinished run of a pipeline, or None."""
     waiting = [
         run
         for run in run_folders()
@@ -302,14 +302,14 @@ def newest_unfinished(pipeline: str) -> RunFolder | None:
 
 
 def run_folders() -> list[RunFolder]:
-    """The folders under ``runs/`` in which a run was begun."""
+    """Run folders under ``runs/``."""
     if not RUNS.is_dir():
         return []
     return [run for run in map(RunFolder, RUNS.iterdir()) if run.begun]
 
 
 def _is_waiting(run: RunFolder, pipeline: str, only_train: bool) -> bool:
-    """Whether it is an unfinished run of a pipeline; one that cannot be read is none."""
+    """Whether a folder is an unfinished run of a pipeline; an unreadable one is not."""
     try:
         return run.origin().pipeline == pipeline and not run.finished(only_train)
     except SeqforgeError:
@@ -317,7 +317,7 @@ def _is_waiting(run: RunFolder, pipeline: str, only_train: bool) -> bool:
 
 
 def now() -> str:
-    """The time, to the second, with its zone (ISO 8601)."""
+    """The current time, to the second, with its zone (ISO 8601)."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
@@ -345,7 +345,7 @@ def local_models() -> dict[str, Path]:
 
 
 def find_model(name: str) -> Path:
-    """The file of a model, given as a bundled name, a .safetensors file or a run folder.
+    """A bundled name, a .safetensors file or a run folder in, the model's file out.
 
     Raises:
         CheckpointError: If there is none; names those that there are.

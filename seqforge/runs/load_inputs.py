@@ -56,17 +56,17 @@ _AGAINST = "search.against"
 
 @dataclass
 class FoundFiles:
-    """What was named, as files."""
+    """Input files found by their names."""
 
     files: list[Path] = field(default_factory=list)
     unread: list[Ingested] = field(default_factory=list)
-    """Lines of ``ingest.tsv`` of what cannot be read."""
+    """Lines of ``ingest.tsv`` for unreadable files."""
     notes: list[str] = field(default_factory=list)
-    """What was left out of folders, in sentences."""
+    """Sentences on what was left out of folders."""
 
 
 def find_files(named: Sequence[str], domain: Domain, kept: Path, resumed: bool) -> FoundFiles:
-    """The files that names stand for, in order.
+    """Names in, the files they stand for out, in order.
 
     Args:
         named: Files, folders, patterns, pipes, or ``-`` for what comes on standard input.
@@ -97,7 +97,7 @@ def _paths(name: str) -> list[Path]:
 
 
 def expand(path: Path, domain: Domain, found: FoundFiles) -> None:
-    """Add a file, or the files of the domain's kind under a folder in order of their names.
+    """Add a file, or the domain's files under a folder, sorted by name.
 
     Raises:
         InputError: If there is nothing there.
@@ -122,7 +122,7 @@ def _hint(path: Path) -> str:
 
 
 def refused(path: Path, reason: str) -> Ingested:
-    """The line of a file that is not read."""
+    """The ``ingest.tsv`` line of a refused file."""
     shown = path_shown(path)
     return Ingested(shown, "refused", f"{shown}: {reason}", 0, 0)
 
@@ -156,7 +156,7 @@ def _nothing(folder: Path, domain: Domain, under: Walk, others: Sequence[Path]) 
 
 
 def kept_libraries(settings: Settings, folder: RunFolder) -> Settings:
-    """The settings with libraries that come through pipes as files in the run folder."""
+    """Settings in, the same with piped libraries replaced by copies in the run folder out."""
     named = settings.get(_AGAINST)
     if not isinstance(named, list | tuple) or not any(map(is_piped, named)):
         return settings
@@ -207,27 +207,27 @@ _IN_USE_SECONDS = 2 * 24 * 3600.0  # a training refreshes its corpus at every lo
 
 @dataclass(frozen=True)
 class KnownVocabulary:
-    """The symbols of a model that a run goes on from."""
+    """The symbols of a warm start's model."""
 
     vocabulary: Vocabulary
     extend: bool
-    """Whether new ones are added to them."""
+    """Whether new symbols are added."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a run, each once, and the domain that reads them."""
+    """The distinct input files of a run, and the domain that reads them."""
 
     files: tuple[Path, ...]
     digests: tuple[str, ...]
     domain: Domain
     notes: tuple[str, ...] = ()
-    """What was left out of folders, in sentences."""
+    """Sentences on what was left out of folders."""
     unread: tuple[Ingested, ...] = ()
-    """Files that cannot be read, and those that have the content of another."""
+    """Unreadable files, and duplicates of others."""
 
     def key(self, data: DataConfig, known: KnownVocabulary | None = None) -> str:
-        """The hash of everything that the corpus depends on."""
+        """Hash of everything that the corpus depends on."""
         said = [
             FORMAT,
             self.domain.name,
@@ -250,7 +250,7 @@ def gather(
     resumed: bool = False,
     progress: Advance = unheard,
 ) -> Inputs:
-    """Find the files and settle the domain's options.
+    """Names and options in, input files and the settled domain out.
 
     Args:
         domain_name: An installed domain.
@@ -280,7 +280,7 @@ def gather(
 
 
 def _once(files: Sequence[Path], progress: Advance) -> tuple[dict[Path, str], tuple[Ingested, ...]]:
-    """Each content once, with its SHA-256: what is read twice would be held out and learnt."""
+    """Distinct files with their SHA-256: a duplicate would be both held out and trained on."""
     seen: dict[str, Path] = {}
     unread = []
     once = dict.fromkeys(files)
@@ -306,7 +306,7 @@ def read_corpus(
     known: KnownVocabulary | None = None,
     say: Callable[[str], None] = lambda note: None,
 ) -> tuple[Corpus, list[Ingested]]:
-    """The corpus of some inputs, from the cache where it was read before and is still whole.
+    """Inputs in, their corpus out, from the cache if it is there and intact.
 
     Args:
         inputs: What to read.
@@ -351,7 +351,7 @@ def read_corpus(
 
 
 def _opened(folder: Path) -> tuple[Corpus, list[Ingested]]:
-    """A corpus of the cache, marked as in use."""
+    """A cached corpus, marked as in use."""
     try:
         os.utime(folder)
         return Corpus(folder), read_ingest(folder / "ingest.tsv")
@@ -371,7 +371,7 @@ def corpus_cache() -> Path:
 
 
 def _clear_away(folder: Path) -> None:
-    """Make room for a new corpus; whoever has the old one open keeps what he has."""
+    """Remove an old corpus from the cache; open ones stay readable."""
     try:
         away = Path(mkdtemp(prefix="damaged-", dir=folder.parent))
         folder.rename(away / folder.name)
@@ -386,7 +386,7 @@ def _clear_away(folder: Path) -> None:
 
 
 def _move_into_place(building: Path, folder: Path) -> None:
-    """Give a corpus its name once the disk holds all of it: so no power cut leaves half a one."""
+    """Rename a corpus after it is synced, so that a power cut leaves no partial one."""
     with disk_errors(building):
         sync_all(building)
     try:

@@ -45,7 +45,7 @@ _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 
 def run(request: RunRequest, watcher: ProgressListener, ranks: Ranks = ALONE) -> RunFolder:
-    """Do what was asked, in a run folder, going on where it was left.
+    """A run request in, a finished (or resumed) run folder out.
 
     Among several processes this is for rank 0; the others call `runs.worker.run_worker`.
 
@@ -93,7 +93,7 @@ _Result = TypeVar("_Result", bound=StageResult)
 
 
 class Pipeline:
-    """The stages of one run, in their order; each leaves its result in the run folder."""
+    """The stages of one run, in order; each records its result in the run folder."""
 
     def __init__(
         self, request: ResolvedRequest, watcher: ProgressListener, ranks: Ranks = ALONE

@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 
 class ProgressListener(Protocol):
-    """Told what a run is doing."""
+    """Receives the events of a run."""
 
     def stage(self, name: str) -> None:
-        """A stage of the run begins, in words: ``reading``."""
+        """A stage begins: ``reading``."""
         ...
 
     def note(self, text: str) -> None:
-        """One sentence that a person should see."""
+        """A sentence for the user."""
         ...
 
     def advance(self, done: float, total: float, what: str) -> None:
-        """How far the stage is."""
+        """Progress of the stage."""
         ...
 
     def pulse(self, pulse: StepReport) -> None:
-        """Training made a step."""
+        """A training step is done."""
         ...
 
     def evaluation(self, evaluation: Evaluation) -> None:
-        """Training looked at the held-out data."""
+        """An evaluation on held-out data is done."""
         ...
 
     def sample(self, step: int, text: str) -> None:
-        """What the network wrote after a step; it may have many lines."""
+        """A sample of the model after a step; may have many lines."""
         ...
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """The run is over."""
         ...
 
 
 class NullProgress:
-    """Says nothing."""
+    """Ignores all events."""
 
     def stage(self, name: str) -> None:
         """Say nothing."""

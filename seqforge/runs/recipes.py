@@ -24,7 +24,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to run, before the command line has had its say."""
+    """A recipe, before command-line options are applied."""
 
     name: str
     where: str
@@ -32,10 +32,10 @@ class Recipe:
     settings: dict[str, object] = field(default_factory=dict)
     """Tables of settings, unchecked."""
     inputs: tuple[str, ...] = ()
-    """Paths; relative ones are seen from the recipe's folder."""
+    """Paths; relative ones are resolved from the recipe's folder."""
     description: str = ""
     note: str = ""
-    """Kept on the card of the model: source and licence of the data."""
+    """For the model's card: source and licence of the data."""
 
     def with_settings(self, settings: Settings) -> Recipe:
         """The recipe with some settings changed, each under its dotted key."""
@@ -55,7 +55,7 @@ class Recipe:
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe file, one of ours by name, or else the plain one of a domain.
+    """A path, a name or a domain in, the recipe out.
 
     Raises:
         ConfigError: If there is none.
@@ -83,7 +83,7 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(path: Path, named: Path | None = None) -> Recipe:
-    """A recipe from its file; one that came through a pipe is taken for the file ``named``.
+    """A recipe file in, the recipe out; a piped one is treated as the file ``named``.
 
     Raises:
         ConfigError: If it cannot be read or says something unknown about itself.

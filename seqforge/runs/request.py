@@ -43,7 +43,7 @@ _MANY = 1000  # files, from which on looking at them shows how far it is
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a person asked for on the command line, or a caller in Python."""
+    """A request from the command line or from Python."""
 
     pipeline: str
     """A recipe's name or path, or a domain."""
@@ -53,14 +53,14 @@ class RunRequest:
     out: Path | None = None
     resume: bool = False
     command: str = ""
-    """The command that repeats it, for the page."""
+    """The command that repeats the run, for the page."""
     only_train: bool = False
     sample_every: str | None = None
-    """How often to show a sample while training: 30s, 2m, 500steps; changes no result."""
+    """How often to show a sample while training: 30s, 2m, 500steps; does not change the result."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was stopped from outside; ``folder`` keeps what was done."""
+    """A run was stopped; its progress is in ``folder``."""
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class AskedRun:
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """All that a run is to do, settled before its first stage."""
+    """Everything a run is to do, resolved before its first stage."""
 
     folder: RunFolder
     note: str
@@ -126,7 +126,7 @@ class ResolvedRequest:
     named_inputs: tuple[str, ...]
     """As they were named, for a run none of whose files can be read."""
     start: WarmStart | None
-    """The model that training starts from."""
+    """The model of a warm start."""
     origin: RunOrigin
     """What the run folder says of how it was begun."""
     only_train: bool
@@ -145,14 +145,14 @@ class ResolvedRequest:
 
     @property
     def known(self) -> KnownVocabulary | None:
-        """The symbols of the model that training starts from."""
+        """The symbols of a warm start's model."""
         if self.start is None:
             return None
         return KnownVocabulary(self.start.vocabulary, self.config.init.extend_vocabulary)
 
     @cached_property
     def corpus_key(self) -> str:
-        """The hash of everything that the corpus depends on."""
+        """Hash of everything that the corpus depends on."""
         return self.inputs.key(self.config.data, self.known)
 
 
@@ -358,7 +358,7 @@ def _train_on(request: RunRequest, folder: RunFolder, begun: RunConfig, asked: R
 
 
 def check_inputs(folder: RunFolder, files: Sequence[Path], digests: Sequence[str]) -> None:
-    """See that a run goes on with the files it was begun with, whatever they are called now.
+    """Check that a resumed run has its original files, whatever their names now.
 
     Raises:
         RunError: If a file has changed, or others were given; says which.
@@ -420,7 +420,7 @@ def _check_pipeline(folder: RunFolder, name: str) -> None:
 
 
 def normal(recipe: Recipe) -> RunConfig:
-    """The settings with the domain's options as the domain has them: 60 and not "60"."""
+    """Settings with the domain's options in the domain's types: 60, not "60"."""
     config = recipe.config()
     domain = load_domain(config.domain, config.domain_options)
     return config.model_copy(update={"domain_options": options_of(domain)})

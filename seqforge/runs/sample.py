@@ -28,7 +28,7 @@ from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
 
 _OPTIONS = SamplerParams(temperature=0.8, length=200, seed=0)
-"""Always the same draws: what changes from sample to sample is the model."""
+"""The same draws each time: only the model changes from sample to sample."""
 
 
 def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
@@ -43,13 +43,13 @@ def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
 
 
 class PreviewInterval:
-    """When the next sample is due: every so many seconds or steps."""
+    """When the next preview is due, by seconds or steps."""
 
     def __init__(self, every: Budget) -> None:
         self._every, self._step, self._time = every, 0, time.monotonic()
 
     def due(self, step: int) -> bool:
-        """Whether a sample is due after a step; it then is not, until the next is."""
+        """Whether a preview is due after a step; starts the next interval if so."""
         if self._every.steps is not None:
             due = step // self._every.steps > self._step // self._every.steps
         else:
@@ -67,14 +67,14 @@ def training_data_from(inputs: Inputs, corpus: Corpus, lines: Sequence[Ingested]
 
 
 def run_of(samples: Path) -> RunFolder | None:
-    """The run that samples in ``runs/NAME/samples/`` are of; None for files anywhere else."""
+    """The run of samples in ``runs/NAME/samples/``; None for files elsewhere."""
     place = samples.absolute().parent
     folder = RunFolder(place.parent)
     return folder if place.name == folder.samples.name and folder.begun else None
 
 
 def training_data_of_samples(samples: Path, progress: Advance = unheard) -> TrainingData | None:
-    """What the run of some samples learnt from; None for files that lie in no run folder.
+    """The training data of the samples' run; None for files outside of run folders.
 
     Raises:
         RunError: If the run's input is gone or has changed.
@@ -87,7 +87,7 @@ def training_data_of_run(
     folder: RunFolder,
     progress: Advance = unheard,
 ) -> TrainingData:
-    """What a run learnt from.
+    """The training data of a run.
 
     Raises:
         RunError: If the run's input is gone or has changed.
@@ -117,7 +117,7 @@ _SHOWN = 50_000  # characters of samples kept for the page at each temperature
 def draw_samples_of_run(
     folder: RunFolder, config: RunConfig, domain: Domain, corpus: Corpus, watcher: ProgressListener
 ) -> SampleResult:
-    """Draw, write and measure what the run's settings ask for."""
+    """Draw, write and measure the samples of a run's settings."""
     checkpoint = load_checkpoint(folder.model)
     openings = openings_of(domain, checkpoint.card)
     sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary), openings=openings)
@@ -154,7 +154,7 @@ def _encodable(text: str) -> str:
 def _of_grammar(
     checkpoint: Checkpoint, config: RunConfig, domain: Domain, samples: Sequence[Sample]
 ) -> Table:
-    """What the grammar changed, where there is one: the same draws are made without it."""
+    """The effect of the grammar, if there is one, from the same draws without it."""
     if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
         return {}
     ungoverned = Sampler(checkpoint, openings=openings_of(domain, checkpoint.card))
@@ -165,7 +165,7 @@ def _of_grammar(
 
 
 def _options(config: RunConfig, place: int) -> SamplerParams:
-    """How the samples at a temperature are drawn.
+    """Sampling parameters at a temperature.
 
     Each temperature has a seed of its own, the run's and those after it: with one seed sample 1 at
     all temperatures would come from the same random numbers, and be largely the same.

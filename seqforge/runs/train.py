@@ -51,7 +51,7 @@ from seqforge.version import __version__
 
 
 class WriterThread:
-    """Does jobs one after the other, in the order in which they were given.
+    """A thread that runs jobs one after the other.
 
     There is never more than one that is not done: whoever gives the next waits for the one
     before, so that a slow disk fills no memory. What a job raises is raised to whoever calls next.
@@ -63,34 +63,34 @@ class WriterThread:
 
     @property
     def busy(self) -> bool:
-        """Whether a job is not done yet."""
+        """Whether a job is unfinished."""
         return self._job is not None and not self._job.done()
 
     def do(self, job: Callable[[], object]) -> None:
-        """Begin a job as soon as the one before is done; raises what that one raised."""
+        """Start a job after the previous one; raises the previous one's error."""
         self.wait()
         self._job = self._pool.submit(job)
 
     def check(self) -> None:
-        """Raise what the last job raised, if it is done; waits for nothing."""
+        """Raise the last job's error, if it has finished; does not wait."""
         if not self.busy:
             self.wait()
 
     def wait(self) -> None:
-        """Return when nothing is left to do; raises what the last job raised."""
+        """Wait for all jobs; raises the last job's error."""
         job, self._job = self._job, None
         if job is not None:
             job.result()
 
     def close(self) -> None:
-        """Finish what was begun and end the thread; raises what the last job raised."""
+        """Finish all jobs and end the thread; raises the last job's error."""
         self._pool.shutdown()
         self.wait()
 
 
 @dataclass(frozen=True)
 class TrainTask:
-    """What the training stage is told."""
+    """Inputs of the training stage."""
 
     run: RunFolder
     name: str
@@ -103,7 +103,7 @@ class TrainTask:
     sample_every: Budget | None = None
     """How often to show a sample: seconds or steps; None: at each evaluation."""
     start: Arrays | None = None
-    """Weights to go on from."""
+    """Initial weights of a warm start."""
     ranks: Ranks = ALONE
 
 
@@ -202,7 +202,7 @@ def _only_raising(kind: type[Exception]) -> Iterator[None]:
 
 
 class CheckpointWriter:
-    """Keeps what training makes: the best model, the state, the log.
+    """Writes the best model, the resume state and the metrics.
 
     Training waits for copies in memory alone; the disk, and drawing samples, are left to a thread
     beside. That does one job at a time, in order, so that at any moment the folder holds what it
@@ -230,13 +230,13 @@ class CheckpointWriter:
                 self._logbook.close()
 
     def begin(self) -> None:
-        """Keep the model that training starts from: it may be better than what comes of it."""
+        """Save the initial model of a warm start, which training may never improve on."""
         if (found := score_first(self._trainer)) is not None:
             save_checkpoint(self._task.run.model, self._card(found), self._trainer.model.arrays())
             self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
 
     def step(self, pulse: StepReport) -> None:
-        """Write the resume state, or draw a preview, where one is due."""
+        """Write the resume state, or draw a preview, if one is due."""
         self._beside.check()
         self._task.watcher.pulse(pulse)
         self._show_drawn()
@@ -284,7 +284,7 @@ class CheckpointWriter:
     def _draw(
         self, card: ModelCard, weights: Arrays, step: int, shown: bool
     ) -> tuple[Sample | None, str]:
-        """Draw a sample, and have it shown; where the domain cannot cope with it, that is said."""
+        """Draw a preview in the writer thread; a domain's failure becomes a note."""
         try:
             sample = preview(self._task.domain, card, weights)
             text = visible_controls(self._task.domain.show(sample))
@@ -295,12 +295,12 @@ class CheckpointWriter:
         return sample, text
 
     def _show_drawn(self) -> None:
-        """Hand on what was drawn beside; a watcher is told of it by the thread that trains."""
+        """Report a finished preview, from the training thread."""
         while not self._drawn.empty():
             self._task.watcher.sample(*self._drawn.get())
 
     def _public_config(self) -> RunConfig:
-        """The settings without the place of the model gone on from: its name and hash say it."""
+        """The settings without the path of the initial model, which its name and hash replace."""
         config = self._task.config
         if config.init.model is None:
             return config

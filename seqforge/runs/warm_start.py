@@ -25,7 +25,7 @@ from seqforge.runs.recipes import Recipe, Settings
 _MODEL, _DIGEST = "init.model", "init.sha256"
 _OPTIONS = "domain_options."
 _FREE = ("dropout", "variational", "weight_drop", "embedding_dropout")
-"""Of the network, what may be another: it changes no weight's shape."""
+"""Settings of the network that may differ, since they change no weight's shape."""
 _NAMED = 20  # new symbols, in a note
 
 
@@ -42,16 +42,16 @@ class StartNote(BaseModel):
 
 @dataclass(frozen=True)
 class WarmStart:
-    """The model that a run goes on from."""
+    """The model that training starts from."""
 
     config: InitConfig
     vocabulary: Vocabulary
     ancestors: tuple[Ancestor, ...]
-    """The model, and before it those that it went on from itself."""
+    """The model, and the models it was itself initialised from."""
     checkpoint: Checkpoint | None = None
-    """None where the run has gone on already and has a state of its own."""
+    """None if the run is resumed from its own state."""
     sketch: Sketch = field(default_factory=Sketch)
-    """Of the windows that the model and its ancestors were trained on; empty for older models."""
+    """Sketch of the training data of the model and its ancestors; empty for older models."""
 
     @classmethod
     def of(cls, config: InitConfig, checkpoint: Checkpoint) -> WarmStart:
@@ -99,11 +99,11 @@ class WarmStart:
 
     @property
     def weights(self) -> Arrays | None:
-        """Those that training starts from; None where it has begun already."""
+        """Initial weights; None if training has begun already."""
         return None if self.checkpoint is None else self.checkpoint.weights
 
     def notes(self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str) -> list[str]:
-        """What a person should know before training: score, new symbols, what was seen before.
+        """Notes before training: the model's score, new symbols, held-out data it was trained on.
 
         Args:
             corpus: Of the run.
@@ -126,7 +126,7 @@ class WarmStart:
     def _seen(
         self, corpus: Corpus, domain: Domain, inputs: Sequence[str], split: str
     ) -> str | None:
-        """What to say where the model has learnt what is held out here."""
+        """A note if the model was trained on data held out here."""
         part = corpus.held_out
         if part is None or self.checkpoint is None:
             return None
@@ -183,7 +183,7 @@ def named_model(settings: Settings, folder: RunFolder | None = None) -> Settings
 def warm_start_of(
     settings: Settings, recipe: Recipe, folder: RunFolder
 ) -> tuple[RunConfig, WarmStart | None]:
-    """The settings of a run, and the model that it goes on from, if it does.
+    """Settings in, the same with the model's network and options, and the model, out.
 
     The network and the options that decide what a symbol stands for are the model's; so are the
     domain's other options where none are given.
@@ -217,7 +217,7 @@ def warm_start_of(
 
 
 def _fitted(config: RunConfig, theirs: RunConfig, given: Settings, where: str) -> RunConfig:
-    """The settings with the model's network and options in the place of the recipe's."""
+    """The settings with the model's network and options."""
     if config.domain != theirs.domain:
         raise ConfigError(
             f"{where}: is a model of {theirs.domain}, and this is a run of {config.domain}"
@@ -261,7 +261,7 @@ def _network(config: RunConfig) -> dict[str, object]:
 
 
 def _place(named: str) -> str:
-    """How a model is written down: a bundled name as it is, anything else as a whole path."""
+    """A model as recorded: a bundled name, or an absolute path."""
     path = Path(named)
     return str(path.absolute()) if path.exists() or path.suffix else named
 

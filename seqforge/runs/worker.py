@@ -27,24 +27,24 @@ from seqforge.core.training.trainer import Trainer
 
 
 class WorkerSetup(BaseModel):
-    """What every process of a training is told."""
+    """The settings that all processes of a training share."""
 
     model_config = STRICT
 
     config: RunConfig
     corpus: Path
-    """Its folder, which all of them must see."""
+    """The corpus folder, which all must see."""
     corpus_key: str
     mirror: tuple[int, ...] | None
-    """For each id the id that stands for it when read backwards."""
+    """For each id its partner when read backwards."""
     resume: Path | None
-    """Where training stood; rank 0 reads it."""
+    """The resume file; rank 0 reads it."""
     scored_first: bool
-    """Whether the model is scored before the first step."""
+    """Whether the model is evaluated before the first step."""
 
 
 def run_worker(ranks: Ranks) -> bool:
-    """Train along with rank 0, which has the run folder; silent.
+    """Train along with rank 0, silently.
 
     Returns:
         Whether training came to its end; else it was stopped from outside.
@@ -77,7 +77,7 @@ def run_worker(ranks: Ranks) -> bool:
 def make_trainer(
     shared: WorkerSetup, ranks: Ranks, corpus: Corpus | None = None, start: Arrays | None = None
 ) -> Trainer:
-    """A trainer where the run begins or goes on, the same on all ranks; each calls it.
+    """A new or resumed trainer, the same on all ranks; each calls it.
 
     Args:
         shared: What all are told.
@@ -109,7 +109,7 @@ def make_trainer(
 
 
 def score_first(trainer: Trainer) -> Evaluation | None:
-    """The look before the first step, where anything is held out."""
+    """The evaluation before the first step, if anything is held out."""
     if trainer.step or not trainer.corpus.valid.symbols:
         return None
     trainer.settle()
@@ -125,7 +125,7 @@ def _unseen(folder: Path, ranks: Ranks) -> str:
 
 @contextmanager
 def interruptible(ranks: Ranks = ALONE) -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event instead of ending the process; a second Ctrl-C ends it.
+    """Make Ctrl-C and SIGTERM set the event; a second Ctrl-C ends the process.
 
     Among several processes it does not: a terminal and torchrun may each have sent one.
     """

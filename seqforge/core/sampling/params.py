@@ -27,7 +27,7 @@ from seqforge.core.sampling.options import (
 )
 
 MOST = 10**12
-"""Symbols, and records: more than anybody waits for."""
+"""Upper limit of symbols and records."""
 Number = int | float
 """A whole number stays one: headers say it as it was given."""
 Text = Annotated[str, SkipValidation]
@@ -36,7 +36,7 @@ Share = Annotated[Number | None, Field(gt=0, le=1)]
 
 
 class SamplerParams(OptionTable):
-    """How to sample.
+    """Sampling options, checked: filters, temperature, lengths, prime, seed.
 
     The filters apply in this order, each to what the one before it left.
 
@@ -143,7 +143,7 @@ class SamplerParams(OptionTable):
             optional=True,
         ),
     ] = 1000
-    """Most symbols of a record, what is given not counted; a longer one is cut there, and ends."""
+    """Most symbols of a record, without prime and suffix; a longer one is cut there, and ends."""
     min_length: Annotated[
         int,
         Field(ge=0),
@@ -165,7 +165,7 @@ class SamplerParams(OptionTable):
             optional=True,
         ),
     ] = False
-    """Hold the end symbol back, so that exactly ``length`` symbols come."""
+    """Hold back the end symbol, so that exactly ``length`` symbols are drawn."""
     records: Annotated[
         Count,
         Option(
@@ -174,7 +174,7 @@ class SamplerParams(OptionTable):
             metavar="N",
         ),
     ] = 1
-    """Fewer come where one is cut."""
+    """Fewer if one is cut."""
     stop: Annotated[
         Text | None,
         Option(
@@ -222,7 +222,7 @@ class SamplerParams(OptionTable):
 
     @classmethod
     def of(cls, how: Mapping[str, Any], most: int) -> Self:
-        """The parameters of arguments by their names; ``most`` symbols where neither length is."""
+        """Arguments by name in, parameters out; without a length, ``most`` symbols."""
         values, fields = dict(how), cls.model_fields
         length, max_length = values.pop("length", None), values.pop("max_length", None)
         for row in rows().values():
@@ -261,7 +261,7 @@ class SamplerParams(OptionTable):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What differs from plain drawing, by name, for a sample to carry."""
+        """Options that differ from the defaults, by name, for a sample's settings."""
         found = {}
         for name, field in type(self).model_fields.items():
             off = [option.off for option in options_of(field)]
@@ -282,7 +282,7 @@ _OF_THE_SAMPLE = (
 
 
 class DecodingParams(OptionTable):
-    """What is asked for besides: how texts are read, beam search, dynamic evaluation."""
+    """Options beside sampling: reading of texts, beam search, dynamic evaluation."""
 
     unknown: Annotated[
         Literal["refuse", "skip", "map"],
@@ -325,17 +325,16 @@ class How(TypedDict, total=False):
     repetition_penalty: float
     repetition_window: int
     temperature: float | str | tuple[float, float]
-    """A number; a pair, or ``"1.2:0.5"``, is that of the first symbol and of the last."""
+    """A number, or a schedule: a pair, or ``"1.2:0.5"``, from the first symbol to the last."""
     top_k: int | None
     top_p: float | None
     min_p: float | None
     typical_p: float | None
     max_length: int | None
-    """Stop where the record ends, or at so many symbols; the model's own setting where neither
-    length is given."""
+    """Stop at the end of the record, or after so many symbols; default: the model's own setting."""
     min_length: int | None
     length: int | None
-    """Draw exactly so many symbols, the end symbol held back."""
+    """Draw exactly so many symbols; the end symbol is held back."""
     records: int
     stop: str | None
     bars: int | None
@@ -345,7 +344,7 @@ class How(TypedDict, total=False):
     candidates: int
     seed: int
     constraint: bool
-    """Whether to keep to the domain's grammar."""
+    """Whether to use the domain's grammar mask."""
     unknown: Literal["refuse", "skip", "map"]
 
 
@@ -355,7 +354,7 @@ APART: Mapping[str, tuple[str, ...]] = {
     "beam": ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
              "repetition_window", "records", "seed"),
 }  # fmt: skip
-"""Options that exclude each other; silence about one of them would be a lie."""
+"""Options that exclude each other."""
 
 NEEDED: Mapping[str, tuple[str, str]] = {
     "suffix": ("length", "how much to fill in before it"),
@@ -363,14 +362,14 @@ NEEDED: Mapping[str, tuple[str, str]] = {
     "length_penalty": ("beam", "whose search it belongs to"),
     "repetition_window": ("repetition_penalty", "whose window it is"),
 }
-"""Options that mean something only beside another."""
+"""Options that require another one."""
 
 
 def conflict(
     said: Collection[str], called: Callable[[str], str] = str,
     apart: Mapping[str, tuple[str, ...]] = APART, needed: Mapping[str, tuple[str, str]] = NEEDED,
 ) -> str | None:  # fmt: skip
-    """What does not go together among the options that were said, in a sentence, or None."""
+    """Options given in, a sentence on those that do not go together out, or None."""
     for one, others in apart.items():
         for other in others if one in said else ():
             if other in said:

@@ -20,18 +20,18 @@ from seqforge.core.sampling.params import MOST, SamplerParams
 from seqforge.errors import InputError
 
 Ending = Callable[[str, int, bool], int | None]
-"""Where a record is to end, or None to go on: told its symbols so far, how many of them, from the
-left, were given, and whether nothing more comes. Until then only a certain place is told."""
+"""A record's symbols, the number given at the left, and whether it is over, in; where it ends,
+or None to continue, out. Before it is over, only certain ends are returned."""
 
 OPENING = "opening"
-"""The setting of a sample that says after what it began."""
+"""Setting of a sample with its opening."""
 _EXPECTED = 0.01
-"""Least probability of a symbol of an opening after the ones before it."""
+"""Least probability of a symbol of an opening after those before it."""
 
 
 @dataclass(frozen=True)
 class SamplingRequest:
-    """How to draw, from which state."""
+    """State shared by a request's samples."""
 
     model: str
     vocabulary: Vocabulary
@@ -41,28 +41,28 @@ class SamplingRequest:
     ending: Ending | None
     engine: Engine
     state: Any
-    """Of one row, after the prime, or after ``opening``."""
+    """Of one row, after the prime or the opening."""
     fresh: Any
     """Of one row, before anything was read."""
     opening: str
-    """What was read instead of a prime, so that a sample begins where one can."""
+    """Symbols read instead of a prime, so that a sample begins at a likely place."""
     begun: BatchState
-    """One row that has been led through the prime."""
+    """One row that has read the prime."""
     labels: Mapping[str, Any]
-    """What samples are to say of themselves besides the options."""
+    """Further settings that samples carry."""
     waits: bool
-    """Whether more may have to be drawn before it is certain where a sample ended."""
+    """Whether more symbols may be needed before a sample's end is certain."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How samples are drawn besides plainly."""
+        """Sampling options that differ from the defaults."""
         opening = {OPENING: self.opening} if self.opening else {}
         return {**self.options.settings, **self.labels, **opening}
 
     def sample(
         self, number: int, text: str, log_prob: float, removed: float, ended: bool, first: bool
     ) -> Sample:
-        """What was drawn, as a sample.
+        """Drawn symbols in, a sample out.
 
         Args:
             number: Of the sample.
@@ -88,12 +88,12 @@ class SamplingRequest:
         )
 
     def streams(self, rows: int, call: int) -> BatchState:
-        """Rows for samples of this plan, ``call`` symbols at a time."""
+        """A batch of rows for this request, ``call`` symbols at a time."""
         window = self.begun.recent.shape[1]
         return closed_batch(rows, len(self.vocabulary), window, min(call, self.options.length))
 
     def seat(self, streams: BatchState, row: int, number: int) -> None:
-        """Begin a sample in a row."""
+        """Start a sample in a row."""
         for mine, given in (
             (streams.places, self.begun.places), (streams.recent, self.begun.recent),
             (streams.seen, self.begun.seen), (streams.counts, self.begun.counts),
@@ -109,7 +109,7 @@ def make_request(
     model: str, vocabulary: Vocabulary, options: SamplerParams, grammar: Grammar,
     ending: Ending | None, engine: Engine, labels: Mapping[str, Any], openings: Sequence[str] = (),
 ) -> SamplingRequest:  # fmt: skip
-    """Read the prime, once for all samples, or where there is none an opening.
+    """Options and a model's engine in, the request with its prime (or opening) read once out.
 
     Raises:
         InputError: If the prime, or where to stop, has a symbol that the vocabulary lacks, or
@@ -137,7 +137,7 @@ def make_request(
 def _opened(
     vocabulary: Vocabulary, engine: Engine, fresh: Any, openings: Sequence[str]
 ) -> tuple[str, Any]:
-    """The first opening whose later symbols the model expects after the ones before."""
+    """The first opening whose symbols the model expects."""
     for text in openings:
         if set(text) <= set(vocabulary.symbols):
             state = engine.rows(fresh, np.zeros(1, np.int64))
@@ -148,7 +148,7 @@ def _opened(
 
 
 def filter_params(options: SamplerParams, vocabulary: Vocabulary) -> FilterParams:
-    """The options as the kernel reads them; those that it has by another name stand here."""
+    """Options in, the kernel's parameters out."""
     end = options.temperature if options.temperature_end is None else options.temperature_end
     unknown = vocabulary.unknown_id
     own: dict[str, Any] = {
@@ -165,7 +165,8 @@ def filter_params(options: SamplerParams, vocabulary: Vocabulary) -> FilterParam
 
 
 def stop_ending(stop: str | None, more: Ending | None) -> Ending | None:
-    """Where to stop: behind the first ``stop``, or by another rule, whichever comes first."""
+    """The rule that ends a record: at the first ``stop``, or by another rule, whichever is
+    first."""
     if not stop:
         return more
 
@@ -179,7 +180,7 @@ def stop_ending(stop: str | None, more: Ending | None) -> Ending | None:
 
 
 def check_stop(vocabulary: Vocabulary, options: SamplerParams, grammar: Grammar) -> None:
-    """Refuse to wait for what can never be drawn."""
+    """Refuse a stop that can never be drawn."""
     stop = options.stop or ""
     ids = vocabulary.encode(stop, "where to stop").astype(np.int64)
     never = ""
@@ -196,7 +197,7 @@ def check_stop(vocabulary: Vocabulary, options: SamplerParams, grammar: Grammar)
 
 
 def fitting(grammar: Grammar, places: NDArray[np.int32], ids: Ids) -> NDArray[np.bool_]:
-    """From which states (R,) the grammar allows all of some ids (T,)."""
+    """States (R,) in which the grammar allows all of the ids (T,)."""
     fits = np.ones(len(places), bool)
     if not len(grammar.allowed):
         return fits
@@ -207,7 +208,7 @@ def fitting(grammar: Grammar, places: NDArray[np.int32], ids: Ids) -> NDArray[np
 
 
 class StreamBuffer:
-    """One stream: what it has drawn so far, and the samples that made."""
+    """The symbols of one row so far, and the samples made of them."""
 
     def __init__(self, plan: SamplingRequest, number: int) -> None:
         self._plan, self.number = plan, number
@@ -220,7 +221,7 @@ class StreamBuffer:
         self.open = True
 
     def take(self, streams: BatchState, row: int) -> str:
-        """Take what the last call drew in a row; returns its text, cut where the stream ends."""
+        """Take the symbols of the last call; returns their text, cut at the end."""
         ids = streams.drawn[row][streams.drawn[row] >= 0]
         sums = np.stack([streams.log_probs[row], streams.removed[row]])
         self.open = bool(streams.open[row])
@@ -245,7 +246,7 @@ class StreamBuffer:
         return new
 
     def _end(self, over: bool) -> int | None:
-        """Where the record ends, counted from what was drawn first; None to go on."""
+        """Where the record ends, in drawn symbols; None to continue."""
         if self._plan.ending is None:
             self._before = []
             return None

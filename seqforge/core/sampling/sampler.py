@@ -36,7 +36,7 @@ _AHEAD = 4  # samples that may be begun before one is done, as a multiple of the
 
 
 OnSymbols = Callable[[int], None]
-"""Told how many symbols came since it was last told."""
+"""Told how many symbols were drawn since the last call."""
 
 
 @dataclass
@@ -51,7 +51,7 @@ class _RowBatch:
 def draw_samples(
     plan: SamplingRequest, first: int, count: int, rows: int, threads: int, drawn: OnSymbols
 ) -> Iterator[Sample]:  # fmt: skip
-    """Draw streams ``first`` to ``first + count - 1``; yields their samples in order.
+    """A request in, samples ``first`` to ``first + count - 1`` out, in order (continuous batching).
 
     Args:
         plan: How to draw.
@@ -115,7 +115,7 @@ FIRST_CALL, CALL = 8, 64  # symbols: something to see at once, then little cost 
 
 
 class Stream:
-    """Sample ``number`` of a plan while it is drawn; the same that `Sampler.draw` gives."""
+    """Sample ``number`` of a request, streamed; equal to that of `Sampler.draw`."""
 
     def __init__(self, plan: SamplingRequest, number: int) -> None:
         """Begin.
@@ -151,17 +151,17 @@ class Stream:
 
     @property
     def begun(self) -> Sample:
-        """The sample before anything is drawn: the prime, and how it will be."""
+        """The sample before anything is drawn: prime and settings."""
         return self._plan.sample(self._drawing.number, "", 0.0, 0.0, ended=False, first=True)
 
     @property
     def samples(self) -> list[Sample]:
-        """The sample (the samples, for a plan with several records), once all was drawn."""
+        """The complete sample (or samples, with several records), at the end."""
         return self._drawing.done
 
 
 def _longer(streams: BatchState, call: int) -> BatchState:
-    """The same row with room for more symbols a call, its sums brought along."""
+    """The same row with room for more symbols per call."""
     rest = call - streams.drawn.shape[1]
     return streams._replace(
         drawn=np.pad(streams.drawn, ((0, 0), (0, rest)), constant_values=-1),
@@ -177,7 +177,7 @@ _CANDIDATE = 40  # bit of the stream's number from which the candidate is counte
 def infill(
     plan: SamplingRequest, first: int, count: int, threads: int, drawn: OnSymbols
 ) -> Iterator[Sample]:  # fmt: skip
-    """Draw samples ``first`` to ``first + count - 1`` that end with the plan's suffix.
+    """A request with a suffix in, samples ``first`` to ``first + count - 1`` out.
 
     Where the grammar forbids the suffix after some candidates these are left out, unless after
     all. ``drawn`` is told of the symbols of all candidates.
@@ -214,7 +214,7 @@ def _chosen(
     plan: SamplingRequest, log_probs: NDArray[np.float64], places: NDArray[np.int32], suffix: Ids,
     number: int,
 ) -> int:  # fmt: skip
-    """The candidate that is taken: chances in proportion to how likely the suffix is after it."""
+    """The chosen candidate: at random, in proportion to the suffix's probability after it."""
     fits = fitting(plan.grammar, places, suffix)
     if fits.any():
         log_probs[~fits] = -np.inf
@@ -231,16 +231,16 @@ __all__ = [
 ]  # fmt: skip
 
 _ROWS = 128
-"""Rows of a thread: enough to share each weight while it is in the cache."""
+"""Rows per thread, enough to use each weight many times while it is in the cache."""
 
 
 def openings_of(domain: Domain, card: ModelCard) -> tuple[str, ...]:
-    """After what the samples of a model begin that have no prime; () for as a record does."""
+    """Openings of a model's samples without a prime; () to begin as a record does."""
     return domain.openings(len(card.provenance.inputs)) if isinstance(domain, Opens) else ()
 
 
 class Sampler:
-    """Draws from one model; the kernel needs no torch."""
+    """Draws samples from a model."""
 
     def __init__(
         self,
@@ -308,7 +308,8 @@ class Sampler:
         first: int = 1,
         drawn: OnSymbols = lambda symbols: None,
     ) -> Iterator[Sample]:
-        """Draw samples of a plan, as `draw` does; ``drawn`` is told of symbols as they come."""
+        """Draw the samples of a request, as `draw` does; ``drawn`` is told of symbols as they
+        come."""
         if plan.options.suffix:
             return infill(plan, first, count, self._threads, drawn)
         return draw_samples(plan, first, count, self._rows, self._threads, drawn)
@@ -316,14 +317,14 @@ class Sampler:
     def stream(
         self, options: SamplerParams, number: int = 1, ending: Ending | None = None
     ) -> Stream:
-        """Draw one sample, a few symbols at a time; raises what `draw` and `Stream` raise."""
+        """Stream one sample; raises what `draw` and `Stream` raise."""
         return Stream(self.plan(options, ending), number)
 
     def plan(
         self, options: SamplerParams, ending: Ending | None = None,
         labels: Mapping[str, Any] | None = None,
     ) -> SamplingRequest:  # fmt: skip
-        """The prime read, and all that samples share; raises what `draw` raises.
+        """Options in, the request with its prime read out; raises what `draw` raises.
 
         Args:
             options: How to draw.
@@ -339,7 +340,7 @@ class Sampler:
         return plan
 
     def check(self, options: SamplerParams) -> None:
-        """Refuse to wait for what can never be drawn.
+        """Refuse options that can never be met.
 
         Raises:
             InputError: If what to stop at holds a symbol that the vocabulary lacks or that is
