@@ -16,7 +16,8 @@ from typing import Any
 
 from common import about, say, table, write_result
 from seqforge import load
-from seqforge.api.model import Model, Symbols
+from seqforge.api.model import Model
+from seqforge.core.records import Prompt
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import find_key
 from seqforge.domains.music.notes import Piece
@@ -40,7 +41,7 @@ def judged(
     wanted = find_key(melody.notes)[0]
     begins = metre = key = whole_key = bars = full = 0
     samples = model.sample(
-        count, prime=Symbols(symbols), temperature=heat, seed=seed, min_length=_LEAST,
+        count, prime=Prompt(symbols), temperature=heat, seed=seed, min_length=_LEAST,
         constraint=constraint,
     )  # fmt: skip
     for sample in samples:

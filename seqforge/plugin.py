@@ -22,13 +22,13 @@ from seqforge.core.data.domain import (
     Coded,
     DecodesSymbols,
     Domain,
-    Fits,
     Governed,
     HasDefaultInput,
     HasKmers,
     Hints,
     Mirrored,
     Opens,
+    Prompts,
     ReadsBlocks,
     Settles,
     Shows,
@@ -36,7 +36,7 @@ from seqforge.core.data.domain import (
     SymbolDecoder,
 )
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
-from seqforge.core.records import Block, Record, Sample
+from seqforge.core.records import Block, Prompt, Record, Sample
 from seqforge.errors import (
     ConfigError,
     DomainError,
@@ -48,11 +48,11 @@ from seqforge.errors import (
 
 __all__ = [
     "END", "UNKNOWN", "Appends", "Block", "Clusters", "Coded", "ConfigError", "Constraint",
-    "Corpus", "DecodesSymbols", "Domain", "DomainError", "Fits", "Governed", "HasDefaultInput",
-    "HasKmers", "Hints", "InputError", "LineDomain", "Mirrored", "Opens", "ProgramError",
+    "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasDefaultInput", "HasKmers",
+    "Hints", "InputError", "LineDomain", "Mirrored", "Opens", "ProgramError", "Prompt", "Prompts",
     "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError", "Settles", "Shows",
-    "ShowsAsDrawn", "SymbolDecoder", "Vocabulary", "automaton", "narrowest", "opened",
-    "read_text", "write_atomically",
+    "ShowsAsDrawn", "SymbolDecoder", "Vocabulary", "automaton", "narrowest", "opened", "read_text",
+    "write_atomically",
 ]  # fmt: skip
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.messages import add_remark, did_you_mean
-from seqforge.core.data.domain import Barred, Domain, Fits, Hints, Sample
+from seqforge.core.data.domain import Barred, Domain, Sample, known_prompt, read_prompt
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from seqforge.core.records import Prompt
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.options import check_kind
@@ -26,7 +27,7 @@ from seqforge.core.sampling.sampler import (
     Stream,
     openings_of,
 )
-from seqforge.errors import DomainError, InputError
+from seqforge.errors import DomainError
 from seqforge.registry import load_domain, options_for_files
 from seqforge.runs.folder import find_model
 
@@ -39,12 +40,6 @@ _STOP = "where to stop"
 _MOST_UNASKED = 1_000_000
 """Most symbols of a record without a given length, whatever the model's settings."""
 _DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-class Symbols(str):
-    """A text in a model's own symbols, which no domain has to make out of anything."""
-
-    __slots__ = ()
 
 
 class Model:
@@ -138,7 +133,7 @@ class Model:
             raise ValueError("a conversation counts no bars")
         options, unknown = self.options(how), how.get("unknown", "refuse")
         return Conversation(
-            self._sampler(how), options, lambda text, what: self.given(text, unknown, what)[0]
+            self._sampler(how), options, lambda text, what: self.prompt(text, unknown, what).symbols
         )
 
     def beam(
@@ -173,11 +168,11 @@ class Model:
         """
         if unknown is None:
             unknown = "map" if self.card.vocabulary.unknown else "refuse"
-        symbols, _ = self.given(text, unknown, "the text")
+        symbols = self.prompt(text, unknown, "the text").symbols
         return self._sampler({"constraint": False}).score(symbols)
 
     def adapted(
-        self, prime: str | Path, passes: int = 1, unknown: Unknown = "refuse"
+        self, prime: str | Path | Prompt, passes: int = 1, unknown: Unknown = "refuse"
     ) -> tuple[Model, Adaptation]:
         """A model adapted to a prime, and the scores of the prime; see `adapt_to_prime`.
 
@@ -187,7 +182,7 @@ class Model:
         from seqforge.core.sampling.dynamic_evaluation import adapt_to_prime
 
         check_kind("passes", passes, int)
-        symbols, _ = self.given(prime, unknown)
+        symbols = self.prompt(prime, unknown).symbols
         adaptation = adapt_to_prime(
             self._checkpoint, self.card.vocabulary.encode(symbols, "the prime"), passes=passes
         )
@@ -210,16 +205,18 @@ class Model:
             ("prime", "the prime"), ("suffix", "the suffix"), ("stop", _STOP),
         ):  # fmt: skip
             value = given.pop(name, None)
-            given[name] = self.given("" if value is None else value, unknown, what)[0]
+            given[name] = self.prompt("" if value is None else value, unknown, what).symbols
         given["stop"] = given["stop"] or None
         # A file may ask for more than anybody waits for.
         most = min(self.card.config.sampling.length, _MOST_UNASKED)
         return SamplerParams.of(given, most)
 
-    def given(
-        self, source: str | Path, unknown: Unknown = "refuse", what: str = "the prime"
-    ) -> tuple[Symbols, dict[str, int]]:
-        """Symbols to begin or end with, and how often which others were left out or mapped.
+    def prompt(
+        self, source: str | Path | Prompt, unknown: Unknown = "refuse", what: str = "the prime"
+    ) -> Prompt:
+        """What is given to begin or end with or to stop at, in the model's symbols.
+
+        A prompt is taken as it is.
 
         Raises:
             InputError: As `sample` does; calls it ``what``.
@@ -227,26 +224,17 @@ class Model:
         """
         if unknown not in get_args(Unknown):
             raise ValueError(f"unknown is one of {', '.join(get_args(Unknown))}, not {unknown!r}")
-        if isinstance(source, Symbols):
-            return source, {}
+        if isinstance(source, Prompt):
+            return source
         if not isinstance(source, str | Path):
             raise ValueError(f"{what} must be a text or a Path, not {source!r:.60}")
         if source == "":
-            return Symbols(), {}
-        read = self.domain.prime(source)
-        what = str(source) if isinstance(source, Path) else what
-        if isinstance(source, Path) and isinstance(self.domain, Fits):
-            try:
-                read, changes = self.domain.fitted(read, self.card.vocabulary)
-            except ValueError as error:
-                raise InputError(f"{what}: {error}") from error
-            for change in changes:
-                add_remark(f"{what}: {change}")
-        hint = self.domain.hint if isinstance(self.domain, Hints) else lambda symbol: ""
-        symbols, strange = self.card.vocabulary.known(
-            read, what, unknown, hint, remedied=what != _STOP
-        )
-        return Symbols(symbols), strange
+            return Prompt(name=what)
+        vocabulary = self.card.vocabulary
+        prompt = read_prompt(self.domain, source, vocabulary, what)
+        for note in prompt.notes:
+            add_remark(f"{prompt.name}: {note}")
+        return known_prompt(prompt, self.domain, vocabulary, unknown, remedied=what != _STOP)
 
     def _planned(self, how: How) -> tuple[Sampler, SamplingRequest]:
         options = self.options(how)

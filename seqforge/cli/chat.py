@@ -205,10 +205,10 @@ class _Chat:
         if any("\ud800" <= symbol <= "\udfff" for symbol in line):
             raise ConfigError("what was typed is not UTF-8; nothing was changed")
         typed = unescaped(line)
-        symbols, strange = self._model.given(typed, self._unknown, "what was typed")
-        say_unknown("what was typed", strange, self._unknown, quiet=False)
-        if symbols:
-            self._conversation.say(symbols)
+        said = self._model.prompt(typed, self._unknown, "what was typed")
+        say_unknown("what was typed", said.unknown, self._unknown, quiet=False)
+        if said:
+            self._conversation.say(said)
         self.draw(self._conversation.go_on())
 
     def draw(self, pieces: Iterator[str]) -> None:

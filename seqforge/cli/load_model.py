@@ -13,6 +13,7 @@ from seqforge.cli.console import echo
 if TYPE_CHECKING:
     from seqforge.api.model import Model
     from seqforge.core.data.vocabulary import Unknown
+    from seqforge.core.records import Prompt
     from seqforge.core.sampling.params import SamplerParams
 
 Device = Annotated[
@@ -36,16 +37,16 @@ def open_model(name: str, device: str = "auto", quiet: bool = False) -> Model:
     return loaded
 
 
-def given(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> str:
-    """Symbols to begin or end with; says on stderr what became of those that are not known."""
+def prompt(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> Prompt:
+    """What to begin or end with; says on stderr what was changed about it."""
     from seqforge.base.messages import collected_remarks
 
     with collected_remarks() as remarks:
-        symbols, strange = loaded.given(source, unknown, what)
+        found = loaded.prompt(source, unknown, what)
     for sentence in () if quiet else remarks:
         echo(sentence, err=True)
-    say_unknown(what, strange, unknown, quiet)
-    return symbols
+    say_unknown(what, found.unknown, unknown, quiet)
+    return found
 
 
 def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool) -> None:
@@ -57,7 +58,7 @@ def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool
         echo(f"{what}: {fate}: {listed(strange)}", err=True)
 
 
-def adapted(loaded: Model, prime: str, passes: int | None, quiet: bool) -> Model:
+def adapted(loaded: Model, prime: str | Prompt, passes: int | None, quiet: bool) -> Model:
     """The model after it has learned from the prime, where that is asked for."""
     if passes is None:
         return loaded

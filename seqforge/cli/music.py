@@ -22,7 +22,7 @@ from seqforge.cli.options import (
     await_stdin,
     sampling_command,
 )
-from seqforge.errors import CheckpointError, ConfigError, InputError
+from seqforge.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from seqforge.api.model import Model
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.vocabulary import Unknown
     from seqforge.core.sampling.params import How
     from seqforge.domains.music.domain import MusicDomain
-    from seqforge.domains.music.primer import MusicPrime
+    from seqforge.domains.music.primer import MusicPrompt
 
 _BUNDLED = "folk"
 _FORMATS = "mid,abc,musicxml,svg,png,ogg"
@@ -91,11 +91,7 @@ def music(
     path = find_model(model or _BUNDLED)
     speech = OutputLines(json_, quiet or json_, verbose)
     loaded, domain = _opened(path, speech.quiet)
-    begun = _begun(domain, prime, keep_key, speech)
-    symbols = ""
-    if begun and prime:
-        symbols, changes = _known(domain, loaded, begun, prime, how.values["unknown"], speech)
-        begun = replace(begun, notes=(*begun.notes, *changes))
+    begun = _begun(loaded, domain, prime, keep_key, how.values["unknown"], speech)
     domain = replace(
         domain,
         soundfont=_font(soundfont),
@@ -106,7 +102,7 @@ def music(
     drawn: dict[str, Any] = {
         **how.only("temperature", "bars", "seed"),
         **_lengths(loaded, how.values["bars"], prime),
-        "prime": symbols,
+        "prime": begun or "",
     }
     files = out / f"{_stem(prime, out)}.mid"
     export_samples(
@@ -163,22 +159,27 @@ def _opened(path: Path, quiet: bool) -> tuple[Model, MusicDomain]:
 
 
 def _begun(
-    domain: MusicDomain, prime: Path | None, keep_key: bool, speech: OutputLines
-) -> MusicPrime | None:
+    loaded: Model, domain: MusicDomain, prime: Path | None, keep_key: bool, unknown: Unknown,
+    speech: OutputLines,
+) -> MusicPrompt | None:  # fmt: skip
     """What is gone on from; what was changed about it is said on stderr."""
-    from seqforge.domains.music.primer import BARS, read_prime
+    from seqforge.core.data.domain import known_prompt
+    from seqforge.domains.music.primer import BARS
 
     if prime is None:
         if keep_key:
             raise ConfigError("--keep-key needs --prime, whose key it keeps")
         return None
-    begun = read_prime(domain, prime, BARS)
-    for sentence in begun.notes:
-        speech.say(f"{prime}: {sentence}")
+    vocabulary = loaded.card.vocabulary
+    begun = replace(domain.prompt(prime, vocabulary, BARS), name=str(prime))
+    for note in begun.notes:
+        speech.say(f"{prime}: {note}")
+    begun = known_prompt(begun, domain, vocabulary, unknown)
+    say_unknown(str(prime), begun.unknown, unknown, speech.quiet)
     return begun
 
 
-def _put_out(transpose: str, begun: MusicPrime | None) -> dict[str, Any]:
+def _put_out(transpose: str, begun: MusicPrompt | None) -> dict[str, Any]:
     """How what is drawn becomes what is put out, as options of the domain."""
     from seqforge.domains.music.keys import parse_key
 
@@ -210,26 +211,3 @@ def _font(asked: Path | None) -> str:
         return found_font()
     check_font(str(asked))
     return str(asked)
-
-
-def _known(
-    domain: MusicDomain, loaded: Model, begun: MusicPrime, source: Path, unknown: Unknown,
-    speech: OutputLines,
-) -> tuple[str, list[str]]:  # fmt: skip
-    """The prime's symbols, as far as the model knows them, and what that changed."""
-    from seqforge.api.model import Symbols
-
-    try:
-        symbols, changes = domain.fitted(begun.symbols, loaded.card.vocabulary)
-    except ValueError as error:
-        raise InputError(f"{source}: {error}") from error
-    for change in changes:
-        speech.say(f"{source}: {change}")
-    if symbols.startswith("M:none") and "n" not in loaded.card.vocabulary.symbols:
-        raise InputError(
-            f"{source}: has no metre, and the model knows no music without one; add a line such as "
-            "M:4/4 before its K:"
-        )
-    kept, strange = loaded.card.vocabulary.known(symbols, str(source), unknown)
-    say_unknown(str(source), strange, unknown, speech.quiet)
-    return Symbols(kept), changes

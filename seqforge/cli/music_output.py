@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.params import How
     from seqforge.core.sampling.sampler import OnSymbols
     from seqforge.domains.music.domain import MusicDomain
-    from seqforge.domains.music.primer import MusicPrime
+    from seqforge.domains.music.primer import MusicPrompt
     from seqforge.domains.music.render.sample_export import Rendered, SampleExport
 
 _SOON = 3.0  # seconds; what is done sooner is not spoken of
@@ -37,7 +37,7 @@ class ExportRequest:
     """Names the files: their folder, and what they begin with."""
     page: bool
     play: bool
-    prime: MusicPrime | None = None
+    prime: MusicPrompt | None = None
     source: Path | None = None
     """The prime's file."""
 
@@ -99,7 +99,7 @@ def export_samples(
         if needed:
             if len(kept) < needed:  # this command went on with one that was stopped
                 kept = loaded.sample(needed, **how)
-            _finish(domain, kept, str(how["prime"]), slow, wanted, speech)
+            _finish(domain, kept, loaded.options(how).prime, slow, wanted, speech)
 
 
 def _names(domain: MusicDomain, wanted: ExportRequest) -> str:

@@ -13,7 +13,7 @@ import typer
 from seqforge.base.paths import STDIN, STDOUT, is_stdin
 from seqforge.cli.app import app
 from seqforge.cli.console import say
-from seqforge.cli.load_model import Device, adapted, described, given, open_model
+from seqforge.cli.load_model import Device, adapted, described, open_model, prompt
 from seqforge.cli.options import (
     Count,
     Encoding,
@@ -70,7 +70,7 @@ def sample(
     drawn = {name: value for name, value in how.values.items() if name not in (*found, "unknown")}
     for name, text in (("prime", drawn["prime"]), ("suffix", drawn["suffix"])):
         source = prime_file if name == "prime" and text is None else text
-        drawn[name] = given(loaded, source or "", unknown, f"the {name}", quiet)
+        drawn[name] = prompt(loaded, source or "", unknown, f"the {name}", quiet) or ""
     loaded = adapted(loaded, drawn["prime"], found["adapt"], quiet)
     if verbose and not quiet:
         say(described(loaded, _options(loaded, drawn), device))

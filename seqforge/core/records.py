@@ -1,5 +1,5 @@
-"""Records (what is read) and samples (what is drawn); regions such as chr4:1-2000000 in, spans
-of records out.
+"""Records (what is read), prompts (what is given) and samples (what is drawn); regions such as
+chr4:1-2000000 in, spans of records out.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from seqforge.base.messages import did_you_mean
 from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,23 @@ def joined(blocks: Iterable[Block]) -> Iterator[tuple[Record, bytes]]:
         if block.ends is not None:
             symbols, parts = b"".join(parts), []
             yield block.ends, symbols
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is given to a model (prime, suffix, where to stop), in its own symbols."""
+
+    symbols: str = ""
+    name: str = "the prime"
+    """What messages call it: a file, else what it is for."""
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    """Symbols that the model does not know, left out or mapped, each with how often."""
+    notes: tuple[str, ...] = ()
+    """What was changed, in sentences that its name goes before."""
+
+    def __bool__(self) -> bool:
+        """Whether there are any symbols."""
+        return bool(self.symbols)
 
 
 @dataclass(frozen=True)

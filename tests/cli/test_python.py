@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import seqforge
+from seqforge.core.records import Prompt
 from seqforge.errors import CheckpointError, InputError, SeqforgeError
 
 BYTES = "abc\n Ã©"  # é as its two bytes
@@ -46,6 +47,20 @@ def test_a_model_of_bytes_takes_any_text_as_its_bytes(toy, piped):
         model.sample(stop="🙂")
     said = piped(path, "-i", "--max-length", 9, lines=["/stop é", "ab"])
     assert "stop 'é'" in said.stderr
+
+
+def test_a_prompt_says_what_was_left_out_and_is_taken_as_it_is(fly, toy):
+    prompt = fly.prompt("acg!N", unknown="skip")
+    assert prompt == Prompt("ACG", "the prime", {"!": 1, "N": 1})
+    assert prompt
+    assert not fly.prompt("")
+    assert fly.sample(prime=prompt, length=9) == fly.sample(prime="acg", length=9)
+    model = seqforge.load(toy("text", BYTES, bytes=True))
+    twice = model.prompt(model.prompt("é"))
+    assert twice.symbols == "Ã©", "its two bytes, and not those of the two"
+    assert model.conversation(prime=twice).text == "Ã©"
+    (sample,) = model.sample(prime=twice, max_length=2)
+    assert sample.symbols.startswith("Ã©")
 
 
 @pytest.mark.parametrize(

@@ -5,30 +5,33 @@ parts, each a small protocol.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.messages import Advance
-from seqforge.core.records import Block, Record, Sample
+from seqforge.core.records import Block, Prompt, Record, Sample
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
-    from seqforge.core.data.vocabulary import Vocabulary
+    from seqforge.core.data.vocabulary import Unknown, Vocabulary
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Fits",
-    "Governed", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "ReadsBlocks",
+    "Appends", "Barred", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
+    "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "Prompt", "Prompts", "ReadsBlocks",
     "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn", "SymbolDecoder",
     "TrainingData", "WritesFormats",
 ]  # fmt: skip
+
+
+PromptKind = TypeVar("PromptKind", bound=Prompt)
 
 
 class Domain(Protocol):
@@ -250,17 +253,14 @@ class Hints(Protocol):
 
 
 @runtime_checkable
-class Fits(Protocol):
-    """A domain that can replace unknown symbols of a prime by the nearest known ones."""
+class Prompts(Protocol):
+    """A domain whose prime depends on what a model knows, or on which more is known of it."""
 
-    def fitted(self, symbols: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
-        """A prime that was read from a file in symbols of the vocabulary, as far as that goes.
-
-        Returns:
-            The symbols, and sentences that say what was changed.
+    def prompt(self, source: str | Path, vocabulary: Vocabulary) -> Prompt:
+        """What `Domain.prime` gives, as near to the vocabulary as it can be, with what was changed.
 
         Raises:
-            ValueError: If nothing is left of it; why, for a sentence that begins with its file.
+            InputError: If the file cannot be used, or nothing is left of it.
         """
         ...
 
@@ -356,3 +356,35 @@ class Searches(Protocol):
             fields of a `charts.EcdfChart`).
         """
         ...
+
+
+def read_prompt(
+    domain: Domain, source: str | Path, vocabulary: Vocabulary, name: str = "the prime"
+) -> Prompt:
+    """What a person gives, as the domain reads it; symbols may be left that the model lacks.
+
+    A domain that has no ``prompt`` is asked for its ``prime``.
+
+    Raises:
+        InputError: If the file cannot be used, or nothing is in it.
+    """
+    name = str(source) if isinstance(source, Path) else name
+    if isinstance(domain, Prompts):
+        return replace(domain.prompt(source, vocabulary), name=name)
+    return Prompt(domain.prime(source), name)
+
+
+def known_prompt(
+    prompt: PromptKind, domain: Domain, vocabulary: Vocabulary, unknown: Unknown,
+    remedied: bool = True,
+) -> PromptKind:  # fmt: skip
+    """A prompt without the symbols that the vocabulary lacks: left out or mapped.
+
+    Raises:
+        InputError: If they are to be refused; says how else, where it is ``remedied``.
+    """
+    hint = domain.hint if isinstance(domain, Hints) else lambda symbol: ""
+    symbols, strange = vocabulary.known(
+        prompt.symbols, prompt.name, unknown, hint, remedied=remedied
+    )
+    return replace(prompt, symbols=symbols, unknown=strange)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqforge.core.data.domain import Sample
+from seqforge.core.records import Prompt, Sample
 from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, closed_batch, note_all
 from seqforge.core.sampling.params import SamplerParams
@@ -150,7 +150,7 @@ class Conversation:
         self._turns: list[_Turn] = []
         self._restore(self._beginning())
         if options.prime:
-            self.say(options.prime)
+            self.say(Prompt(options.prime))
 
     @property
     def text(self) -> str:
@@ -202,13 +202,13 @@ class Conversation:
         self.options = changed
         self._fit_window()
 
-    def say(self, text: str) -> None:
-        """Add typed symbols; after an ended record, begin another with them.
+    def say(self, text: str | Prompt) -> None:
+        """Add a typed text; after an ended record, begin another with it.
 
         Raises:
             InputError: If one is not in the vocabulary; then nothing changes.
         """
-        text = self._read(text, "what was typed")
+        text = text.symbols if isinstance(text, Prompt) else self._read(text, "what was typed")
         ids = self._plan.vocabulary.encode(text, "what was typed").astype(np.int64)
         self._turns.append(_Turn(self._point(), said=True))
         record = self._open_record()

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 from pydantic import Field, SkipValidation, model_validator
 
 from seqforge.core.config import Count, TemperatureSchedule
+from seqforge.core.records import Prompt
 from seqforge.core.sampling.options import (
     NEVER,
     STOP,
@@ -192,14 +193,14 @@ class SamplerParams(OptionTable):
         Option("Stop after N bars, where the domain has bars.", panel=STOP, metavar="N"),
     ] = None
     prime: Annotated[
-        Text, Option("Begin with this text.", panel=None, given=str | Path, optional=True)
+        Text, Option("Begin with this text.", panel=None, given=str | Path | Prompt, optional=True)
     ] = ""
     suffix: Annotated[
         Text,
         Option(
             "End with this text, after exactly --length symbols (infilling).",
             panel=None,
-            given=str | Path,
+            given=str | Path | Prompt,
             optional=True,
         ),
     ] = ""
@@ -338,9 +339,9 @@ class How(TypedDict, total=False):
     records: int
     stop: str | None
     bars: int | None
-    prime: str | Path | None
+    prime: str | Path | Prompt | None
     """Begin with this: text, or a file in the domain's format."""
-    suffix: str | Path | None
+    suffix: str | Path | Prompt | None
     candidates: int
     seed: int
     constraint: bool

@@ -21,7 +21,7 @@ from seqforge.domains.music.abc.writer import to_abc
 from seqforge.domains.music.file_type import music_file_type, read_notes, readable
 from seqforge.domains.music.keys import piece_in_keys, tune_in_keys
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
-from seqforge.domains.music.primer import fitted_abc, fitted_events, read_prime
+from seqforge.domains.music.primer import MusicPrompt, fitted_prompt, read_prime
 from seqforge.domains.music.render.audio import Waveform, synthesize
 from seqforge.domains.music.render.piano_roll import Pixels, piano_roll
 from seqforge.domains.music.render.sample_export import Format, SampleExport, write_samples
@@ -140,6 +140,14 @@ class MusicDomain:
             return source
         return read_prime(self, source, bars=None).symbols
 
+    def prompt(
+        self, source: str | Path, vocabulary: Vocabulary, bars: int | None = None
+    ) -> MusicPrompt:
+        """The prime in symbols that a model knows; of a file the last ``bars``, None for all."""
+        if isinstance(source, str):
+            return MusicPrompt(self.prime(source))
+        return fitted_prompt(self, read_prime(self, source, bars), source, vocabulary)
+
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """Bars that add up, repeats that close, notes in range; in the held key if there is one."""
         if self.code == "events":
@@ -196,13 +204,6 @@ class MusicDomain:
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
         """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
         return report.of_grammar(self, samples, free)
-
-    def fitted(self, symbols: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
-        """A prime in the symbols that a model knows, and what that changed; see `fitting`."""
-        known = frozenset(vocabulary.symbols)
-        if self.code == "events":
-            return fitted_events(symbols, known, self.steps_per_quarter)
-        return fitted_abc(symbols, known)
 
     def decode(self, symbols: str) -> Decoded:
         """The notes that symbols stand for; any symbols."""

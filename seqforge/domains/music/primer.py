@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from seqforge.core.records import Prompt
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.abc import parser, tune_books
 from seqforge.domains.music.abc.continuation import continued, opened
@@ -54,6 +55,9 @@ from seqforge.domains.music.notes import (
     skyline,
 )
 from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    from seqforge.core.data.vocabulary import Vocabulary
 
 _NEAREST = "{} of its {} taken for the nearest that the model has"
 
@@ -204,12 +208,14 @@ _INLINE = re.compile(r"\[([MLK]):([^\]\n]*)\]")
 _Change = TypeVar("_Change", Tempo, TimeSignature, KeySignature)
 
 
+_ANY_KEY = Key("C", "")
+
+
 @dataclass(frozen=True)
-class MusicPrime:
+class MusicPrompt(Prompt):
     """What a file gives to go on from, and what the outputs take over from it."""
 
-    symbols: str
-    key: Key
+    key: Key = _ANY_KEY
     """As the symbols have it, which is after the move."""
     moved: int = 0
     """Semitones that the symbols lie above the file: what is drawn is moved back by them."""
@@ -217,13 +223,35 @@ class MusicPrime:
     """Microseconds a quarter; 0 where ABC says nothing."""
     program: int = 0
     """The instrument that most of the melody has."""
-    notes: tuple[str, ...] = ()
-    """What was changed, in sentences that the file's name goes before."""
     title: str = ""
     """Of the tune, else the name of the file."""
 
 
-def read_prime(domain: MusicOptions, source: Path, bars: int | None) -> MusicPrime:
+def fitted_prompt(
+    domain: MusicOptions, prompt: MusicPrompt, source: Path, vocabulary: Vocabulary
+) -> MusicPrompt:
+    """The prompt in symbols that a model knows, as far as that goes, with what that changed.
+
+    Raises:
+        InputError: If nothing is left of it, or it has no metre and the model needs one.
+    """
+    known = frozenset(vocabulary.symbols)
+    try:
+        if domain.code == "events":
+            symbols, changes = fitted_events(prompt.symbols, known, domain.steps_per_quarter)
+        else:
+            symbols, changes = fitted_abc(prompt.symbols, known)
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from error
+    if symbols.startswith("M:none") and "n" not in known:
+        raise InputError(
+            f"{source}: has no metre, and the model knows no music without one; add a line such as "
+            "M:4/4 before its K:"
+        )
+    return replace(prompt, symbols=symbols, notes=(*prompt.notes, *changes))
+
+
+def read_prime(domain: MusicOptions, source: Path, bars: int | None) -> MusicPrompt:
     """The music of a file in the code of a model, in its key where it knows but one.
 
     An ABC book gives its first tune; a tune ends without its last double bar. The pick-up stays,
@@ -293,7 +321,7 @@ def _piece(domain: MusicOptions, source: Path, tune: _Tune | None, said: list[st
     return replace(piece, tempos=(Tempo(0, tune.tempo),)) if tune.tempo else piece
 
 
-def _of_piece(domain: MusicOptions, piece: Piece, bars: int | None, said: list[str]) -> MusicPrime:
+def _of_piece(domain: MusicOptions, piece: Piece, bars: int | None, said: list[str]) -> MusicPrompt:
     """As events."""
     piece, symbols = _last_bars(piece, partial(event_codec.encode, whole=True), bars, said)
     key, moved = piece_key(piece), 0
@@ -301,12 +329,12 @@ def _of_piece(domain: MusicOptions, piece: Piece, bars: int | None, said: list[s
         moved = between(key, Key("C", key.mode))
         piece = shifted(piece, moved)
         key, symbols = Key("C", key.mode), event_codec.encode(piece, whole=True)
-    return MusicPrime(symbols, key, moved, piece.tempos[0].microseconds)
+    return MusicPrompt(symbols, key=key, moved=moved, tempo=piece.tempos[0].microseconds)
 
 
 def _of_text(
     domain: MusicOptions, source: Path, tune: _Tune | None, bars: int | None, said: list[str]
-) -> MusicPrime:
+) -> MusicPrompt:
     """As ABC."""
     program = 0
     if tune is not None:
@@ -328,12 +356,12 @@ def _of_text(
     moved = 0
     if domain.key == "C":
         symbols, moved = to_c(symbols)
-    return MusicPrime(symbols, key_of(symbols), moved, tempo, program)
+    return MusicPrompt(symbols, key=key_of(symbols), moved=moved, tempo=tempo, program=program)
 
 
 def key_of(symbols: str) -> Key:
     """The key that a text of ABC begins in."""
-    return declared_key(symbols) or Key("C", "")
+    return declared_key(symbols) or _ANY_KEY
 
 
 def _say_reduced(piece: Piece, melody: Sequence[Note], said: list[str]) -> None:

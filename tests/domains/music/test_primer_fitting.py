@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,15 @@ from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.event_codec import BAR, LONGER, PICKUP, PROGRAMS, TOKENS
 from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import DRUMS, Note, Piece, TimeSignature, normalised
-from seqforge.domains.music.primer import BARS, fitted_abc, fitted_events, read_prime
+from seqforge.domains.music.primer import (
+    BARS,
+    MusicPrompt,
+    fitted_abc,
+    fitted_events,
+    fitted_prompt,
+    read_prime,
+)
+from seqforge.errors import InputError
 
 from .conftest import few, pieces
 
@@ -127,6 +137,13 @@ def test_the_metre_says_how_long_the_bar_of_the_pickup_is():
 
 def test_the_domain_fits_to_a_vocabulary():
     vocabulary = Vocabulary(tuple(sorted(ALPHABET - {PICKUP})))
-    assert PICKUP not in EVENTS.fitted(EVENTS.prime(MELODY), vocabulary)[0]
+    assert PICKUP in EVENTS.prime(MELODY)
+    assert PICKUP not in EVENTS.prompt(MELODY, vocabulary).symbols
     letters = Vocabulary(tuple(sorted(set("\nABCDEFGKLM:/12348>^_=abcdefgz' |"))))
-    assert MusicDomain(code="abc").fitted("K:C\nA|]", letters)[0] == "K:C\nA|"
+    abc, source = MusicDomain(code="abc"), Path("x.abc")
+    closed = MusicPrompt("K:C\nA|]", notes=("read",))
+    fitted = fitted_prompt(abc, closed, source, letters)
+    assert fitted.symbols == "K:C\nA|"
+    assert [note[:5] for note in fitted.notes] == ["read", "1 of "]
+    with pytest.raises(InputError, match=r"x\.abc: has no metre"):
+        fitted_prompt(abc, MusicPrompt("M:none\nK:C\nA|"), source, letters)

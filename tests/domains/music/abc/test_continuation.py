@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import seqforge
-from seqforge.api.model import Symbols
 from seqforge.base.paths import data_folder
 from seqforge.core.data.domain import Sample
+from seqforge.core.records import Prompt
 from seqforge.domains.music.abc import parser
 from seqforge.domains.music.abc.continuation import continued, opened
 from seqforge.domains.music.domain import MusicDomain
@@ -180,7 +180,7 @@ def check_continuations(folk, path, count: int, bars: int | None) -> None:
     domain = folk.domain
     symbols = read_prime(domain, path, BARS).symbols
     ends = {"bars": bars, "length": 1000 * bars} if bars else {"min_length": 80}
-    how = {"prime": Symbols(symbols), "temperature": 0.8, "seed": 1}
+    how = {"prime": Prompt(symbols), "temperature": 0.8, "seed": 1}
     for sample in folk.sample(count, **how, **ends):
         performance = SampleExport(domain, sample)
         prime = SampleExport(domain, replace(sample, symbols=symbols)).piece.notes
