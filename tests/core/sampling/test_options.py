@@ -112,5 +112,5 @@ def test_weights_that_are_no_numbers_are_refused(value, engine):
     for name in checkpoint().weights:
         model = checkpoint()
         model.weights[name].flat[-1] = value
-        with pytest.raises(CheckpointError, match="toy: some of its weights are infinite or no"):
+        with pytest.raises(CheckpointError, match="toy: some of its weights are infinite or NaN"):
             Sampler(model, engine=TorchEngine(model, "cpu") if engine == "torch" else None)
