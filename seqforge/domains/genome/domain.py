@@ -122,13 +122,13 @@ class GenomeDomain:
 
     def show(self, sample: Sample) -> str:
         """The FASTA record of a sample."""
-        bases, width = sample.symbols, self.line_width
-        lines = [bases[i : i + width] for i in range(0, len(bases), width)]
-        return "\n".join([_header(sample), *lines]) + "\n"
+        from seqforge.domains.genome.nucleotides import fasta_record
+
+        return fasta_record(_header(sample), sample.symbols, self.line_width)
 
     def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
         """The header, then the bases as they come, in lines."""
-        yield _header(sample) + "\n"
+        yield f">{_header(sample)}\n"
         column = 0
         for piece in pieces:
             place, shown = 0, ""
@@ -194,7 +194,7 @@ def _header(sample: Sample) -> str:
         **settings_of(sample),
     }
     said = [f"{key}={value}" for key, value in fields.items() if value is not None]
-    return " ".join([f">sample_{sample.number}", *said])
+    return " ".join([f"sample_{sample.number}", *said])
 
 
 def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:

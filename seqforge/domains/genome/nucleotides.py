@@ -4,6 +4,8 @@ complexity intervals (DUST).
 
 from __future__ import annotations
 
+from typing import AnyStr
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,9 @@ _AMBIGUOUS_CODES = b"RYMKWSBDHV"
 _SEARCHED = bytearray(_PLAIN)
 for _letter in _AMBIGUOUS_CODES:
     _SEARCHED[_letter] = _SEARCHED[ord(chr(_letter).lower())] = _letter
-_COMPLEMENT = bytes.maketrans(b"ACGTacgtRYMKBDHV", b"TGCAtgcaYRKMVHDB")
+_LETTERS, _PARTNERS = "ACGTURYKMBVDHacgturykmbvdh", "TGCAAYRMKVBHDtgcaayrmkvbhd"
+_COMPLEMENT = bytes.maketrans(_LETTERS.encode(), _PARTNERS.encode())
+_COMPLEMENT_OF_TEXT = str.maketrans(_LETTERS, _PARTNERS)
 
 Codes = NDArray[np.uint8]
 Kmers = NDArray[np.uint64]
@@ -39,9 +43,21 @@ def searched_residues(sequence: str) -> bytes:
     return sequence.encode("ascii", "replace").translate(_SEARCHED)
 
 
-def reverse_complement(bases: bytes) -> bytes:
+def reverse_complement(bases: AnyStr) -> AnyStr:
     """The other strand, read in its own direction; N, W, S and ``-`` stay what they are."""
+    if isinstance(bases, str):
+        return bases.translate(_COMPLEMENT_OF_TEXT)[::-1]
     return bases.translate(_COMPLEMENT)[::-1]
+
+
+def wrapped(letters: AnyStr, width: int = 60) -> list[AnyStr]:
+    """Letters in lines, as FASTA has them."""
+    return [letters[start : start + width] for start in range(0, len(letters), width)]
+
+
+def fasta_record(title: str, bases: str, width: int = 60) -> str:
+    """A record of FASTA, with a line break at its end."""
+    return "\n".join([f">{title}", *wrapped(bases, width), ""])
 
 
 def base_codes(sequence: str | bytes) -> Codes:

@@ -16,7 +16,7 @@ from seqforge.base.messages import Advance, one_line, unheard
 from seqforge.domains.genome.composition import copied_from
 from seqforge.domains.genome.ebi.settings import EbiSettings
 from seqforge.domains.genome.fasta import read_sequences
-from seqforge.domains.genome.nucleotides import masked_fraction
+from seqforge.domains.genome.nucleotides import fasta_record, masked_fraction
 from seqforge.domains.genome.similarity.backends import (
     LibraryBackend,
     LocalBackend,
@@ -177,9 +177,6 @@ def _row(result: SearchResult) -> dict[str, Any]:
     }
 
 
-_LINE = 60
-
-
 @dataclass(frozen=True)
 class ControlledSearchReport:
     """What samples found, and whether chance finds as much."""
@@ -327,14 +324,10 @@ def _write(
     write_atomically(table, comparison.tsv().encode())
     write_json(document, comparison.summary())
     queries = [query for group in made.values() for query in group.queries]
-    write_atomically(fasta, "".join(map(_entry, queries)).encode())
+    records = (fasta_record(query.id, query.bases) for query in queries)
+    write_atomically(fasta, "".join(records).encode())
     write_atomically(picture, comparison.distributions().svg(alone=True).encode())
     return table, document, fasta, picture
-
-
-def _entry(query: Query) -> str:
-    lines = [query.bases[i : i + _LINE] for i in range(0, len(query.bases), _LINE)]
-    return "\n".join([f">{query.id}", *lines, ""])
 
 
 def _capital(text: str) -> str:

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seqforge.domains.genome.nucleotides import reverse_complement
 from seqforge.domains.genome.similarity.hits import Hsp
 
-_COMPLEMENT = str.maketrans("ACGTURYKMBVDHacgturykmbvdh", "TGCAAYRMKVBHDtgcaayrmkvbhd")
 _PERCENT = 0.051  # what one printed decimal leaves open
 
 
@@ -121,9 +121,9 @@ def _as_blast(hsp: Hsp) -> Hsp:
         query_end=max(hsp.query_start, hsp.query_end),
         hit_start=max(hsp.hit_start, hsp.hit_end),
         hit_end=min(hsp.hit_start, hsp.hit_end),
-        query_aligned=hsp.query_aligned.translate(_COMPLEMENT)[::-1],
+        query_aligned=reverse_complement(hsp.query_aligned),
         midline=hsp.midline[::-1],
-        hit_aligned=hsp.hit_aligned.translate(_COMPLEMENT)[::-1],
+        hit_aligned=reverse_complement(hsp.hit_aligned),
     )
 
 

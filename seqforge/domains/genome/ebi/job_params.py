@@ -15,6 +15,7 @@ from pathlib import Path
 from seqforge.base.folders import cache_root, make_folder, write_atomically
 from seqforge.domains.genome.ebi.client import EbiClient, Form, ParameterValue
 from seqforge.domains.genome.ebi.errors import Refused, Transient, Unreadable
+from seqforge.domains.genome.nucleotides import fasta_record
 from seqforge.domains.genome.similarity.hits import Query, Residues, SearchParameters
 from seqforge.errors import ConfigError, InputError, RunError
 
@@ -205,7 +206,6 @@ def _write(path: Path, when: float, values: Sequence[ParameterValue]) -> None:
 
 _ALPHABETS = {"dna": "ACGTURYSWKMBDHVN", "protein": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NUMBER = re.compile(r"[-+]?\d+")
-_LINE = 60
 _SURELY = 50  # no protein has so many of A, C, G and T alone
 
 
@@ -228,8 +228,7 @@ class JobForms:
         bases = query.bases.upper()
         if self.letters == "dna":
             bases = bases.replace("U", "T")
-        lines = [bases[at : at + _LINE] for at in range(0, len(bases), _LINE)]
-        return {**self.settings, "sequence": "\n".join([">query", *lines])}
+        return {**self.settings, "sequence": fasta_record("query", bases).rstrip("\n")}
 
 
 def prepare(

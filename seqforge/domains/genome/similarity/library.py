@@ -20,6 +20,7 @@ from seqforge.core.data.split import Cut
 from seqforge.core.records import Record, joined
 from seqforge.domains.genome.fasta import read_blocks, read_parts, read_sequences
 from seqforge.domains.genome.genbank import RecordEnd, RecordStart
+from seqforge.domains.genome.nucleotides import wrapped
 from seqforge.domains.genome.similarity.hits import (
     Query,
     Residues,
@@ -116,7 +117,6 @@ def measure(paths: Sequence[Path]) -> LibrarySize:
 
 
 TRAINING = "training.fa.gz"
-_LINE = 60
 
 
 def write_training_library(learnt: TrainingData, folder: Path) -> Path:
@@ -180,8 +180,8 @@ def _entry(record: Record, bases: bytes, cuts: Sequence[Cut]) -> bytes:
     words = [record.name, record.description]
     if len(kept) < len(bases):
         words.append(f"(1-{len(kept)} of {len(bases)} bases: the training part)")
-    lines = [bytes(kept[i : i + _LINE]) for i in range(0, len(kept), _LINE)]
-    return b"\n".join([f">{' '.join(filter(None, words))}".encode(), *lines, b""])
+    title = f">{' '.join(filter(None, words))}".encode()
+    return b"\n".join([title, *wrapped(bytes(kept)), b""])
 
 
 _NO_LETTERS = b" \t\n-."

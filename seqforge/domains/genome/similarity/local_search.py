@@ -160,7 +160,7 @@ class _Target:
         query_place = alignment.query_start + 1, alignment.query_stop
         hit_place = alignment.hit_start + 1, alignment.hit_stop
         if found.strand < 0:  # the query is shown as it was given, the hit as its complement
-            query, hit = (reverse_complement(row.encode()).decode() for row in (query, hit))
+            query, hit = (reverse_complement(row) for row in (query, hit))
             last = len(self.strands[0].bases) + 1
             query_place = last - query_place[1], last - query_place[0]
             hit_place = hit_place[1], hit_place[0]
