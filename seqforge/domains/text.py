@@ -62,11 +62,12 @@ class TextDomain:
     annotated: ClassVar[bool] = False
 
     bytes: bool = False
-    """Symbols are bytes, not code points; any file at all can be read so."""
+    """Symbols are bytes, not code points; reads any file."""
     separator: str | None = None
-    r"""What parts a file into records; ``\n`` and ``\t`` may be written so. None: a file each."""
+    r"""Text that splits a file into records; ``\n`` and ``\t`` may be written so. None: one
+    record per file."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
-    """What files are written in that are not UTF-8 and have no byte-order mark: latin-1, cp1252."""
+    """Encoding of files that are not UTF-8 and have no byte-order mark: latin-1, cp1252."""
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
@@ -74,7 +75,7 @@ class TextDomain:
             raise ConfigError("--bytes takes files as they are; leave --encoding out")
 
     def read(self, path: Path) -> Iterator[Record]:
-        """The file as one record, or its pieces between separators."""
+        """The file as one record, or its parts between separators."""
         text = self._text(path)
         if not text:
             raise _empty(path)
@@ -92,7 +93,7 @@ class TextDomain:
                 yield Record(piece, f"{path.name}:{number}", str(path))
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
-        """The same in blocks: without a separator no file is ever held whole."""
+        """The same in blocks; without a separator no file is in memory whole."""
         if self.separator:
             for record in self.read(path):
                 yield Block(narrowest(record.symbols), record)
@@ -127,7 +128,7 @@ class TextDomain:
         return read_text_blocks(path, self.encoding, besides=_NO_TEXT)
 
     def _text(self, path: Path) -> str:
-        """All of a file, a character a symbol."""
+        """The file's text, one character per symbol."""
         if self.bytes:
             return b"".join(block.tobytes() for block in self._byte_blocks(path)).decode("latin-1")
         return read_text(path, self.encoding, _NO_TEXT)
@@ -156,23 +157,23 @@ class TextDomain:
         return tuple(self.prime(text) for text in _OPENINGS)
 
     def hint(self, symbol: str) -> str:
-        """Which byte a symbol is, where symbols are bytes; how a line break is typed."""
+        """The byte a symbol stands for, if symbols are bytes; how to type a line break."""
         if self.bytes:
             return f"{symbol!r} is the byte 0x{ord(symbol):02x} of its UTF-8"
         return "a shell takes $'\\n' for a line break" if symbol == "\\" else ""
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
-        """Text has no grammar to keep to."""
+        """No grammar."""
         return None
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """One file: the samples alone, parted by the separator (or an empty line)."""
+        """One file of samples, separated by the separator (or an empty line)."""
         pieces = [self.piece(sample, not place) for place, sample in enumerate(samples)]
         write_atomically(path, b"".join(pieces))
         return [path]
 
     def piece(self, sample: Sample, first: bool) -> _Bytes:
-        """The sample, and before it what parts it from the one before."""
+        """The sample, after the separator."""
         parting = self._separator() if self.separator else "\n\n"
         if "\n" not in parting:
             parting = f"\n{parting}\n"
@@ -190,7 +191,7 @@ class TextDomain:
         return text if text.endswith("\n") else text + "\n"
 
     def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
-        """The text as it comes; a character of several bytes with the last of them."""
+        """The text as it comes; a character of several bytes with its last byte."""
         last, deciphered = "", self.deciphering()
         for piece, is_last in chain(zip(pieces, repeat(False)), [("", True)]):
             text = deciphered(piece, is_last)
@@ -200,14 +201,14 @@ class TextDomain:
             yield "\n"
 
     def deciphering(self) -> SymbolDecoder:
-        """Symbols are what is read, except for bytes: a character comes with its last."""
+        """Symbols as they are; bytes decoded as UTF-8."""
         if not self.bytes:
             return lambda symbols, last: symbols
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return lambda symbols, last: decoder.decode(self._bytes_of(symbols), last)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
-        """Known words, word length and what is copied, beside the same of held-out text."""
+        """Known words, word length and copied spans, beside those of held-out text."""
         drawn = [sample.drawn for sample in samples]
         size = sum(len(text) for text in drawn)
         part = corpus.held_out
@@ -244,7 +245,8 @@ def _is_latin(text: str) -> bool:
 
 
 def word_measures(texts: Sequence[str], known: Collection[str]) -> dict[str, float | None]:
-    """Shares and means over running words; ``known`` are the words of the training text."""
+    """Texts in, shares and means over running words out; ``known`` are the training text's
+    words."""
     running = [word for text in texts for word in _WORD.findall(text)]
     return {
         "words known from training (share)": _share(sum(w in known for w in running), len(running)),
@@ -254,7 +256,7 @@ def word_measures(texts: Sequence[str], known: Collection[str]) -> dict[str, flo
 
 
 def copy_measures(ids: Sequence[Ids], training: Ids) -> dict[str, float | None]:
-    """How much stands in the training text letter by letter."""
+    """Sequences and training data in, shares of copied spans and the longest one out."""
     finder = CopyFinder(ids, training)
     shares = {
         f"spans of {length} characters copied (share)": finder.share(length)

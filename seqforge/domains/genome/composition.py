@@ -26,7 +26,7 @@ from seqforge.domains.genome.nucleotides import (
 )
 
 COPY_LENGTHS = (12, 16, 20, 24)
-"""The k of the k-mers that are looked for."""
+"""The k of the k-mers looked for in the training data."""
 
 _SEED = COPY_LENGTHS[0]
 _BLOCK = 1 << 20
@@ -35,7 +35,7 @@ _BLOCK = 1 << 20
 def copy_report(
     samples: Sequence[str], held_out: Sequence[str], training_blocks: Iterable[str]
 ) -> dict[str, Any]:
-    """How much of the samples stands in the training data on either strand, beside held-out.
+    """Copies of training data (either strand) in samples, beside those in held-out sequence.
 
     Longest matches grow with the length of what is searched, so ``held_out`` should be of the
     samples' lengths. Memory is that of both and of a block of the training data; one pass.
@@ -56,7 +56,7 @@ def copy_report(
 def copied_from(
     groups: Mapping[str, Sequence[str]], training_blocks: Iterable[str]
 ) -> dict[str, dict[str, float | None]]:
-    """The same for any groups of sequences, which should have the same lengths.
+    """The same for any groups of sequences, which should have equal lengths.
 
     Returns:
         A row a measure, with a value for each group; see `copy_report`.
@@ -96,10 +96,10 @@ def _overlapping(blocks: Iterable[str], longest: int) -> Iterator[str]:
 
 
 class CopySearch:
-    """Looks for pieces of some sequences in training data that come block by block."""
+    """Finds copies of training data, given in blocks, in some sequences."""
 
     longest: int | None
-    """Length of the longest match so far, bases; None where there is nothing to look for."""
+    """Length of the longest match so far, in bases; None if there is nothing to look for."""
 
     def __init__(self, sequences: Sequence[str]) -> None:
         plain = [plain_bases(sequence) for sequence in sequences]
@@ -128,7 +128,7 @@ class CopySearch:
         return hits / total if total else None
 
     def look_through(self, block: str) -> None:
-        """Take note of what this block of training data has."""
+        """Look through a block of training data."""
         if self.longest is None:
             return
         codes = base_codes(block)
@@ -213,7 +213,7 @@ _STOPS = {b"TAA", b"TAG", b"TGA"}
 
 
 def gc_content(sequences: Sequence[str]) -> float | None:
-    """Share of G and C among the bases A, C, G and T; None where there are none."""
+    """Share of G and C among the bases A, C, G and T; None without bases."""
     counts = sum((_counts(base_codes(sequence)) for sequence in sequences), np.zeros(4, np.int64))
     total = int(counts.sum())
     return float(counts[1] + counts[2]) / total if total else None
@@ -224,7 +224,7 @@ def _counts(codes: Codes) -> NDArray[np.int64]:
 
 
 def kmer_frequencies(sequences: Sequence[str], k: int) -> NDArray[np.float64]:
-    """Share of each k-mer among all, on the strand given, (4^k,); zeros where there are none."""
+    """Frequency of each k-mer on the given strand, (4^k,); zeros if there are none."""
     counts = np.zeros(4**k, np.int64)
     for sequence in sequences:
         kmers, whole = packed_kmers(base_codes(sequence), k)
@@ -233,13 +233,13 @@ def kmer_frequencies(sequences: Sequence[str], k: int) -> NDArray[np.float64]:
 
 
 def entropy(frequencies: NDArray[np.float64]) -> float:
-    """Shannon entropy, bits."""
+    """Shannon entropy in bits."""
     some = frequencies[frequencies > 0]
     return float(-(some * np.log2(some)).sum()) + 0.0
 
 
 def jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
-    """Jensen-Shannon divergence of two distributions: 0 for the same, 1 bit for nothing shared.
+    """Jensen-Shannon divergence of two distributions: from 0 (equal) to 1 bit (disjoint).
 
     References:
         Lin 1991, https://doi.org/10.1109/18.61115
@@ -248,7 +248,7 @@ def jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
 
 
 def longest_orf(sequence: str) -> int:
-    """Bases of the longest open reading frame, ATG to stop codon included, on both strands.
+    """Bases of the longest open reading frame, from ATG to the stop codon, on both strands.
 
     One that runs off the end has no stop and counts as far as its last whole codon.
     """

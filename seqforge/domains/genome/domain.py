@@ -47,11 +47,11 @@ class GenomeDomain:
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""
     keep_case: bool = False
-    """Whether lower case (soft-masking) stays a symbol of its own."""
+    """Whether lower-case bases (soft-masking) are symbols of their own."""
     line_width: PositiveInt = 60
-    """Bases a line in the FASTA files it writes."""
+    """Bases per line in FASTA output."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
-    """What files are written in that have no byte-order mark and cannot be read as they are."""
+    """Encoding of files without a byte-order mark that cannot be read otherwise."""
 
     def read(self, path: Path) -> Iterator[Record]:
         """The contigs of a FASTA or GenBank file; see `nucleotides` for the rules."""
@@ -60,13 +60,13 @@ class GenomeDomain:
         return read_sequences(path, self.keep_case, self.encoding)
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
-        """The same in blocks: a chromosome is never held whole."""
+        """The same in blocks; a chromosome is never in memory whole."""
         from seqforge.domains.genome.fasta import read_blocks
 
         return read_blocks(path, self.keep_case, self.encoding)
 
     def prime(self, source: str | Path) -> str:
-        """Bases typed, or the first contig of a file; what is no base is handed through.
+        """Typed bases, or the first contig of a file; other letters are passed through.
 
         A file with letters that are no nucleotide codes is refused: it is no file of bases.
         """
@@ -82,7 +82,7 @@ class GenomeDomain:
         return bases
 
     def hint(self, symbol: str) -> str:
-        """What a letter that is no base may be."""
+        """What a letter that is not a base may be."""
         from seqforge.domains.genome.nucleotides import PROTEIN
 
         if symbol.upper() in "NX":
@@ -90,11 +90,11 @@ class GenomeDomain:
         return "this looks like protein" if symbol.upper() in PROTEIN else ""
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
-        """Any sequence of bases is a sequence."""
+        """No grammar."""
         return None
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
-        """The complement of each id, for reading the other strand backwards (V,)."""
+        """The complement of each id (V,)."""
         if self.strands == "forward":
             return None
         ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
@@ -104,7 +104,7 @@ class GenomeDomain:
         return np.array([0, *other], np.int64)
 
     def strand_codes(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Bases and their complements as code points, whatever their case; 0 for anything else."""
+        """Bases and complements as code points, regardless of case; 0 for other symbols."""
         bases = [symbol.upper() if symbol in _COMPLEMENT else "" for symbol in vocabulary.symbols]
         here = [0, *(ord(base) if base else 0 for base in bases)]
         there = [0, *(ord(_COMPLEMENT[base]) if base else 0 for base in bases)]
@@ -142,7 +142,7 @@ class GenomeDomain:
             yield "\n"
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
-        """Composition and copying, beside the same of held-out sequence."""
+        """Composition and copies, beside those of held-out sequence."""
         from seqforge.domains.genome.composition import composition_report, copy_report
 
         drawn = [sample.drawn.upper() for sample in samples]
@@ -152,7 +152,7 @@ class GenomeDomain:
 
     @staticmethod
     def search_options() -> type[SearchOptions]:
-        """What a search at the end of a run can be told."""
+        """Options of the search at the end of a run."""
         from seqforge.domains.genome.similarity.hits import SearchOptions
 
         return SearchOptions
@@ -167,7 +167,7 @@ class GenomeDomain:
         progress: Advance,
         say: Callable[[str], None],
     ) -> dict[str, Any]:
-        """A search at home or at EMBL-EBI, and the same for what chance makes.
+        """Search the samples and their controls, locally or at EMBL-EBI.
 
         Without a library it is ``training.fa.gz``, left in the folder: what was trained on. What
         was held out is searched in it as the samples are.
@@ -198,7 +198,7 @@ def _header(sample: Sample) -> str:
 
 
 def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:
-    """Held-out sequence in pieces of the samples' lengths, from all over the held-out part."""
+    """Pieces of held-out sequence of the samples' lengths, from all over the held-out part."""
     if corpus.held_out is None:
         return []
     part = corpus.part(corpus.held_out)

@@ -57,7 +57,7 @@ _OTHERS = (
 def read_sequences(
     path: Path, keep_case: bool = False, encoding: str = "", *, keep_codes: bool = False
 ) -> Iterator[Record]:
-    """The records of a FASTA or GenBank file, each contig a group of its own.
+    """A FASTA or GenBank file in, its records out, each contig a group of its own.
 
     Args:
         path: The file.
@@ -99,7 +99,7 @@ def read_blocks(
 
 
 def read_parts(path: Path, encoding: str = "") -> Iterator[RecordPart]:
-    """The letters of a file as they stand there, line breaks among them, record by record.
+    """A file in, its letters and line breaks out, record by record.
 
     Raises:
         InputError: If it is neither FASTA nor GenBank; says what it is, where that is known.
@@ -117,7 +117,7 @@ def read_parts(path: Path, encoding: str = "") -> Iterator[RecordPart]:
 
 
 def _is_genbank(path: Path, head: bytes) -> bool:
-    """Whether a file is that and not FASTA.
+    """Whether a file is GenBank and not FASTA.
 
     Raises:
         InputError: If it is something else.
@@ -162,7 +162,7 @@ def _end(start: RecordStart, empty: bool) -> RecordEnd:
 
 
 def _split(blocks: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:
-    """Headers (True) without their ``>``, and blocks of what stands between them (False).
+    """Headers (True) without ``>``, and blocks of the sequence between them (False).
 
     Lines that begin with ``;`` are comments.
     """
@@ -192,7 +192,7 @@ def _split(blocks: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:
 
 
 def _check_preamble(path: Path, text: bytes) -> bytes:
-    """Only comments may stand before the first header: nothing is skipped in silence.
+    """Only comments are allowed before the first header.
 
     Returns:
         How the last line begins, which may go on in the next block.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqforge.core.data.domain import Record
 
 NO_BASE = 4
-"""The code of whatever is not A, C, G, T or U."""
+"""Code of letters other than A, C, G, T or U."""
 
 _BASES = b"ACGT"
 _PLAIN = bytearray(b"N" * 256)
@@ -34,12 +34,12 @@ Kmers = NDArray[np.uint64]
 
 
 def plain_bases(sequence: str) -> bytes:
-    """A, C, G, T and N, one for each letter: U is read as T, what is no base as N."""
+    """Letters in, A, C, G, T and N out: U becomes T, other letters N."""
     return sequence.encode("ascii", "replace").translate(_PLAIN)
 
 
 def searched_residues(sequence: str) -> bytes:
-    """The same, but IUPAC codes, in upper case, stay what they are: a search scores them."""
+    """The same, but upper-case IUPAC codes are kept for scoring."""
     return sequence.encode("ascii", "replace").translate(_SEARCHED)
 
 
@@ -61,18 +61,18 @@ def fasta_record(title: str, bases: str, width: int = 60) -> str:
 
 
 def base_codes(sequence: str | bytes) -> Codes:
-    """Bases as 0 to 3 in the order ACGT (U is T), anything else as `NO_BASE`; (T,)."""
+    """Bases in, codes 0 to 3 in the order ACGT (U is T) out; others are `NO_BASE`; (T,)."""
     letters = sequence.encode("ascii", "replace") if isinstance(sequence, str) else sequence
     return _BASE_CODES[np.frombuffer(letters, np.uint8)]
 
 
 def complemented(codes: Codes) -> Codes:
-    """The codes of the other strand, read in its own direction."""
+    """Codes in, those of the reverse complement out."""
     return np.where(codes == NO_BASE, codes, 3 - codes)[::-1]
 
 
 def packed_kmers(codes: Codes, k: int) -> tuple[Kmers, NDArray[np.bool_]]:
-    """Every k-mer as an integer (the first base counts most), and whether it is all bases.
+    """Each k-mer as an integer (first base most significant), and whether all of it are bases.
 
     Args:
         codes: From `base_codes`, (T,).
@@ -100,14 +100,14 @@ def packed_kmers(codes: Codes, k: int) -> tuple[Kmers, NDArray[np.bool_]]:
 
 
 def distinct_kmers(codes: Codes, k: int) -> Kmers:
-    """The k-mers in ascending order, each once."""
+    """The distinct k-mers in ascending order."""
     kmers, whole = packed_kmers(codes, k)
     kmers = np.sort(kmers[whole])  # np.unique hashes, which is far slower here
     return kmers[np.concatenate(([True], kmers[1:] != kmers[:-1]))[: len(kmers)]]
 
 
 def places_in(ascending: Kmers, kmers: Kmers) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each k-mer stands among the ascending ones, if it does, and whether it does."""
+    """The index of each k-mer among ascending ones, and whether it is there."""
     if not len(ascending):
         return np.zeros(len(kmers), np.int64), np.zeros(len(kmers), bool)
     places = np.minimum(np.searchsorted(ascending, kmers), len(ascending) - 1)
@@ -115,7 +115,7 @@ def places_in(ascending: Kmers, kmers: Kmers) -> tuple[NDArray[np.int64], NDArra
 
 
 def membership(kmers: Kmers, k: int) -> NDArray[np.bool_]:
-    """Whether each k-mer is among these, (4^k,)."""
+    """Which k-mers are among these, (4^k,)."""
     table = np.zeros(4**k, bool)
     table[kmers] = True
     return table
@@ -128,7 +128,7 @@ _PIECE = 1 << 18  # letters looked at together, so that memory is bounded
 
 
 def dust_mask(codes: Codes) -> NDArray[np.bool_]:
-    """Which letters are low-complexity.
+    """A mask of low-complexity letters (DUST).
 
     Args:
         codes: From `base_codes`, (T,).
@@ -180,7 +180,7 @@ def _words(codes: Codes, count: int) -> tuple[NDArray[np.int32], NDArray[np.bool
 
 
 def dust_intervals(bases: str) -> list[tuple[int, int]]:
-    """Where a sequence is low-complexity: from 0, stops excluded, in order, none touching.
+    """Low-complexity intervals (DUST): from 0, half-open, in order, not touching.
 
     Args:
         bases: Either case; U is T.
@@ -191,7 +191,7 @@ def dust_intervals(bases: str) -> list[tuple[int, int]]:
 
 
 def masked_fraction(bases: str) -> float:
-    """The share of a sequence's letters that is low-complexity; 0 of an empty one."""
+    """The low-complexity share of a sequence; 0 for an empty one."""
     return float(dust_mask(base_codes(bases)).mean()) if bases else 0.0
 
 
@@ -201,7 +201,7 @@ _AMBIGUOUS = {
 }  # fmt: skip
 _DROPPED = b" \t\r\n-."
 PROTEIN = "EFILPQZJO*"
-"""Letters of proteins that are no nucleotide codes."""
+"""Letters of proteins that are not nucleotide codes."""
 _FEWEST_BASES = 0.5  # below this share of A, C, G, T, U and N a sequence is taken for protein
 
 _TURNS = 6  # codes stand for two bases or three: every sixth position the turns begin again
@@ -235,7 +235,7 @@ for _code in _AMBIGUOUS:
 
 
 class NotNucleotides(ValueError):
-    """What was given is no sequence of nucleotides; the message says why."""
+    """Not a nucleotide sequence; the message says why."""
 
 
 def _hint(wrong: str) -> str:
@@ -248,7 +248,7 @@ def _hint(wrong: str) -> str:
 
 
 class Cleaner:
-    """Cleans one sequence that comes block by block; knows in the end what was met."""
+    """Cleans a sequence block by block, and counts what was changed."""
 
     def __init__(self, keep_case: bool = False, keep_codes: bool = False) -> None:
         self._table = bytes(_KEPT) if keep_codes else _TABLES[keep_case]
@@ -257,7 +257,7 @@ class Cleaner:
         self._gaps: list[tuple[int, int]] = []
 
     def clean(self, letters: bytes) -> NDArray[np.uint8]:
-        """A, C, G, T and N (and a, c, g, t, n where case is kept) for the next letters.
+        """Letters in, A, C, G, T and N (with case kept, also lower case) out.
 
         Where codes are kept, the other IUPAC codes stand there as well, in upper case.
 
@@ -296,7 +296,7 @@ class Cleaner:
         self._gaps += runs
 
     def record(self, name: str = "", group: str = "", description: str = "") -> Record:
-        """The sequence as a record without its symbols.
+        """The sequence's record, without symbols.
 
         Raises:
             NotNucleotides: If most of its letters were ambiguous.
@@ -315,7 +315,7 @@ class Cleaner:
 
 
 def clean(letters: str, keep_case: bool = False) -> str:
-    """The symbols of a sequence by the rules above.
+    """A sequence in, its symbols by these rules out.
 
     Raises:
         NotNucleotides: If it holds something else.
@@ -331,7 +331,7 @@ def clean(letters: str, keep_case: bool = False) -> str:
 
 
 def clean_typed(letters: str, keep_case: bool = False) -> str:
-    """What was typed, by the same rules as far as they say what is surely meant.
+    """Typed letters in, symbols out; letters of unclear meaning are kept.
 
     X and what is no nucleotide code stay as they are, in their places. So do all letters but A, C,
     G, T and U where most are others.

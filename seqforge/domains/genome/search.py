@@ -53,20 +53,21 @@ _NAMED = 3  # queries, in a note
 
 @dataclass(frozen=True)
 class SearchReport:
-    """What a search of some samples found."""
+    """Results of a search for samples."""
 
     results: tuple[SearchResult, ...]
     files: tuple[Path, ...]
     """hits.tsv, hits.json, alignments.txt."""
     unanswered: int = 0
-    """Samples that a service has no answer for."""
+    """Samples without an answer from the service."""
 
     def table(self) -> str:
-        """For each sample a table shaped like EBI's."""
+        """A table per sample, in EBI's columns."""
         return "\n".join(format_table(result) for result in self.results)
 
     def summary(self) -> dict[str, Any]:
-        """``library``, ``library_length``, ``sentence`` and the best hit of each sample."""
+        """``library``, ``library_length``, ``sentence`` and the best hit of each sample, as
+        JSON."""
         first = self.results[0]
         return {
             "library": first.database,
@@ -77,11 +78,11 @@ class SearchReport:
         }
 
     def notes(self) -> Iterator[str]:
-        """What a person should know besides: that not all is there."""
+        """Notes for the user: what is missing."""
         yield from left_out(self.results)
 
     def sentence(self) -> str:
-        """What was found, in one sentence; an E-value stands beside the library's length."""
+        """The result in one sentence, with the library's length beside the E-value."""
         first = self.results[0]
         best = [r.best_evalue for r in self.results if r.best_evalue is not None]
         found = sum(evalue <= NOTABLE for evalue in best)
@@ -99,7 +100,7 @@ def search_files(
     parameters: SearchParameters | None = None,
     progress: Advance = unheard,
 ) -> SearchReport:
-    """Search for every sequence of some FASTA files, and keep what is found.
+    """FASTA files in, search results, also on disk, out.
 
     Raises:
         InputError: If a file cannot be used or holds no sequence.
@@ -119,7 +120,7 @@ def search_files(
 
 
 def left_out(results: Sequence[SearchResult]) -> Iterator[str]:
-    """Says what the limits left out."""
+    """A note on hits that the limits left out."""
     for option, what, of in (
         ("--max-hits", "library sequences", [r for r in results if r.more_hits]),
         ("--max-hsps", "alignments with a library sequence", [r for r in results if r.more_hsps]),
@@ -137,7 +138,8 @@ def search_queries(
     parameters: SearchParameters,
     progress: Advance,
 ) -> list[SearchResult]:
-    """What a backend finds, with how much of each query is low-complexity where it does not say."""
+    """Results of a backend, with each query's low-complexity share if the backend does not give
+    it."""
     found = backend.search(queries, parameters, progress)
     return [
         replace(result, masked=masked_fraction(query.bases))
@@ -150,7 +152,7 @@ def search_queries(
 def answered(
     queries: Iterable[Query], results: Iterable[SearchResult]
 ) -> Iterator[tuple[Query, SearchResult]]:
-    """Each result with its query: they come in the same order, and some queries have none."""
+    """Each result with its query; some queries have none."""
     left = iter(results)
     result = next(left, None)
     for query in queries:
@@ -179,7 +181,7 @@ def _row(result: SearchResult) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ControlledSearchReport:
-    """What samples found, and whether chance finds as much."""
+    """Results for samples and controls, compared."""
 
     report: SearchReport
     comparison: ControlComparison
@@ -191,7 +193,7 @@ class ControlledSearchReport:
         return f"{self.report.table()}\n{self.comparison.text()}"
 
     def sentence(self) -> str:
-        """What was found, and what it means."""
+        """The result and its verdict."""
         return f"{self.report.sentence()}. {_capital(self.comparison.sentence())}"
 
     def notes(self) -> Iterator[str]:
@@ -212,7 +214,7 @@ def search_with_controls(
     parameters: SearchParameters | None = None,
     progress: Advance = unheard,
 ) -> ControlledSearchReport:
-    """Search for the samples as `search_files` does, then for controls with the same parameters.
+    """Search for samples as `search_files` does, then for controls with the same parameters.
 
     Args:
         samples: FASTA files.
@@ -250,7 +252,7 @@ def _searched(
     made: Mapping[str, ControlGroup], backend: SearchBackend, parameters: SearchParameters,
     progress: Advance,
 ) -> dict[str, ComparedGroup]:  # fmt: skip
-    """What the controls find, all of them in one search; those without an answer are left out."""
+    """Results of all controls, from one search, without unanswered ones."""
     asked = [query for group in made.values() for query in group.queries]
     named = _named(progress, len(asked))
     results = search_queries(asked, backend, parameters, named)
@@ -266,7 +268,7 @@ def _named(progress: Advance, count: int) -> Advance:
 
 
 def _primed(samples: Sequence[Path]) -> Iterator[str]:
-    """Samples that hold letters which no model drew; their headers say so."""
+    """Samples with letters that no model drew, by their headers."""
     headers = [record.description for path in samples for record in read_sequences(path)]
     primed = sum(re.search(r"\b(prime|suffix)=[1-9]", header) is not None for header in headers)
     if primed:
@@ -285,7 +287,7 @@ def _few(rounds: int, controls: Controls, compared: int, given: int) -> Iterator
 
 
 def _comparable(real: ComparedGroup) -> bool:
-    """Whether held-out sequence is there, and most of it is not simply in the library."""
+    """Whether held-out sequence is there and most of it is not in the library."""
     return 2 * sum(map(found_whole, real.results)) < len(real.results)
 
 
@@ -306,7 +308,8 @@ def _copying(
     made: Mapping[str, ControlGroup],
     kept: Mapping[str, ComparedGroup],
 ) -> tuple[dict[str, dict[str, float | None]], str]:
-    """What each group shares with the training data; one control a sample, for equal chances."""
+    """The share of each group in common with the training data; one control per sample, for
+    equal chances."""
     if controls.background is None:
         return {}, ""
     sequences = {SAMPLES: [sample.bases for sample in samples]}

@@ -39,7 +39,7 @@ _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MusicDomain:
-    """ABC tunes, MIDI and MusicXML, in one of two codes of a character a symbol.
+    """ABC, MIDI and MusicXML in, symbols of one of two codes out, one character each.
 
     *abc* is ABC text itself, cleaned; *events* is the code of `events`, which says whatever MIDI
     can: polyphony, velocities, programs, tempos and metres.
@@ -54,32 +54,32 @@ class MusicDomain:
     file_marks: ClassVar[tuple[bytes, ...]] = (b"<software>seqforge ",)  # as MusicXML says it
 
     code: Literal["auto", "abc", "events"] = "auto"
-    """``auto``: abc where every file is ABC, else events, which reads all of them."""
+    """``auto``: abc if every file is ABC, else events, which reads all formats."""
     steps_per_quarter: Annotated[int, Field(ge=1, le=480)] = STEPS_PER_QUARTER
-    """The grid of the events code."""
+    """Grid of the events code."""
     held_key: str = ""
-    """A key that what is drawn stays in, as ABC writes it (``G``, ``Em``); empty for any. ABC stays
-    in the key of its header, whichever that is."""
+    """A key that samples keep to, as ABC writes it (``G``, ``Em``); empty for any. ABC keeps the
+    key of its header, whichever it is."""
     key: Literal["as written", "C"] = "as written"
-    """``C``: everything read is moved to the tonic C, its mode kept, and samples are in C."""
+    """``C``: every input is transposed to the tonic C, its mode kept, and samples are in C."""
     transpositions: Annotated[int, Field(ge=0, le=6)] = 0
-    """Each tune trained on is read in so many keys up and as many down as well."""
+    """Augmentation: each training tune is also read in so many keys up and as many down."""
     formats: tuple[Format, ...] = ("mid", "abc")
-    """What each sample is written as."""
+    """Output formats of each sample."""
     transpose: int = 0
-    """Semitones that all that is put out is moved by."""
+    """Transpose the output by N semitones."""
     into_key: str = ""
-    """The key that it is moved into after that."""
+    """Key of the output, after ``transpose``."""
     tempo: Annotated[int, Field(ge=0)] = 0
-    """Microseconds a quarter at the beginning of what is put out; 0 for what the symbols say."""
+    """First tempo of the output in microseconds per quarter; 0 for that of the symbols."""
     program: Annotated[int, Field(ge=0, le=127)] = 0
-    """The instrument that tunes, which name none, are put out with."""
+    """Instrument of the output for tunes, which name none."""
     after: str = ""
-    """The title of what is gone on from: what is put out is called after it."""
+    """Title of the prime, for the titles of the output."""
     soundfont: str = ""
-    """A SoundFont that sound is made with; none for the plain synthesis."""
+    """SoundFont for audio; empty for the plain synthesis."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
-    """What ABC files are written in that have no byte-order mark and are not UTF-8."""
+    """Encoding of ABC files that are not UTF-8 and have no byte-order mark."""
 
     def settle(self, paths: Sequence[Path]) -> Self:
         """The domain with its code decided by the files."""
@@ -89,7 +89,7 @@ class MusicDomain:
         return replace(self, code="abc" if only_abc else "events")
 
     def default_input(self) -> list[Path]:
-        """Three tune books in the installed music21, read where they lie.
+        """Three tune books in the installed music21.
 
         Raises:
             InputError: If music21 is not installed, or was installed without its corpus.
@@ -106,7 +106,7 @@ class MusicDomain:
         return paths
 
     def read(self, path: Path) -> Iterator[Record]:
-        """A record a tune of an ABC file; one of a MIDI or MusicXML file."""
+        """Each tune of an ABC file as a record; a MIDI or MusicXML file as one."""
         with readable(path):
             yield from self._records(path)
 
@@ -129,11 +129,11 @@ class MusicDomain:
             yield Record(symbols, path.stem, path.name, note="" if copy else note, augmented=copy)
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
-        """Tunes that are one tune; see `tune_clusters`."""
+        """Clusters of tune variants; see `tune_clusters`."""
         return tune_clusters(self.decode(symbols).piece.notes for symbols in records)
 
     def prime(self, source: str | Path) -> str:
-        """Symbols to go on from: text as typed, or the music of a file; see `primer.read_prime`."""
+        """Typed text, or the music of a file, as a prime; see `primer.read_prime`."""
         if isinstance(source, str):
             if not source:
                 raise InputError("the prime is empty")
@@ -149,13 +149,13 @@ class MusicDomain:
         return fitted_prompt(self, read_prime(self, source, bars), source, vocabulary)
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
-        """Bars that add up, repeats that close, notes in range; in the held key if there is one."""
+        """The grammar: full bars, closed repeats, notes in range and in the held key."""
         if self.code == "events":
             return event_codec.grammar(vocabulary, self.steps_per_quarter, self.held_key)
         return grammar.grammar(vocabulary, held=bool(self.held_key))
 
     def endings(self) -> tuple[str, ...]:
-        """Of ``formats``."""
+        """Endings of ``formats``."""
         return tuple(f".{name}" for name in self.formats)
 
     def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
@@ -163,14 +163,14 @@ class MusicDomain:
         return write_samples(self, samples, path)
 
     def show(self, sample: Sample) -> str:
-        """The sample as ABC, whose repeats stay out of the prime; of events, their melody."""
+        """The sample as ABC; of events, its melody."""
         if self.code == "events":
             return to_abc(self.decode(sample.symbols).piece) + "\n"
         given, once = sample.prime_length, sample.settings.get("bars") is not None
         return continuation.continued(sample.symbols, given, once)[0].rstrip("\n") + "\n"
 
     def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
-        """ABC as it comes; the melody of events when all are there."""
+        """ABC as it comes; the melody of events at the end."""
         if self.code == "events":
             yield self.show(replace(sample, symbols="".join(pieces)))
             return
@@ -185,40 +185,40 @@ class MusicDomain:
         yield "\n"
 
     def deciphering(self) -> SymbolDecoder | None:
-        """ABC is read as it stands; events only as the melody that all of them make."""
+        """ABC as it is; None for events."""
         return None if self.code == "events" else lambda symbols, last: symbols
 
     def picture(self, sample: Sample) -> Pixels | None:
-        """The sample as a piano roll, the prime tinted."""
+        """A piano roll of the sample, the prime tinted."""
         performance = SampleExport(self, sample)
         return piano_roll(performance.piece, performance.prime_end)
 
     def sound(self, sample: Sample, rate: int) -> Waveform | None:
-        """The sample played, its first 20 seconds."""
+        """Audio of the sample, at most 20 seconds."""
         return synthesize(SampleExport(self, sample).piece, rate, _HEARD, self.soundfont)
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
-        """Measures of the samples beside those of held-out music and of random notes."""
+        """Melody features of samples, held-out tunes, training tunes and random notes."""
         return report.report(self, samples, corpus)
 
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
-        """How often the model alone fails to fill a bar, and how much the grammar had to forbid."""
+        """Bars the model fills without the grammar, and the probability the grammar removed."""
         return report.of_grammar(self, samples, free)
 
     def decode(self, symbols: str) -> Decoded:
-        """The notes that symbols stand for; any symbols."""
+        """Any symbols in, notes out."""
         if self.code == "events":
             return event_codec.decode(symbols, self.steps_per_quarter)
         return parser.decode(symbols, self.steps_per_quarter)
 
     def bars(self, symbols: str) -> int:
-        """How many bar lines symbols hold."""
+        """The number of bar lines in symbols."""
         if self.code == "events":
             return symbols.count(event_codec.BAR)
         return len(tune_books.bar_ends(symbols))
 
     def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
-        """Where the bars-th bar after the first ``given`` symbols ends; see `Barred`."""
+        """The end of the bars-th bar after the first ``given`` symbols; see `Barred`."""
         if self.code == "events":
             return event_codec.bar_end(symbols, given, bars)
         return continuation.bar_end(symbols, given, bars, over)

@@ -33,7 +33,7 @@ from seqforge.domains.music.notes import (
 )
 
 LONGEST = 96
-"""Steps that one duration or advance can say: a whole note on the default grid."""
+"""Steps of the longest single duration or advance: a whole note on the default grid."""
 BAR = "|"
 PICKUP = "~"
 LONGER = "+"
@@ -62,7 +62,7 @@ _TIME = _alphabet(0x2500, range(7 * 32), {})
 
 
 class Kind(IntEnum):
-    """What a token says."""
+    """The kind of a token."""
 
     PITCH = 0
     LENGTH = 1
@@ -89,7 +89,7 @@ def metre_of(value: int) -> tuple[int, int]:
 
 
 def quantised(piece: Piece) -> Piece:
-    """The piece as the code can say it: velocities by fours, tempos by 4.4 %, normal form."""
+    """A piece in, the piece as the code represents it out: velocities by fours, tempos by 4.4 %."""
     notes = tuple(note._replace(velocity=_velocity(note.velocity)) for note in piece.notes)
     tempos = tuple(
         tempo._replace(microseconds=_microseconds(_tempo_bin(tempo.microseconds)))
@@ -112,7 +112,7 @@ def _microseconds(tempo_bin: int) -> int:
 
 
 def encode(piece: Piece, whole: bool = False) -> str:
-    """The text of a piece; it ends with the beginning of the last note.
+    """A piece in, its text out, up to the onset of the last note.
 
     Args:
         piece: Any.
@@ -147,7 +147,7 @@ def encode(piece: Piece, whole: bool = False) -> str:
 
 
 def advanced(steps: int) -> str:
-    """Tokens that move the time on by so many steps."""
+    """Tokens that advance time by so many steps."""
     whole, rest = divmod(steps, LONGEST)
     return ADVANCES[LONGEST] * whole + (ADVANCES[rest] if rest else "")
 
@@ -168,7 +168,7 @@ def _marks(piece: Piece, last: int) -> defaultdict[int, list[Note | str]]:
 
 
 def bar_end(text: str, given: int, bars: int) -> int | None:
-    """Where the bars-th bar after the first ``given`` tokens ends; None where it is not there.
+    """The end of the bars-th bar after the first ``given`` tokens; None if it is not there.
 
     The bar line that ends a bar which those began is not counted.
     """
@@ -180,7 +180,7 @@ def bar_end(text: str, given: int, bars: int) -> int | None:
 
 
 def decode(text: str, steps_per_quarter: int) -> Decoded:
-    """What a text says, whatever it is; see the module for the rules."""
+    """Any text in, its piece out."""
     machine = _Machine(steps_per_quarter)
     skipped = 0
     for character in text:
@@ -267,7 +267,7 @@ _SAID = 3
 
 @lru_cache(maxsize=2)
 def grammar(vocabulary: Vocabulary, steps_per_quarter: int, held: str = "") -> Constraint | None:
-    """The grammar over a model's tokens, or None where they do not suffice for a bar.
+    """The grammar mask of a model's tokens; None if they cannot fill a bar.
 
     Args:
         vocabulary: Tokens that it lacks are not written; pitches stay within those that it has.

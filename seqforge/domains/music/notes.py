@@ -13,7 +13,7 @@ DRUMS = 128
 """The program of a percussion part; General MIDI gives it channel 10 and no program number."""
 STEPS_PER_QUARTER = 24
 DEFAULT_TEMPO = 500_000
-"""Microseconds per quarter: 120 quarters a minute, what MIDI assumes where nothing is said."""
+"""Microseconds per quarter: 120 quarters a minute, MIDI's default."""
 FASTEST_TEMPO, SLOWEST_TEMPO = 150_000, 3_000_000
 """The tempos of pieces, in microseconds per quarter: 400 and 20 quarters a minute."""
 MOST_QUARTERS = 20_000
@@ -21,12 +21,12 @@ MOST_QUARTERS = 20_000
 
 
 def tempo_of(quarters: float | Fraction) -> int:
-    """Quarters a minute as microseconds per quarter, brought between the slowest and fastest."""
+    """Quarters a minute in, microseconds per quarter out, within the slowest and fastest tempo."""
     return round(60e6 / min(max(quarters, 60e6 / SLOWEST_TEMPO), 60e6 / FASTEST_TEMPO))
 
 
 class Note(NamedTuple):
-    """One sounding note."""
+    """A sounding note."""
 
     pitch: int
     """0-127, 60 is middle C."""
@@ -71,7 +71,7 @@ _Change = TypeVar("_Change", Tempo, TimeSignature, KeySignature)
 
 @dataclass(frozen=True)
 class Piece:
-    """Notes with what says how to count and hear them."""
+    """Notes, with tempos, metres and keys."""
 
     notes: tuple[Note, ...] = ()
     steps_per_quarter: int = STEPS_PER_QUARTER
@@ -79,27 +79,27 @@ class Piece:
     time_signatures: tuple[TimeSignature, ...] = ()
     key_signatures: tuple[KeySignature, ...] = ()
     pickup: int = 0
-    """Steps before the first full bar; 0 where the piece begins with one."""
+    """Steps before the first full bar; 0 without a pick-up."""
 
     @property
     def end(self) -> int:
-        """The step at which the last note has ended."""
+        """The step where the last note ends."""
         return max((note.start + note.duration for note in self.notes), default=0)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a text of either code says, and how well it keeps to its own rules."""
+    """A decoded text, and how well it keeps the rules of its code."""
 
     piece: Piece
     bars: int = 0
-    """Bars that a bar line ends."""
+    """Bars ended by a bar line."""
     full_bars: int = 0
-    """Those whose lengths are what the time signature asks for."""
+    """Bars as long as the time signature."""
     skipped: int = 0
-    """Characters that mean nothing and were passed over."""
+    """Characters without meaning, skipped."""
     end: int = 0
-    """The step that has been come to, rests too; of events a note may sound on after it."""
+    """The last step, rests included; a note of the events code may end later."""
 
 
 class MusicOptions(Protocol):
@@ -126,7 +126,7 @@ class MusicOptions(Protocol):
 
 
 def nearest_step(steps: float) -> int:
-    """A place between two steps as a step; a half goes up wherever it lies.
+    """A position between two steps in, the nearest step out; halves are rounded up.
 
     Music that is moved by whole steps is then the same; `round` would take the even of two.
     """
@@ -134,7 +134,7 @@ def nearest_step(steps: float) -> int:
 
 
 def normalised(piece: Piece) -> Piece:
-    """The piece as MIDI can say it.
+    """A piece in, the piece as MIDI can represent it out.
 
     Notes in order of (start, program, pitch); of two with the same three the longer stays; a note
     ends where the next of its pitch begins. Changes that change nothing are dropped, and so are
@@ -168,7 +168,7 @@ def _fits(piece: Piece, times: tuple[TimeSignature, ...], last: int) -> bool:
 def implied_pickup(
     times: Sequence[TimeSignature], notes: Iterable[Note], steps_per_quarter: int
 ) -> int:
-    """Steps of a first bar that is meant as a pick-up; 0 for none.
+    """Steps of a first bar that is a pick-up; 0 for none.
 
     MIDI has no word for one: notation programs give it a metre of its own. A bar that is more than
     half of the next, whose metre comes back, or in which no note begins is a bar like any other.
@@ -254,7 +254,7 @@ def bar_lines(piece: Piece, end: int) -> Iterator[tuple[int, TimeSignature]]:
 
 
 def cut_at(piece: Piece, end: int) -> Piece:
-    """The piece as far as a step: what sounds on is cut there, what begins later left out."""
+    """The piece up to a step: sounding notes are cut there, later ones left out."""
     notes = tuple(
         note._replace(duration=min(note.duration, end - note.start))
         for note in piece.notes
@@ -264,13 +264,13 @@ def cut_at(piece: Piece, end: int) -> Piece:
 
 
 def bars_between(piece: Piece, start: int, end: int) -> int:
-    """How many bars begin in [start, end); the pick-up is none."""
+    """Bars that begin in [start, end), without the pick-up."""
     found = sum(step >= start for step, _ in bar_lines(piece, end))
     return found - (start == 0 and piece.pickup > 0 and end > 0)
 
 
 def resampled(piece: Piece, steps_per_quarter: int) -> Piece:
-    """The piece on another grid, each time at its nearest step."""
+    """The piece on another grid, each time at the nearest step."""
 
     def moved(step: int) -> int:
         return (2 * step * steps_per_quarter + old) // (2 * old)
@@ -294,7 +294,7 @@ def resampled(piece: Piece, steps_per_quarter: int) -> Piece:
 
 
 def skyline(notes: Iterable[Note]) -> list[Note]:
-    """The melody: the highest note that begins at each step, percussion left out, cut at the next.
+    """The melody: the highest note at each onset, without percussion, cut at the next.
 
     A lower note that begins while a higher one sounds is accompaniment and is left out as well.
     """

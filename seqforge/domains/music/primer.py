@@ -63,7 +63,7 @@ _NEAREST = "{} of its {} taken for the nearest that the model has"
 
 
 def fitted_abc(text: str, known: Collection[str]) -> tuple[str, list[str]]:
-    """ABC whose bar lines a model knows; other symbols stay."""
+    """ABC in, the same with bar lines the model knows out."""
     changed = 0
     lines = text.split("\n")
     for number, line in enumerate(lines):
@@ -84,7 +84,7 @@ def fitted_abc(text: str, known: Collection[str]) -> tuple[str, list[str]]:
 def fitted_events(
     text: str, known: Collection[str], steps_per_quarter: int
 ) -> tuple[str, list[str]]:
-    """A text of events in tokens that a model knows.
+    """A text of events in, the same in tokens the model knows out.
 
     An advance becomes a sum of known ones, durations and pitches the nearest known, a pitch if it
     can in another octave. A pick-up without a sign for it begins a whole bar with rests. Percussion
@@ -199,7 +199,7 @@ class _Fitter:
 
 
 BARS = 64
-"""Of a long prime so many are gone on from: of what lies further back a network knows nothing."""
+"""Most bars of a long prime that are used: a network forgets what is further back."""
 _MOST_SYMBOLS = 4_000
 _HEADER = re.compile(r"^([MLK]):(.*)", re.MULTILINE)
 _VOICE = re.compile(r"\n(?=\[V:)")
@@ -218,7 +218,7 @@ class MusicPrompt(Prompt):
     key: Key = _ANY_KEY
     """As the symbols have it, which is after the move."""
     moved: int = 0
-    """Semitones that the symbols lie above the file: what is drawn is moved back by them."""
+    """Semitones that the symbols are above the file; samples are moved back."""
     tempo: int = 0
     """Microseconds a quarter; 0 where ABC says nothing."""
     program: int = 0
@@ -292,7 +292,7 @@ class _Tune(NamedTuple):
 
 
 def _first_tune(domain: MusicOptions, source: Path, said: list[str]) -> _Tune:
-    """The first tune of a book, with all voices where the code has room."""
+    """The first tune of a book, with all voices if the code allows."""
     tunes = tune_books.read(source, domain.encoding, domain.code == "events")
     tune = next(tunes)
     if next(tunes, None) is not None:

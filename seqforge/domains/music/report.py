@@ -38,7 +38,7 @@ _SCALES = np.array(
 
 
 def melody_features(piece: Piece) -> dict[str, float | None]:
-    """The measures of one piece, of its notes or (steps, repeats, range) of its melody.
+    """The features of one piece, from its notes or (steps, repeats, range) of its melody.
 
     Empty for fewer than two notes, of which nothing can be said; None where one does not apply.
     """
@@ -69,7 +69,7 @@ def _entropy(shares: NDArray[np.float64]) -> float:
 
 
 def groove_consistency(piece: Piece) -> float | None:
-    """One less the mean Hamming distance of the onset patterns of neighbouring bars.
+    """1 minus the mean Hamming distance of the onset patterns of neighbouring bars.
 
     Patterns are on the grid of sixteenths; only full bars of one metre are compared. None where
     there are no two such bars.
@@ -97,7 +97,7 @@ def groove_consistency(piece: Piece) -> float | None:
 
 
 def self_similarity(piece: Piece, melody: Sequence[Note]) -> float | None:
-    """How like an earlier bar each bar is, at best: the mean over all bars but the first.
+    """Similarity of each bar to its most similar earlier bar, mean over all bars but the first.
 
     A bar is the set of its notes, a note being the sixteenth of the bar at which it begins and the
     semitones from the note before it in the bar (none for the first). Two bars are as similar as
@@ -133,7 +133,7 @@ def _patterns(piece: Piece, melody: Sequence[Note]) -> list[frozenset[tuple[int,
 
 
 def random_like(piece: Piece, seed: int) -> Piece:
-    """As many notes, of uniform pitch within the piece's range, in even eighths: the control."""
+    """A piece in, as many random notes within its range, in even eighths, out."""
     pitches = [note.pitch for note in piece.notes] or [60]
     draws = np.random.default_rng(seed).integers(min(pitches), max(pitches) + 1, len(pitches))
     eighth = max(1, piece.steps_per_quarter // 2)
@@ -151,7 +151,7 @@ _DRAWS = 200
 
 
 def closeness(some: _Numbers, reference: _Numbers) -> float:
-    """One less the Kolmogorov-Smirnov distance of two groups of values, neither empty.
+    """1 minus the Kolmogorov-Smirnov distance of two non-empty groups of values.
 
     1 where both are distributed alike, 0 where all values of one lie beyond those of the other. It
     needs no width of a bar or a kernel, as areas of overlap do, and holds for values of any kind.
@@ -165,7 +165,7 @@ def closeness(some: _Numbers, reference: _Numbers) -> float:
 
 
 def closeness_of_few(group: _Numbers, size: int, reference: _Numbers) -> NDArray[np.float64]:
-    """The closeness of each of 200 random choices of ``size`` of a group's values (of all it has).
+    """The closeness of 200 random subsets of ``size`` values each.
 
     What chance leaves of closeness where there are so few.
     """
@@ -176,7 +176,7 @@ def closeness_of_few(group: _Numbers, size: int, reference: _Numbers) -> NDArray
 
 
 def compared(groups: Mapping[str, FeatureValues]) -> Rows:
-    """Two rows a measure: its medians and how near they are to training, and its ranges.
+    """Two rows per feature: medians with closeness to training, and ranges.
 
     Args:
         groups: The measured ``samples``, ``held-out``, ``training`` and ``random notes``; any may
@@ -272,7 +272,7 @@ class _Group:
 
 
 def report(domain: MusicOptions, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
-    """Measures of the samples, all temperatures together; see docs/music.md.
+    """Samples and corpus in, the report of melody features, closeness and copies out.
 
     Values that one of held-out, training and random notes does not have are None.
     """

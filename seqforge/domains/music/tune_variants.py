@@ -20,7 +20,7 @@ _BLOCK = 1 << 20
 
 
 def melody_intervals(piece: Piece) -> Intervals:
-    """The intervals of the melody of a piece."""
+    """A piece in, the intervals of its melody out."""
     pitches = np.array([note.pitch for note in skyline(piece.notes)], np.int16)
     return pitches[1:] - pitches[:-1]
 
@@ -28,7 +28,7 @@ def melody_intervals(piece: Piece) -> Intervals:
 def longest_shared_melody(
     pieces: Sequence[Intervals], training: Iterable[Intervals], block: int = _BLOCK
 ) -> list[int]:
-    """For each piece the length of its longest run of intervals that a training tune has too.
+    """For each piece the length of its longest interval sequence shared with a training tune.
 
     Rhythm counts for nothing. A run lies within one tune. So many intervals of the training tunes
     are looked at together as a ``block`` has.
@@ -124,7 +124,7 @@ _Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def tune_clusters(tunes: Iterable[Sequence[Note]]) -> NDArray[np.int64]:
-    """A number for each tune (N,), the same for tunes that are linked, if only through others.
+    """Tunes in, a cluster number each (N,) out; linked variants share one.
 
     Tunes with the same intervals always are.
     """

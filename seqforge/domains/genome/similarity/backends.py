@@ -31,12 +31,12 @@ from seqforge.domains.genome.similarity.smith_waterman import installed_backend
 from seqforge.version import __version__
 
 PORTION_CELLS = 40_000_000_000
-"""Cells of alignment matrices after which what was found is kept: a few seconds of work."""
+"""Cells of alignment matrices between two saves: a few seconds of work."""
 _LEAST_LETTERS = 1000  # of queries a portion: the library is read once for each
 
 
 class SearchBackend(Protocol):
-    """Lays queries against a library that it was made with."""
+    """Interface of search backends: queries against a fixed library."""
 
     @property
     def name(self) -> str:
@@ -45,13 +45,13 @@ class SearchBackend(Protocol):
 
     @property
     def letters(self) -> Residues:
-        """What the queries are."""
+        """Nucleotides or proteins."""
         ...
 
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
-        """A result a query, in their order; a query without bases finds nothing.
+        """Queries in, a result each out, in order; a query without bases has no hits.
 
         Raises:
             SeqforgeError: If the library, the parameters or the backend cannot be used.
@@ -60,7 +60,7 @@ class SearchBackend(Protocol):
 
 
 class LocalBackend:
-    """Smith-Waterman in this process against FASTA or GenBank files: see `local`."""
+    """Smith-Waterman in this process against FASTA or GenBank files."""
 
     name = "local"
     letters: Residues = "dna"
@@ -91,7 +91,7 @@ class LocalBackend:
 
 
 def library_identity(against: Sequence[Path]) -> dict[str, Any]:
-    """Which files a library is, by name and content."""
+    """The files of a library, by name and content."""
     files = []
     for path in against:
         with opened(path):  # says in one sentence what is wrong with it
@@ -100,24 +100,24 @@ def library_identity(against: Sequence[Path]) -> dict[str, Any]:
 
 
 SEARCHED = "searched.jsonl"
-"""Stands in the folder while a search is not finished."""
+"""Name of the file of partial results."""
 
 
 class LibraryBackend(SearchBackend, Protocol):
-    """One that searches on this machine."""
+    """Interface of backends that search on this machine."""
 
     def about(self) -> dict[str, Any]:
-        """What its results depend on besides queries and parameters: programs, library."""
+        """What results depend on besides queries and parameters: programs, library."""
         ...
 
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
-        """The queries in portions that take a few seconds each, always the same ones."""
+        """The queries in reproducible portions of a few seconds each."""
         ...
 
 
 @contextmanager
 def resumable(backend: LibraryBackend, folder: Path) -> Iterator[SearchBackend]:
-    """The backend, with what it finds kept in ``folder`` until the block ends without an error."""
+    """The backend with partial results kept in ``folder`` until the block ends without an error."""
     path = make_folder(folder) / SEARCHED
     yield _ResumableBackend(backend, path)
     with disk_errors(path):

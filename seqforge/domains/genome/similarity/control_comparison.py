@@ -15,28 +15,28 @@ from seqforge.charts import EcdfChart
 from seqforge.domains.genome.similarity.hits import Hsp, SearchResult, escaped, format_evalue
 
 EXACT_PAIRS = 2500
-"""Up to so many pairs p is counted exactly; beyond, the normal approximation is close."""
+"""Up to this many pairs p is exact; beyond, the normal approximation is close."""
 
 
 @dataclass(frozen=True)
 class RankTest:
-    """Two groups compared pair by pair; ``superiority`` and ``delta`` are the effect's size."""
+    """Result of a Mann-Whitney test; ``superiority`` and ``delta`` are effect sizes."""
 
     first: int
-    """How many the first group has."""
+    """Size of the first group."""
     second: int
     u: float
-    """Pairs in which the first is above the second; a tie counts half."""
+    """Pairs in which the first value is larger; ties count half."""
     p: float
-    """Two-sided: how often groups dealt out at random are as far apart."""
+    """Two-sided p."""
     least_p: float
-    """The smallest p that these values can give, however they are dealt out; ties raise it."""
+    """The smallest p possible with these values; ties raise it."""
     exact: bool
-    """Whether p was counted, ties and all, and not approximated."""
+    """Whether p is exact, ties included, and not approximated."""
 
     @property
     def superiority(self) -> float:
-        """Chance that one of the first group is above one of the second; a tie counts half.
+        """Chance that a value of the first group is larger than one of the second; ties count half.
 
         References:
             Vargha and Delaney 2000, https://doi.org/10.3102/10769986025002101
@@ -45,7 +45,7 @@ class RankTest:
 
     @property
     def delta(self) -> float:
-        """The share of pairs above less the share below: 1 where all are above, 0 for no effect.
+        """Cliff's delta: share of pairs above minus share below; 0 for no effect.
 
         References:
             Cliff 1993, https://doi.org/10.1037/0033-2909.114.3.494
@@ -54,7 +54,7 @@ class RankTest:
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
-    """Compare two groups by ranks; equal values share the mean of theirs.
+    """Two groups of values in, the Mann-Whitney test of their ranks out.
 
     Args:
         first: At least one; infinities are as good as any number, for what is beyond measuring.

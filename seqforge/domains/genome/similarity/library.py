@@ -30,7 +30,7 @@ from seqforge.errors import InputError
 
 @dataclass(frozen=True)
 class Entry:
-    """One sequence of a library."""
+    """A sequence of a library."""
 
     id: str
     """The first word of its header."""
@@ -46,15 +46,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class LibrarySize:
-    """What E-values are counted against."""
+    """Sequences and letters of a library, for E-values."""
 
     letters: int
-    """Bases of all sequences, N among them."""
+    """Bases of all sequences, N included."""
     sequences: int
 
 
 def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
-    """The sequences of all files in turn, cleaned by `nucleotides`' rules; empty ones left out.
+    """Files in, their cleaned sequences out, without empty ones.
 
     Ambiguity codes stay what they are: a search scores them.
 
@@ -80,7 +80,7 @@ _Sequence = TypeVar("_Sequence", bound=_HasBases)
 
 
 def in_portions(sequences: Iterable[_Sequence], letters: int) -> Iterator[list[_Sequence]]:
-    """Sequences in their order, each portion with so many letters, or a little more."""
+    """Sequences in, portions of about so many letters out."""
     portion: list[_Sequence] = []
     held = 0
     for sequence in sequences:
@@ -102,7 +102,7 @@ def stem_of(path: Path) -> str:
 
 
 def measure(paths: Sequence[Path]) -> LibrarySize:
-    """The size of a library; it is read once for this.
+    """Files in, the size of the library out.
 
     Raises:
         InputError: As `read_library` does, and if there is no file at all.
@@ -120,14 +120,14 @@ TRAINING = "training.fa.gz"
 
 
 def write_training_library(learnt: TrainingData, folder: Path) -> Path:
-    """The training part of a run's input as ``training.fa.gz`` in a folder."""
+    """Write a run's training part as ``training.fa.gz``."""
     path = make_folder(folder) / TRAINING
     write_training_part(learnt.files, learnt.corpus.partition.cuts["train"], path)
     return path
 
 
 def library_of(against: Sequence[Path], learnt: TrainingData | None, folder: Path) -> list[Path]:
-    """What samples of a run are to be searched in, where ``against`` was asked for.
+    """The library for a run's samples, if ``against`` was given.
 
     Where that is what the run read, it is the part that it trained on: `write_training_library`.
     """
@@ -188,7 +188,7 @@ _NO_LETTERS = b" \t\n-."
 
 
 def read_queries(files: Sequence[Path], letters: Residues = "dna") -> Iterable[Query]:
-    """Sequences by name; those of several files say which they come from.
+    """Files in, queries by name out; with several files the names include them.
 
     A name that was there before gets a number, so that each stands for one sequence.
 

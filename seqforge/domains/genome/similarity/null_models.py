@@ -15,7 +15,7 @@ _MOST_K = 12
 
 
 def shuffled(sequence: str, seed: int | Sequence[int], k: int = 2) -> str:
-    """A sequence drawn evenly from all that have as many of each k-mer as the given one.
+    """A sequence in, a uniformly random one with the same k-mer counts out (k-let shuffle).
 
     Its first and its last k - 1 letters are those of the given one, and k-mers of every smaller
     length are kept too. k = 1 is a permutation, 2 keeps dinucleotides.
@@ -117,7 +117,7 @@ _LETTERS = "ACGT"
 
 
 def order_for(bases: int) -> int:
-    """The highest order up to `HIGHEST_ORDER` that so many counted bases bear: 100 a word."""
+    """The highest order up to `HIGHEST_ORDER` with at least 100 counted bases per word."""
     order = HIGHEST_ORDER
     while order and 4 ** (order + 1) * _ENOUGH > bases:
         order -= 1
@@ -125,7 +125,7 @@ def order_for(bases: int) -> int:
 
 
 class MarkovModel:
-    """Each base depends on the ``order`` before it, as often as it did in what was counted."""
+    """An order-k Markov model of bases."""
 
     order: int
 
@@ -148,7 +148,7 @@ class MarkovModel:
 
     @classmethod
     def of(cls, blocks: Iterable[str], order: int | None = None, both: bool = True) -> MarkovModel:
-        """Of some text, read once; memory is that of a block.
+        """A text in, its model out; memory is that of a block.
 
         Args:
             blocks: Cut anywhere; a letter that is no base must stand between records.
@@ -168,7 +168,7 @@ class MarkovModel:
         return cls(counts)
 
     def sample(self, length: int, seed: int | Sequence[int]) -> str:
-        """So many bases; the same seed gives the same."""
+        """A length and a seed in, a random sequence out."""
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
         context = int(np.searchsorted(self._starts, rng.integers(self._starts[-1]), "right"))
         first = [_LETTERS[context >> 2 * place & 3] for place in reversed(range(self.order))]

@@ -29,10 +29,10 @@ _LETTERS = ALPHABET + MASKED
 
 
 class AlignmentEnd(NamedTuple):
-    """The best local alignment of a stretch, by its last pair."""
+    """Score and last pair of the best local alignment with a chunk."""
 
     score: int
-    """0 where nothing matches."""
+    """0 if nothing matches."""
     query: int
     """Place in the query, from 0."""
     hit: int
@@ -41,7 +41,7 @@ class AlignmentEnd(NamedTuple):
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a pair of letters and a gap are worth, as blastn has it.
+    """Scores of pairs and gaps, as in blastn.
 
     A code of k bases scores with a letter that it may stand for what one match and k - 1 mismatches
     score on average, rounded: N with anything -2 where a match is 1 and a mismatch -3. Of two codes
@@ -92,7 +92,7 @@ def _rows(scoring: Scoring) -> NDArray[np.int32]:
 
 
 class Scanner(Protocol):
-    """One query, ready to be laid against stretches; safe to use in several threads."""
+    """A query prepared for scanning; thread-safe."""
 
     def best_ends(self, stretches: Sequence[bytes]) -> list[AlignmentEnd]:
         """The end of the best alignment with each stretch of letters of `ALPHABET` or `MASKED`."""
@@ -100,7 +100,7 @@ class Scanner(Protocol):
 
 
 class ParasailScanner:
-    """Striped Smith-Waterman in 8 bits, again in 16 or 32 where a score is too high for that."""
+    """Striped Smith-Waterman in 8 bits, repeated in 16 or 32 if a score overflows."""
 
     def __init__(self, query: bytes, scoring: Scoring) -> None:
         import parasail
@@ -130,7 +130,7 @@ def _parasail_matrix(scoring: Scoring) -> Any:
 
 
 class OpalScanner:
-    """Smith-Waterman with one stretch to a SIMD lane: quick where there are many."""
+    """Smith-Waterman with one chunk per SIMD lane: fast for many chunks."""
 
     def __init__(self, query: bytes, scoring: Scoring) -> None:
         import pyopal
@@ -158,7 +158,7 @@ class OpalScanner:
 
 @dataclass(frozen=True)
 class Backend:
-    """A library that scans, and how it likes its stretches."""
+    """An installed SIMD library, and the chunk size it prefers."""
 
     name: str
     scanner: Callable[[bytes, Scoring], Scanner]
@@ -184,7 +184,7 @@ _BACKENDS = (
 
 @cache
 def installed_backend() -> Backend:
-    """The quicker of the two libraries that is installed.
+    """The faster of the installed SIMD libraries.
 
     Raises:
         ConfigError: If neither is.
@@ -210,7 +210,7 @@ _BEST, _ABOVE, _PAIR = (np.uint8(1 << bit) for bit in range(4, 7))
 
 @dataclass(frozen=True)
 class Alignment:
-    """Two aligned stretches; places are from 0, stops excluded."""
+    """Two aligned intervals, half-open, from 0."""
 
     score: int
     query_start: int
@@ -223,7 +223,7 @@ class Alignment:
 
 
 def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignment:
-    """The alignment with this score whose last pair is the last letters of both.
+    """The alignment with this score that ends at the last letters of both.
 
     Args:
         query: Letters of `smith_waterman.ALPHABET`; up to the end of the alignment.
@@ -254,7 +254,7 @@ def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignm
 def align_through(
     query: bytes, hit: bytes, pair: tuple[int, int], drop: int, scoring: Scoring
 ) -> Alignment:
-    """The best alignment that pairs two given letters.
+    """The best alignment through two given letters.
 
     Args:
         query: Letters of `smith_waterman.ALPHABET`.

@@ -23,14 +23,14 @@ _GROWING = 4  # times as many are looked at where one may grow past others throu
 
 
 class Chunk(NamedTuple):
-    """A part of a library sequence: letters ``start`` to ``stop``, from 0, ``stop`` excluded."""
+    """Letters ``start`` to ``stop`` of a library sequence, half-open, from 0."""
 
     start: int
     stop: int
 
 
 class Candidate(NamedTuple):
-    """The best alignment of a strand with a stretch, as far as a scan tells it."""
+    """The best alignment of a strand with a chunk, as known from scanning."""
 
     strand: int
     """1 or -1."""
@@ -40,7 +40,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Strand:
-    """One strand of a query, ready to be scanned with."""
+    """A strand of a query, prepared for scanning."""
 
     sign: int
     bases: bytes
@@ -55,14 +55,14 @@ class Strand:
 
 
 class FoundAlignment(NamedTuple):
-    """An alignment of one strand; places in the whole library sequence, from 0."""
+    """An alignment of one strand, in coordinates of the whole library sequence, from 0."""
 
     strand: int
     alignment: Alignment
 
 
 def chunks(length: int, size: int, overlap: int) -> Iterator[Chunk]:
-    """Cut a sequence of ``length`` so that any ``overlap`` letters in a row are in one stretch.
+    """A length in, chunks that overlap by ``overlap`` letters out.
 
     Raises:
         ValueError: If ``size`` leaves nothing beside the overlap.
@@ -80,7 +80,8 @@ def best_alignments(
     cutoff: int,
     most: int,
 ) -> tuple[list[FoundAlignment], bool]:
-    """The best alignments with a library sequence, best first, none overlapping on a strand.
+    """A query and a library sequence in, their best alignments, not overlapping on a strand, out,
+    best first.
 
     With them comes whether there are more.
 
