@@ -22,7 +22,7 @@ if sys.platform != "win32":
     import fcntl
 
 NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-"""To be given to `os.open`: a link is an error and no way to another file."""
+"""Flag of `os.open` that refuses links."""
 _TEMPORARY = re.compile(r"\.seqforge-[0-9a-f]{16}\.partial")
 _SCARCE = {errno.ENOSPC, errno.EDQUOT}
 _ACCESS_LIST = "system.posix_acl_access"
@@ -31,7 +31,7 @@ _ANYONE, _OWNER = 0o666, 0o600  # the umask takes from the first what it says
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what a disk may refuse into one sentence.
+    """Turn disk errors into one sentence.
 
     Raises:
         RunError: For a full disk, a missing right, or a file where a folder is needed.
@@ -47,7 +47,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, data: bytes, private: bool = False) -> None:
-    """Write a file: readers see what stood there before or all of this, also after a power cut.
+    """Bytes in, a file out: readers see the old file or all of the new one, also after a power cut.
 
     Args:
         path: A file that stands there is replaced and its mode and owner stay; a link is replaced,
@@ -64,7 +64,7 @@ def write_atomically(path: Path, data: bytes, private: bool = False) -> None:
 
 @contextmanager
 def replacing(path: Path, private: bool = False) -> Iterator[BinaryIO]:
-    """A stream to write; what it got takes the place of ``path`` as in `write_atomically`.
+    """A stream whose content replaces ``path`` at the end, as in `write_atomically`.
 
     An error inside leaves ``path`` as it was. The disk's errors are left to `disk_errors`.
     """
@@ -84,13 +84,13 @@ def replacing(path: Path, private: bool = False) -> Iterator[BinaryIO]:
 
 
 def sync(stream: BinaryIO) -> None:
-    """Have the disk hold what was written to a stream."""
+    """Sync a stream to disk."""
     stream.flush()
     os.fsync(stream.fileno())
 
 
 def sync_all(folder: Path) -> None:
-    """Have the disk hold all files of a folder, and which there are."""
+    """Sync all files of a folder, and the folder."""
     for path in folder.iterdir():
         with path.open("r+b") as stream:
             sync(stream)
@@ -98,7 +98,7 @@ def sync_all(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the disk hold which names are in a folder, where the system can do so."""
+    """Sync the names in a folder, where the system can."""
     if sys.platform == "win32":
         return
     with suppress(OSError):  # some file systems refuse, and hold the names anyway
@@ -110,7 +110,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed commands left of files that were not whole; one that is written stays."""
+    """Remove temporary files of killed commands, but not those being written."""
     if sys.platform == "win32":
         return
     with suppress(OSError), os.scandir(folder) as items:
@@ -120,7 +120,7 @@ def sweep(folder: Path) -> None:
 
 
 def _own_file(folder: Path, private: bool) -> tuple[Path, BinaryIO]:
-    """A new file that is held, so that `sweep` of another process leaves it alone."""
+    """A new locked temporary file, which `sweep` of another process leaves alone."""
     while True:
         path = folder / f".seqforge-{secrets.token_hex(8)}.partial"
         stream = open_new(path, private)
@@ -133,7 +133,7 @@ def _own_file(folder: Path, private: bool) -> tuple[Path, BinaryIO]:
 
 
 def open_new(path: Path, private: bool = False) -> BinaryIO:
-    """A file that is made by this, to be read and written.
+    """Create a file for reading and writing.
 
     Raises:
         OSError: If anything stands there, also a link that leads nowhere.
@@ -143,7 +143,7 @@ def open_new(path: Path, private: bool = False) -> BinaryIO:
 
 
 def open_to_append(path: Path) -> BinaryIO:
-    """A file to write behind its end, made where it is missing.
+    """Open a file for appending, created if missing.
 
     Raises:
         OSError: If it cannot be; for a link too.
@@ -153,7 +153,7 @@ def open_to_append(path: Path) -> BinaryIO:
 
 
 def open_own(path: Path, writing: bool = False) -> BinaryIO:
-    """A file that an earlier command of this person's may have made.
+    """Open a file that an earlier command of this user may have created.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -179,7 +179,7 @@ def _strange(path: Path) -> RunError:
 
 
 def is_private(path: Path) -> bool:
-    """Whether a file is there that its owner alone may read; what tells of it is kept so too."""
+    """Whether only its owner may read a file; its companions are then private too."""
     try:
         return not path.stat().st_mode & 0o077
     except OSError:
@@ -187,7 +187,7 @@ def is_private(path: Path) -> bool:
 
 
 def take_after(descriptor: int, path: Path) -> None:
-    """Give a new file the mode and owner of the regular file that it replaces."""
+    """Give a new file the mode and owner of the file it replaces."""
     if sys.platform == "win32":
         return
     try:
@@ -218,7 +218,7 @@ def _remove_left_over(path: Path) -> None:
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON can keep it: infinity becomes ``"inf"``, and what is no number null."""
+    """A value in, a JSON value out: infinity becomes ``"inf"``, NaN null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else f"{value}"
     if isinstance(value, Mapping):
@@ -234,7 +234,7 @@ _MOST = 256_000_000  # bytes; the config of a run lists all its files
 
 
 def read_toml(path: Path, what: str = "a recipe") -> dict[str, Any]:
-    """The tables of a TOML file.
+    """A TOML file in, its tables out.
 
     Args:
         path: A plain file.

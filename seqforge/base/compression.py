@@ -24,12 +24,12 @@ _FREE = 64_000_000  # so much may come of anything
 _RATIO_STREAMED = 1000  # what gzip reaches at most is 1032
 _RATIO_WHOLE = 200
 MOST_WHOLE = 4_000_000_000
-"""Bytes of a file that is held in memory whole."""
+"""Most bytes of a file that is held in memory."""
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def own_limit() -> int | None:
-    """What ``SEQFORGE_UNPACK_LIMIT`` says, in bytes; None where it says nothing.
+    """The limit in ``SEQFORGE_UNPACK_LIMIT``, in bytes; None if it is not set.
 
     Raises:
         ConfigError: If it is no size.
@@ -44,7 +44,7 @@ def own_limit() -> int | None:
 
 
 class Allowance:
-    """What one packed file may give."""
+    """How much a compressed file may unpack to."""
 
     def __init__(self, whole: bool) -> None:
         """Settle the rules; ``whole`` for a file that is held in memory."""
@@ -52,7 +52,7 @@ class Allowance:
         self._whole = whole
 
     def is_exceeded(self, packed: int, given: int) -> bool:
-        """Whether ``given`` bytes are too much to come of ``packed`` bytes."""
+        """Whether ``given`` bytes are too many for ``packed`` bytes."""
         if self._own is not None:
             return given > self._own
         ratio = _RATIO_WHOLE if self._whole else _RATIO_STREAMED
@@ -60,7 +60,7 @@ class Allowance:
 
 
 def size_said(count: int) -> str:
-    """A size as people write it: ``64 MB``."""
+    """A size for people: ``64 MB``."""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= unit:
             return f"{count / unit:.3g} {name}"
@@ -68,7 +68,7 @@ def size_said(count: int) -> str:
 
 
 ENDINGS = (".gz", ".bgz", ".bgzf", ".bz2", ".xz", ".zst", ".zip")
-"""What names of packed files end in."""
+"""Endings of names of compressed files."""
 
 _BLOCK = 1 << 16
 _KNOWN_BY = 10  # bytes that tell how something is packed
@@ -77,30 +77,30 @@ _XZ_MEMORY = 256 << 20  # xz -9 needs 65 MB
 
 
 class Decompressor(Protocol):
-    """What bz2, lzma and zstd of the standard library give."""
+    """Interface of the decompressors of bz2, lzma and zstd."""
 
     @property
     def eof(self) -> bool:
-        """Whether the end of the packed data was met."""
+        """Whether the end of the compressed data is reached."""
         ...
 
     @property
     def needs_input(self) -> bool:
-        """Whether more packed bytes are needed before anything comes."""
+        """Whether more compressed bytes are needed."""
         ...
 
     @property
     def unused_data(self) -> bytes:
-        """What was given behind the end."""
+        """Bytes after the end."""
         ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """At most so many bytes, of what was given so far and now."""
+        """Compressed bytes in, at most so many bytes out."""
         ...
 
 
 class Inflater:
-    """The same for zlib's streams: 31 window bits for gzip, -15 for bare deflate."""
+    """The same interface for zlib: 31 window bits for gzip, -15 for raw deflate."""
 
     def __init__(self, window_bits: int) -> None:
         self._stream = zlib.decompressobj(window_bits)
@@ -115,12 +115,12 @@ class Inflater:
 
     @property
     def eof(self) -> bool:
-        """Whether the end was met and its checksum was right."""
+        """Whether the end is reached and its checksum is right."""
         return self._stream.eof
 
     @property
     def unused_data(self) -> bytes:
-        """What was given behind the end."""
+        """Bytes after the end."""
         return self._stream.unused_data
 
 
@@ -155,12 +155,12 @@ def _is_zstd(head: bytes) -> bool:  # RFC 8878: a frame, or one that is to be sk
 
 @dataclass(frozen=True)
 class Packing:
-    """A way of packing one stream of bytes."""
+    """A compression format."""
 
     name: str
-    """The ending that such files have."""
+    """Its ending."""
     begins: Callable[[bytes], bool]
-    """Whether it begins with these bytes (ten, where there are so many)."""
+    """Whether a file with these first bytes (up to ten) has this format."""
     make: Callable[[], Decompressor]
 
 
@@ -177,12 +177,12 @@ PACKINGS = (
 
 
 def packing_of(head: bytes) -> Packing | None:
-    """How what begins so is packed; None for not at all."""
+    """First bytes in, the compression format out; None if there is none."""
     return next((packing for packing in PACKINGS if packing.begins(head)), None)
 
 
 class Unpacked(io.RawIOBase):
-    """What is in a packed stream, which may have several members one after the other."""
+    """A stream of decompressed bytes, across several members."""
 
     def __init__(self, packed: BinaryIO, packing: Packing, where: str, allowance: Allowance):
         """Begin at the first byte of ``packed``; messages call the file ``where``."""
@@ -251,7 +251,7 @@ class Unpacked(io.RawIOBase):
         return data
 
     def _go_on(self) -> None:
-        """Begin with the next member where there is one; zeros behind the last are padding."""
+        """Start the next member if there is one; zeros after the last are padding."""
         rest = self._stream.unused_data.lstrip(b"\0")
         while len(rest) < _KNOWN_BY and (more := self._take()):
             rest = (rest + more).lstrip(b"\0")
@@ -264,7 +264,7 @@ class Unpacked(io.RawIOBase):
 
 
 HEAD = 512
-"""Bytes that are enough to know any of them."""
+"""Number of first bytes that identify any format."""
 
 _UNPACK = "unpack it, and name what is in it"
 _TEXT = "save its text as a plain text file"
@@ -319,12 +319,12 @@ _WEB = (b"<!doctype html", b"<html", b"<head>", b"<body")
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a tar archive begins so (POSIX: ``ustar`` at offset 257)."""
+    """Whether these are the first bytes of a tar archive (POSIX: ``ustar`` at offset 257)."""
     return head[257:262] == b"ustar"
 
 
 def is_web_page(head: bytes) -> bool:
-    """Whether HTML begins so, or XHTML behind its XML declaration."""
+    """Whether these are the first bytes of HTML, or XHTML after its XML declaration."""
     start = head.lstrip(_BLANK).lower()
     if start.startswith(b"<?xml"):
         start = start.partition(b"?>")[2].lstrip(_BLANK)
@@ -332,7 +332,8 @@ def is_web_page(head: bytes) -> bool:
 
 
 def foreign(head: bytes) -> str | None:
-    """What begins so, as the end of a sentence: ``a PDF; save its text ...``; None if unknown.
+    """First bytes in, the format and remedy as the end of a sentence out (``a PDF; save its text
+    ...``); None if unknown.
 
     Args:
         head: The first bytes, `HEAD` of them where there are so many.

@@ -13,12 +13,12 @@ from seqforge.base.atomic_files import disk_errors
 from seqforge.errors import RunError
 
 FOLDER_LOCK = ".seqforge.lock"
-"""Stands in a folder while a command works in it."""
+"""Name of the lock in a folder that a command works in."""
 
 
 @contextmanager
 def held(lock: Path, busy: str) -> Iterator[None]:
-    """Hold a lock file; it is gone afterwards.
+    """Hold a lock file, removed afterwards.
 
     Args:
         lock: An empty file, made where it is missing; what a killed command left is taken over.
@@ -45,7 +45,7 @@ def held(lock: Path, busy: str) -> Iterator[None]:
 
 @contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder that is there against any other seqforge.
+    """Lock an existing folder against other seqforge processes.
 
     Raises:
         RunError: As `held`.
@@ -56,7 +56,7 @@ def held_folder(folder: Path) -> Iterator[None]:
 
 
 def _check(lock: Path) -> None:
-    """Refuse to take for a lock, and to remove in the end, what somebody keeps something in."""
+    """Refuse to use a file with content as a lock."""
     try:
         found = lock.lstat()
     except OSError:

@@ -27,11 +27,11 @@ _BLOCK = 1 << 20
 _OWN = "sum"
 
 Checksums = dict[str, list[int]]
-"""Size and CRC-32 of each file, by its name."""
+"""Size and CRC-32 of each file, by name."""
 
 
 def checksums_of(folder: Path, besides: str) -> Checksums:
-    """The sums of all files of a folder that have an ending, but for one of them."""
+    """Checksums of all files of a folder with an ending, except one."""
     return {
         path.name: sum_of(path)
         for path in sorted(folder.iterdir())
@@ -40,7 +40,7 @@ def checksums_of(folder: Path, besides: str) -> Checksums:
 
 
 def damage(folder: Path, index: str) -> str | None:
-    """What is wrong with a folder of which a sealed JSON file has the sums, as ``files``.
+    """Damage to a folder, in words, by the checksums in its sealed JSON file; None if intact.
 
     None where every byte is as it was: a loss of power may leave a file of the right size, and
     zeros in it.
@@ -55,7 +55,7 @@ def damage(folder: Path, index: str) -> str | None:
 
 
 def changed(folder: Path, sums: Mapping[str, Any]) -> str | None:
-    """The first file that is not as it was, and how; None where all are.
+    """The first file that differs from its checksum, and how; None if none does.
 
     Raises:
         OSError: If a file cannot be read.
@@ -72,12 +72,12 @@ def changed(folder: Path, sums: Mapping[str, Any]) -> str | None:
 
 
 def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON document with a sum of itself in it."""
+    """A JSON document in, the same with its own checksum out."""
     return {**document, _OWN: _own_sum(document)}
 
 
 def unsealed(document: Any) -> dict[str, Any]:
-    """The document that was sealed; one that has no sum of itself is taken as it is.
+    """A sealed document in, the document out; one without a checksum is accepted.
 
     Raises:
         ValueError: If it is no document, or not any more as it was.
@@ -115,12 +115,12 @@ _HASH_BLOCK = 1 << 20
 
 
 def numbered(path: Path, number: int, suffix: str) -> Path:
-    """Where a sample goes that has files of its own: ``t-001.mid`` beside ``t.mid``."""
+    """The path of a per-sample file: ``t-001.mid`` beside ``t.mid``."""
     return path.with_name(f"{path.stem}-{number:03}{suffix}")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON document, atomically; not-a-numbers are refused."""
+    """Write a JSON document atomically; NaN is refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(path, text.encode())
 
@@ -135,13 +135,13 @@ def sha256_of(path: Path) -> str:
 
 
 def cache_root() -> Path:
-    """Where whatever can be made again is kept: ``SEQFORGE_CACHE``, else the user's cache."""
+    """The cache folder: ``SEQFORGE_CACHE``, else the user's cache."""
     named = os.environ.get("SEQFORGE_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("seqforge")
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made where it is missing.
+    """The folder, created if missing.
 
     Raises:
         RunError: If a file stands there or the folder cannot be made.
@@ -160,7 +160,7 @@ def make_folder(path: Path) -> Path:
 
 @contextmanager
 def folder_for(path: Path) -> Iterator[Path]:
-    """The folder, made where it is missing; those that were made and stay empty are taken away.
+    """The folder, created if missing; created folders that stay empty are removed.
 
     Raises:
         RunError: As `make_folder`.
@@ -178,14 +178,14 @@ def folder_for(path: Path) -> Iterator[Path]:
 NOTE = ".seqforge.json"
 
 Marks = dict[str, list[int]]
-"""Size and CRC-32 of each file, by its name."""
+"""Size and CRC-32 of each file, by name."""
 
 
 @contextmanager
 def claimed_folder(
     folder: Path, names: str, replaced: Callable[[str], None], timed: Collection[str] = ()
 ) -> Iterator[None]:
-    """Hold a folder that is there, and know that no file of a person's has one of the names.
+    """Lock an existing folder and make sure that no file of the user's has one of these names.
 
     Args:
         folder: Where files are to be written.

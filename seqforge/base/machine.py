@@ -23,7 +23,7 @@ _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores() -> int:
-    """Cores this process may really use: its affinity, and the quota of its control group."""
+    """Number of cores the process may use: its affinity and its control group's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         quota, period = _CGROUP_QUOTA.read_text().split()
@@ -34,7 +34,7 @@ def usable_cores() -> int:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The torch device of ``auto | cpu | cuda | mps``; ``auto`` takes a GPU where there is one.
+    """``auto | cpu | cuda | mps`` in, the torch device out; ``auto`` takes a GPU if there is one.
 
     Raises:
         ConfigError: If the device asked for is not there.
@@ -55,7 +55,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def peak_memory_mb() -> float | None:
-    """Most resident memory this process has had, in megabytes (10^6 bytes)."""
+    """Peak resident memory of the process, in megabytes (10^6 bytes)."""
     if sys.platform == "win32":
         import psutil
 
@@ -67,7 +67,7 @@ def peak_memory_mb() -> float | None:
 
 
 def physical_memory() -> int | None:
-    """Bytes of memory that the machine has, where the system tells."""
+    """Bytes of physical memory, where the system tells."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -75,7 +75,7 @@ def physical_memory() -> int | None:
 
 
 def trim_memory() -> None:
-    """Give what was freed back to the system, where the C library keeps it (glibc).
+    """Return freed memory to the system (glibc keeps it).
 
     Else what one stage no longer uses would lie beside what the next one needs.
     """
@@ -95,7 +95,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 def in_blocks(
     array: NDArray[Scalar], size: int = _BLOCK, overlap: int = 0
 ) -> Iterator[NDArray[Scalar]]:
-    """All of an array (N,) in blocks of ``size``, each with ``overlap`` symbols of the next.
+    """An array (N,) in, blocks of ``size`` with an overlap of ``overlap`` out; pages behind are
+    released.
 
     Where it is memory-mapped, the pages of each block are given back behind it.
     """
@@ -105,7 +106,7 @@ def in_blocks(
 
 
 def release_pages(array: NDArray[Any]) -> None:
-    """Tell the system that the pages of a memory map are not needed now; they can be read again.
+    """Release the pages of a memory map; they can be read again.
 
     Without this a file that is read once through lies in memory whole. Nothing happens where the
     array is no memory map, or the system (Windows) takes pages back by itself alone.

@@ -26,7 +26,7 @@ _OF_PROSE = "\n\t"
 
 
 def printable(text: str, keep: str = _OF_PROSE) -> str:
-    r"""What is no visible character becomes its escape, as Python writes it: ``\x1b``, ``\u202e``.
+    r"""Text in, the same with invisible characters as escapes out: ``\x1b``, ``\u202e``.
 
     Args:
         text: Anything.
@@ -43,12 +43,12 @@ def printable(text: str, keep: str = _OF_PROSE) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same for a cell of a table, or a word in a sentence: without line breaks and tabs."""
+    """The same for a table cell or a word in a sentence, without line breaks and tabs."""
     return printable(text, keep="")
 
 
 def shown(value: object, most: int = 300) -> str:
-    """A value from anywhere as a sentence can hold it, as Python writes it."""
+    """Any value in, its repr for a sentence out, escaped and shortened."""
     try:
         return shortened(repr(value), most)
     except ValueError:  # Python writes no whole number of more than 4,300 digits
@@ -58,7 +58,7 @@ def shown(value: object, most: int = 300) -> str:
 
 
 def shortened(text: str, most: int = 300) -> str:
-    """Text from anywhere as a sentence can hold it: in one line, and without its middle if long."""
+    """Any text in, one line out, its middle left out if it is long."""
     line = one_line(text)
     if len(line) <= most:
         return line
@@ -70,7 +70,7 @@ _LONGEST = 100  # what is longer is no slip
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """The end of a sentence that refuses a word: ``; did you mean sample?``, or nothing.
+    """A word and known ones in, ``; did you mean sample?`` or nothing out.
 
     Args:
         word: As it was typed.
@@ -88,7 +88,7 @@ _HERE: ContextVar[dict[str, None] | None] = ContextVar("remarks", default=None)
 
 
 def add_remark(sentence: str) -> None:
-    """Say what a person should know of the file that is being read; said twice it is kept once."""
+    """Add a remark on the file being read; repeats are dropped."""
     found = _HERE.get()
     if found is not None:
         found[sentence] = None
@@ -96,7 +96,7 @@ def add_remark(sentence: str) -> None:
 
 @contextmanager
 def collected_remarks() -> Iterator[dict[str, None]]:
-    """Collect what is said in this block: sentences in the order in which they came."""
+    """Collect the remarks of this block, in order."""
     found: dict[str, None] = {}
     token = _HERE.set(found)
     try:
@@ -106,7 +106,7 @@ def collected_remarks() -> Iterator[dict[str, None]]:
 
 
 MISSING = "\N{EN DASH}"
-"""What stands where there is no number."""
+"""Shown in place of a missing number."""
 MINUS = "\N{MINUS SIGN}"
 
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
@@ -114,19 +114,19 @@ _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t
 
 
 def finite(value: Any) -> float | None:
-    """The value as a number, or None where it is none (null, text, a NaN)."""
+    """A value in, a finite number out, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The value where it is a mapping, else an empty one: anything in a summary may be null."""
+    """A value in, the same if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def format_number(value: Any) -> str:
-    """Any value of a summary as a cell of a table shows it."""
+    """Any value of a summary in, the text of a table cell out."""
     if value is None or value == "" or value == {}:
         return MISSING
     if isinstance(value, bool):
@@ -168,7 +168,7 @@ def duration(seconds: Any) -> str:
 
 
 def plural(unit: str) -> str:
-    """More than one of a unit."""
+    """A unit in, its plural out."""
     return f"{unit}s"
 
 
@@ -178,12 +178,13 @@ def readable(key: str) -> str:
 
 
 def visible_controls(text: str) -> str:
-    """Text with its control characters made visible; HTML has no place for them."""
+    """Text in, the same with visible control characters, for HTML, out."""
     return text.replace("\r\n", "\n").translate(_PICTURES)
 
 
 def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
-    """The first thing that pydantic found wrong: ``training.learning_rate: ... (got -1)``.
+    """A pydantic error in, its first problem as a sentence out: ``training.learning_rate: ... (got
+    -1)``.
 
     Args:
         error: What it raised.

@@ -55,13 +55,13 @@ _KINDS = (
 
 
 def path_shown(path: Path | str) -> str:
-    r"""A path as it can be shown and kept: bytes that are no UTF-8, and control characters, as
+    r"""A path in, printable text out: bytes that are not UTF-8, and control characters, as
     ``\xe9``."""
     return one_line(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def is_utf8(path: Path | str) -> bool:
-    """Whether its name can be written down: as bytes it may be anything."""
+    """Whether a path's name is UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -70,7 +70,7 @@ def is_utf8(path: Path | str) -> bool:
 
 
 def status_of(path: Path | str) -> os.stat_result | str:
-    """What lies at a path, links followed, or why there is nothing to see."""
+    """The status of a path, links followed, or why there is none."""
     try:
         return os.stat(path)
     except ValueError:
@@ -85,7 +85,7 @@ def status_of(path: Path | str) -> os.stat_result | str:
 
 
 def expanded(name: str) -> list[Path] | None:
-    """What a name stands for that is not there itself: ``~`` and ``*.txt`` as a shell reads them.
+    """A pattern (``~``, ``*.txt``) in, the paths a shell would give out.
 
     Returns:
         One or more paths that are there; None if it is not such a name, or nothing fits it.
@@ -101,17 +101,17 @@ def expanded(name: str) -> list[Path] | None:
 
 @dataclass
 class Walk:
-    """What lies under a folder."""
+    """Files found under a folder."""
 
     files: list[Path] = field(default_factory=list)
     unread: list[tuple[Path, str]] = field(default_factory=list)
-    """What can be no input, and why."""
+    """Paths that cannot be inputs, and why."""
     hidden: int = 0
-    """Files and folders whose names begin with a full stop; they are left out."""
+    """Hidden files and folders, which are skipped."""
 
 
 def walk(root: Path) -> Walk:
-    """All files under a folder, in no order; each folder once however many links lead there.
+    """A folder in, all files under it out, unordered; linked folders once.
 
     Linked folders come last, so that of a folder and a link to it the folder counts.
     """
@@ -188,12 +188,12 @@ _TYPED: dict[str, str] = {}  # under which name the content of a kept file came
 
 
 def is_stdin(path: Path | str) -> bool:
-    """Whether a name stands for standard input, where that comes but once."""
+    """Whether a name is standard input, as a stream."""
     return str(path) == STDIN or (str(path) in _STDIN_TOO and is_piped(path))
 
 
 def is_piped(path: Path | str) -> bool:
-    """Whether a name stands for what comes but once: ``-``, a pipe, a terminal."""
+    """Whether a name is a stream that can be read only once: ``-``, a pipe, a terminal."""
     if str(path) == STDIN:
         return True
     try:
@@ -204,7 +204,7 @@ def is_piped(path: Path | str) -> bool:
 
 
 def spooled(path: Path) -> Path:
-    """The file that a name stands for; what comes through a pipe is read once in a process.
+    """A name in, a file out; a stream is copied to a file once per process.
 
     Raises:
         InputError: If the pipe cannot be read, or is a device that never ends.
@@ -232,7 +232,7 @@ def _expanded(path: Path) -> Path:
 
 
 def forget() -> None:
-    """Remove what was kept; the same names stand for something new afterwards."""
+    """Delete the copies of streams."""
     for folder in _FOLDERS:
         shutil.rmtree(folder, ignore_errors=True)
     _FOLDERS.clear()
@@ -241,14 +241,14 @@ def forget() -> None:
 
 
 def as_typed(message: str) -> str:
-    """A message about kept files with the names under which their content came: ``-: is empty``."""
+    """A message in, the same with names as typed in place of copies out: ``-: is empty``."""
     for kept, typed in _TYPED.items():
         message = message.replace(kept, typed)
     return message
 
 
 def spool(path: Path | str, target: Path) -> None:
-    """Copy all that comes through a pipe into a file of one's own.
+    """Copy a stream to a file.
 
     Raises:
         InputError: If it cannot be read, or is a device that never ends.
@@ -309,18 +309,18 @@ _DESCRIPTORS = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
 
 @dataclass(frozen=True)
 class OutputTarget:
-    """Where the bytes go of a file that a person named."""
+    """Where the bytes of an output path go."""
 
     named: Path
     path: Path
-    """Behind all links; not there yet, a regular file, or what is written to as it is."""
+    """After all links: a new or regular file, or a stream."""
     direct: bool = False
-    """Whether it is written to as it is: nothing stands beside it, and nothing is gone on with."""
+    """Whether it is written directly: no companion files, no resuming."""
     descriptor: int | None = None
-    """Of this process, where the name stands for one."""
+    """The process's own descriptor, if the name is one."""
 
     def open(self) -> BinaryIO:
-        """A direct one, to be written from where it stands.
+        """Open a direct target for writing.
 
         Raises:
             OSError: If it cannot be.
@@ -333,7 +333,7 @@ class OutputTarget:
 
 
 def target_of(named: Path) -> OutputTarget:
-    """Where the bytes go.
+    """An output path in, its target out.
 
     Raises:
         ConfigError: For a folder, a place in no folder, a circle of links, and a file that is
@@ -364,7 +364,7 @@ def target_of(named: Path) -> OutputTarget:
 
 
 def refuse_inputs(written: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """See that no input is written over.
+    """Refuse to overwrite an input.
 
     Raises:
         ConfigError: Names it.
@@ -383,7 +383,7 @@ def refuse_inputs(written: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 
 def folder_named(out: Path | None) -> None:
-    """See that what is to be a folder is no stream.
+    """Refuse a stream where a folder is needed.
 
     Raises:
         ConfigError: For ``-``.

@@ -52,7 +52,7 @@ _BARE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # without a mark: as Win
 
 
 def checked_encoding(name: str) -> str:
-    """The encoding as it is named, if Python reads text in it; ``""`` for none.
+    """An encoding's name in, the same if Python can read text in it out; ``""`` for none.
 
     Raises:
         ConfigError: If there is no such encoding.
@@ -74,7 +74,7 @@ def checked_encoding(name: str) -> str:
 
 @contextmanager
 def assuming(name: str) -> Iterator[None]:
-    """In this block, files that say nothing else are read in this encoding; ``""`` for UTF-8.
+    """Inside this block, files without another sign are read in this encoding; ``""`` for UTF-8.
 
     Raises:
         ConfigError: If there is no such encoding.
@@ -87,17 +87,17 @@ def assuming(name: str) -> Iterator[None]:
 
 
 def settled_encoding(encoding: str) -> str:
-    """The encoding that was said for a file, else the one that holds for all; ``""`` for UTF-8."""
+    """The encoding given for a file, else the one assumed; ``""`` for UTF-8."""
     return encoding or _ASSUMED[-1]
 
 
 def mark_of(head: bytes) -> tuple[bytes, str]:
-    """The byte-order mark that a file begins with and what it stands for; empty for none."""
+    """First bytes in, the byte-order mark and its encoding out; empty if there is none."""
     return next((found for found in _MARKS if head.startswith(found[0])), (b"", ""))
 
 
 def looks_like_utf16(head: bytes) -> str:
-    """The UTF-16 that this seems to be though no mark says so, or ``""``."""
+    """The UTF-16 variant these bytes seem to be without a mark, or ``""``."""
     even, odd = head[0:512:2], head[1:512:2]
     if len(head) >= 4 and odd.count(0) > 0.6 * len(odd) and not even.count(0):
         return "utf-16-le"
@@ -109,7 +109,7 @@ def looks_like_utf16(head: bytes) -> str:
 def text_blocks(
     stream: BinaryIO, where: str, encoding: str = "", besides: str = ""
 ) -> Iterator[str]:
-    """The text of a file that is open at its beginning, a block at a time; none is empty.
+    """A stream in, its text in non-empty blocks out.
 
     Args:
         stream: Has ``peek``; a byte-order mark in it says more than ``encoding`` does.
@@ -185,7 +185,7 @@ def _peeked(stream: Any) -> bytes:
 
 
 class AsUtf8(io.RawIOBase):
-    """Text in any encoding as UTF-8 bytes, for readers of bytes."""
+    """A stream of text in any encoding, as UTF-8 bytes."""
 
     def __init__(self, stream: BinaryIO, where: str, encoding: str) -> None:
         self._blocks = text_blocks(stream, where, encoding)
@@ -211,7 +211,7 @@ _READ_BLOCK = 1 << 20
 
 
 def plain_suffix(path: Path) -> str:
-    """The ending that says what is inside: ``.fa`` for ``x.FA.gz``, lower case."""
+    """The ending without compression: ``.fa`` for ``x.FA.gz``, lower case."""
     name = path.name.lower()
     while name.endswith(ENDINGS):
         name = name.rpartition(".")[0]
@@ -219,12 +219,12 @@ def plain_suffix(path: Path) -> str:
 
 
 def is_packed_name(path: Path) -> bool:
-    """Whether a file's name says that it is packed."""
+    """Whether a file's name has an ending of compressed files."""
     return path.name.lower().endswith(ENDINGS)
 
 
 def suffix_inside(path: Path) -> str:
-    """`plain_suffix`, or where it is empty that of the only file in a zip archive."""
+    """`plain_suffix`, or that of the single file in a zip archive."""
     suffix = plain_suffix(path)
     if not suffix and path.suffix.lower() == ".zip":
         with suppress(OSError), path.open("rb") as file:
@@ -236,7 +236,7 @@ def suffix_inside(path: Path) -> str:
 def opened(
     path: Path, whole: bool = False, choose: Chooser | None = None, keep_archives: bool = False
 ) -> Iterator[BinaryIO]:
-    """A file open for reading bytes (with ``peek``), unpacked where its content is packed.
+    """A path in, a stream of its bytes (with ``peek``) out, decompressed by content.
 
     Args:
         path: May be ``-`` or a pipe, and may then be opened again.
@@ -306,7 +306,7 @@ def opened_as_utf8(path: Path, encoding: str = "", whole: bool = False) -> Itera
 
 
 def first_bytes(path: Path, choose: Chooser | None = None) -> bytes:
-    """The first bytes of what is in a file, 512 where there are so many.
+    """The first 512 bytes of a file's content.
 
     Raises:
         InputError: As `opened` does.
@@ -316,7 +316,7 @@ def first_bytes(path: Path, choose: Chooser | None = None) -> bytes:
 
 
 def refuse_foreign(path: Path, head: bytes, web_pages: bool = False) -> None:
-    """Name a file for what it is where no reader of text can use it.
+    """Refuse a file of a format that text readers cannot use, and name it.
 
     Args:
         path: For the message.
@@ -338,7 +338,7 @@ def refuse_foreign(path: Path, head: bytes, web_pages: bool = False) -> None:
 def read_bytes(
     path: Path, most: int | None = None, what: str = "", choose: Chooser | None = None
 ) -> bytes:
-    """A file's whole content, unpacked.
+    """A path in, its whole decompressed content out.
 
     Args:
         path: May be a pipe.
@@ -395,7 +395,7 @@ def read_text_blocks(
 
 
 def read_text(path: Path, encoding: str = "", besides: str = "") -> str:
-    """The same as one text.
+    """A path in, its whole text out.
 
     Raises:
         InputError: As `read_text_blocks` does, or if it is too large to be held.

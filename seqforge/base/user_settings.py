@@ -84,7 +84,7 @@ class UserSettings(BaseModel):
 
 
 def settings_file() -> Path:
-    """Where they stand: in ``SEQFORGE_CONFIG``, else in the user's configuration folder."""
+    """The settings file, in ``SEQFORGE_CONFIG`` or the user's configuration folder."""
     named = os.environ.get("SEQFORGE_CONFIG")
     folder = Path(named) if named else platformdirs.user_config_path("seqforge")
     return folder / "settings.toml"

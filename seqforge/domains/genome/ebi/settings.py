@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 def checked_email(address: str) -> str:
-    """An address that can be one; the service asks the domain's name server as well.
+    """An e-mail address in, the same if it is well-formed out; the service checks its domain.
 
     Raises:
         ValueError: If it cannot.
@@ -27,7 +27,7 @@ def checked_email(address: str) -> str:
 
 
 def checked_url(address: str) -> str:
-    """The address of a service: https, or http on this machine alone.
+    """A service's address in, the same if it is https (or http on this machine) out.
 
     Raises:
         ValueError: If it is none; sequences would travel in the clear, or nowhere.
@@ -44,19 +44,19 @@ def checked_url(address: str) -> str:
 
 
 class EbiSettings(UserSettings):
-    """What is settled for all searches; None: not settled."""
+    """Settings of searches at EMBL-EBI; None: not set."""
 
     email: Annotated[str, AfterValidator(checked_email)] | None = None
-    """Sent with every search at EMBL-EBI; that it stands here is a standing yes to sending
-    sequences there."""
+    """Sent with every search at EMBL-EBI; storing it is standing consent to send sequences
+    there."""
     database: Annotated[str, Field(min_length=1)] | None = None
-    """Searched at EMBL-EBI where nothing else is said."""
+    """Default database at EMBL-EBI."""
     base_url: Annotated[str, AfterValidator(checked_url)] | None = None
-    """Where the service is, if not at EMBL-EBI's own address."""
+    """Address of the service, if not EMBL-EBI's own."""
 
 
 def email_address() -> str | None:
-    """What a service is told: ``SEQFORGE_EMAIL``, else what is settled; None for nothing.
+    """The e-mail address for a service: ``SEQFORGE_EMAIL``, else the setting; None for none.
 
     Raises:
         ConfigError: If it is no address, or the settings cannot be used.
