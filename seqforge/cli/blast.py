@@ -186,7 +186,7 @@ _FILES = (
 
 @dataclass(frozen=True)
 class _Places:
-    """Where the samples can be searched for."""
+    """Local search and EMBL-EBI."""
 
     samples: Path
     asked: AtEbi
@@ -227,7 +227,7 @@ class _Places:
             self.search(searcher, wanted)
 
     def not_at_ebi(self) -> str:
-        """Search at EMBL-EBI, if there is an address or the person says yes.
+        """Search at EMBL-EBI if there is an address or consent.
 
         Returns:
             Nothing, or why it was not done.
@@ -263,7 +263,7 @@ class _Places:
 
 
 def _folder_of(samples: Path) -> Path:
-    """Where hits go if nobody says so: beside the samples; here where they come through a pipe."""
+    """The default folder of hits: beside the samples; the current one for a pipe."""
     from seqforge.base.paths import is_piped
 
     if is_piped(samples):
@@ -277,7 +277,7 @@ _AT_EBI = ("database", "email", "yes", "dry_run", "deadline", "tool", "protein",
 
 
 def _check(options: dict[str, Any]) -> None:
-    """Refuse what does not go together.
+    """Refuse options that do not go together.
 
     Raises:
         ConfigError: Says what.
@@ -301,7 +301,7 @@ def _search(
     samples: Path, searcher: SearchBackend, controls: Any, *, folder: Path,
     parameters: SearchParameters, watcher: ProgressListener, json_: bool, verbose: bool,
 ) -> None:  # fmt: skip
-    """Search, keep what is found, and show it."""
+    """Search, write the results, and print them."""
     from seqforge.base.messages import collected_remarks
     from seqforge.domains.genome.search import search_files, search_with_controls
 

@@ -30,17 +30,17 @@ _SLICE = "the slice of Drosophila melanogaster's chromosome 2R that ships with s
 
 @dataclass(frozen=True)
 class Library:
-    """What is searched at home."""
+    """A local library."""
 
     files: tuple[Path, ...]
     what: str = ""
-    """In words, where nobody named it."""
+    """Its description, if nobody named it."""
     run: RunFolder | None = None
     """The run whose training part it is."""
 
 
 def named_library(against: Sequence[Path], folder: Path) -> Library:
-    """The library that a person named: files, or a run folder for what the run trained on.
+    """The library of ``--against``: files, or the training data of a run.
 
     Args:
         against: As it was given.
@@ -67,7 +67,7 @@ def named_library(against: Sequence[Path], folder: Path) -> Library:
 
 
 def library_at_hand(samples: Path, folder: Path) -> Library:
-    """The library where nobody named one.
+    """The library without ``--against``.
 
     Args:
         samples: FASTA; the headers say which model drew them.
@@ -91,7 +91,7 @@ def library_at_hand(samples: Path, folder: Path) -> Library:
 def with_controls(
     kinds: str | None, held_out: Path | None, samples: Path, library: Library, folder: Path
 ) -> tuple[list[Path], Controls | None]:
-    """The files to search in, and the controls that were asked for; None for none.
+    """The library's files, and the controls asked for; None for none.
 
     Samples in a run folder know what their run trained on: that part alone is then the library,
     where the library is what the run read, so that held-out sequence does not find itself.
@@ -142,7 +142,7 @@ def _training_part(run: RunFolder, folder: Path) -> Path:
 
 
 def _models(samples: Path) -> list[str]:
-    """The models that the headers name, each once."""
+    """The models named in the headers."""
     from seqforge.domains.genome.fasta import read_sequences
 
     named = (_MODEL.search(record.description) for record in read_sequences(samples))
@@ -150,7 +150,7 @@ def _models(samples: Path) -> list[str]:
 
 
 def _runs_named(models: Sequence[str], samples: Path) -> Iterator[RunFolder]:
-    """Run folders, near, of the one model that is named."""
+    """Nearby run folders of the one model that is named."""
     if len(models) != 1 or Path(models[0]).name != models[0] or models[0] == "..":
         return
     for place in (RUNS, Path(), samples.parent, samples.parent.parent):
@@ -163,7 +163,7 @@ _PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
 
 
 def at_home(name: str, library: Sequence[Path]) -> LibraryBackend:
-    """A backend on this machine.
+    """A local backend.
 
     Raises:
         ProgramError: If BLAST+ is asked for and not installed.
@@ -176,7 +176,7 @@ def at_home(name: str, library: Sequence[Path]) -> LibraryBackend:
 
 @dataclass(frozen=True)
 class AtEbi:
-    """A search at EMBL-EBI as it was asked for."""
+    """A search at EMBL-EBI."""
 
     samples: Path
     databases: Sequence[str] | None
@@ -190,7 +190,7 @@ class AtEbi:
     def dry_run(
         self, email: str | None, parameters: SearchParameters, controls: Controls | None
     ) -> str:
-        """What would be sent, as JSON; nothing is."""
+        """The requests that would be sent, as JSON; sends nothing."""
         from tempfile import TemporaryDirectory
 
         from seqforge.domains.genome.ebi.job_store import JobStore
@@ -205,7 +205,7 @@ class AtEbi:
         return json.dumps(requests, indent=2)
 
     def leaving(self, controls: Controls | None) -> str:
-        """What would leave the machine, and where to, as a person reads it."""
+        """What would be sent, and where, for people."""
         from seqforge.domains.genome.ebi.client import BASE_URL
 
         queries = self._queries(controls)
@@ -215,7 +215,7 @@ class AtEbi:
         return f"Sending {len(queries):,} sequences ({letters:,} letters) to {where}"
 
     def accepted(self, folder: Path) -> bool:
-        """Whether the service took a search, or may have."""
+        """Whether the service has accepted a search, or may have."""
         from seqforge.domains.genome.ebi.job_store import JobStore
 
         jobs = folder / "jobs.sqlite"
@@ -229,7 +229,7 @@ class AtEbi:
         self, email: str | None, yes: bool, folder: Path, controls: Controls | None,
         knocking: bool = False,
     ) -> Iterator[SearchBackend]:  # fmt: skip
-        """The backend, once the person has agreed; afterwards what has no answer is said.
+        """The backend, after consent; unanswered queries are reported at the end.
 
         Args:
             email: The value of ``--email``.
@@ -267,7 +267,7 @@ class AtEbi:
                 )
 
     def _knock(self, address: str) -> None:
-        """Ask the service something small; no sequence is in it.
+        """A small request, without any sequence, to see whether the service answers.
 
         Raises:
             EbiError: If it does not answer.
@@ -280,7 +280,7 @@ class AtEbi:
             client.parameter_details("program")
 
     def _queries(self, controls: Controls | None) -> list[Query]:
-        """All that is to be sent, controls among it."""
+        """All queries, controls included."""
         from seqforge.domains.genome.similarity.library import read_queries
 
         samples = list(read_queries([self.samples], self._letters))

@@ -22,7 +22,7 @@ from seqforge.core.sampling.params import SamplerParams, rows
 from seqforge.errors import ConfigError, SeqforgeError
 
 SETTINGS = {name: row for row in rows().values() for name in row.option.chat}
-"""The options that a conversation can change, by the names of their commands."""
+"""Options that can be changed in a chat, by command name."""
 
 
 def _setting_help(row: Row) -> str:
@@ -55,7 +55,7 @@ _ESCAPE = re.compile(r"\\([\\nt])")
 
 
 def change(name: str, value: str) -> dict[str, Any]:
-    """The options that a command sets.
+    """A command in, the options it sets out.
 
     Args:
         name: One of `SETTINGS`.
@@ -79,7 +79,7 @@ def change(name: str, value: str) -> dict[str, Any]:
 def shown(
     options: SamplerParams, option: str, readable: Callable[[str], str] = lambda symbols: symbols
 ) -> str:
-    """An option as a person reads it; ``readable`` gives what symbols stand for."""
+    """An option in, its text for people out."""
     value = getattr(options, option)
     if value is None:
         value = "off"
@@ -93,7 +93,7 @@ def shown(
 def all_shown(
     options: SamplerParams, readable: Callable[[str], str] = lambda symbols: symbols
 ) -> str:
-    """All options, one a line."""
+    """All options, one per line."""
     lines = {row.field: shown(options, row.field, readable) for row in SETTINGS.values()}
     if options.temperature_end is not None:
         end = f"{options.temperature_end:g} after the first {options.length} symbols"
@@ -104,12 +104,12 @@ def all_shown(
 
 
 def unescaped(typed: str) -> str:
-    """What was typed with its escapes turned into what they stand for."""
+    """Typed text in, the same with escapes resolved out."""
     return _ESCAPE.sub(lambda found: {"n": "\n", "t": "\t", "\\": "\\"}[found[1]], typed)
 
 
 def number(name: str, value: str, values: Values) -> float:
-    """A number that was typed.
+    """Typed text in, a number out.
 
     Raises:
         ConfigError: If it is none, or a whole number above what it may be.
@@ -133,7 +133,7 @@ _CONTEXT = 200  # symbols of the line so far that are shown again before the mod
 
 
 def converse(model: Model, conversation: Conversation, unknown: Unknown, quiet: bool) -> None:
-    """Talk until there are no more lines.
+    """Run the chat until there are no more lines.
 
     Args:
         model: Whose conversation it is.
@@ -188,7 +188,7 @@ class _Chat:
         return symbols if whole is None else whole(symbols, True)
 
     def hear(self, line: str) -> bool:
-        """Do what a line asks for; returns whether the conversation goes on."""
+        """Execute a line; returns whether the chat continues."""
         try:
             if line.startswith("/") and not line.startswith("//"):
                 name, _, value = line[1:].partition(" ")
@@ -212,7 +212,7 @@ class _Chat:
         self.draw(self._conversation.go_on())
 
     def draw(self, pieces: Iterator[str]) -> None:
-        """Show what is drawn while it is drawn."""
+        """Draw, and show symbols as they come."""
         terminal = self._terminal
         terminal.stopped = False
         self._catch_up()

@@ -95,11 +95,11 @@ Answer = TypeVar("Answer")
 
 
 class NothingSent(ConfigError):
-    """The person said no."""
+    """The user refused."""
 
 
 def sender(given: str | None, yes: bool, leaving: str, standing: bool = True) -> str:
-    """The address that a service is told, once the person has agreed to what leaves the machine.
+    """The e-mail address for a service, after consent to what is sent.
 
     An address in the settings is a standing yes. One that was given (as an option, in the
     environment) is asked about on a terminal unless ``yes``; where nobody can be asked it was given
@@ -134,7 +134,7 @@ def sender(given: str | None, yes: bool, leaving: str, standing: bool = True) ->
 
 
 def settle(leaving: str) -> None:
-    """See that the settings hold a standing yes, which a run goes by hours later; else ask.
+    """Make sure that the settings hold standing consent, which a run needs hours later; else ask.
 
     Raises:
         ConfigError: If there is none and nobody can be asked, or the person says no.
@@ -153,7 +153,7 @@ def settle(leaving: str) -> None:
 
 
 def wanted_elsewhere(leaving: str, here: str) -> bool:
-    """Ask where to search, at home or at EMBL-EBI.
+    """Ask whether to search locally or at EMBL-EBI.
 
     Args:
         leaving: What would leave, and where to.
@@ -170,7 +170,7 @@ def wanted_elsewhere(leaving: str, here: str) -> bool:
 
 
 def can_ask() -> bool:
-    """Whether somebody is there to answer."""
+    """Whether a person can answer."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 

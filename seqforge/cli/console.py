@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """A sentence or a table; what is in it from elsewhere cannot steer a terminal."""
+    """Print a sentence or a table to stdout, with control characters escaped."""
     typer.echo(printable(text), err=err, nl=nl)
 
 
 def echo_data(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Data: made visible on a terminal alone."""
+    """Print data to stdout; escaped only on a terminal."""
     stream = sys.stderr if err else sys.stdout
     typer.echo(printable(text) if stream.isatty() else text, err=err, nl=nl)
 
 
 def echo_path(path: Path, *, err: bool = False) -> None:
-    """A file's name on a line of its own: its bytes, so that a program can open it."""
+    """Print a file's name on its own line, as bytes, for other programs."""
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
         typer.echo(printable(str(path)), err=err)
@@ -49,12 +49,12 @@ def echo_path(path: Path, *, err: bool = False) -> None:
 
 
 def say(text: str, colour: str | None = None) -> None:
-    """A line on stderr."""
+    """Print a line to stderr."""
     typer.secho(printable(text), fg=colour, err=True, color=in_colour(sys.stderr))
 
 
 def in_colour(stream: IO[str]) -> bool:
-    """Whether a stream takes colours.
+    """Whether a stream accepts colours.
 
     ``NO_COLOR`` (https://no-color.org) and a dumb terminal say no, ``FORCE_COLOR`` says yes;
     otherwise a terminal does.
@@ -67,7 +67,7 @@ def in_colour(stream: IO[str]) -> bool:
 
 
 def shows_bars(stream: IO[str]) -> bool:
-    """Whether a line of a stream can be written anew: it is a terminal, and not a dumb one."""
+    """Whether a stream can redraw lines: a terminal, not a dumb one."""
     return _on_terminal(stream) and not _is_dumb()
 
 
@@ -97,11 +97,11 @@ _UNWRITTEN = "error: standard output cannot be written ({})"
 
 
 class StdoutError(OSError):
-    """What standard output has against what is written to it."""
+    """Standard output cannot be written."""
 
 
 def guarded(command: Callable[[], None]) -> int:
-    """Run a command; returns the program's exit code."""
+    """Run a command; returns the exit code."""
     _prepare()
     try:
         command()
@@ -218,7 +218,7 @@ _PROMPT = "> "
 
 
 def ready_stdout() -> None:
-    """Have stdout take any symbol, whatever encoding the surroundings ask for.
+    """Set stdout to UTF-8, whatever the locale.
 
     A file or a pipe gets UTF-8, in which everything can be said that a file of samples says; a
     terminal gets what it can show, and ? for the rest.
@@ -251,7 +251,7 @@ class Terminal:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Line editing, history, and Ctrl-C as said above."""
+        """Enable line editing, history and Ctrl-C."""
         if not self.asks:
             yield
             return
@@ -269,7 +269,7 @@ class Terminal:
         self.stopped = True
 
     def read(self) -> str | None:
-        """The next line without its break; None where there are no more.
+        """The next line without its line break; None at the end.
 
         Raises:
             KeyboardInterrupt: At Ctrl-C.
@@ -293,25 +293,25 @@ class Terminal:
             self._reading = False
 
     def text(self, text: str) -> None:
-        """Text as it comes."""
+        """Print text as it comes."""
         if text:
             sys.stdout.write(printable(text) if self.shows_text else text)
             sys.stdout.flush()
             self._line_begun = not text.endswith("\n")
 
     def context(self, text: str) -> None:
-        """Text that stands already, for what follows to be read after it; of a terminal alone."""
+        """Print the last line of the text so far, on a terminal only."""
         if text and self.shows_text:
             self._console.print(Text(printable(text), style="dim"), end="")
             self._line_begun = not text.endswith("\n")
 
     def break_line(self) -> None:
-        """Let what follows begin a line."""
+        """Start a new line for the next output."""
         if self._line_begun:
             self.text("\n")
 
     def remark(self, text: str) -> None:
-        """Say something that is no part of the text."""
+        """Print a remark that is not part of the text."""
         if self.shows_text:
             self.break_line()
         self._console.print(Text(printable(text), style="dim"))
@@ -319,7 +319,7 @@ class Terminal:
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """The options that mean the same for every such command."""
+    """Options that such commands share."""
 
     json: bool = False
     out: Path | None = None
@@ -327,7 +327,7 @@ class AnswerOptions:
     verbose: bool = False
 
     def answer(self, document: Any, lines: Iterable[str]) -> None:
-        """Give it: on stdout, or in the file that ``--out`` names."""
+        """Print the answer to stdout, or write it to ``--out``."""
         text = json.dumps(document, indent=2) if self.json else printable("\n".join(lines))
         if self.out is None or self.out == STDOUT:
             echo(text)
@@ -340,7 +340,7 @@ class AnswerOptions:
             stream.write(data)
 
     def done(self, document: Any, sentence: str) -> None:
-        """Say that something was done; nothing where nothing is to be said."""
+        """Report that something was done, unless quiet."""
         if self.json or self.out is not None:
             self.answer(document, [sentence])
         elif not self.quiet:

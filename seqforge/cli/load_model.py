@@ -23,7 +23,7 @@ Device = Annotated[
 
 
 def open_model(name: str, device: str = "auto", quiet: bool = False) -> Model:
-    """The model; says so where drawing has to be compiled first."""
+    """A model's name in, the model out; reports a pending compilation."""
     from seqforge.api.model import load
     from seqforge.core.sampling.numba_cache import can_be_kept, is_kept
 
@@ -50,7 +50,7 @@ def prompt(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet
 
 
 def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool) -> None:
-    """What became of symbols that the model does not know, on stderr."""
+    """Report unknown symbols on stderr."""
     if strange and not quiet:
         from seqforge.core.data.vocabulary import listed
 
@@ -59,7 +59,7 @@ def say_unknown(what: str, strange: Mapping[str, int], unknown: str, quiet: bool
 
 
 def adapted(loaded: Model, prime: str | Prompt, passes: int | None, quiet: bool) -> Model:
-    """The model after it has learned from the prime, where that is asked for."""
+    """The model, adapted to the prime if asked for."""
     if passes is None:
         return loaded
     after, found = loaded.adapted(prime, passes)
@@ -73,7 +73,7 @@ def adapted(loaded: Model, prime: str | Prompt, passes: int | None, quiet: bool)
 
 
 def described(loaded: Model, options: SamplerParams, device: str) -> str:
-    """A model, and how it is drawn from, in a line each."""
+    """A model and its sampling options, one line each."""
     card, drawn = loaded.card, {**options.settings, "length": options.length, "seed": options.seed}
     network = card.config.model
     where = "cpu" if device == "auto" else device

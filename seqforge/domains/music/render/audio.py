@@ -29,7 +29,7 @@ Waveform = NDArray[np.float32]
 RATE = 44_100
 _FONT_SECONDS = 600.0  # that a program may take to play a piece
 MOST_SECONDS = 300.0
-"""Longer pieces are played so far."""
+"""Longest audio."""
 _OVERTONES = 6
 _DRUM_SECONDS = 0.05  # to 1/e
 _LOUDEST = 0.8
@@ -41,7 +41,7 @@ _MODULES = ("tinysoundfont", "fluidsynth")  # the second is what pyfluidsynth is
 def synthesize(
     piece: Piece, rate: int = RATE, seconds: float = MOST_SECONDS, soundfont: str = ""
 ) -> Waveform | None:
-    """The beginning of a piece, played; None where nothing sounds in it.
+    """A piece in, its audio out; None for silence.
 
     Args:
         piece: Whatever it is.
@@ -112,7 +112,7 @@ def _add_noise(mix: NDArray[np.float64], note: Note, rate: int) -> None:
 
 
 def found_font() -> str:
-    """A SoundFont of the system that something here can play; empty where there is none."""
+    """A SoundFont of the system that can be played here; empty if there is none."""
     if not _players():
         return ""
     fonts = [font for folder in _FONTS for font in sorted(Path(folder).glob("*.sf[23]"))]
@@ -125,7 +125,7 @@ def _players() -> list[str]:
 
 
 def check_font(path: str) -> None:
-    """Whether a SoundFont can be played here, as far as can be seen before it is.
+    """Check that a SoundFont can be played here, as far as possible beforehand.
 
     Raises:
         ConfigError: If it is not a SoundFont.
@@ -200,7 +200,7 @@ def _by_fluidsynth(midi: bytes, font: str, rate: int) -> NDArray[np.float64]:
 
 
 def wav_bytes(heard: Waveform, rate: int = RATE) -> bytes:
-    """A WAV file of 16 bits."""
+    """Audio in, a 16-bit WAV file out."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -211,7 +211,7 @@ def wav_bytes(heard: Waveform, rate: int = RATE) -> bytes:
 
 
 def ogg_bytes(heard: Waveform, rate: int = RATE) -> bytes:
-    """An OGG Vorbis file."""
+    """Audio in, an OGG Vorbis file out."""
     import soundfile
 
     buffer = io.BytesIO()
@@ -222,7 +222,7 @@ def ogg_bytes(heard: Waveform, rate: int = RATE) -> bytes:
 
 
 def _with_serial(ogg: bytes, serial: int) -> bytes:
-    """The file with a stream number of our own: libsndfile's is another each time (RFC 3533, 6)."""
+    """The file with a fixed stream number: libsndfile's is random (RFC 3533, 6)."""
     pages, start = bytearray(ogg), 0
     while start < len(pages):
         segments = pages[start + 26]
@@ -259,11 +259,11 @@ PLAYERS: dict[str, tuple[str, ...]] = {
     "aplay": ("-q",),
     "play": ("-q",),  # SoX's
 }
-"""Programs that play a WAV and end with it, the first found is taken."""
+"""Programs that play a WAV file and exit; the first one found is used."""
 
 
 def player() -> list[str]:
-    """The command that plays a WAV file; empty where the system itself opens one (Windows).
+    """The command that plays a WAV file; empty where the system opens one (Windows).
 
     Raises:
         ProgramError: If there is none; names those that are known.

@@ -17,7 +17,7 @@ _FONT, _FALLBACK = "STIXGeneral", "DejaVu Serif"  # as wide as Times, which vero
 
 
 def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
-    """The pages of a score as SVG documents.
+    """MusicXML in, the pages of the score as SVG out.
 
     Args:
         musicxml: Of our own writing: of anything else verovio may crash.
@@ -30,7 +30,7 @@ def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
 
 
 def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[str]]:
-    """The pages of several scores, drawn in one child process.
+    """Several scores in, the pages of each out, engraved in one child process.
 
     Args:
         documents: As for `svg_pages`.
@@ -54,7 +54,7 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
 
 
 def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]], str]:
-    """What the child process draws, and what it complains of."""
+    """The output of the child process, and its complaints."""
     # As a file: by its name all that this package imports would be imported there as well.
     command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py"))]
     try:
@@ -73,7 +73,7 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
 
 
 def to_png(svg: str, width: int = 1200) -> bytes:
-    """An SVG page as PNG on white.
+    """An SVG page in, a PNG on white out.
 
     Args:
         svg: As `svg_pages` gives.
@@ -103,7 +103,7 @@ def to_png(svg: str, width: int = 1200) -> bytes:
 
 
 def _fonts() -> list[Path]:
-    """The serif fonts in the installed matplotlib, found without importing that."""
+    """The serif fonts of the installed matplotlib, found without importing it."""
     found = importlib.util.find_spec("matplotlib")
     places = (found and found.submodule_search_locations) or ()
     return [

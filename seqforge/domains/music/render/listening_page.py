@@ -26,7 +26,7 @@ from seqforge.domains.music.render.sample_export import QUICK, Rendered, SampleE
 from seqforge.domains.music.tempo_map import TempoMap
 
 SHOWN = 12
-"""Samples on the page; of more the files alone are there."""
+"""Samples on the page; for others there are files only."""
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _KEPT = {"svg", "g", "defs", "symbol", "use", "path", "rect", "polygon", "polyline", "line", "text",
          "tspan", "ellipse", "circle", "title", "desc", "style"}  # fmt: skip
@@ -35,20 +35,20 @@ _REFERENCE = re.compile(r"#([\w.-]+)")
 
 @dataclass(frozen=True)
 class Shown:
-    """A sample, or the prime, as the page shows it."""
+    """A sample, or the prime, on the page."""
 
     title: str
     facts: str
     pages: tuple[str, ...]
-    """Its score: SVG that may stand in a page beside others."""
+    """Its score, as SVG that can be embedded."""
     roll: str
-    """Its piano roll, a PNG as base64; nothing for silence."""
+    """Its piano roll, a PNG as base64; empty for silence."""
     width: int
     """Of the roll, in pixels."""
     points: str
-    """JSON: moments of the sound, in seconds, and where in the roll they are, as shares of it."""
+    """JSON: times in seconds, and their positions in the roll, as shares of its width."""
     sound: str
-    """OGG as base64; nothing for silence."""
+    """OGG as base64; empty for silence."""
     abc: str
     links: tuple[tuple[str, str], ...]
     """(address, name) of the files beside the page."""
@@ -166,7 +166,7 @@ def _facts(performance: SampleExport, prime_end: int) -> str:
 
 
 def own_svg(svg: str, prefix: str) -> str:
-    """An SVG that can stand in a page: all its names its own, and nothing in it that acts.
+    """An SVG in, the same with its own names and nothing active out.
 
     Args:
         svg: A well-formed one.

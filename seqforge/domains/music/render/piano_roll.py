@@ -25,18 +25,19 @@ _PAPER, _SHADE, _RULE, _BAR_LINE = (
 )
 _IVORY, _EBONY, _MIDDLE_C = (255, 255, 255), (45, 45, 48), (194, 106, 28)
 _INKS = ((11, 110, 153), (179, 38, 30), (46, 125, 50), (123, 63, 160), (194, 106, 28), (70, 70, 70))
-"""A colour a program, in order of appearance; loud notes are darker."""
+"""A colour per program, in order of appearance; loud notes are darker."""
 _PRIME_TINT, _PRIME_LINE, _LINE_WIDTH = np.array((0.85, 0.93, 0.97)), (11, 110, 153), 3
 
 
 def quarter_pixels(piece: Piece) -> int:
-    """How wide a quarter note is in the roll of a piece."""
+    """The width of a quarter note in a piece's roll."""
     quarters = max(1, piece.end / piece.steps_per_quarter)
     return max(_LEAST_QUARTER, min(_QUARTER, int(_GOOD_PIXELS / quarters)))
 
 
 def piano_roll(piece: Piece, prime_end: int = 0) -> Pixels | None:
-    """Pitch upwards, time to the right, a keyboard at the left; None for a piece without notes.
+    """A piece in, its piano roll (pitch up, time right, keyboard at the left) out; None without
+    notes.
 
     Args:
         piece: What to show.

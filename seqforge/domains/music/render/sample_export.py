@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 Format = Literal["mid", "abc", "musicxml", "svg", "png", "wav", "ogg"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 QUICK = FORMATS[:3]
-"""Those that are written with each sample; the others are made of many at once."""
+"""Formats written with each sample; the others are made for many at once."""
 
 
 class ExportOptions(MusicOptions, Protocol):
-    """The options that say how samples are put out: `MusicDomain`, which explains each."""
+    """Interface of the output options; `MusicDomain` explains each."""
 
     @property
     def formats(self) -> tuple[Format, ...]:
-        """What each sample is written as."""
+        """Output formats of each sample."""
 
     @property
     def transpose(self) -> int:
@@ -70,7 +70,7 @@ class ExportOptions(MusicOptions, Protocol):
 
     @property
     def after(self) -> str:
-        """The title of what is gone on from, or empty."""
+        """Title of the prime, or empty."""
 
     @property
     def soundfont(self) -> str:
@@ -79,7 +79,7 @@ class ExportOptions(MusicOptions, Protocol):
 
 @dataclass(frozen=True)
 class SampleExport:
-    """A sample as it is put out: in its key, at its tempo."""
+    """A sample as written: in its key, at its tempo."""
 
     domain: ExportOptions
     sample: Sample
@@ -112,17 +112,17 @@ class SampleExport:
 
     @property
     def end(self) -> int:
-        """The step at which all of it ends, rests too."""
+        """The step where it ends, rests included."""
         return max(self._decoded.end, self._drawn.end)
 
     @property
     def new_bars(self) -> int:
-        """How many bars begin after the prime; of a tune of its own all but the pick-up."""
+        """Bars that begin after the prime; without a prime all but the pick-up."""
         return bars_between(self._drawn, self.prime_end, self.end)
 
     @cached_property
     def semitones(self) -> int:
-        """How much higher it is put out than it was drawn."""
+        """Semitones that the output is above the symbols."""
         by = self.domain.transpose
         if self.domain.into_key:
             into = parse_key(self.domain.into_key)
@@ -137,7 +137,7 @@ class SampleExport:
 
     @cached_property
     def piece(self) -> Piece:
-        """All notes, the prime's first."""
+        """All notes, those of the prime first."""
         piece = shifted(self._drawn, self.semitones) if self.semitones else self._drawn
         if self.domain.tempo:
             later = [tempo for tempo in piece.tempos if tempo.step]
@@ -149,14 +149,14 @@ class SampleExport:
 
     @cached_property
     def prime_end(self) -> int:
-        """The step at which what was given ends; 0 where nothing was."""
+        """The step where the prime ends; 0 without one."""
         text, given = self._text
         found = self.domain.decode(text[:given])
         return max(found.end, found.piece.end) if given else 0
 
     @property
     def title(self) -> str:
-        """What a score is headed with."""
+        """Title of the score."""
         sample = self.sample
         if self.heading:
             return self.heading
@@ -167,12 +167,12 @@ class SampleExport:
 
     @property
     def origin(self) -> str:
-        """How it came to be, in a line that a file can keep."""
+        """Model, seed and settings, on one line."""
         return self.heading or origin(self.sample)
 
     @cached_property
     def abc(self) -> str:
-        """A file of ABC; of events, their melody."""
+        """The ABC file; of events, their melody."""
         if self.domain.code == "events":
             text = to_abc(self.piece)
         else:
@@ -185,14 +185,14 @@ class SampleExport:
 
     @cached_property
     def musicxml(self) -> str:
-        """A score."""
+        """The score."""
         from seqforge.domains.music.musicxml.writer import to_musicxml
 
         return to_musicxml(self.piece, self.title, self.prime_end)
 
 
 def write_samples(domain: ExportOptions, samples: Sequence[Sample], path: Path) -> list[Path]:
-    """The files of each sample, in the domain's formats, whatever ending the path has.
+    """Samples in, their files in the domain's formats out.
 
     Where there are more they are numbered (``t0.8-001.mid``).
     """
@@ -210,12 +210,12 @@ def write_samples(domain: ExportOptions, samples: Sequence[Sample], path: Path) 
 
 
 def stem_of(path: Path, number: int, count: int) -> Path:
-    """Where the files of a sample go, without their endings."""
+    """The path of a sample's files, without endings."""
     return numbered(path, number, "") if count > 1 else path.with_name(path.stem)
 
 
 def write_quick(performance: SampleExport, stem: Path, formats: Sequence[str]) -> Iterator[Path]:
-    """Files that take no time; those that are whole."""
+    """Write the quick formats; returns their files."""
     for name in formats:
         if name not in QUICK:
             continue
@@ -245,7 +245,7 @@ def parsed_formats(given: str) -> tuple[Format, ...]:
 
 
 def origin(sample: Sample) -> str:
-    """How the sample came to be, in a line that a file can keep."""
+    """A sample's model, seed and settings on one line."""
     said = [f"seqforge music: {sample.model or 'a model'}"]
     temperature = temperature_of(sample)
     if temperature is not None:
@@ -268,7 +268,7 @@ _SECONDS = 10.0  # that one may take
 
 @dataclass(frozen=True)
 class Rendered:
-    """A sample with its score and its sound, as far as they were asked for."""
+    """A sample with its engraved score and audio, if asked for."""
 
     performance: SampleExport
     stem: Path | None
@@ -276,11 +276,11 @@ class Rendered:
     files: tuple[Path, ...]
     """Those written here."""
     pages: tuple[str, ...]
-    """The score as SVG, a page each."""
+    """The score, one SVG per page."""
     ogg: bytes
-    """The sound; empty for silence, and where none was asked for."""
+    """The audio; empty for silence, or if not asked for."""
     remarks: tuple[str, ...] = ()
-    """What a person should know: why there is no score, where the sound ends."""
+    """Notes for the user: why there is no score, where the audio ends."""
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ def render(
     for_page: int = 0,
     progress: Advance = unheard,
 ) -> Iterator[Rendered]:
-    """Engrave and play samples; their files are written as they come.
+    """Samples in, scores and audio out; files are written as they come.
 
     Args:
         performances: Each with where its files go, without their endings; None for no files.

@@ -57,7 +57,7 @@ def needs_two_staves(notes: Sequence[Note]) -> bool:
 
 
 def split_hands(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
-    """The notes of the right and of the left hand: about middle C, as chords and lines lie.
+    """A part's notes in, those of the right and of the left hand out.
 
     Args:
         notes: In order of onset.
@@ -103,7 +103,7 @@ def _strain(
 
 
 def clef_for(notes: Sequence[Note]) -> tuple[str, int]:
-    """The clef in which the notes are least off the staff: its sign and octave."""
+    """Notes in, the clef (sign, octave) with the fewest ledger lines out."""
 
     def off(clef: tuple[str, int]) -> float:
         low, high = CLEFS[clef]
@@ -114,7 +114,7 @@ def clef_for(notes: Sequence[Note]) -> tuple[str, int]:
 
 
 def changing_clefs(pitches: Sequence[Sequence[int]], first: str) -> list[str]:
-    """G or F for each bar of a hand's staff: few ledger lines, few changes.
+    """G or F for each bar of a hand's staff, with few ledger lines and few changes.
 
     Args:
         pitches: Of each bar.
@@ -154,7 +154,7 @@ _BLACK = (1, 3, 6, 8, 10)
 
 
 def name_of(pitch: int, following: Sequence[int], sharps: int) -> PitchName:
-    """How a pitch is written.
+    """A pitch in, its name out.
 
     A note outside the scale is a lower neighbour raised where a step up follows (E D# E), an upper
     one lowered where a step down does (D Eb D); else what lies nearest on the line of fifths, and
@@ -190,17 +190,17 @@ def _scale(sharps: int) -> dict[int, tuple[str, int]]:
 
 
 class Spelled(NamedTuple):
-    """A name as it stands in its bar."""
+    """A pitch name in its bar."""
 
     letter: str
     alter: int
     octave: int
     shows: bool
-    """Whether its accidental has to be written."""
+    """Whether its accidental is written."""
 
 
 class Speller:
-    """Names the pitches of a part, bar after bar."""
+    """Spells the pitches of a part, bar by bar."""
 
     def __init__(self, voices: Sequence[Voice]) -> None:
         self._names: dict[tuple[int, int], PitchName] = {}
@@ -248,14 +248,15 @@ _PERCUSSION = ("percussion", 0)
 
 @dataclass(frozen=True)
 class Staff:
-    """Five lines: their clef and the voices on them."""
+    """A staff: clefs and voices."""
 
     clefs: dict[int, tuple[str, int]]
     """G, F or percussion, and octaves that it is moved by; by the number of the bar it begins."""
     voices: list[Voice]
 
     def values(self, bar: Bar) -> list[list[NoteValue]]:
-        """The signs of each voice in a bar; the first is always there, as a rest if need be."""
+        """The note values of each voice in a bar; the first voice is always there, with a rest
+        if empty."""
         found = []
         for number, voice in enumerate(self.voices):
             sounds = voice.within(bar)
@@ -272,27 +273,27 @@ class ScorePart:
     program: int
     staves: list[Staff]
     pitches: tuple[int, ...]
-    """All that occur, ascending."""
+    """All its pitches, ascending."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a writer needs."""
+    """A score, ready for writing."""
 
     bars: list[Bar]
     keys: dict[int, KeySignature]
-    """By the number of the bar in which they begin."""
+    """By the number of the bar they begin in."""
     tempos: list[Tempo]
     parts: list[ScorePart]
     prime_end: int
 
     def part_named(self) -> bool:
-        """Whether instruments have to be told apart."""
+        """Whether parts need names."""
         return len(self.parts) > 1
 
 
 def score_of(piece: Piece, prime_end: int = 0) -> Score:
-    """The score of any piece.
+    """A piece in, its score out.
 
     Args:
         piece: On any grid.
@@ -375,7 +376,7 @@ def _keys(piece: Piece, bars: list[Bar]) -> dict[int, KeySignature]:
 
 
 def _tempos(piece: Piece) -> list[Tempo]:
-    """The tempo marks; of a performance one, at which it is half the time slower."""
+    """Tempo marks; for a performance a single one, the median by time."""
     tempos = list(piece.tempos) or [Tempo(0, DEFAULT_TEMPO)]
     if len(tempos) <= _FEW_TEMPOS:
         return tempos

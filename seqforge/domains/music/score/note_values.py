@@ -18,31 +18,31 @@ Level = Callable[[int], int]
 
 @dataclass(frozen=True)
 class StaffNote:
-    """Pitches that begin and end together, in steps of paper."""
+    """Pitches with one onset and one end, in steps of the score."""
 
     start: int
     end: int
     pitches: tuple[int, ...]
     given: bool = False
-    """Whether it is of the melody that the model went on from."""
+    """Whether it belongs to the prime."""
 
 
 @dataclass
 class NoteValue:
-    """One sign on paper: a note, a chord or a rest."""
+    """A written sign: a note, a chord or a rest."""
 
     start: int
     steps: int
-    """How long it sounds."""
+    """Its duration."""
     name: str = ""
-    """``quarter`` and the like; empty for the rest of a whole bar."""
+    """``quarter`` and so on; empty for a whole-bar rest."""
     dots: int = 0
     sound: StaffNote | None = None
-    """What it is of; None for a rest."""
+    """Its notes; None for a rest."""
     from_before: bool = False
     """Tied to the sign before."""
     goes_on: bool = False
-    """Tied to the next."""
+    """Tied to the next sign."""
     in_triplet: bool = False
     triplet_ends: tuple[str, ...] = ()
     """``start`` and ``stop`` of a bracket."""
@@ -51,17 +51,17 @@ class NoteValue:
 
     @property
     def end(self) -> int:
-        """The step at which it is over."""
+        """The step where it ends."""
         return self.start + self.steps
 
     @property
     def flags(self) -> int:
-        """Beams that it needs; 0 for a rest."""
+        """Number of flags or beams; 0 for a rest."""
         return _FLAGS.get(self.name, 0) if self.sound else 0
 
 
 def note_values_of(sounds: Sequence[StaffNote], bar: Bar, spans: Iterable[Span]) -> list[NoteValue]:
-    """The signs of a voice in a bar.
+    """Notes of a voice in a bar in, its note values out.
 
     Args:
         sounds: Those that sound in the bar, in order, none over another.

@@ -11,26 +11,26 @@ from typing import NamedTuple
 from seqforge.domains.music.notes import Piece, TimeSignature
 
 QUARTER = 96
-"""Steps of a quarter on paper: a sixty-fourth is 6, a sixteenth of a triplet 16."""
+"""Steps of a quarter in scores: a sixty-fourth is 6, a sixteenth of a triplet 16."""
 SHORTEST = 6
 WEAKEST = 20
-"""The level of a place that is on no binary division."""
+"""Level of a position on no binary division."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar on paper."""
+    """A bar of a score."""
 
     start: int
     length: int
     numerator: int
     denominator: int
     offset: int = 0
-    """Where in a full bar it begins: a pick-up is the end of one."""
+    """Its first position within a full bar: a pick-up is the end of one."""
 
     @property
     def end(self) -> int:
-        """The step at which the next bar begins."""
+        """The step where the next bar begins."""
         return self.start + self.length
 
     @property
@@ -39,13 +39,13 @@ class Bar:
         return self.numerator * 4 * QUARTER // self.denominator
 
     def level(self, step: int) -> int:
-        """How strong a step is: 0 for a bar line, more for weaker places."""
+        """Metrical level of a step: 0 for a bar line, higher for weaker positions."""
         if step == self.end:
             return 0
         return _level(self.numerator, self.denominator, step - self.start + self.offset)
 
     def windows(self) -> Iterator[tuple[int, int]]:
-        """(start, end) of the parts that onsets are fitted in: quarters, or shorter beats."""
+        """(start, end) of the parts in which onsets are quantized: quarters, or shorter beats."""
         size = min(QUARTER, max(4 * QUARTER // self.denominator, SHORTEST))
         yield from self._parts([size] * -(-self.full // size))
 
@@ -66,7 +66,7 @@ class Bar:
 
 
 def bars_of(piece: Piece) -> list[Bar]:
-    """The bars of a piece on this grid, and one more than its notes need.
+    """A piece in, its bars and one more out.
 
     A change of metre within a bar cuts the bar short.
     """
@@ -147,12 +147,12 @@ nothing has to be moved it only decides between equals."""
 
 
 class Span(NamedTuple):
-    """A stretch that is divided in one way."""
+    """A stretch with one division."""
 
     start: int
     end: int
     size: int
-    """Notes may begin and end at multiples of it."""
+    """Notes begin and end at multiples of it."""
     triplet: bool = False
     """Three in the time of two."""
 
@@ -174,7 +174,7 @@ class Divisions:
         return self.spans[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
 
     def nearest(self, step: int) -> int:
-        """The place nearest to a step."""
+        """The position nearest to a step."""
         span = self.spans[max(0, bisect_right(self._starts, step) - 1)]
         place = span.start + span.size * round((step - span.start) / span.size)
         return min(place, span.end)
@@ -199,7 +199,7 @@ def quantize_beats(
     ends: Container[int] = (),
     triplets: Container[int] = (),
 ) -> Divisions:
-    """The division of each beat that its onsets fit best.
+    """Onsets in, the best-fitting division of each beat out.
 
     Args:
         onsets: Ascending.

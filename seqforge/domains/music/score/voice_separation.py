@@ -30,7 +30,7 @@ class _Tone(NamedTuple):
 
 @dataclass
 class Voice:
-    """A line of sounds, and how its beats are divided."""
+    """A voice: sounds in order, and the divisions of its beats."""
 
     sounds: list[StaffNote]
     divisions: Divisions
@@ -49,7 +49,7 @@ class Voice:
 def voices_of(
     notes: Sequence[Note], bars: Sequence[Bar], prime_end: int, triplets: Container[int] = ()
 ) -> list[Voice]:
-    """One voice or two, the upper first.
+    """Notes of a staff in, one voice or two (the upper first) out.
 
     Where notes of different lengths overlap they are in two voices; what would need a third is cut
     at the next onset.
@@ -68,7 +68,7 @@ def voices_of(
 
 
 def percussion(notes: Sequence[Note], bars: Sequence[Bar], prime_end: int) -> Voice:
-    """All strokes in one voice, each until the next, a quarter at most: they have no length."""
+    """All strokes in one voice, each until the next, at most a quarter."""
     divisions = quantize_beats(sorted({note.start for note in notes}), bars)
     starts = [bar.start for bar in bars]
     stop = _stop(notes, bars)
