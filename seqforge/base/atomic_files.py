@@ -74,12 +74,18 @@ def replacing(path: Path, private: bool = False) -> Iterator[BinaryIO]:
             if not private:
                 take_after(stream.fileno(), path)
             yield stream
-            sync(stream)
-        temporary.replace(path)
+            put_in_place(stream, temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def put_in_place(stream: BinaryIO, temporary: Path, path: Path) -> None:
+    """Close a file that is whole and give it its name; a power cut then leaves this or the old."""
+    sync(stream)
+    stream.close()
+    temporary.replace(path)
     sync_folder(path.parent)
 
 

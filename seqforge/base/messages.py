@@ -182,6 +182,11 @@ def visible_controls(text: str) -> str:
     return text.replace("\r\n", "\n").translate(_PICTURES)
 
 
+def unreadable(error: OSError) -> str:
+    """That something cannot be read, and why, to stand behind its name."""
+    return f"cannot be read ({error.strerror or error})"
+
+
 def first_problem(error: ValidationError, known: Sequence[str] = ()) -> str:
     """A pydantic error in, its first problem as a sentence out: ``training.learning_rate: ... (got
     -1)``.

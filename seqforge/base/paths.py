@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 from typing import BinaryIO, cast
 
 from seqforge.base.atomic_files import disk_errors, replacing
-from seqforge.base.messages import one_line
+from seqforge.base.messages import one_line, unreadable
 from seqforge.errors import ConfigError, InputError, RunError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -81,7 +81,7 @@ def status_of(path: Path | str) -> os.stat_result | str:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             broken = "is a link to what is not there" if os.path.islink(path) else ""
             return broken or MISSING
-        return f"cannot be read ({error.strerror or error})"
+        return unreadable(error)
 
 
 def expanded(name: str) -> list[Path] | None:
@@ -150,7 +150,7 @@ def _entries(folder: Path, found: Walk) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        found.unread.append((folder, f"cannot be read ({error.strerror or error})"))
+        found.unread.append((folder, unreadable(error)))
 
 
 def _not_followed(link: Path, home: Path, seen: set[tuple[int, int]]) -> str:
@@ -281,7 +281,7 @@ def _source(path: Path | str) -> BinaryIO:
             raise InputError(f"{path}: is a device, and a file or a pipe is wanted")
         return open(path, "rb")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"{path}: {unreadable(error)}") from error
 
 
 def _is_terminal(path: Path | str) -> bool:

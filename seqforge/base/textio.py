@@ -27,7 +27,7 @@ from seqforge.base.compression import (
     packing_of,
     size_said,
 )
-from seqforge.base.messages import add_remark
+from seqforge.base.messages import add_remark, unreadable
 from seqforge.base.paths import spooled
 from seqforge.base.zip_archive import Chooser
 from seqforge.errors import ConfigError, InputError
@@ -257,7 +257,7 @@ def opened(
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"{path}: {unreadable(error)}") from error
 
 
 def _unpacked(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
 
 from seqforge.base.atomic_files import as_json
-from seqforge.base.messages import first_problem
+from seqforge.base.messages import first_problem, unreadable
 from seqforge.core.config import InitConfig, ModelConfig
 from seqforge.core.data.overlap import WINDOW, Overlap
 from seqforge.errors import RunError
@@ -238,6 +238,6 @@ class RunSummary(SummaryPart):
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
-            raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise RunError(f"{path}: {unreadable(error)}") from error
         except ValidationError as error:
             raise RunError(f"{path}: is not a run's summary ({first_problem(error)})") from error

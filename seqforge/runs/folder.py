@@ -22,7 +22,7 @@ from seqforge.base.folders import (
     write_atomically,
     write_json,
 )
-from seqforge.base.messages import did_you_mean, first_problem
+from seqforge.base.messages import did_you_mean, first_problem, unreadable
 from seqforge.base.paths import bundled_folder, is_piped, spooled
 from seqforge.core.config import RunConfig
 from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
@@ -258,7 +258,7 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise RunError(f"{self.stages}: cannot be read ({error.strerror or error})") from error
+            raise RunError(f"{self.stages}: {unreadable(error)}") from error
         try:
             done = unsealed(json.loads(text))
         except RecursionError as error:

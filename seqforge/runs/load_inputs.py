@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 
 from seqforge.base.atomic_files import sync_all, sync_folder
 from seqforge.base.folders import cache_root, disk_errors, make_folder, sha256_of
-from seqforge.base.messages import Advance, unheard
+from seqforge.base.messages import Advance, unheard, unreadable
 from seqforge.base.paths import (
     MISSING,
     STDIN,
@@ -289,7 +289,7 @@ def _once(files: Sequence[Path], progress: Advance) -> tuple[dict[Path, str], tu
         try:
             digest = sha256_of(path)
         except OSError as error:
-            unread.append(refused(path, f"cannot be read ({error.strerror or error})"))
+            unread.append(refused(path, unreadable(error)))
             continue
         if digest not in seen:
             seen[digest] = path

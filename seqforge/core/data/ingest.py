@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.folders import disk_errors, write_atomically
-from seqforge.base.messages import Advance, collected_remarks, one_line, unheard
+from seqforge.base.messages import Advance, collected_remarks, one_line, unheard, unreadable
 from seqforge.core.config import DataConfig, Split
 from seqforge.core.data.corpus import (
     PARTS,
@@ -385,7 +385,7 @@ def _read_file(
         return Ingested(str(path), "refused", str(error), 0, 0)
     except OSError as error:
         spool.drop_since(before)
-        reason = f"{path}: cannot be read ({error.strerror or error})"
+        reason = f"{path}: {unreadable(error)}"
         return Ingested(str(path), "refused", reason, 0, 0)
     read = [spooled for spooled in spool.records[before:] if not spooled.record.augmented]
     gaps = sum(len(spooled.record.gaps) for spooled in read)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seqforge.base.folders import write_atomically
-from seqforge.base.messages import first_problem
+from seqforge.base.messages import first_problem, unreadable
 from seqforge.core.config import STRICT, ModelConfig, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
@@ -297,7 +297,7 @@ def _header_bytes(path: Path) -> bytes:
             stream.seek(8)
             return stream.read(size)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise CheckpointError(f"{path}: {unreadable(error)}") from error
 
 
 def _not_whole(path: Path, why: str) -> CheckpointError:

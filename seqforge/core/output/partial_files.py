@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seqforge.base.atomic_files import as_json, open_new, open_own, sync, sync_folder, take_after
+from seqforge.base.atomic_files import (
+    as_json,
+    open_new,
+    open_own,
+    put_in_place,
+    sync,
+    sync_folder,
+    take_after,
+)
 from seqforge.base.folders import disk_errors, sealed, unsealed, write_atomically
 from seqforge.core.data.domain import Domain, WritesFormats
 from seqforge.core.output.metadata import COLUMNS
@@ -82,12 +90,9 @@ class PartialFile:
 
     def finish(self) -> None:
         """Rename it to ``path``, replacing an older file."""
-        self.flush()
         with disk_errors(self.path):
             take_after(self._stream.fileno(), self.path)  # which may be another by now
-            self._stream.close()
-            self.partial.replace(self.path)
-        sync_folder(self.path.parent)
+            put_in_place(self._stream, self.partial, self.path)
 
     def close(self) -> None:
         """Close it and keep it as it is."""

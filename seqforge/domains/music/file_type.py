@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from seqforge.base.messages import unreadable
 from seqforge.base.textio import first_bytes, mark_of, plain_suffix
 from seqforge.domains.music.midi.midi_file import read_midi
 from seqforge.domains.music.musicxml.reader import read_musicxml, score_in
@@ -52,4 +53,4 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"{path}: {unreadable(error)}") from error

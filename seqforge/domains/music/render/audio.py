@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.messages import unreadable
 from seqforge.base.process import run_child
 from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import DRUMS, Note, Piece
@@ -135,7 +136,7 @@ def check_font(path: str) -> None:
         with Path(path).open("rb") as file:
             head = file.read(12)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ConfigError(f"{path}: {unreadable(error)}") from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise ConfigError(f"{path}: is not a SoundFont (.sf2 or .sf3)")
     if not _players():
