@@ -58,7 +58,7 @@ def test_what_is_no_lock_is_neither_written_to_nor_removed(tmp_path, laid):
             theirs.write_text("precious")
     before = {path: path.lstat() for path in tmp_path.iterdir()}
 
-    with pytest.raises(RunError, match=r"x\.lock: is no lock"), held(lock, "busy"):
+    with pytest.raises(RunError, match=r"x\.lock: is not a lock"), held(lock, "busy"):
         pass
 
     assert {path: path.lstat() for path in tmp_path.iterdir()} == before

@@ -46,7 +46,7 @@ def test_what_is_not_as_seqforge_left_it_is_not_written_over(tmp_path, laid):
         path.write_text("with fingerings of mine")
     before = {item.name: item.lstat() for item in tmp_path.iterdir()}
 
-    with pytest.raises(RunError, match=r"tune\.svg: would be written over, and it is not as"):
+    with pytest.raises(RunError, match=r"tune\.svg: would be overwritten, but it was changed"):
         work(tmp_path, "tune.mid", "tune.svg")
 
     assert {item.name: item.lstat() for item in tmp_path.iterdir()} == before
@@ -78,7 +78,7 @@ def test_where_the_cache_was_emptied_nothing_is_written_over(tmp_path):
     for kept in (cache_root() / "outputs").iterdir():
         kept.write_text("damaged")
 
-    with pytest.raises(RunError, match="would be written over"):
+    with pytest.raises(RunError, match="would be overwritten"):
         work(tmp_path, "tune.mid", what="seed 2")
 
 

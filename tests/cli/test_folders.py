@@ -38,7 +38,7 @@ def test_a_strangers_file_is_named_before_anything_is_done(seqforge, command, fo
 
     assert result.exit_code == 1
     said = " ".join(result.stderr.split())
-    assert f"error: {folder}/{name}: would be written over, and it is not as seqforge" in said
+    assert f"error: {folder}/{name}: would be overwritten, but it was changed" in said
     assert {p.name: p.read_text() for p in Path(folder).iterdir()} == {
         name: "precious", ".env": "precious"
     }  # fmt: skip

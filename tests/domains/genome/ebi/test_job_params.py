@@ -85,9 +85,9 @@ def test_hits_are_rounded_up_and_both_numbers_are_set(catalogue, asked, sent):
 
 
 def test_what_is_more_than_is_offered_is_refused(catalogue):
-    with pytest.raises(ConfigError, match=r"--evalue 2000 is more than .* its most is 1000"):
+    with pytest.raises(ConfigError, match=r"2000 is above what EMBL-EBI offers, at most 1000"):
         settings(catalogue, evalue=2000)
-    with pytest.raises(ConfigError, match="number of hits 1001 is more"):
+    with pytest.raises(ConfigError, match="number of hits 1001 is above"):
         settings(catalogue, max_hits=1001)
 
 
