@@ -34,6 +34,7 @@ from seqforge.core.data.domain import (
     Shows,
     ShowsAsDrawn,
     SymbolDecoder,
+    WritesFormats,
 )
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
 from seqforge.core.records import Block, Prompt, Record, Sample
@@ -51,7 +52,8 @@ __all__ = [
     "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasDefaultInput", "HasKmers",
     "Hints", "InputError", "LineDomain", "Mirrored", "Opens", "ProgramError", "Prompt", "Prompts",
     "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError", "Settles", "Shows",
-    "ShowsAsDrawn", "SymbolDecoder", "Vocabulary", "automaton", "narrowest", "opened", "read_text",
+    "ShowsAsDrawn", "SymbolDecoder", "Vocabulary", "WritesFormats", "automaton", "narrowest",
+    "opened", "read_text",
     "write_atomically",
 ]  # fmt: skip
 

@@ -118,7 +118,7 @@ def _comes_piped(path: Path | None) -> bool:
 
 def _options(loaded: Loaded, how: dict[str, Any]) -> SamplerParams:
     try:
-        return loaded.options(how)  # type: ignore[arg-type]
+        return loaded.options(how)  # type: ignore[arg-type]  # names of the table
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
