@@ -40,38 +40,47 @@ _FARTHEST = 36  # semitones that it can be put out higher or lower
 _KEY = re.compile(r"[A-G][#b]?m?")
 
 
+_Prime = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
+]
+_KeepKey = Annotated[
+    bool, typer.Option("--keep-key", help="Hold what is drawn to the prime's key.")
+]
+_Transpose = Annotated[
+    str,
+    typer.Option(metavar="N|KEY", help="Transpose the output by N semitones, or to a key: D, Em."),
+]
+_Model = Annotated[
+    str | None,
+    typer.Option(help=f"Model to draw from (default: {_BUNDLED}, which comes with seqforge)."),
+]
+_Folder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")]
+_Formats = Annotated[
+    str, typer.Option(help="Of mid, abc, musicxml, svg, png, wav, ogg; with commas.")
+]
+_SoundFont = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Instruments to play with: .sf2, .sf3.")
+]
+_Page = Annotated[
+    bool, typer.Option("--page/--no-page", help="Write a page to see and hear it all.")
+]
+_Play = Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")]
+
+
 @sampling_command(app, "temperature", "bars", "seed", "unknown")
 def music(
     how: Sampling,
-    prime: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Melody to go on from: .mid, .abc, MusicXML."),
-    ] = None,
+    prime: _Prime = None,
     count: Count = 1,
-    keep_key: Annotated[
-        bool, typer.Option("--keep-key", help="Hold what is drawn to the prime's key.")
-    ] = False,
-    transpose: Annotated[
-        str,
-        typer.Option(
-            metavar="N|KEY", help="Transpose the output by N semitones, or to a key: D, Em."
-        ),
-    ] = "",
-    model: Annotated[
-        str | None,
-        typer.Option(help=f"Model to draw from (default: {_BUNDLED}, which comes with seqforge)."),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("music"),
-    formats: Annotated[
-        str, typer.Option(help="Of mid, abc, musicxml, svg, png, wav, ogg; with commas.")
-    ] = _FORMATS,
-    soundfont: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Instruments to play with: .sf2, .sf3.")
-    ] = None,
-    page: Annotated[
-        bool, typer.Option("--page/--no-page", help="Write a page to see and hear it all.")
-    ] = True,
-    play: Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")] = False,
+    keep_key: _KeepKey = False,
+    transpose: _Transpose = "",
+    model: _Model = None,
+    out: _Folder = Path("music"),
+    formats: _Formats = _FORMATS,
+    soundfont: _SoundFont = None,
+    page: _Page = True,
+    play: _Play = False,
     encoding: Encoding = "",
     json_: Json = False,
     quiet: Quiet = False,
