@@ -1,1 +1,1 @@
-"""What knows no sequence: files, paths, text, the machine."""
+"""Files, paths, text and the machine; knows no sequence."""

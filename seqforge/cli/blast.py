@@ -1,4 +1,4 @@
-"""seqforge blast: are my sequences like anything known?"""
+"""seqforge blast: FASTA samples in, similar sequences of a library out."""
 
 from __future__ import annotations
 

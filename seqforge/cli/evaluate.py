@@ -1,4 +1,4 @@
-"""seqforge evaluate: how well a model predicts files it may never have seen."""
+"""seqforge evaluate: a model and files in, held-out scores beside baselines out."""
 
 from __future__ import annotations
 

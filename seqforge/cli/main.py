@@ -1,4 +1,4 @@
-"""The program: all commands, in the order of --help."""
+"""The command line in, a command run out: all commands, in the order of --help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""seqforge music: continue a melody, or make one up."""
+"""seqforge music: a melody (or none) in, its continuation (or a new tune) out."""
 
 from __future__ import annotations
 

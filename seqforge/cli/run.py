@@ -1,4 +1,4 @@
-"""seqforge run and seqforge train."""
+"""seqforge run and train: a pipeline and its options in, a finished run folder out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""seqforge sample: draw from a model."""
+"""seqforge sample: a model and sampling options in, samples out."""
 
 from __future__ import annotations
 

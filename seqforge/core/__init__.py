@@ -1,1 +1,1 @@
-"""What training and sampling are made of; knows no domain."""
+"""Data, model, training, evaluation, sampling and output; knows no domain."""

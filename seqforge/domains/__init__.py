@@ -1,1 +1,2 @@
-"""What symbols mean: text, genomes, music. No domain knows another."""
+"""Files of a domain in, symbols out, and back: text, genomes, music. Domains do not import each
+other."""

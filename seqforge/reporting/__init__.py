@@ -1,1 +1,1 @@
-"""The page that a run leaves behind: what was read, how good the model is, what it draws."""
+"""The results of a run in, its report page out."""

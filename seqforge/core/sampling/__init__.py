@@ -1,1 +1,1 @@
-"""Drawing from a model."""
+"""A model and options in, samples out."""

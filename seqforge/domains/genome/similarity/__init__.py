@@ -1,1 +1,1 @@
-"""Are these sequences like anything known? Hits, their statistics and the ways to find them."""
+"""Queries and a library in, hits with E-values out, and controls to judge them by."""

@@ -1,1 +1,1 @@
-"""Notes to what stands on paper: bars, staves, voices, note values, beams and tuplets."""
+"""Notes in, a score out: bars, staves, voices, note values, beams and tuplets."""
