@@ -33,6 +33,7 @@ from seqforge.core.data.domain import (
     Settles,
     Shows,
     ShowsAsDrawn,
+    StopsAfterUnits,
     SymbolDecoder,
     WritesFormats,
 )
@@ -49,12 +50,11 @@ from seqforge.errors import (
 
 __all__ = [
     "END", "UNKNOWN", "Appends", "Block", "Clusters", "Coded", "ConfigError", "Constraint",
-    "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasDefaultInput", "HasKmers",
-    "Hints", "InputError", "LineDomain", "Mirrored", "Opens", "ProgramError", "Prompt", "Prompts",
-    "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError", "Settles", "Shows",
-    "ShowsAsDrawn", "SymbolDecoder", "Vocabulary", "WritesFormats", "automaton", "narrowest",
-    "opened", "read_text",
-    "write_atomically",
+    "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasDefaultInput",
+    "HasKmers", "Hints", "InputError", "LineDomain", "Mirrored", "Opens", "ProgramError",
+    "Prompt", "Prompts", "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError",
+    "Settles", "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "Vocabulary",
+    "WritesFormats", "automaton", "narrowest", "opened", "read_text", "write_atomically",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.messages import add_remark, did_you_mean
-from seqforge.core.data.domain import Barred, Domain, Sample, known_prompt, read_prompt
+from seqforge.core.data.domain import Domain, Sample, StopsAfterUnits, known_prompt, read_prompt
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.records import Prompt
@@ -265,17 +265,17 @@ class Model:
         return TorchEngine(self._checkpoint, self._device)
 
     def _ending(self, how: How) -> Ending | None:
-        bars, domain = how.get("bars"), self.domain
-        if bars is None:
+        count, domain = how.get("bars"), self.domain
+        if count is None:
             return None
-        if not isinstance(domain, Barred):
+        if not isinstance(domain, StopsAfterUnits) or domain.stop_unit != "bars":
             raise DomainError(f"{self.card.name}: a model of {domain.name} has no bars to count")
-        if bars < 1:
-            raise ValueError(f"bars must be 1 or above, not {bars}")
-        barred = domain
+        if count < 1:
+            raise ValueError(f"bars must be 1 or above, not {count}")
+        counted = domain
 
         def ending(symbols: str, given: int, over: bool) -> int | None:
-            return barred.bar_end(symbols, given, bars, over)
+            return counted.unit_end(symbols, given, count, over)
 
         return ending
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Barred", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
-    "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "Prompt", "Prompts", "ReadsBlocks",
-    "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn", "SymbolDecoder",
-    "TrainingData", "WritesFormats",
+    "Appends", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
+    "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "Prompt", "Prompts",
+    "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
+    "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
 ]  # fmt: skip
 
 
@@ -296,11 +296,14 @@ class Governed(Protocol):
 
 
 @runtime_checkable
-class Barred(Protocol):
-    """A domain whose sequences have bars."""
+class StopsAfterUnits(Protocol):
+    """A domain whose sequences are made of units that a sample can be as many of as are asked."""
 
-    def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
-        """Where the bars-th bar that ends after the first ``given`` symbols does, or None.
+    stop_unit: ClassVar[str]
+    """Their plural, which is also the name of the sampling option that counts them."""
+
+    def unit_end(self, symbols: str, given: int, count: int, over: bool) -> int | None:
+        """The end of the count-th unit that ends after the first ``given`` symbols, or None.
 
         While more may come (``over`` is false) a place is told only if nothing that comes could
         change it.

@@ -52,6 +52,7 @@ class MusicDomain:
     file_per_sample: ClassVar[bool] = True
     coding: ClassVar[tuple[str, ...]] = ("code", "steps_per_quarter", "key")
     file_marks: ClassVar[tuple[bytes, ...]] = (b"<software>seqforge ",)  # as MusicXML says it
+    stop_unit: ClassVar[str] = "bars"
 
     code: Literal["auto", "abc", "events"] = "auto"
     """``auto``: abc if every file is ABC, else events, which reads all formats."""
@@ -217,11 +218,11 @@ class MusicDomain:
             return symbols.count(event_codec.BAR)
         return len(tune_books.bar_ends(symbols))
 
-    def bar_end(self, symbols: str, given: int, bars: int, over: bool) -> int | None:
-        """The end of the bars-th bar after the first ``given`` symbols; see `Barred`."""
+    def unit_end(self, symbols: str, given: int, count: int, over: bool) -> int | None:
+        """The end of the count-th bar after the first ``given`` symbols; see `StopsAfterUnits`."""
         if self.code == "events":
-            return event_codec.bar_end(symbols, given, bars)
-        return continuation.bar_end(symbols, given, bars, over)
+            return event_codec.bar_end(symbols, given, count)
+        return continuation.bar_end(symbols, given, count, over)
 
     def _events_of(self, abc: str) -> str:
         return event_codec.encode(parser.decode(abc, self.steps_per_quarter).piece)

@@ -164,18 +164,18 @@ def test_the_end_of_a_bar_after_a_prime_is_found(domain):
     whole = domain.prime(TUNES)
     given = whole.index("|" if domain is ABC else "~") + 1
 
-    end = domain.bar_end(whole, given, 4, over=True)
+    end = domain.unit_end(whole, given, 4, over=True)
 
     assert domain.bars(whole[:end]) - domain.bars(whole[:given]) == 4
-    assert domain.bar_end(whole, given, 99, over=True) is None
+    assert domain.unit_end(whole, given, 99, over=True) is None
 
 
 @given(st.text("ABc|:[]12\nK ", max_size=60), st.integers(1, 4), st.integers(0, 20))
 def test_where_a_bar_ends_does_not_change_as_more_is_drawn(text, bars, given):
     """Else a sample would hang on how many symbols are drawn at a time."""
-    final = ABC.bar_end(text, given, bars, over=True)
+    final = ABC.unit_end(text, given, bars, over=True)
     for length in range(len(text)):
-        early = ABC.bar_end(text[:length], given, bars, over=False)
+        early = ABC.unit_end(text[:length], given, bars, over=False)
         assert early in (None, final)
 
 
@@ -224,6 +224,6 @@ def test_importing_it_loads_nothing_heavy():
 def test_neither_a_pick_up_nor_the_line_that_closes_a_prime_is_a_bar():
     head = "M:3/4\nL:1/8\nK:G\n"
     new = head + "G|A2 B2 c2|d6|e6|]"
-    assert ABC.bar_end(new, 0, 1, over=True) == len(head + "G|A2 B2 c2|")
+    assert ABC.unit_end(new, 0, 1, over=True) == len(head + "G|A2 B2 c2|")
     prime = head + "A6|B6"
-    assert ABC.bar_end(prime + "||c6|d6|]", len(prime), 1, over=True) == len(prime + "||c6|")
+    assert ABC.unit_end(prime + "||c6|d6|]", len(prime), 1, over=True) == len(prime + "||c6|")

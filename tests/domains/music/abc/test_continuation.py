@@ -112,7 +112,7 @@ def test_after_the_first_new_note_nothing_of_the_prime_is_heard(prime, drawn, on
 
 
 def longest_first(tune: str, bars: int) -> str | None:
-    end = ABC.bar_end(HEAD + tune, len(HEAD) + tune.index("c"), bars, over=True)
+    end = ABC.unit_end(HEAD + tune, len(HEAD) + tune.index("c"), bars, over=True)
     return None if end is None else tune[: end - len(HEAD)]
 
 
@@ -152,7 +152,7 @@ def test_a_prime_that_ends_in_a_part_of_a_bar_stays_open(tune, result):
 def test_bars_without_a_metre_are_counted_by_their_lines():
     head = "M:none\nL:1/4\nK:C\n"
     text = head + "CD|EFGAB|C|D|"
-    assert ABC.bar_end(text, len(head + "CD|"), 2, over=True) == len(head + "CD|EFGAB|C|")
+    assert ABC.unit_end(text, len(head + "CD|"), 2, over=True) == len(head + "CD|EFGAB|C|")
 
 
 def test_music_without_a_metre_ends_with_its_bar_line():
@@ -223,7 +223,7 @@ def test_eighty_continuations_are_new(folk, shared_data, tmp_path, bars):
 )
 def test_bars_of_events_that_begin_after_the_prime_are_new(prime, drawn, bars, kept):
     domain = MusicDomain(code="events")
-    end = domain.bar_end(prime + drawn, len(prime), bars, over=True)
+    end = domain.unit_end(prime + drawn, len(prime), bars, over=True)
 
     assert end == (None if kept is None else len(prime + kept))
     if kept:
