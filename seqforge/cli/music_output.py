@@ -1,4 +1,4 @@
-"""Drawn tunes in, files, scores, sound and the listening page of seqforge music out."""
+"""Drawn tunes in, files, scores, sound and the listening page out, for `seqforge music`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from seqforge.domains.music.primer import MusicPrompt
     from seqforge.domains.music.render.sample_export import Rendered, SampleExport
 
-_SOON = 3.0  # seconds; what is done sooner is not spoken of
+_SOON = 3.0  # seconds before progress is shown
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What is to come of it."""
+    """The files requested of `export_samples`."""
 
     count: int
     path: Path
-    """Names the files: their folder, and what they begin with."""
+    """Folder and stem of all files."""
     page: bool
     play: bool
     prime: MusicPrompt | None = None
@@ -43,26 +43,26 @@ class ExportRequest:
 
     @property
     def shows_prime(self) -> bool:
-        """Whether the page begins with what was given."""
+        """Whether the page begins with the prime."""
         return self.page and self.source is not None
 
 
 @dataclass(frozen=True)
 class OutputLines:
-    """How much is said, and in which form."""
+    """Verbosity and form of the messages."""
 
     json: bool = False
-    """One document on stdout instead of names of files."""
+    """Whether stdout gets one JSON document instead of file names."""
     quiet: bool = False
     verbose: bool = False
 
     def say(self, sentence: str, colour: str | None = None) -> None:
-        """A sentence on stderr, unless nothing is to be said."""
+        """Print a sentence on stderr, unless quiet."""
         if not self.quiet:
             say(sentence, colour)
 
     def name(self, file: Path) -> None:
-        """The name of a file on stdout, unless it stands in a document."""
+        """Print a file's name on stdout, unless it goes into the JSON document."""
         if not self.json:
             echo_path(file)
 
@@ -75,11 +75,11 @@ def export_samples(
     wanted: ExportRequest,
     speech: OutputLines,
 ) -> None:
-    """Draw samples and leave their files; names of whole files, or a document, go to stdout."""
+    """A model and a request in, files of the samples out; prints their names or a JSON document."""
     from seqforge.domains.music.render.listening_page import SHOWN
     from seqforge.domains.music.render.sample_export import QUICK
 
-    loaded.domain = domain  # whose grammar holds a key
+    loaded.domain = domain  # its grammar may hold a key
     slow = [name for name in domain.formats if name not in QUICK]
     quick = tuple(name for name in domain.formats if name in QUICK)
     needs_all = bool(slow) or speech.json or speech.verbose
@@ -97,13 +97,13 @@ def export_samples(
     with output_folder(wanted.path.parent, _names(domain, wanted), quiet=speech.quiet):
         save(drawing, wanted.path, speech.quiet, False, named=not speech.json)
         if needed:
-            if len(kept) < needed:  # this command went on with one that was stopped
+            if len(kept) < needed:  # resumed: earlier samples are drawn again
                 kept = loaded.sample(needed, **how)
             _finish(domain, kept, loaded.options(how).prime, slow, wanted, speech)
 
 
 def _names(domain: MusicDomain, wanted: ExportRequest) -> str:
-    """What files may be called that come of it; see `rendering` and `page`."""
+    """A request in, a regular expression of all file names out; see `render` and `write_page`."""
     stem = re.escape(wanted.path.stem)
     number = r"-\d{3,}" if wanted.count > 1 else ""
     formats = "|".join(domain.formats)
@@ -116,7 +116,7 @@ def _finish(
     domain: MusicDomain, samples: list[Sample], given: str, slow: Sequence[str],
     wanted: ExportRequest, speech: OutputLines,
 ) -> None:  # fmt: skip
-    """Engrave and play all, write the page, say what there is, play the first aloud."""
+    """Engrave and synthesize all samples, write the page, print a summary, play the first."""
     from seqforge.domains.music.render.sample_export import SampleExport
 
     shown, files = _render(domain, samples, given, slow, wanted, speech)
@@ -132,7 +132,7 @@ def _finish(
 
 
 def _put_out(domain: MusicDomain) -> dict[str, Any]:
-    """What decides the files beside the drawing."""
+    """Settings of the domain that determine the files beside the sampling options."""
     names = ("transpose", "into_key", "tempo", "program", "held_key", "formats")
     return {name: getattr(domain, name) for name in names}
 
@@ -141,7 +141,7 @@ def _render(
     domain: MusicDomain, samples: list[Sample], given: str, slow: Sequence[str],
     wanted: ExportRequest, speech: OutputLines,
 ) -> tuple[list[Rendered], dict[int, list[Path]]]:  # fmt: skip
-    """Engrave and play all; those that the page shows, and the files of each sample."""
+    """Samples in, those that the page shows and the files of each out, engraved and synthesized."""
     from seqforge.core.data.domain import Sample
     from seqforge.domains.music.render.listening_page import SHOWN
     from seqforge.domains.music.render.sample_export import QUICK, SampleExport, render, stem_of
@@ -160,7 +160,7 @@ def _render(
     most = wanted.shows_prime + SHOWN if wanted.page else 0
     with _progress(speech.quiet) as told:
         for one in render(todo, slow, most, told):
-            if len(shown) <= most:  # the first also for want of a page: it may be played
+            if len(shown) <= most:  # the first also without a page: it may be played
                 shown.append(one)
             for file in one.files:
                 speech.name(file)
@@ -181,7 +181,7 @@ def _page(shown: Sequence[Rendered], wanted: ExportRequest) -> Path:
 
 
 def _about(performance: SampleExport) -> str:
-    """A sample in a sentence."""
+    """A sample in, a sentence on it out."""
     from seqforge.domains.music.keys import piece_key
     from seqforge.domains.music.tempo_map import TempoMap
 
@@ -199,7 +199,7 @@ def _document(
     files: Mapping[int, list[Path]],
     wanted: ExportRequest,
 ) -> dict[str, Any]:
-    """All of it for a program: files and figures."""
+    """Samples and files in, the JSON document out."""
     from seqforge.domains.music.keys import piece_key
     from seqforge.domains.music.render.sample_export import SampleExport
     from seqforge.domains.music.tempo_map import TempoMap
@@ -232,7 +232,7 @@ def _document(
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Advance]:
-    """How far engraving and playing are, on stderr, once it takes longer."""
+    """Show the progress of engraving and synthesis on stderr, after some seconds."""
     watcher, start = make_watcher(quiet=quiet), time.monotonic()
 
     def told(done: float, total: float, what: str) -> None:

@@ -1,5 +1,5 @@
-"""The options that several commands share; sampling options made from the table in
-`core.sampling.params`.
+"""Arguments as typed in, values of options out: options that several commands share, and the
+sampling options, generated from the table in `core.sampling.params`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Model = Annotated[
 
 
 def _assume(ctx: typer.Context, encoding: str) -> str:
-    """Have all files of this command read so."""
+    """Set the encoding of all files that the command reads."""
     if encoding:
         ctx.with_resource(assuming(encoding))
     return encoding
@@ -56,10 +56,10 @@ Encoding = Annotated[
 
 
 def await_stdin(*named: object) -> None:
-    """Refuse ``-`` where it is named twice, and say what is waited for where it is a terminal.
+    """Refuse a second ``-``; print a hint if standard input is a terminal.
 
     Args:
-        named: What a command was given to read: names, lists of names, or None.
+        named: Inputs of a command: names, lists of names, or None.
 
     Raises:
         ConfigError: If standard input would have to be read twice.
@@ -79,12 +79,12 @@ def await_stdin(*named: object) -> None:
 
 
 def given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given: those that are not None."""
+    """Settings in, those that are not None out."""
     return {key: value for key, value in settings.items() if value is not None}
 
 
 def assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Read ``--set key.path=value``; a value is JSON where it can be, else a text.
+    """Texts of ``--set key.path=value`` in, values by key out: JSON if valid, else text.
 
     Raises:
         ConfigError: If there is no ``=``.
@@ -106,18 +106,18 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
 def extra_arguments(
     extras: Sequence[str], option_types: Mapping[str, Any], known: Sequence[str]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Part what the command does not know itself into inputs and options of the domain.
+    """Arguments unknown to the command in, inputs and options of the domain out.
 
     Args:
         extras: Arguments as typed.
-        option_types: The domain's options and their types.
+        option_types: Types of the domain's options, by name.
         known: The command's own options, for suggestions.
 
     Returns:
         Inputs, and options by name.
 
     Raises:
-        typer.BadParameter: For an option that neither knows (exit code 2).
+        typer.BadParameter: For an unknown option (exit code 2).
     """
     inputs: list[str] = []
     options: dict[str, Any] = {}
@@ -150,7 +150,7 @@ def _unknown(flag: str, option_types: Mapping[str, Any], known: Sequence[str]) -
 
 
 def with_number(arguments: Sequence[str], flag: str, number: str) -> list[str]:
-    """The arguments with a number behind a flag wherever it stands without one."""
+    """Arguments in, the same out with a default number after each bare ``flag``."""
     found: list[str] = []
     for place, argument in enumerate(arguments):
         found.append(argument)
@@ -161,7 +161,7 @@ def with_number(arguments: Sequence[str], flag: str, number: str) -> list[str]:
 
 
 def command_line() -> str:
-    """The command as it was typed, ready to be typed again."""
+    """The command as typed, quoted for the shell."""
     return shlex.join(["seqforge", *sys.argv[1:]])
 
 
@@ -170,29 +170,29 @@ Count = Annotated[int, typer.Option("-n", "--count", min=1, max=10**12, help="Ho
 
 @dataclass(frozen=True)
 class Sampling:
-    """Options of the table as a command got them; see `core.sampling.params`."""
+    """Sampling options of a command; see `core.sampling.params`."""
 
     values: Mapping[str, Any]
-    """All that the command takes, by the names of the table's arguments."""
+    """Values of all options that the command takes, by the table's argument names."""
     said: frozenset[str]
-    """Which options of the command, those of the table or its own, are not the default."""
+    """Names of all options of the command that are not at their default."""
 
     def only(self, *names: str) -> dict[str, Any]:
-        """The values of some."""
+        """Names in, their values out."""
         return {name: self.values[name] for name in names}
 
 
 def sampling_command(
     app: typer.Typer, *names: str
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command whose parameter ``how`` stands for options of the table.
+    """A function in, a command out whose parameter ``how`` is replaced by sampling options.
 
-    The table is imported when the command is called or its help asked for: the list of all
-    commands needs none of it.
+    The table is imported when the command is called or its help is shown, not for the list of
+    commands.
 
     Args:
-        app: What it is a command of.
-        names: Of the options, by their arguments; all if none is named.
+        app: Application that gets the command.
+        names: Argument names of the options; all if empty.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -202,7 +202,7 @@ def sampling_command(
                 return _with_options(function, names)
 
         def later() -> None:
-            """Stands for the function until the table is there."""
+            """Stand-in for the function until the table is imported."""
 
         app.command(function.__name__, cls=Command, help=function.__doc__)(later)
         return function
@@ -211,13 +211,13 @@ def sampling_command(
 
 
 class _SamplingCommand(TyperCommand):
-    """A command that gets its parameters when they are first asked for."""
+    """A command that builds its parameters on first access."""
 
     _built: list[Any] | None = None
 
     @property
     def params(self) -> list[Any]:
-        """Its own and those of the table."""
+        """The command's own parameters and those of the table."""
         if self._built is None:
             program = typer.Typer(add_completion=False)
             program.command()(self.whole())
@@ -227,7 +227,7 @@ class _SamplingCommand(TyperCommand):
 
     @params.setter
     def params(self, given: list[Any]) -> None:
-        """Those of the stand-in: none."""
+        """Ignore the stand-in's parameters: there are none."""
 
     @staticmethod
     def whole() -> Callable[..., None]:
@@ -235,7 +235,7 @@ class _SamplingCommand(TyperCommand):
         raise NotImplementedError
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take a flag without its value where the table has one for it."""
+        """Parse arguments; a bare flag takes the value that the table has for it."""
         from seqforge.core.sampling.params import rows
 
         for row in rows().values():
@@ -245,7 +245,7 @@ class _SamplingCommand(TyperCommand):
 
 
 def _with_options(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
-    """The function with the options of the table in the place of ``how``."""
+    """A function in, the same with the table's options in place of ``how`` out."""
     from seqforge.core.sampling.params import rows
 
     table = {name: _option(rows()[name]) for name in names or rows()}
@@ -271,7 +271,7 @@ def _with_options(function: Callable[..., None], names: Sequence[str]) -> Callab
 
 
 def _option(row: Row) -> Parameter:
-    """An option of the table as Typer has them."""
+    """A row of the table in, a Typer parameter out."""
     option, (kind, _, bounds, choices) = row.option, row.values
     annotation = type(row.default) if option.parse else Literal[choices] if choices else kind
     least = most = None
@@ -296,7 +296,7 @@ def _option(row: Row) -> Parameter:
 
 
 def _refusing(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same with what it refuses as a mistake of usage."""
+    """A parser in, the same with its ValueError as a usage error out."""
 
     def refusing(value: Any) -> Any:
         try:
@@ -312,10 +312,10 @@ def refuse_conflicts(
     apart: Mapping[str, tuple[str, ...]],
     needed: Mapping[str, tuple[str, str]],
 ) -> None:
-    """Refuse options that do not go together, by the table's rules and a command's own.
+    """Refuse conflicting options, by the table's rules and the command's own.
 
     Raises:
-        typer.BadParameter: Says which.
+        typer.BadParameter: Names the options.
     """
     from seqforge.core.sampling.params import APART, NEEDED, conflict
 

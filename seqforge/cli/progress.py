@@ -1,4 +1,4 @@
-"""Progress of a run or of sampling in, a progress bar or plain lines out."""
+"""Progress of a run or of sampling in, a progress bar or plain lines on stderr out."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SAMPLE_LINES = 8
 
 
 def make_watcher(quiet: bool, verbose: bool = False, samples: bool = False) -> ProgressListener:
-    """The watcher that fits the terminal and what was asked for.
+    """Options in, a progress listener for stderr out.
 
-    A terminal always shows samples, under the bar; elsewhere they are shown if ``samples``.
+    On a terminal samples are always shown, under the bar; elsewhere only with ``samples``.
     """
     from seqforge.runs.progress import NullProgress
 
@@ -40,7 +40,7 @@ def make_watcher(quiet: bool, verbose: bool = False, samples: bool = False) -> P
 
 
 class _Shown:
-    """Everything goes to stderr."""
+    """Shows a run's progress on stderr."""
 
     def __init__(self, verbose: bool, samples: bool) -> None:
         self._console = console()
@@ -131,7 +131,7 @@ class _Shown:
 
 
 class _ProgressBar(Progress):
-    """A bar with something to read under it."""
+    """A progress bar with text under it."""
 
     under: Text | None = None
 
@@ -143,7 +143,7 @@ class _ProgressBar(Progress):
 
 
 def _excerpt(text: str, width: int) -> list[str]:
-    """The first lines of a sample, long ones broken."""
+    """A sample in, its first lines out, wrapped."""
     lines = [
         part
         for line in text.strip("\n").splitlines()
@@ -153,7 +153,7 @@ def _excerpt(text: str, width: int) -> list[str]:
 
 
 def _long(pulse: StepReport) -> str:
-    """A line of a log."""
+    """A step report in, a line of a log out."""
     valid = "" if pulse.valid_bits is None else f", held-out {pulse.valid_bits:.3f}"
     memory = peak_memory_mb()
     parts = [
@@ -166,7 +166,7 @@ def _long(pulse: StepReport) -> str:
 
 
 def _short(pulse: StepReport) -> str:
-    """The same beside a bar, in a terminal of 80 columns."""
+    """A step report in, the text beside the bar out, for 80 columns."""
     valid = "" if pulse.valid_bits is None else f" (held out {pulse.valid_bits:.3f})"
     memory = peak_memory_mb()
     parts = [
@@ -179,7 +179,7 @@ def _short(pulse: StepReport) -> str:
 
 
 def clock_time(seconds: float) -> str:
-    """A span of time, to the second, or the minute where there are hours."""
+    """Seconds in, m:ss out, or hours and minutes."""
     if seconds == float("inf"):
         return "?"
     minutes, rest = divmod(int(seconds), 60)
@@ -187,10 +187,10 @@ def clock_time(seconds: float) -> str:
 
 
 class SamplingProgress:
-    """Counts samples, and the symbols of those under way, on stderr while they come."""
+    """Shows drawn samples and symbols on stderr."""
 
     def __init__(self, done: int, count: int, quiet: bool, length: int | None = None) -> None:
-        """``done`` of ``count`` samples were there before; ``length`` symbols each, if known."""
+        """``done`` of ``count`` samples exist already; ``length``: symbols of each, if known."""
         self._begun = self._done = done
         self._count, self._quiet, self._length = count, quiet, length
         self._console = console()
@@ -210,19 +210,19 @@ class SamplingProgress:
             self._bar.stop()
 
     def drew(self, symbols: int) -> None:
-        """So many symbols more, of whatever samples; cheap enough for every call of a loop."""
+        """Count symbols as they are drawn; cheap enough for an inner loop."""
         self._drawn += symbols
         self._tick()
 
     def saw(self, sample: Sample) -> None:
-        """One sample more."""
+        """Count a finished sample."""
         self._done += 1
         self._finished += len(sample.drawn)
         self._tick()
 
     @property
     def _symbols(self) -> int:
-        """Drawn here; what nobody counted while it was drawn counts when its sample is there."""
+        """Symbols drawn so far; uncounted ones are added when their sample is finished."""
         return max(self._drawn, self._finished)
 
     def _tick(self) -> None:
@@ -234,7 +234,7 @@ class SamplingProgress:
         self._show(self._text(now - self._start))
 
     def _share(self) -> float:
-        """How much is done of what was missing: by symbols where it is known how many come."""
+        """Share done of the missing samples: by symbols if the length is known, else by samples."""
         samples = self._count - self._begun
         if self._length:
             return min(1.0, self._symbols / (self._length * samples))
@@ -259,7 +259,7 @@ class SamplingProgress:
                 TextColumn("{task.description}", markup=False),
                 console=self._console,
                 transient=True,
-                redirect_stdout=sys.stdout.isatty(),  # a file must get what is meant for it
+                redirect_stdout=sys.stdout.isatty(),  # stdout to a file must not go through the bar
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=self._count)

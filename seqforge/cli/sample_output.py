@@ -1,4 +1,4 @@
-"""Drawn samples in; out on the terminal, as JSON, or in files that a stop does not cost."""
+"""Drawn samples in, text on the terminal, JSON or resumable files out."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 def output_folder(
     folder: Path, names: str, timed: Collection[str] = (), quiet: bool = False
 ) -> Iterator[None]:
-    """Work in a folder, made where it is missing; see `claimed_folder`.
+    """Claim an output folder, created if it is missing; see `claimed_folder`.
 
     Args:
-        folder: Where files are to be written.
-        names: A regular expression of all their names.
-        timed: Those that hold the time.
-        quiet: Whether nothing is said of files of an earlier command that are others now.
+        folder: Output folder.
+        names: Regular expression of all output names.
+        timed: Names of files that contain a time.
+        quiet: Whether to omit the note on replaced files of an earlier command.
 
     Raises:
         RunError: As `claimed_folder`.
@@ -49,27 +49,27 @@ def output_folder(
         yield
 
 
-_LONG = 100_000  # symbols of a sample that nobody should have to wait for
-_LONGEST = 1000  # symbols of a text among the settings that are noted as they are
+_LONG = 100_000  # samples of this length are streamed through a pipe
+_LONGEST = 1000  # longer settings are recorded as a hash
 
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """What is to be drawn."""
+    """A request for samples, and how to draw them."""
 
     domain: Domain
     count: int
     draw: Callable[[int, OnSymbols], Iterator[Sample]]
-    """Samples from this number on, to ``count``; told of symbols while they are drawn."""
+    """Draws samples from this number to ``count``; reports symbols as they are drawn."""
     stream: Callable[[int], Stream] | None
-    """A sample symbol by symbol, where it can be drawn so."""
+    """Draws one sample symbol by symbol; None if it cannot be streamed."""
     settings: Mapping[str, Any]
-    """All that decides the samples, as `settings_of` gives it."""
+    """Settings that determine the samples; see `settings_of`."""
     inputs: tuple[Path, ...] = ()
-    """Files that they come from, which nothing is written over."""
+    """Input files, which must not be overwritten."""
 
     def counting(self, done: int, quiet: bool) -> SamplingProgress:
-        """What shows how far it is, when ``done`` samples are there already."""
+        """The progress display, if ``done`` samples exist already."""
         from seqforge.cli.progress import SamplingProgress
 
         settings = self.settings
@@ -77,14 +77,14 @@ class SamplingJob:
         return SamplingProgress(done, self.count, quiet, settings["length"] if exact else None)
 
     def samples(self, first: int, counting: SamplingProgress) -> Iterator[Sample]:
-        """Samples from this number on, their symbols counted while they are drawn."""
+        """Draw samples from number ``first`` on and count their symbols."""
         return self.draw(first, counting.drew)
 
 
 def settings_of(
     model: Path, count: int, options: SamplerParams, found: Mapping[str, Any], device: str = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
-    """All that decides the samples; a long text stands there as its hash."""
+    """Model and options in, the settings that determine the samples out; long texts as hashes."""
     from hashlib import sha256
 
     from seqforge.base.folders import sha256_of
@@ -106,7 +106,7 @@ def settings_of(
 
 
 def show(drawing: SamplingJob, quiet: bool) -> None:
-    """To stdout, as the domain shows them; to whoever reads along while they are drawn."""
+    """Print the samples in the domain's form, streamed if somebody reads along."""
     from seqforge.core.data.domain import ShowsAsDrawn
 
     ready_stdout()
@@ -127,16 +127,16 @@ def show(drawing: SamplingJob, quiet: bool) -> None:
 
 
 def _read_along(drawing: SamplingJob) -> bool:
-    """Whether somebody sees symbols come: at a terminal, or behind a pipe if they take long.
+    """Whether to stream symbols: on a terminal, or to a pipe if the samples are long.
 
-    Shorter samples are drawn side by side, which is several times as fast; and each is headed with
-    its probability, which is known when it is whole.
+    Other samples are drawn in a batch, which is several times as fast, and their headers contain
+    the probability, which is known only at the end.
     """
     if sys.stdout.isatty():
         return True
     try:
         piped = not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
-    except (OSError, ValueError):  # has no file behind it
+    except (OSError, ValueError):  # stdout without a file descriptor
         piped = False
     return piped and drawing.settings["length"] >= _LONG
 
@@ -148,7 +148,7 @@ def _told(stream: Stream, counting: SamplingProgress) -> Iterator[str]:
 
 
 def _echo(pieces: Iterator[str]) -> None:
-    """Text as it comes; where it is stopped, what is said of that begins a line."""
+    """Print text in pieces; an interruption ends the line."""
     last = "\n"
     try:
         for text in pieces:
@@ -161,7 +161,7 @@ def _echo(pieces: Iterator[str]) -> None:
 
 
 def show_json(drawing: SamplingJob, quiet: bool) -> None:
-    """To stdout as one JSON array, a sample a line."""
+    """Print the samples as a JSON array, one per line."""
     ready_stdout()
     array = _Array()
     for sample in _counted(drawing, quiet):
@@ -170,7 +170,7 @@ def show_json(drawing: SamplingJob, quiet: bool) -> None:
 
 
 def _counted(drawing: SamplingJob, quiet: bool) -> Iterator[Sample]:
-    """All samples, counted where they themselves are not seen to come."""
+    """Draw all samples, with progress on stderr."""
     with drawing.counting(0, quiet or sys.stdout.isatty()) as counting:
         tally = Tally(quiet)
         for sample in drawing.samples(1, counting):
@@ -181,13 +181,13 @@ def _counted(drawing: SamplingJob, quiet: bool) -> Iterator[Sample]:
 
 
 class Tally:
-    """How much of the model's probability a grammar has taken away."""
+    """Mean probability that the grammar mask removed."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet, self._removed, self._symbols = quiet, 0.0, 0
 
     def take(self, *samples: Sample) -> None:
-        """Count samples in."""
+        """Add samples."""
         for sample in samples:
             if sample.removed_mass is not None:
                 symbols = len(sample.drawn) + sample.ended
@@ -195,7 +195,7 @@ class Tally:
                 self._symbols += symbols
 
     def say(self) -> None:
-        """Say it on stderr, where there was a grammar."""
+        """Print it on stderr, if there was a grammar."""
         if self._symbols and not self._quiet:
             share = self._removed / self._symbols
             echo(f"the grammar forbade {share:.2%} of the model's probability on the way", err=True)
@@ -209,11 +209,10 @@ def save(
     resume: bool = False,
     named: bool = True,
 ) -> None:
-    """To files, each sample when it is drawn; names of whole files go to stdout.
+    """Write each sample to files when it is drawn, and print the names of finished files.
 
-    Going on, it draws only what is missing, except for a JSON array, which has to have it all.
-    With ``resume``, files that are there and whole are left as they are. Where the names of files
-    are not to be ``named``, the caller says them.
+    An interrupted command resumes: only missing samples are drawn, except for a JSON array, which
+    needs all. With ``resume``, finished output is kept. Without ``named``, the caller prints names.
     """
     from seqforge.core.output.writer import is_finished, writer_for
 
@@ -277,7 +276,7 @@ def _stopped(output: SampleWriter, count: int) -> str:
 
 
 class _Array:
-    """A JSON array on stdout, written element by element."""
+    """Writes a JSON array to stdout, element by element."""
 
     def __init__(self) -> None:
         self._before = "["

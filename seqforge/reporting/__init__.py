@@ -1,1 +1,1 @@
-"""The results of a run in, its report page out."""
+"""The results of a run in, summary.json and report.html out."""

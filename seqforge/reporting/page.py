@@ -45,14 +45,14 @@ _MOST_FILES = 12
 
 @dataclass(frozen=True)
 class ShownSample:
-    """A sample as the page shows it."""
+    """A sample on the page."""
 
     title: str
     text: str
     note: str
     file: str
     link: str
-    """A relative address, or nothing where the name cannot be one."""
+    """Relative URL; empty if the name cannot be one."""
 
 
 def write_report(
@@ -62,20 +62,20 @@ def write_report(
     samples: Sequence[ShownSamples],
     ingest: Sequence[Ingested],
 ) -> None:
-    """Write the page of a run, atomically.
+    """The results of a run in; writes its page atomically.
 
     Args:
-        path: Where ``report.html`` goes; links to samples are relative to its folder.
-        summary: ``summary.json``.
-        metrics: The lines of ``metrics.jsonl``.
-        samples: What to show at each temperature.
-        ingest: The lines of ``ingest.tsv``.
+        path: Path of ``report.html``; links to samples are relative to its folder.
+        summary: Content of ``summary.json``.
+        metrics: Lines of ``metrics.jsonl``.
+        samples: Samples to show, by temperature.
+        ingest: Lines of ``ingest.tsv``.
 
     Raises:
         RunError: If the page cannot be written.
     """
     page = render(summary, metrics, samples, ingest)
-    # A model may draw half of a surrogate pair, which UTF-8 has no bytes for.
+    # A model may draw a lone surrogate, which UTF-8 cannot encode.
     write_atomically(path, page.encode("utf-8", "replace"))
 
 
@@ -85,8 +85,8 @@ def render(
     samples: Sequence[ShownSamples],
     ingest: Sequence[Ingested],
 ) -> str:
-    """The page as HTML; see `write_report`."""
-    # Markup is in the template alone, and in pictures: whatever comes from a file is escaped.
+    """The results of a run in, the page as HTML out; see `write_report`."""
+    # Only the template and charts contain markup: all text from files is escaped.
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -154,7 +154,7 @@ def _sample(sample: ShownSamples, unit: str) -> ShownSample:
 
 
 def _relative_link(file: str) -> str:
-    """The address of a file of the run folder; a colon, quoted, cannot begin another scheme."""
+    """A path in the run folder in, its URL out; colons are quoted, so that none begins a scheme."""
     parts = PurePosixPath(file).parts
     if not parts or parts[0].startswith("/") or ".." in parts:
         return ""
@@ -162,7 +162,7 @@ def _relative_link(file: str) -> str:
 
 
 def _similarity(summary: RunSummary) -> dict[str, object] | None:
-    """The domain's own part, of which anything may be missing."""
+    """The section on similarity; any of its keys may be missing."""
     found = summary.similarity
     if not found:
         return None
@@ -204,6 +204,6 @@ def _machine(summary: RunSummary, evaluations: int) -> Table:
 
 
 def advice(said: Advice | None) -> list[str]:
-    """What was said of the network's size before training and of its curves after, as sentences."""
+    """Advice in, its sentences out: on the network's size and on the learning curves."""
     sentences = () if said is None else (said.before, said.after)
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]

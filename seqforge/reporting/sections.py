@@ -1,4 +1,4 @@
-"""A run summary in, sections of the report page out: tables, baselines, controls."""
+"""A run summary in, tables, charts and sentences of the report page out."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ _MOST_ROWS = 200
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; the first column names the row."""
+    """A table of text cells; the first column names the row."""
 
     columns: tuple[str, ...]
-    """() for a table of names and values that needs no head."""
+    """(): names and values, without a header row."""
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     left_out: int = 0
-    """Rows not shown."""
+    """Number of rows not shown."""
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:
-    """Names and values, without those that are null."""
+    """Names and values in, a table without null values out."""
     shown = ((name, format_number(value)) for name, value in rows)
     return Table((), tuple((name, cell) for name, cell in shown if cell != MISSING))
 
 
 def records_table(rows: Sequence[Mapping[str, object]], title: str = "") -> Table:
-    """A row for each mapping, a column for each key that any of them has."""
+    """Mappings in, a table with a row for each mapping and a column for each key out."""
     keys = tuple(dict.fromkeys(key for row in rows for key in row))
     cells = tuple(tuple(format_number(row.get(key)) for key in keys) for row in rows[:_MOST_ROWS])
     return Table(tuple(map(readable, keys)), cells, title, max(0, len(rows) - _MOST_ROWS))
 
 
 def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
-    """A domain's own report: a mapping is a row, rows with the same keys are one table.
+    """A domain's report in, tables out: mappings with the same keys are rows of one table.
 
-    Plain values come first, as names and values, without `sentences`; a list of mappings or a
-    mapping of mappings makes a table of its own.
+    Plain values (without `sentences`) form the first table. A list of mappings, or a mapping of
+    mappings, is a separate table.
     """
     said = sentences(report)
     report = {name: value for name, value in report.items() if value not in said}
@@ -72,12 +72,12 @@ def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
 
 
 def sentences(report: Mapping[str, object]) -> list[str]:
-    """Texts of a report that end with a full stop, which stand before its tables."""
+    """A report in, its texts that end with a full stop out; they precede its tables."""
     return [value for value in report.values() if isinstance(value, str) and value.endswith(".")]
 
 
 def _shape(value: object) -> str | tuple[str, ...]:
-    """nested, list, value, or the keys of a row."""
+    """The kind of a value: nested, list, value, or the keys of a row."""
     if isinstance(value, Mapping):
         nested = any(isinstance(cell, Mapping) for cell in value.values())
         return "nested" if nested else tuple(value) or "value"
@@ -87,7 +87,7 @@ def _shape(value: object) -> str | tuple[str, ...]:
 
 
 def parts_table(summary: RunSummary) -> Table:
-    """Train, valid and test: how much each is, and what the model needs there."""
+    """A summary in, a table of train, valid and test out: size, bits per symbol, perplexity."""
     columns = {
         "symbols": dict(summary.symbols),
         "records": dict(summary.records),
@@ -104,22 +104,22 @@ def parts_table(summary: RunSummary) -> Table:
 
 @dataclass(frozen=True)
 class ShownControls:
-    """Everything that the template needs."""
+    """The section on controls, for the template."""
 
     sentence: str
     notes: tuple[str, ...]
     table: Table
     picture: str
-    """SVG that has escaped what it was given; nothing where there is nothing to draw."""
+    """SVG with escaped text; empty without data."""
     legend: tuple[tuple[str, str], ...]
-    """The class of each line, and what it is of."""
+    """CSS class and label of each curve."""
     copying: Table
     source: str
-    """What copies were looked for in."""
+    """The data in which copies were searched."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> ShownControls | None:
-        """From ``controls`` of a search's summary, where anything may be null."""
+        """``controls`` of a search summary in, the section out; any value may be null."""
         if not found:
             return None
         picture = _picture(mapping(found.get("picture")))
@@ -162,36 +162,36 @@ _USUAL_ORDERS = (0, 2, 4)
 
 @dataclass(frozen=True)
 class ChartBar:
-    """One row of the bar chart."""
+    """A row of the bar chart of baselines."""
 
     label: str
     bits: float
     is_model: bool = False
     width: float = 0.0
-    """Percent of the longest bar."""
+    """Length in percent of the longest bar."""
     against_model: str = ""
-    """How many more (+) or fewer bits the model needs, in percent of these."""
+    """Difference of the model's bits from these, in percent."""
 
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """What the model and the baselines need on one held-out part."""
+    """Bits per symbol of model and baselines on one held-out part."""
 
     part: str | None
-    """valid or test; None when nothing was held out."""
+    """valid or test; None: nothing is held out."""
     model: float | None
     uniform: float
     ngram: float | None
     order: int | None
-    """The order of the best n-gram."""
+    """Order of the best n-gram."""
     orders: Mapping[int, float]
     compressors: Mapping[str, float]
     overlap: Overlap
-    """How much of the held-out part stands in the training part too."""
+    """Train-test overlap."""
 
     @classmethod
     def of(cls, summary: RunSummary) -> BaselineComparison:
-        """From a summary, on the part that its baselines are scored on."""
+        """A summary in, the comparison on the part scored by its baselines out."""
         counted = summary.baselines
         known = {name: value for name, value in counted.compressors.items() if value is not None}
         return cls(
@@ -206,7 +206,7 @@ class BaselineComparison:
         )
 
     def bars(self) -> list[ChartBar]:
-        """The rows of the chart, fewest bits first."""
+        """Rows of the chart, fewest bits first."""
         named = {f"{name}": value for name, value in self.compressors.items()}
         for order, value in self.orders.items():
             if order in _USUAL_ORDERS and order != self.order:
@@ -225,7 +225,7 @@ class BaselineComparison:
         return ChartBar(bar.label, bar.bits, bar.is_model, 100 * bar.bits / longest, against)
 
     def sentences(self, unit: str) -> list[str]:
-        """The verdicts, the n-gram's first."""
+        """Verdicts as sentences, against the n-gram first."""
         if self.model is None:
             return ["Nothing was held out or scored, so how good the model is cannot be said."]
         said = []
@@ -254,7 +254,7 @@ def _of_order(order: int | None) -> str:
 
 
 def done(summary: RunSummary) -> str:
-    """One sentence: which network read how much, in what time."""
+    """A summary in, a sentence on the network, its training data and the time out."""
     model, layers = summary.model, summary.model.num_layers
     what = (
         f"{model.cell.upper()} with {layers} {'layer' if layers == 1 else 'layers'} of "
@@ -266,7 +266,7 @@ def done(summary: RunSummary) -> str:
 
 
 def _article(what: str) -> str:
-    spelled = what.startswith(("LSTM", "RNN"))  # read letter by letter: an el, an ar
+    spelled = what.startswith(("LSTM", "RNN"))  # pronounced by letters: "an L...", "an R..."
     return "An" if spelled or what[:1] in "aeio" else "A"
 
 
@@ -275,7 +275,7 @@ _LEVEL_PERCENT = 0.05
 
 
 def percent(value: float, other: float) -> str:
-    """How much more (+) or less ``value`` is than ``other``."""
+    """Two values in, the change from ``other`` to ``value`` in percent out, with sign."""
     change = 100 * (value - other) / other
     if abs(change) < _LEVEL_PERCENT:
         return "±0 %"
@@ -283,7 +283,7 @@ def percent(value: float, other: float) -> str:
 
 
 def verdict(model: float, other: float) -> str:
-    """The model's bits against another's, in plain words; fewer are better."""
+    """The bits of the model and of a baseline in, a verdict in words out; fewer are better."""
     saved = 100 * (other - model) / other
     if abs(saved) < _LEVEL_PERCENT:
         return "level with it"

@@ -1,6 +1,6 @@
-"""The results of a run in, ``summary.json`` out, and back: its one schema.
+"""The results of a run in, ``summary.json`` out, and back. The one schema of that file.
 
-The table in docs/files.md is made from it.
+The table in docs/files.md is generated from it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ HeldOutPart = Literal["valid", "test"]
 
 
 class SummaryPart(BaseModel):
-    """A part of ``summary.json``; keys of later versions are passed over."""
+    """Base of all parts of ``summary.json``; unknown keys of later versions are ignored."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class PartCounts(SummaryPart):
-    """A number for each part of the split."""
+    """A count for each part of the split."""
 
     train: int
     """Of the training part."""
@@ -47,7 +47,7 @@ class HeldOutScores(SummaryPart):
     """Of the test part; null where it is empty."""
 
     def of(self, part: HeldOutPart | None) -> float | None:
-        """The score of a part, if there is one."""
+        """A part in, its score out; None if there is none."""
         return None if part is None else self.valid if part == "valid" else self.test
 
 
@@ -84,7 +84,7 @@ class OverlapSummary(SummaryPart):
 
     @classmethod
     def of(cls, overlap: Overlap) -> OverlapSummary:
-        """What was measured, rounded."""
+        """An overlap in, its rounded summary out."""
         share = None if overlap.share is None else round(overlap.share, 4)
         return cls(
             held_out_in_training=share,
@@ -95,7 +95,7 @@ class OverlapSummary(SummaryPart):
 
     @property
     def measured(self) -> Overlap:
-        """It as what it was made from, which has sentences."""
+        """The summary as an `Overlap`, which has sentences."""
         return Overlap(self.held_out_in_training, self.window, self.part, self.moved)
 
 
@@ -133,7 +133,7 @@ class Advice(SummaryPart):
 
 
 class SamplesRow(SummaryPart):
-    """The samples drawn at one temperature."""
+    """Samples drawn at one temperature."""
 
     file: str | None
     """The first file, seen from the run folder; null where nothing was written."""
@@ -150,14 +150,14 @@ class SamplesRow(SummaryPart):
 
 
 class ShownSamples(SamplesRow):
-    """The same with what the page shows."""
+    """A row with the text that the page shows."""
 
     text: str
     """The beginning of the samples."""
 
 
 def _known(values: Any) -> Any:
-    """A table without what is null: defaults stand for that."""
+    """A mapping in, the same without null values out, for which defaults apply."""
     return (
         {k: v for k, v in values.items() if v is not None} if isinstance(values, dict) else values
     )
@@ -230,10 +230,10 @@ class RunSummary(SummaryPart):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The summary in a file, of this version or an older one.
+        """A ``summary.json`` of this version or an older one in, the summary out.
 
         Raises:
-            RunError: If it cannot be read or is no summary.
+            RunError: If it cannot be read or is not a summary.
         """
         try:
             return cls.model_validate_json(path.read_bytes())

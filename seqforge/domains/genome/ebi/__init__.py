@@ -1,1 +1,1 @@
-"""Similarity search at EMBL-EBI, by its Job Dispatcher: sequences leave the machine."""
+"""Queries in, hits out, by EMBL-EBI's Job Dispatcher. Sequences leave the machine."""

@@ -1,4 +1,4 @@
-"""Queries in, results out: similarity search at EMBL-EBI, with known results from the store."""
+"""Queries in, search results out, from EMBL-EBI or from the job store."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ AGAIN = frozenset({"unknown", "failed", "expired"})
 
 
 class EbiBackend:
-    """Searches one tool's databases at EMBL-EBI. The queries' letters leave the machine.
+    """Search backend for the databases of one tool at EMBL-EBI. Query residues leave the machine.
 
     Args:
-        client: Says which tool, and who asks.
-        store: Where searches are written down before they are sent.
-        database: The service's name of one, or of several.
-        deadline_seconds: So long after the first search began every `search` stops waiting; what
-            runs goes on at EMBL-EBI.
-        say: Told in sentences what a person should know.
-        letters: What the queries are.
-        resubmit: Names of queries to send once more though an earlier submission of theirs
-            failed, was lost, or has a fate that nobody knows; ``all`` is all such.
+        client: API client of the tool, with the user's e-mail address.
+        store: Job store; each job is written there before it is submitted.
+        database: The service's name of one database, or of several.
+        deadline_seconds: Seconds after the start of the first search at which every `search` stops
+            waiting. Running jobs go on at EMBL-EBI.
+        say: Receives messages for the user.
+        letters: Residue type of the queries.
+        resubmit: Names of queries to submit again although an earlier submission failed, was
+            lost or has an unknown fate; ``all`` stands for all of these.
     """
 
     name = "ebi"
@@ -79,13 +79,13 @@ class EbiBackend:
         self._until: float | None = None
 
     def close(self) -> None:
-        """End the connections; jobs that were sent run on."""
+        """Close the connections. Submitted jobs go on running."""
         self._client.close()
 
     def dry_run(
         self, queries: Sequence[Query], parameters: SearchParameters
     ) -> list[dict[str, Any]]:
-        """The requests that `search` would send, letter for letter; nothing at all is sent.
+        """Queries in, the exact requests of `search` out. Sends nothing.
 
         Raises:
             ConfigError, InputError: As `search` does.
@@ -108,13 +108,13 @@ class EbiBackend:
         parameters: SearchParameters,
         progress: Advance,
     ) -> list[SearchResult]:
-        """The results in the queries' order, without the queries that `unanswered` tells of.
+        """Queries in, results out in query order. Queries listed in `unanswered` have no result.
 
         Raises:
-            ConfigError: If the service does not offer what is asked; nothing was sent.
-            InputError: If a query has letters that are none; nothing was sent.
-            Unfinished: At the deadline; everything is kept.
-            RunError: If no query has an answer and none will come.
+            ConfigError: If the service does not offer a database or value; nothing was sent.
+            InputError: If a query has invalid residues; nothing was sent.
+            Unfinished: At the deadline; all jobs and results are kept.
+            RunError: If no query has a result and none can get one by waiting.
         """
         if self._until is None:
             self._until = self._client.until = self._client.monotonic() + self._deadline
@@ -146,7 +146,7 @@ class EbiBackend:
     def _results(
         self, pairs: Sequence[tuple[Query, Job | None]], parameters: SearchParameters
     ) -> list[SearchResult]:
-        """What was found, in this order; queries without an answer are left out."""
+        """Results in query order, without unanswered queries."""
         results = [self._result(query, job, parameters) for query, job in pairs]
         searched = next((result for result in results if result is not None), None)
         for place, (query, job) in enumerate(pairs):
@@ -155,7 +155,7 @@ class EbiBackend:
         return [result for result in results if result is not None]
 
     def _forms(self, queries: Sequence[Query], parameters: SearchParameters) -> JobForms:
-        """The forms to send; where all was sent before, the service is not asked anything."""
+        """The job forms. Does not contact the service if all jobs were submitted before."""
         self._check(queries)
         with suppress(ConfigError):
             forms = self._prepare(parameters, lambda _: None, ask=False)
@@ -182,9 +182,9 @@ class EbiBackend:
         return forms
 
     def _plan(self, forms: JobForms, query: Query, names: Collection[str]) -> Job:
-        """The search as it is written down, from now on if it was not before.
+        """The job of a query in the store, added if it is new.
 
-        One that was asked for under a name that is none of today's gets today's.
+        A stored job whose query name does not occur in this search takes the present name.
         """
         form = forms.form(query)
         key = key_of(self._client.service, form)
@@ -192,13 +192,13 @@ class EbiBackend:
         return job if job.query in names else self._store.rename(key, query.id)
 
     def _submit_again(self, queries: Iterable[Query], keys: Sequence[str]) -> None:
-        """Plan once more what was asked to be submitted again.
+        """Set the jobs named by ``resubmit`` back to planned.
 
         Raises:
-            ConfigError: If a name is none; a later search's are those that the store knows.
+            ConfigError: If a name is unknown, in the first search.
         """
         lost = [job for job in self._store.jobs() if job.state in AGAIN]
-        names = {key: {ALL} for key in keys}  # the same letters may have several
+        names = {key: {ALL} for key in keys}  # one sequence may have several names
         for query, key in zip(queries, keys, strict=True):
             names[key].add(query.id)
         known = {ALL}.union(*names.values(), (job.query for job in lost))
@@ -214,7 +214,7 @@ class EbiBackend:
                 self._store.move(job.key, "planned", note="submitted once more, as was asked")
 
     def _mended(self, job: Job) -> Job:
-        """A finished search whose kept result is damaged, read again from the raw reply."""
+        """The job; a damaged stored result is parsed again from the raw reply."""
         if job.state != "finished" or is_result(job.result):
             return job
         for kind in KINDS:
@@ -227,7 +227,7 @@ class EbiBackend:
         return self._store.move(job.key, "failed", note=result_damaged(job.query))
 
     def _read(self, job: Job, kind: str, body: bytes) -> dict[str, object]:
-        """The document of all that came for a job.
+        """A raw reply in, the result as a JSON document out.
 
         Raises:
             Unreadable: If the reply cannot be read.
@@ -235,7 +235,7 @@ class EbiBackend:
         return to_json([parse_reply(kind, body, self._asked(job))])
 
     def _asked(self, job: Job) -> QueryContext:
-        """What is known of a job before its reply comes."""
+        """A job in, the context for parsing its reply out."""
         if missing := {"sequence", "program", "database"} - job.form.keys():
             raise damaged(self._store.path, job.key, f"its form lacks {', '.join(missing)}")
         settings = {name: value for name, value in job.form.items() if name != "sequence"}
@@ -270,7 +270,7 @@ class EbiBackend:
     def _void(
         self, query: Query, parameters: SearchParameters, like: SearchResult | None
     ) -> SearchResult:
-        """What a query without letters found; the library is that of another query's result."""
+        """The result of an empty query; library name and size come from another query's result."""
         self._say(f"{query.id} has no letters, so nothing was sent for it")
         asked = asdict(parameters)
         if like is not None:
@@ -284,7 +284,7 @@ class EbiBackend:
     def _result(
         self, query: Query, job: Job | None, parameters: SearchParameters
     ) -> SearchResult | None:
-        """What a query found; None where it has no answer."""
+        """The result of a query; None if it is unanswered."""
         if job is None or job.state != "finished" or job.result is None:
             return None
         (kept,) = from_json(job.result)
@@ -305,7 +305,7 @@ def _how_far(jobs: Collection[Job]) -> str:
 
 
 def _limited(hits: Iterable[Hit], parameters: SearchParameters) -> tuple[tuple[Hit, ...], bool]:
-    """The hits that were asked for, and whether there are more: the service's limits are wider."""
+    """Hits within our limits (the service's are wider), and whether there are more."""
     limited = []
     for hit in hits:
         good = [hsp for hsp in hit.hsps if hsp.evalue <= parameters.evalue]

@@ -1,4 +1,4 @@
-"""A call of the EMBL-EBI Job Dispatcher API in, its parsed answer out; no retries, no state."""
+"""A call of the EMBL-EBI Job Dispatcher API in, its parsed response out. No retries, no state."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ _VALUES = 10_000
 
 @dataclass(frozen=True)
 class ParameterValue:
-    """One value that a parameter may have."""
+    """An allowed value of a parameter."""
 
     value: str
-    """What is sent, letter for letter."""
+    """The value as submitted."""
     label: str
     default: bool = False
     contexts: tuple[str, ...] = ()
-    """What it is for: nucleotide, protein, vector; empty where the service does not say."""
+    """Residue type: nucleotide, protein, vector; empty if the service gives none."""
 
 
 @dataclass(frozen=True)
 class ParameterDetails:
-    """A parameter as the service describes it."""
+    """The service's description of a parameter."""
 
     name: str
     description: str
     type: str
     values: tuple[ParameterValue, ...]
-    """Empty where anything may be given."""
+    """Empty if any value is allowed."""
 
 
 def read_details(body: bytes) -> ParameterDetails:
-    """What ``/parameterdetails`` answered.
+    """The body of ``/parameterdetails`` in, its parameter description out.
 
     Raises:
         Unreadable: If it is neither its JSON nor its XML.
@@ -84,7 +84,7 @@ def read_details(body: bytes) -> ParameterDetails:
 
 
 def read_types(body: bytes) -> list[str]:
-    """The identifiers that ``/resulttypes`` answered, in its order.
+    """The body of ``/resulttypes`` in, its identifiers out, in order.
 
     Raises:
         Unreadable: If it is neither its JSON nor its XML.
@@ -100,7 +100,7 @@ def read_types(body: bytes) -> list[str]:
 
 
 def _document(body: bytes) -> Any:
-    """JSON as it is; XML as the JSON that the service would have given."""
+    """A reply in, its JSON document out; XML is converted to the service's JSON."""
     if body.lstrip()[:1] == b"<":
         try:
             return _converted(parse_xml(body))
@@ -110,7 +110,7 @@ def _document(body: bytes) -> Any:
 
 
 def _converted(element: Element) -> Any:
-    """Leaves as text, the rest as dictionaries; children that share a name become a list."""
+    """XML in, JSON out: leaves as text, children of one name as a list, others as a dict."""
     children = list(element)
     if not children:
         return (element.text or "").strip()
@@ -135,7 +135,7 @@ def _value(data: dict[str, Any]) -> ParameterValue:
 
 
 def _inside(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The list that stands in ``data[name]``, which JSON wraps once more, by name."""
+    """The list in ``data[name]``; JSON wraps it in another dictionary."""
     inner = data.get(name)
     while isinstance(inner, dict):
         inner = next((value for value in inner.values() if isinstance(value, list | dict)), None)
@@ -143,7 +143,7 @@ def _inside(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _mappings(data: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in a document, however deep, in its order."""
+    """Every dictionary in a document, at any depth, in document order."""
     left = [data]
     while left:
         data = left.pop()
@@ -180,16 +180,16 @@ _ABSENT = re.compile(r"renderer|result type", re.IGNORECASE)
 
 
 class EbiClient:
-    """The requests of one tool (``ncbiblast`` or ``fasta``).
+    """REST client of one tool (``ncbiblast`` or ``fasta``).
 
     Args:
-        email: Sent with every submission: the service asks for one that exists.
-        base_url: Everything before the tool's name.
-        sleep: Waits some seconds; for those who use the client and must wait.
-        clock: Seconds since 1970, for ages and dates; the same.
-        monotonic: Seconds since any moment, for waiting: nobody sets this clock; the same.
-        timeout: Seconds to connect, and seconds without a byte.
-        grace: Seconds that an exchange may take though the deadline comes.
+        email: Sent with every submission; the service requires a working address.
+        base_url: The URL before the tool's name.
+        sleep: Waits some seconds. Not used here but by callers that poll.
+        clock: Seconds since 1970, for ages and dates; for callers too.
+        monotonic: Monotonic seconds, for deadlines; for callers too.
+        timeout: Connect and read time-outs in seconds.
+        grace: Seconds that an exchange may go on past the deadline.
     """
 
     def __init__(
@@ -207,19 +207,19 @@ class EbiClient:
         self.url = f"{base_url.rstrip('/')}/{tool}"
         self.sleep, self.clock, self.monotonic = sleep, clock, monotonic
         self.until = math.inf
-        """When all waiting ends, by the monotonic clock: no exchange goes on for long after."""
+        """Deadline by the monotonic clock: exchanges end soon after it."""
         self._timeout, self._grace = timeout, grace
         self._session = new_session()
         self._job_id = re.compile(rf"{re.escape(tool)}-\w\d{{8}}(-\w+){{4}}", re.ASCII)
 
     @property
     def service(self) -> str:
-        """Host and path, the same whatever the scheme: what a job's id belongs to."""
+        """Host and path without the scheme. Job ids are unique within it."""
         parts = urlsplit(self.url)
         return f"{parts.netloc}{parts.path}"
 
     def of(self, service: str) -> EbiClient:
-        """The same client for the tool of a `service` of this host: this one where it is ours."""
+        """A client with these settings for another `service` of this host; itself for its own."""
         if service == self.service:
             return self
         parts = urlsplit(self.url)
@@ -238,11 +238,11 @@ class EbiClient:
         return other
 
     def shares_host(self, service: str) -> bool:
-        """Whether a `service` counts its jobs together with this one's."""
+        """Whether a `service` is on this host, so that its jobs count towards the same limit."""
         return service.partition("/")[0] == urlsplit(self.url).netloc
 
     def require_email(self) -> None:
-        """Raise ConfigError where there is no e-mail address to send with a search."""
+        """Raise ConfigError if there is no valid e-mail address to submit with."""
         try:
             checked_email(self.email)
         except ValueError as error:
@@ -252,18 +252,18 @@ class EbiClient:
             ) from error
 
     def submit(self, form: Form) -> str:
-        """Send a job, once; returns its id.
+        """A form in, the job id out; submits once, without retries.
 
         Raises:
             ConfigError: If there is no e-mail address; nothing was sent.
-            Refused: The service said no; there is no job.
-            Transient: It was not taken, for certain.
-            FateUnknown: It was sent, and whether there is a job now cannot be known.
+            Refused: If the service rejects it; there is no job.
+            Transient: If it certainly did not become a job.
+            FateUnknown: If it was sent and may have become a job.
         """
         self.require_email()
         try:
-            # A connection of its own: one that is kept alive may be closed by the other side in
-            # the moment it is used, and then nobody knows whether the job was taken.
+            # A new connection: the server may close a kept-alive one just as it is used, and then
+            # the fate of the job is unknown.
             with new_session() as session:
                 answer, body = fetch(
                     session,
@@ -288,7 +288,7 @@ class EbiClient:
             if self._job_id.fullmatch(job_id):
                 return job_id
             raise FateUnknown(f"in place of a job's id came {text or 'nothing'}", answered=True)
-        if code in {429, 503}:  # turned away at the door
+        if code in {429, 503}:  # rejected before it became a job
             raise Transient(f"{self.url} is busy ({code}: {text})", self._retry_after(answer))
         if 300 <= code < 400:
             raise Refused(f"{self.url} did not take the search ({code}): {_elsewhere(answer)}")
@@ -298,10 +298,10 @@ class EbiClient:
         raise FateUnknown(f"the answer was {code}: {text or answer.reason}", answered=True)
 
     def status(self, job_id: str) -> str:
-        """The service's word for where a job stands; a job it does not know is NOT_FOUND.
+        """A job id in, the service's status out; NOT_FOUND for an unknown job.
 
         Raises:
-            Transient: If no word came.
+            Transient: If no status came.
         """
         try:
             body = self._get(f"status/{job_id}", "text/plain")
@@ -313,7 +313,7 @@ class EbiClient:
         return word.upper()
 
     def result_types(self, job_id: str) -> list[str]:
-        """What a finished job can be had as: json, xml, out, ...
+        """A finished job's id in, its result types out: json, xml, out, ...
 
         Raises:
             Transient, Gone, Refused, Unreadable.
@@ -321,11 +321,11 @@ class EbiClient:
         return read_types(self._get(f"resulttypes/{job_id}", "application/json"))
 
     def result(self, job_id: str, kind: str) -> bytes:
-        """A finished job's result, as it came.
+        """A finished job's id and a result type in, the raw result out.
 
         Raises:
-            Transient, Gone: As they say.
-            Refused: If the job has no result of this kind.
+            Transient, Gone: See `errors`.
+            Refused: If the job has no result of this type.
         """
         body = self._get(f"result/{job_id}/{kind}", "*/*", _RESULT_BYTES)
         if is_page(body):
@@ -333,10 +333,10 @@ class EbiClient:
         return body
 
     def parameter_details(self, name: str) -> ParameterDetails:
-        """What the service says of one parameter, its values among it.
+        """A parameter's name in, its description and allowed values out.
 
         Raises:
-            Transient, Unreadable: As they say.
+            Transient, Unreadable: See `errors`.
             Refused: If the tool has no such parameter.
         """
         body = self._get(f"parameterdetails/{name}", "application/json")
@@ -345,11 +345,11 @@ class EbiClient:
         return read_details(body)
 
     def close(self) -> None:
-        """End the connection that is kept alive."""
+        """Close the kept-alive connection."""
         self._session.close()
 
     def _seconds(self, least: float) -> float:
-        """How long an exchange may take that begins now."""
+        """Seconds that an exchange beginning now may take."""
         return min(_EXCHANGE_SECONDS, max(self.until - self.monotonic(), least))
 
     def _get(self, path: str, accept: str, size: int = _WORDS_BYTES) -> bytes:
@@ -371,7 +371,7 @@ class EbiClient:
         if code == requests.codes.ok:
             return body
         text = (_elsewhere(answer) if 300 <= code < 400 else page_text(body)) or answer.reason
-        # A page, or a code that is not the service's, comes from something in between.
+        # A web page, or a status code that the service does not use, comes from a proxy.
         if code not in {400, 404} or is_page(body) or _EARLY.search(text):
             raise Transient(f"the answer was {code}: {text}", self._retry_after(answer))
         if _LOST.search(text) and not _ABSENT.search(text):
@@ -382,7 +382,7 @@ class EbiClient:
         return {"User-Agent": user_agent(), "Accept": accept, "Accept-Encoding": "identity"}
 
     def _retry_after(self, answer: requests.Response) -> float | None:
-        """The wait that the service asks for, in seconds or until a date; never above a minute."""
+        """The wait of a Retry-After header (seconds or a date), at most a minute."""
         value = answer.headers.get("Retry-After", "").strip()
         if re.fullmatch(r"[0-9]+", value):  # RFC 9110, 10.2.3: seconds are digits alone
             return _MOST_WAIT if len(value) > 9 else min(float(value), _MOST_WAIT)
@@ -394,7 +394,7 @@ class EbiClient:
 
 
 def _elsewhere(answer: requests.Response) -> str:
-    """The sentence on an answer that names another address, which is not followed."""
+    """A redirect in, a sentence on it out; redirects are not followed."""
     place = page_text(answer.headers.get("Location", "").encode("latin-1", "replace"))
     return (
         f"it names another address, {place or 'which it does not tell'}, and nothing is sent "
@@ -403,6 +403,6 @@ def _elsewhere(answer: requests.Response) -> str:
 
 
 def user_agent() -> str:
-    """Who asks, as the service's own clients say it."""
+    """The User-Agent header, in the form of the service's own clients."""
     python, system = platform.python_version(), platform.system()
     return f"seqforge/{__version__} (Python {python}; {system}) requests/{version('requests')}"

@@ -1,5 +1,5 @@
-"""A reply or a failure in, a typed error with a sentence out: refused, transient, fate unknown,
-gone. Also XML, JSON and error pages of the network parsed defensively.
+"""A failed request in, a typed error with a sentence out: refused, transient, fate unknown,
+gone. Untrusted XML, JSON and web pages in, parsed documents or their text out.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from seqforge.errors import SeqforgeError
 
 
 class EbiError(SeqforgeError):
-    """A request to EMBL-EBI that gave nothing; ``str(error)`` is a sentence."""
+    """A failed request to EMBL-EBI; ``str(error)`` is a sentence."""
 
 
 class Refused(EbiError):
-    """Turned down by validation: never became a job, whatever was submitted."""
+    """The service rejected the request; it did not become a job."""
 
 
 class Transient(EbiError):
-    """Nothing happened, for certain; ``retry_after`` is what the service asked for, in seconds."""
+    """The request certainly had no effect; ``retry_after`` is the service's wait in seconds."""
 
     def __init__(self, text: str, retry_after: float | None = None) -> None:
         super().__init__(text)
@@ -32,9 +32,9 @@ class Transient(EbiError):
 
 
 class FateUnknown(EbiError):
-    """A submission that may have become a job: it must not be repeated without being asked.
+    """A submission that may have become a job. Do not repeat it unless the user asks for it.
 
-    ``answered`` says that something did answer, but not as the service does.
+    ``answered``: whether a response came, but not one that the service gives.
     """
 
     def __init__(self, text: str, *, answered: bool = False) -> None:
@@ -43,11 +43,11 @@ class FateUnknown(EbiError):
 
 
 class Gone(EbiError):
-    """A job the service does not know."""
+    """The service does not know the job."""
 
 
 class Unreadable(EbiError):
-    """A reply that cannot be read: truncated, or another thing than was asked for."""
+    """A reply that cannot be parsed: truncated, or another document than was requested."""
 
 
 _PAGE = re.compile(r"<!doctype html|<html[\s>]", re.IGNORECASE)
@@ -73,17 +73,17 @@ _REMEDIES = tuple(
 
 
 def as_text(body: bytes) -> str:
-    """The body as text; what is not UTF-8 shows as a question mark, for it is shown to people."""
+    """A body in, text for messages out; invalid UTF-8 becomes question marks."""
     return body.decode("utf-8", errors="replace")
 
 
 def is_page(body: bytes) -> bool:
-    """Whether this is a web page, as a proxy, a login or a broken server gives for data."""
+    """Whether a body is a web page, as sent by a proxy, a login or a broken server."""
     return _PAGE.search(as_text(body[:2000])) is not None
 
 
 def page_text(body: bytes) -> str:
-    """What an answer says to a person: its <description>, a page's <h1>, else its beginning."""
+    """A body in, its message out: the <description>, a page's <h1>, else the first characters."""
     text = as_text(body[:_LOOKED_AT])
     if (found := _inside(text, "description")) is not None:
         return _plain(found)
@@ -96,7 +96,7 @@ def page_text(body: bytes) -> str:
 
 
 def _inside(text: str, tag: str) -> str | None:
-    """What the first element of this name holds; each step of the search goes on from the last."""
+    """The content of the first element of this name; linear in the length of the text."""
     opened = re.search(rf"<{tag}\b", text, re.IGNORECASE)
     begins = text.find(">", opened.end()) + 1 if opened else 0
     if not begins:
@@ -106,7 +106,7 @@ def _inside(text: str, tag: str) -> str | None:
 
 
 def remedy(refusal: str) -> str:
-    """What a person can do about a refusal, by the first thing it names."""
+    """A refusal in, advice for the user out, by the first keyword found in it."""
     for pattern, advice in _REMEDIES:
         if pattern.search(refusal):
             return advice
@@ -117,7 +117,7 @@ def parse_json(body: bytes) -> Any:
     """The document.
 
     Raises:
-        Unreadable: If it is no JSON, is nested too deeply, or has more parts than any reply has.
+        Unreadable: If it is not JSON, nested too deeply, or has too many values.
     """
     check_parts(sum(map(body.count, (b",", b"[", b"{"))))
     try:
@@ -127,17 +127,17 @@ def parse_json(body: bytes) -> Any:
 
 
 def check_parts(count: int) -> None:
-    """Raise Unreadable where a reply would take far more memory than it has bytes."""
+    """Raise Unreadable for a reply with too many values: parsed, it could fill the memory."""
     if count > _ELEMENTS:
         raise Unreadable(f"the reply has {count:,} parts, more than any result")
 
 
 def parse_xml(body: bytes) -> ElementTree.Element:
-    """The document's root, its namespaces taken off.
+    """The root of an XML document, without namespaces.
 
     Raises:
-        Unreadable: If it is no well-formed XML, or declares a document type or entities, with
-            which a few bytes can grow to fill the memory.
+        Unreadable: If it is not well-formed, or declares a document type or entities (entity
+            expansion can fill the memory).
     """
     try:
         text = body.decode("utf-8-sig")
@@ -158,7 +158,7 @@ def parse_xml(body: bytes) -> ElementTree.Element:
 
 
 def _plain(text: str) -> str:
-    """One line, without tags, at most so long."""
+    """Text in, one line without tags out, cut to a length."""
     line = one_line(" ".join(html.unescape(_TAG.sub(" ", text)).split()))
     return line if len(line) <= _CHARACTERS else line[: _CHARACTERS - 1] + "…"
 
@@ -170,7 +170,7 @@ KEPT_SECONDS = KEPT_DAYS * 86400.0
 
 
 def poll_seconds(age: float) -> float:
-    """How long to wait for the next look at a job of this age: 3, then 5, then 10 to 30 s."""
+    """A job's age in, the polling interval out: 3, then 5, then 10 to 30 s."""
     if age < 30:
         return 3.0
     if age < 120:
@@ -179,17 +179,17 @@ def poll_seconds(age: float) -> float:
 
 
 def about_the_query(refusal: str) -> bool:
-    """Whether a refusal is about one query's sequence, and not about what all queries share."""
+    """Whether a refusal concerns one query's sequence, not settings that all queries share."""
     return any(word in refusal for word in ("Sequence ->", "Input is too big", "Entry found"))
 
 
 def renamed(note: str, old: str, new: str) -> str:
-    """A sentence of these with another query's name in what it advises."""
+    """A sentence of this module with another query's name in its advice."""
     return note.replace(f"--resubmit {old} ", f"--resubmit {new} ")
 
 
 def fate_unknown(what: str, query: str) -> str:
-    """The sentence on a submission of which nobody knows whether it became a job."""
+    """The sentence on a submission that may or may not have become a job."""
     return (
         f"{what} after it was sent to EMBL-EBI and before a job's id came back: it may run there "
         f"or not, so it is not sent again by itself; --resubmit {query} sends it again"
@@ -197,13 +197,13 @@ def fate_unknown(what: str, query: str) -> str:
 
 
 def id_not_written(why: str, job_id: str, *, kept: bool) -> str:
-    """The sentence on a job that was submitted just before the store could not be written."""
+    """The sentence on a submitted job whose id could not be written to the store."""
     after = "it is kept beside the store, and goes on" if kept else "nothing but this line tells it"
     return f"{why}; the job {job_id} was just submitted: {after}"
 
 
 def result_damaged(query: str) -> str:
-    """The sentence on a finished search of which nothing readable is left."""
+    """The sentence on a finished search whose result and raw replies are all damaged."""
     return (
         "its result in the store is damaged, and no reply that can be read is kept beside it; "
         f"--resubmit {query} searches again"
@@ -211,7 +211,7 @@ def result_damaged(query: str) -> str:
 
 
 def not_trusted(what: str) -> str:
-    """The sentence on why the other queries are not submitted after one of unknown fate."""
+    """The sentence on queries that are not submitted because another one's fate is unknown."""
     return (
         f"{what}, which is no answer of EMBL-EBI's, so nothing more is submitted now; look at "
         "the network (is there a page to log in to?) and run the same command again to submit "
@@ -220,7 +220,7 @@ def not_trusted(what: str) -> str:
 
 
 def expired(query: str, job_id: str) -> str:
-    """The sentence on results that are too old."""
+    """The sentence on results that the service has deleted by now."""
     return (
         f"EMBL-EBI keeps results for {KEPT_DAYS} days, and {job_id} is older and not known there "
         f"any more; "
@@ -229,7 +229,7 @@ def expired(query: str, job_id: str) -> str:
 
 
 def lost(query: str, job_id: str) -> str:
-    """The sentence on a job that the service has forgotten."""
+    """The sentence on a job that the service no longer knows."""
     return (
         f"EMBL-EBI does not know the job {job_id} any more (it keeps them for {KEPT_DAYS} "
         f"days); --resubmit {query} searches again"
@@ -237,7 +237,7 @@ def lost(query: str, job_id: str) -> str:
 
 
 def failed(query: str, job_id: str, word: str, told: str) -> str:
-    """The sentence on a job that ended badly; ``told`` is what the service's program said."""
+    """The sentence on a failed job; ``told`` is the error output of the service's program."""
     because = f" ({told[:300]})" if told else ""
     return (
         f"the search {job_id} failed at EMBL-EBI with {word}{because}; "
@@ -246,7 +246,7 @@ def failed(query: str, job_id: str, word: str, told: str) -> str:
 
 
 def unreadable(query: str, job_id: str, raw: Path) -> str:
-    """The sentence on a finished job of which nothing can be read."""
+    """The sentence on a finished job with no readable result."""
     return (
         f"EMBL-EBI finished {job_id}, but none of its results can be read; what came is kept in "
         f"{raw}; --resubmit {query} searches again"

@@ -1,4 +1,4 @@
-"""Fields of an HSP as a reply has them in, a consistent Hsp out."""
+"""Fields of an HSP from a reply in, a consistent Hsp out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from seqforge.domains.genome.nucleotides import reverse_complement
 from seqforge.domains.genome.similarity.hits import Hsp
 
-_PERCENT = 0.051  # what one printed decimal leaves open
+_PERCENT = 0.051  # rounding of one printed decimal
 
 
 @dataclass(frozen=True)
 class HspFields:
-    """What a reply says of one alignment; whatever it does not say keeps the default."""
+    """Fields of one alignment in a reply; missing ones keep the default."""
 
     score: Any = None
     bits: Any = None
@@ -24,19 +24,19 @@ class HspFields:
     positive: Any = None
     """Percent."""
     gaps: Any = None
-    """Percent, rounded: the service's ``hsp_gaps`` is no count, whatever its schema says."""
+    """Percent, rounded: the service's ``hsp_gaps`` is not a count, unlike its schema says."""
     columns: Any = None
     strands: str = ""
-    """``plus/minus``, the query's first; frames (``f``, ``r``, ``1``, ``-1``) do as well."""
+    """``plus/minus``, the query's first; or frames (``f``, ``r``, ``1``, ``-1``)."""
     query: tuple[Any, Any] = (None, None)
     hit: tuple[Any, Any] = (None, None)
     rows: tuple[str, str, str] = ("", "", "")
     """Query, midline, hit."""
     context: int = 0
-    """Columns that the rows show before the alignment begins, as the fasta tool does."""
+    """Columns of context before the alignment, as the fasta tool prints."""
 
     def hsp(self) -> Hsp:
-        """The alignment; counts are read off the rows where these agree with the percents."""
+        """Fields in, the HSP out. Counts come from the rows if these fit the percentages."""
         query_span, hit_span = _span(self.query), _span(self.hit)
         columns = complete_hsp(self.columns) or len(self.rows[0])
         query, midline, hit = self._cut(columns, query_span, hit_span)
@@ -71,9 +71,9 @@ class HspFields:
         return _as_blast(found) if strands == (-1, 1) else found
 
     def _cut(self, columns: int, query_span: int, hit_span: int) -> tuple[str, str, str]:
-        """The rows of the alignment alone; empty where they cannot be told from the context.
+        """The rows without context; empty if the context cannot be separated.
 
-        The fasta tool's midline drops columns, so it is kept only where it covers them all.
+        The fasta tool's midline may lack columns: it is kept only if it covers all of them.
         """
         part = slice(self.context, self.context + columns)
         query, midline, hit = (row[part] for row in self.rows)
@@ -95,7 +95,7 @@ class HspFields:
 
 
 def number(value: Any, default: float = 0.0) -> float:
-    """A number that may be written as text; ``NA`` and the like are the default."""
+    """A number or its text in, a float out; ``NA`` and other text give the default."""
     try:
         found = float(str(value).replace(",", ""))
     except ValueError:
@@ -104,14 +104,14 @@ def number(value: Any, default: float = 0.0) -> float:
 
 
 def complete_hsp(value: Any) -> int:
-    """The same as a whole number."""
+    """Like `number`, as an integer."""
     return round(number(value))
 
 
 def _as_blast(hsp: Hsp) -> Hsp:
-    """The same alignment with the query as it was given and the hit turned round.
+    """The alignment with the query on its plus strand and the hit reversed, as BLAST prints it.
 
-    Programs of the FASTA package turn the query round instead.
+    FASTA programs reverse the query instead.
     """
     return replace(
         hsp,
@@ -133,13 +133,13 @@ def _span(ends: tuple[Any, Any]) -> int:
 
 
 def _own_midline(query: str, hit: str) -> str:
-    """Bars where the rows agree; whether others are alike only the service knew."""
+    """A midline with a bar at each identity. Similar residues are unknown without the service's."""
     pairs = zip(query.upper(), hit.upper(), strict=True)
     return "".join("|" if a == b != "-" else " " for a, b in pairs)
 
 
 def _marked(midline: str) -> tuple[int | None, int | None]:
-    """How many columns a midline calls identical, and how many alike (those among them)."""
+    """Identities and positives that a midline marks; positives include identities."""
     if not midline:
         return None, None
     identical = sum(mark in "|:" or mark.isalpha() for mark in midline)
@@ -147,19 +147,19 @@ def _marked(midline: str) -> tuple[int | None, int | None]:
 
 
 def _share(percent: Any, seen: int | None, columns: int) -> tuple[float, int]:
-    """Percent and count; the count seen is believed where it fits the percent that was said."""
+    """Percentage and count; the counted value is used if it fits the printed percentage."""
     if percent is None:
         seen = seen or 0
         return 100 * seen / max(1, columns), seen
     said = number(percent)
-    near = _PERCENT if said != int(said) else 0.51  # old replies round to whole percents
+    near = _PERCENT if said != int(said) else 0.51  # old replies round to whole percentages
     if seen is not None and abs(100 * seen / max(1, columns) - said) <= near:
         return said, seen
     return said, round(said * columns / 100)
 
 
 def _strands(said: str, query: tuple[Any, Any], hit: tuple[Any, Any]) -> tuple[int, int]:
-    """Signs of both strands; where nothing is said, the order of the ends tells."""
+    """Signs of both strands; taken from the order of the coordinates if no strand is given."""
     signs = []
     words = [*said.lower().split("/"), "", ""]
     for word, ends in zip(words, (query, hit), strict=False):

@@ -1,4 +1,4 @@
-"""A query in, the form of a job out: parameters checked against the metadata of the service."""
+"""Queries and search parameters in, job forms out, checked against the service's metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RETIRED = re.compile(
     r"em_?(?:(cds|ncr|geo|con|wgs|est)_)?(?:rel|cum)(?:_std)?(?:_(\w+))?|em(all|new|vec)"
 )
 
-# What ncbiblast took in August 2026; it serves where nothing newer can be had, for --dry-run.
+# Parameters of ncbiblast in August 2026: the fallback for --dry-run when nothing is cached.
 _KNOWN_DATE = "2026-08"
 _KNOWN = {
     "exp": "1e-200 1e-100 1e-50 1e-10 1e-5 1e-4 1e-3 1e-2 1e-1 1.0 10 100 1000",
@@ -40,13 +40,13 @@ _KNOWN = {
 
 
 class ServiceMetadata:
-    """What one tool of the service offers.
+    """Parameters and databases of one tool, cached on disk for a day.
 
     Args:
-        client: Asks; its clock tells what is older than a day.
-        say: Told in a sentence when something old has to serve.
-        ask: False to send nothing at all: what is remembered serves, however old.
-        folder: Where answers are remembered; in the user's cache where None.
+        client: Sends the requests; its clock gives the age of cached values.
+        say: Receives a message when outdated values are used.
+        ask: False to send no request and use cached values of any age.
+        folder: Folder of the cache; in the user's cache if None.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ServiceMetadata:
         self._told = False
 
     def values(self, parameter: str) -> tuple[ParameterValue, ...]:
-        """The values that a parameter may have; empty where anything goes.
+        """A parameter in, its allowed values out; empty if any value is allowed.
 
         Raises:
             Transient: If the service does not answer and nothing is remembered.
@@ -73,7 +73,7 @@ class ServiceMetadata:
         return self._seen[parameter]
 
     def databases(self, letters: Residues) -> tuple[ParameterValue, ...]:
-        """The databases of these letters, in the service's order.
+        """The databases of a residue type, in the service's order.
 
         Raises:
             Transient: As `values` does.
@@ -83,10 +83,10 @@ class ServiceMetadata:
         return tuple(each for each in offered if not each.contexts or context in each.contexts)
 
     def database(self, name: str, letters: Residues) -> ParameterValue:
-        """The database of this name.
+        """A database's name in, its entry out.
 
         Raises:
-            ConfigError: If the service has none, with the nearest names or today's name.
+            ConfigError: If there is none; the message has its present name or the nearest names.
             Transient: As `values` does.
         """
         offered = {each.value: each for each in self.databases(letters)}
@@ -156,12 +156,12 @@ class ServiceMetadata:
 
 
 def nearest(name: str, names: Sequence[str], count: int = 5) -> list[str]:
-    """The names most like this one, best first."""
+    """The most similar names, best first."""
     return difflib.get_close_matches(name.lower(), names, count, 0.0)
 
 
 def current_name(name: str, names: Sequence[str]) -> str | None:
-    """What a database of ENA's times of releases is called today; None for other names."""
+    """An ENA database's name from before 2020 in, its present name out; None for other names."""
     found = _RETIRED.fullmatch(name.lower())
     if found is None:
         return None
@@ -170,7 +170,7 @@ def current_name(name: str, names: Sequence[str]) -> str | None:
         wanted = {"all": "em_all", "new": "em_std", "vec": "em_vec"}[whole]
     else:
         middle = kind if kind in {"cds", "ncr", "geo"} else None
-        # A class of data such as EST stands before the division, as ``em_rel_est_inv`` does.
+        # The data class (such as EST) precedes the division: ``em_rel_est_inv``.
         parts = ["em", middle, "std", division]
         wanted = "_".join(part for part in parts if part)
     if wanted in names:
@@ -184,7 +184,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _read(path: Path) -> tuple[float, tuple[ParameterValue, ...] | None]:
-    """What was remembered and when; nothing where there is none or it is damaged."""
+    """Time and values of a cache file; None for the values if it is missing or damaged."""
     try:
         data = json.loads(path.read_bytes())
         values = tuple(
@@ -199,32 +199,29 @@ def _read(path: Path) -> tuple[float, tuple[ParameterValue, ...] | None]:
 def _write(path: Path, when: float, values: Sequence[ParameterValue]) -> None:
     asked = datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds")
     document = {"asked": asked, "values": [asdict(value) for value in values]}
-    with suppress(RunError):  # a cache that cannot be written costs a request, and no search
+    with suppress(RunError):  # without a cache the search goes on, at the cost of a request
         make_folder(path.parent)
         write_atomically(path, json.dumps(document, indent=1).encode())
 
 
 _ALPHABETS = {"dna": "ACGTURYSWKMBDHVN", "protein": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NUMBER = re.compile(r"[-+]?\d+")
-_SURELY = 50  # no protein has so many of A, C, G and T alone
+_SURELY = 50  # no protein of this length consists of A, C, G and T alone
 
 
 @dataclass(frozen=True)
 class JobForms:
-    """Makes the forms of one search: the same for all queries but for the sequence."""
+    """The job forms of a search: the same for all queries but for the sequence."""
 
     tool: str
     letters: Residues
     settings: dict[str, str | list[str]]
-    """All but the sequence."""
+    """All fields but the sequence."""
     labels: tuple[str, ...]
-    """The databases as the service calls them for people."""
+    """Display names of the databases."""
 
     def form(self, query: Query) -> dict[str, str | list[str]]:
-        """What is sent for a query, but for the e-mail address.
-
-        The query's own name stays here: the service needs none.
-        """
+        """A query in, its form without the e-mail address out. The query's name is not sent."""
         bases = query.bases.upper()
         if self.letters == "dna":
             bases = bases.replace("U", "T")
@@ -238,14 +235,14 @@ def prepare(
     parameters: SearchParameters,
     catalogue: ServiceMetadata,
 ) -> JobForms:
-    """Put what is asked in the service's words.
+    """Search parameters in, job forms in the service's terms out.
 
-    Scores and gap costs that blastn has no statistics for cannot get here: `SearchParameters`
-    refuses them. At the service they would pass validation, wait, and end in an error.
+    `SearchParameters` has refused scores and gap costs for which blastn has no statistics. The
+    service would accept them, queue the job and fail.
 
     Raises:
-        ConfigError: If the service does not offer it, with what it offers.
-        Transient: If the service cannot be asked and nothing is remembered.
+        ConfigError: If the service does not offer a value; the message lists what it offers.
+        Transient: If the service cannot be reached and nothing is cached.
     """
     if not databases:
         raise ConfigError("no database is named; give --database")
@@ -274,7 +271,7 @@ def _blast(
         "program": program,
         "task": program,
         "exp": at_least("exp", "--evalue", parameters.evalue, offered),
-        # Left out, it would be T for nucleotides.
+        # The default is T for nucleotides.
         "filter": _choice("filter", "T" if parameters.dust else "F", "--dust", offered),
     }
     if letters == "dna":
@@ -298,7 +295,7 @@ def _fasta(
     }
     if letters == "dna":
         scores = f"{parameters.reward},{parameters.penalty}"
-        # This tool's first cost is that of a gap's first letter, and costs are below 0.
+        # Here gapopen is the whole cost of a gap's first residue, and costs are negative.
         first = str(-(parameters.gap_open + parameters.gap_extend))
         following = str(-parameters.gap_extend)
         form["match_scores"] = _choice("match_scores", scores, "--match-scores", offered)
@@ -308,12 +305,12 @@ def _fasta(
 
 
 def at_least(parameter: str, option: str, wanted: float, catalogue: ServiceMetadata) -> str:
-    """The least value offered that is no less than ``wanted``, in the service's letters.
+    """The smallest offered value that is at least ``wanted``, as the service writes it.
 
-    A little more than was asked is found, never less; what is too much is dropped here.
+    The search then finds at least what was requested; the surplus is dropped here.
 
     Raises:
-        ConfigError: If all that is offered is less.
+        ConfigError: If all offered values are smaller.
     """
     offered = [(_float(each.value), each.value) for each in catalogue.values(parameter)]
     if not offered:
@@ -326,7 +323,7 @@ def at_least(parameter: str, option: str, wanted: float, catalogue: ServiceMetad
 
 
 def _choice(parameter: str, wanted: str, option: str, catalogue: ServiceMetadata) -> str:
-    """The value offered that says the same as ``wanted``: by its letters, else its numbers."""
+    """The offered value equal to ``wanted``, compared as text, then by its numbers."""
     offered = catalogue.values(parameter)
     for same in (_letters, _numbers, _magnitudes):
         for each in offered:
@@ -341,10 +338,10 @@ def _choice(parameter: str, wanted: str, option: str, catalogue: ServiceMetadata
 
 
 def check_query(query: Query, letters: Residues) -> None:
-    """The service does not check letters, it only fails later; so they are checked here.
+    """Check a query's residues: the service does not validate them, its job would fail.
 
     Raises:
-        InputError: If a letter is no nucleotide or amino acid, with its place.
+        InputError: If a letter is not a nucleotide or amino acid, with its position.
     """
     bases = query.bases.upper()
     if letters == "protein" and len(bases) >= _SURELY and not bases.strip("ACGTUN"):
@@ -362,7 +359,7 @@ def check_query(query: Query, letters: Residues) -> None:
 
 
 def key_of(service: str, form: Form) -> str:
-    """What makes two searches the same: service with tool, sequence, databases, parameters."""
+    """Service (with tool) and form in, the search's key out: equal keys mean equal searches."""
     document = json.dumps([service, sorted(form.items())], sort_keys=True)
     return hashlib.sha256(document.encode()).hexdigest()
 

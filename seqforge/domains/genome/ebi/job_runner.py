@@ -1,4 +1,4 @@
-"""Jobs in, ended jobs out: submission, polling and fetching at EMBL-EBI, with back-off."""
+"""Planned jobs in, ended jobs out: submitted, polled and fetched at EMBL-EBI, with back-off."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ from seqforge.errors import RunError
 
 @dataclass
 class TrackedJob:
-    """A job under way in this process."""
+    """A job that this process follows."""
 
     job: Job
     client: EbiClient
-    """Of the job's own tool."""
+    """Client of the job's tool."""
     wanted: bool = True
-    """False for one that an earlier command left running: it is fetched, but not waited for."""
+    """False for a running job of an earlier command: it is fetched, but not waited for."""
     due: float = 0.0
     since: float = 0.0
-    """When it was submitted or picked up in this process, by the monotonic clock."""
+    """Monotonic time at which this process submitted it or took it up."""
     failures: int = 0
-    """Requests in a row that gave nothing."""
+    """Consecutive failed requests."""
     bad_words: int = 0
     lost: int = 0
     stalls: int = 0
-    """Results that did not come, though the job has finished."""
+    """Failed fetches of the result of a finished job."""
     broken: Counter[str] = field(default_factory=Counter)
-    """Results that came and could not be read, by kind."""
+    """Unreadable results, by result type."""
     useless: set[str] = field(default_factory=set)
-    """Kinds of result that are not asked for again."""
+    """Result types that are not requested again."""
     refused: bool = False
-    """Whether the service turned this query down, in this process."""
+    """Whether the service refused this query, in this process."""
 
 
 IN_FLIGHT = 30
@@ -67,23 +67,23 @@ _IN_A_ROW = 3  # ERROR, or NOT_FOUND later on, may be the service's own trouble 
 _RETRIES = 3  # of a reply that came broken, before another kind of it is asked for
 _LONGEST = 60.0
 _UNKNOWN_IN_A_ROW = 2  # one broken connection is bad luck
-_BELIEVED = 5  # so often in a row a short Retry-After is taken at its word
+_BELIEVED = 5  # for so many failures in a row a short Retry-After is followed
 _WAITING = frozenset(
     ("QUEUED", "PENDING", "RUNNING", "WAITING", "SUBMITTED", "RESUBMITTED", "ACCEPTED",
      "SCHEDULED", "STARTING", "STARTED", "PROCESSING", "HELD")
 )  # fmt: skip
-# These end a job whenever they are said.
+# These statuses are final at once.
 _ENDED = re.compile(r"FAIL|CANCEL|KILL|ABORT|TERMINAT|REJECT|DELETED|TIMED?_?OUT")
 
 
 class JobRunner:
-    """Some jobs of a store, seen through with one client.
+    """Runs jobs of a store to their end with one client.
 
     Args:
-        read: Turns a reply into what is kept; raises Unreadable for what is none.
-        say: Told in sentences what a person should know.
-        progress: Told how many are done, and in words how many are queued and running.
-        refusal: Why nothing is submitted, where that is known from before.
+        read: Parses a raw reply into the stored result; raises Unreadable.
+        say: Receives messages for the user.
+        progress: Receives the number of jobs done, and queued and running ones as text.
+        refusal: Why nothing is submitted, if an earlier portion found out.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class JobRunner:
         now = client.monotonic()
         self.tasks = [TrackedJob(job, client, since=now) for job in jobs]
         ours = {task.job.key for task in self.tasks}
-        # Those of other tools too: the service counts them all, and lets no more in.
+        # Other tools' jobs too: the service's limit counts all of them.
         others = [
             job
             for job in store.jobs("running")
@@ -113,13 +113,13 @@ class JobRunner:
         ]
         self._turned_away = self._unknown = 0
         self.refusal = refusal
-        """Why nothing more is submitted: what is wrong is the same for every query."""
+        """Why nothing more is submitted: the cause concerns every query."""
 
     def run(self, deadline: float) -> bool:
-        """Go on until all have ended or it is ``deadline`` by the client's monotonic clock.
+        """Work until all jobs have ended, or until ``deadline`` by the client's monotonic clock.
 
         Returns:
-            Whether all have ended.
+            Whether all jobs have ended.
         """
         for task in self.tasks:
             self._pick_up(task)
@@ -139,7 +139,7 @@ class JobRunner:
                 self._look(task)
 
     def _pick_up(self, task: TrackedJob) -> None:
-        """What an earlier process left: replies that were kept are read."""
+        """Take up a job of an earlier process: parse stored raw replies."""
         job = task.job
         if job.state in {"unknown", "failed", "expired"}:
             self._say(f"{job.query}: {job.note}")
@@ -151,14 +151,14 @@ class JobRunner:
                 return
 
     def _eligible(self) -> list[TrackedJob]:
-        """Jobs that run, and where there is room those that wait to be submitted."""
+        """Running jobs, and planned ones if the limit of jobs in flight is not reached."""
         running = [task for task in self.tasks if task.job.state == "running"]
         if len(running) >= IN_FLIGHT:
             return running
         return [task for task in self.tasks if self._goes_on(task)]
 
     def _goes_on(self, task: TrackedJob) -> bool:
-        """Whether a job has not ended, for all that this process can do."""
+        """Whether this process can still advance a job."""
         if task.job.state == "planned":
             return self.refusal is None and not task.refused
         return task.job.state == "running"
@@ -173,7 +173,7 @@ class JobRunner:
             self._turned_away += 1
             task.failures = self._turned_away - 1
             self._postpone(task, error, f"{name} could not be submitted")
-            for other in self.tasks:  # the door is closed for all of them
+            for other in self.tasks:  # the service is busy for all jobs
                 if other.job.state == "planned":
                     other.due = max(other.due, task.due)
         except FateUnknown as error:
@@ -185,7 +185,7 @@ class JobRunner:
             task.refused = True
             if not about_the_query(str(error)):
                 self.refusal = str(error)
-        except BaseException:  # Ctrl-C in the middle of it
+        except BaseException:  # Ctrl-C during the submission
             self._store.move(key, "unknown", note=fate_unknown("seqforge was stopped", name))
             raise
         else:
@@ -195,21 +195,21 @@ class JobRunner:
             task.due = task.since + poll_seconds(0.0)
 
     def _running(self, key: str, job_id: str) -> Job:
-        """Write down the id that just came; it is kept beside the store where that fails.
+        """Store the id of a new job, in a file beside the store if the database fails.
 
         Raises:
-            RunError: If the store cannot be written; the sentence has the id.
+            RunError: If the store cannot be written; the message has the id.
         """
         try:
             return self._store.move(key, "running", job_id=job_id)
-        except BaseException as error:  # Ctrl-C too: an id that is not kept is lost
+        except BaseException as error:  # Ctrl-C too: without its id a job is lost
             kept = self._store.keep_id(key, job_id)
             if isinstance(error, RunError):
                 raise RunError(id_not_written(str(error), job_id, kept=kept)) from error
             raise
 
     def _doubt(self, error: FateUnknown) -> None:
-        """Submit no more where the next would most likely have an unknown fate too."""
+        """Stop submitting if the next job is likely to have an unknown fate too."""
         self._unknown += 1
         if not error.answered and self._unknown < _UNKNOWN_IN_A_ROW:
             return
@@ -219,7 +219,7 @@ class JobRunner:
             self._say(f"{self.refusal} ({left} of them)")
 
     def _look(self, task: TrackedJob) -> None:
-        """Ask once where a job stands, and do what the answer wants."""
+        """Poll a job once and act on its status."""
         job_id = task.job.job_id or ""
         try:
             word = task.client.status(job_id)
@@ -233,11 +233,10 @@ class JobRunner:
         self._judge(task, word)
 
     def _judge(self, task: TrackedJob, word: str) -> None:
-        """A word but FINISHED; one that is none of those that mean to wait ends the job.
+        """Act on a status other than FINISHED: any status that does not mean "wait" ends the job.
 
-        As EMBL-EBI's own clients take it; but a word that is not known to be final has to be said
-        again and again, since ERROR may be the service's own trouble, and a new word may mean
-        anything.
+        EMBL-EBI's own clients do the same. Here a status not known to be final has to repeat,
+        since ERROR may be a transient fault of the service, and new statuses are unknown.
         """
         age = self._age(task)
         known = word in _WAITING or word == "NOT_FOUND"
@@ -252,10 +251,10 @@ class JobRunner:
             task.due = self._client.monotonic() + poll_seconds(age)
 
     def _fetch(self, task: TrackedJob, job_id: str) -> None:
-        """Get the best kind of result that the job has and that can be read.
+        """Fetch the first result type that the job has and that can be parsed.
 
         Raises:
-            Transient: If nothing came.
+            Transient: If no result came.
         """
         try:
             offered = task.client.result_types(job_id)
@@ -265,7 +264,7 @@ class JobRunner:
         except (Refused, Unreadable):
             offered = list(KINDS)
         while kinds := [kind for kind in KINDS if kind in offered and kind not in task.useless]:
-            # A kind that the service cannot make for now leaves its turn to the others.
+            # If the service fails to make one type, the others are tried in turn.
             kind = kinds[task.stalls // _RETRIES % len(kinds)]
             try:
                 body = task.client.result(job_id, kind)
@@ -289,7 +288,7 @@ class JobRunner:
         self._end(task, "failed", unreadable(task.job.query, job_id, raw))
 
     def _finish(self, task: TrackedJob, kind: str, body: bytes) -> bool:
-        """Keep what a reply says; False if it says nothing."""
+        """Store the result of a raw reply; returns whether it could be parsed."""
         try:
             result = self._read(task.job, kind, body)
         except Unreadable:
@@ -302,21 +301,21 @@ class JobRunner:
         self._say(f"{task.job.query}: {note}")
 
     def _postpone(self, task: TrackedJob, error: Transient, what: str) -> None:
-        """Try again when the service says, else after twice as long as the last time."""
+        """Schedule a retry: after the service's Retry-After, else with exponential back-off."""
         task.failures += 1
         wait = _backoff(task.failures)
         if error.retry_after is not None:
-            # A service that says 0 for ever is asked less and less often all the same.
+            # Back off even if the service keeps sending Retry-After: 0.
             wait = max(error.retry_after, _backoff(task.failures - _BELIEVED))
             quiet = self._client.monotonic() + wait
-            for other in self.tasks:  # it asked us, not this job, to be quiet
+            for other in self.tasks:  # Retry-After holds for the host, not for this job alone
                 other.due = max(other.due, quiet)
         if task.failures in {1, 5}:
             self._say(f"{what}: {error}; trying again in {wait:.0f} s")
         task.due = self._client.monotonic() + wait
 
     def _failure(self, task: TrackedJob, word: str) -> str:
-        """Why a job failed, with what the service's own program said, where it can be had."""
+        """The sentence on a failed job, with the program's error output if it can be fetched."""
         job_id = task.job.job_id or ""
         try:
             told = page_text(task.client.result(job_id, "error"))
@@ -325,7 +324,7 @@ class JobRunner:
         return failed(task.job.query, job_id, word, told)
 
     def _age(self, task: TrackedJob) -> float:
-        """Seconds since a job was submitted; at least those that it was looked at here."""
+        """Seconds since a job was submitted; at least the time that this process followed it."""
         by_date = self._client.clock() - (task.job.submitted or 0.0)
         return max(by_date, self._client.monotonic() - task.since)
 
@@ -337,5 +336,5 @@ class JobRunner:
 
 
 def _backoff(failures: int) -> float:
-    """Twice as long every time, up to a minute."""
+    """Failures in a row in, seconds to wait out: doubled each time, up to a minute."""
     return min(_LONGEST, 2.0 ** min(max(failures, 0), 6))

@@ -1,4 +1,4 @@
-"""Jobs in, an SQLite store out that survives a kill: their rows, states and results."""
+"""Jobs in, rows of a crash-safe SQLite store out, with states, results and history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seqforge.domains.genome.ebi.errors import fate_unknown, renamed
 from seqforge.domains.genome.similarity.hits import from_json
 from seqforge.errors import RunError
 
-_PRIMARY = 0xFF  # an extended code's last byte is the plain one
+_PRIMARY = 0xFF  # the last byte of an extended code is the primary code
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -27,10 +27,10 @@ _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_P
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite may say of the store at ``path`` into one sentence.
+    """Turn SQLite's errors on the store at ``path`` into a RunError of one sentence.
 
     Raises:
-        RunError: For a store that is locked, damaged, or on a disk that is full or refuses.
+        RunError: If the store is locked or damaged, or the disk is full or not writable.
     """
     try:
         yield
@@ -39,7 +39,7 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, key: str, what: str) -> RunError:
-    """The error for a row that does not hold what was written into it."""
+    """The error for a damaged row."""
     return RunError(
         f"{path}: cannot be used as a store of searches (the search {key[:12]} is damaged: "
         f"{what}); move it away or give another --out"
@@ -71,7 +71,7 @@ NEXT: Mapping[JobState, frozenset[JobState]] = {
     "planned": frozenset({"submitting"}),
     "submitting": frozenset({"planned", "running", "unknown"}),
     "running": frozenset({"finished", "failed", "expired"}),
-    "finished": frozenset({"failed"}),  # where what was kept of it turns out to be damaged
+    "finished": frozenset({"failed"}),  # if its stored result is damaged
     "failed": frozenset({"planned"}),
     "unknown": frozenset({"planned"}),
     "expired": frozenset({"planned"}),
@@ -83,28 +83,28 @@ COLUMNS = "key, service, query, form, state, job_id, submitted, note, result"
 
 @dataclass(frozen=True)
 class Job:
-    """A search as it stands."""
+    """A search in its present state."""
 
     key: str
     service: str
     query: str
-    """The query's name when the search was first asked for."""
+    """The query's name, at first that of the search which added it."""
     form: dict[str, Any]
     state: JobState
     job_id: str | None
     submitted: float | None
-    """When its id came, in seconds since 1970."""
+    """Time of submission, in seconds since 1970."""
     note: str
-    """A sentence on what went wrong, else empty."""
+    """A sentence on the last failure, else empty."""
     result: dict[str, Any] | None
-    """None too where a finished search's result cannot be read."""
+    """None if unfinished, or if the stored result cannot be read."""
 
 
 def job_of_row(path: Path, row: Sequence[Any]) -> Job:
-    """The search in a row of the `COLUMNS`.
+    """A row of `COLUMNS` in, its search out.
 
     Raises:
-        RunError: If the row is damaged; a result that is makes None, for it can be made again.
+        RunError: If the row is damaged. A damaged result gives None: it can be made again.
     """
     key, service, query, form_text, state, job_id, submitted, note, result = row
     for name, value in (("key", key), ("service", service), ("query", query), ("note", note)):
@@ -126,7 +126,7 @@ def job_of_row(path: Path, row: Sequence[Any]) -> Job:
 
 
 def is_result(document: dict[str, Any] | None) -> bool:
-    """Whether this is what `to_json` makes of one result."""
+    """Whether a document is `to_json` of one result."""
     try:
         return document is not None and len(from_json(document)) == 1
     except (LookupError, TypeError, ValueError, AttributeError):
@@ -134,7 +134,7 @@ def is_result(document: dict[str, Any] | None) -> bool:
 
 
 def _document(text: object) -> dict[str, Any] | None:
-    """The JSON object of a text; None where there is none."""
+    """A text in, its JSON object out; None if there is none."""
     if not isinstance(text, str | bytes):
         return None
     try:
@@ -145,7 +145,7 @@ def _document(text: object) -> dict[str, Any] | None:
 
 
 def _is_value(value: object) -> bool:
-    """Whether a form can have this: a text, or several."""
+    """Whether a form can hold this value: a text or a list of texts."""
     several = value if isinstance(value, list) else [value]
     return all(isinstance(each, str) for each in several)
 
@@ -167,20 +167,20 @@ CREATE TABLE IF NOT EXISTS history (
     at REAL NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, job_id TEXT, note TEXT NOT NULL
 );
 """
-_BUSY_SECONDS = 30.0  # another program may be looking, or copying
+_BUSY_SECONDS = 30.0  # another program may be reading or copying the file
 _ID = ".submitted"
 _SUFFIXES = {"json": ".json", "xml": ".xml", "out": ".txt"}
 
 
 class JobStore:
-    """The searches of one folder; one process at a time.
+    """Store of the searches of one folder, locked by one process at a time.
 
     Args:
-        path: The database; raw replies go to ``raw`` beside it.
+        path: The SQLite file; raw replies go to the folder ``raw`` beside it.
         clock: Seconds since 1970.
 
     Raises:
-        RunError: If another process has it, the disk refuses, or it is no store of ours.
+        RunError: If another process has locked it, the disk fails, or it is not such a store.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -191,7 +191,7 @@ class JobStore:
         with ExitStack() as stack:
             stack.enter_context(held(path.with_name(path.name + ".lock"), busy))
             with disk_errors(path), suppress(FileNotFoundError):
-                open_own(path).close()  # else a link would lead to another's
+                open_own(path).close()  # else a link could lead to another store
             with store_errors(path):
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
             stack.callback(self._db.close)
@@ -199,7 +199,7 @@ class JobStore:
             self._open_ones = stack.pop_all()
 
     def _check_own(self) -> None:
-        """Refuse a database of another program before anything in it is changed."""
+        """Refuse another program's database before changing anything in it."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         if not {name for name in tables if not name.startswith("sqlite_")} <= {"jobs", "history"}:
             raise RunError(
@@ -210,7 +210,7 @@ class JobStore:
         with store_errors(self.path):
             self._check_own()
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power
+            self._db.execute("PRAGMA synchronous = FULL")  # commits survive a power failure
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             if found not in {0, _FORMAT}:
                 raise RunError(
@@ -224,12 +224,12 @@ class JobStore:
                 self.move(job.key, "running", job_id=kept, note="its id was kept in a file")
             else:
                 self.move(job.key, "unknown", note=fate_unknown("seqforge was stopped", job.query))
-        with disk_errors(self._raw):  # an old one must not be taken for that of a later submission
+        with disk_errors(self._raw):  # an old id must not be taken for that of a later submission
             for job in self.jobs():
                 (self._raw / f"{job.key}{_ID}").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the database; everything is already on the disk."""
+        """Close the database and release the lock; everything is on disk already."""
         self._open_ones.close()
 
     def __enter__(self) -> Self:
@@ -244,7 +244,7 @@ class JobStore:
         self.close()
 
     def plan(self, key: str, service: str, query: str, form: Mapping[str, Any]) -> Job:
-        """Write down a search before anything is sent; one that is there stays as it is."""
+        """Add a search before anything is sent; an existing one stays as it is."""
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT OR IGNORE INTO jobs (key, service, query, form, state) "
@@ -256,7 +256,7 @@ class JobStore:
         return self.job(key)
 
     def rename(self, key: str, query: str) -> Job:
-        """Give a search the name that its query has now; its note advises with that name."""
+        """Give a search its query's present name, also in its note."""
         now = self.job(key)
         note = renamed(now.note, now.query, query)
         with self._transaction():
@@ -266,10 +266,10 @@ class JobStore:
         return self.job(key)
 
     def job(self, key: str) -> Job:
-        """A search that was planned.
+        """A key in, its search out.
 
         Raises:
-            KeyError: If it was not.
+            KeyError: If there is none.
         """
         found = next(self._jobs("WHERE key = ?", key), None)
         if found is None:
@@ -279,13 +279,13 @@ class JobStore:
         return found
 
     def jobs(self, state: JobState | None = None) -> list[Job]:
-        """The searches in this state, or all, in the order they were planned."""
+        """The searches in a state, or all, in the order of planning."""
         if state is None:
             return list(self._jobs("ORDER BY rowid"))
         return list(self._jobs("WHERE state = ? ORDER BY rowid", state))
 
     def states(self) -> dict[str, JobState]:
-        """How every search stands, by its key."""
+        """The state of every search, by key."""
         with store_errors(self.path):
             return dict(self._db.execute("SELECT key, state FROM jobs ORDER BY rowid"))
 
@@ -298,12 +298,12 @@ class JobStore:
         note: str = "",
         result: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Put a search in another state, in one transaction that is on the disk on return.
+        """Change the state of a search in one transaction, which is on disk on return.
 
-        A job that comes to ``planned`` again forgets its id; the history keeps it.
+        A search that becomes ``planned`` again loses its job id; the history keeps it.
 
         Raises:
-            ValueError: If no way leads from the state it is in to this one.
+            ValueError: If `NEXT` has no such transition.
         """
         with self._transaction():
             now = self.job(key)
@@ -327,7 +327,7 @@ class JobStore:
         return self.job(key)
 
     def history(self, key: str) -> list[tuple[str, str | None, str]]:
-        """Every state a search was in, with the job's id and the note, oldest first."""
+        """The states of a search with job id and note, oldest first."""
         with store_errors(self.path):
             rows = self._db.execute(
                 "SELECT state, job_id, note FROM history WHERE key = ? ORDER BY rowid", (key,)
@@ -335,7 +335,7 @@ class JobStore:
             return [(state, job_id, note) for state, job_id, note in rows]
 
     def mend(self, key: str, result: Mapping[str, Any]) -> Job:
-        """Replace the result of a finished search, which could not be read."""
+        """Replace the unreadable result of a finished search."""
         with self._transaction():
             self._db.execute(
                 "UPDATE jobs SET result = ? WHERE key = ? AND state = 'finished'",
@@ -345,9 +345,9 @@ class JobStore:
         return self.job(key)
 
     def keep_id(self, key: str, job_id: str) -> bool:
-        """Put a job's id into a file of its own; whether that could be done.
+        """Write a job id to a file of its own; returns whether that succeeded.
 
-        For the moment when the database cannot be written: the store adopts it when next opened.
+        Used when the database cannot be written. The store adopts the id when it is next opened.
         """
         try:
             make_folder(self._raw)
@@ -362,7 +362,7 @@ class JobStore:
             return path.read_text("ascii", "replace").strip() if path.exists() else ""
 
     def keep_raw(self, job_id: str, kind: str, body: bytes) -> Path:
-        """Write a reply as it came, whole or not at all.
+        """Write a raw reply atomically; returns its path.
 
         Raises:
             RunError: If the disk refuses.
@@ -373,7 +373,7 @@ class JobStore:
         return path
 
     def raw(self, job_id: str, kind: str) -> bytes | None:
-        """A reply that was kept; None if there is none."""
+        """A stored raw reply; None if there is none."""
         path = self._raw_path(job_id, kind)
         with disk_errors(path):
             return path.read_bytes() if path.exists() else None
@@ -394,10 +394,10 @@ class JobStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All or nothing, on the disk at the end.
+        """A transaction: all or nothing, on disk at the end.
 
         Raises:
-            RunError: If it cannot be written; then nothing of it is.
+            RunError: If it cannot be written; it is rolled back.
         """
         with store_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
@@ -405,6 +405,6 @@ class JobStore:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # a full disk may have ended it already
+                if self._db.in_transaction:  # on a full disk SQLite may have rolled back already
                     self._db.execute("ROLLBACK")
                 raise

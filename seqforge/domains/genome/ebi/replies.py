@@ -1,4 +1,4 @@
-"""A reply (JSON, XML or program text) in, a search result out."""
+"""A raw reply (JSON, XML or program output) in, a search result out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _NO_SPECIES = frozenset(
 
 @dataclass(frozen=True)
 class QueryContext:
-    """What is known of a search before its reply is read."""
+    """Properties of a search that are known before its reply is parsed."""
 
     query_id: str
     query_length: int
@@ -64,7 +64,7 @@ class QueryContext:
     program: str
     database: str
     when: str
-    """Used where the reply does not say."""
+    """Used if the reply has no date."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def result(
@@ -76,7 +76,7 @@ class QueryContext:
         version: str = "",
         when: str = "",
     ) -> SearchResult:
-        """The search with what it found; ``size`` is the library's letters and sequences."""
+        """Hits and library size (residues, sequences) in, the search result out."""
         return SearchResult(
             query_id=self.query_id,
             query_length=self.query_length,
@@ -92,10 +92,10 @@ class QueryContext:
 
 
 def parse_reply(kind: str, body: bytes, asked: QueryContext) -> SearchResult:
-    """Read a result of one of `KINDS`.
+    """A raw reply of one of `KINDS` in, the search result out.
 
     Raises:
-        Unreadable: If it is not that: truncated, a web page, another document.
+        Unreadable: If it is truncated, a web page or another document.
     """
     readers = {"json": parse_json, "xml": parse_application_result, "out": parse_text}
     try:
@@ -107,10 +107,10 @@ def parse_reply(kind: str, body: bytes, asked: QueryContext) -> SearchResult:
 
 
 def parse_json(body: bytes, asked: QueryContext) -> SearchResult:
-    """The JSON of ncbiblast and of fasta.
+    """The JSON of ncbiblast or fasta in, the search result out.
 
     Raises:
-        Unreadable: If it is no such document.
+        Unreadable: If it is another document.
     """
     data = read_json(body)
     if not isinstance(data, dict) or not isinstance(data.get("hits"), list):
@@ -166,15 +166,15 @@ def _json_hsp(data: Mapping[str, Any]) -> HspFields:
 
 
 def known(value: Any) -> str:
-    """A text of the reply; its ``NA`` is nothing."""
+    """A value of a reply in, its text on one line out; empty for ``NA``."""
     text = "" if value is None else one_line(" ".join(str(value).split()))
     return "" if text == "NA" else text
 
 
 def organism_of(description: str) -> str:
-    """The organism that a description names, where that can be told, else nothing.
+    """A sequence's description in, its organism out; empty if unknown.
 
-    UniProt's say ``OS=``; ENA's begin with the organism's two words.
+    UniProt marks it with ``OS=``; ENA's descriptions begin with the binomial name.
     """
     if found := _UNIPROT.search(description):
         return found[1].strip()
@@ -185,7 +185,7 @@ def organism_of(description: str) -> str:
 
 
 def iso_date(text: str) -> str:
-    """A date as ISO 8601 with its zone, from both of the service's styles; else nothing."""
+    """A date in one of the service's two styles in, ISO 8601 with time zone out; else empty."""
     if found := _OLD_DATE.fullmatch(text.strip()):
         day, month, year, clock, zone = found.groups()
         hours = _ZONES.get(zone or "UTC")
@@ -205,10 +205,10 @@ def iso_date(text: str) -> str:
 
 
 def parse_application_result(body: bytes, asked: QueryContext) -> SearchResult:
-    """Read an ``EBIApplicationResult``.
+    """The XML ``EBIApplicationResult`` in, the search result out.
 
     Raises:
-        Unreadable: If it is another document, or not all of one.
+        Unreadable: If it is another document or truncated.
     """
     root = parse_xml(body)
     if root.tag != "EBIApplicationResult":
@@ -289,10 +289,10 @@ _BLAST_LINE = re.compile(r"^(Query|Sbjct) +(\d+) +(\S+) +(\d+)$", re.MULTILINE)
 
 
 def parse_text(body: bytes, asked: QueryContext) -> SearchResult:
-    """Read BLAST's pairwise report, or that of a program of the FASTA package.
+    """A pairwise report of BLAST or of a FASTA program in, the search result out.
 
     Raises:
-        Unreadable: If it is neither, or has no table and does not say that nothing was found.
+        Unreadable: If it is neither, or has no hit table and does not state that there are no hits.
     """
     text = _short_lines(as_text(body).replace("\r\n", "\n"))
     if found := _BLAST.search(text):
@@ -311,7 +311,7 @@ def parse_text(body: bytes, asked: QueryContext) -> SearchResult:
 
 
 def _short_lines(text: str) -> str:
-    """Without lines longer than any report's, over which the patterns would take for ever."""
+    """The text without over-long lines, on which the patterns would take too long."""
     if len(text) > _LONGEST_REPORT:
         raise Unreadable(f"the report has more than {_LONGEST_REPORT:,} characters")
     return "\n".join(line[:_LONGEST_LINE] for line in text.split("\n"))
@@ -335,7 +335,7 @@ def _blast_hits(text: str) -> Iterator[Hit]:
 
 
 def _blast_row(line: str) -> tuple[str, str, str, str] | None:
-    """Name, title, bits and E-value of a row of the table; a count of HSPs may stand after them."""
+    """Name, title, bits and E-value of a row of the hit table; an HSP count may follow them."""
     words = line.split()
     for after in (1, 0):
         numbers = words[len(words) - 2 - after :]
@@ -385,7 +385,7 @@ def _fasta_hits(text: str) -> Iterator[Hit]:
                 title = " ".join(detail.partition(f"({length} ")[0].split()[1:])
             segment = _fasta_segment(score, bits, evalue, frame, found)
             hit = _text_hit(name, title, length, [segment])
-            # The table cuts titles: an organism's name may have lost its end.
+            # The table truncates titles: the organism's name may be cut.
             yield hit if found else replace(hit, organism="")
 
 

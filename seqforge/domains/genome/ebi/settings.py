@@ -1,4 +1,4 @@
-"""The settings file in; e-mail address, database and service URL of searches at EMBL-EBI out."""
+"""The settings file in; e-mail address, database and service URL for EMBL-EBI out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 def checked_email(address: str) -> str:
-    """An e-mail address in, the same if it is well-formed out; the service checks its domain.
+    """An e-mail address in, the same out if it is well-formed; the service checks its domain.
 
     Raises:
-        ValueError: If it cannot.
+        ValueError: If it is not well-formed.
     """
     if not _ADDRESS.fullmatch(address):
         raise ValueError(f"{address!r} is not an e-mail address; write it as name@example.org")
@@ -27,10 +27,10 @@ def checked_email(address: str) -> str:
 
 
 def checked_url(address: str) -> str:
-    """A service's address in, the same if it is https (or http on this machine) out.
+    """A service URL in, the same out if it is https (or http on this machine).
 
     Raises:
-        ValueError: If it is none; sequences would travel in the clear, or nowhere.
+        ValueError: If it is neither: sequences would be sent unencrypted, or nowhere.
     """
     try:
         parts = urlsplit(address)
@@ -56,10 +56,10 @@ class EbiSettings(UserSettings):
 
 
 def email_address() -> str | None:
-    """The e-mail address for a service: ``SEQFORGE_EMAIL``, else the setting; None for none.
+    """The e-mail address from ``SEQFORGE_EMAIL``, else from the settings; None if there is none.
 
     Raises:
-        ConfigError: If it is no address, or the settings cannot be used.
+        ConfigError: If it is not well-formed, or the settings cannot be read.
     """
     named = os.environ.get("SEQFORGE_EMAIL")
     try:

@@ -1,4 +1,4 @@
-"""A request in, its whole response within a time and size limit out."""
+"""An HTTP request in, its whole response out, within limits of time and size."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from seqforge.errors import ConfigError
 
 _BLOCK = 1 << 16
-_OBJECT = re.compile(r"^.*?[)>]: ")  # which connection, in Python's words
+_OBJECT = re.compile(r"^.*?[)>]: ")  # the repr of a connection object
 
 
 class OverLimit(OSError):
-    """An answer that takes too long or is too long; no time-out of `requests`' own."""
+    """A response over our limit of time or size (not a time-out of `requests`)."""
 
 
 class _Limits:
-    """What is left of an exchange's time and size."""
+    """Remaining time and bytes of an exchange."""
 
     def __init__(self, seconds: float, size: int) -> None:
         self._seconds, self._size = seconds, size
@@ -54,7 +54,7 @@ _LIMITS: ContextVar[_Limits | None] = ContextVar("limits", default=None)
 
 
 class _Counted(io.RawIOBase):
-    """What comes from a socket, within the limits of the exchange that is under way."""
+    """A socket's stream, read within the limits of the current exchange."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._sock = raw, sock
@@ -106,7 +106,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Connections whose reads are counted, through a proxy too."""
+    """HTTP adapter with limited reads, also through a proxy."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
@@ -120,7 +120,7 @@ class _Adapter(HTTPAdapter):
 
 
 def new_session() -> requests.Session:
-    """A session that sends no login out of ``~/.netrc``: nobody asked for that."""
+    """A session that does not send logins from ``~/.netrc``."""
     session = requests.Session()
     session.trust_env = False
     for scheme in ("http://", "https://"):
@@ -138,20 +138,20 @@ def fetch(
     timeout: tuple[float, float],
     **options: Any,
 ) -> tuple[requests.Response, bytes]:
-    """Send a request, follow nothing; returns the answer and its body, as it came.
+    """A request in, the response and its raw body out; redirects are not followed.
 
     Args:
-        session: Of `new_session`.
+        session: From `new_session`.
         method: ``GET`` or ``POST``.
-        url: Where to.
-        seconds: For all of it, from the connection to the last byte.
-        size: Bytes that the answer may have, its headers among them.
-        timeout: Seconds to connect, and seconds without a byte.
-        options: Of `requests`.
+        url: Address.
+        seconds: Limit for the whole exchange, from the connection to the last byte.
+        size: Limit of the response in bytes, headers included.
+        timeout: Connect and read time-outs in seconds.
+        options: Further options of `requests`.
 
     Raises:
-        requests.RequestException: If no whole answer came.
-        ConfigError: If the surroundings name certificates that are not there.
+        requests.RequestException: If no complete response came.
+        ConfigError: If the environment names a certificate file that does not exist.
     """
     connect, silence = timeout
     with _limited(seconds, size):
@@ -172,7 +172,7 @@ def _limited(seconds: float, size: int) -> Iterator[None]:
 
 
 def _certificates() -> str | bool:
-    """The certificates that the surroundings want to be trusted, as `requests` reads them."""
+    """The certificate file of the environment variables that `requests` reads, else True."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := os.environ.get(name):
             if not os.path.exists(path):
@@ -182,13 +182,13 @@ def _certificates() -> str | bool:
 
 
 def _read_body(answer: requests.Response) -> bytes:
-    """The whole body.
+    """The complete body of a response.
 
     Raises:
-        requests.RequestException: If it breaks off, or is over a limit.
+        requests.RequestException: If it is truncated or over a limit.
     """
     blocks = []
-    # read1 gives what is there; read would wait for a whole block however slowly it drips in.
+    # read1 returns the bytes at hand; read would wait for a full block.
     read = getattr(answer.raw, "read1", answer.raw.read)
     with answer:
         try:
@@ -202,12 +202,12 @@ def _read_body(answer: requests.Response) -> bytes:
 
 
 def is_too_long(error: BaseException) -> bool:
-    """Whether an answer was longer than it may be: it will be so the next time too."""
+    """Whether a response was over the size limit; a retry will not help."""
     return any(isinstance(each, OverLimit) and "longer" in str(each) for each in _causes(error))
 
 
 def never_sent(error: requests.RequestException) -> bool:
-    """Whether no connection was made, so that nothing of the request can have arrived."""
+    """Whether no connection was made, so that the request certainly did not arrive."""
     certain = requests.ConnectTimeout, requests.exceptions.ProxyError, ValueError  # a bad address
     return isinstance(error, certain) or any(
         isinstance(cause, NewConnectionError | SSLCertVerificationError) for cause in _causes(error)
@@ -215,13 +215,13 @@ def never_sent(error: requests.RequestException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The innermost cause, which says what happened without the machinery."""
+    """An error in, the message of its innermost cause out."""
     innermost = list(_causes(error))[-1]
     return _OBJECT.sub("", str(innermost)) or type(innermost).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it carries inside, the innermost last."""
+    """An error and its nested causes, the innermost last."""
     inner: object = error
     while isinstance(inner, BaseException):
         yield inner

@@ -1,5 +1,5 @@
-"""Queries in, results out: the interface of all search backends, the local ones, and results
-kept on disk so that a search can be resumed.
+"""Queries in, search results out: the interface of all search backends, the local backend, and
+partial results on disk from which a search resumes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from seqforge.version import __version__
 
 PORTION_CELLS = 40_000_000_000
 """Cells of alignment matrices between two saves: a few seconds of work."""
-_LEAST_LETTERS = 1000  # of queries a portion: the library is read once for each
+_LEAST_LETTERS = 1000  # query residues per portion, each of which reads the library once
 
 
 class SearchBackend(Protocol):
@@ -45,13 +45,13 @@ class SearchBackend(Protocol):
 
     @property
     def letters(self) -> Residues:
-        """Nucleotides or proteins."""
+        """Residue type: nucleotides or proteins."""
         ...
 
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
-        """Queries in, a result each out, in order; a query without bases has no hits.
+        """Queries in, one result per query out, in order. An empty query has no hits.
 
         Raises:
             SeqforgeError: If the library, the parameters or the backend cannot be used.
@@ -60,7 +60,7 @@ class SearchBackend(Protocol):
 
 
 class LocalBackend:
-    """Smith-Waterman in this process against FASTA or GenBank files."""
+    """Search backend: Smith-Waterman in this process against FASTA or GenBank files."""
 
     name = "local"
     letters: Residues = "dna"
@@ -86,15 +86,15 @@ class LocalBackend:
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
-        """See `SearchBackend`; progress counts library letters."""
+        """See `SearchBackend`; progress counts library residues."""
         return search_library(queries, self.against, parameters, progress, size=self._size)
 
 
 def library_identity(against: Sequence[Path]) -> dict[str, Any]:
-    """The files of a library, by name and content."""
+    """Library files in, their names and SHA-256 sums out."""
     files = []
     for path in against:
-        with opened(path):  # says in one sentence what is wrong with it
+        with opened(path):  # raises a clear error for an unreadable file
             files.append([str(path), sha256_of(spooled(path))])
     return {"library": files}
 
@@ -104,20 +104,20 @@ SEARCHED = "searched.jsonl"
 
 
 class LibraryBackend(SearchBackend, Protocol):
-    """Interface of backends that search on this machine."""
+    """Interface of backends that search a library on this machine."""
 
     def about(self) -> dict[str, Any]:
-        """What results depend on besides queries and parameters: programs, library."""
+        """The programs and library that results depend on besides queries and parameters."""
         ...
 
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
-        """The queries in reproducible portions of a few seconds each."""
+        """Queries in, the same portions each time out, each a few seconds of work."""
         ...
 
 
 @contextmanager
 def resumable(backend: LibraryBackend, folder: Path) -> Iterator[SearchBackend]:
-    """The backend with partial results kept in ``folder`` until the block ends without an error."""
+    """A backend in, the same out with partial results in ``folder`` until the block succeeds."""
     path = make_folder(folder) / SEARCHED
     yield _ResumableBackend(backend, path)
     with disk_errors(path):
@@ -140,7 +140,7 @@ class _ResumableBackend:
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
-        """See `SearchBackend`; progress counts the queries' letters."""
+        """See `SearchBackend`; progress counts query residues."""
         about = {**self._backend.about(), "parameters": vars(parameters)}
         total = max(1, sum(len(query.bases) for query in queries))
         done, found = 0, []
@@ -171,17 +171,17 @@ def _key(portion: Sequence[Query]) -> str:
 
 
 class _Kept:
-    """A file of lines: what the search is, then the results of a portion each."""
+    """A JSON-lines file: the identity of the search, then the results of each portion."""
 
     def __init__(self, path: Path, about: str) -> None:
         self._path, self._about = path, about
         self._lines: dict[str, Any] = {}
 
     def __enter__(self) -> _Kept:
-        """Read what is there, and go on behind the last whole line.
+        """Read the file and continue after its last complete line.
 
         Raises:
-            RunError: If it is no file of ours.
+            RunError: If it is a link, a pipe or another user's file.
         """
         try:
             stream = open_own(self._path, writing=True)
@@ -202,7 +202,7 @@ class _Kept:
         self._stream.close()
 
     def _read(self) -> bool:
-        """Whether it is of this very search."""
+        """Read the results; returns whether they belong to this search."""
         good = 0
         for line in self._stream:
             value = _value(line)
@@ -219,13 +219,13 @@ class _Kept:
         return good > 0
 
     def get(self, key: str) -> list[SearchResult] | None:
-        """The results that are kept; None where there are none that can be read."""
+        """A portion's key in, its stored results out; None if missing or unreadable."""
         with suppress(LookupError, TypeError, ValueError, AttributeError):
             return from_json(self._lines[key])
         return None
 
     def add(self, key: str, results: Sequence[SearchResult]) -> None:
-        """Keep results, also through a loss of power."""
+        """Append results and sync them to disk."""
         self._write([key, to_json(results)])
 
     def _write(self, value: list[Any]) -> None:
@@ -235,7 +235,7 @@ class _Kept:
 
 
 def _value(line: bytes) -> list[Any] | None:
-    """A line's list; None where it was cut off or damaged."""
+    """A line in, its JSON list out; None if it is truncated or damaged."""
     if not line.endswith(b"\n"):
         return None
     try:

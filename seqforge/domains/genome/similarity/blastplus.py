@@ -1,4 +1,4 @@
-"""Queries and a library in, hits of NCBI blastn out, from databases that are made once and kept."""
+"""Queries and a library in, hits of NCBI blastn out; the BLAST databases are cached."""
 
 from __future__ import annotations
 
@@ -66,31 +66,31 @@ _QUIET = {"BLAST_USAGE_REPORT": "false"}
 _FORMAT = 3
 _DAY_SECONDS = 24 * 3600.0
 _KEPT_DAYS, _KEPT_BYTES = 30, 20 * 10**9
-_IN_USE_DAYS = 2  # a search may take that long
+_IN_USE_DAYS = 2  # a running search may last that long
 _LINE = 10_000
 _OWN_FOLDER = re.compile(r"[0-9a-f]{32}|building-\w+")
-_UNFINISHED = "building-"  # what these folders are called; kill -9 leaves them behind
+_UNFINISHED = "building-"  # prefix of unfinished databases, which a kill leaves behind
 _NAMES, _ABOUT, _LETTERS = "names.jsonl", "about.json", "letters.fa"
 
 
 class EntryName(NamedTuple):
-    """What a database's number stands for."""
+    """The library sequence behind a number in the BLAST database."""
 
     file: int
-    """Which of the library's files, from 0."""
+    """Index of the library file, from 0."""
     id: str
     description: str
 
 
 @dataclass(frozen=True)
 class BlastDatabase:
-    """A library that blastn can search."""
+    """A BLAST database and the size of its library."""
 
     folder: Path
     size: LibrarySize
 
     def names(self, numbers: Collection[int]) -> dict[int, EntryName]:
-        """What some of its numbers stand for."""
+        """Sequence numbers in, their names out."""
         wanted = set(numbers)
         with (self.folder / _NAMES).open(encoding="utf-8") as lines:
             return {
@@ -106,21 +106,20 @@ def blast_database(
     timeout_seconds: float,
     progress: Advance,
 ) -> BlastDatabase:
-    """The database of a library, made now if it is not in the cache.
+    """Library files in, their BLAST database out, made if it is not in the cache.
 
-    Several processes may ask at once: one makes it, the others wait. One that is stopped midway
-    leaves nothing that counts.
+    Safe with several processes: one builds, the others wait. An interrupted build is discarded.
 
     Args:
         files: FASTA or GenBank, .gz too.
-        makeblastdb: The program.
-        timeout_seconds: What the program may take.
-        progress: Told of the making.
+        makeblastdb: Path of the program.
+        timeout_seconds: Time limit of the program.
+        progress: Receives a message while the database is built.
 
     Raises:
         InputError: If the library cannot be used.
         ProgramError: If the program fails.
-        RunError: If the disk refuses.
+        RunError: If the cache cannot be written.
     """
     if not files:
         raise InputError("there is no library to search; name a FASTA file")
@@ -134,7 +133,7 @@ def blast_database(
             building = Path(mkdtemp(prefix=_UNFINISHED, dir=cache))
             try:
                 _make(building, files, makeblastdb, timeout_seconds)
-                sync_all(building)  # so that no power cut leaves half a one under its name
+                sync_all(building)  # no power failure leaves a partial database
                 building.rename(folder)
                 sync_folder(cache)
             finally:
@@ -148,7 +147,7 @@ def blast_database(
 def _key(files: Sequence[Path], makeblastdb: str) -> str:
     said: list[object] = [_FORMAT, program_version(makeblastdb)]
     for path in files:
-        with opened(path):  # says in one sentence what is wrong with it
+        with opened(path):  # raises a clear error for an unreadable file
             said.append(sha256_of(path))
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
@@ -179,7 +178,7 @@ def _make(building: Path, files: Sequence[Path], makeblastdb: str, timeout_secon
 
 @cache
 def program_version(program: str) -> str:
-    """What a program of BLAST+ says of itself: ``2.12.0+``.
+    """A BLAST+ program in, its version out: ``2.12.0+``.
 
     Raises:
         ProgramError: If it cannot be run.
@@ -189,10 +188,10 @@ def program_version(program: str) -> str:
 
 
 def run_program(command: Sequence[str], folder: Path, timeout_seconds: float) -> str:
-    """Run a program of BLAST+ in a folder to its end; returns what it wrote on stdout.
+    """A BLAST+ command and its working folder in, its stdout out.
 
     Raises:
-        ProgramError: If it cannot be started, fails, or takes longer than it may.
+        ProgramError: If it cannot be started, fails, or exceeds the time limit.
     """
     try:
         ended = run_child(command, timeout_seconds, folder=folder, environment=_QUIET)
@@ -206,7 +205,7 @@ def run_program(command: Sequence[str], folder: Path, timeout_seconds: float) ->
 
 
 def _prune(cache: Path, mine: Path) -> None:
-    """Remove databases that nobody used for long, and the oldest where they take much room."""
+    """Remove databases unused for a month, and the least recently used beyond the size limit."""
     now, room = time.time(), float(_KEPT_BYTES)
     for used, folder in sorted(_last_uses(cache), reverse=True):
         days = (now - used) / _DAY_SECONDS
@@ -225,29 +224,29 @@ def _last_uses(cache: Path) -> list[tuple[float, Path]]:
         try:
             if folder.is_dir():
                 found.append((folder.stat().st_mtime, folder))
-        except OSError:  # another process has just removed it
+        except OSError:  # removed by another process meanwhile
             continue
     return found
 
 
 _DAY = 24 * 3600.0
-_BATCH = 100_000  # letters of queries given to one blastn
+_BATCH = 100_000  # query residues per run of blastn
 _STRANDS = {"Plus": 1, "Minus": -1}
-_FEWEST_TARGETS = 5  # asked for fewer, blastn may overlook the best
+_FEWEST_TARGETS = 5  # with a smaller limit blastn may miss the best hits
 
 
 class BlastPlusBackend:
-    """blastn against FASTA or GenBank files; their database is made once and kept."""
+    """Search backend: blastn against FASTA or GenBank files, whose BLAST database is cached."""
 
     name = "blast+"
     letters: Residues = "dna"
 
     def __init__(self, against: Sequence[Path], timeout_seconds: float = _DAY) -> None:
-        """Find the programs.
+        """Locate the programs.
 
         Args:
-            against: The library.
-            timeout_seconds: What one run of a program may take.
+            against: Library files.
+            timeout_seconds: Time limit of each program run.
 
         Raises:
             ProgramError: If blastn or makeblastdb is not on PATH.
@@ -270,11 +269,11 @@ class BlastPlusBackend:
     def search(
         self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
     ) -> list[SearchResult]:
-        """See `SearchBackend`; progress counts the queries' letters.
+        """See `SearchBackend`; progress counts query residues.
 
         Raises:
             InputError: If the library cannot be used.
-            ProgramError: If a program fails or takes too long.
+            ProgramError: If a program fails or exceeds the time limit.
         """
         database = blast_database(self.against, self._makeblastdb, self.timeout_seconds, progress)
         found: dict[int, list[Mapping[str, Any]]] = {}
@@ -295,7 +294,7 @@ class BlastPlusBackend:
     def _hits(
         self, database: BlastDatabase, batch: Mapping[int, bytes], parameters: SearchParameters
     ) -> dict[int, list[Mapping[str, Any]]]:
-        """What blastn finds for each query of a batch, as its JSON has it."""
+        """A batch of queries in, blastn's JSON hits for each out."""
         with TemporaryDirectory(prefix="seqforge-") as name:
             folder = Path(name).resolve()
             asked, told = folder / "queries.fa", folder / "hits.json"
@@ -355,7 +354,7 @@ class BlastPlusBackend:
 
 
 def _batches(queries: Sequence[Query]) -> Iterator[dict[int, bytes]]:
-    """Queries by number, so many that one run is worth its start; those without bases left out."""
+    """Queries in, batches by query number out, one per run of blastn; empty queries are skipped."""
     batch: dict[int, bytes] = {}
     letters = 0
     for number, query in enumerate(queries):
@@ -382,19 +381,19 @@ def _options(parameters: SearchParameters) -> list[str]:
         "evalue": parameters.evalue,
         "dust": "yes" if parameters.dust else "no",
         "max_target_seqs": max(_FEWEST_TARGETS, parameters.max_hits + 1),
-        "max_hsps": parameters.max_hsps + 1,  # one more each: whether there are more is told
+        "max_hsps": parameters.max_hsps + 1,  # one more of each, to report whether the limits cut
         "num_threads": usable_cores(),
     }
     return [part for key, value in given.items() for part in (f"-{key}", str(value))]
 
 
 def _number(hit: Mapping[str, Any]) -> int:
-    """Of the library's sequence: its whole header in the database."""
+    """A hit in, its library sequence's number out: the whole header in the database."""
     return int(hit["description"][0]["title"])
 
 
 def _hsp(found: Mapping[str, Any]) -> Hsp:
-    """An HSP of blastn's JSON, which has counts where others have percents."""
+    """An HSP of blastn's JSON in, an Hsp out; blastn gives counts instead of percentages."""
     percent = 100 * found["identity"] / found["align_len"]
     return Hsp(
         score=round(found["score"]),

@@ -1,5 +1,5 @@
-"""An alignment score in, bit score and E-value out: Karlin-Altschul statistics with the length
-adjustment of blastn.
+"""Raw alignment scores in, bit scores and E-values out: Karlin-Altschul statistics with
+blastn's length adjustment.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _GAPPED: dict[tuple[int, int], dict[tuple[int, int], tuple[float, float, float, 
     },
 }
 
-# From these gap costs on, gaps are so dear that the ungapped parameters hold.
+# At or above these gap costs the ungapped parameters hold.
 _UNGAPPED_FROM = {
     (1, -4): (2, 2),
     (2, -7): (4, 4),
@@ -99,7 +99,7 @@ _UNGAPPED_FROM = {
     (4, -5): (12, 8),
 }
 
-# Their tables were simulated for even scores only: an odd score counts as the even one below.
+# Their tables were simulated for even scores only: an odd score is rounded down.
 _EVEN_SCORES = {(2, -7), (2, -5), (2, -3)}
 
 SCORE_PAIRS = tuple(_GAPPED)
@@ -108,10 +108,10 @@ SCORE_PAIRS = tuple(_GAPPED)
 
 @dataclass(frozen=True)
 class KarlinAltschul:
-    """The statistics of one scoring system."""
+    """Karlin-Altschul parameters of one scoring system."""
 
     lambda_: float
-    """Scale of the scores, nats per unit of raw score."""
+    """Scale parameter, nats per unit of raw score."""
     k: float
     h: float
     """Relative entropy of aligned pairs, nats per pair."""
@@ -119,19 +119,19 @@ class KarlinAltschul:
     """Slope of the length adjustment over lambda * score, times lambda."""
     beta: float
     even_scores: bool = False
-    """Whether an odd score has the E-value of the even score below it."""
+    """Whether odd scores are rounded down before the E-value."""
 
     def bit_score(self, score: int) -> float:
-        """The normalised score, in bits."""
+        """A raw score in, its bit score out."""
         return (self.lambda_ * score - math.log(self.k)) / math.log(2)
 
     def evalue(self, score: int, search_space: int) -> float:
-        """How many alignments of this score or more chance alone gives in the search space."""
+        """A raw score and a search space in, the expected number of chance alignments out."""
         counted = score - score % 2 if self.even_scores else score
         return search_space * math.exp(-self.lambda_ * counted + math.log(self.k))
 
     def cutoff_score(self, evalue: float, search_space: int) -> int:
-        """The lowest raw score (at least 1) whose E-value is ``evalue`` or less.
+        """An E-value limit in, the lowest raw score (at least 1) that meets it out.
 
         Raises:
             ValueError: If ``evalue`` is not above 0.
@@ -147,10 +147,10 @@ class KarlinAltschul:
 def length_adjustment(
     statistics: KarlinAltschul, query_length: int, library_length: int, num_sequences: int
 ) -> int:
-    """Letters that an alignment loses at the edges of the query and of each library sequence.
+    """Lengths in, blastn's length adjustment l out: residues lost to edge effects per sequence.
 
-    The largest whole l with l <= alpha/lambda * ln(K (m - l)(n - N l)) + beta, and with room left
-    for a score: K (m - l)(n - N l) >= max(m, n).
+    The largest integer l with l <= alpha/lambda * ln(K (m - l)(n - N l)) + beta, and
+    K (m - l)(n - N l) >= max(m, n).
     """
     m, n, sequences = query_length, library_length, num_sequences
 
@@ -161,7 +161,7 @@ def length_adjustment(
         slope = statistics.alpha / statistics.lambda_
         return ell <= slope * math.log(space) + statistics.beta
 
-    # Both conditions fail for good once they fail, so the largest is found by halving.
+    # Both conditions are monotone in l, so bisection finds the largest.
     low, high = 0, m
     while high - low > 1:
         middle = (low + high) // 2
@@ -172,12 +172,12 @@ def length_adjustment(
 def effective_search_space(
     statistics: KarlinAltschul, query_length: int, library_length: int, num_sequences: int
 ) -> int:
-    """(m - l)(n - N l), the pairs of places where a chance alignment may begin.
+    """Lengths in, the effective search space (m - l)(n - N l) out.
 
     Args:
-        query_length: m, letters.
-        library_length: n, letters of the whole library, N among them.
-        num_sequences: How many sequences they are in.
+        query_length: m, in residues.
+        library_length: n, residues of the whole library, including N.
+        num_sequences: N, sequences of the library.
 
     Raises:
         ValueError: If one of them is not positive.
@@ -196,16 +196,15 @@ def karlin_altschul(
     gap_extend: int,
     chances: tuple[tuple[int, float], ...] = (),
 ) -> KarlinAltschul:
-    """The statistics blastn uses; a gap of length k costs ``gap_open + k * gap_extend``.
+    """A scoring system in, blastn's statistics out.
 
     Args:
-        reward: Of a match.
-        penalty: Of a mismatch.
-        gap_open: Of a gap.
-        gap_extend: Of each letter in it.
-        chances: How often a query's letter scores what with a base of chance, where that is not a
-            match in a quarter and a mismatch in all other cases: where it has ambiguity codes. It
-            counts where gaps are so dear that the ungapped parameters hold.
+        reward: Score of a match.
+        penalty: Score of a mismatch.
+        gap_open: Cost of a gap of length k is ``gap_open + k * gap_extend``.
+        gap_extend: See ``gap_open``.
+        chances: (score, probability) of a query residue against a random base, for a query with
+            ambiguity codes; else a match has probability 1/4. Used by the ungapped parameters.
 
     Raises:
         ConfigError: If blastn has no statistics for these scores and gap costs.
@@ -232,7 +231,7 @@ def karlin_altschul(
 def _ungapped(
     reward: int, penalty: int, even_scores: bool, chances: Mapping[int, float]
 ) -> KarlinAltschul:
-    """Lambda, K and H of scores with these chances."""
+    """Scores with their probabilities in, ungapped lambda, K and H out."""
     step = np.zeros(reward - penalty + 1)
     for score, chance in chances.items():
         step[score - penalty] = chance
@@ -240,13 +239,13 @@ def _ungapped(
     lambda_ = _solve_lambda(scores, step)
     h = lambda_ * float(np.sum(scores * step * np.exp(lambda_ * scores)))
     k = _solve_k(scores, step, lambda_, h)
-    # blastn's own correction for the two pairs whose gapped tables begin at beta -2.
+    # blastn's correction for the two pairs whose gapped tables have beta -2.
     beta = -2.0 if (reward, penalty) in {(1, -1), (2, -3)} else 0.0
     return KarlinAltschul(lambda_, k, h, lambda_ / h, beta, even_scores)
 
 
 def _solve_lambda(scores: NDArray[np.int64], step: NDArray[np.float64]) -> float:
-    """The positive root of the sum over scores of chance * exp(lambda * score) = 1."""
+    """The positive root lambda of: sum over scores of probability * exp(lambda * score) = 1."""
     low, high = 1e-6, math.log(1 / step[-1]) / int(scores[-1])
     while high - low > 1e-15 * high:
         middle = (low + high) / 2
@@ -260,7 +259,7 @@ def _solve_lambda(scores: NDArray[np.int64], step: NDArray[np.float64]) -> float
 def _solve_k(
     scores: NDArray[np.int64], step: NDArray[np.float64], lambda_: float, h: float
 ) -> float:
-    """K by the closed forms where one step is the least, else by the series.
+    """K: a closed form if the highest score is 1 or the lowest -1 (over the gcd), else a series.
 
     References:
         Karlin & Altschul 1990, appendix.

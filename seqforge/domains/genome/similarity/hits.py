@@ -1,5 +1,5 @@
-"""Queries and search parameters in, hits and HSPs out: the model that all backends share, and
-its TSV, table and alignment reports.
+"""Search results in, TSV, JSON, tables and alignments out; and the types that all backends share:
+queries, search parameters, hits, HSPs.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ Residues = Literal["dna", "protein"]
 
 
 class SearchOptions(BaseModel):
-    """Whether samples are looked for among known sequences: ``[search]`` of a recipe."""
+    """Settings of the similarity search for samples: ``[search]`` of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backend: Literal["local", "blast+", "ebi", "off"] = "local"
-    """Here, with blastn, or at EMBL-EBI, which takes an address and a yes."""
+    """Search backend; ``ebi`` needs an e-mail address and consent."""
     against: tuple[str, ...] = ()
-    """Library files; none: the part of the input that is trained on."""
+    """Library files; empty: the training data."""
     database: str | None = None
-    """What to search at EMBL-EBI; None: what is settled, else the invertebrate division."""
+    """Database at EMBL-EBI; None: that of the user's settings, else the invertebrate division."""
     controls: Literal["auto"] | Annotated[int, Field(ge=0, le=10**6)] = "auto"
-    """Sequences of each kind of control a sample; 0 for none, ``auto`` for as many as are quick
-    (at EMBL-EBI none)."""
+    """Sequences of each control per sample; 0: none; ``auto``: as many as are quick (none at
+    EMBL-EBI)."""
     max_hits: Count = 50
-    """Library sequences that are kept a sample."""
+    """Hits kept per sample."""
     max_hsps: Count = 5
-    """Alignments that are kept with each of them."""
+    """HSPs kept per hit."""
 
 
 @dataclass(frozen=True)
 class SearchParameters:
-    """How a search scores and what it keeps; the defaults are EBI's for blastn, unmasked.
+    """Scores and limits of a search; the defaults are EBI's for blastn, without masking.
 
     Raises:
-        ConfigError: If they make no sense, or blastn has no statistics for the scores.
+        ConfigError: If a limit is out of range, or blastn has no statistics for the scores.
     """
 
     reward: int = 1
@@ -59,13 +59,13 @@ class SearchParameters:
     gap_extend: int = 2
     """A gap of length k costs ``gap_open + k * gap_extend``."""
     evalue: float = 10.0
-    """Worse HSPs are left out."""
+    """Highest E-value of an HSP."""
     max_hits: int = 50
-    """Library sequences a query."""
+    """Hits per query."""
     max_hsps: int = 5
-    """Alignments a library sequence, both strands together."""
+    """HSPs per hit, on both strands together."""
     dust: bool = False
-    """Whether low-complexity stretches of the query are masked."""
+    """Whether low-complexity intervals of the query are masked (DUST)."""
 
     def __post_init__(self) -> None:
         karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
@@ -79,7 +79,7 @@ class SearchParameters:
             )
 
     def said(self) -> str:
-        """How it scores, in words."""
+        """The parameters as a sentence."""
         masked = "masked" if self.dust else "not masked"
         scores = f"{self.reward},{self.penalty} and {self.gap_open},{self.gap_extend}"
         return (
@@ -90,11 +90,11 @@ class SearchParameters:
 
     @property
     def statistics(self) -> KarlinAltschul:
-        """The parameters of its E-values."""
+        """Karlin-Altschul statistics of the scores."""
         return karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
 
     def statistics_for(self, bases: bytes) -> KarlinAltschul:
-        """Those of a query's E-values: its ambiguity codes, but not its N, count as in blastn.
+        """A query in, its statistics out; ambiguity codes other than N change them, as in blastn.
 
         Args:
             bases: Letters of `smith_waterman.ALPHABET`.
@@ -112,13 +112,13 @@ class SearchParameters:
 
     @property
     def scoring(self) -> Scoring:
-        """What pairs and gaps are worth."""
+        """Scores of pairs and gaps."""
         return Scoring(self.reward, self.penalty, self.gap_open, self.gap_extend)
 
 
 @dataclass(frozen=True)
 class Query:
-    """A sequence to look for. Of DNA U is read as T, and IUPAC codes score as in blastn."""
+    """A query sequence. In DNA, U is read as T and IUPAC codes score as in blastn."""
 
     id: str
     bases: str
@@ -129,20 +129,20 @@ _GAP_RUN = re.compile("-+")
 
 @dataclass(frozen=True)
 class Hsp:
-    """A high-scoring segment pair: one local alignment of the query with a library sequence."""
+    """High-scoring segment pair: one local alignment of the query with a library sequence."""
 
     score: int
     """Raw score."""
     bit_score: float
     evalue: float
     identity: float
-    """Percent of the alignment's columns."""
+    """Identical columns, in percent."""
     identity_count: int
     positive: float
-    """Percent of the columns that score above 0; for nucleotides the same as ``identity``."""
+    """Columns with a positive score, in percent; for nucleotides the same as ``identity``."""
     positive_count: int
     gaps: int
-    """Gap letters in both sequences together."""
+    """Gap characters in both rows."""
     query_strand: int
     """1 or -1."""
     hit_strand: int
@@ -154,85 +154,84 @@ class Hsp:
     midline: str = ""
     hit_aligned: str = ""
     overlap: int = 0
-    """Columns, said by those that do not always show the aligned strings; 0 where they do."""
+    """Columns, from backends whose replies may lack the aligned rows; else 0."""
 
     @property
     def align_length(self) -> int:
-        """Columns of the alignment."""
+        """Alignment length in columns."""
         return self.overlap or len(self.query_aligned)
 
     @property
     def gap_opens(self) -> int:
-        """How many gaps, whatever their lengths."""
+        """Number of gaps of any length."""
         return sum(len(_GAP_RUN.findall(row)) for row in (self.query_aligned, self.hit_aligned))
 
     @property
     def mismatches(self) -> int:
-        """Columns that are neither identical nor a gap."""
+        """Columns that are neither identities nor gaps."""
         return self.align_length - self.identity_count - self.gaps
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A library sequence that the query resembles."""
+    """A library sequence with its alignments to the query."""
 
     database: str
     id: str
     accession: str
     description: str
     organism: str
-    """Empty where the library does not say."""
+    """Empty if unknown."""
     length: int
     source: str
-    """The file or address the sequence comes from."""
+    """File or URL of the sequence."""
     hsps: tuple[Hsp, ...]
-    """Best first; at least one."""
+    """At least one, best first."""
     more_hsps: bool = False
-    """Whether others were left out: `SearchParameters.max_hsps` are kept."""
+    """Whether `SearchParameters.max_hsps` cut others."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What one query found, with all that is needed to judge it or to do it again."""
+    """The hits of one query, with library and parameters."""
 
     query_id: str
     query_length: int
     program: str
     version: str
     database: str
-    """The name of what was searched."""
+    """Name of the library."""
     database_length: int
-    """Letters. An E-value means nothing without it."""
+    """Library residues, which the E-values depend on."""
     database_sequences: int
     when: str
-    """ISO 8601, with the time zone."""
+    """ISO 8601 with time zone."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     hits: tuple[Hit, ...] = ()
     """Best first."""
     masked: float | None = None
-    """The fraction of the query that DUST calls low-complexity, whether it was masked for the
-    search or not; None where nobody has looked."""
+    """Share of the query that is low-complexity by DUST, masked or not; None: not computed."""
     more_hits: bool = False
-    """Whether other library sequences were left out: `SearchParameters.max_hits` are kept."""
+    """Whether `SearchParameters.max_hits` cut others."""
 
     @property
     def more_hsps(self) -> bool:
-        """Whether alignments with a sequence that was kept were left out."""
+        """Whether HSPs of any kept hit were cut."""
         return any(hit.more_hsps for hit in self.hits)
 
     @property
     def best_evalue(self) -> float | None:
-        """The lowest E-value; None without hits."""
+        """Lowest E-value; None without hits."""
         return min((hsp.evalue for hit in self.hits for hsp in hit.hsps), default=None)
 
 
 def to_json(results: Sequence[SearchResult]) -> dict[str, Any]:
-    """The document of ``hits.json``."""
+    """Results in, the document of ``hits.json`` out."""
     return {"results": [{**asdict(r), "parameters": dict(r.parameters)} for r in results]}
 
 
 def from_json(document: Mapping[str, Any] | str) -> list[SearchResult]:
-    """The results that `to_json` was given, from its document or the text of it."""
+    """A document of `to_json`, or its text, in; the results out."""
     data = json.loads(document) if isinstance(document, str) else document
     results = []
     for values in data["results"]:
@@ -254,10 +253,10 @@ _LINE = 60
 
 
 def write_hits(results: Sequence[SearchResult], folder: Path) -> list[Path]:
-    """Write ``hits.tsv`` and ``hits.json``; returns their paths.
+    """Results and a folder in; writes ``hits.tsv`` and ``hits.json``, returns their paths.
 
     Raises:
-        RunError: If the disk refuses.
+        RunError: If they cannot be written.
     """
     table, document = folder / "hits.tsv", folder / "hits.json"
     write_atomically(table, format_tsv(results).encode())
@@ -266,10 +265,10 @@ def write_hits(results: Sequence[SearchResult], folder: Path) -> list[Path]:
 
 
 def format_tsv(results: Sequence[SearchResult]) -> str:
-    """BLAST's tabular format with comment lines (-outfmt 7): its twelve columns, a line an HSP.
+    """Results in, BLAST's tabular format with comments (-outfmt 7) out: a line per HSP, 12 columns.
 
-    Biopython reads it as ``blast-tab`` with ``comments=True``, and without the lines that begin
-    with ``#`` as it is.
+    Biopython reads it as ``blast-tab`` with ``comments=True``, or without the lines that begin
+    with ``#``.
     """
     lines: list[str] = []
     for result in results:
@@ -309,16 +308,16 @@ def _word(name: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A cell that every reader of tables takes for what it is.
+    """Text in, a cell out that all TSV readers parse alike.
 
-    A ``#`` begins a comment for many, quotes begin a cell that may hold line breaks: they become
-    %23, %22 and %27, as in a URL, and a % that would then be taken for one %25.
+    ``#`` and quotes, which some readers take for a comment or a quoted cell, are
+    percent-encoded as in a URL; so is a % that would be ambiguous.
     """
     return _TROUBLE.sub(lambda found: f"%{ord(found[0]):02X}", one_line(text))
 
 
 def _more(result: SearchResult) -> Iterator[str]:
-    """What the limits left out."""
+    """What the limits cut, in words."""
     limits = result.parameters
     if result.more_hits:
         yield f"more library sequences (--max-hits {limits.get('max_hits')})"
@@ -332,14 +331,14 @@ def _size(result: SearchResult) -> str:
 
 
 def format_evalue(evalue: float) -> str:
-    """An E-value with two or three digits: ``7.3e-06``, ``0.15``, ``9.2``."""
+    """An E-value in, two or three digits out: ``7.3e-06``, ``0.15``, ``9.2``."""
     if evalue == 0:
         return "0.0"
     return f"{evalue:.2e}" if evalue < 1e-3 else f"{evalue:.2g}"
 
 
 def format_table(result: SearchResult, limit: int = 20) -> str:
-    """The hits in the columns of EBI's summary table, a line a hit, its best HSP first."""
+    """A result in, a table like EBI's summary out: a line per hit, from its best HSP."""
     heads = ("DB:ID", "Source", "Length", "Score (Bits)", "Identities %", "Positives %", "E()")
     rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
@@ -362,7 +361,7 @@ def format_table(result: SearchResult, limit: int = 20) -> str:
 
 
 def _low_complexity(result: SearchResult) -> str:
-    """Said always where it is known: what repeats itself finds what repeats itself."""
+    """The query's low-complexity share in words: repeats have hits in any repeats."""
     if result.masked is None:
         return ""
     masked = ", masked" if result.parameters.get("dust") and result.masked else ""
@@ -386,7 +385,7 @@ def _table_row(hit: Hit) -> tuple[str, ...]:
 
 
 def format_alignments(result: SearchResult) -> str:
-    """Every HSP with its alignment, as BLAST's pairwise report shows it."""
+    """A result in, every alignment in the form of BLAST's pairwise report out."""
     lines = [f"Query= {one_line(result.query_id)}", f"Length={result.query_length}", ""]
     lines += [f"Database: {one_line(result.database)} ({_size(result)})", ""]
     for hit in result.hits:
@@ -433,5 +432,5 @@ def _alignment(hsp: Hsp) -> Iterator[str]:
 
 
 def _last(first: int, following: int, strand: int) -> int:
-    """The place of a line's last letter; a line of gaps alone repeats where it began."""
+    """Coordinate of a line's last residue; for a line of gaps alone, that of its first."""
     return first if first == following else following - strand

@@ -1,5 +1,5 @@
-"""FASTA or GenBank files, or the training data of a run, in; the sequences of a search library
-out. Files of samples in, queries out.
+"""FASTA or GenBank files, or a run's training data, in; the sequences of a library out. Sample
+files in, queries out.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ class Entry:
     """A sequence of a library."""
 
     id: str
-    """The first word of its header."""
+    """First word of the header."""
     description: str
-    """The rest of its header."""
+    """Rest of the header."""
     bases: bytes
     """A, C, G, T, N and the other IUPAC codes."""
     database: str
-    """The file's name without its endings."""
+    """File name without endings."""
     source: str
     """The file."""
 
 
 @dataclass(frozen=True)
 class LibrarySize:
-    """Sequences and letters of a library, for E-values."""
+    """Size of a library, for E-values."""
 
     letters: int
-    """Bases of all sequences, N included."""
+    """Bases of all sequences, including N."""
     sequences: int
 
 
 def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
-    """Files in, their cleaned sequences out, without empty ones.
+    """Files in, their normalised sequences out, without empty ones.
 
-    Ambiguity codes stay what they are: a search scores them.
+    Ambiguity codes are kept, since a search scores them.
 
     Raises:
         InputError: If a file is missing, damaged, empty, or not nucleotides.
@@ -80,7 +80,7 @@ _Sequence = TypeVar("_Sequence", bound=_HasBases)
 
 
 def in_portions(sequences: Iterable[_Sequence], letters: int) -> Iterator[list[_Sequence]]:
-    """Sequences in, portions of about so many letters out."""
+    """Sequences in, portions of about ``letters`` residues out."""
     portion: list[_Sequence] = []
     held = 0
     for sequence in sequences:
@@ -94,7 +94,7 @@ def in_portions(sequences: Iterable[_Sequence], letters: int) -> Iterator[list[_
 
 
 def stem_of(path: Path) -> str:
-    """A library file's name without its endings: ``dmel`` for ``dmel.fa.gz``."""
+    """A library file in, its name without endings out: ``dmel`` for ``dmel.fa.gz``."""
     name = path.name
     while name.lower().endswith(ENDINGS):
         name = name.rpartition(".")[0]
@@ -105,7 +105,7 @@ def measure(paths: Sequence[Path]) -> LibrarySize:
     """Files in, the size of the library out.
 
     Raises:
-        InputError: As `read_library` does, and if there is no file at all.
+        InputError: As `read_library`, and if there are no files.
     """
     if not paths:
         raise InputError("there is no library to search; name a FASTA file")
@@ -120,37 +120,37 @@ TRAINING = "training.fa.gz"
 
 
 def write_training_library(learnt: TrainingData, folder: Path) -> Path:
-    """Write a run's training part as ``training.fa.gz``."""
+    """Training data in; writes ``training.fa.gz`` and returns its path."""
     path = make_folder(folder) / TRAINING
     write_training_part(learnt.files, learnt.corpus.partition.cuts["train"], path)
     return path
 
 
 def library_of(against: Sequence[Path], learnt: TrainingData | None, folder: Path) -> list[Path]:
-    """The library for a run's samples, if ``against`` was given.
+    """The ``against`` files and a run's training data in, the library for its samples out.
 
-    Where that is what the run read, it is the part that it trained on: `write_training_library`.
+    If these are the run's own inputs, the library is the training part alone.
     """
-    named = [spooled(path) for path in against]  # a pipe can be read only once
+    named = [spooled(path) for path in against]  # a pipe is readable only once
     if learnt is not None and {*map(sha256_of, named)} == {*map(sha256_of, learnt.files)}:
         return [write_training_library(learnt, folder)]
     return list(against)
 
 
 def write_training_part(paths: Sequence[Path], pieces: Iterable[Cut], target: Path) -> None:
-    """Write what a run trains on as FASTA (.gz), names and coordinates as in its files.
+    """Input files and cuts in; writes the training part as gzipped FASTA.
 
-    Whatever else a record has is N, or cut off where nothing follows it. Memory is that of the
-    longest record.
+    Names and coordinates are those of the input. Other parts of a record become N, or are cut
+    off at its end. Memory is that of the longest record.
 
     Args:
-        paths: The files that the run reads, without those it refused, in its order.
-        pieces: What of them it trains on.
-        target: Where the FASTA goes.
+        paths: Input files of the run without refused ones, in order.
+        pieces: Cuts of the records that are trained on.
+        target: Path of the FASTA file.
 
     Raises:
         InputError: If a file cannot be read.
-        RunError: If the disk refuses.
+        RunError: If it cannot be written.
     """
     cuts: dict[int, list[Cut]] = {}
     for cut in pieces:
@@ -166,7 +166,7 @@ def write_training_part(paths: Sequence[Path], pieces: Iterable[Cut], target: Pa
 
 
 def _records(paths: Sequence[Path]) -> Iterator[tuple[Record, bytes]]:
-    """Those that a run counts as records: with something outside gaps."""
+    """Files in, the records that a run counts out: those with bases outside gaps."""
     for path in paths:
         for record, bases in joined(read_blocks(path)):
             if record.pieces(len(bases)):
@@ -188,9 +188,9 @@ _NO_LETTERS = b" \t\n-."
 
 
 def read_queries(files: Sequence[Path], letters: Residues = "dna") -> Iterable[Query]:
-    """Files in, queries by name out; with several files the names include them.
+    """Files in, queries with unique names out; with several files the file's name is a prefix.
 
-    A name that was there before gets a number, so that each stands for one sequence.
+    A repeated name gets a number.
 
     Raises:
         InputError: If a file cannot be used.
@@ -214,7 +214,7 @@ def _named_queries(files: Sequence[Path], letters: Residues) -> Iterator[Query]:
 
 
 def _proteins(path: Path) -> Iterator[tuple[str, str]]:
-    """Names and letters of a FASTA file of proteins; a stop (*) at the end is none of them."""
+    """A protein FASTA file in, names and residues out, without a final stop (*)."""
     name, letters = "", b""
     for part in read_parts(path):
         if isinstance(part, RecordStart):

@@ -1,4 +1,4 @@
-"""Queries and a library in, hits with E-values out: Smith-Waterman over a whole library."""
+"""Queries and a library in, hits with E-values out: exact Smith-Waterman over the whole library."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ from seqforge.domains.genome.similarity.top_alignments import (
 from seqforge.version import __version__
 
 _FOUND_EVALUE = (
-    10.0  # of the unmasked part of an alignment that then goes on through masked letters
+    10.0  # for the unmasked part of an alignment that is then extended through masked residues
 )
-# Library letters that are read before they are scanned, and that one task of a thread scans.
+# Library residues per batch that is read, and per task of a thread.
 _BATCH, _TASK = 1 << 22, 1 << 18
 
 
@@ -58,22 +58,22 @@ def search_library(
     backend: Backend | None = None,
     size: LibrarySize | None = None,
 ) -> list[SearchResult]:
-    """Lay every query against every sequence of a library; a result a query, in their order.
+    """Queries and a library in, one result per query out, in order.
 
-    Memory is that of the library's longest sequence, a few times over.
+    Memory is a few times the library's longest sequence.
 
     Args:
-        queries: Those without bases find nothing.
+        queries: Empty queries have no hits.
         library: FASTA or GenBank files, .gz too.
-        parameters: Scores and limits; EBI's for blastn where None.
-        progress: Told how many library letters are done.
-        threads: All cores where None.
-        backend: What scans; the quicker of what is installed where None.
-        size: The library's, where it was measured before.
+        parameters: Scores and limits; EBI's for blastn if None.
+        progress: Receives the library residues done.
+        threads: All cores if None.
+        backend: Smith-Waterman library; the faster installed one if None.
+        size: The library's size, if it is known already.
 
     Raises:
         InputError: If the library cannot be used.
-        ConfigError: If nothing that scans is installed.
+        ConfigError: If no Smith-Waterman library is installed.
     """
     parameters, backend = parameters or SearchParameters(), backend or installed_backend()
     paths = [library] if isinstance(library, Path) else list(library)
@@ -87,13 +87,13 @@ def search_library(
                 done += letters
                 progress(done, size.letters, "both strands")
     finally:
-        stop.set()  # Ctrl-C must not wait for what is already being scanned
+        stop.set()  # Ctrl-C must not wait for queued scans
         pool.shutdown(cancel_futures=True)
     return [target.result(paths, size, backend) for target in targets]
 
 
 class _Target:
-    """A query under way: its two strands, its limit and the hits it has so far."""
+    """State of a query: its two strands, score cutoff and best hits so far."""
 
     def __init__(
         self, query: Query, parameters: SearchParameters, size: LibrarySize, backend: Backend
@@ -127,7 +127,7 @@ class _Target:
                 )  # fmt: skip
 
     def wants(self, candidates: Sequence[Candidate]) -> bool:
-        """Whether a library sequence with these is among the best so far."""
+        """Whether a library sequence with these candidates can be among the best hits."""
         best = max((candidate.end.score for candidate in candidates), default=0)
         if best < self.found_from or len(self.hits) < self.parameters.max_hits:
             return best >= self.found_from
@@ -137,7 +137,7 @@ class _Target:
         return wanted
 
     def keep(self, entry: Entry, found: Sequence[FoundAlignment], more: bool) -> None:
-        """Add what was found in a library sequence, and drop the worst where there are many."""
+        """Add the hit of a library sequence and drop the worst beyond the limit."""
         hit = Hit(
             database=entry.database,
             id=entry.id,
@@ -150,7 +150,7 @@ class _Target:
             more_hsps=more,
         )
         self.hits.append(hit)
-        self.hits.sort(key=lambda hit: -hit.hsps[0].score)  # stable: equals in library order
+        self.hits.sort(key=lambda hit: -hit.hsps[0].score)  # a stable sort: ties in library order
         self.more_hits = self.more_hits or len(self.hits) > self.parameters.max_hits
         del self.hits[self.parameters.max_hits :]
 
@@ -159,12 +159,12 @@ class _Target:
         query, hit = alignment.query_aligned, alignment.hit_aligned
         query_place = alignment.query_start + 1, alignment.query_stop
         hit_place = alignment.hit_start + 1, alignment.hit_stop
-        if found.strand < 0:  # the query is shown as it was given, the hit as its complement
+        if found.strand < 0:  # the query is shown on its plus strand, the hit reverse-complemented
             query, hit = (reverse_complement(row) for row in (query, hit))
             last = len(self.strands[0].bases) + 1
             query_place = last - query_place[1], last - query_place[0]
             hit_place = hit_place[1], hit_place[0]
-        pairs = zip(query, hit, strict=True)  # as blastn, which takes N and N for identical too
+        pairs = zip(query, hit, strict=True)  # N paired with N is an identity, as in blastn
         midline = "".join("|" if a == b != MASKED else " " for a, b in pairs)
         query, hit = query.replace(MASKED, "N"), hit.replace(MASKED, "N")
         identical = midline.count("|")
@@ -190,7 +190,7 @@ class _Target:
         )
 
     def result(self, paths: Sequence[Path], size: LibrarySize, backend: Backend) -> SearchResult:
-        """What the query has found, now."""
+        """The search result so far."""
         return SearchResult(
             query_id=self.query.id,
             query_length=len(self.query.bases),
@@ -211,26 +211,26 @@ class _Target:
 
 
 def _hidden(bases: bytes, masked: NDArray[np.bool_]) -> bytes:
-    """The letters with those that match nothing for now made so."""
+    """Bases and a mask in, bases out with masked ones replaced by a letter that matches nothing."""
     return np.where(masked, np.uint8(ord(MASKED)), np.frombuffer(bases, np.uint8)).tobytes()
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """How library sequences are cut."""
+    """Size and overlap of the chunks that library sequences are cut into."""
 
     size: int
     overlap: int
 
     @classmethod
     def of(cls, queries: Sequence[Query], parameters: SearchParameters, backend: Backend) -> Self:
-        """So that any alignment lies whole in one stretch."""
+        """Chunks that overlap so far that every alignment lies within one."""
         longest = max((len(query.bases) for query in queries), default=0)
         overlap = parameters.scoring.longest_span(longest)
         return cls(max(backend.stretch, 2 * overlap), overlap)
 
     def letters(self, part: Chunk, entry: Entry) -> int:
-        """How many letters of a stretch the next one does not have."""
+        """Residues of a chunk that the next one does not share."""
         whole = part.stop - part.start
         return whole if part.stop == len(entry.bases) else whole - self.overlap
 
@@ -242,7 +242,7 @@ def _search_batch(
     pool: ThreadPoolExecutor,
     stop: Event,
 ) -> Iterator[int]:
-    """Scan some sequences, keep what is found; yields how many letters were done, in parts."""
+    """Scan a batch of sequences and keep its hits; yields residues done."""
     candidates: dict[tuple[int, int], list[Candidate]] = {}
 
     def scan(task: list[tuple[int, Chunk]]) -> list[tuple[tuple[int, int], Candidate]]:
@@ -276,7 +276,7 @@ def _search_batch(
 
 
 def _tasks(batch: Sequence[Entry], cut: _Cut) -> Iterator[list[tuple[int, Chunk]]]:
-    """The stretches of a batch, so many to a task that a thread is busy for a while."""
+    """A batch in, tasks of chunks out, each long enough for a thread."""
     task: list[tuple[int, Chunk]] = []
     letters = 0
     for number, entry in enumerate(batch):

@@ -1,1 +1,1 @@
-"""ABC notation: text in, notes out, and back; its grammar."""
+"""ABC text in, notes out, and back; a vocabulary in, the grammar mask of ABC out."""

@@ -1,5 +1,5 @@
-"""A vocabulary in, moves of the automata for a bar (notes, tuplets) and for the structure
-(repeats, endings) of ABC out.
+"""Options in, transitions of two automata of ABC out: the inside of a bar (notes, tuplets), and
+the structure (bar lines, repeats, endings).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ START, SPACE, TIE = "start", "space", "tie"
 BAR, CLOSE, TIED = "|", ":", "-|"
 """The words that end a bar: a bar line, one that begins by closing a repeat, one under a tie."""
 
-_LONGEST = 16  # unit notes that digits say
-_ENDED = ("up", "up,", "lo", "lo'", "head")  # a note without a length; no octave mark after "head"
+_LONGEST = 16  # unit notes in a length written with digits
+_ENDED = ("up", "up,", "lo", "lo'", "head")  # without a length; "head": no octave mark
 _SLASHED = {1: "/", 3: "3/", 7: "7/"}
 _MOST_IN_CHORD = 4
 
 
 class Move(NamedTuple):
-    """Where a character leads."""
+    """A transition: the next word."""
 
     word: str
     quarters: int = 0
-    """How far it moves the place in the bar."""
+    """Advance of the position in the bar, in quarters of a unit note."""
 
 
 Moves = dict[str, dict[str, Move]]
 
 
 def words(held: bool) -> Moves:
-    """For each word the characters that may come, and where they lead.
+    """The automaton inside a bar: for each word (state) its characters and their transitions.
 
     Args:
-        held: Whether notes stay in the key: no accidental is written.
+        held: Whether notes stay in the key, without accidentals.
     """
     moves: Moves = {START: _begin("", held), SPACE: _begin("", held)}
     tied = {character: move for character, move in _begin("", held).items() if character != "z"}
@@ -50,7 +50,7 @@ def words(held: bool) -> Moves:
 
 
 def _begin(prefix: str, held: bool, quarters: int = 0) -> dict[str, Move]:
-    """What begins a note; at the beginning of a word that stands alone, a tuplet or chord too."""
+    """Transitions that begin a note; without a prefix also a tuplet or chord."""
     found = dict.fromkeys(UPPER, Move(prefix + "up", quarters))
     found |= dict.fromkeys(LOWER, Move(prefix + "lo", quarters))
     found["z"] = Move(prefix + "head", quarters)
@@ -62,7 +62,7 @@ def _begin(prefix: str, held: bool, quarters: int = 0) -> dict[str, Move]:
 
 
 def _after(quarters: int, held: bool) -> dict[str, Move]:
-    """What may follow a whole note of this length."""
+    """Transitions after a complete note of this length."""
     found = _begin("", held, quarters) | {
         " ": Move(SPACE, quarters), "\n": Move(SPACE, quarters), "-": Move(TIE, quarters),
         "|": Move(BAR, quarters), ":": Move(CLOSE, quarters),
@@ -73,7 +73,7 @@ def _after(quarters: int, held: bool) -> dict[str, Move]:
 
 
 def _heads(moves: Moves, prefix: str, held: bool) -> None:
-    """A letter after its accidental, and its octave marks: two at most."""
+    """Add a note's letter, after its accidental, and up to two octave marks."""
     if not held:
         moves[prefix + "acc"] = dict.fromkeys(UPPER, Move(prefix + "up"))
         moves[prefix + "acc"] |= dict.fromkeys(LOWER, Move(prefix + "lo"))
@@ -85,7 +85,7 @@ def _heads(moves: Moves, prefix: str, held: bool) -> None:
 
 
 def _lengths(moves: Moves, held: bool) -> Iterator[tuple[str, int]]:
-    """Notes with their lengths, as words: each word that may be whole, and its quarters."""
+    """Add notes with lengths; yields each word of a complete note with its length."""
     _heads(moves, "", held)
     for word in _ENDED:
         moves[word] |= {str(digit): Move(f"{digit}") for digit in range(1, 10)}
@@ -108,7 +108,7 @@ def _lengths(moves: Moves, held: bool) -> Iterator[tuple[str, int]]:
 
 
 def _groups(moves: Moves, held: bool) -> None:
-    """Notes of one length: the second of a broken rhythm, and those of a tuplet of three."""
+    """Add groups of equal written length: broken rhythms and triplets."""
     for quarters in (2, 4):
         last, second = f"{quarters}last ", f"{quarters}second "
         for sign in "<>":
@@ -134,7 +134,7 @@ def _groups(moves: Moves, held: bool) -> None:
 
 
 def _equal(moves: Moves, prefix: str, quarters: int) -> list[str]:
-    """The words at which a note of this length may be whole; a half is written ``/`` or ``/2``."""
+    """The words of a complete note of this length; half a unit is written ``/`` or ``/2``."""
     if quarters == BEAT:
         return [prefix + word for word in _ENDED]
     for word in _ENDED:
@@ -145,7 +145,7 @@ def _equal(moves: Moves, prefix: str, quarters: int) -> list[str]:
 
 
 def _chords(moves: Moves, held: bool) -> None:
-    """Notes in brackets; the chord is then as a note without octave marks."""
+    """Add chords; after its bracket a chord continues like a note without octave marks."""
     moves["["] = _begin("1 ", held)
     del moves["["]["z"]
     for number in range(1, _MOST_IN_CHORD + 1):
@@ -176,19 +176,19 @@ _MODES = ("m", "dor", "mix", "lyd", "phr", "loc")
 
 
 class Turn(NamedTuple):
-    """Where a character of a bar line leads."""
+    """A transition of the bar-line automaton."""
 
     word: str
     repeat: int
     part: int | None = FIRST_BAR
-    """Of which the next bar is; None for the same as before."""
+    """Part state of the next bar; None: unchanged."""
 
 
 Turns = dict[str, dict[str, Turn]]
 
 
 def turns(repeat: int, inside: dict[str, str]) -> Turns:
-    """What may follow each word of a bar line, or of what stands beside one.
+    """The automaton of bar lines: for each word its characters and their transitions.
 
     Args:
         repeat: One of `REPEATS`.
@@ -226,7 +226,7 @@ def turns(repeat: int, inside: dict[str, str]) -> Turns:
 
 
 def drop_dead_ends(tables: list[Turns], known: frozenset[str]) -> None:
-    """Leave out characters that a model lacks, and those after which none could come."""
+    """Remove transitions by characters not in the vocabulary, and those to words without any."""
     before = -1
     while before != (before := sum(len(found) for turns in tables for found in turns.values())):
         for turns in tables:
@@ -237,7 +237,7 @@ def drop_dead_ends(tables: list[Turns], known: frozenset[str]) -> None:
 
 
 def keys(prefix: str, stop: str, target: str) -> Moves:
-    """The words of a key: ``K:``, a letter, a sign, a mode, and what ends it."""
+    """The automaton of a key field: ``K:``, tonic, accidental, mode and the end character."""
     end = {stop: Move(target)}
     moves: Moves = {
         prefix: {"K": Move(prefix + "K")},

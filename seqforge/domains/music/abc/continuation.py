@@ -1,6 +1,4 @@
-"""A prime and what a model drew after it in, ABC out in which no repeat goes back into the
-prime.
-"""
+"""A prime and its continuation in, ABC out whose repeats do not go back into the prime."""
 
 from __future__ import annotations
 
@@ -13,35 +11,35 @@ from seqforge.domains.music.abc.fields import TOKEN, metre, metre_text
 from seqforge.domains.music.keys import FIELD_LINE
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, bars_between
 
-_LONGEST_BAR_LINE = 8  # symbols: repeats, double bars and the number of an ending
+_LONGEST_BAR_LINE = 8  # symbols: repeat signs, double bar and ending number
 _CLOSING = re.compile(r"\s*(?:\|\]|\|\||:+\|+\]?|::|\|:?)\s*\Z")
 _METRE = re.compile(r"(?:^M:|\[M:)\s*([^\]\n]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A bar line, or the number of an ending alone."""
+    """A bar line, or an ending number alone."""
 
     start: int
     end: int
     closes: bool
     opens: bool
     numbered: bool
-    """An ending begins with it."""
+    """Whether an ending begins with it."""
 
     @property
     def plain(self) -> str:
-        """The same without repeats and endings."""
+        """The bar line without repeat signs and ending."""
         return "||" if self.closes or self.opens else "|"
 
 
 def continued(symbols: str, given: int, once: bool = False) -> tuple[str, int]:
-    """The ABC as it is played, and how many of its symbols are the prime.
+    """Prime and continuation in, the edited ABC and its prime's length out.
 
     Args:
-        symbols: A tune, or any text.
-        given: How many of the symbols are the prime.
-        once: Whether what is new is played once, whatever repeats it has.
+        symbols: Prime and continuation; any text.
+        given: Length of the prime in symbols.
+        once: Whether to drop all repeats of the continuation.
     """
     if not _has_notes(symbols[:given]):
         given = 0
@@ -50,7 +48,7 @@ def continued(symbols: str, given: int, once: bool = False) -> tuple[str, int]:
     edits: list[tuple[_Line, str]] = []
     drawn = lines[len(begun) :]
     is_closed = bool(drawn) and drawn[0].start < given and drawn[0].closes
-    if is_closed:  # the prime's own :|, to which later ones go back
+    if is_closed:  # the prime's own :|, where later repeats begin
         begun, drawn = [*begun, drawn[0]], drawn[1:]
     if given:
         edits += _closed(symbols, begun)
@@ -62,7 +60,7 @@ def continued(symbols: str, given: int, once: bool = False) -> tuple[str, int]:
 
 
 def continued_as_drawn(pieces: Iterable[str], given: int, once: bool) -> Iterator[str]:
-    """What `continued` makes of a text that comes in pieces, as far as it is certain."""
+    """Drawn pieces in, the text of `continued` out once later pieces cannot change it."""
     text, due = "", 0
     is_certain = not (given or once)
     for piece in pieces:
@@ -74,13 +72,13 @@ def continued_as_drawn(pieces: Iterable[str], given: int, once: bool) -> Iterato
             is_certain = True
             yield continued(text, given)[0]
         elif len(text) >= due:
-            due = len(text) * 5 // 4  # so that all looks together take linear time
+            due = len(text) * 5 // 4  # keeps the total time linear
     if not is_certain:
         yield continued(text, given, once)[0]
 
 
 def _is_settled(symbols: str, given: int) -> bool:
-    """Whether nothing that may come changes a bar line that is there."""
+    """Whether no further symbols can change a bar line seen so far."""
     if len(symbols) <= given + _LONGEST_BAR_LINE:
         return False
     if not _has_notes(symbols[:given]):
@@ -93,39 +91,38 @@ def _is_settled(symbols: str, given: int) -> bool:
 
 
 def bar_end(symbols: str, given: int, bars: int, over: bool) -> int | None:
-    """Where the bars-th bar that is new ends, each played once; None where it is not there yet.
+    """Prime and continuation in, the end of the given number of new bars out; None if not reached.
 
-    A bar that the prime began, and the pick-up of a tune of its own, are no new ones.
+    Repeats do not count. Neither does a bar begun by the prime, or the pick-up of a new tune.
 
     Args:
-        symbols: The prime and what was drawn so far.
-        given: How many of the symbols are the prime.
-        bars: How many are wanted.
-        over: Whether nothing will come after the symbols.
+        symbols: The prime and the symbols drawn so far.
+        given: Length of the prime in symbols.
+        bars: Number of new bars.
+        over: Whether the sample is complete.
     """
-    # what looks like a bar line may be the beginning of a longer one
+    # a bar line at the end may be part of a longer one
     ends = [end for end in tune_books.bar_ends(symbols) if end > given]
     ends = [end for end in ends if over or end + _LONGEST_BAR_LINE < len(symbols)]
     empty = 0
     while empty < len(ends) and not tune_books.has_music(symbols[given : ends[empty]]):
         empty += 1
-    is_free = _metres(symbols)[:1] == [None]  # then bar lines alone say what a bar is
+    is_free = _metres(symbols)[:1] == [None]  # without a metre bars are counted by bar lines
     for end in ends[empty + bars - 1 :]:
         if is_free:
             return end
         text, kept = continued(symbols[:end], given, once=True)
         start, stop = (parser.decode(part, STEPS_PER_QUARTER).end for part in (text[:kept], text))
-        whole = parser.decode(text + "C", STEPS_PER_QUARTER).piece  # a pick-up comes before
+        whole = parser.decode(text + "C", STEPS_PER_QUARTER).piece  # tells a pick-up
         if bars_between(whole, start if kept else 0, stop) >= bars:
             return end
     return None
 
 
 def opened(symbols: str) -> str:
-    """A tune without its last bar line, so that it can be gone on from.
+    """A tune in, the same without its final bar line out, as a prime.
 
-    A bar line that ends a whole bar stays, as a single one; after a part of a bar there is none:
-    the bar goes on.
+    A bar line after a full bar becomes a single one; after an incomplete bar it is removed.
     """
     match = _CLOSING.search(symbols)
     if match is None:
@@ -139,7 +136,7 @@ def _metres(symbols: str) -> list[tuple[int, int] | None]:
 
 
 def _ends_in_part(symbols: str) -> bool:
-    """Whether the last bar of ABC is shorter than its metre asks for."""
+    """Whether the last bar is shorter than its metre."""
     ends = tune_books.bar_ends(symbols)
     metres = _metres(symbols)
     if not metres or metres[-1] is None:
@@ -177,7 +174,7 @@ def _is_marked(line: _Line) -> bool:
 
 
 def _closed(symbols: str, lines: Sequence[_Line]) -> Iterable[tuple[_Line, str]]:
-    """Nothing of a prime is left open: neither a repeat nor a first ending."""
+    """Edits that close the prime's open repeat and first ending."""
     last = max((n for n, line in enumerate(lines) if line.closes), default=-1)
     for number, line in enumerate(lines[max(last, 0) :], max(last, 0)):
         if number == last:
@@ -190,7 +187,7 @@ def _closed(symbols: str, lines: Sequence[_Line]) -> Iterable[tuple[_Line, str]]
 
 
 def _seam(lines: Sequence[_Line]) -> Iterable[tuple[_Line, str]]:
-    """The bar line at the seam opens what a later one closes, and closes nothing itself."""
+    """The edit of the first bar line after the prime: it opens a later repeat and closes none."""
     if not lines or (lines[0].opens and not lines[0].closes):
         return
     seam, *after = lines
@@ -207,7 +204,7 @@ def _once(symbols: str, line: _Line) -> str:
 
 
 def _edited(symbols: str, edits: Sequence[tuple[_Line, str]], given: int) -> tuple[str, int]:
-    """The text with lines replaced; a prime that ends inside of one then ends before it."""
+    """The text with bar lines replaced; a prime that ends within one now ends before it."""
     parts: list[str] = []
     place, kept = 0, given
     for line, text in edits:

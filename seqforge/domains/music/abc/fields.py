@@ -1,4 +1,4 @@
-"""ABC text in, tokens and tunes out; and the values of its fields: metre, unit, key, voices."""
+"""ABC text in, tokens and tunes out; field values (metre, unit length, key, voices) parsed."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ _ACCENTS = dict(
 
 @dataclass
 class Tune:
-    """One tune of a book: what its lines say, in the order in which they are played."""
+    """One tune of a tune book."""
 
     number: str = ""
     title: str = ""
     fields: dict[str, str] = field(default_factory=dict)
-    """M, L, K and Q of the header."""
+    """Values of M, L, K and Q of the header."""
     header: list[str] = field(default_factory=list)
-    """Its lines up to K:, those that hold for the whole file first."""
+    """Header lines up to K:, the file header's first."""
     body: list[str] = field(default_factory=list)
-    """The lines after K:, fields among them."""
+    """Lines after K:, including fields."""
     has_key: bool = False
 
     def heads(self, line: str) -> None:
-        """Take up a line of the header."""
+        """Add a header line."""
         match = FIELD_LINE.match(line)
         if match is None:
-            if line.startswith("[") and "[K:" in line:  # a key in brackets heads a tune as well
+            if line.startswith("[") and "[K:" in line:  # an inline key field also begins the music
                 self.has_key = True
                 self.body.append(line)
             return
@@ -83,10 +83,10 @@ class Tune:
 
 
 def split_tunes(text: str) -> Iterator[Tune]:
-    """The tunes of a book: one begins at X:, and ends at a blank line or the next X:.
+    """A tune book in, its tunes out: each begins at X: and ends at a blank line or the next X:.
 
-    A tune whose X: is missing begins at its first field. Fields before the first X:, with no K:
-    among them, are the header of the file and hold for every tune.
+    A tune without X: begins at its first field. Fields before the first X:, without K:, are the
+    file header and hold for all tunes.
     """
     tune: Tune | None = None
     shared: list[str] = []
@@ -140,10 +140,10 @@ def plain_text(value: str) -> str:
 
 
 def bar_signs(text: str) -> tuple[int, int, bool]:
-    """How many colons close a repeat, how many open one, and whether the line is a double one.
+    """A bar line in; closing colons, opening colons and whether it is double out.
 
     Args:
-        text: A bar line, and the ending that it may begin; ``[|]`` is one that nobody sees.
+        text: A bar line, perhaps with an ending number; ``[|]`` is invisible.
     """
     core = text.rstrip("0123456789,.-").replace(" ", "")
     core = core.removesuffix("[") or core
@@ -156,7 +156,7 @@ def bar_signs(text: str) -> tuple[int, int, bool]:
 
 
 def metre_text(value: str) -> str:
-    """A metre in its short form: C, C|, n/d, or none."""
+    """A metre in, its normal form out: C, C|, n/d, or none."""
     value = value.strip()
     if value in ("C", "C|"):
         return value
@@ -170,7 +170,7 @@ def metre_text(value: str) -> str:
 
 
 def metre(text: str) -> tuple[int, int] | None:
-    """Numerator and denominator of a metre in its short form; None for no metre."""
+    """A metre in normal form in, numerator and denominator out; None for free metre."""
     if text in ("C", "C|"):
         return (4, 4) if text == "C" else (2, 2)
     numerator, _, denominator = text.partition("/")
@@ -178,13 +178,13 @@ def metre(text: str) -> tuple[int, int] | None:
 
 
 def default_unit(metre_value: str) -> str:
-    """The unit note length where L: is missing: 1/16 below three quarters of a whole, else 1/8."""
+    """A metre in, its default unit note length out: 1/16 below 3/4, else 1/8."""
     found = metre(metre_value)
     return "1/16" if found is not None and found[0] / found[1] < 0.75 else "1/8"
 
 
 def unit_text(value: str) -> str | None:
-    """A unit note length as n/d; None where it is none."""
+    """A unit note length in, its form n/d out; None if it is malformed."""
     match = _UNIT.match(value.strip())
     if match is None or not 1 <= int(match[2]) <= 512 or not 1 <= int(match[1]) <= 64:
         return "1/1" if value.strip() == "1" else None
@@ -206,7 +206,7 @@ _MOST = 60
 
 @dataclass
 class VoiceTransposition:
-    """How many semitones above the page a voice sounds."""
+    """Transposition of a voice: semitones from written to sounding pitch."""
 
     clef: int = 0
     octave: int = 0
@@ -214,14 +214,14 @@ class VoiceTransposition:
     sound: int = 0
     midi: int = 0
     semitones: int = 0
-    """All together."""
+    """The sum of all transpositions."""
 
     def _add_up(self) -> None:
         total = self.clef + 12 * self.octave + self.transpose + self.sound + self.midi
         self.semitones = min(max(total, -_MOST), _MOST)
 
     def take(self, value: str) -> None:
-        """What a ``K:`` or ``V:`` field says about it."""
+        """Read a ``K:`` or ``V:`` field."""
         value = re.sub(r'"[^"]*"?', "", _QUOTED_CLEF.sub(r"clef=\1", value))
         for word in value.replace(" =", "=").replace("= ", "=").split():
             name, equals, said = word.partition("=")
@@ -238,7 +238,7 @@ class VoiceTransposition:
         self._add_up()
 
     def direct(self, value: str) -> None:
-        """What an ``I:`` field says about it."""
+        """Read an ``I:`` field."""
         if match := _MIDI.match(value):
             self.midi = min(max(int(match[2]) + (self.midi if match[1] else 0), -_MOST), _MOST)
             self._add_up()
@@ -251,39 +251,39 @@ def _height(accidental: str, letter: str, octave: str) -> int:
 
 
 def voice_name(value: str) -> str:
-    """The voice that a ``V:`` field names."""
+    """A ``V:`` field in, its voice's name out."""
     words = value.split(maxsplit=1)
     return words[0] if words else ""
 
 
 def score_order(value: str) -> list[str]:
-    """Voices from the top of the page down, where an ``I:`` field says so."""
+    """An ``I:`` field in, its voices from the top staff down out."""
     match = _SCORE.match(value)
     return re.findall(r"[^\s()\[\]{}|*+~]+", match[1]) if match else []
 
 
 class Voice(Protocol):
-    """Anything that is kept for each voice."""
+    """Interface of a voice of `Voices`."""
 
     sounding: VoiceTransposition
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was written into it."""
+        """Whether it has no content."""
 
 
 _V = TypeVar("_V", bound=Voice)
 
 
 class Voices(Generic[_V]):
-    """The voices of a tune, and the one that is being written.
+    """The voices of a tune and the current one.
 
-    What stands before any ``V:`` belongs to a voice of its own: the first that the header declares,
-    or 1. Where nothing stands there, the first ``V:`` is the first voice.
+    Music before any ``V:`` belongs to the first voice declared in the header, or to voice 1.
+    Without such music the first ``V:`` is the first voice.
     """
 
     def __init__(self, make: Callable[[VoiceTransposition], _V]) -> None:
-        """With ``make``, a new voice that sounds so far from the page."""
+        """``make``: a function from transposition to a new voice."""
         self._make = make
         self._sounding = VoiceTransposition()
         self._declared: dict[str, str] = {}
@@ -295,7 +295,7 @@ class Voices(Generic[_V]):
         """Whether a ``V:`` of the body was seen."""
 
     def head(self, name: str, value: str) -> None:
-        """A field of the header: V, K or I."""
+        """Read a header field: V, K or I."""
         if name == "V" and (voice := voice_name(value)):
             self._declared[voice] = f"{self._declared.get(voice, '')} {value}"
         elif name == "K":
@@ -305,18 +305,18 @@ class Voices(Generic[_V]):
 
     @property
     def now(self) -> _V:
-        """The voice that is being written."""
+        """The current voice."""
         if self._now is None:
             self._now = self._begun(next(iter(self._declared), "1"))
         return self._now
 
     @property
     def is_shared(self) -> bool:
-        """Whether a field here holds for all voices, since none was begun."""
+        """Whether a field holds for all voices, because none has begun."""
         return not self.is_chosen and (self._now is None or self._now.is_empty)
 
     def change(self, value: str) -> None:
-        """Go on in the voice that a ``V:`` field of the body names."""
+        """Switch to the voice of a ``V:`` field."""
         name = voice_name(value)
         if not name or name == "*":
             return
@@ -327,7 +327,7 @@ class Voices(Generic[_V]):
         self._now.sounding.take(value)
 
     def direct(self, value: str) -> None:
-        """An ``I:`` field."""
+        """Read an ``I:`` field of the body."""
         self._order = score_order(value) or self._order
         if self.is_shared:
             self._sounding.direct(value)
@@ -335,7 +335,7 @@ class Voices(Generic[_V]):
             self._now.sounding.direct(value)
 
     def ordered(self) -> list[_V]:
-        """Those that something was written into, from the top of the page down."""
+        """Voices with content, from the top staff down."""
         names = dict.fromkeys([*self._order, *self._declared, *self._found])
         voices = [self._found[name] for name in names if name in self._found]
         return [voice for voice in voices if not voice.is_empty]
@@ -353,7 +353,7 @@ class Voices(Generic[_V]):
 
 
 def moved_signature(sharps: int, semitones: int) -> int:
-    """The signature so many semitones away; of enharmonic ones that with the fewest signs."""
+    """Key signature and semitones in, the transposed one out; fewest accidentals if enharmonic."""
     nearest = (7 * semitones + 6) % 12 - 6
     if not semitones % 12:
         return sharps

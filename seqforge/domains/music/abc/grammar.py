@@ -1,4 +1,4 @@
-"""A vocabulary in, the Constraint of ABC tunes out: full bars, closed repeats."""
+"""A vocabulary in, the grammar mask of ABC tunes out: full bars, closed repeats."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ _Ids = NDArray[np.int64]
 
 @lru_cache(maxsize=2)
 def grammar(vocabulary: Vocabulary, held: bool = False) -> Constraint | None:
-    """The grammar over a model's characters, or None where they do not suffice for a tune.
+    """A vocabulary in, its grammar out; None if its characters do not suffice for a tune.
 
     Args:
-        vocabulary: Characters that it lacks are not written.
-        held: Whether notes stay in the key of the tune.
+        vocabulary: The model's characters.
+        held: Whether notes stay in the key, without accidentals.
     """
     return _Table(vocabulary, held).constraint()
 
 
 class _Table:
-    """All states of all planes, before those that nothing leads to are left out."""
+    """Transition table over all states, before unreachable ones are removed."""
 
     def __init__(self, vocabulary: Vocabulary, held: bool) -> None:
         self._ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
@@ -85,7 +85,7 @@ class _Table:
         self._following = np.zeros((end, self._size), np.int32)
 
     def constraint(self) -> Constraint | None:
-        """The automaton."""
+        """The automaton with reachable states only."""
         for bar, repeat, part in self._planes:
             self._fill_bar(bar, repeat, part)
             self._fill_lines(bar, repeat, part)
@@ -93,9 +93,9 @@ class _Table:
         return reachable(self._allowed, self._following, self._begun())
 
     def _begun(self) -> NDArray[np.int32]:
-        """The bar that a prime began is filled, so that it stays one; then bars are as ever."""
+        """States that continue a prime's last bar: that bar is filled up to its metre."""
         begun = np.arange(len(self._following), dtype=np.int32)
-        notes = np.unique(self._ends[0])  # words of whole notes
+        notes = np.unique(self._ends[0])  # words of complete notes
         for (bar, repeat, part), base in self._planes.items():
             later = np.arange(len(self._word), (BEAT * bar + 1) * len(self._word))
             inside = np.concatenate([notes, later]).astype(np.int32)
@@ -105,15 +105,15 @@ class _Table:
         return begun
 
     def _state(self, bar: int, repeat: int, part: int, word: str) -> int:
-        """The state at the beginning of a bar."""
+        """The state of a word at the beginning of a bar."""
         return self._planes[bar, repeat, part] + self._word[word]
 
     def _known(self, into: Collection[str], out: bool) -> NDArray[np.int64]:
-        """Moves (4, M): word, character, the word it leads to, quarters.
+        """Transitions as an array (4, M): word, character, next word, quarters of a unit note.
 
         Args:
-            into: Words; only moves that lead to one of them,
-            out: or only those that lead to none of them.
+            into: Words; keep transitions into them,
+            out: or, if set, all others.
         """
         found = [
             (self._word[name], self._ids[character], self._word[move.word], move.quarters)
@@ -124,7 +124,7 @@ class _Table:
         return np.array(found, np.int64).reshape(-1, 4).T
 
     def _fillable(self) -> NDArray[np.bool_]:
-        """Whether from a word a bar can be filled, by the quarters left in it: (Q, words)."""
+        """Whether a bar can be filled from a word with Q quarters of a unit left: (Q, words)."""
         word, _, target, quarters = self._inside
         ends_word, _, _, ends = self._ends
         live = np.zeros((BEAT * max(_BARS) + 1, len(self._word)), np.bool_)
@@ -137,7 +137,7 @@ class _Table:
         return live
 
     def _fill_bar(self, bar: int, repeat: int, part: int) -> None:
-        """What is written in a bar, at all its places; a bar that is not counted has but one."""
+        """Fill the states inside a bar, at each position; bars in free metre have one position."""
         base, whole, size = self._planes[bar, repeat, part], BEAT * bar, len(self._word)
         self._fill_lost(bar, repeat, slice(base, base + (whole + 1) * size), part)
         places = np.arange(whole + 1)[:, None]
@@ -155,7 +155,7 @@ class _Table:
         lines = (BAR, CLOSE, SHORT, TIED)
         fits = np.isin(target, [self._word[line] for line in lines if self._turns[repeat][line]])
         fits = fits & (after <= whole) & ((after > 0) | (bar == 0))
-        left = whole - after  # what a pick-up of common length, half a bar at most, makes whole
+        left = whole - after  # a usual pick-up (at most half a bar) completes such a bar
         likely = ((left % BEAT == 0) | (2 * left == BEAT)) & (2 * left <= whole)
         ends_part = (part == UPBEAT) & likely & (target != self._word[TIED])
         fits &= ~is_short | (part == FIRST_BAR) | ends_part
@@ -166,15 +166,15 @@ class _Table:
         self._set(base + places * size + word, symbol, planes + target, fits)
 
     def _fill_lost(self, bar: int, repeat: int, rows: slice, part: int) -> None:
-        """Where a prime leads that breaks a rule: past all to the next bar line."""
+        """After a prime that breaks a rule, skip to the next bar line."""
         self._following[rows] = self._state(bar, repeat, UPBEAT, _LOST)
         for line in {BAR, CLOSE} & self._ids.keys():
             self._following[rows, self._ids[line]] = self._state(bar, repeat, UPBEAT, line)
         self._following[rows, END] = 0
-        for field in {"M", "L"} & self._ids.keys():  # from here on bars are not counted
+        for field in {"M", "L"} & self._ids.keys():  # after these fields bars are not counted
             inside = slice(rows.start + self._word["["], rows.stop, len(self._word))
             self._following[inside, self._ids[field]] = self._state(0, repeat, UPBEAT, _LOST)
-        if bar == 0:  # a field in brackets ends, or one on a line of its own
+        if bar == 0:  # end of an inline field, or of a field line
             lost = self._state(bar, repeat, part, _LOST)
             for sign, word in {"]": START, "\n": EDGE}.items():
                 if sign in self._ids:
@@ -186,7 +186,7 @@ class _Table:
         self._following[states[fits], symbols[fits]] = leads[fits]
 
     def _fill_lines(self, bar: int, repeat: int, part: int) -> None:
-        """Bar lines and what stands beside them; and what is lost, up to the next of them."""
+        """Fill the states of bar lines, and of the skip to the next one."""
         for name, found in self._turns[repeat].items():
             state = self._state(bar, repeat, part, name)
             self._allowed[state, END] = repeat == CLOSED and name in MAY_END
@@ -201,11 +201,11 @@ class _Table:
             self._allowed[state, self._ids[character]] = bool(self._turns[repeat][character])
 
     def _after_line(self, bar: int, turn: Turn, part: int) -> int:
-        """The state that a character of a bar line leads to."""
+        """The state after a character of a bar line."""
         return self._state(bar, turn.repeat, part if turn.part is None else turn.part, turn.word)
 
     def _fill_header(self) -> None:
-        """``M:``, ``L:`` and a key; a metre or unit that is not counted leads to free bars."""
+        """Fill the header: ``M:``, ``L:``, key; an unsupported metre or unit means free bars."""
         free = self._state(0, CLOSED, UPBEAT, _LOST)
         states: dict[str, int] = {"": 0}
         self._following[0] = free
@@ -224,7 +224,7 @@ class _Table:
 
 
 def _headers() -> Iterator[tuple[str, int]]:
-    """The lines of a header before its key, and the unit notes of a bar."""
+    """Header text before the key, and unit notes per bar."""
     for metre_text, unit in product(_METRES, _UNITS):
         found = metre(metre_text)
         assert found is not None

@@ -1,4 +1,4 @@
-"""ABC text in, notes out; lenient: any text gives a piece."""
+"""ABC text in, elements and notes out. Lenient: every text gives a piece."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from seqforge.domains.music.notes import Decoded, tempo_of
 _BEAT = re.compile(r"(\d{1,4})\s*/\s*(\d{1,4})(?!\d)")
 _OLD_BEAT = re.compile(r"\s*C(\d{0,4})(?!\d)")
 _COUNT = re.compile(r"\D{0,40}?(\d{1,6})(?!\d)")
-_LONGEST = 16.0  # whole notes that one length can say
-_MOST_RESTS = 2_000  # bars of all multi-bar rests of a tune
+_LONGEST = 16.0  # longest note, in whole notes
+_MOST_RESTS = 2_000  # bars of a tune's multi-bar rests, in total
 
 _LETTERS = {
     letter: (letter.upper(), 60 + PITCH_CLASS[letter.upper()] + 12 * letter.islower())
@@ -47,9 +47,9 @@ _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
 def decode(text: str, steps_per_quarter: int) -> Decoded:
-    """What a tune says: a header of M:, L:, K: or more, or none of it, then music.
+    """A tune in (header optional), its notes and bar counts out.
 
-    Where nothing is said the metre is 4/4, the key C, and the unit an eighth. All voices sound.
+    Defaults: metre 4/4, key C, unit note length 1/8. All voices sound.
     """
     parser = Parser()
     for line in _tune_lines(text):
@@ -58,7 +58,7 @@ def decode(text: str, steps_per_quarter: int) -> Decoded:
 
 
 def elements_of(text: str) -> list[Element]:
-    """What the top voice of a tune says, in the order written."""
+    """A tune in, the elements of its top voice out, in written order."""
     parser = Parser()
     for line in _tune_lines(text):
         parser.line(line)
@@ -66,7 +66,7 @@ def elements_of(text: str) -> list[Element]:
 
 
 def _tune_lines(text: str) -> list[str]:
-    """The lines of one tune, in the order in which its parts are played."""
+    """The lines of one tune, its parts in playing order."""
     lines = [line for line in logical_lines(text) if line]
     keys = (place for place, line in enumerate(lines) if line.startswith("K:"))
     head = next(keys, -1) + 1
@@ -74,22 +74,22 @@ def _tune_lines(text: str) -> list[str]:
 
 
 class Parser:
-    """Turns lines into the elements of each voice."""
+    """Parses lines into elements, by voice."""
 
     def __init__(self) -> None:
         self.skipped = 0
         """Characters that belong to no token."""
-        self._common: list[tuple[str, str]] = []  # fields that stand before any voice
+        self._common: list[tuple[str, str]] = []  # fields before any voice
         self._in_header = True
         self._rests = [_MOST_RESTS]
         self._voices = Voices(self._begun)
 
     def voices(self) -> list[list[Element]]:
-        """The elements of each voice that sounds, from the top down; at least one."""
+        """Elements of each sounding voice, from the top down; at least one voice."""
         return [voice.elements for voice in self._voices.ordered() or [self._voices.now]]
 
     def line(self, line: str) -> None:
-        """Read one line, a field or music."""
+        """Parse one line, a field or music."""
         if match := FIELD_LINE.match(line):
             self._field(match[1], match[2].split("%")[0].strip())
             return
@@ -127,10 +127,10 @@ class Parser:
 
 
 class _Voice:
-    """One voice; its state is what the notation carries from note to note."""
+    """Parser state of one voice."""
 
     def __init__(self, sounding: VoiceTransposition, rests: list[int]) -> None:
-        """With ``rests``, the number of bars that multi-bar rests of all voices may still have."""
+        """``rests``: bars that multi-bar rests of all voices may still take."""
         self.elements: list[Element] = []
         self.sounding = sounding
         self._sounds = 0
@@ -139,21 +139,21 @@ class _Voice:
         self._metre: tuple[int, int] | None = (4, 4)
         self._unit, self._unit_given = 1 / 8, False
         self._in_bar: dict[str, int] = {}  # accidentals that last until the bar line
-        self._tied: dict[str, int] = {}  # and over it, by a tie
+        self._tied: dict[str, int] = {}  # accidentals carried over it by ties
         self._letters = ""  # of the last note or chord
         self._tuplet = (1.0, 0)  # factor, notes left
         self._next_factor = 1.0  # second half of a broken rhythm
         self._grace: tuple[int, ...] = ()
-        self._by = 0  # semitones by which the last pitch was altered
+        self._by = 0  # alteration of the last pitch in semitones
         self._rests = rests
 
     @property
     def is_empty(self) -> bool:
-        """Whether no note and no rest was written."""
+        """Whether it has neither notes nor rests."""
         return not self._sounds
 
     def field(self, name: str, value: str) -> None:
-        """Take up K, M, L or Q."""
+        """Apply a field: K, M, L or Q."""
         if name == "K" and says_key(value):
             self._key = parse_key(value)
             self._alterations = self._key.alterations
@@ -174,7 +174,7 @@ class _Voice:
             self._change_tempo(value)
 
     def _change_tempo(self, value: str) -> None:
-        """Beats a minute: of the sum of the lengths before ``=``, of a quarter where none is."""
+        """Beats per minute; a beat is the sum of the lengths before ``=``, else a quarter."""
         said = re.sub(r'"[^"]*"?', " ", value)
         beats, equals, count = said.partition("=")
         number = _COUNT.match(count if equals else said)
@@ -256,7 +256,7 @@ class _Voice:
             self._add((), length)
             return
         numerator, denominator = self._metre or (4, 4)
-        bar = numerator / denominator / self._unit  # whole bars, whatever the unit
+        bar = numerator / denominator / self._unit  # whole bars, in any unit
         bars = min(int(length), self._rests[0]) or 1
         self._rests[0] -= bars - 1
         for _ in range(bars - 1):
@@ -291,7 +291,7 @@ class _Voice:
             self._carry(self._letters)
 
     def _carry(self, letters: str) -> None:
-        """A tie takes the accidentals of its notes over the bar line."""
+        """Carry the accidentals of tied notes over the bar line."""
         in_bar, signature = self._in_bar, self._alterations
         self._tied = {letter: in_bar.get(letter, signature.get(letter, 0)) for letter in letters}
 
@@ -324,7 +324,7 @@ _HANDLERS = {
 
 @lru_cache(maxsize=4096)
 def _length(text: str) -> float:
-    """``3/2``, ``/``, ``//``, ``/4``, ``2`` or nothing, in unit note lengths."""
+    """A length such as ``3/2``, ``/``, ``//``, ``/4``, ``2`` or empty in, unit note lengths out."""
     numerator, slash, rest = text.partition("/")
     value = float(int(numerator or 1) or 1)  # none is of no length
     if slash:
@@ -335,7 +335,7 @@ def _length(text: str) -> float:
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
-    """The passes that an ending such as ``1,3`` or ``1-3`` is for."""
+    """An ending such as ``1,3`` or ``1-3`` in, its passes out."""
     found: list[int] = []
     for first, last in re.findall(r"(?<!\d)(\d{1,2})(?:-(\d{1,2}))?(?!\d)", text or ""):
         found += range(int(first), min(int(last or first), int(first) + 8) + 1)

@@ -1,4 +1,4 @@
-"""Parsed ABC elements in, notes out: repeats and endings unfolded, voices played."""
+"""Elements of ABC voices in, notes out: repeats and endings unfolded, overlays played."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seqforge.domains.music.notes import (
     pickup_metre,
 )
 
-_MOST_ELEMENTS = 50_000  # played out
+_MOST_ELEMENTS = 50_000  # after unfolding
 _MOST_TIMES = 16
 
 
@@ -32,23 +32,23 @@ class SoundingElement(NamedTuple):
     """In whole notes."""
     pitches: tuple[int, ...]
     tied: tuple[int, ...] = ()
-    """Those of the pitches that are tied to the next of the same."""
+    """Pitches tied to the next element."""
     grace: tuple[int, ...] = ()
-    """Pitches of the grace notes before it."""
+    """Pitches of preceding grace notes."""
     names: tuple[tuple[str, int], ...] = ()
-    """Letter and alteration of each pitch as it is written."""
+    """Written letter and alteration of each pitch."""
 
 
 class BarLine(NamedTuple):
     """A bar line."""
 
     closes: int
-    """Ends what is repeated so many times more; 0 where it ends nothing."""
+    """Colons that close a repeat: the number of extra passes; 0: none."""
     opens: int
-    """Begins it."""
+    """Colons that open a repeat."""
     double: bool
     endings: tuple[int, ...]
-    """The passes for which what follows is played; empty for all."""
+    """Passes of the ending that begins here; empty: no ending."""
 
 
 class TimeChange(NamedTuple):
@@ -72,10 +72,10 @@ class TempoChange(NamedTuple):
 
 
 class Overlay(NamedTuple):
-    """What follows sounds together with what came before."""
+    """A voice overlay: the following elements sound together with earlier ones."""
 
     bars: int
-    """How many bar lines it goes back; 0 begins a group, -1 ends one."""
+    """Bar lines to go back; 0 begins a group, -1 ends one."""
 
 
 Element = SoundingElement | BarLine | TimeChange | KeyChange | TempoChange | Overlay
@@ -83,20 +83,20 @@ Element = SoundingElement | BarLine | TimeChange | KeyChange | TempoChange | Ove
 
 @dataclass
 class Section:
-    """What is played once, or several times with an ending for each."""
+    """A part of a tune with its repeat: a body and its endings."""
 
     body: list[Element] = field(default_factory=list)
     endings: list[tuple[tuple[int, ...], list[Element]]] = field(default_factory=list)
-    """The passes that each is for, and what is played then."""
+    """Passes and elements of each ending."""
     times: int = 1
     opened: int = 0
-    """The colons of the sign that begins it; 0 where none does."""
+    """Colons of the opening repeat sign; 0: none."""
 
     def passes(self) -> Iterator[list[Element]]:
-        """What is played one after the other."""
+        """The elements of each pass, in playing order."""
         for turn in range(1, self.times + 1):
             yield self.body
-            if self.times == 1:  # nothing is repeated: all of it is played, as it stands
+            if self.times == 1:  # no repeat: everything is played once as written
                 yield from (elements for _, elements in self.endings)
                 return
             found = [elements for passes, elements in self.endings if turn in passes]
@@ -106,13 +106,13 @@ class Section:
 
 
 def played(elements: Sequence[Element]) -> list[Element]:
-    """Elements in the order in which they sound."""
+    """Elements as written in, elements in playing order out."""
     parts = (part for section in sections(elements) for part in section.passes())
     return list(islice((element for part in parts for element in part), _MOST_ELEMENTS))
 
 
 def sections(elements: Sequence[Element]) -> list[Section]:
-    """What is written, cut where a repeat begins or ends."""
+    """Elements as written in, sections out, cut at repeats."""
     cutter = _Cutter()
     for element, following in zip(elements, _endings_ahead(elements), strict=True):
         cutter.take(element, following)
@@ -120,7 +120,7 @@ def sections(elements: Sequence[Element]) -> list[Section]:
 
 
 def _endings_ahead(elements: Sequence[Element]) -> list[tuple[int, ...]]:
-    """For each element the passes of an ending that begins after it, before any sound."""
+    """For each element, the passes of an ending that begins before the next sound."""
     out: list[tuple[int, ...]] = []
     ahead: tuple[int, ...] = ()
     for element in reversed(elements):
@@ -133,17 +133,17 @@ def _endings_ahead(elements: Sequence[Element]) -> list[tuple[int, ...]]:
 
 
 class _Cutter:
-    """Takes elements one by one; its state is the section that is being read."""
+    """Cuts a stream of elements into sections."""
 
     def __init__(self) -> None:
         self._done: list[Section] = []
         self._section = Section()
         self._begun: set[int] = set()  # passes that have an ending
-        self._colons = 0  # of the signs that close the section
+        self._colons = 0  # of the closing repeat signs
         self._target = self._section.body
 
     def take(self, element: Element, following: tuple[int, ...]) -> None:
-        """Read an element, after which an ending for these passes may begin."""
+        """Add an element; ``following``: passes of an ending that begins after it."""
         self._target.append(element)
         if type(element) is not BarLine:
             return
@@ -154,11 +154,11 @@ class _Cutter:
             self._colons = max(self._colons, closes, section.opened)
         goes_on = closes and not element.opens and section.endings
         if element.endings and (closes or not begun.issuperset(element.endings)):
-            if closes and not section.endings:  # :|2 after a first ending that is not marked
+            if closes and not section.endings:  # :|2 after an unmarked first ending
                 section.endings.append(((1,), []))
             self._begin_ending(element.endings)
         elif goes_on and following and not begun.issuperset(following):
-            pass  # the ending is over; the next begins before any sound
+            pass  # the next ending begins before any sound
         elif (
             closes
             or element.opens
@@ -175,7 +175,7 @@ class _Cutter:
         self._section.endings.append((passes, self._target))
 
     def end(self) -> list[Section]:
-        """All sections, in the order written."""
+        """All sections, as written."""
         self._close(0)
         return self._done
 
@@ -194,16 +194,16 @@ class _Cutter:
 
 
 VELOCITY = 80
-_GRACE = 1 / 32  # whole notes; taken from the note that is graced, half of it at most
+_GRACE = 1 / 32  # whole notes; taken from the main note, at most half of it
 
 
 def perform(voices: Sequence[Sequence[Element]], steps_per_quarter: int, skipped: int) -> Decoded:
-    """The notes of what is written, repeats and endings played out, and how its bars add up.
+    """Elements of all voices in, the piece and its bar counts out.
 
     Args:
-        voices: The first of them says what the metre and the key are.
+        voices: Time and key signatures come from the first.
         steps_per_quarter: The grid.
-        skipped: Characters that meant nothing.
+        skipped: Number of characters that could not be parsed.
     """
     performers = [_Performer(4 * steps_per_quarter) for _ in voices]
     full = bars = 0
@@ -226,9 +226,9 @@ def perform(voices: Sequence[Sequence[Element]], steps_per_quarter: int, skipped
 
 
 def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
-    """Full bars, bars, and the length of the pick-up in whole notes.
+    """Elements in; full bars, bars and the length of the pick-up in whole notes out.
 
-    A bar beside a double or repeat bar may be short, as a pick-up makes it; it must not be long.
+    Next to a double bar or repeat a bar may be short (because of a pick-up), but not long.
     """
     full = bars = overlaid = 0
     pickup = length = longest = 0.0
@@ -243,11 +243,11 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
             longest, length, overlaid = max(longest, length), 0.0, element.bars
         elif isinstance(element, BarLine):
             overlaid -= overlaid > 0
-            if overlaid:  # of several bars, which were counted where they stood first
+            if overlaid:  # an overlay of several bars, which are counted already
                 continue
             length, longest = max(length, longest), 0.0
             edge = bool(element.closes or element.opens or element.double or element.endings)
-            if length == 0:  # a second bar line, as at the beginning of the next line
+            if length == 0:  # a repeated bar line, such as at the beginning of the next line
                 at_edge |= edge
                 continue
             wanted = time.numerator / time.denominator if time else 1.0
@@ -261,30 +261,30 @@ def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
 
 
 class _Layers:
-    """What sounds at the same time in one voice."""
+    """State of the overlays of one voice."""
 
     def __init__(self) -> None:
         self.number = 0  # 0 is the voice itself
-        self.ties: dict[int, dict[int, int]] = {}  # those of each layer, while another is written
+        self.ties: dict[int, dict[int, int]] = {}  # by layer, while another one is read
         self.furthest = 0.0  # whole notes
         self.group: float | None = None  # where (& began
-        self.bars_left = 0  # bar lines up to the end of an overlay
-        self.starts = deque([0.0], maxlen=16)  # where the last bars began
+        self.bars_left = 0  # bar lines until the end of the overlay
+        self.starts = deque([0.0], maxlen=16)  # beginnings of the last bars
 
 
 class _Performer:
-    """Lays sounds one after the other in time."""
+    """Plays the elements of one voice into notes."""
 
     def __init__(self, steps_per_whole: int) -> None:
         self._whole = steps_per_whole
         self._now = 0.0  # whole notes
-        self._tied: dict[int, int] = {}  # pitch: the note it goes on from
+        self._tied: dict[int, int] = {}  # pitch: index of the note it continues
         self._layers = _Layers()
         self.notes: list[Note] = []
         self.tempos: list[Tempo] = []
         self.keys: list[KeySignature] = []
         self._time: TimeChange | None = None
-        self._bars: list[tuple[int, TimeChange | None]] = [(0, None)]  # where each begins
+        self._bars: list[tuple[int, TimeChange | None]] = [(0, None)]  # beginning of each
 
     def take(self, element: Element) -> None:
         if type(element) is SoundingElement:
@@ -309,7 +309,7 @@ class _Performer:
             self.tempos.append(Tempo(step, element.microseconds))
 
     def _overlay(self, overlay: Overlay) -> None:
-        """Go back in time, or on from where the longest of what sounds together ends."""
+        """Go back to the overlay's beginning, or on after the longest layer."""
         layers = self._layers
         if overlay.bars < 0:
             self._end_overlay()
@@ -332,7 +332,7 @@ class _Performer:
             }  # fmt: skip
 
     def _ends_bar(self) -> bool:
-        """Whether a bar line is the first at its place: it may be one of an overlay."""
+        """Whether a bar line belongs to the voice itself, not to an overlay."""
         layers = self._layers
         if layers.number:
             layers.bars_left -= 1
@@ -352,14 +352,14 @@ class _Performer:
 
     @property
     def end(self) -> int:
-        """The step at which all that was taken ends."""
+        """End of the elements played so far, in steps."""
         return nearest_step(self._now * self._whole)
 
     def times(self) -> list[TimeSignature]:
-        """The time signatures, such that bar lines fall where they are written.
+        """Time signatures that place the bar lines as written.
 
-        A bar too short or too long has a time signature of its own, but for the pick-up, the last
-        bar, and two that make one together, as do the end of a part and the pick-up of the next.
+        An irregular bar has its own time signature. Exceptions: the pick-up, the last bar, and two
+        bars that add up to one, such as the end of a part and the pick-up of the next.
         """
         found: list[TimeSignature] = []
         number = 0
@@ -406,6 +406,6 @@ class _Performer:
         self._tied = tied
 
     def _steps(self, start: float, end: float) -> tuple[int, int]:
-        """First step and duration, at least one."""
+        """Start and end in whole notes in; first step and duration (at least 1) out."""
         first = nearest_step(start * self._whole)
         return first, nearest_step(end * self._whole) - first or 1

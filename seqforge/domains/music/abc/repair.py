@@ -1,4 +1,6 @@
-"""ABC as a model wrote it in, ABC out that every player reads without a complaint."""
+"""ABC drawn from a model in, ABC out that players parse without warnings: correct spelling, ties,
+repeats and bar lengths.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,10 @@ _ACCIDENTALS = ("", "^", "^^", "_", "__", "=")
 
 
 def repaired(symbols: str) -> str:
-    """The tune, or the same notes written so that nothing in it is amiss.
+    """A tune in, the same tune out if it is well-formed, else its notes written anew.
 
     Args:
-        symbols: A header of M:, L: and K:, or none of it, and music.
+        symbols: An optional header of M:, L: and K:, then music.
     """
     parts = sections(parser.elements_of(symbols))
     whole = metre(_metre_of_header(symbols))
@@ -60,21 +62,21 @@ def repaired(symbols: str) -> str:
 
 
 def _is_well_spelled(symbols: str) -> bool:
-    """Whether every token is one that players know, where it stands."""
+    """Whether every token is standard in its context."""
     for line in symbols.split("\n"):
         match = FIELD_LINE.match(line)
         if match and not _is_plain_field(match[1], match[2]):
-            return False  # a note before :| as well, which players take for a field
+            return False  # includes a note before :|, which players read as a field
         if not match and not _is_well_spelled_line(line):
             return False
     return True
 
 
 def _is_well_spelled_line(line: str) -> bool:
-    end = left = 0  # left: notes of a tuplet that are still to come
-    before = ""  # the length of the note before; of a rest none, so that no rhythm joins it
+    end = left = 0  # left: remaining notes of a tuplet
+    before = ""  # length of the last note; marked for a rest, which joins no broken rhythm
     joined: str | None = None
-    is_even = True  # whether the notes of the tuplet must be of one length
+    is_even = True  # whether the notes of the tuplet need equal lengths
     for token in TOKEN.finditer(line):
         kind = token.lastgroup or ""
         if token.start() != end:
@@ -87,7 +89,7 @@ def _is_well_spelled_line(line: str) -> bool:
             if is_even and 0 < left < _IN_TUPLET and length != before:
                 return False
             if left and kind == "chord" and length != "=":
-                return False  # players take the notes in it for shorter ones
+                return False  # players shorten its notes
             left, joined = max(0, left - 1), None
             before = length if kind != "rest" else f"z{length}"
         elif kind == "broken":
@@ -113,14 +115,14 @@ def _is_well_spelled_line(line: str) -> bool:
 
 
 def _is_plain_field(name: str, value: str) -> bool:
-    """Whether a field is one of M, L and K in its shortest form."""
+    """Whether a field is M, L or K in its normal form."""
     if name == "K":
         return str(parse_key(value)) == value
     return value == {"M": metre_text, "L": unit_text}.get(name, lambda _: None)(value)
 
 
 def _length_of(token: re.Match[str], kind: str) -> str | None:
-    """The length of a note, chord or rest as it stands, marked; None where it is not plain."""
+    """The written length of a note, chord or rest, with a mark; None if it is non-standard."""
     length = token[f"{kind}_length" if kind != "note" else "length"]
     if not _PLAIN_LENGTH.match(length) or token[0][0] in "ZXx":
         return None
@@ -145,7 +147,7 @@ def _is_plain_bar(text: str) -> bool:
 
 
 def _ties_lead(parts: Sequence[Section]) -> bool:
-    """Whether what is tied is followed by the same pitch, in the same part of the tune."""
+    """Whether every tie leads to the same pitch within the same section."""
     waiting: tuple[int, ...] = ()
     for element in _written(parts):
         if isinstance(element, SoundingElement):
@@ -171,7 +173,7 @@ def _written(parts: Sequence[Section]) -> Iterator[Element]:
 
 
 def _repeats_close(parts: Sequence[Section]) -> bool:
-    """Whether repeats are opened, closed and ended by signs of their own."""
+    """Whether all repeats and endings are explicitly opened and closed."""
     heard = False
     for part in parts:
         is_repeated = part.times > 1
@@ -187,7 +189,7 @@ def _repeats_close(parts: Sequence[Section]) -> bool:
 
 
 def _ends_doubly(endings: Sequence[tuple[tuple[int, ...], Sequence[Element]]]) -> bool:
-    """Whether the first of two endings is closed, and the second ended by a double bar line."""
+    """Whether the first ending closes the repeat and the second ends with a double bar line."""
     first, second = (elements[-1:] for _, elements in endings)
     closed = any(isinstance(last, BarLine) and last.closes for last in first)
     return closed and any(
@@ -197,13 +199,13 @@ def _ends_doubly(endings: Sequence[tuple[tuple[int, ...], Sequence[Element]]]) -
 
 
 def _bars_add_up(parts: Sequence[Section], whole: float | None) -> bool:
-    """Whether a player that counts as it plays finds every bar full, but for the first.
+    """Whether every bar but the first is full when played.
 
-    What is short before a double bar or a repeat is counted on after it.
+    A short bar before a double bar or repeat is completed after it.
 
     Args:
         parts: Sections of a tune.
-        whole: The length of a bar at the beginning; None where none is said.
+        whole: Initial bar length in whole notes; None: free metre.
     """
     length, is_first = 0.0, True
     for part in parts:
@@ -227,7 +229,7 @@ def _bars_add_up(parts: Sequence[Section], whole: float | None) -> bool:
 
 
 def _has_one_bar(part: Section, whole: float | None) -> bool:
-    """Whether a section is one bar that is not full: players count it in another way."""
+    """Whether a section is a single short bar, which players count differently."""
     bars = [0.0]
     for element in part.body:
         if isinstance(element, TimeChange):
@@ -241,31 +243,31 @@ def _has_one_bar(part: Section, whole: float | None) -> bool:
 
 @dataclass
 class _WrittenBar:
-    """A bar of a fair copy."""
+    """A bar of the rewritten tune."""
 
     items: list[WrittenNote] = field(default_factory=list)
     key: tuple[int, bool] | None = None
-    """A change of key at its beginning: sharps, and whether it is minor."""
+    """Key change at its beginning: sharps, minor."""
     time: tuple[int, int] | None = None
     tempo: int = 0
-    """Microseconds a quarter from its beginning on; 0 for no change."""
+    """Tempo change at its beginning in microseconds per quarter; 0: none."""
     is_double: bool = False
-    """Whether a double bar line ends it."""
+    """Whether it ends with a double bar line."""
 
     @property
     def steps(self) -> int:
-        """All together."""
+        """Its length in steps."""
         return sum(item.steps for item in self.items)
 
     @property
     def is_odd(self) -> bool:
-        """Whether no metre says its length; where such a bar ends players go on counting."""
+        """Whether its length has no metre; players go on counting after such a bar."""
         return metre_of(self.steps) == "none"
 
 
 @dataclass
 class _Block:
-    """What is written as one: once, between repeat signs, or with two endings."""
+    """Bars without repeat, between repeat signs, or with two endings."""
 
     bars: list[_WrittenBar]
     is_repeated: bool = False
@@ -273,7 +275,7 @@ class _Block:
 
 
 def _blocks(parts: Sequence[Section]) -> Iterator[_Block]:
-    """Sections as blocks; those that are played once one after the other are one."""
+    """Sections in, blocks out; consecutive sections without repeat are merged."""
     plain: list[Element] = []
     for part in parts:
         texts = [part.body, *(elements for _, elements in part.endings)]
@@ -299,7 +301,7 @@ def _ends_tied(elements: Sequence[Element]) -> bool:
 
 
 def _bars(elements: Sequence[Element]) -> list[_WrittenBar]:
-    """Elements as bars on the grid; what is overlaid is left out, ties lead to the same pitch."""
+    """Elements in, bars on the grid out, without overlays and invalid ties."""
     bars = [_WrittenBar()]
     now, is_overlaid = 0.0, False
     for element in elements:
@@ -332,14 +334,14 @@ def _bars(elements: Sequence[Element]) -> list[_WrittenBar]:
 
 
 def _names(sound: SoundingElement) -> tuple[tuple[str, int], ...]:
-    """The names of its pitches, where they are theirs: one out of reach was moved."""
+    """The written names of its pitches; empty if a pitch was moved into range."""
     pairs = zip(sound.names, sound.pitches, strict=False)
     fits = all((PITCH_CLASS[letter] + by - pitch) % 12 == 0 for (letter, by), pitch in pairs)
     return sound.names if fits and len(sound.names) == len(sound.pitches) else ()
 
 
 def _with_ties(bars: list[_WrittenBar]) -> list[_WrittenBar]:
-    """The bars with only those ties that lead to a note of the same pitch, no grace between."""
+    """Bars in, the same out with valid ties only, and no grace notes at the end of a tie."""
     places = [(bar, place) for bar in bars for place in range(len(bar.items))]
     for (bar, place), following in zip(places, [*places[1:], None], strict=False):
         pitches: tuple[int, ...] = ()
@@ -357,23 +359,23 @@ _METRE_SAID = re.compile(r"\[M:([^\]]*)\]")
 
 
 class _Repair:
-    """Writes a tune anew."""
+    """Writes blocks as a tune."""
 
     def __init__(self, symbols: str, exact: bool) -> None:
-        """With ``exact``, a metre of its own for every bar that is none of the tune's."""
+        """``exact``: every irregular bar has its own metre."""
         self._exact = exact
-        self._restates = exact  # at the beginning of a block, to which players come back
+        self._restates = exact  # the metre at the beginning of a block, for repeats
         self._metre = _metre_of_header(symbols)
-        self._said = self._metre  # the last metre that was written
+        self._said = self._metre  # last metre written
         self._time = metre(self._metre)
-        self._is_free = self._time is None  # players count on from a free bar into one that is not
+        self._is_free = self._time is None  # players go on counting after a free bar
         self._key = declared_key(symbols) or parse_key("C")
         self._now = (self._key.sharps, self._key.minor)
         self._writer = BarWriter(self._key)
         self._head = f"M:{self._metre}\nL:1/8\nK:{self._key}\n"
 
     def text(self, blocks: Sequence[_Block]) -> str:
-        """The whole tune."""
+        """Blocks in, the whole tune out."""
         out = [self._head]
         for number, block in enumerate(blocks):
             is_last = number + 1 == len(blocks)
@@ -396,11 +398,11 @@ class _Repair:
             out.append("\n")
         text = "".join(out).rstrip("\n")
         if {metre(said) for said in _METRE_SAID.findall(text)} <= {metre(self._metre)}:
-            return _METRE_SAID.sub("", text)  # a repeat comes back to no other metre
+            return _METRE_SAID.sub("", text)  # no repeat returns to another metre
         return text
 
     def _music(self, bars: Sequence[_WrittenBar], ends_tune: bool) -> str:
-        """Bars with lines between them, four a line; none after the last."""
+        """Bars joined by bar lines, four per line of text, without a final bar line."""
         out: list[str] = []
         for number, bar in enumerate(bars):
             is_last = number + 1 == len(bars)

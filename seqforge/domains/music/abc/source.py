@@ -1,4 +1,4 @@
-"""The lines of an ABC file in, the lines that sound out, in playing order, with macros expanded."""
+"""The text of an ABC file in, its logical lines out: macros expanded, parts in playing order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Macro = Callable[[str], str]
 
 
 def macro(value: str) -> Macro | None:
-    """What the value of a field does to a line; None where it says nothing."""
+    """The value of an ``m:`` field in, its macro out; None if it is malformed."""
     target, equals, text = (part.strip() for part in value[:_LONGEST].partition("="))
     if not (target and equals) or target == text:
         return None
@@ -31,7 +31,7 @@ def macro(value: str) -> Macro | None:
 
 
 def expanded(line: str, macros: list[Macro]) -> str:
-    """The line with macros written out, each once, in the order in which they were said."""
+    """A line in, the line out with macros applied once each, in order of definition."""
     most = 8 * len(line) + _LONGEST
     for one in macros[:_MOST]:
         whole = one(line)
@@ -40,7 +40,7 @@ def expanded(line: str, macros: list[Macro]) -> str:
 
 
 def _beside(note: str, text: str) -> str:
-    """A text with the notes that stand so far from this one."""
+    """A note and a macro's text in, the text out with relative letters as notes."""
     marks = note.count("'") - note.count(",")
     height = _LETTERS.index(note[0].upper()) + 7 * (note[0].islower() + marks)
 
@@ -69,13 +69,13 @@ _TunePart = tuple[dict[str, str], list[str]]
 
 
 def logical_lines(text: str) -> Iterator[str]:
-    """The lines of a text that mean something; blank ones, which end a tune, stay.
+    """ABC text in, logical lines out: continued lines joined, comments dropped, blank lines kept.
 
     Args:
-        text: Any text; lines end as on any system.
+        text: Any text, with line ends of any system.
     """
-    field: list[str] = []  # a field that +: may go on with
-    music: list[str] = []  # a line that a backslash goes on with
+    field: list[str] = []  # a field that +: may continue
+    music: list[str] = []  # music continued by a backslash
     ways = _Ways()
     for line in _without_blocks(text):
         if directive := _DIRECTIVE.match(line):
@@ -109,15 +109,15 @@ def logical_lines(text: str) -> Iterator[str]:
 
 
 class _Ways:
-    """Ways of writing that fields agree upon: macros, and what ends a line of the score."""
+    """Notation settings from fields: macros, and the line-break character."""
 
     def __init__(self) -> None:
         self._macros: list[Macro] = []
-        self._shared: list[Macro] | None = None  # of the header of the file
-        self._breaks = False  # whether ! ends a line, and begins no decoration
+        self._shared: list[Macro] | None = None  # from the file header
+        self._breaks = False  # whether ! is a line break, not a decoration
 
     def take(self, name: str, value: str) -> None:
-        """A field on a line of its own."""
+        """Apply a field line."""
         if name == "X":
             self._shared = self._macros if self._shared is None else self._shared
             self._macros = list(self._shared)
@@ -127,33 +127,33 @@ class _Ways:
             self._breaks = True
 
     def plain(self, line: str) -> str:
-        """A line of music without them."""
+        """A line of music in, the same in plain notation out."""
         line = line.replace("!", " ") if self._breaks else line
         return _MICROTONE.sub(_nearest, expanded(line, self._macros))
 
 
 def _nearest(microtone: re.Match[str]) -> str:
-    """The accidental of whole semitones towards the natural: ``^3/2`` is ``^``, ``_/`` is ``=``."""
+    """A microtone in, an accidental out, rounded to the natural: ``^3/2``: ``^``, ``_/``: ``=``."""
     semitones = int(microtone[2] or 1) // (int(microtone[3] or 2) or 2)
     return microtone[1] * min(semitones, 2) or "="
 
 
 def _flushed(parts: list[str], between: str = " ") -> Iterator[str]:
-    """What was put together, if anything was; nothing of it stays."""
+    """Parts in, their joined line out if there are any; empties the list."""
     if parts:
         yield between.join(parts)
         parts.clear()
 
 
 def _inline(field: re.Match[str]) -> list[str]:
-    """A field on a line of its own as it stands inside of a line of music."""
+    """A field line in, the same as an inline field out."""
     code = _CODE.match(field[2])
     assert code is not None  # it may be empty
     return [f"[{field[1]}:{code[0].replace(']', ' ')}]"] if field[1] in _SOUNDING else []
 
 
 def _continued(line: str) -> tuple[str, bool]:
-    """A line of music, and whether a backslash says that the next belongs to it."""
+    """A line of music in, its code and whether a backslash continues it out."""
     line = line.rstrip()
     if "\\" not in line:
         return line, False
@@ -164,7 +164,7 @@ def _continued(line: str) -> tuple[str, bool]:
 
 
 def _without_blocks(text: str) -> Iterator[str]:
-    """Lines, those between ``%%beginNAME`` and the last ``%%endNAME`` of it left out."""
+    """Text in, its lines out, without blocks from ``%%beginNAME`` to the last ``%%endNAME``."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     found = {i: _BLOCK.match(line) for i, line in enumerate(lines) if line.startswith("%%")}
     inside: str | None = None
@@ -183,11 +183,11 @@ def _without_blocks(text: str) -> Iterator[str]:
 
 
 def in_order(header: Sequence[str], body: Sequence[str]) -> list[str]:
-    """The lines of a tune's body in the order in which ``P:`` of its header has its parts played.
+    """Header and body of a tune in, the body's lines out, its parts in the order of ``P:``.
 
-    Before a part that is played elsewhere than where it stands come the metre, the unit and the key
-    that hold where it is written; a part ends in a double bar line, since no repeat goes back past
-    its beginning. Where no order is said, or no part is marked, nothing changes.
+    A moved part is preceded by the metre, unit length and key valid where it is written. A
+    double bar line ends each part, since repeats do not go back past its beginning. Without an
+    order or marked parts the body is unchanged.
     """
     orders = [match[2] for line in header if (match := FIELD_LINE.match(line)) and match[1] == "P"]
     order = _expanded(orders[-1]) if orders else ""
@@ -201,7 +201,7 @@ def in_order(header: Sequence[str], body: Sequence[str]) -> list[str]:
     for name, held_there, lines in parts:
         known.setdefault(name, (held_there, lines))
     in_turn: Iterable[_TunePart] = (known.get(name, ({}, [])) for name in order)
-    if [name for name, _, _ in parts] == list(order):  # as written, whatever the names
+    if [name for name, _, _ in parts] == list(order):  # in written order, even if names repeat
         in_turn = [(held_there, lines) for _, held_there, lines in parts]
     return _laid_out(intro, held | _fields(intro), in_turn)
 
@@ -218,8 +218,8 @@ def _laid_out(
         if size > _MOST_CHARACTERS:
             break
         if out and out[-1].rstrip().endswith(("|", "]", ":")) and not FIELD_LINE.match(out[-1]):
-            out.append("||")  # a repeat does not go back past the beginning of a part
-        said = lines[0][:2] if lines else ""  # the part may begin with a field of its own
+            out.append("||")  # a repeat must not go back past the beginning of a part
+        said = lines[0][:2] if lines else ""  # the part may begin with this field itself
         out += [
             f"{key}:{held[key]}" for key in _RESTORED
             if key in held and held[key] != now.get(key) and said != f"{key}:"
@@ -232,7 +232,7 @@ def _laid_out(
 def _parts(
     held: dict[str, str], body: Sequence[str]
 ) -> tuple[list[str], list[tuple[str, dict[str, str], list[str]]]]:
-    """What comes before the first part; of each part its name, the fields held there, its lines."""
+    """A body in; lines before the first part, and each part's name, valid fields, lines out."""
     intro: list[str] = []
     parts: list[tuple[str, dict[str, str], list[str]]] = []
     held = dict(held)
@@ -250,7 +250,7 @@ def _parts(
 
 
 def _fields(lines: Sequence[str]) -> dict[str, str]:
-    """The metre, unit and key that hold after these lines."""
+    """Metre, unit length and key set by these lines."""
     held: dict[str, str] = {}
     for line in lines:
         match = FIELD_LINE.match(line)
@@ -265,7 +265,7 @@ def _fields(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _expanded(order: str) -> str:
-    """``A(BC)2.D3`` as the letters of the parts played, 500 at most."""
+    """A play order such as ``A(BC)2.D3`` in, its part letters out, at most 500."""
     stack: list[list[str]] = [[]]
     size = 0
     for item in _ORDER.findall(order):

@@ -1,4 +1,4 @@
-"""An ABC tune book in, cleaned tunes out; the text of a model in, an ABC file out."""
+"""An ABC tune book in, normalised tunes for training out; symbols in, an ABC file out."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _ASIDE = re.compile(r'"[^"]*"|![^!]*!')
 
 
 def clean_tune(tune: Tune, dropped: Counter[str], all_voices: bool = False) -> str:
-    """What a model sees of a tune: M:, L:, K:, and its music; empty where there is no note.
+    """A tune in, its symbols for the model out: M:, L:, K: and music; empty without notes.
 
-    What moves all that is heard (clefs, ``transpose=``) is carried out.
+    Transpositions (clefs, ``transpose=``) are applied to the notes.
 
     Args:
-        tune: As `split_tunes` gives it.
-        dropped: What is left out although it sounds is counted here.
-        all_voices: Whether all voices are kept, each after ``[V:...]`` where there are several, and
-            what is overlaid with ``&``; else the top one.
+        tune: From `split_tunes`.
+        dropped: Counts sounding elements that are left out.
+        all_voices: Whether to keep all voices, each after ``[V:...]``, and overlays (``&``); else
+            only the top voice.
     """
     metre_value = metre_text(tune.fields.get("M", "none"))
     unit = unit_text(tune.fields.get("L", "")) or default_unit(metre_value)
@@ -62,13 +62,13 @@ def clean_tune(tune: Tune, dropped: Counter[str], all_voices: bool = False) -> s
 
 
 def _body(text: str) -> str:
-    """The music of one of several voices, its key inline."""
+    """A voice's text in, its music with an inline key out."""
     field, _, music = text.partition("\n")
     return f"[{field}]{music}"
 
 
 def _said_once(tune: str) -> str:
-    """A bar line that ends a line and begins the next only ends it; a double one stays double."""
+    """A tune in, the same out without bar lines repeated at the beginning of the next line."""
 
     def joined(lines: re.Match[str]) -> str:
         plain = lines[1] == "|" and tune[lines.start() - 1] not in "|:"
@@ -82,28 +82,28 @@ def _said_once(tune: str) -> str:
 
 
 class _Voice:
-    """The cleaned lines of one voice."""
+    """The normalised lines of one voice."""
 
     def __init__(self, sounding: VoiceTransposition, key: str, waiting: str) -> None:
         self.sounding = sounding
         self.key = key
         self.notes = self.sounds = 0  # sounds: rests as well
-        self._waiting = waiting  # fields on lines of their own, to be put before the next music
-        self._out: list[str] = []  # the line that is being written; empty where none is
-        self._begun = (0, key)  # semitones and key of that line
+        self._waiting = waiting  # field lines to write before the next music
+        self._out: list[str] = []  # current line; empty if none has begun
+        self._begun = (0, key)  # transposition and key of that line
         self._lines: list[tuple[int, str, str]] = []
-        self.overlaid = 0  # bar lines up to which an overlay is left out; -1 for up to &)
+        self.overlaid = 0  # bar lines of an overlay still to skip; -1: up to &)
         self.in_group = False  # between (& and &)
 
     def field(self, text: str, inline: bool) -> None:
-        """A field, which stands before the music after it."""
+        """Add a field before the next music."""
         if inline:
             self.put(text)
         else:
             self._waiting += text
 
     def put(self, kept: str) -> None:
-        """Add what is kept of a token."""
+        """Add a normalised token."""
         if self._out and self._begun[0] != self.sounding.semitones and len(self._out) > 1:
             self.end_line()
         if not self._out:
@@ -112,7 +112,7 @@ class _Voice:
         _append(self._out, kept)
 
     def end_line(self) -> None:
-        """End the line, if one was begun."""
+        """End the current line, if one has begun."""
         if self._out:
             line = "".join(self._out).strip()
             self._out = []
@@ -122,19 +122,19 @@ class _Voice:
 
     @property
     def lines(self) -> int:
-        """How many were written."""
+        """Number of lines written."""
         return len(self._lines)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no note and no rest was written."""
+        """Whether it has neither notes nor rests."""
         return not self.sounds
 
     def text(self, key: str) -> str:
-        """K: and the music, as high as it sounds.
+        """K: and the music at sounding pitch.
 
         Args:
-            key: Of the tune's header.
+            key: Key of the tune's header.
         """
         first = True
         texts = []
@@ -148,27 +148,27 @@ class _Voice:
 
 
 class _Cleaner:
-    """Cleans the lines of one tune, each into the voice that it belongs to."""
+    """Normalises the lines of one tune, by voice."""
 
     def __init__(self, dropped: Counter[str], key: str, overlays: bool) -> None:
         self._dropped = dropped
         self._overlays = overlays
-        self._common = ""  # fields of the body that stand before any voice
+        self._common = ""  # fields of the body before any voice
         self._voices = Voices(lambda sounding: _Voice(sounding, key, self._common))
 
     def header(self, line: str) -> None:
-        """A line of the header."""
+        """Process a header line."""
         if match := FIELD_LINE.match(line):
             self._voices.head(match[1], match[2])
 
     def voices(self) -> list[_Voice]:
-        """The voices that have a note, from the top down."""
+        """Voices with a note, from the top staff down."""
         found = [voice for voice in self._voices.ordered() if voice.notes]
         self._dropped["lines of further voices"] += sum(voice.lines for voice in found[1:])
         return found
 
     def line(self, raw: str) -> None:
-        """A line of the body."""
+        """Normalise a line of the body."""
         if match := FIELD_LINE.match(raw):
             self._field(match[1], match[2], inline=False)
             return
@@ -251,7 +251,7 @@ class _Cleaner:
 
 
 def _chord(token: re.Match[str]) -> str:
-    """Notes that are all tied are tied outside of the brackets, once."""
+    """A chord token in, its normal form out; if all notes are tied, one tie follows it."""
     inside = _ASIDE.sub("", token["inside"])
     notes = [(match[0], inside[match.end() :][:1] == "-") for match in NOTE_TOKEN.finditer(inside)]
     if not notes:
@@ -262,7 +262,7 @@ def _chord(token: re.Match[str]) -> str:
 
 
 def _bar(text: str, ending: str | None) -> str:
-    """A bar line in its shortest form, and the ending that it begins."""
+    """A bar line and its ending in, the normal form out."""
     closes, opens, is_double = bar_signs(text)
     if closes == opens == 1:
         plain = "::"
@@ -274,7 +274,7 @@ def _bar(text: str, ending: str | None) -> str:
 
 
 def _one_bar(first: str, second: str) -> str:
-    """Two bar lines that meet, as one; the second may begin an ending."""
+    """Two adjacent bar lines in, one out; the second may begin an ending."""
     digits = len(second.rstrip("0123456789,.-"))
     closes, opens, is_double = bar_signs(first)
     also_closes, _, also_double = bar_signs(second)
@@ -286,7 +286,7 @@ def _one_bar(first: str, second: str) -> str:
 
 
 def _append(out: list[str], kept: str) -> None:
-    """Add a token; bar lines that meet become one, and no space is kept beside a bar line."""
+    """Add a token; merges adjacent bar lines and drops spaces beside them."""
     last = out[-1]
     after_bar = last[:1] in ("|", ":")
     if kept == " ":
@@ -294,7 +294,7 @@ def _append(out: list[str], kept: str) -> None:
             out.append(kept)
         return
     if kept == "-" and (after_bar or re.match(r"\[\d", last)):
-        return  # nothing to tie; the digits of an ending would take it up
+        return  # no note to tie; it would be read as part of an ending number
     if kept[0] in "|:" and last == " ":
         out.pop()
         last = out[-1]
@@ -311,16 +311,18 @@ def _append(out: list[str], kept: str) -> None:
 
 MOST_BYTES = 100_000_000
 _HEADER = re.compile(r"[MLK]:")
-_DEFAULTS = {"M": "4/4", "L": "1/8", "K": "C"}  # what `parser.decode` takes for granted
+_DEFAULTS = {"M": "4/4", "L": "1/8", "K": "C"}  # defaults of `parser.decode`
 
 
 def read(path: Path, encoding: str = "", all_voices: bool = False) -> Iterator[Record]:
-    """The tunes of a book, cleaned, exact duplicates dropped; the first carries the note.
+    """A tune book in, records of normalised tunes out, without exact duplicates.
+
+    The first record's note counts what was dropped.
 
     Args:
-        path: A file of ABC.
-        encoding: Of the file; found where it is empty.
-        all_voices: Whether each tune keeps all of its voices; else it has the top one.
+        path: An ABC file.
+        encoding: Encoding of the file; detected if empty.
+        all_voices: Whether to keep all voices; else only the top one.
 
     Raises:
         InputError: If no tune in it has a key and a note.
@@ -340,7 +342,7 @@ def read(path: Path, encoding: str = "", all_voices: bool = False) -> Iterator[R
             records[symbols] = Record(symbols, name, path.name, description=tempo)
     if not records:
         raise InputError(f"{path}: no ABC tune in it (a tune has a K: line, and notes after it)")
-    # what never sounds (decorations, chord symbols) is left out of every tune: docs/music.md
+    # silent elements (decorations, chord symbols) are dropped without a count: docs/music.md
     said = [f"{count} {what}" for what, count in sorted(dropped.items()) if count]
     first, *others = records.values()
     yield replace(first, note="dropped " + ", ".join(said) if said else "")
@@ -355,13 +357,13 @@ def _text(path: Path, encoding: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1")  # what ABC files were before 2.1
+        return data.decode("latin-1")  # the encoding of ABC before version 2.1
 
 
 def with_header(symbols: str, number: int, title: str, origin: str) -> str:
-    """A file of one tune: X:, T:, a comment, then M:, L: and K:, completed, and the music.
+    """Symbols in, an ABC file of one tune out: X:, T:, N:, M:, L:, K: (with defaults), music.
 
-    Cleaning it gives ``symbols`` back if they are what cleaning gave.
+    `clean_tune` of the file gives normalised ``symbols`` back.
     """
     lines = [line for line in symbols.split("\n") if line.strip() and not line.startswith("X:")]
     fields = dict(_DEFAULTS)
@@ -374,18 +376,18 @@ def with_header(symbols: str, number: int, title: str, origin: str) -> str:
 
 
 def _line(text: str) -> str:
-    """A text as a field has it: one line, in which nothing begins a comment."""
+    """Text in, a field's value out: one line, with % escaped."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split()).replace("%", "\\%")
 
 
 def has_music(symbols: str) -> bool:
-    """Whether there is a note or a rest in it."""
+    """Whether the symbols contain a note, chord or rest."""
     return any(token.lastgroup in ("note", "chord", "rest") for token in TOKEN.finditer(symbols))
 
 
 def bar_ends(symbols: str) -> list[int]:
-    """Where each bar line of the music ends; two without music between them count once."""
+    """Symbols in, the end of each bar line out; bar lines without music between them count once."""
     ends: list[int] = []
     music = True
     start = 0

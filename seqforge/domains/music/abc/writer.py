@@ -1,4 +1,4 @@
-"""Notes in, ABC out: key, metre, bar lines and note lengths found."""
+"""A piece in, its melody as ABC out, with key, metre, bar lines and note lengths."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _GRACE = 3
 
 
 class WrittenNote(NamedTuple):
-    """A note, a chord or (without pitches) a rest of a bar."""
+    """A note, chord or (without pitches) rest of a bar."""
 
     pitches: tuple[int, ...]
     steps: int
     tied: tuple[int, ...] = ()
-    """Those of the pitches that go on in the next."""
+    """Pitches tied to the next item."""
     grace: tuple[int, ...] = ()
     names: tuple[tuple[str, int], ...] = ()
-    """Letter and alteration of each pitch; empty for those that the key suggests."""
+    """Letter and alteration of each pitch; empty: spelled by the key."""
 
 
 class BarWriter:
-    """Writes bars in a key, accidentals where the bar so far asks for them."""
+    """Writes bars in a key, with the accidentals that the bar needs."""
 
     def __init__(self, key: Key) -> None:
         self._names = spelling(key.sharps)
@@ -52,7 +52,7 @@ class BarWriter:
         """The step at which the last bar written ends."""
 
     def bar(self, items: Sequence[WrittenNote], start: int, time: TimeSignature) -> str:
-        """The music of one bar, beamed by beats."""
+        """Items of a bar in, its ABC out, beamed by beats."""
         beam = _beam(time)
         accidentals: dict[str, int] = {}
         out: list[str] = []
@@ -99,13 +99,13 @@ class BarWriter:
 
 
 def metre_of(steps: int) -> str:
-    """The metre of a bar of so many steps, as ABC says it; ``none`` where none says it."""
+    """A bar's length in steps in, its metre in ABC out; ``none`` if there is none."""
     found = pickup_metre(steps, GRID)
     return f"{found[0]}/{found[1]}" if found else "none"
 
 
 def _beam(time: TimeSignature) -> int:
-    """Steps that notes are beamed over: threes of eighths, half bars of four, else beats."""
+    """A metre in, the length of its beams in steps out: three eighths, half of 4/4, else a beat."""
     beat = GRID * 4 // time.denominator
     if time.denominator >= 8:
         return max(1, beat * (3 if time.numerator % 3 == 0 else 2))
@@ -113,9 +113,9 @@ def _beam(time: TimeSignature) -> int:
 
 
 def _rhythm(items: Sequence[WrittenNote]) -> list[tuple[str, Fraction, str]]:
-    """For each item what stands before it, its length in units, and what stands after it.
+    """Items in; for each its prefix, its length in unit notes and its suffix out.
 
-    Three equal thirds become ``(3abc``, other thirds ``(3:2:2``, and three quarters with a quarter
+    Triplets become ``(3abc``, other thirds ``(3:2:2``, and lengths of 3:1 or 1:3 a broken rhythm,
     ``a>b`` or ``a<b``.
     """
     out: list[tuple[str, Fraction, str]] = []
@@ -133,7 +133,7 @@ def _rhythm(items: Sequence[WrittenNote]) -> list[tuple[str, Fraction, str]]:
             out += [("", length, ">" if steps[0] > steps[1] else "<"), ("", length, "")]
         elif steps[0] % 3:
             group = _thirds([item.steps for item in items[index : index + _MOST_IN_TUPLET]])
-            if len(group) == 3:  # three of a tuplet of three must be of one length
+            if len(group) == 3:  # (3 needs three equal lengths
                 group = group[:2]
             lengths = [Fraction(step * 3, UNIT * 2) for step in group]
             out.append((f"(3:2:{len(group)}", lengths[0], ""))
@@ -144,7 +144,7 @@ def _rhythm(items: Sequence[WrittenNote]) -> list[tuple[str, Fraction, str]]:
 
 
 def _thirds(steps: Sequence[int]) -> Sequence[int]:
-    """The first of these that together are no thirds any more; all where that never is so."""
+    """The shortest prefix whose sum is a multiple of 3; all steps if there is none."""
     total = 0
     for place, step in enumerate(steps, 1):
         total += step
@@ -170,14 +170,14 @@ triplets, thirty-seconds, sixteenth triplets. It counts where nothing fits exact
 
 
 def to_abc(piece: Piece, closed: bool = True) -> str:
-    """The melody as ABC text, of the kind that cleaning gives: M:, L:, K: and music.
+    """A piece in, its melody as normalised ABC out: M:, L:, K: and music.
 
-    The melody is the `skyline`; its key is the piece's first key signature, else the key that
-    `find_key` hears. Each quarter is divided as its notes lie best.
+    The melody is the `skyline`. Its key is the piece's first key signature, else that of
+    `find_key`. Each quarter has the division that fits its onsets best.
 
     Args:
         piece: Any piece.
-        closed: Whether the text ends with a final bar line; else it can be gone on from.
+        closed: Whether to end with a final bar line; without one the text can be a prime.
     """
     piece = normalised(resampled(piece, GRID))
     lines = list(bar_lines(piece, max(1, piece.end)))
@@ -190,7 +190,7 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
     ends = [step for step, _ in lines[1:]] + [lines[-1][0] + int(_length(piece, lines))]
     said = _metres(lines, ends, piece.pickup)
     text = [f"M:{said[0]}\nL:1/8\nK:{key}\n"]
-    short = bool(piece.pickup)  # a pick-up does not count as a bar of the line
+    short = bool(piece.pickup)  # a pick-up is not counted among the bars of a line
     for number, ((start, now), end) in enumerate(zip(lines, ends, strict=True)):
         if number:
             text.append("|\n" if number > short and (number - short) % _BARS_A_LINE == 0 else "|")
@@ -205,7 +205,7 @@ def to_abc(piece: Piece, closed: bool = True) -> str:
 
 
 def _metres(lines: list[tuple[int, TimeSignature]], ends: list[int], pickup: int) -> list[str]:
-    """The metre of each bar: one that a change of metre cuts short has its own."""
+    """The metre of each bar; one cut short by a change of metre has its own."""
     said = []
     for (start, now), end in zip(lines, ends, strict=True):
         is_whole = end - start == bar_length(now, GRID) or (pickup and start == 0)
@@ -220,10 +220,10 @@ def _length(piece: Piece, lines: list[tuple[int, TimeSignature]]) -> float:
 
 
 def _tidied(melody: list[Note], bars: list[int]) -> list[Note]:
-    """The melody with onsets where notation has places for them, and no slivers of rests.
+    """A melody in, quantized notes without tiny rests out.
 
-    Where at most a quarter of the onsets lie elsewhere the music is written, not played: its fast
-    runs stay as they are.
+    If at most a quarter of the onsets are off the grid of notation, the piece was notated rather
+    than performed, and all onsets stay.
     """
     found: dict[int, int] = {}
     for bar, notes in groupby(melody, key=lambda note: bars[bisect_right(bars, note.start) - 1]):
@@ -239,15 +239,15 @@ def _tidied(melody: list[Note], bars: list[int]) -> list[Note]:
         if is_ragged:
             tidy[index] = note._replace(duration=max(6, 6 * round(note.duration / 6)))
         if until and until - note.duration < (UNIT if is_ragged else 6):
-            tidy[index] = note._replace(duration=until)  # played short or long
+            tidy[index] = note._replace(duration=until)  # staccato or legato playing
     return tidy
 
 
 def _places(starts: list[int]) -> dict[int, int]:
-    """Where each onset is written: a quarter is in eighth triplets, or its halves as they lie.
+    """Onsets in, their notated places out: per quarter eighth triplets, or a division of each half.
 
     Args:
-        starts: Steps from the beginning of the bar, ascending.
+        starts: Onsets in steps from the beginning of the bar, ascending.
     """
     found: dict[int, int] = {}
     for _, quarter in groupby(starts, key=lambda start: start // GRID):
@@ -267,7 +267,7 @@ def _cost(starts: list[int], size: int) -> float:
 
 
 def _within(melody: list[Note], start: int, end: int, fill: bool) -> Iterator[WrittenNote]:
-    """What sounds in a bar; silence after the last note is filled where ``fill`` is set."""
+    """A melody and a bar in, the bar's items out; with ``fill`` a rest completes it."""
     now = start
     for note in melody:
         stop = note.start + note.duration

@@ -1,1 +1,1 @@
-"""MIDI files: bytes in, pieces out, and back."""
+"""MIDI files in, pieces out, and back."""

@@ -1,4 +1,4 @@
-"""The bytes of a MIDI file in, its events out: chunks and tracks, past whatever is damaged."""
+"""The bytes of a MIDI file in, its events out: chunks and tracks parsed, damage skipped."""
 
 from __future__ import annotations
 
@@ -34,45 +34,45 @@ message says: `DRUM_PART` | channel (whether it plays drums, 0), `GS` (0, 0: mad
 
 _CONTROLS = frozenset((BANK, SUSTAIN, SOSTENUTO, SOUND_OFF, *range(NOTES_OFF, 128)))
 _SIZES = {_END_OF_TRACK: 0, TEMPO: 3, TIME_SIGNATURE: 4, KEY_SIGNATURE: 2}
-_SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # not for files, but met there; the others have no data
-_ENDLESS = 1 << 28  # what a length or a time cannot be: it has 28 bits
+_SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # invalid in files, but found; others have no data
+_ENDLESS = 1 << 28  # no valid length or time: these have 28 bits
 
-# A time and what looks like an event after it: where reading goes on after damage.
+# A delta time and the beginning of an event: where parsing resumes after damage.
 _EVENT = re.compile(
     rb"[\x80-\xff]{0,3}[\x00-\x7f]"
     rb"(?=[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}|[\xc0-\xdf][\x00-\x7f]|\xf0[\x00-\x7f]"
     rb"|\xff[\x00-\x7f]{2})"
 )
-_LONGEST_SETUP = 16  # bytes of a system-exclusive message that sets one thing
-# Roland GS and Yamaha XG: which parts play drums. GS numbers its parts 10, 1 to 9, 11 to 16.
+_LONGEST_SETUP = 16  # bytes of a system-exclusive message that sets one parameter
+# Roland GS and Yamaha XG: drum parts. GS numbers its parts 10, 1 to 9, 11 to 16.
 _GS_RHYTHM = re.compile(rb"\x41.\x42\x12\x40([\x10-\x1f])\x15(.)", re.DOTALL)
 _XG_PART_MODE = re.compile(rb"\x43[\x10-\x1f]\x4c\x08([\x00-\x0f])\x07(.)", re.DOTALL)
 _GS_ANY = re.compile(rb"\x41.\x42\x12", re.DOTALL)
-# What goes on with a system-exclusive message that was sent in parts.
+# A further packet of a system-exclusive message.
 _PACKET = re.compile(rb"[\x80-\xff]{0,3}[\x00-\x7f]\xf7")
 
 
 class Repairs:
-    """What reading had to repair or leave out, counted."""
+    """Counts of what the parser repaired or skipped."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._places: dict[str, int] = {}
 
     def add(self, what: str, count: int = 1, at: int | None = None) -> None:
-        """Count ``what``, in which {n} stands for the number, {s} and {es} for its plural.
+        """Add to the count of ``what``.
 
         Args:
-            what: "{n} track{s} cut off".
-            count: Nothing is said of 0.
-            at: The byte of the file where it was met; the first is said.
+            what: A text such as "{n} track{s} cut off"; {s} and {es} are plural endings.
+            count: A count of 0 is not reported.
+            at: Byte offset in the file; the first is reported.
         """
         self._counts[what] += count
         if at is not None and count:
             self._places.setdefault(what, at)
 
     def said(self) -> str:
-        """All of it in a few words, in the order in which it was met."""
+        """The counts in words, in order of occurrence."""
         return ", ".join(
             what.format(n=f"{count:,}", s="s"[: count != 1], es="es"[: 2 * (count != 1)])
             + self._at(what)
@@ -88,15 +88,15 @@ class Repairs:
 
 
 class Track:
-    """Walks the events of one track.
+    """Parses the events of one track.
 
     Args:
-        data: What the track holds, perhaps with something after it.
-        start: Where in the file that is.
-        number: Of the track.
-        tick: At which it begins.
-        longest: Ticks of the longest pause that is believed.
-        repairs: Where repairs are counted.
+        data: The track's bytes, perhaps with more after them.
+        start: Their offset in the file.
+        number: Index of the track.
+        tick: Tick at which it begins.
+        longest: Longest plausible delta time in ticks.
+        repairs: Counts repairs.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Track:
         """Whether the bytes ended inside an event."""
 
     def walk(self, found: list[Event]) -> None:
-        """Append the events to ``found``; what is in order takes no call but for long times."""
+        """Append the events to ``found``. The fast path calls only for long delta times."""
         data, number, end = self._data, self._number, len(self._data)
         tick, place, running = self.tick, 0, 0
         try:
@@ -160,7 +160,7 @@ class Track:
         return min(self._data[place], 127)
 
     def _number_at(self, place: int) -> tuple[int, int]:
-        """The number of at most four bytes there, or `_ENDLESS`; and the place after it."""
+        """An offset in, the variable-length number (or `_ENDLESS`) and the next offset out."""
         number = 0
         for after in range(place + 1, place + 5):
             byte = self._data[after - 1]
@@ -170,7 +170,7 @@ class Track:
         return _ENDLESS, place + 4
 
     def _time(self, place: int) -> tuple[int, int]:
-        """The time there, or of the next event where it has more bytes than a time may have."""
+        """An offset in, the delta time and the next offset out; an over-long time is skipped."""
         time, after = self._number_at(place)
         if time == _ENDLESS:
             time, after = self._number_at(self._skip(after))
@@ -181,9 +181,9 @@ class Track:
         return time, after
 
     def _status(self, before: int, place: int) -> tuple[int, int, int]:
-        """What is added to the time, the status, the place after it, where none stands.
+        """Where a status byte is missing: time to add, status and next offset.
 
-        Running status ends at a meta or system event, yet players go on with what was ``before``.
+        A meta or system event ends running status, but players go on with the status ``before``.
         """
         if before:
             what = "{n} running status{es} taken from before a meta or system event"
@@ -193,13 +193,13 @@ class Track:
         return time, self._data[place], place + 1
 
     def _skip(self, place: int) -> int:
-        """The place of the next event; the end where there is none."""
+        """An offset in, that of the next recognisable event out, else the end."""
         self._repairs.add("{n} damaged place{s} passed over", 1, self._start + place)
         found = _EVENT.search(self._data, place)
         return found.start() if found else len(self._data)
 
     def _system(self, status: int, place: int, tick: int, found: list[Event]) -> int:
-        """Take a meta or system event, of which ``place`` is after the status; the place after."""
+        """Parse a meta or system event from after its status; returns the next offset."""
         if status not in (0xF0, 0xF7, 0xFF):
             self._repairs.add("{n} message{s} of a running system ignored", 1, self._start + place)
             return place + _SYSTEM_SIZES.get(status, 0)
@@ -219,7 +219,7 @@ class Track:
         return after
 
     def _meta(self, kind: int, data: bytes, tick: int, found: list[Event]) -> None:
-        """Take what a meta event of the right length says."""
+        """Parse a meta event of valid length."""
         if kind == _END_OF_TRACK:
             self.ended = True
         elif kind == TEMPO:
@@ -234,7 +234,7 @@ class Track:
             found.append((tick, self._number, kind, sharps, data[1]))
 
     def _exclusive(self, data: bytes, tick: int, found: list[Event]) -> None:
-        """Take what a short system-exclusive message says of drums."""
+        """Parse a short system-exclusive message that sets drum parts."""
         if match := _GS_RHYTHM.match(data):
             part = match[1][0] & 15
             channel = 9 if part == 0 else part - 1 if part < 10 else part
@@ -245,28 +245,28 @@ class Track:
             found.append((tick, self._number, GS, 0, 0))
 
 
-_MOST_CHUNKS = 65_535  # what the header can say
-_FARTHEST_HEADER = 1024  # bytes of mail or archive before a file; beyond it is something else
+_MOST_CHUNKS = 65_535  # limit of the header's field
+_FARTHEST_HEADER = 1024  # bytes of a mail or archive header before the file
 _HOUR = 7_200  # quarters, at 120 a minute
 _NAME = re.compile(rb"[A-Za-z0-9 ]{4}")
 
 
 @dataclass(frozen=True)
 class MidiEvents:
-    """What a file says."""
+    """The events of a file with their time base."""
 
     events: list[Event]
-    """In order of time; of those at one tick, earlier tracks first."""
+    """By tick, then by track."""
     ticks_per_quarter: int
     in_seconds: bool
-    """Whether ticks are of seconds (SMPTE), to which no tempo matters: 120 quarters a minute."""
+    """Whether the time base is SMPTE (seconds): tempos are ignored, 120 quarters a minute."""
 
 
 def read_events(data: bytes, where: str, repairs: Repairs) -> MidiEvents:
-    """The events of a file whose bytes are ``data``.
+    """The bytes of a file in, its events out.
 
     Raises:
-        InputError: If it is no MIDI file, has no track, no unit of time or too many events.
+        InputError: If it is not a MIDI file, or has no track, no time base or too many events.
     """
     start = data.find(b"MThd", 0, _FARTHEST_HEADER)
     if start < 0 or len(data) < start + 14:
@@ -298,7 +298,7 @@ def read_events(data: bytes, where: str, repairs: Repairs) -> MidiEvents:
 
 
 def _division(division: int, where: str) -> tuple[int, int]:
-    """0 and the ticks of a quarter; of film time a factor for ticks, and how many then make one."""
+    """The division in, (0, ticks per quarter) out; for SMPTE (tick factor, ticks per quarter)."""
     if division and not division & 0x8000:
         return 0, division
     frames, ticks = 256 - (division >> 8), division & 0xFF
@@ -312,7 +312,7 @@ def _division(division: int, where: str) -> tuple[int, int]:
 
 
 def _is_chunk(data: bytes, place: int) -> bool:
-    """Whether a track stands there, or a chunk of another kind that the file has room for."""
+    """Whether a track begins there, or another chunk that fits into the file."""
     if not _NAME.match(data, place) or place + 8 > len(data):
         return False
     name, length = struct.unpack_from(">4sI", data, place)
@@ -320,7 +320,7 @@ def _is_chunk(data: bytes, place: int) -> bool:
 
 
 class _Chunks:
-    """Walks the chunks after the header."""
+    """Parses the chunks after the header."""
 
     def __init__(
         self, data: bytes, where: str, repairs: Repairs, longest: int, one_by_one: bool
@@ -329,10 +329,10 @@ class _Chunks:
         self._longest, self._one_by_one = longest, one_by_one
         self.events: list[Event] = []
         self.tracks = 0
-        self._tick = 0  # where the next pattern begins, of those that are played one by one
+        self._tick = 0  # beginning of the next pattern of a file of format 2
 
     def read(self, place: int) -> None:
-        """Read what stands from ``place`` on."""
+        """Parse the chunks from offset ``place`` on."""
         data, chunks = self._data, 0
         while place < len(data):
             found = place if _is_chunk(data, place) else data.find(b"MTrk", place)
@@ -357,10 +357,10 @@ class _Chunks:
                 place = found + 8 + length
 
     def _track(self, start: int, end: int) -> int:
-        """Read the track between two places; gives the place after it.
+        """Parse the track between two offsets; returns the offset after it.
 
-        A length at whose end nothing begins and the file does not end is not believed: the track
-        then ends where it says so itself, at the next one at the latest.
+        The chunk length is ignored if neither a chunk nor the end of the file follows. The track
+        then ends at its end-of-track event, or at the next track.
         """
         data, repairs = self._data, self._repairs
         believed = end == len(data) or _is_chunk(data, end)

@@ -1,4 +1,4 @@
-"""A MIDI file in, a piece on the grid out, and back."""
+"""A MIDI file in, a piece on a grid out, and back."""
 
 from __future__ import annotations
 
@@ -66,31 +66,31 @@ _Sounding = tuple[int, int, int, int]
 
 @dataclass
 class _Channel:
-    """What a channel is set to."""
+    """State of a MIDI channel."""
 
     is_drums: bool
     number: int = 0
-    """Its program."""
+    """Program."""
     bank: int = 0
     by_bank: bool = False
-    """Whether it is the bank that makes it drums."""
+    """Whether it is a drum channel because of its bank."""
     pedals: set[int] = field(default_factory=set)
-    """Those that are down."""
+    """Pedals that are down."""
 
     @property
     def program(self) -> int:
-        """As notes have it."""
+        """Program as in `Note`."""
         return DRUMS if self.is_drums else self.number
 
 
 class PieceReader:
-    """Turns events in order of time into a piece on a grid.
+    """MIDI events in, a piece on a grid out.
 
     Args:
-        file: What the file says.
-        steps_per_quarter: Of the grid.
-        where: What messages call the file.
-        repairs: Where what is changed or left out is counted.
+        file: Events of the file.
+        steps_per_quarter: Resolution of the grid.
+        where: Name of the file in messages.
+        repairs: Counts changes and omissions.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class PieceReader:
         self._channels = [_Channel(is_drums=number == DRUM_CHANNEL) for number in range(16)]
         self._programs = [channel.program for channel in self._channels]
         self._is_gs = self._marks_pickup = False
-        self._closed: list[tuple[int, _Sounding]] = []  # with the tick at which each ends
+        self._closed: list[tuple[int, _Sounding]] = []  # with the end tick of each
         self._tempos: list[Tempo] = []
         self._times: list[TimeSignature] = []
         self._keys: list[KeySignature] = []
@@ -110,10 +110,10 @@ class PieceReader:
         self._moved, self._farthest = 0, 0
 
     def piece(self) -> Piece:
-        """All of it.
+        """The whole piece.
 
         Raises:
-            InputError: If there is no note, or too many, or if they last too long.
+            InputError: If there are no notes, too many, or if it lasts too long.
         """
         self._check_length(self._take())
         self._end_what_sounds()
@@ -134,7 +134,7 @@ class PieceReader:
         return piece
 
     def _taken_pickup(self) -> int:
-        """Steps of a first bar in a metre of its own, which is then no metre of the piece."""
+        """Length of a marked pick-up in steps; removes its time signature."""
         if len(self._times) < 2 or self._times[0].step:
             return 0
         first, second = self._times[:2]
@@ -144,7 +144,7 @@ class PieceReader:
         return second.step
 
     def moved(self) -> str:
-        """How many notes began beside the grid, and how far at most; after `piece`."""
+        """How many notes were moved to the grid, and by how much at most; call it after `piece`."""
         if not self._moved:
             return ""
         farthest = self._farthest / (2 * self._ticks * self._grid)
@@ -154,7 +154,7 @@ class PieceReader:
         )
 
     def _take(self) -> int:
-        """Sort the events out; gives the tick of the last."""
+        """Process the events; returns the last tick."""
         tick, programs = 0, self._programs
         for tick, track, kind, first, second in self._file.events:
             if kind < NOTE_OFF:
@@ -172,7 +172,7 @@ class PieceReader:
         return tick
 
     def _set_channel(self, tick: int, kind: int, first: int, second: int) -> None:
-        """A program, controller or drum part."""
+        """Process a program, controller or drum-part event."""
         if kind == GS:
             self._is_gs = True
             return
@@ -199,14 +199,14 @@ class PieceReader:
             self._end_all(tick, kind & 15)
 
     def _end_all(self, tick: int, channel: int) -> None:
-        """All notes off: whatever sounds on a channel ends."""
+        """All notes off: end the sounding notes of a channel."""
         ended = [note for sounding in self._open[channel].values() for note in sounding]
         self._open[channel].clear()
         self._closed += [(tick, note) for note in ended]
         self._repairs.add("{n} note{s} ended by an all-notes-off", len(ended))
 
     def _change(self, tick: int, kind: int, first: int, second: int) -> None:
-        """A tempo, time signature or key signature."""
+        """Process a tempo, time signature, key signature or marker."""
         step = (2 * tick * self._grid + self._ticks) // (2 * self._ticks)
         if kind == TEMPO and self._file.in_seconds:
             self._repairs.add("{n} tempo{s} ignored in film time")
@@ -236,7 +236,7 @@ class PieceReader:
             raise InputError(f"{self._where}: lasts more than an hour; cut it into pieces")
 
     def _end_what_sounds(self) -> None:
-        """Notes that nothing ended last until the next such note, a quarter at most."""
+        """End notes without a note-off at the next such note, at most a quarter later."""
         left = [
             note for channel in self._open for sounding in channel.values() for note in sounding
         ]
@@ -251,11 +251,11 @@ class PieceReader:
             )
 
     def _quantised(self) -> list[Note]:
-        """The notes at the nearest steps, each at least one long."""
+        """Notes quantized to the nearest steps, each at least one step long."""
         notes, twice, half, short = [], 2 * self._grid, self._ticks, 0
         moved = farthest = 0
         for end, (start, pitch, velocity, program) in self._closed:
-            # a tick is at step tick * grid / ticks, which is rounded by adding half a step
+            # tick * grid / ticks, rounded to the nearest step
             begin, rest = divmod(start * twice + half, 2 * half)
             if rest != half:
                 moved += 1
@@ -274,10 +274,10 @@ MOST_BYTES = 10_000_000
 
 
 def read_midi(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
-    """The piece in a MIDI file, on the grid, and what reading it changed (empty for nothing).
+    """A MIDI file in, the piece on the grid and a note on repairs (or empty) out.
 
     Raises:
-        InputError: If the file is too large, no MIDI, without notes or timed in nothing.
+        InputError: If the file is too large, not MIDI, or without notes or time base.
     """
     data = read_bytes(path, MOST_BYTES, "a MIDI file")
     refuse_foreign(path, data[:HEAD])
@@ -285,7 +285,7 @@ def read_midi(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
 
 
 def parse_midi(data: bytes, steps_per_quarter: int, where: str) -> tuple[Piece, str]:
-    """As `read_midi`, from the bytes of a file that messages call ``where``."""
+    """Like `read_midi`, from bytes; ``where`` names the file in messages."""
     repairs = Repairs()
     reader = PieceReader(read_events(data, where, repairs), steps_per_quarter, where, repairs)
     piece = reader.piece()
@@ -293,18 +293,18 @@ def parse_midi(data: bytes, steps_per_quarter: int, where: str) -> tuple[Piece, 
 
 
 def midi_bytes(piece: Piece, text: str = "") -> bytes:
-    """The piece as a MIDI file of format 1, a tick a step: reading it gives the piece back.
+    """A piece in, a MIDI file of format 1 with a tick per step out; `parse_midi` inverts it.
 
     Args:
-        piece: In the form `normalised` gives.
-        text: Kept as a text event at the beginning.
+        piece: A piece from `normalised`.
+        text: Written as a text event at the beginning.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=piece.steps_per_quarter, charset="utf-8")
     file.tracks.append(_track(_conductor(piece, text), max(1, piece.end)))
     programs = sorted({note.program for note in piece.notes}) or [0]
     for index, program in enumerate(programs):
         notes = [note for note in piece.notes if note.program == program]
-        # 15 channels are not for drums; past them a channel is shared, and told anew each time
+        # 15 channels are not for drums; more programs share one, with program changes
         channel = DRUM_CHANNEL if program == DRUMS else (*range(9), *range(10, 16))[index % 15]
         events = _part(notes, program, channel, shared=len(programs) > 15)
         file.tracks.append(_track(events, max(1, piece.end)))
@@ -317,7 +317,7 @@ def _conductor(piece: Piece, text: str) -> list[tuple[int, int, Any]]:
     events = [(0, 0, mido.MetaMessage("text", text=text))] if text else []
     times = list(piece.time_signatures)
     short = pickup_metre(piece.pickup, piece.steps_per_quarter) if piece.pickup else None
-    if times and short:  # see `normalised`: the pick-up is a bar in a metre of its own
+    if times and short:  # see `normalised`: the pick-up is a bar with its own metre
         times = [TimeSignature(0, *short), times[0]._replace(step=piece.pickup), *times[1:]]
         if not implied_pickup(times, piece.notes, piece.steps_per_quarter):
             events.append((0, 0, mido.MetaMessage("marker", text=PICKUP_MARKER.decode())))
@@ -348,7 +348,7 @@ def _part(
 
 
 def _track(events: list[tuple[int, int, Any]], end: int) -> Any:
-    """A track of (tick, rank, message); ends go before beginnings at the same tick."""
+    """(tick, rank, message) in, a track out; note-offs precede note-ons at the same tick."""
     track, now = mido.MidiTrack(), 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=tick - now))

@@ -1,1 +1,1 @@
-"""MusicXML: files in, pieces out, and back."""
+"""MusicXML files in, pieces out, and back."""

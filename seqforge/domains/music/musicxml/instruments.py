@@ -1,4 +1,4 @@
-"""The part list of a score in, General MIDI programs and percussion keys out; and their names."""
+"""A score's part list in, General MIDI programs and percussion keys out; programs in, names out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from seqforge.domains.music.notes import DRUMS
 
-# General MIDI level 1, sound set: the names that players show.
+# Names of the General MIDI level 1 sound set.
 _NAMES = """
 Acoustic Grand Piano|Bright Acoustic Piano|Electric Grand Piano|Honky-tonk Piano|Electric Piano 1
 Electric Piano 2|Harpsichord|Clavinet|Celesta|Glockenspiel|Music Box|Vibraphone|Marimba|Xylophone
@@ -28,7 +28,7 @@ Steel Drums|Woodblock|Taiko Drum|Melodic Tom|Synth Drum|Reverse Cymbal|Guitar Fr
 Breath Noise|Seashore|Bird Tweet|Telephone Ring|Helicopter|Applause|Gunshot
 """.strip().replace("\n", "|").split("|")  # fmt: skip
 
-# Weinberg 1998, "Standardized Drumset Notation": place, and a cross for what is metal.
+# Weinberg 1998, "Standardized Drumset Notation": staff position; crosses for cymbals.
 _DRUMS = {
     35: ("E", 4, ""), 36: ("F", 4, ""), 37: ("C", 5, "x"), 38: ("C", 5, ""), 39: ("C", 5, "x"),
     40: ("C", 5, ""), 41: ("G", 4, ""), 42: ("G", 5, "x"), 43: ("A", 4, ""), 44: ("D", 4, "x"),
@@ -40,17 +40,17 @@ _DRUMS = {
 
 
 def part_name(program: int) -> str:
-    """What an instrument is called."""
+    """A program in, the instrument's name out."""
     return "Drums" if program == DRUMS else _NAMES[program]
 
 
 def drum_place(pitch: int) -> tuple[str, int, str]:
-    """Letter, octave and note head of a percussion key; others in the middle."""
+    """A percussion key in, letter, octave and note head out; unknown keys lie in the middle."""
     return _DRUMS.get(pitch, ("B", 4, ""))
 
 
 def drum_key(letter: str, octave: int, head: str) -> int | None:
-    """The first percussion key that stands at a place with a note head, or at the place alone."""
+    """Staff position and note head in, the first key with both, else with the position, out."""
     at = [(key, place) for key, place in _DRUMS.items() if place[:2] == (letter, octave)]
     same = [key for key, place in at if place[2] == head] or [key for key, _ in at]
     return same[0] if same else None
@@ -58,7 +58,7 @@ def drum_key(letter: str, octave: int, head: str) -> int | None:
 
 _DRUM_CHANNEL = 10
 _SNARE = 38
-# Words in the name of an instrument of percussion, in the order in which they are looked for.
+# Words in names of percussion instruments, in order of precedence.
 _DRUM_NAMES = (
     ("bass drum|kick|gran cassa|grosse", 36), ("snare|side drum|caisse", 38),
     ("pedal hi|foot hi", 44), ("open hi", 46), ("hi-?\\s?hat|charleston", 42), ("crash", 49),
@@ -71,30 +71,30 @@ _DRUM_NAMES = (
 
 @dataclass
 class Instrument:
-    """One of a part's."""
+    """An instrument of a part."""
 
     program: int = 0
     """0-127, or `DRUMS`."""
     key: int | None = None
-    """What it strikes, where it is percussion of one sound."""
+    """Percussion key, if it is a percussion instrument of one sound."""
     name: str = ""
 
 
 @dataclass
 class Instruments:
-    """Those of a part."""
+    """The instruments of a part."""
 
     by_id: dict[str, Instrument] = field(default_factory=dict)
 
     def of(self, note: Element) -> Instrument:
-        """The one that plays a note: the one it names, or the first."""
+        """A note in, its instrument out: the one named, or the first."""
         named = note.find("instrument")
         if named is not None and (found := self.by_id.get(named.get("id", ""))):
             return found
         return next(iter(self.by_id.values()))
 
     def change(self, element: Element) -> None:
-        """What a ``midi-instrument`` in or before the music says."""
+        """Apply a ``midi-instrument`` element."""
         instrument = self.by_id.setdefault(element.get("id", ""), Instrument())
         channel = _whole(element.findtext("midi-channel"))
         key = _whole(element.findtext("midi-unpitched"))
@@ -108,7 +108,7 @@ class Instruments:
 
 
 def instruments(part: Element) -> Instruments:
-    """Those that a ``score-part`` declares; at least one."""
+    """A ``score-part`` in, its instruments out; at least one."""
     found = Instruments()
     for element in part.iter("score-instrument"):
         called = element.findtext("instrument-name") or ""
@@ -121,7 +121,7 @@ def instruments(part: Element) -> Instruments:
 
 
 def struck_key(note: Element, instrument: Instrument) -> int:
-    """The General MIDI key of an unpitched note: by its instrument, or by where it stands."""
+    """An unpitched note in, its General MIDI key out: by instrument, else by staff position."""
     if instrument.key is not None:
         return instrument.key
     if (key := _named_key(instrument.name)) is not None:

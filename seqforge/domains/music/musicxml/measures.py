@@ -1,6 +1,4 @@
-"""Measures of MusicXML in, what sounds in them out, and the order in which they are played
-(repeats).
-"""
+"""Measures of MusicXML in, their notes and changes out. Repeat marks in, playing order out."""
 
 from __future__ import annotations
 
@@ -22,26 +20,26 @@ MOST_PLAYED = 20_000
 
 @dataclass
 class Marks:
-    """What stands at one bar."""
+    """Repeats, endings and jumps of one bar."""
 
     opens: bool = False
-    """A repeat begins with it."""
+    """Whether a repeat begins with it."""
     closes: int = 0
-    """How often what ends with it is played; 0 where no repeat ends."""
+    """Number of passes of the repeat that ends with it; 0: none ends."""
     ending: tuple[int, ...] = ()
-    """The passes for which an ending that begins here is played."""
+    """Passes of the ending that begins here."""
     ends_ending: bool = False
     segno: bool = False
     coda: bool = False
-    """Where jumps lead to, at its beginning."""
+    """Jump targets at its beginning."""
     to_coda: bool = False
     da_capo: bool = False
     dal_segno: bool = False
     fine: bool = False
-    """What happens at its end."""
+    """Jumps at its end."""
 
     def add(self, other: Marks) -> None:
-        """Take what another part says of the same bar."""
+        """Merge another part's marks of the same bar."""
         self.closes = max(self.closes, other.closes)
         self.ending = self.ending or other.ending
         for name in ("opens", "ends_ending", "segno", "coda", "to_coda", "da_capo", "dal_segno",
@@ -50,12 +48,12 @@ class Marks:
 
 
 def playing_order(bars: Sequence[Marks]) -> list[int]:
-    """The numbers of the bars as they are played, at most `MOST_PLAYED` + 1 of them."""
+    """Marks of all bars in, bar numbers in playing order out, at most `MOST_PLAYED` + 1."""
     return _Player(bars).play()
 
 
 class _Player:
-    """Goes through the bars."""
+    """Follows repeats, endings and jumps."""
 
     def __init__(self, bars: Sequence[Marks]) -> None:
         codas = [place for place, bar in enumerate(bars) if bar.coda]
@@ -68,7 +66,7 @@ class _Player:
         self._jumped = False
 
     def play(self) -> list[int]:
-        """All bars, in order."""
+        """The bar numbers in playing order."""
         order: list[int] = []
         place = 0
         while place < len(self._bars) and len(order) <= MOST_PLAYED:
@@ -90,7 +88,7 @@ class _Player:
         return (max(numbers) == most) if self._jumped else self._turn in numbers
 
     def _after(self, place: int) -> int:
-        """Where playing goes on after a bar."""
+        """A bar in, the next bar out."""
         bar = self._bars[place]
         coda = self._next_coda(place) if bar.to_coda and self._jumped else None
         if coda is not None:
@@ -109,7 +107,7 @@ class _Player:
         return place + 1
 
     def _most_endings(self, place: int) -> int:
-        """The highest number of the endings of which one ends with this bar; 0 for none."""
+        """The highest pass of the group of endings, one of which ends with this bar; 0: none."""
         return next((most for last, most in self._endings.values() if last == place), 0)
 
     def _next_coda(self, place: int) -> int | None:
@@ -121,7 +119,7 @@ class _Player:
 
 
 def _endings(bars: Sequence[Marks]) -> dict[int, tuple[int, int]]:
-    """For each bar at which an ending begins, its last bar, and the highest number of its group."""
+    """For each ending, by its first bar: its last bar, and the highest pass of its group."""
     last: dict[int, int] = {}
     begun: int | None = None
     for place, bar in enumerate(bars):
@@ -133,7 +131,7 @@ def _endings(bars: Sequence[Marks]) -> dict[int, tuple[int, int]]:
             if bar.ends_ending or bar.closes or following.ending or following.opens:
                 begun = None
     groups: dict[int, tuple[int, int]] = {}
-    for start in reversed(last):  # endings that follow one another belong together
+    for start in reversed(last):  # adjacent endings form a group
         most = max(bars[start].ending)
         after = groups.get(last[start] + 1)
         groups[start] = (last[start], max(most, after[1]) if after else most)
@@ -142,7 +140,7 @@ def _endings(bars: Sequence[Marks]) -> dict[int, tuple[int, int]]:
 
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{0,6})?", re.ASCII)
 _VELOCITY = 80
-_FORTE = 90  # the MIDI velocity that MusicXML's percentages are of
+_FORTE = 90  # MIDI velocity of 100 % dynamics in MusicXML
 _BEAT_UNITS = {"breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": 0.5, "16th": 0.25,
                "32nd": 0.125}  # fmt: skip
 _WORDS = (
@@ -160,46 +158,46 @@ class StruckNote(NamedTuple):
     """A note of a measure."""
 
     onset: Fraction
-    """In quarters from the beginning of the measure."""
+    """Quarters from the beginning of the measure."""
     length: Fraction
     pitch: int
     velocity: int
     program: int
     goes_on: bool
-    """Tied to a later one."""
+    """Whether it is tied to the next note."""
     from_before: bool
 
 
 @dataclass
 class Measure:
-    """What one part has in one measure."""
+    """One measure of one part."""
 
     notes: list[StruckNote] = field(default_factory=list)
     length: Fraction = _NOUGHT
-    """In quarters, as far as anything goes; 0 for an empty measure."""
+    """Quarters up to the last end; 0 if it is empty."""
     metre: tuple[int, int] | None = (4, 4)
-    """Which holds in it; None for none."""
+    """Its metre; None: free."""
     keys: list[tuple[Fraction, int, bool]] = field(default_factory=list)
-    """Where, sharps as they sound, whether minor."""
+    """Onset, sounding sharps, minor."""
     tempos: list[tuple[Fraction, float]] = field(default_factory=list)
-    """Where, and quarters a minute."""
+    """Onset, quarters per minute."""
     marks: Marks = field(default_factory=Marks)
 
 
 class PartReader:
-    """Reads the measures of a part in order; its state is what holds from one to the next.
+    """Parses the measures of a part in order.
 
     Args:
-        instruments: Of the part.
-        is_concert: Whether all parts are written as they sound.
-        said: Where what is left out is counted.
+        instruments: Instruments of the part.
+        is_concert: Whether the score is written at sounding pitch.
+        said: Counts omissions.
     """
 
     def __init__(self, instruments: Instruments, is_concert: bool, said: Counter[str]) -> None:
         self._instruments, self._is_concert, self._said = instruments, is_concert, said
         self._divisions = Fraction(1)
         self._metre: tuple[int, int] | None = (4, 4)
-        self._transposed: dict[str, int] = {}  # by staff; "" for all
+        self._transposed: dict[str, int] = {}  # by staff; "": all staves
         self._percussion: dict[str, bool] = {}  # staves with a percussion clef
         self._velocity = _VELOCITY
         self.measures: list[Measure] = []
@@ -207,7 +205,7 @@ class PartReader:
         self._now = self._onset = _NOUGHT
 
     def read(self, element: Element) -> None:
-        """Read the next measure."""
+        """Parse the next measure."""
         self._measure = Measure()
         self._now = self._onset = _NOUGHT
         for child in element:
@@ -252,7 +250,7 @@ class PartReader:
         if not is_chord:
             self._onset, self._now = onset, onset + length
         if element.find("cue") is not None or element.find("rest") is not None:
-            self._reach(min(self._now, self._nominal()))  # rests make no bar longer
+            self._reach(min(self._now, self._nominal()))  # rests do not lengthen a bar
             return
         self._reach(self._now)
         if length <= 0:
@@ -268,12 +266,12 @@ class PartReader:
             )
 
     def _length(self, element: Element) -> Fraction:
-        """The duration in quarters; 0 where there is none, or one that cannot be."""
+        """A note in, its duration in quarters out; 0 if missing or invalid."""
         duration = number(element.findtext("duration"))
         return max(duration or _NOUGHT, _NOUGHT) / self._divisions
 
     def _pitch(self, element: Element) -> tuple[int, int] | None:
-        """Sounding pitch and program."""
+        """A note in, sounding pitch and program out."""
         instrument = self._instruments.of(element)
         if element.find("unpitched") is not None:
             return struck_key(element, instrument), DRUMS
@@ -309,7 +307,7 @@ class PartReader:
         self._measure.length = max(self._measure.length, place)
 
     def _nominal(self) -> Fraction:
-        """Quarters of a bar as the metre says; without one there is no end to it."""
+        """Length of a bar by its metre, in quarters; unlimited in free metre."""
         return Fraction(4 * self._metre[0], self._metre[1]) if self._metre else _ENDLESS
 
     def _direction(self, element: Element) -> None:
@@ -321,7 +319,7 @@ class PartReader:
         marks = self._measure.marks
         for kind in element.findall("direction-type"):
             marks.segno |= kind.find("segno") is not None
-            is_sign = kind.find("coda") is not None  # which stands at both ends of the jump
+            is_sign = kind.find("coda") is not None  # the sign stands at both ends of the jump
             marks.coda |= is_sign and (sound is None or sound.get("tocoda") is None)
             for words in kind.findall("words"):
                 for name, pattern in _WORDS:
@@ -331,7 +329,7 @@ class PartReader:
             if metronome is not None and (sound is None or sound.get("tempo") is None):
                 self._metronome(metronome, at)
         if marks.to_coda and not (sound is not None and sound.get("coda")):
-            marks.coda = False  # the sign beside the words says where from, not where to
+            marks.coda = False  # a sign beside the words marks the jump, not its target
 
     def _metronome(self, element: Element, at: Fraction) -> None:
         a_minute = number(element.findtext("per-minute"))
@@ -384,19 +382,19 @@ _HANDLERS = {
 
 
 def number(text: str | None) -> Fraction | None:
-    """A decimal number; None where there is none, or one of too many digits."""
+    """Text in, its decimal number out; None if there is none or it has too many digits."""
     text = (text or "").strip()
     return Fraction(text) if _NUMBER.fullmatch(text) else None
 
 
 def sounding_key(fifths: int, semitones: int) -> int:
-    """Sharps of a key moved by semitones, of two enharmonic keys those that are fewer."""
+    """Sharps and semitones in, the transposed key's sharps out; fewest if enharmonic."""
     moved = (fifths + 7 * semitones) % 12
     return fifths if not semitones else moved - 12 if moved > 6 else moved
 
 
 def _metre(time: Element) -> tuple[int, int] | None:
-    """Numerator and denominator; of several together their sum; None where there is none."""
+    """A ``time`` element in, numerator and denominator out (composite metres added); None: free."""
     total, common = _NOUGHT, 1
     for beats, unit in zip(time.findall("beats"), time.findall("beat-type"), strict=False):
         parts = [number(part) for part in (beats.text or "").split("+")]
@@ -411,6 +409,6 @@ def _metre(time: Element) -> tuple[int, int] | None:
 
 
 def _passes(text: str) -> tuple[int, ...]:
-    """The passes of an ending, ``1, 2``; what says none is for the first."""
+    """An ending's number such as ``1, 2`` in, its passes out; the first if there is none."""
     found = tuple(int(one) for one in re.findall(r"\d{1,2}", text, re.ASCII))
     return tuple(one for one in found if one) or (1,)

@@ -1,4 +1,4 @@
-"""A MusicXML file (.musicxml, .xml, .mxl) in, a piece out as it sounds."""
+"""A MusicXML file (.musicxml, .xml, .mxl) in, the sounding piece out."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ if TYPE_CHECKING:
 def played_piece(
     parts: Sequence[Sequence[Measure]], grid: int, where: str, repairs: Repairs
 ) -> tuple[list[Note], Piece]:
-    """All notes as they are written, and the piece in normal form.
+    """Measures of all parts in; all notes before normalisation, and the normalised piece, out.
 
     Args:
-        parts: Of each the measures.
-        grid: Steps a quarter.
-        where: What messages call the file.
-        repairs: Where what is changed is counted.
+        parts: Measures by part.
+        grid: Steps per quarter.
+        where: Name of the file in messages.
+        repairs: Counts changes.
 
     Raises:
         InputError: If it has too many notes or lasts too long.
@@ -74,7 +74,7 @@ def played_piece(
         if len(layer.notes) > MOST_NOTES:
             raise InputError(f"{where}: has more than {MOST_NOTES:,} notes; cut it into pieces")
     if any(note.start + note.duration > MOST_QUARTERS * grid for note in layer.notes):
-        raise too_long  # a note of a chord may be longer than its bar
+        raise too_long  # a note may last beyond its bar
     if layer.moved:
         repairs.add(f"{{n}} of {len(layer.notes):,} notes moved to the grid", layer.moved)
     times, pickup = _metres(
@@ -92,7 +92,7 @@ def played_piece(
 
 
 def _bar(measures: Sequence[Measure]) -> Measure:
-    """What all parts together say of a bar; its notes are left out."""
+    """A bar's measures in all parts in, one measure of length, metre, tempos and marks out."""
     bar = Measure(metre=measures[0].metre, marks=Marks())
     bar.length = max(measure.length for measure in measures)
     if not bar.length:
@@ -105,7 +105,7 @@ def _bar(measures: Sequence[Measure]) -> Measure:
 
 
 class _Layer:
-    """Lays the notes of parts along time, tied ones as one."""
+    """Places the notes of parts in time and merges tied ones."""
 
     def __init__(self, grid: int) -> None:
         self._grid = grid
@@ -113,13 +113,13 @@ class _Layer:
         self.moved = 0
 
     def step(self, quarters: Fraction) -> int:
-        """The nearest step."""
+        """A time in, the nearest step out."""
         return int((2 * quarters * self._grid + 1) // 2)
 
     def lay(
         self, part: Sequence[Measure], order: Sequence[int], starts: Sequence[Fraction]
     ) -> None:
-        """Add a part's notes, each tie looked up by where the note before it ends."""
+        """Add a part's notes; a tie continues the note that ends at its onset."""
         tied: dict[tuple[int, int, Fraction], int] = {}
         for number, start in zip(order, starts, strict=False):
             if number >= len(part):
@@ -128,7 +128,7 @@ class _Layer:
                 begin = start + struck.onset
                 end = begin + struck.length
                 place = tied.pop((struck.pitch, struck.program, begin), None)
-                if place is not None:  # some programs write no stop of a tie
+                if place is not None:  # some programs omit the stop of a tie
                     note = self.notes[place]
                     self.notes[place] = note._replace(duration=self._until(note.start, end))
                 else:
@@ -153,10 +153,10 @@ def _onset(struck: StruckNote) -> Fraction:
 def _metres(
     bars: Sequence[Measure], steps: Sequence[int], grid: int
 ) -> tuple[list[TimeSignature], int]:
-    """Time signatures such that bar lines fall where they are written, and the pick-up.
+    """Time signatures that place the bar lines as written, and the pick-up.
 
-    A bar too short or too long has a time signature of its own, but for the pick-up, the last bar,
-    and two that make one together, as do the end of a part and the pick-up of the next.
+    An irregular bar has its own time signature. Exceptions: the pick-up, the last bar, and two
+    bars that add up to one, such as the end of a part and the pick-up of the next.
     """
     found: list[TimeSignature] = []
     pickup = number = 0
@@ -194,7 +194,7 @@ def _keys(
     starts: Sequence[Fraction],
     layer: _Layer,
 ) -> Iterable[KeySignature]:
-    """Those of the first part that has any and is no percussion."""
+    """Key signatures of the first pitched part that has any."""
     said = [part for part in parts if any(measure.keys for measure in part)]
     pitched = [part for part in said if any(n.program != DRUMS for m in part for n in m.notes)]
     for part in (pitched or said)[:1]:
@@ -203,7 +203,7 @@ def _keys(
                 yield KeySignature(layer.step(start + offset), sharps, is_minor)
 
 
-_UNPACKED = 5 * MOST_BYTES  # XML of a symphony; beyond it an archive means harm
+_UNPACKED = 5 * MOST_BYTES  # XML of a symphony; larger archives are refused as zip bombs
 _MOST_ELEMENTS = 3_000_000
 _DEEPEST = 200
 _UNMARKED = ((b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"))
@@ -212,7 +212,7 @@ _AGAIN = "export it again from a notation program"
 
 
 def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
-    """The piece in a file and what reading it changed, as `midi_file.read_midi`.
+    """A file in, its piece and a note on repairs out; see `midi_file.read_midi`.
 
     Raises:
         InputError: If the file is too large, damaged or without notes.
@@ -230,7 +230,7 @@ def read_musicxml(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
 
 
 def score_in(names: Sequence[str]) -> str | None:
-    """The score among the files of a .mxl archive; None where it is another kind of archive."""
+    """A .mxl archive in, its score's bytes out; None if it is another kind of archive."""
     is_book = any(name.lower().endswith(".opf") for name in names)
     is_document = "mimetype" in names and "META-INF/container.xml" not in names
     if is_book or is_document or "[Content_Types].xml" in names:
@@ -251,7 +251,7 @@ def _text(path: Path) -> str:
 
 
 class _Document:
-    """Walks the elements of a document, and forgets each measure when it is read."""
+    """Parses a document element by element; frees each measure after it is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -265,7 +265,7 @@ class _Document:
         """The measures of each part.
 
         Raises:
-            InputError: If it is no MusicXML.
+            InputError: If it is not MusicXML.
         """
         if "<!ENTITY" in text:
             raise InputError(f"{self._path}: declares entities, which no score needs; {_AGAIN}")
@@ -312,7 +312,7 @@ class _Document:
         self._inside.append(element)
 
     def _end_of(self, element: Element, parent: Element) -> None:
-        """A measure of a part, whichever is inside of the other."""
+        """Read a finished measure, in partwise and timewise scores."""
         if {element.tag, parent.tag} == {"measure", "part"}:
             name = (element if element.tag == "part" else parent).get("id", "")
             self._reader(name).read(element)

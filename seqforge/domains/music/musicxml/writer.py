@@ -1,4 +1,4 @@
-"""A piece in, MusicXML 4.0 out."""
+"""A piece in, a MusicXML 4.0 document out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEMMED = ("half", "quarter", "eighth", "16th", "32nd", "64th")
 
 
 def add(parent: Element, name: str, text: object = None, **attributes: str) -> Element:
-    """A child of ``parent``; underscores in names of attributes become hyphens."""
+    """Append a child to ``parent``; underscores in attribute names become hyphens."""
     names = {key.replace("_", "-"): value for key, value in attributes.items()}
     child = ElementTree.SubElement(parent, name, names)
     if text is not None:
@@ -29,7 +29,7 @@ def add(parent: Element, name: str, text: object = None, **attributes: str) -> E
 
 
 class NoteWriter:
-    """Writes the signs of a part."""
+    """Writes the notes of a part."""
 
     def __init__(self, part: ScorePart, name: str) -> None:
         self._name = name
@@ -37,7 +37,7 @@ class NoteWriter:
         self._has_staves = len(part.staves) > 1
 
     def staff(self, parent: Element, number: int) -> None:
-        """The staff that an element is on, where there are two."""
+        """Add the ``staff`` element if the part has two staves."""
         if self._has_staves:
             add(parent, "staff", number)
 
@@ -49,7 +49,7 @@ class NoteWriter:
         staff: int,
         spelled: dict[tuple[int, int], Spelled],
     ) -> None:
-        """A note, the notes of a chord, or a rest."""
+        """Write a note, chord or rest."""
         pitches: tuple[int | None, ...] = value.sound.pitches if value.sound else (None,)
         for place, pitch in enumerate(pitches):
             given = {"color": GIVEN_COLOUR} if value.sound and value.sound.given else {}
@@ -131,23 +131,22 @@ _HEAD = (
     '"http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_VOICES_A_STAFF = 4  # the second staff's voices are numbered from 5, as notation programs do
+_VOICES_A_STAFF = 4  # voices of the second staff are numbered from 5, as in notation programs
 _DRUM_CHANNEL = 10
 _COMPOUND_UNIT = 8
 
 
 def to_musicxml(piece: Piece, title: str = "", prime_end: int = 0) -> str:
-    """The piece as a MusicXML document; any piece.
+    """A piece in, a MusicXML document out.
 
-    A part a program; a melody on one staff, what two hands play on two. Onsets and lengths that
-    notation has no signs for are moved to the nearest that it has, and what would need a third
-    voice on a staff is cut at the next onset.
+    One part per program; a keyboard part has two staves. Onsets and lengths are quantized to
+    notation, and notes that would need a third voice on a staff are cut at the next onset.
 
     Args:
-        piece: On any grid.
-        title: Stands above the music.
-        prime_end: In steps; notes that begin before it are coloured as the given melody, and a
-            mark says where the model goes on. 0 for none.
+        piece: A piece on any grid.
+        title: Title above the music.
+        prime_end: End of the prime in steps: its notes are coloured, and a mark shows where the
+            model continues. 0: no prime.
     """
     score = score_of(piece, prime_end)
     root = Element("score-partwise", version="4.0")
@@ -184,7 +183,7 @@ def _declare(parts: Element, part: ScorePart, name: str, shown: bool) -> None:
 
 
 class _PartWriter:
-    """Writes the measures of a part."""
+    """Writes a part's measures."""
 
     def __init__(self, score: Score, part: ScorePart, name: str, is_first: bool) -> None:
         self._score, self._part, self._is_first = score, part, is_first
@@ -194,7 +193,7 @@ class _PartWriter:
         self._speller = Speller([voice for staff in part.staves for voice in staff.voices])
 
     def write(self, parent: Element) -> None:
-        """Every bar as a measure of ``parent``."""
+        """Append every bar to ``parent`` as a measure."""
         before: Bar | None = None
         counted = 0
         for number, bar in enumerate(self._score.bars):
@@ -251,7 +250,7 @@ class _PartWriter:
                 add(clef, "clef-octave-change", octave)
 
     def _directions(self, measure: Element, bar: Bar) -> None:
-        """Tempo marks, and where the model goes on, each at its place in the bar."""
+        """Tempo marks and the mark at the end of the prime, by position in the bar."""
         for tempo in self._score.tempos:
             if bar.start <= tempo.step < bar.end:
                 self._tempo(measure, bar, tempo.step, tempo.microseconds)
@@ -295,7 +294,7 @@ class _PartWriter:
                 label = str(_VOICES_A_STAFF * (number - 1) + voice + 1)
                 for value in values:
                     if voice and value.sound is None and not value.in_triplet:
-                        forward = add(measure, "forward")  # a second voice's silence is not shown
+                        forward = add(measure, "forward")  # rests of a second voice are not shown
                         add(forward, "duration", value.steps)
                         add(forward, "voice", label)
                         self._notes.staff(forward, number)
