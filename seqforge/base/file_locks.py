@@ -29,17 +29,18 @@ def held(lock: Path, busy: str) -> Iterator[None]:
     """
     _check(lock)
     taken = FileLock(lock)
-    with disk_errors(lock.parent):
-        lock.parent.stat()  # FileLock would make it
-        try:
-            taken.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(busy) from error
     try:
+        with disk_errors(lock.parent):
+            lock.parent.stat()  # FileLock would make it
+            try:
+                taken.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(busy) from error
         yield
     finally:
-        with suppress(OSError):  # where an open file cannot be deleted it goes when it is let go of
-            lock.unlink()
+        if taken.is_locked:
+            with suppress(OSError):  # an open file that cannot be deleted goes when it is closed
+                lock.unlink()
         taken.release()
 
 

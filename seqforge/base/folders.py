@@ -166,8 +166,8 @@ def folder_for(path: Path) -> Iterator[Path]:
         RunError: As `make_folder`.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    make_folder(path)
     try:
+        make_folder(path)  # Ctrl-C may come while the disk is waited for
         yield path
     finally:
         with suppress(OSError):  # holds something by now

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.base.folders import NOTE, cache_root, claimed_folder
+from seqforge.base.folders import NOTE, cache_root, claimed_folder, folder_for
 from seqforge.errors import RunError
+from tests.cli.interrupting import ctrl_c_at
 
 NAMES = r"tune(-\d+)?\.(mid|svg)"
 
@@ -137,3 +138,13 @@ def test_where_the_cache_cannot_be_written_the_folder_keeps_its_note(tmp_path, m
     (folder / "tune.mid").unlink()
     work(folder, "tune.mid")
     assert os.listdir(folder) == ["tune.mid"]
+
+
+def test_ctrl_c_while_a_folder_is_made_leaves_none(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+
+    with pytest.raises(KeyboardInterrupt), ctrl_c_at("home", 1), folder_for(home / "new"):
+        pytest.fail("it was made")  # the disk is waited for before, and Ctrl-C comes then
+
+    assert list(home.iterdir()) == []
