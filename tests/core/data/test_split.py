@@ -111,10 +111,12 @@ def test_named_regions_are_the_test_part_and_the_rest_is_split():
 )  # fmt: skip
 def test_with_named_regions_too_every_base_is_in_one_part(regions, split):
     text = ",".join(f"{CHROMOSOMES[n][0].name}:{a}-{a + size}" for n, a, size in regions)
-    cuts = cut_records(CHROMOSOMES, Split.parse(split), hold_out=text)
-
     test = {(n, i) for n, a, size in regions for i in range(a - 1, a + size)}
     test -= {(1, i) for i in range(10_000, 11_000)}
+    assume(len(test) >= 100)  # fewer are refused: the rest lies in a gap
+
+    cuts = cut_records(CHROMOSOMES, Split.parse(split), hold_out=text)
+
     assert {(c.record, i) for c in cuts["test"] for i in range(c.start, c.stop)} == test
     seen = sum(c.stop - c.start for found in cuts.values() for c in found)
     assert seen == 50_000 + 39_000 + 30_000
