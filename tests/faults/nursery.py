@@ -19,14 +19,7 @@ from typing import Any
 
 from tests.patience import PATIENCE
 
-_MODULES = (
-    "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.sample_output",
-    "seqforge.cli.blast_backends",
-    "seqforge.runs.pipeline", "seqforge.api.model", "seqforge.runs.train", "seqforge.runs.evaluate",
-    "seqforge.reporting.page", "seqforge.domains.text", "seqforge.domains.genome",
-    "seqforge.domains.music", "seqforge.domains.genome.search", "music21",
-    "verovio", "torch._dynamo",  # which torch imports when it is first wanted
-)  # fmt: skip
+_MODULES = ("music21", "verovio")  # besides what commands of other tests need at once
 
 
 class Nursery:
@@ -72,14 +65,8 @@ def main() -> None:
     """Begin commands until stdin ends."""
     import importlib
 
-    import torch
-
-    torch.set_num_threads(1)
-    for name in _MODULES:
+    for name in ("tests.forked_modules", *_MODULES):
         importlib.import_module(name)
-    from seqforge.api.model import load
-
-    load("fly", "cpu").sample(max_length=1)  # the kernel is compiled, or taken from the cache
     print("ready", flush=True)
     for line in sys.stdin:
         gate, opener = os.pipe()
