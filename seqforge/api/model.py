@@ -268,7 +268,7 @@ class Model:
         count, domain = how.get("bars"), self.domain
         if count is None:
             return None
-        if not isinstance(domain, StopsAfterUnits) or domain.stop_unit != "bars":
+        if not isinstance(domain, StopsAfterUnits):
             raise DomainError(f"{self.card.name}: a model of {domain.name} has no bars to count")
         if count < 1:
             raise ValueError(f"bars must be 1 or above, not {count}")

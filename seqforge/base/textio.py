@@ -218,11 +218,6 @@ def plain_suffix(path: Path) -> str:
     return Path(name).suffix
 
 
-def is_packed_name(path: Path) -> bool:
-    """Whether a file's name has an ending of compressed files."""
-    return path.name.lower().endswith(ENDINGS)
-
-
 def suffix_inside(path: Path) -> str:
     """`plain_suffix`, or that of the single file in a zip archive."""
     suffix = plain_suffix(path)

@@ -17,5 +17,5 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line; see `streams` for what its streams may do."""
+    """Run the command line; see `console` for what its streams may do."""
     sys.exit(guarded(app))

@@ -110,7 +110,7 @@ class TrainTask:
 def train_model(task: TrainTask) -> TrainResult:
     """Train to the end of the budget; the best model on valid is kept.
 
-    Among several processes this is for rank 0; the others call `assist`.
+    Among several processes this is for rank 0; the others call `run_worker`.
 
     Raises:
         KeyboardInterrupt: When stopped from outside, everything being saved.

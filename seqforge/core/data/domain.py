@@ -297,10 +297,7 @@ class Governed(Protocol):
 
 @runtime_checkable
 class StopsAfterUnits(Protocol):
-    """A domain whose sequences are made of units that a sample can be as many of as are asked."""
-
-    stop_unit: ClassVar[str]
-    """Their plural, which is also the name of the sampling option that counts them."""
+    """A domain whose sequences are made of units, which the option ``bars`` counts."""
 
     def unit_end(self, symbols: str, given: int, count: int, over: bool) -> int | None:
         """The end of the count-th unit that ends after the first ``given`` symbols, or None.

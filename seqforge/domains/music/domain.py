@@ -52,7 +52,6 @@ class MusicDomain:
     file_per_sample: ClassVar[bool] = True
     coding: ClassVar[tuple[str, ...]] = ("code", "steps_per_quarter", "key")
     file_marks: ClassVar[tuple[bytes, ...]] = (b"<software>seqforge ",)  # as MusicXML says it
-    stop_unit: ClassVar[str] = "bars"
 
     code: Literal["auto", "abc", "events"] = "auto"
     """``auto``: abc if every file is ABC, else events, which reads all formats."""
