@@ -57,9 +57,9 @@ DEAR = frozenset(
         "cli/test_run_distributed.py",
         "cli/test_run_init.py",
         "cli/test_sample_output.py",
+        "core/kernels/test_kernel_cache.py",
         "core/model/test_checkpoint.py",
         "core/output/test_writer.py",
-        "core/sampling/test_numba_cache.py",
         "core/sampling/test_sampler_frequencies.py",
         "core/training/test_diagnosis.py",
         "core/training/test_distributed.py",
@@ -127,13 +127,13 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def new_cache(tmp_path_factory, pytestconfig):
-    """Makes empty caches, but for the kernel: that is compiled once for all tests and workers."""
+    """Makes empty caches, but for the kernels: they are compiled once for all tests and workers."""
     kept = getattr(pytestconfig, "cache", None)  # pytest can be run without one
-    kernel = kept.mkdir("kernel") if kept else tmp_path_factory.mktemp("kernel")
+    kernels = kept.mkdir("kernels") if kept else tmp_path_factory.mktemp("kernels")
 
     def make() -> Path:
         cache = tmp_path_factory.mktemp("cache")
-        (cache / "kernel").symlink_to(kernel)
+        (cache / "kernels").symlink_to(kernels)
         return cache
 
     return make

@@ -133,15 +133,15 @@ def corpus_of(recipe: str, inputs: Sequence[Path], split: str, folder: Path) -> 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for what is not kept, corpora among it; the compiled kernel is the user's own.
+    """A folder for what is not kept, corpora among it; the compiled kernels are the user's own.
 
-    Nothing that is measured is a first run on a machine, which compiles it.
+    Nothing that is measured is a first run on a machine, which compiles them.
     """
-    kernel = cache_root() / "kernel"
+    kernels = cache_root() / "kernels"
     with tempfile.TemporaryDirectory(prefix="seqforge-") as name:
-        with suppress(OSError):  # where links or folders cannot be made, it is compiled again
-            kernel.mkdir(parents=True, exist_ok=True)
-            (Path(name) / "kernel").symlink_to(kernel, target_is_directory=True)
+        with suppress(OSError):  # where links or folders cannot be made, they are compiled again
+            kernels.mkdir(parents=True, exist_ok=True)
+            (Path(name) / "kernels").symlink_to(kernels, target_is_directory=True)
         os.environ["SEQFORGE_CACHE"] = name
         yield Path(name)
 

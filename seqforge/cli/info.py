@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -172,12 +172,22 @@ _PROGRAMS = {
 }
 
 
+WarmUp = Annotated[
+    bool,
+    typer.Option(help="First compile what the models and recipes that ship need, into the cache."),
+]
+
+
 @app.command()
 def doctor(
-    ctx: typer.Context, json_: Json = False, out: Out = None, quiet: Quiet = False,
-    verbose: Verbose = False,
+    ctx: typer.Context, warm_up: WarmUp = False, json_: Json = False, out: Out = None,
+    quiet: Quiet = False, verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Show versions, device, cores, and which optional programs are found."""
+    if warm_up:
+        from seqforge.runs.warm_up import compile_all
+
+        compile_all()
     from seqforge.base.machine import choose_device, usable_cores
     from seqforge.core.kernels.llvm import PROCESSOR
     from seqforge.runs.load_inputs import corpus_cache

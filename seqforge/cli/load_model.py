@@ -23,18 +23,10 @@ Device = Annotated[
 
 
 def open_model(name: str, device: str = "auto", quiet: bool = False) -> Model:
-    """A model's name in, the model out; reports a pending compilation."""
+    """A model's name in, the model out."""
     from seqforge.api.model import load
-    from seqforge.core.sampling.numba_cache import can_be_kept, is_kept
 
-    loaded = load(name, "cpu" if device == "auto" else device)
-    if not is_kept() and not quiet:
-        again = "only this once"
-        if not can_be_kept():
-            again = "each time: no cache can be written; set SEQFORGE_CACHE to a folder of yours"
-        echo(f"compiling for this processor (some ten seconds, and {again})", err=True)
-        loaded.sample(max_length=1)
-    return loaded
+    return load(name, "cpu" if device == "auto" else device)
 
 
 def prompt(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> Prompt:

@@ -13,6 +13,8 @@ from seqforge.base.machine import peak_memory_mb, trim_memory
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
+from seqforge.core.kernels.layer_kernels import prepare_layers
+from seqforge.core.kernels.llvm import HAS_BF16
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.reporting.summary import RunSummary
@@ -104,6 +106,7 @@ class Pipeline:
     def run(self) -> None:
         """All stages, then the summary and the page."""
         began = time.monotonic()
+        self._compile_ahead()
         corpus, lines = self._read()
         if not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
@@ -131,6 +134,14 @@ class Pipeline:
             )
 
         return self.folder.stage(name, kind, timed)
+
+    def _compile_ahead(self) -> None:
+        """Compile the layers while the inputs are read and torch is imported."""
+        training, model = self.config.training, self.config.model
+        if training.device in ("auto", "cpu") and self.folder.undone(["training"]):
+            there = (False, True) if HAS_BF16 else (False,)
+            kinds = {"fp32": (False,), "bf16": there[1:]}.get(training.precision, there)
+            prepare_layers(model.cell, model.hidden_size, model.num_layers, kinds)
 
     def _read(self) -> tuple[Corpus, list[Ingested]]:
         self.watcher.stage("reading")

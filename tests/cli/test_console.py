@@ -112,7 +112,7 @@ def test_ctrl_c_at_any_moment_is_one_line(moment, tmp_path):
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", "seqforge.cli.blast", "seqforge.api.model", "numba", "pydantic.dataclasses",
+    ["typer", "seqforge.cli.blast", "seqforge.api.model", "llvmlite", "pydantic.dataclasses",
      "seqforge.core.sampling.sampler", "seqforge.cli.progress"],
 )  # fmt: skip
 def test_ctrl_c_at_any_import_is_one_line(module):

@@ -4,13 +4,13 @@ LLVM.
 
 from __future__ import annotations
 
-import ctypes
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
@@ -25,9 +25,12 @@ PROCESSOR = (
     f"{'with' if HAS_BF16 else 'without'} bfloat16 products"
 )
 """What the kernels are compiled for, in words."""
+COMPILER = " ".join([llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name(),
+                     ",".join(sorted(FEATURES))])  # fmt: skip
+"""What machine code hangs on besides the sources."""
 
-I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-F32 = ir.FloatType()
+I1, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 16, 32, 64))
+F32, F64 = ir.FloatType(), ir.DoubleType()
 POINTER = ir.IntType(8).as_pointer()
 _FLAGS = ("contract", "nsz")  # no reordering: a result must not hang on how it was tiled
 
@@ -201,13 +204,8 @@ Writer = Callable[..., None]
 """Writes the body of a function: called with its code and its arguments."""
 
 
-def compile_function(name: str, pointers: int, numbers: int, write: Writer) -> Callable[..., None]:
-    """A function of so many addresses and then so many whole numbers, that returns nothing.
-
-    It is called through ctypes, which lets other Python threads run meanwhile.
-    """
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+def function_text(name: str, pointers: int, numbers: int, write: Writer) -> str:
+    """LLVM code of a function of so many addresses and then whole numbers, that returns nothing."""
     module = ir.Module(name)
     kinds = [POINTER] * pointers + [I64] * numbers
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
@@ -216,24 +214,37 @@ def compile_function(name: str, pointers: int, numbers: int, write: Writer) -> C
     code = Code(ir.IRBuilder(function.append_basic_block("entry")))
     write(code, *function.args)
     code.builder.ret_void()
-    engine = _machine_code(str(module))
-    types: Sequence[Any] = [ctypes.c_void_p] * pointers + [ctypes.c_int64] * numbers
-    call = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(name))
-    call.engine = engine  # type: ignore[attr-defined]  # so that the code lives as long as its engine
-    return call
+    return str(module)
 
 
-def _machine_code(text: str) -> Any:
+def object_code(text: str) -> bytes:
+    """LLVM code in, machine code for this processor out, as an object file."""
+    target = _target()  # what LLVM parses needs its tables
     module = llvm.parse_assembly(text)
     module.verify()
-    # LLVM's loader of code just compiled is at home with ELF, on Windows too.
-    triple = llvm.get_process_triple() + "-elf" * (sys.platform == "win32")
-    target = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
     options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_interleaving = options.loop_unrolling = False  # cost half the time, gain nothing
     builder = llvm.create_pass_builder(target, options)
     builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, target)
+    found: bytes = target.emit_object(module)
+    return found
+
+
+def load_object(code: bytes) -> Any:
+    """An object file in, the engine that holds its functions out; they live as long as it does."""
+    target = _target()  # the engine's own from here on
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
+
+
+def _target() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    # LLVM's loader of code just compiled is at home with ELF, on Windows too.
+    triple = llvm.get_process_triple() + "-elf" * (sys.platform == "win32")
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3,
+        jit=True,
+    )  # fmt: skip

@@ -98,15 +98,13 @@ class Product:
             weights = code.at(packed, self._element, b.mul(column, i64(self._padded_inner)))
             with code.loop(0, whole, high) as row:
                 self._tile(code, high, row, left, weights, result, column)
-            done = b.append_basic_block("rows_done")
-            switch = b.switch(b.sub(rows, whole), done)  # too few for a tile: one of their height
-            for height in range(1, high):
-                case = b.append_basic_block(f"rows_{height}")
-                switch.add_case(i64(height), case)
-                b.position_at_end(case)
-                self._tile(code, height, whole, left, weights, result, column)
-                b.branch(done)
-            b.position_at_end(done)
+            rest, first = b.sub(rows, whole), whole
+            for height in (4, 2, 1):  # too few for a whole tile
+                if height < high:
+                    there = b.icmp_signed("!=", b.and_(rest, i64(height)), i64(0))
+                    with b.if_then(there):
+                        self._tile(code, height, first, left, weights, result, column)
+                    first = b.add(first, b.and_(rest, i64(height)))
 
     def _tile(
         self, code: Code, height: int, first: Any, left: Matrix, weights: Any, result: Matrix,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Sample
 from seqforge.core.sampling.logit_filters import END
-from seqforge.core.sampling.numba_kernel import Ids
 from seqforge.core.sampling.request import SamplingRequest
+from seqforge.core.sampling.sampling_kernel import Ids
 
 
 @dataclass(frozen=True)

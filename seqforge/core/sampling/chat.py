@@ -5,6 +5,7 @@ its transcript as a sample.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,6 @@ import numpy as np
 
 from seqforge.core.records import Prompt, Sample
 from seqforge.core.sampling.logit_filters import END, FilterParams
-from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, closed_batch, note_all
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import (
     OPENING,
@@ -22,6 +22,7 @@ from seqforge.core.sampling.request import (
     stop_ending,
 )
 from seqforge.core.sampling.sampler import CALL, FIRST_CALL, Sampler
+from seqforge.core.sampling.sampling_kernel import BatchState, Grammar, Ids, closed_batch, note_all
 
 
 @dataclass(frozen=True)
@@ -362,13 +363,9 @@ class Conversation:
 
     def _point(self) -> _UndoPoint:
         state = self._plan.engine.rows(self._state, _ONE_ROW)
-        return _UndoPoint(state, _copied(self._row), self._records)
+        return _UndoPoint(state, deepcopy(self._row), self._records)
 
     def _restore(self, point: _UndoPoint) -> None:
         self._state = self._plan.engine.rows(point.state, _ONE_ROW)
-        self._row, self._records = _copied(point.row), point.records
+        self._row, self._records = deepcopy(point.row), point.records
         self._fit_window()
-
-
-def _copied(row: BatchState) -> BatchState:
-    return row._replace(**{name: part.copy() for name, part in row._asdict().items()})

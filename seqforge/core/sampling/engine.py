@@ -4,23 +4,25 @@ kernel.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.config import ModelConfig
 from seqforge.core.model.checkpoint import Checkpoint, weight_shapes
-from seqforge.core.sampling.logit_filters import END, FilterParams
-from seqforge.core.sampling.numba_kernel import (
+from seqforge.core.sampling.logit_filters import END, NO_FILTERS, FilterParams
+from seqforge.core.sampling.sampling_kernel import (
+    NO_GRAMMAR,
     BatchState,
     Grammar,
     Ids,
     KernelState,
     PackedWeights,
+    closed_batch,
     pack_model,
-    read_rows,
-    run_streams,
-    step_rows,
+    read_and_draw,
     zero_state,
 )
 from seqforge.errors import CheckpointError
@@ -74,6 +76,18 @@ def check_weights(checkpoint: Checkpoint) -> None:
             )
 
 
+def prepare(cell: str) -> threading.Thread:
+    """Begin to compile the kernel of a cell, or to load it, beside whatever else is done.
+
+    A draw meanwhile waits for the rest. The thread is no daemon: LLVM must not be cut off.
+    """
+    least = weight_shapes(2, ModelConfig(cell=cell, hidden_size=1, num_layers=1))
+    smallest = {name: np.zeros(shape, np.float32) for name, shape in least.items()}
+    begun = threading.Thread(target=KernelEngine(pack_model(cell, smallest)).begin, args=(1,))
+    begun.start()
+    return begun
+
+
 class KernelEngine:
     """The CPU engine: the compiled kernel, without torch.
 
@@ -101,23 +115,30 @@ class KernelEngine:
 
     def step(self, state: KernelState, ids: Ids) -> None:
         """See `Engine.step`."""
-        step_rows(self.network, state, ids)
+        self._read(state, ids[None])
 
     def read(self, state: KernelState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
         rows = len(state.logits)
         log_probs, call = np.empty((rows, len(ids))), max(1, _READ // rows)
         for first in range(0, len(ids), call):
-            some = np.empty((rows, len(ids[first : first + call])))
-            read_rows(self.network, state, ids[first : first + call], some)
-            log_probs[:, first : first + call] = some
+            some = ids[first : first + call]
+            log_probs[:, first : first + call] = self._read(state, np.tile(some[:, None], rows))
+        return log_probs
+
+    def _read(self, state: KernelState, ids: Ids) -> NDArray[np.float64]:
+        """Feed ids (T, R)."""
+        log_probs, none = np.empty(ids.shape[::-1]), closed_batch(0, self.network.vocab_size, 0, 0)
+        read_and_draw(self.network, state, ids, log_probs, none, NO_FILTERS, NO_GRAMMAR)
         return log_probs
 
     def run(
         self, state: KernelState, streams: BatchState, filters: FilterParams, grammar: Grammar
     ) -> None:
         """See `Engine.run`."""
-        run_streams(self.network, state, streams, filters, grammar)
+        rows = len(state.logits)
+        ids, log_probs = np.empty((0, rows), np.int64), np.empty((rows, 0))
+        read_and_draw(self.network, state, ids, log_probs, streams, filters, grammar)
 
     def rows(self, state: KernelState, chosen: Ids) -> KernelState:
         """See `Engine.rows`."""

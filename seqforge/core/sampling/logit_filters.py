@@ -4,12 +4,14 @@ typical sampling, and a draw from the counter-based generator Philox.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.sampling.numba_cache import float_of_bits, high_product, inner
+from seqforge.core.kernels.compiler import kernel
+from seqforge.core.kernels.intrinsics import float_of_bits, high_product
 
 # Salmon et al. 2011, table 2: multipliers and Weyl constants of Philox4x64.
 _M0, _M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
@@ -18,7 +20,7 @@ _ROUNDS = 10
 _TO_UNIT = 2.0**-53
 
 
-@inner
+@kernel
 def philox_uniform(seed: np.uint64, stream: np.uint64, position: int) -> float:
     """The number at a position (from 0) of a stream, in [0, 1), 53 bits.
 
@@ -76,7 +78,10 @@ class FilterParams(NamedTuple):
     """Id of the unknown symbol, which is never drawn; -1 for none."""
 
 
-@inner
+NO_FILTERS = FilterParams(np.uint64(0), 1.0, 1.0, 1, 0, 1.0, 0.0, 1.0, 1.0, 0, -1)
+
+
+@kernel
 def exponential(x: float) -> float:
     """exp(x) for x of 0 or below, within 2e-16 of it; 0 below -700.
 
@@ -100,32 +105,31 @@ def exponential(x: float) -> float:
         series = series * r + 0.5
         series = series * r + 1.0
         series = series * r + 1.0
-        scale: float = float_of_bits((np.int64(k) + 1023) << 52)
-        return float(series * scale)
+        return series * float_of_bits((int(k) + 1023) << 52)
     return 0.0
 
 
-@inner
+@kernel
 def log_total(logits: NDArray[np.float32], size: int, chances: Weights) -> float:
     """Fill in the model's own probabilities (V,); returns the log of their sum before scaling.
 
     A symbol's log-probability is its logit less that number.
     """
-    highest = -np.inf
+    highest = -math.inf
     for i in range(size):
-        highest = max(highest, logits[i])
+        highest = max(highest, float(logits[i]))
     for i in range(size):
-        chances[i] = exponential(logits[i] - highest)
+        chances[i] = exponential(float(logits[i]) - highest)
     total = 0.0
     for i in range(size):
         total += chances[i]
     scale = 1.0 / total
     for i in range(size):
         chances[i] *= scale
-    return float(highest + np.log(total))
+    return highest + math.log(total)
 
 
-@inner
+@kernel
 def temperature_at(filters: FilterParams, position: int) -> float:
     """The temperature of a position of a record, counted from 0."""
     if position == 0 or filters.temperature == filters.temperature_end or filters.positions < 2:
@@ -134,56 +138,100 @@ def temperature_at(filters: FilterParams, position: int) -> float:
     return filters.temperature + (filters.temperature_end - filters.temperature) * share
 
 
-@inner
-def filter_logits(
-    scores: Weights, size: int, temperature: float, filters: FilterParams, weights: Weights
-) -> None:  # fmt: skip
-    """Fill in what to draw from (V,), not normalised: scores at a temperature, filtered.
+class Scratch(NamedTuple):
+    """Room for the numbers of one symbol; V each."""
+
+    chances: Weights
+    scores: Weights
+    keys: Weights
+    order: NDArray[np.int64]
+
+
+def scratch(vocab_size: int) -> Scratch:
+    """Room for a vocabulary."""
+    chances, scores, keys = np.zeros((3, vocab_size))
+    return Scratch(chances, scores, keys, np.zeros(vocab_size, np.int64))
+
+
+@kernel
+def filter_logits(size: int, temperature: float, filters: FilterParams, room: Scratch) -> None:
+    """Turn scores into what to draw from, the chances: not normalised, at a temperature, filtered.
 
     Temperature 0 leaves the highest score alone, infinity makes every allowed symbol equally
     likely. A score of minus infinity is not allowed and gets nothing.
     """
-    highest, best = -np.inf, 0
+    highest, best = -math.inf, 0
     for i in range(size):
-        if scores[i] > highest:
-            highest, best = scores[i], i
+        if room.scores[i] > highest:
+            highest, best = room.scores[i], i
     if temperature == 0.0:
-        weights[:size] = 0.0
-        weights[best] = 1.0
-        return
-    if temperature == np.inf:
         for i in range(size):
-            weights[i] = 1.0 if scores[i] > -np.inf else 0.0
+            room.chances[i] = 1.0 if i == best else 0.0
+        return
+    if temperature == math.inf:
+        for i in range(size):
+            room.chances[i] = 1.0 if room.scores[i] > -math.inf else 0.0
     else:
         for i in range(size):
-            weights[i] = exponential((scores[i] - highest) / temperature)
+            room.chances[i] = exponential((room.scores[i] - highest) / temperature)
     if filters.top_k > 0 or filters.top_p < 1.0:
-        _keep_top_k_top_p(scores, size, filters.top_k, filters.top_p, weights)
+        _keep_top_k_top_p(size, filters.top_k, filters.top_p, room)
     if filters.min_p > 0.0:
-        _keep_min_p(size, filters.min_p, weights)
+        _keep_min_p(size, filters.min_p, room.chances)
     if filters.typical_p < 1.0:
-        _keep_typical(size, filters.typical_p, weights)
+        _keep_typical(size, filters.typical_p, room)
 
 
-@inner
-def _keep_top_k_top_p(
-    scores: Weights, size: int, top_k: int, top_p: float, weights: Weights
-) -> None:  # fmt: skip
+@kernel
+def _is_behind(keys: Weights, a: int, b: int) -> bool:
+    """Whether an id comes after another: its key is lower, or as high and its number larger."""
+    return keys[a] < keys[b] or (keys[a] == keys[b] and a > b)
+
+
+@kernel
+def _sift(keys: Weights, order: NDArray[np.int64], root: int, size: int) -> None:
+    """Let an id of a heap sink until none below it comes after it."""
+    moved, child = order[root], 2 * root + 1
+    while child < size:
+        if child + 1 < size and _is_behind(keys, order[child + 1], order[child]):
+            child += 1
+        if not _is_behind(keys, order[child], moved):
+            break
+        order[root] = order[child]
+        root, child = child, 2 * child + 1
+    order[root] = moved
+
+
+@kernel
+def rank(keys: Weights, size: int, order: NDArray[np.int64]) -> None:
+    """Fill in the ids from the highest key down, equal keys in the order of the ids: heapsort."""
+    for i in range(size):
+        order[i] = i
+    for root in range(size // 2 - 1, -1, -1):
+        _sift(keys, order, root, size)
+    for last in range(size - 1, 0, -1):
+        order[0], order[last] = order[last], order[0]
+        _sift(keys, order, 0, last)
+
+
+@kernel
+def _keep_top_k_top_p(size: int, top_k: int, top_p: float, room: Scratch) -> None:
     """The ``top_k`` highest, and of these the fewest that reach the mass ``top_p``."""
-    order = np.argsort(-scores[:size], kind="mergesort")
+    weights, order = room.chances, room.order
+    rank(room.scores, size, order)
     kept = min(top_k, size) if top_k > 0 else size
     total = 0.0
-    for rank in range(kept):
-        total += weights[order[rank]]
+    for i in range(kept):
+        total += weights[order[i]]
     mass = 0.0
-    for rank in range(size):
-        if rank >= kept or (rank > 0 and mass >= top_p * total and top_p < 1.0):
-            weights[order[rank]] = 0.0
+    for i in range(size):
+        if i >= kept or (i > 0 and mass >= top_p * total and top_p < 1.0):
+            weights[order[i]] = 0.0
         else:
-            mass += weights[order[rank]]
+            mass += weights[order[i]]
 
 
-@inner
+@kernel
 def _keep_min_p(size: int, min_p: float, weights: Weights) -> None:
     """Those at least ``min_p`` times as likely as the likeliest."""
     highest = 0.0
@@ -194,29 +242,30 @@ def _keep_min_p(size: int, min_p: float, weights: Weights) -> None:
             weights[i] = 0.0
 
 
-@inner
-def _keep_typical(size: int, mass: float, weights: Weights) -> None:
+@kernel
+def _keep_typical(size: int, mass: float, room: Scratch) -> None:
     """The fewest that reach the mass, those first whose surprise is nearest to the entropy."""
+    weights, order = room.chances, room.order
     total, entropy = 0.0, 0.0
     for i in range(size):
         total += weights[i]
     for i in range(size):
         if weights[i] > 0.0:
             chance = weights[i] / total
-            entropy -= chance * np.log(chance)
-    distance = np.empty(size)
+            entropy -= chance * math.log(chance)
     for i in range(size):
-        distance[i] = np.inf
+        room.keys[i] = -math.inf
         if weights[i] > 0.0:
-            distance[i] = abs(-np.log(weights[i] / total) - entropy)
+            room.keys[i] = -abs(-math.log(weights[i] / total) - entropy)
+    rank(room.keys, size, order)
     reached = 0.0
-    for rank, i in enumerate(np.argsort(distance, kind="mergesort")):
-        if rank > 0 and reached >= mass * total:
-            weights[i] = 0.0
-        reached += weights[i]
+    for i in range(size):
+        if i > 0 and reached >= mass * total:
+            weights[order[i]] = 0.0
+        reached += weights[order[i]]
 
 
-@inner
+@kernel
 def draw_symbol(weights: Weights, size: int, number: float) -> int:
     """Inverse CDF: the first id whose cumulative share lies above the number (in [0, 1))."""
     total = 0.0

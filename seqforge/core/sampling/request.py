@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from seqforge.core.data.domain import Sample
 from seqforge.core.data.vocabulary import Vocabulary, describe
 from seqforge.core.sampling.engine import Engine
 from seqforge.core.sampling.logit_filters import END, FilterParams
-from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, closed_batch, note_all
 from seqforge.core.sampling.params import MOST, SamplerParams
+from seqforge.core.sampling.sampling_kernel import BatchState, Grammar, Ids, closed_batch, note_all
 from seqforge.errors import InputError
 
 Ending = Callable[[str, int, bool], int | None]
@@ -158,8 +158,9 @@ def filter_params(options: SamplerParams, vocabulary: Vocabulary) -> FilterParam
         "least": MOST if options.exact_length else options.min_length,
         "unknown": -1 if unknown is None else unknown,
     }
+    kinds = get_type_hints(FilterParams)
     return FilterParams(**{
-        name: own[name] if name in own else options.value_or_off(name)
+        name: kinds[name](own[name] if name in own else options.value_or_off(name))
         for name in FilterParams._fields
     })  # fmt: skip
 

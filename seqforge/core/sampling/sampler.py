@@ -19,7 +19,6 @@ from seqforge.core.data.constraint import Constraint
 from seqforge.core.data.domain import Domain, Opens, Sample
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard
 from seqforge.core.sampling.engine import Engine, KernelEngine
-from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import (
     Ending,
@@ -29,6 +28,7 @@ from seqforge.core.sampling.request import (
     fitting,
     make_request,
 )
+from seqforge.core.sampling.sampling_kernel import BatchState, Grammar, Ids
 
 _CALL_SYMBOLS = 4096  # of all rows of a lot: a millisecond or ten, whatever their number
 _SHORTEST_CALL, _LONGEST_CALL = 64, 1024

@@ -14,7 +14,7 @@ from seqforge.core.model.checkpoint import Checkpoint
 from seqforge.core.model.prepared import RnnState, TorchModel
 from seqforge.core.sampling.engine import check_weights
 from seqforge.core.sampling.logit_filters import END, FilterParams
-from seqforge.core.sampling.numba_kernel import BatchState, Grammar, Ids, draw_column
+from seqforge.core.sampling.sampling_kernel import BatchState, Grammar, Ids, draw_column
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import math
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -14,11 +13,12 @@ from seqforge.core.sampling.logit_filters import (
     exponential,
     filter_logits,
     philox_uniform,
+    scratch,
 )
-from seqforge.core.sampling.numba_kernel import Grammar, closed_batch, draw_column
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import filter_params
 from seqforge.core.sampling.sampler import Sampler
+from seqforge.core.sampling.sampling_kernel import Grammar, closed_batch, draw_column
 
 from .plain import OnTheEdge, chances, drawn_by_hand, log_softmax, numbers, pick
 from .tiny import STRATEGIES, checkpoint
@@ -27,26 +27,23 @@ ROWS = 64
 FREE = Grammar(np.zeros((0, 12), bool), np.zeros((0, 12), np.int32))
 
 
-@numba.njit
 def uniforms(seed, stream, positions):
-    return np.array([philox_uniform(seed, stream, p) for p in positions])
+    return np.array([philox_uniform(seed, stream, int(p)) for p in positions])
 
 
-@numba.njit
 def weights_of(scores, temperature, rules):
-    weights = np.empty(len(scores))
-    filter_logits(scores, len(scores), temperature, rules, weights)
-    return weights
+    room = scratch(len(scores))
+    room.scores[:] = scores
+    filter_logits(len(scores), temperature, rules, room)
+    return room.chances
 
 
-@numba.njit
 def chosen(weights, number):
     return draw_symbol(weights, len(weights), number)
 
 
-@numba.njit
 def exponentials(numbers):
-    return np.array([exponential(x) for x in numbers])
+    return np.array([exponential(float(x)) for x in numbers])
 
 
 @given(

@@ -4,38 +4,32 @@ loop.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.kernels.compiler import kernel
+from seqforge.core.kernels.intrinsics import TILE, gates, product
 from seqforge.core.kernels.ops import CELLS, padded
 from seqforge.core.sampling.logit_filters import (
     END,
     FilterParams,
+    Scratch,
     Weights,
     draw_symbol,
     filter_logits,
     log_total,
     philox_uniform,
+    scratch,
     temperature_at,
-)
-from seqforge.core.sampling.numba_cache import (
-    TILE,
-    entry,
-    gru_gates,
-    inner,
-    lstm_gates,
-    product,
-    rnn_gates,
 )
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
-_CELLS = ("lstm", "gru", "rnn")
-_LSTM, _GRU = 0, 1
 _LINE = 16  # float32 numbers in a cache line of 64 bytes
 
 
@@ -46,7 +40,7 @@ class PackedWeights(NamedTuple):
     """All of them; every part begins at a cache line."""
     layers: NDArray[np.int64]
     """(L, 3): where a layer's start rows, packed input weights and packed state weights begin."""
-    cell: int
+    cell: str
     hidden: int
     vocab_size: int
     columns: int
@@ -75,6 +69,8 @@ class KernelState(NamedTuple):
     """(R, width): of the symbol to come; padded places hold zeros."""
     pre: Floats
     """(R, stride), scratch."""
+    ids: Ids
+    """(R,), scratch: what the rows read next."""
 
 
 def aligned(*shape: int) -> Floats:
@@ -90,7 +86,7 @@ def zero_state(network: PackedWeights, rows: int) -> KernelState:
     shape = (len(network.layers), rows, network.hidden)
     return KernelState(
         aligned(*shape), aligned(*shape), aligned(rows, network.width),
-        aligned(rows, network.stride),
+        aligned(rows, network.stride), np.zeros(rows, np.int64),
     )  # fmt: skip
 
 
@@ -118,7 +114,7 @@ def pack_model(cell: str, weights: Mapping[str, NDArray[Any]]) -> PackedWeights:
     )
     state_column = layout.first_from_state * hidden
     return PackedWeights(
-        parts.joined(), np.array(layers, np.int64), _CELLS.index(cell), hidden, len(out),
+        parts.joined(), np.array(layers, np.int64), cell, hidden, len(out),
         layout.blocks * hidden, from_input, from_state, state_column,
         max(from_input, state_column + from_state, layout.blocks * hidden), output, width,
     )  # fmt: skip
@@ -190,39 +186,35 @@ def _tiled(size: int) -> int:
     return -(-size // TILE) * TILE
 
 
-@inner
+@kernel
+def _copy(source: Floats, first: int, target: Floats, count: int) -> None:
+    """Put so many numbers from ``first`` on at the beginning of the target."""
+    for i in range(count):
+        target[i] = source[first + i]
+
+
+@kernel
 def step(network: PackedWeights, state: KernelState, ids: Ids) -> None:
     """Read a symbol in each row: ids (R,) change the state, logits and all."""
     rows, h = len(ids), network.hidden
     for layer in range(len(network.layers)):
-        begins, w_in, w_state = network.layers[layer]
+        parts = network.layers[layer]
         for row in range(rows):
-            source = begins + (ids[row] * network.columns if layer == 0 else 0)
-            state.pre[row, : network.columns] = network.weights[source : source + network.columns]
+            source = parts[0] + (ids[row] * network.columns if layer == 0 else 0)
+            _copy(network.weights, source, state.pre[row], network.columns)
         if layer > 0:
-            product(state.h, (layer - 1) * rows * h, h, network.weights, w_in,
+            product(state.h, (layer - 1) * rows * h, h, network.weights, parts[1],
                     state.pre, 0, network.stride, network.from_input, rows)  # fmt: skip
-        product(state.h, layer * rows * h, h, network.weights, w_state, state.pre,
+        product(state.h, layer * rows * h, h, network.weights, parts[2], state.pre,
                 network.state_column, network.stride, network.from_state, rows)  # fmt: skip
         for row in range(rows):
             before, at = row * network.stride, (layer * rows + row) * h
-            if network.cell == _LSTM:
-                lstm_gates(state.pre, before, state.kept, state.h, at, h)
-            elif network.cell == _GRU:
-                gru_gates(state.pre, before, state.kept, state.h, at, h)
-            else:
-                rnn_gates(state.pre, before, state.kept, state.h, at, h)
+            gates(network.cell, state.pre, before, state.kept, state.h, at, h)
     biases = network.output - network.width
     for row in range(rows):
-        state.logits[row] = network.weights[biases : biases + network.width]
+        _copy(network.weights, biases, state.logits[row], network.width)
     product(state.h, (len(network.layers) - 1) * rows * h, h, network.weights, network.output,
             state.logits, 0, network.width, network.width, rows)  # fmt: skip
-
-
-@entry
-def step_rows(network: PackedWeights, state: KernelState, ids: Ids) -> None:
-    """`step`, for Python."""
-    step(network, state, ids)
 
 
 class Grammar(NamedTuple):
@@ -232,6 +224,9 @@ class Grammar(NamedTuple):
     """(S, V)."""
     following: NDArray[np.int32]
     """(S, V)."""
+
+
+NO_GRAMMAR = Grammar(np.zeros((0, 0), bool), np.zeros((0, 0), np.int32))
 
 
 class BatchState(NamedTuple):
@@ -263,6 +258,7 @@ class BatchState(NamedTuple):
     """(R, C + 1): the sum of log-probabilities before the call and after each of its symbols."""
     removed: NDArray[np.float64]
     """(R, C + 1): the same of the probability that the grammar took away."""
+    room: Scratch
 
 
 def closed_batch(rows: int, vocab_size: int, window: int, call: int) -> BatchState:
@@ -281,10 +277,11 @@ def closed_batch(rows: int, vocab_size: int, window: int, call: int) -> BatchSta
         drawn=np.full((rows, call), -1, np.int64),
         log_probs=np.zeros((rows, call + 1)),
         removed=np.zeros((rows, call + 1)),
+        room=scratch(vocab_size),
     )
 
 
-@inner
+@kernel
 def note(streams: BatchState, row: int, symbol: int, grammar: Grammar) -> None:
     """What a symbol, drawn or given, changes for the symbols after it."""
     if len(grammar.allowed):
@@ -299,7 +296,7 @@ def note(streams: BatchState, row: int, symbol: int, grammar: Grammar) -> None:
         streams.seen[row] += 1
 
 
-@inner
+@kernel
 def _forbid(
     streams: BatchState, row: int, filters: FilterParams, grammar: Grammar, chances: Weights,
     scores: Weights,
@@ -312,42 +309,43 @@ def _forbid(
         The probability, under the model alone, of what the grammar forbids.
     """
     if filters.unknown >= 0:
-        scores[filters.unknown] = -np.inf
+        scores[filters.unknown] = -math.inf
     if streams.positions[row] - streams.begins[row] < filters.least:
-        scores[END] = -np.inf
+        scores[END] = -math.inf
     if not len(grammar.allowed):
         return 0.0
     removed, left, allowed = 0.0, False, grammar.allowed[streams.places[row]]
     for i in range(len(chances)):
         if not allowed[i]:
             removed += chances[i]
-        left |= allowed[i] and scores[i] > -np.inf
+        left |= allowed[i] and scores[i] > -math.inf
     if left:
         for i in range(len(chances)):
             if not allowed[i]:
-                scores[i] = -np.inf
+                scores[i] = -math.inf
     return removed
 
 
-@inner
+@kernel
 def draw(
     streams: BatchState, row: int, logits: Floats, filters: FilterParams, grammar: Grammar,
-    column: int, chances: Weights, scores: Weights,
+    column: int,
 ) -> int:  # fmt: skip
-    """Draw the next symbol of a row into a column; ``chances`` and ``scores`` are scratch (V,)."""
+    """Draw the next symbol of a row into a column."""
+    chances, scores = streams.room.chances, streams.room.scores
     size = len(chances)
     total = log_total(logits, size, chances)
     for i in range(size):
-        scores[i] = logits[i] - total
+        scores[i] = float(logits[i]) - total
         if streams.recent.shape[1] and streams.counts[row, i] > 0:
             scores[i] *= filters.repetition_penalty
     removed = _forbid(streams, row, filters, grammar, chances, scores)
     temperature = temperature_at(filters, streams.positions[row] - streams.begins[row])
-    filter_logits(scores, size, temperature, filters, chances)
+    filter_logits(size, temperature, filters, streams.room)
     number = philox_uniform(filters.seed, streams.numbers[row], streams.positions[row])
     symbol = draw_symbol(chances, size, number)
     streams.drawn[row, column] = symbol
-    log_prob = logits[symbol] - total
+    log_prob = float(logits[symbol]) - total
     streams.log_probs[row, column + 1] = streams.log_probs[row, column] + log_prob
     streams.removed[row, column + 1] = streams.removed[row, column] + removed
     streams.positions[row] += 1
@@ -362,23 +360,19 @@ def draw(
     return symbol
 
 
-@inner
+@kernel
 def draw_rows(
     streams: BatchState, logits: Floats, filters: FilterParams, grammar: Grammar, column: int,
     ids: Ids,
 ) -> None:  # fmt: skip
     """The next symbol of every open row, into ``ids``; a closed row reads the end symbol."""
-    size = streams.counts.shape[1]
-    chances, scores = np.empty(size), np.empty(size)
     for row in range(len(ids)):
         ids[row] = END
         if streams.open[row]:
-            ids[row] = draw(
-                streams, row, logits[row], filters, grammar, column, chances, scores
-            )  # fmt: skip
+            ids[row] = draw(streams, row, logits[row], filters, grammar, column)
 
 
-@inner
+@kernel
 def begin_call(streams: BatchState) -> None:
     """Sums go on where the last call left them, and nothing is drawn yet."""
     for row in range(len(streams.open)):
@@ -388,25 +382,43 @@ def begin_call(streams: BatchState) -> None:
                 last = column + 1
         streams.log_probs[row, 0] = streams.log_probs[row, last]
         streams.removed[row, 0] = streams.removed[row, last]
-        streams.drawn[row] = -1
+        for column in range(streams.drawn.shape[1]):
+            streams.drawn[row, column] = -1
 
 
-@entry
-def run_streams(
-    network: PackedWeights, state: KernelState, streams: BatchState, filters: FilterParams,
-    grammar: Grammar,
+@kernel
+def _open_rows(streams: BatchState) -> int:
+    count = 0
+    for row in range(len(streams.open)):
+        count += int(streams.open[row])
+    return count
+
+
+@kernel
+def read_and_draw(
+    network: PackedWeights, state: KernelState, ids: Ids, log_probs: NDArray[np.float64],
+    streams: BatchState, filters: FilterParams, grammar: Grammar,
 ) -> None:  # fmt: skip
-    """Draw as many symbols as a call holds in every open row, or up to its end."""
+    """Read given symbols (T, R); then draw in every open row as many as a call holds, or to its
+    end.
+
+    ``log_probs`` (R, T): filled in with how likely each given symbol was, in nats. Both are one
+    kernel because both need the network's step, the larger part of the code.
+    """
+    for t in range(len(ids)):
+        for row in range(len(log_probs)):
+            total = log_total(state.logits[row], network.vocab_size, streams.room.chances)
+            log_probs[row, t] = float(state.logits[row, ids[t, row]]) - total
+        step(network, state, ids[t])
     begin_call(streams)
-    ids = np.empty(len(streams.open), np.int64)
     for column in range(streams.drawn.shape[1]):
-        if not streams.open.any():
+        if _open_rows(streams) == 0:
             break
-        draw_rows(streams, state.logits, filters, grammar, column, ids)
-        step(network, state, ids)
+        draw_rows(streams, state.logits, filters, grammar, column, state.ids)
+        step(network, state, state.ids)
 
 
-@entry
+@kernel
 def draw_column(
     streams: BatchState, logits: Floats, filters: FilterParams, grammar: Grammar, column: int,
     ids: Ids,
@@ -417,23 +429,8 @@ def draw_column(
     draw_rows(streams, logits, filters, grammar, column, ids)
 
 
-@entry
-def read_rows(
-    network: PackedWeights, state: KernelState, ids: Ids, log_probs: NDArray[np.float64]
-) -> None:
-    """Read given symbols (T,) in every row, and write down how likely each was (R, T), in nats."""
-    rows, size = len(log_probs), network.vocab_size
-    chances, same = np.empty(size), np.empty(rows, np.int64)
-    for t in range(len(ids)):
-        for row in range(rows):
-            total = log_total(state.logits[row], size, chances)
-            log_probs[row, t] = state.logits[row, ids[t]] - total
-        same[:] = ids[t]
-        step(network, state, same)
-
-
-@entry
+@kernel
 def note_all(streams: BatchState, row: int, ids: Ids, grammar: Grammar) -> None:
     """Lead a row through symbols that were given."""
-    for symbol in ids:
-        note(streams, row, symbol, grammar)
+    for t in range(len(ids)):
+        note(streams, row, ids[t], grammar)
