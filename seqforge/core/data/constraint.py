@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -79,6 +80,7 @@ def automaton(
 Allowed = NDArray[np.bool_]
 Following = NDArray[np.int32]
 Begun = NDArray[np.int32]
+Ids = NDArray[np.int64]
 
 
 def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constraint | None:
@@ -90,23 +92,104 @@ def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constrain
             follows there is let through.
         begun: (S,), see `Constraint`.
     """
-    if not allowed[_found(np.where(allowed, following, 0))].any(axis=1).all():
+    states = _reached(lambda states: (following[states], allowed[states]), begun)
+    if states is None:
         return None
-    states = np.flatnonzero(_found(np.column_stack([following, begun])))
-    renumbered = np.zeros(len(following), np.int32)
-    renumbered[states] = np.arange(len(states), dtype=np.int32)
-    kept = allowed[states]
-    kept[~kept.any(axis=1)] = True
-    return Constraint(kept, renumbered[following[states]], renumbered[begun[states]])
+    number = _numbered(states, len(begun))
+    return _let_through(allowed[states], number[following[states]], number[begun[states]])
 
 
-def _found(following: Following) -> NDArray[np.bool_]:
-    """Which states are reachable from state 0 (S,)."""
-    found = np.zeros(len(following), bool)
+@dataclass(frozen=True)
+class PlanarTable:
+    """An automaton with parts (planes) that are alike but for the states they lead to.
+
+    S states, P planes, R rows, C codes. From a state of plane p and row r an id leads to the state
+    ``leads[p, codes[r, id]]``.
+    """
+
+    codes: Ids
+    """(R, V)."""
+    leads: Following
+    """(P, C)."""
+    allowed: Allowed
+    """(P, C)."""
+    planes: Ids
+    """(S,), ascending."""
+    rows: Ids
+    """(S,)."""
+    begun: Begun
+    """(S,), see `Constraint`."""
+
+    def reachable(self) -> Constraint | None:
+        """The same as `reachable` of the whole table, which is not filled."""
+        different, width = _different(self.codes), self.leads.shape[1]
+        leads, allowed = self.leads.ravel(), self.allowed.ravel()
+
+        def after(states: Ids) -> tuple[Following, Allowed]:
+            codes = different[self.rows[states]]
+            codes += width * self.planes[states][:, None]
+            return leads[codes], allowed[codes]
+
+        states = _reached(after, self.begun)
+        return None if states is None else self._kept(states)
+
+    def _kept(self, states: Ids) -> Constraint:
+        """The automaton of these states alone."""
+        number = _numbered(states, len(self.rows))
+        following = np.empty((len(states), self.codes.shape[1]), np.int32)
+        allowed = np.empty(following.shape, np.bool_)
+        bounds = np.searchsorted(self.planes[states], np.arange(len(self.leads) + 1))
+        for plane, (start, stop) in enumerate(pairwise(bounds)):
+            codes = self.codes[self.rows[states[start:stop]]]
+            following[start:stop] = number[self.leads[plane]][codes]
+            allowed[start:stop] = self.allowed[plane][codes]
+        return _let_through(allowed, following, number[self.begun[states]])
+
+
+def _let_through(allowed: Allowed, following: Following, begun: Begun) -> Constraint:
+    """The automaton, in which a state that allows nothing allows everything."""
+    allowed[~allowed.any(axis=1)] = True
+    return Constraint(allowed, following, begun)
+
+
+def _different(codes: Ids) -> Ids:
+    """The different codes of each row (R, D), filled up with its first."""
+    found = np.sort(codes, axis=1)
+    over = found.max() + 1
+    found[:, 1:][found[:, 1:] == found[:, :-1]] = over  # a copy is compared: all but one go
+    found = np.sort(found, axis=1)
+    found = found[:, (found < over).any(axis=0)]
+    return np.where(found < over, found, found[:, :1])
+
+
+def _numbered(states: Ids, size: int) -> Following:
+    """The place of each state among some (S,); 0 for others."""
+    number = np.zeros(size, np.int32)
+    number[states] = np.arange(len(states), dtype=np.int32)
+    return number
+
+
+def _reached(after: Callable[[Ids], tuple[Following, Allowed]], begun: Begun) -> Ids | None:
+    """The states that are reachable from state 0, ascending; None if one allows nothing.
+
+    Args:
+        after: Gives the states after some, and which of them are allowed (states, any).
+        begun: (S,), see `Constraint`.
+    """
+    found, given = np.zeros((2, len(begun)), bool)
     fresh = np.zeros(1, np.int64)
-    while len(fresh):
+    while len(fresh):  # what may be drawn
         found[fresh] = True
-        after = np.zeros_like(found)
-        after[following[fresh]] = True
-        fresh = np.flatnonzero(after & ~found)
-    return found
+        following, allowed = after(fresh)
+        if not allowed.any(axis=1).all():
+            return None
+        given[following] = given[begun[fresh]] = True
+        met = np.zeros_like(found)
+        met[following[allowed]] = True
+        fresh = np.flatnonzero(met & ~found)
+    fresh = np.flatnonzero(given & ~found)
+    while len(fresh):  # what a prime may hold
+        found[fresh] = True
+        given[after(fresh)[0]] = given[begun[fresh]] = True
+        fresh = np.flatnonzero(given & ~found)
+    return np.flatnonzero(found)

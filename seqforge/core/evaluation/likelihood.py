@@ -17,13 +17,15 @@ from seqforge.base.machine import release_pages
 from seqforge.base.messages import Advance, unheard
 from seqforge.core.data.corpus import Segment, TokenPart, Tokens
 from seqforge.core.data.split import CONTEXT
+from seqforge.core.model.cells import GATES
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.prepared import PreparedModel, prepare_model
 
 _CHUNK = 8192
 _WINDOW = 256
 _ROWS = 64
-_LOGITS = 1 << 23  # at a time in each thread: a large vocabulary gets shorter windows
+_NUMBERS = 1 << 20  # of gates and logits at a time in each thread; longer windows leave the cache
+_LOGITS = 1 << 23  # at a time on a GPU, whose windows are as long as they may be
 
 
 def bits(nats: float) -> float:
@@ -115,7 +117,7 @@ def _batch_losses(
         row[: stop - start] = tokens[start:stop]
     device = model.output.bias.device
     losses = np.empty((longest - 1, len(batch)), np.float32)
-    window = max(8, min(_WINDOW, _LOGITS // (len(batch) * len(model.output.bias))))
+    window = _window_length(model, len(batch))
     state = model.zero_state(len(batch))
     for begin in range(0, longest - 1, window):
         end = min(begin + window, longest - 1)
@@ -127,6 +129,16 @@ def _batch_losses(
         row[scored_from - start - 1 : stop - start - 1]
         for row, (start, scored_from, stop) in zip(losses.T, batch, strict=True)
     ]
+
+
+def _window_length(model: CharRNN, rows: int) -> int:
+    """Steps that a batch of ``rows`` takes at a time: shorter ones for a larger model."""
+    symbols = len(model.output.bias)
+    if model.output.bias.device.type == "cpu":
+        most = _NUMBERS // (rows * (symbols + GATES[model.cell] * model.hidden_size))
+    else:
+        most = _LOGITS // (rows * symbols)
+    return max(8, min(_WINDOW, most))
 
 
 def perplexity(bits: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from itertools import pairwise
@@ -22,6 +23,8 @@ from seqforge.domains.music.midi.midi_file import read_midi
 from tests.domains.music.conftest import few
 
 GRID = 24
+FOLK = "\n '(,-/123456789:<=>ABCDEFGKLMZ[]^_abcdefghilmoprxyz|"
+"""The symbols of the bundled model."""
 HELD: dict[bool, object] = {}
 EVENTS: dict[str, object] = {}
 
@@ -93,6 +96,31 @@ def test_most_tunes_in_order_get_through_and_none_other(tunes, letters, abc):
     assert len(ordered) > 200
     assert np.mean([tune in through for tune in ordered]) > 0.8
     assert all(found.bars == found.full_bars for found in decoded)
+
+
+@pytest.mark.parametrize(
+    ("missing", "held", "digest"),
+    [
+        ("", False, "51e9878de7e2e24ea3a164b7a3bfdf98"),
+        ("", True, "c625bb5aa16ac53c9404b4cf0b4b6502"),
+        ("2", False, "f472e90655bc316a310402abd013c357"),
+        ("2", True, "0b995d49d0ac774c44b12c237e226af0"),
+        ("]", False, "7468b928728873d302ad6b605a73625b"),
+        ("]", True, "4f50fd438699557b59419c790d19d44b"),
+        ("9", False, "2d8f378e0b2c8e9c2bd9f1d4d93fb9de"),
+        ("9", True, "3df83c529453de1151b30c0bfe3e8b11"),
+        ("Z", False, "db9e29509299646851cc6eb911a0f24a"),
+        ("Z", True, "5cfcd675f8db6ced4ea7bf2f8e5997b7"),
+    ],
+)
+def test_the_grammar_is_the_one_that_was_written_out_state_by_state(missing, held, digest):
+    """Digests of the automata that a table of all states and symbols gave."""
+    known = Vocabulary(tuple(symbol for symbol in FOLK if symbol not in missing))
+    grammar = grammar_module.grammar(known, held)
+    digested = hashlib.sha256()
+    for array in (grammar.allowed, grammar.following, grammar.begun):
+        digested.update(str((array.shape, str(array.dtype))).encode() + array.tobytes())
+    assert digested.hexdigest()[:32] == digest
 
 
 @few

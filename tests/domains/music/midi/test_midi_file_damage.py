@@ -7,8 +7,9 @@ import random
 import pytest
 
 from seqforge.base.machine import peak_memory_mb
-from seqforge.domains.music.event_codec import encode
+from seqforge.domains.music.event_codec import LONGEST, encode
 from seqforge.domains.music.midi.midi_file import parse_midi
+from seqforge.domains.music.notes import Piece
 from seqforge.errors import InputError
 from tests.domains.music.broken_midi import GOOD, LONG, SURVEYED
 from tests.domains.music.odd_midi import OTHERS
@@ -39,18 +40,42 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(found)
 
 
-def outcome(data: bytes) -> int:
-    """The number of notes, or -1 for one sentence that names the file."""
+def parsed(data: bytes) -> Piece | None:
+    """The piece, or None for one sentence that names the file."""
     try:
         piece, said = parse_midi(data, 24, "x.mid")
     except InputError as error:
         piece, said = None, str(error)
-    assert "\n" not in said
-    if piece is None:
         assert said.startswith("x.mid: ")
+    assert "\n" not in said
+    return piece
+
+
+def outcome(data: bytes) -> int:
+    """The number of notes, or -1 where there is no piece."""
+    piece = parsed(data)
+    if piece is None:
         return -1
     encode(piece)
     return len(piece.notes)
+
+
+def check_steps(data: bytes) -> None:
+    """Reading takes a few steps a byte; writing a few for what it reads and what it writes.
+
+    A long rest is few bytes and many bars: its symbols are bounded by the time they stand for.
+    """
+    found: list[Piece | None] = []
+    assert steps(lambda: found.append(parsed(data))) < 1_000 + 30 * len(data)
+    (piece,) = found
+    if piece is None:
+        return
+    text: list[str] = []
+    taken = steps(lambda: text.extend(encode(piece)))
+    changes = len(piece.tempos) + len(piece.time_signatures) + len(piece.key_signatures)
+    assert taken < 2_000 + 100 * len(piece.notes) + 500 * changes + 20 * len(text)
+    held = sum(note.duration for note in piece.notes) // LONGEST
+    assert len(text) <= 4 * len(piece.notes) + held + changes + 2 * piece.end
 
 
 def test_mutated_files_give_notes_or_an_input_error():
@@ -69,7 +94,7 @@ def test_a_file_cut_anywhere_after_its_first_note_gives_the_notes_before_the_cut
 
 @pytest.mark.slow
 def test_a_hundred_thousand_mutated_files(midi_files):
-    """None raises anything else, takes more than a few steps a byte, or leaves memory behind."""
+    """None raises anything else, takes more than a few steps, or leaves memory behind."""
     rng = random.Random(2026)
     whole = [path.read_bytes() for path in midi_files]
     seeds = 3 * [data[: 500 * n] for data in whole for n in (1, 4, 8)] + SMALL
@@ -79,7 +104,7 @@ def test_a_hundred_thousand_mutated_files(midi_files):
         if number % 20:
             outcome(data)
         else:  # counting takes ten times as long as reading
-            assert steps(lambda data=data: outcome(data)) < 10_000 + 100 * len(data)
+            check_steps(data)
         if number == 10_000:
             early = peak_memory_mb()
 
