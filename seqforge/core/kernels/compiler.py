@@ -19,10 +19,24 @@ import numpy as np
 from seqforge.core.kernels.kernel_cache import Written, digest_of, kept_or_compiled
 from seqforge.core.kernels.llvm import Writer, function_text
 from seqforge.core.kernels.lowering import ENTRY, Unit, result_of
-from seqforge.core.kernels.values import BOOL, UINT, Type, letters, put_words, type_of
+from seqforge.core.kernels.values import (
+    BOOL,
+    FLOAT,
+    FLOAT32,
+    INT,
+    UINT,
+    Scalar,
+    Type,
+    letters,
+    put_words,
+    type_of,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Words = list[Any]
+_KINDS: dict[Scalar, Callable[[Any], Any]] = {
+    BOOL: bool, INT: int, UINT: np.uint64, FLOAT: float, FLOAT32: np.float32,
+}  # fmt: skip
 
 _mode = threading.local()
 
@@ -105,7 +119,7 @@ def _machine_function(kernel: Kernel, types: tuple[Type, ...]) -> Callable[[Word
         if result is None:
             return None
         (found,) = struct.unpack_from(result.word, buffer)
-        return np.uint64(found) if result is UINT else bool(found) if result is BOOL else found
+        return _KINDS[result](found)
 
     return run
 

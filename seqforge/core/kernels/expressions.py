@@ -29,6 +29,7 @@ from seqforge.core.kernels.values import (
     Number,
     Scalar,
     Tuple,
+    is_constant,
     parts,
     value_type,
 )
@@ -339,7 +340,9 @@ class Expressions:
         return self._builtin(callee, given)
 
     def _called(self, function: _Callable, given: list[Any]) -> Any:
-        values = [v if isinstance(v, Array | Tuple | str) else self.number(v) for v in given]
+        values = [
+            v if isinstance(v, Array | Tuple) or is_constant(v) else self.number(v) for v in given
+        ]
         made, result = self._compiled(function, tuple(map(value_type, values)))
         found = self.b.call(made, [part for value in values for part in parts(value)])
         return None if result is None else Number(result, found)

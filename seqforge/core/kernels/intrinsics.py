@@ -5,15 +5,16 @@ operations on bits, for kernels to call.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import written_by
-from seqforge.core.kernels.llvm import F32, F64, I64, REGISTERS, WIDTH, Code, i64
+from seqforge.core.kernels.llvm import F32, F64, I32, I64, REGISTERS, WIDTH, Code, i64
 from seqforge.core.kernels.ops import CELLS, Matrix, Product
-from seqforge.core.kernels.values import FLOAT, UINT, Array, Number
+from seqforge.core.kernels.values import FLOAT, FLOAT32, INT, UINT, Array, Number
 
 Floats = NDArray[np.float32]
 
@@ -102,3 +103,86 @@ def _write_high_product(code: Code, a: Number, b: Number) -> Number:
 def high_product(a: np.uint64, b: np.uint64) -> np.uint64:
     """The upper 64 bits of the 128-bit product of two uint64."""
     return np.uint64(int(a) * int(b) >> 64)
+
+
+_LANES = 16
+"""Sums that `dot` keeps side by side on every processor, however wide its vectors are."""
+
+
+def _write_dot(
+    code: Code, a: Array, a_at: Number, b: Array, b_at: Number, size: Number
+) -> Number:  # fmt: skip
+    builder, kind = code.builder, ir.VectorType(F32, _LANES)
+    sums = [ir.Constant(kind, [0.0] * _LANES)]
+    with code.running(0, size.value, _LANES, sums) as i:
+        left, right = (
+            builder.load(_lanes(code, array, builder.add(at.value, i)), align=4)
+            for array, at in ((a, a_at), (b, b_at))
+        )
+        sums[0] = builder.fadd(sums[0], builder.fmul(left, right))
+    total, width = sums[0], _LANES
+    while width > 1:  # the upper half on the lower, always in this order
+        width //= 2
+        places = [[start + lane for lane in range(width)] for start in (0, width)]
+        halves = [
+            builder.shuffle_vector(total, ir.Constant(total.type, ir.Undefined), _places(chosen))
+            for chosen in places
+        ]
+        total = builder.fadd(*halves)
+    return Number(FLOAT32, builder.extract_element(total, ir.Constant(I32, 0)))
+
+
+def _lanes(code: Code, array: Array, index: Any) -> Any:
+    place = code.at(array.pointer, F32, index)
+    return code.builder.bitcast(place, ir.VectorType(F32, _LANES).as_pointer())
+
+
+def _places(chosen: list[int]) -> Any:
+    return ir.Constant(ir.VectorType(I32, len(chosen)), chosen)
+
+
+@written_by(_write_dot)
+def dot(a: Floats, a_at: int, b: Floats, b_at: int, size: int) -> np.float32:
+    """The inner product of so many float32 numbers from two places on; a multiple of 16.
+
+    The same bits on every processor: 16 sums, then their halves added until one is left.
+    """
+    sums = np.zeros(_LANES, np.float32)
+    for i in range(0, size, _LANES):
+        sums += a[a_at + i :][:_LANES] * b[b_at + i :][:_LANES]
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return np.float32(sums[0])
+
+
+def _write_add_scaled(
+    code: Code, target: Array, target_at: Number, scale: Number, source: Array, source_at: Number,
+    size: Number,
+) -> None:  # fmt: skip
+    builder, kind = code.builder, ir.VectorType(F32, _LANES)
+    none = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(none, scale.value, ir.Constant(I32, 0))
+    spread = builder.shuffle_vector(first, none, _places([0] * _LANES))
+    with code.loop(0, size.value, _LANES) as i:
+        place = _lanes(code, target, builder.add(target_at.value, i))
+        added = builder.load(_lanes(code, source, builder.add(source_at.value, i)), align=4)
+        total = builder.fadd(builder.load(place, align=4), builder.fmul(spread, added))
+        builder.store(total, place, align=4)
+
+
+@written_by(_write_add_scaled)
+def add_scaled(
+    target: Floats, target_at: int, scale: np.float32, source: Floats, source_at: int, size: int
+) -> None:  # fmt: skip
+    """``target += scale * source`` for so many float32 numbers; a multiple of 16."""
+    target[target_at : target_at + size] += scale * source[source_at : source_at + size]
+
+
+def _write_popcount(code: Code, bits: Number) -> Number:
+    return Number(INT, code.builder.ctpop(bits.value))
+
+
+@written_by(_write_popcount)
+def popcount(bits: int) -> int:
+    """How many of the 64 bits are set."""
+    return (bits & (2**64 - 1)).bit_count()

@@ -26,6 +26,7 @@ from seqforge.core.kernels.values import (
     Scalar,
     Tuple,
     Type,
+    is_constant,
     joined,
     registers,
 )
@@ -36,7 +37,8 @@ what it returns in their place."""
 
 _SHORT = 12
 """Blocks of a function that is compiled into its callers; a longer one is compiled once."""
-_RESULTS = {"None": None, "int": INT, "float": FLOAT, "bool": BOOL, "uint64": UINT}
+_RESULTS = {"None": None, "int": INT, "float": FLOAT, "bool": BOOL, "uint64": UINT,
+            "float32": FLOAT32}  # fmt: skip
 _Callable = Callable[..., Any]
 
 
@@ -61,6 +63,7 @@ class Unit:
         found = b.call(inner, words)
         if result is not None:
             value = b.zext(found, I64) if result is BOOL else found
+            value = b.fpext(found, F64) if result is FLOAT32 else value
             b.store(value, b.bitcast(entry.args[0], value.type.as_pointer()))
         b.ret_void()
 
@@ -221,7 +224,7 @@ class _Body(Expressions):
 
     def _bind(self, name: str, value: Any) -> None:
         known = self.names.get(name)
-        if isinstance(value, Array | Tuple | str):
+        if isinstance(value, Array | Tuple) or is_constant(value):
             if isinstance(known, Variable):
                 raise self.refused(f"{name} was a number before")
             self.names[name] = value

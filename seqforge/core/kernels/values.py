@@ -1,5 +1,5 @@
-"""A kernel's arguments in, their types and the words that carry them out: numbers, strings, arrays
-and named tuples as compiled code takes them.
+"""A kernel's arguments in, their types and the words that carry them out: numbers, arrays, named
+tuples and constants as compiled code takes them.
 """
 
 from __future__ import annotations
@@ -68,13 +68,24 @@ class TupleType:
 
 
 @dataclass(frozen=True)
-class Name:
-    """A string: a constant, so that every one has code of its own."""
+class Constant:
+    """A string or another kernel: every one has code of its own."""
 
-    text: str
+    value: Any
+
+    def __repr__(self) -> str:
+        """What the cache tells constants by."""
+        if isinstance(self.value, str):
+            return repr(self.value)
+        return f"{self.value.__module__}.{self.value.__qualname__}"
 
 
-Type = Scalar | ArrayType | TupleType | Name
+Type = Scalar | ArrayType | TupleType | Constant
+
+
+def is_constant(value: Any) -> bool:
+    """Whether an argument is a string or a kernel."""
+    return isinstance(value, str) or hasattr(value, "function")
 
 
 @dataclass(frozen=True)
@@ -113,8 +124,8 @@ def type_of(value: Any) -> Type:
         return ArrayType(value.dtype, value.ndim)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return TupleType(value._fields, tuple(type_of(field) for field in value))
-    if isinstance(value, str):
-        return Name(value)
+    if is_constant(value):
+        return Constant(value)
     if type(value) in SCALARS:
         return SCALARS[type(value)]
     raise KernelError(f"a kernel takes no {type(value).__name__}")
@@ -135,7 +146,7 @@ def put_words(value: Any, key: list[Any], words: list[Any]) -> None:
         key.append(type(value))
         for field in value:
             put_words(field, key, words)
-    elif isinstance(value, str):
+    elif is_constant(value):
         key.append(value)
     else:
         key.append(type(value))
@@ -146,7 +157,7 @@ def letters(kind: Type) -> str:
     """What `struct` calls the words of a type."""
     if isinstance(kind, TupleType):
         return "".join(letters(field) for field in kind.fields)
-    if isinstance(kind, Name):
+    if isinstance(kind, Constant):
         return ""
     return kind.word if isinstance(kind, Scalar) else "Q" + "q" * kind.ndim
 
@@ -170,8 +181,8 @@ def joined(kind: Type, words: Iterator[Any]) -> Any:
         return Tuple(dict(zip(kind.names, fields, strict=True)))
     if isinstance(kind, Scalar):
         return Number(kind, next(words))
-    if isinstance(kind, Name):
-        return kind.text
+    if isinstance(kind, Constant):
+        return kind.value
     pointer = next(words)
     return Array(kind, pointer, tuple(Number(INT, next(words)) for _ in range(kind.ndim)))
 
@@ -190,8 +201,8 @@ def parts(value: Any) -> Iterator[Any]:
 
 def value_type(value: Any) -> Type:
     """The type of a value."""
-    if isinstance(value, str):
-        return Name(value)
+    if is_constant(value):
+        return Constant(value)
     if isinstance(value, Tuple):
         return TupleType(tuple(value.fields), tuple(map(value_type, value.fields.values())))
     found: Type = value.type if isinstance(value, Array) else value.scalar

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from seqforge.core.kernels.compiler import interpreted, kernel
-from seqforge.core.kernels.intrinsics import float_of_bits, high_product
+from seqforge.core.kernels.intrinsics import add_scaled, dot, float_of_bits, high_product, popcount
 from seqforge.core.kernels.llvm import WIDTH
 from seqforge.core.kernels.values import KernelError
 from tests.conftest import ROOT
@@ -118,6 +118,39 @@ def bits_back(bits: int) -> float:
 
 
 @kernel
+def doubled(x: float) -> float:
+    return 2 * x
+
+
+@kernel
+def halved(x: float) -> float:
+    return x / 2
+
+
+@kernel
+def applied(how, name: str, x: float) -> float:
+    """Kernels and strings as arguments."""
+    if name == "twice":
+        return how(how(x))
+    return how(x)
+
+
+@kernel
+def inner_product(a, b) -> np.float32:
+    return dot(a, 0, b, 16, len(a))
+
+
+@kernel
+def moved(target, scale: float, source) -> None:
+    add_scaled(target, 16, np.float32(scale), source, 0, len(source))
+
+
+@kernel
+def ones(bits: int) -> int:
+    return popcount(bits)
+
+
+@kernel
 def is_between(x: float, low: float, high: float) -> bool:
     return low <= x < high
 
@@ -187,6 +220,32 @@ def test_named_tuples_of_arrays_and_numbers(weights, row, offset):
 def test_bits_become_the_number_they_are(x):
     bits = np.array([x]).view(np.int64)[0]
     assert bits_back(int(bits)) == x
+
+
+def test_a_kernel_or_a_string_as_argument_has_code_of_its_own():
+    assert [applied(how, name, 8.0) for how in (doubled, halved) for name in ("once", "twice")] == [
+        16, 32, 4, 2,
+    ]  # fmt: skip
+    with interpreted():
+        assert applied(doubled, "twice", 1.5) == 6
+
+
+VECTOR = st.integers(1, 5).flatmap(
+    lambda n: arrays(np.float32, (2, 16 * n), elements=st.floats(-99, 99, width=32))
+)
+
+
+@given(VECTOR, st.floats(-9, 9, width=32))
+def test_sums_over_vectors_have_one_order(pair, scale):
+    """To the bit, whatever the processor: against the same order in NumPy."""
+    a, b = pair
+    check(inner_product, a, np.concatenate([np.zeros(16, np.float32), b]))
+    check(moved, np.concatenate([np.ones(16, np.float32), a]), scale, b)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_set_bits_are_counted(bits):
+    check(ones, bits)
 
 
 @given(st.floats(), st.floats(), st.floats())
