@@ -79,7 +79,29 @@ def test_help_comes_at_once():
     assert result.stderr.strip() == "[]"
 
 
-def test_sampling_does_not_import_torch():
+@pytest.mark.parametrize(
+    "arguments",
+    [["sample", "fly", "--length", "9"], ["sample", "folk", "--prime", "X:1", "--length", "9"],
+     ["music", "--bars", "1", "--no-page", "--formats", "mid"]],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)  # fmt: skip
+def test_drawing_imports_nothing_that_only_training_or_searches_need(arguments, tmp_path):
+    code = (
+        "import sys; from seqforge.cli.main import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "print(sorted({'torch', 'scipy', 'Bio', 'music21', 'pretty_midi', 'requests',"
+        " 'matplotlib', 'tensorboard'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_sampling_from_python_does_not_import_torch():
     code = (
         "import sys, seqforge; s = seqforge.load('fly').sample(n=2, temperature=0.8, length=50)\n"
         "print(len(s), len(s[0].symbols), 'torch' in sys.modules)"
