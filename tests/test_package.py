@@ -81,7 +81,7 @@ def test_help_comes_at_once():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["sample", "fly", "--length", "9"], ["sample", "folk", "--prime", "X:1", "--length", "9"],
+    [["sample", "fly", "--length", "9"], ["sample", "folk", "--prime", "M:4/4", "--length", "9"],
      ["music", "--bars", "1", "--no-page", "--formats", "mid"]],
     ids=lambda arguments: " ".join(arguments[:2]),
 )  # fmt: skip
