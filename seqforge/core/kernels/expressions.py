@@ -350,6 +350,9 @@ class Expressions:
     def _builtin(self, callee: Any, given: list[Any]) -> Any:
         if callee is len and isinstance(given[0], Array):
             return given[0].shape[0]
+        known = not any(isinstance(value, Number) for value in given)
+        if known and (callee in SCALARS or callee in (min, max, abs, *_MATHS)):
+            return callee(*given)
         if callee in (min, max) and len(given) == 2:
             first, second = self._paired(*given)
             sign = ("<", operator.lt) if callee is min else (">", operator.gt)

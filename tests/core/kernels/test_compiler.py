@@ -151,6 +151,14 @@ def ones(bits: int) -> int:
 
 
 @kernel
+def constants(found: np.ndarray) -> None:
+    """What is known beforehand is calculated by Python."""
+    found[0] = max(LIMIT, 2) + abs(-LIMIT) + int(np.floor(2.7))
+    found[1] = float(LIMIT) * 2 if LIMIT > 2 else math.gamma(2.0)
+    found[2] = int(-math.inf < 1 and LIMIT != 4)
+
+
+@kernel
 def is_between(x: float, low: float, high: float) -> bool:
     return low <= x < high
 
@@ -214,6 +222,10 @@ def test_small_integers_are_cut_when_they_are_stored():
 def test_named_tuples_of_arrays_and_numbers(weights, row, offset):
     pair = Pair(weights, 0.5, Counts(np.arange(-2, 2, dtype=np.int32), offset))
     check(scaled, pair, row, np.zeros(4, bool))
+
+
+def test_constants_are_calculated_beforehand():
+    check(constants, np.zeros(3, np.int64))
 
 
 @given(st.floats(allow_nan=False))
