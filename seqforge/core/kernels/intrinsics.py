@@ -92,6 +92,17 @@ def float_of_bits(bits: int) -> float:
     return found
 
 
+def _write_bits_of_float(code: Code, number: Number) -> Number:
+    return Number(INT, code.builder.bitcast(number.value, I64))
+
+
+@written_by(_write_bits_of_float)
+def bits_of_float(number: float) -> int:
+    """The 64 bits of a float64 (IEEE 754)."""
+    found: int = struct.unpack("q", struct.pack("d", number))[0]
+    return found
+
+
 def _write_high_product(code: Code, a: Number, b: Number) -> Number:
     wide, builder = ir.IntType(128), code.builder
     factors = [builder.zext(number.value, wide) for number in (a, b)]

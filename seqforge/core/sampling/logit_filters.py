@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
-from seqforge.core.kernels.intrinsics import float_of_bits, high_product
+from seqforge.core.kernels.elementary import exponential
+from seqforge.core.kernels.intrinsics import high_product
 
 # Salmon et al. 2011, table 2: multipliers and Weyl constants of Philox4x64.
 _M0, _M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
@@ -48,9 +49,6 @@ def philox_uniform(seed: np.uint64, stream: np.uint64, position: int) -> float:
 Weights = NDArray[np.float64]
 
 END = 0
-_LOG2_E = 1.4426950408889634
-_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-_LEAST = -700.0  # exp of less counts as nothing: no draw of 53 bits can tell
 
 
 class FilterParams(NamedTuple):
@@ -79,34 +77,6 @@ class FilterParams(NamedTuple):
 
 
 NO_FILTERS = FilterParams(np.uint64(0), 1.0, 1.0, 1, 0, 1.0, 0.0, 1.0, 1.0, 0, -1)
-
-
-@kernel
-def exponential(x: float) -> float:
-    """exp(x) for x of 0 or below, within 2e-16 of it; 0 below -700.
-
-    x = k ln 2 + r; exp(r) by its series (up to r^13 / 13!) in Horner's scheme, 2^k by its bits.
-    There is no call in it, so that a loop over symbols becomes vector code.
-    """
-    if x > _LEAST:
-        k = float(np.floor(x * _LOG2_E + 0.5))
-        r = x - k * _LN2_HIGH - k * _LN2_LOW
-        series = 1.6059043836821613e-10  # 1 / 13!
-        series = series * r + 2.08767569878681e-09
-        series = series * r + 2.505210838544172e-08
-        series = series * r + 2.755731922398589e-07
-        series = series * r + 2.7557319223985893e-06
-        series = series * r + 2.48015873015873e-05
-        series = series * r + 1.984126984126984e-04
-        series = series * r + 1.388888888888889e-03
-        series = series * r + 8.333333333333333e-03
-        series = series * r + 4.1666666666666664e-02
-        series = series * r + 1.6666666666666666e-01
-        series = series * r + 0.5
-        series = series * r + 1.0
-        series = series * r + 1.0
-        return series * float_of_bits((int(k) + 1023) << 52)
-    return 0.0
 
 
 @kernel

@@ -1,0 +1,169 @@
+"""A memory and symbols in, the laws of the Memory protocol checked, for tests of every memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.kernels.compiler import interpreted
+from seqforge.core.memory.memory import Memory
+
+Make = Callable[[], Any]
+"""Makes a new memory; always the same one."""
+
+
+def network_of(ids: NDArray[Any], vocab_size: int, seed: int = 0) -> NDArray[np.float32]:
+    """Log-probabilities (T, V) as a network might give them, a little better than chance."""
+    logits = np.random.default_rng(seed).normal(size=(len(ids), vocab_size))
+    logits[np.arange(len(ids)), ids] += 1.0
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return logits.astype(np.float32)
+
+
+def taught(make: Make, ids: NDArray[Any]) -> Any:
+    """A new memory that has read symbols."""
+    memory = make()
+    memory.learn(ids)
+    return memory
+
+
+def copied(memory: Any) -> Any:
+    """The memory, saved and loaded."""
+    return type(memory).from_arrays({k: np.array(v) for k, v in memory.to_arrays().items()})
+
+
+def bits(log_probs: NDArray[np.float64]) -> float:
+    """Bits a symbol."""
+    return float(-log_probs.mean() / math.log(2))
+
+
+def check_pieces(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """Learning and scoring in pieces gives the bits of doing it at once."""
+    half, net = len(ids) // 2, network_of(ids, vocab_size)
+    whole, pieces = taught(make, ids[:half]), make()
+    for piece in np.array_split(ids[:half], 3):
+        pieces.learn(piece)
+    later, given = ids[half:], net[half:]
+    for adapt in (True, False):
+        for used in (None, given):
+            parts = [
+                pieces.score(later[a:b], None if used is None else used[a:b], adapt)
+                for a, b in ((0, 1), (1, 1), (1, 37), (37, len(later)))
+            ]
+            np.testing.assert_array_equal(whole.score(later, used, adapt), np.concatenate(parts))
+
+
+def check_causality(make: Make, ids: NDArray[Any], vocab_size: int, adapt: bool = True) -> None:
+    """What comes later does not matter to the score of a symbol."""
+    half, at = len(ids) // 2, 3 * len(ids) // 4
+    net = network_of(ids, vocab_size)[half:]
+    one, other = taught(make, ids[:half]), taught(make, ids[:half])
+    changed = ids.copy()
+    changed[at:] = (changed[at:] + 1) % vocab_size
+    first, second = one.score(ids[half:], net, adapt), other.score(changed[half:], net, adapt)
+    np.testing.assert_array_equal(first[: at - half], second[: at - half])
+    assert (first[at - half :] != second[at - half :]).any()
+
+
+def check_distribution(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """Probabilities sum to 1, and those of `predict` are those of `score`."""
+    half = len(ids) // 2
+    net = network_of(ids, vocab_size)
+    memory = taught(make, ids[:half])
+    for t in range(half, len(ids)):
+        row = net[t] if t % 2 else None
+        expected = memory.predict(row)
+        assert expected.shape == (vocab_size,)
+        assert abs(math.fsum(np.exp(expected)) - 1.0) < 1e-9
+        given = None if row is None else row[None]
+        assert memory.score(ids[t : t + 1], given, t % 3 > 0)[0] == expected[ids[t]]
+
+
+def check_frozen(make: Make, ids: NDArray[Any]) -> None:
+    """Scoring without adapting gives the same bits again, and leaves no trace in the tables."""
+    third = len(ids) // 3
+    memory, untouched = taught(make, ids[:third]), taught(make, ids[:third])
+    later = ids[third:]
+    first = copied(memory).score(later, adapt=False)
+    np.testing.assert_array_equal(memory.score(later, adapt=False), first)
+    again, wanted = copied(memory), copied(untouched)
+    for each in (again, wanted):  # far enough for every context to be the same
+        each.score(np.tile(later[:200], 3), adapt=False)
+    np.testing.assert_array_equal(
+        again.score(later, adapt=False)[-50:], wanted.score(later, adapt=False)[-50:]
+    )
+
+
+def check_saved(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """Saved and loaded, it scores the same bits; and what it does then changes the first not."""
+    half, net = len(ids) // 2, network_of(ids, vocab_size)
+    memory = taught(make, ids[:half])
+    memory.score(ids[half : half + 50], net[half : half + 50])
+    loaded = copied(memory)
+    later, given = ids[half + 50 :], net[half + 50 :]
+    np.testing.assert_array_equal(loaded.score(later, given), memory.score(later, given))
+
+
+def check_interpreted(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """Plain Python gives the bits of the compiled code."""
+    half, net = len(ids) // 2, network_of(ids, vocab_size)
+
+    def scores() -> Iterator[NDArray[np.float64]]:
+        memory = taught(make, ids[:half])
+        yield memory.score(ids[half:-20], net[half:-20])
+        yield memory.score(ids[-20:], adapt=False)
+
+    compiled = list(scores())
+    with interpreted():
+        plain = list(scores())
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+_TOTAL = 1 << 48
+
+
+def _cumulative(memory: Memory) -> list[int]:
+    """Shares of a whole number, in the order of the ids; each at least 1."""
+    chances = np.exp(memory.predict())
+    sizes = [1 + int(chance * (_TOTAL - 2 * len(chances))) for chance in chances]
+    sizes[-1] += _TOTAL - sum(sizes)
+    return [0, *np.cumsum(sizes).tolist()]
+
+
+def check_coding(make: Make, ids: NDArray[Any]) -> None:
+    """An arithmetic coder needs as many bits as the scores say, and its code can be read again.
+
+    The code is one exact number: an interval [low, low + width) of integers that grow.
+    """
+    half = len(ids) // 2
+    later = ids[half:].tolist()
+    writer, reader = taught(make, ids[:half]), taught(make, ids[:half])
+    scored = taught(make, ids[:half]).score(ids[half:])
+    low, width = 0, 1
+    for symbol in later:
+        shares = _cumulative(writer)
+        low, width = (
+            low * _TOTAL + width * shares[symbol],
+            width * (shares[symbol + 1] - shares[symbol]),
+        )
+        writer.score(np.array([symbol], ids.dtype))
+    size = 48 * len(later) - width.bit_length() + 2
+    assert abs(size + scored.sum() / math.log(2)) < 4
+    code, scale = low + width - 1, _TOTAL ** len(later)
+    low, width = 0, 1
+    for symbol in later:
+        scale //= _TOTAL
+        place = (code // scale - low * _TOTAL) // width
+        shares = _cumulative(reader)
+        found = max(n for n, start in enumerate(shares) if start <= place)
+        assert found == symbol
+        low, width = (
+            low * _TOTAL + width * shares[found],
+            width * (shares[found + 1] - shares[found]),
+        )
+        reader.score(np.array([symbol], ids.dtype))
