@@ -1,4 +1,4 @@
-"""A number in, its exponential or logarithm out: for kernels, with the same bits on every processor."""
+"""A number in, its exponential or logarithm out: the same bits on every processor, for kernels."""
 
 from __future__ import annotations
 
