@@ -309,10 +309,10 @@ def render(
         ProgramError: If the domain's SoundFont cannot be played.
     """
     pictures = not {"svg", "png"}.isdisjoint(formats)
-    drawn = [one for one, _ in performances][: None if pictures else for_page]
+    drawn = performances[: None if pictures else for_page]
     with _engraver() as (engraver, stopped):
         batches = deque(
-            engraver.submit(_engraved, drawn[start : start + _BATCH], "png" in formats, stopped)
+            engraver.submit(_engraved, drawn[start : start + _BATCH], formats, stopped)
             for start in range(0, len(drawn), _BATCH)
         )
         scores: deque[_Score] = deque()
@@ -340,20 +340,29 @@ def _engraver() -> Iterator[tuple[ThreadPoolExecutor, Event]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _engraved(performances: Sequence[SampleExport], as_png: bool, stopped: Event) -> list[_Score]:
+def _engraved(
+    performances: Sequence[tuple[SampleExport, Path | None]],
+    formats: Sequence[str],
+    stopped: Event,
+) -> list[_Score]:
     """Scores, all by one process; where it fails each by its own, to know which is to blame."""
     from seqforge.domains.music.render.engraving import svg_pages_of, to_png
 
-    scores = [] if stopped.is_set() else [performance.musicxml for performance in performances]
+    scores = [] if stopped.is_set() else [performance.musicxml for performance, _ in performances]
     try:
         return [
-            _Score(tuple(pages), tuple(to_png(page, _PIXELS) for page in pages if as_png))
-            for pages in svg_pages_of(scores, _SECONDS * len(scores))
+            _Score(
+                tuple(pages),
+                tuple(to_png(page, _PIXELS) for page in pages if stem and "png" in formats),
+            )
+            for (_, stem), pages in zip(
+                performances, svg_pages_of(scores, _SECONDS * len(scores)), strict=False
+            )
         ]
     except RenderError as error:
         if len(performances) > 1:
-            return [score for one in performances for score in _engraved([one], as_png, stopped)]
-        return [_Score(problem=f"{performances[0].title}: {error}")]
+            return [score for one in performances for score in _engraved([one], formats, stopped)]
+        return [_Score(problem=f"{performances[0][0].title}: {error}")]
 
 
 def _written(score: _Score, stem: Path | None, formats: Sequence[str]) -> list[Path]:
