@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from seqforge.base.atomic_files import disk_errors
 from seqforge.errors import RunError
 
@@ -27,6 +25,8 @@ def held(lock: Path, busy: str) -> Iterator[None]:
     Raises:
         RunError: If another process holds it, it is no lock file, or the disk refuses.
     """
+    from filelock import FileLock, Timeout
+
     _check(lock)
     taken = FileLock(lock)
     try:

@@ -231,4 +231,5 @@ class Sketch:
             raise ValueError(f"a sketch of windows is base64 ({error})") from error
         if len(raw) % 8 or len(raw) > 8 * _SKETCH:
             raise ValueError(f"a sketch of windows is {_SKETCH} numbers of 8 bytes at most")
-        return cls(np.unique(np.frombuffer(raw, "<u8").astype(np.uint64)))
+        hashes = sorted({*np.frombuffer(raw, "<u8").tolist()})  # np.unique loads numpy.ma
+        return cls(np.array(hashes, np.uint64))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqforge.base.messages import unreadable
 from seqforge.base.textio import first_bytes, mark_of, plain_suffix
-from seqforge.domains.music.midi.midi_file import read_midi
-from seqforge.domains.music.musicxml.reader import read_musicxml, score_in
-from seqforge.domains.music.notes import Piece
 from seqforge.errors import InputError
+
+if TYPE_CHECKING:
+    from seqforge.domains.music.notes import Piece
 
 
 def music_file_type(path: Path) -> str:
     """abc, midi or musicxml: by the first bytes, or the ending where they say nothing."""
+    from seqforge.domains.music.musicxml.reader import score_in
+
     head = b""
     with suppress(InputError):  # whoever reads it will say so
         head = first_bytes(path, score_in)
@@ -39,6 +42,9 @@ def read_notes(path: Path, steps_per_quarter: int) -> tuple[Piece, str]:
     Raises:
         InputError: If it cannot be used.
     """
+    from seqforge.domains.music.midi.midi_file import read_midi
+    from seqforge.domains.music.musicxml.reader import read_musicxml
+
     reader = read_midi if music_file_type(path) == "midi" else read_musicxml
     return reader(path, steps_per_quarter)
 

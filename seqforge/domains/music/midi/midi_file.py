@@ -10,8 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import mido
-
 from seqforge.base.compression import HEAD
 from seqforge.base.textio import read_bytes, refuse_foreign
 from seqforge.domains.music.keys import key_from_signature
@@ -299,6 +297,8 @@ def midi_bytes(piece: Piece, text: str = "") -> bytes:
         piece: A piece from `normalised`.
         text: Written as a text event at the beginning.
     """
+    import mido  # only writing needs it
+
     file = mido.MidiFile(type=1, ticks_per_beat=piece.steps_per_quarter, charset="utf-8")
     file.tracks.append(_track(_conductor(piece, text), max(1, piece.end)))
     programs = sorted({note.program for note in piece.notes}) or [0]
@@ -314,6 +314,8 @@ def midi_bytes(piece: Piece, text: str = "") -> bytes:
 
 
 def _conductor(piece: Piece, text: str) -> list[tuple[int, int, Any]]:
+    import mido
+
     events = [(0, 0, mido.MetaMessage("text", text=text))] if text else []
     times = list(piece.time_signatures)
     short = pickup_metre(piece.pickup, piece.steps_per_quarter) if piece.pickup else None
@@ -335,6 +337,8 @@ def _conductor(piece: Piece, text: str) -> list[tuple[int, int, Any]]:
 def _part(
     notes: Sequence[Note], program: int, channel: int, shared: bool
 ) -> list[tuple[int, int, Any]]:
+    import mido
+
     is_drums = program == DRUMS
     change = mido.Message("program_change", channel=channel, program=0 if is_drums else program)
     events: list[tuple[int, int, Any]] = [] if is_drums else [(0, 0, change)]
@@ -349,6 +353,8 @@ def _part(
 
 def _track(events: list[tuple[int, int, Any]], end: int) -> Any:
     """(tick, rank, message) in, a track out; note-offs precede note-ons at the same tick."""
+    import mido
+
     track, now = mido.MidiTrack(), 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=tick - now))
