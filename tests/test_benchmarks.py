@@ -40,6 +40,7 @@ COMMANDS = {
         "sample_speed.py", "--parts", "one", "many", "strategies", "--rounds", 1,
         "--seconds", 0.02,
     ],
+    "first": ["first_command.py", "--rounds", 1],
     "quality": [
         "quality.py", "--shakespeare", "text.txt", "--data", "nowhere", "--runs", "lstm",
         "--steps", 4, "--threads", 1, "--budget", "20steps", "--set", "model.hidden_size=8",
@@ -120,6 +121,16 @@ def test_time_to_the_loops_loss_is_measured_and_the_loop_is_kept(measured, modul
     other = argparse.Namespace(to_loss=folder / "text.txt", loop_json=kept, steps=2, seed=0)
     with pytest.raises(SystemExit, match=r"loop\.json: is of another steps; remove it or"):
         module("common.to_loss").kept_loop(other, folder)
+
+
+def test_the_first_command_and_later_ones_are_timed(measured):
+    _, said, found = measured("first")
+    rows = {row["command"]: row for row in found["commands"]}
+    assert {"sample folk -n 1", "music --prime melody.mid", "--help"} < rows.keys()
+    for row in rows.values():
+        assert row["first, seconds"] > 0
+        assert row["later, processor seconds"] > 0
+    assert "sample folk -n 1" in said
 
 
 def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
