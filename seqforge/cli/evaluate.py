@@ -43,7 +43,9 @@ def evaluate(
 
 
 def _lines(result: EvaluateResult) -> Iterator[str]:
-    half, counted = result.second_half, result.second_half.baselines
+    from seqforge.reporting.named_baselines import named_baselines
+
+    half = result.second_half
     known = "" if result.perplexity is None else f"(perplexity {result.perplexity:.4f}) "
     yield (
         f"{result.bits_per_symbol:.4f} bits per {result.unit} {known}"
@@ -52,8 +54,8 @@ def _lines(result: EvaluateResult) -> Iterator[str]:
     if result.trained_on.sentence:
         yield result.trained_on.sentence
     yield "on the second half of the input, where the baselines have learnt from the first:"
-    rows: list[tuple[str, float | None]]
-    rows = [("the model", half.bits_per_symbol), ("uniform", counted.uniform)]
-    rows += [(f"order-{counted.k} n-gram", counted.order_k), *counted.compressors.items()]
-    for name, bits in rows:
-        yield f"  {name:<16} " + ("-" if bits is None else f"{bits:8.4f}")
+    rows = [("the model (frozen)", half.bits_per_symbol)]
+    rows += [(row.label, row.bits) for row in named_baselines(half.baselines, half)]
+    width = max(len(label) for label, _ in rows)
+    for label, bits in rows:
+        yield f"  {label:<{width}} {bits:8.4f}"

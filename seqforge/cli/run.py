@@ -328,15 +328,17 @@ def _lanes(text: str | None) -> int | str | None:
 
 def _tell(folder: RunFolder) -> None:
     """The few lines that a finished run ends in."""
+    from seqforge.reporting.named_baselines import best, is_ngram, named_baselines
     from seqforge.reporting.summary import RunSummary
 
     summary = RunSummary.read(folder.summary)
     counted = summary.baselines
-    if counted.part is not None:
+    rival = best(row for row in named_baselines(counted, summary.figures) if is_ngram(row))
+    if counted.part is not None and rival is not None:
         echo(
             f"{summary.bits_per_symbol.of(counted.part):.4f} bits per {summary.unit} on held-out "
-            f"data ({counted.part}{_overlap(summary)}); the best n-gram (order {counted.k}) needs "
-            f"{counted.order_k:.4f}"
+            f"data ({counted.part}{_overlap(summary)}); the best n-gram (order {rival.order}) "
+            f"needs {rival.bits:.4f}"
         )
     for row in summary.samples:
         if row.file is not None:

@@ -106,7 +106,7 @@ def render(
         parts=parts_table(summary),
         geometry=charts,
         advice=advice(summary.advice),
-        curve=charts.learning_curve(metrics, comparison.ngram),
+        curve=charts.learning_curve(metrics, comparison.ngram.bits if comparison.ngram else None),
         samples=[_sample(sample, summary.unit) for sample in samples],
         report=report_tables(summary.report),
         report_sentences=sentences(summary.report),

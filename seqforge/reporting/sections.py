@@ -20,6 +20,13 @@ from seqforge.base.messages import (
 )
 from seqforge.charts import EcdfChart
 from seqforge.core.data.overlap import Overlap
+from seqforge.reporting.named_baselines import (
+    NamedBaseline,
+    best,
+    is_compressor,
+    is_ngram,
+    named_baselines,
+)
 from seqforge.reporting.summary import PartCounts, RunSummary
 
 _MOST_ROWS = 200
@@ -180,12 +187,9 @@ class BaselineComparison:
     part: str | None
     """valid or test; None: nothing is held out."""
     model: float | None
-    uniform: float
-    ngram: float | None
-    order: int | None
-    """Order of the best n-gram."""
+    rows: Sequence[NamedBaseline]
     orders: Mapping[int, float]
-    compressors: Mapping[str, float]
+    """Bits of the Witten-Bell n-gram of each order."""
     overlap: Overlap
     """Train-test overlap."""
 
@@ -193,60 +197,60 @@ class BaselineComparison:
     def of(cls, summary: RunSummary) -> BaselineComparison:
         """A summary in, the comparison on the part scored by its baselines out."""
         counted = summary.baselines
-        known = {name: value for name, value in counted.compressors.items() if value is not None}
         return cls(
             part=counted.part,
             model=summary.bits_per_symbol.of(counted.part),
-            uniform=counted.uniform,
-            ngram=counted.order_k,
-            order=counted.k,
+            rows=named_baselines(counted, summary.figures),
             orders=counted.orders,
-            compressors=known,
             overlap=summary.overlap.measured,
         )
 
+    @property
+    def ngram(self) -> NamedBaseline | None:
+        """The best n-gram."""
+        return best(filter(is_ngram, self.rows))
+
     def bars(self) -> list[ChartBar]:
         """Rows of the chart, fewest bits first."""
-        named = {f"{name}": value for name, value in self.compressors.items()}
+        bars = [ChartBar(row.label, row.bits) for row in self.rows]
+        shown = {row.order for row in self.rows if row.name == "witten-bell"}
         for order, value in self.orders.items():
-            if order in _USUAL_ORDERS and order != self.order:
-                named[f"n-gram, order {order}"] = value
-        if self.ngram is not None:
-            named[f"best n-gram{_of_order(self.order)}"] = self.ngram
-        named["guessing evenly"] = self.uniform
-        bars = [ChartBar(label, value) for label, value in named.items()]
+            if order in _USUAL_ORDERS and order not in shown:
+                bars.append(
+                    ChartBar(NamedBaseline("witten-bell", value, "frozen", order).label, value)
+                )
         if self.model is not None:
-            bars.append(ChartBar("this model", self.model, is_model=True))
+            bars.append(ChartBar("this model (frozen)", self.model, is_model=True))
         longest = max((bar.bits for bar in bars), default=0.0) or 1.0
         return [self._drawn(bar, longest) for bar in sorted(bars, key=lambda bar: bar.bits)]
 
     def _drawn(self, bar: ChartBar, longest: float) -> ChartBar:
         against = "" if bar.is_model or self.model is None else percent(self.model, bar.bits)
-        return ChartBar(bar.label, bar.bits, bar.is_model, 100 * bar.bits / longest, against)
+        return replace(bar, width=100 * bar.bits / longest, against_model=against)
 
     def sentences(self, unit: str) -> list[str]:
         """Verdicts as sentences, against the n-gram first."""
         if self.model is None:
             return ["Nothing was held out or scored, so how good the model is cannot be said."]
         said = []
-        if self.ngram is not None:
-            said.append(
-                f"The best n-gram{_of_order(self.order)} needs {bits(self.ngram)}: "
-                f"the model is {verdict(self.model, self.ngram)}."
-            )
-        if self.compressors:
-            name = min(self.compressors, key=self.compressors.__getitem__)
-            value = self.compressors[name]
-            said.append(
-                f"The best general compressor ({name}) needs {bits(value)}: "
-                f"the model is {verdict(self.model, value)}."
-            )
+        if (found := self.ngram) is not None:
+            said.append(self._verdict(f"best n-gram{_of_order(found.order)}", found))
+        if (found := best(filter(is_compressor, self.rows))) is not None:
+            said.append(self._verdict(f"best general compressor ({found.title})", found))
+        for found in self.rows:
+            if not (is_ngram(found) or is_compressor(found) or found.name == "uniform"):
+                said.append(self._verdict(found.label, found))
         if self.overlap.notable:
             said.append(
                 f"Of the held-out data {self.overlap.remark(unit)}: the score measures memory as "
                 "well."
             )
-        return [*said, f"Guessing evenly costs {bits(self.uniform)} bits per {unit}."]
+        uniform = next((row.bits for row in self.rows if row.name == "uniform"), None)
+        return [*said, f"Guessing evenly costs {bits(uniform)} bits per {unit}."]
+
+    def _verdict(self, what: str, found: NamedBaseline) -> str:
+        model = 0.0 if self.model is None else self.model
+        return f"The {what} needs {bits(found.bits)}: the model is {verdict(model, found.bits)}."
 
 
 def _of_order(order: int | None) -> str:

@@ -70,6 +70,20 @@ class BaselineScores(SummaryPart):
     """What limits cut, in sentences."""
 
 
+BaselineKind = Literal["frozen", "adaptive"]
+
+
+class BaselineFigures(SummaryPart):
+    """All baselines on one part, by name: uniform, witten-bell, ppmd, ..."""
+
+    baseline_bits: dict[str, float] = {}
+    """Bits per symbol of each baseline, by its name."""
+    baseline_kinds: dict[str, BaselineKind] = {}
+    """Of each: adaptive if it learns from held-out symbols that it has scored, else frozen."""
+    baseline_orders: dict[str, int] = {}
+    """Symbols that it looks back, of each for which that was set or chosen."""
+
+
 class OverlapSummary(SummaryPart):
     """How much of the held-out part stands in the training part too."""
 
@@ -197,7 +211,13 @@ class RunSummary(SummaryPart):
     perplexity: HeldOutScores
     """2 to the power of these."""
     baselines: BaselineScores
-    """What simpler means need on the same part."""
+    """What the classic simple means need on the same part."""
+    baseline_bits: dict[str, float] = {}
+    """Bits per symbol of each baseline on the same part, by its name."""
+    baseline_kinds: dict[str, BaselineKind] = {}
+    """Of each: adaptive if it learns from held-out symbols that it has scored, else frozen."""
+    baseline_orders: dict[str, int] = {}
+    """Symbols that it looks back, of each for which that was set or chosen."""
     speed: SpeedSummary
     """Symbols a second."""
     training: TrainingSummary
@@ -227,6 +247,15 @@ class RunSummary(SummaryPart):
     `table`, perhaps `said` and `controls`; null where there was none."""
     wall_seconds: float
     """Time of all stages, over all resumes."""
+
+    @property
+    def figures(self) -> BaselineFigures:
+        """The baselines by name."""
+        return BaselineFigures(
+            baseline_bits=self.baseline_bits,
+            baseline_kinds=self.baseline_kinds,
+            baseline_orders=self.baseline_orders,
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:

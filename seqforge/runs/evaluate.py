@@ -4,95 +4,28 @@ training.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 
 from seqforge.base.machine import choose_device, usable_cores
 from seqforge.core.config import DataConfig
-from seqforge.core.data.corpus import Corpus, TokenPart, Tokens, scored_windows
-from seqforge.core.data.domain import Domain, Mirrored
+from seqforge.core.data.corpus import Corpus, scored_windows
 from seqforge.core.data.ingest import Ingested, NothingUsable, ingest, window_codes
 from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
-from seqforge.core.evaluation.compressors import HELD_OUT_LIMIT, CompressorResult, compressor_bits
 from seqforge.core.evaluation.likelihood import perplexity, score
-from seqforge.core.evaluation.ngram import NgramResult, ngram_bits
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seqforge.registry import options_for_files
-from seqforge.reporting.summary import BaselineScores, HeldOutScores
+from seqforge.reporting.summary import HeldOutScores
+from seqforge.runs.baselines import baselines
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
-
-
-def baselines(corpus: Corpus, domain: Domain, watcher: ProgressListener) -> BaselineScores:
-    """Bits per symbol of each baseline on the part of the headline score.
-
-    The n-grams count the training part (and its other strand, where the network reads that too);
-    their order is the one that does best on the held-out part, which flatters them a little.
-    """
-    name = corpus.held_out
-    # Over the symbols alone: that a record may end makes no guess among A, C, G, T harder.
-    uniform = math.log2(max(2, len(corpus.vocabulary.symbols)))
-    if name is None:
-        return BaselineScores(
-            part=None, uniform=uniform, order_k=None, k=None, notes=("nothing was held out",)
-        )
-    part = corpus.part(name)
-    mirror = domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None
-    counted = ngram_bits(
-        corpus.train.tokens,
-        part.tokens,
-        [(a, b, c) for a, b, c in part.segments.tolist()],
-        len(corpus.vocabulary),
-        mirror=mirror,
-        progress=watcher.advance,
-        folder=corpus.folder if corpus.folder.is_dir() else None,  # a cache may be removed
-    )
-    watcher.advance(1, 1, "compressors")
-    packed = compressor_bits(corpus.train.tokens, _scored(part, HELD_OUT_LIMIT))
-    return BaselineScores(
-        part=name,
-        uniform=round(uniform, 4),
-        order_k=round(counted.bits[counted.best], 4),
-        k=counted.best,
-        orders={order: round(bits, 4) for order, bits in counted.bits.items()},
-        compressors={k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
-        notes=tuple(_notes(corpus, part, counted, packed)),
-    )
-
-
-def _scored(part: TokenPart, most: int) -> Tokens:
-    """The scored tokens of a part, without context."""
-    spans: list[Tokens] = []
-    for _, scored_from, stop in part.segments.tolist():
-        spans.append(part.tokens[scored_from : min(stop, scored_from + most)])
-        most -= len(spans[-1])
-    return np.concatenate(spans)
-
-
-def _notes(
-    corpus: Corpus, part: TokenPart, counted: NgramResult, packed: CompressorResult
-) -> list[str]:
-    notes = []
-    trained = len(corpus.train.tokens) - 1  # the first is the start of the first record
-    if counted.train_symbols < trained:
-        notes.append(f"N-grams count the last {counted.train_symbols:,} training symbols.")
-    if counted.held_out_symbols < part.scored:
-        notes.append(f"N-grams are scored on {counted.held_out_symbols:,} held-out symbols.")
-    if packed.context_symbols < trained or packed.held_out_symbols < part.scored:
-        notes.append(
-            f"Compressors see the last {packed.context_symbols:,} training symbols, then "
-            f"{packed.held_out_symbols:,} held-out ones."
-        )
-    return notes
 
 
 def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> HeldOutScores:
@@ -178,6 +111,7 @@ def evaluate_model(
         bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
         scored = [part.scored for part in halves]
         whole = sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored)
+        counted, figures = baselines(corpus, found.domain, watcher)
         return EvaluateResult(
             model=str(model),
             unit=found.domain.unit,
@@ -185,8 +119,7 @@ def evaluate_model(
             bits_per_symbol=round(whole, 4),
             perplexity=perplexity(whole),
             second_half=HalfScores(
-                bits_per_symbol=round(bits[1], 4),
-                baselines=baselines(corpus, found.domain, watcher),
+                bits_per_symbol=round(bits[1], 4), baselines=counted, **dict(figures)
             ),
             trained_on=trained_on,
             refused=tuple(line.reason for line in lines if line.status == "refused"),

@@ -216,12 +216,13 @@ class Pipeline:
         )
 
     def _score(self, corpus: Corpus) -> ScoreResult:
-        from seqforge.runs.evaluate import baselines, final_score
+        from seqforge.runs.baselines import baselines
+        from seqforge.runs.evaluate import final_score
 
         found = final_score(self.folder, corpus, self.watcher)
         trim_memory()
-        counted = baselines(corpus, self.domain, self.watcher)
-        return ScoreResult(bits_per_symbol=found, baselines=counted)
+        counted, figures = baselines(corpus, self.domain, self.watcher)
+        return ScoreResult(bits_per_symbol=found, baselines=counted, figures=figures)
 
     def _sample(self, corpus: Corpus) -> SampleResult:
         return draw_samples_of_run(self.folder, self.config, self.domain, corpus, self.watcher)

@@ -18,6 +18,7 @@ from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain
 from seqforge.reporting.summary import (
     Advice,
+    BaselineFigures,
     BaselineScores,
     HeldOutScores,
     OverlapSummary,
@@ -74,6 +75,7 @@ class ScoreResult(StageResult):
 
     bits_per_symbol: HeldOutScores
     baselines: BaselineScores
+    figures: BaselineFigures = BaselineFigures()
 
 
 class SampleResult(StageResult):
@@ -92,10 +94,8 @@ class SearchOutcome(StageResult):
     __pydantic_extra__: dict[str, JsonValue]
 
 
-class HalfScores(BaseModel):
+class HalfScores(BaselineFigures):
     """The second half of an input, beside baselines that have learnt from the first."""
-
-    model_config = ConfigDict(frozen=True)
 
     bits_per_symbol: float
     baselines: BaselineScores
@@ -185,6 +185,7 @@ def summarise(
         bits_per_symbol=bits,
         perplexity=HeldOutScores(valid=perplexity(bits.valid), test=perplexity(bits.test)),
         baselines=scored.baselines,
+        **dict(scored.figures),
         speed=SpeedSummary(
             train_symbols_per_second=trained.train_symbols_per_second,
             sample_symbols_per_second=sampled and sampled.sample_symbols_per_second,

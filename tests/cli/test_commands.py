@@ -102,6 +102,11 @@ def test_evaluate_scores_a_file_beside_baselines(seqforge, tmp_path, bases):
     assert (
         found["second_half"]["bits_per_symbol"] < baselines["order_k"] < baselines["uniform"] == 2
     )
+    named, kinds = (found["second_half"][f"baseline_{what}"] for what in ("bits", "kinds"))
+    assert named["witten-bell"] == baselines["order_k"]
+    assert {name: named[name] for name in ("zlib", "bz2", "lzma")} == baselines["compressors"]
+    assert kinds.keys() == named.keys()
+    assert (kinds["witten-bell"], kinds["ppmd"]) == ("frozen", "adaptive")
 
 
 def test_evaluate_names_a_symbol_that_the_model_lacks(seqforge, tmp_path, text_file):

@@ -64,6 +64,9 @@ def test_the_summary_has_the_numbers_of_the_page(finished):
     assert counted["order_k"] == min(counted["orders"].values())
     assert counted["order_k"] < counted["uniform"]
     assert set(counted["compressors"]) == {"zlib", "bz2", "lzma"}
+    named = summary["baseline_bits"]
+    assert (named["witten-bell"], named["uniform"]) == (counted["order_k"], counted["uniform"])
+    assert summary["baseline_kinds"].keys() == named.keys()
     assert summary["speed"]["train_symbols_per_second"] > 0
     assert summary["speed"]["sample_symbols_per_second"] > 0
     assert summary["peak_memory_mb"] > 10

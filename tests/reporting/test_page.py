@@ -55,6 +55,40 @@ def test_the_headline_compares_in_plain_words(page):
     assert "the model is level with it." in page(summary).text
 
 
+def test_every_baseline_says_whether_it_adapts(page):
+    """By name, with its order; the best of a kind is compared with the model in words."""
+    summary = summary_of_a_run() | {
+        "baseline_bits": {
+            "uniform": 2.0, "witten-bell": 1.9488, "kneser-ney": 1.9401, "ppmd": 1.9765,
+            "lzma": 2.0132, "inverted-repeats": 1.9312, "inverted-repeats-adaptive": 1.9222,
+        },
+        "baseline_kinds": {
+            "uniform": "frozen", "witten-bell": "frozen", "kneser-ney": "frozen",
+            "ppmd": "adaptive", "lzma": "adaptive", "inverted-repeats": "frozen",
+            "inverted-repeats-adaptive": "adaptive",
+        },
+        "baseline_orders": {
+            "witten-bell": 8, "kneser-ney": 9, "ppmd": 8, "inverted-repeats": 11,
+            "inverted-repeats-adaptive": 12,
+        },
+    }  # fmt: skip
+
+    text = page(summary).text
+
+    for row in (
+        *("guessing evenly (frozen)", "Witten-Bell n-gram, order 8 (frozen)"),
+        *("Kneser-Ney n-gram, order 9 (frozen)", "PPMd, order 8 (adaptive)", "lzma (adaptive)"),
+        *("inverted repeats, order 11 (frozen)", "inverted repeats, order 12 (adaptive)"),
+        *("Witten-Bell n-gram, order 0 (frozen)", "this model (frozen)"),
+    ):
+        assert row in text, row
+    assert "The best n-gram (order 9) needs 1.940: the model is 0.7 % better." in text
+    assert "The best general compressor (PPMd) needs 1.976: the model is 2.6 % better." in text
+    assert (
+        "The inverted repeats, order 12 (adaptive) needs 1.922: the model is 0.2 % worse." in text
+    )
+
+
 def test_without_a_test_part_the_valid_part_speaks(page):
     summary = summary_of_a_run()
     summary["bits_per_symbol"]["test"] = None

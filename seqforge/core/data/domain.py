@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Appends", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
-    "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "Prompt", "Prompts",
-    "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
+    "Appends", "Baseline", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
+    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "Prompt",
+    "Prompts", "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
     "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
 ]  # fmt: skip
 
@@ -166,6 +166,30 @@ class HasKmers(Protocol):
         """For each id a code on its own strand and one for its partner on the other (V,), (V,).
 
         Equivalent symbols (upper and lower case) share a code; 0 is no base.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The score of a model that a network should beat."""
+
+    bits: float
+    """Bits per symbol."""
+    adaptive: bool = False
+    """Whether it learns from the held-out symbols that it has already scored."""
+    order: int | None = None
+    """How many symbols it looks back, where that is a number."""
+
+
+@runtime_checkable
+class HasBaselines(Protocol):
+    """A domain with baselines of its own field, beside n-grams and compressors."""
+
+    def baselines(self, corpus: Corpus, progress: Advance) -> Mapping[str, Baseline]:
+        """A corpus in, the scores of its ``held_out`` part by name (``summary.json`` has them) out.
+
+        What is to be chosen is chosen on the valid part.
         """
         ...
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from seqforge.base.machine import in_blocks
 
 CONTEXT_LIMIT = 4_000_000
 """Training symbols a compressor sees first; all three forget older data anyway (zlib after 32
 KiB, bz2 after 900 kB, lzma after 8 MiB)."""
 HELD_OUT_LIMIT = 1_000_000
+PPMD_LIMIT = 16_000_000
+"""The same for PPMd, which forgets nothing until its memory is full."""
+PPMD_ORDER = 8
+_PPMD_MEMORY = 64 << 20  # bytes of contexts; when they are full, PPMd begins anew
 _FEWEST = 1_000
 """With fewer held-out symbols, whole bytes and block headers would dominate the figure."""
 
@@ -59,13 +67,12 @@ def compressor_bits(
     References:
         Benedetto, Caglioti and Loreto 2002, https://doi.org/10.1103/PhysRevLett.88.048702
     """
-    little_endian = train.dtype.newbyteorder("<")
-    context = train[max(0, len(train) - context_limit) :].astype(little_endian).tobytes()
-    held_out = held_out_tokens[:held_out_limit].astype(little_endian)
+    context = _bytes_of(train[max(0, len(train) - context_limit) :])
+    held_out = held_out_tokens[:held_out_limit].astype(train.dtype)
     symbols = len(held_out)
     bits: dict[str, float | None] = dict.fromkeys(_COMPRESSORS)
     if symbols >= _FEWEST:
-        both = context + held_out.tobytes()
+        both = context + _bytes_of(held_out)
         with ThreadPoolExecutor(len(_COMPRESSORS)) as pool:  # all three let go of the GIL
             grown = {
                 name: pool.submit(_growth, compress, context, both)
@@ -81,3 +88,39 @@ def _growth(compress: Callable[[bytes], bytes], context: bytes, both: bytes) -> 
 
 def _bits(growth: int, symbols: int) -> float | None:
     return 8 * growth / symbols if growth > 0 else None
+
+
+def ppmd_bits(
+    train: NDArray[Any],
+    held_out_tokens: NDArray[Any],
+    *,
+    context_limit: int = PPMD_LIMIT,
+    held_out_limit: int = HELD_OUT_LIMIT,
+) -> float | None:
+    """The same for PPMd (variant I, order `PPMD_ORDER`): prediction by partial matching.
+
+    It takes symbols as `compressor_bits` does and has no figure in the same cases.
+
+    References:
+        Cleary and Witten 1984, https://doi.org/10.1109/TCOM.1984.1096090;
+        Shkarin 2002, https://doi.org/10.1109/DCC.2002.999958
+    """
+    held_out = held_out_tokens[:held_out_limit].astype(train.dtype)
+    if len(held_out) < _FEWEST:
+        return None
+    context = train[max(0, len(train) - context_limit) :]
+    alone = _ppmd_length(in_blocks(context))
+    return _bits(_ppmd_length(chain(in_blocks(context), [held_out])) - alone, len(held_out))
+
+
+def _ppmd_length(blocks: Iterable[NDArray[Any]]) -> int:
+    """Bytes of some blocks, one after another, under PPMd."""
+    from pyppmd import Ppmd8Encoder
+
+    encoder = Ppmd8Encoder(PPMD_ORDER, _PPMD_MEMORY)
+    return sum(len(encoder.encode(_bytes_of(block))) for block in blocks) + len(encoder.flush())
+
+
+def _bytes_of(ids: NDArray[np.unsignedinteger]) -> bytes:
+    """Ids in, their bytes, little-endian, out."""
+    return ids.astype(ids.dtype.newbyteorder("<")).tobytes()

@@ -1,12 +1,14 @@
 """The compressor baseline."""
 
+import gzip
 import lzma
 import zlib
 
 import numpy as np
+import pyppmd
 import pytest
 
-from seqforge.core.evaluation.compressors import compressor_bits
+from seqforge.core.evaluation.compressors import compressor_bits, ppmd_bits
 
 
 @pytest.fixture
@@ -71,3 +73,37 @@ def test_no_figure_is_ever_negative():
     result = compressor_bits(constant, constant[:1_000])
 
     assert all(bits is None or bits > 0 for bits in result.bits.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("tinyshakespeare.txt.gz", 2.029), ("linux-kernel-6mb.c.gz", 1.400)]
+)
+def test_ppmd_needs_what_was_measured_elsewhere(shared_data, name, wanted):
+    """The last tenth of real texts, after all before it, one byte a symbol."""
+    text = np.frombuffer(gzip.decompress((shared_data / "text" / name).read_bytes()), np.uint8)
+    cut = len(text) * 9 // 10
+
+    assert ppmd_bits(text[:cut], text[cut:]) == pytest.approx(wanted, abs=0.001)
+
+
+def test_ppmd_in_blocks_packs_like_ppmd_at_once(bases, monkeypatch):
+    """However the training part is cut, and with ids of either byte order."""
+    train, held_out = bases[:50_000], bases[50_000:]
+    packed = [
+        len(pyppmd.compress(part.tobytes(), max_order=8, mem_size=64 << 20))
+        for part in (bases, train)
+    ]
+    monkeypatch.setattr("seqforge.base.machine._BLOCK", 777)
+
+    assert ppmd_bits(train, held_out) == 8 * (packed[0] - packed[1]) / 10_000
+    wide = [ids.astype(f"{order}u2") for order in "<>" for ids in (train, held_out)]
+    assert ppmd_bits(*wide[:2]) == ppmd_bits(*wide[2:])
+
+
+def test_ppmd_takes_the_nearest_of_both_and_says_nothing_of_a_tiny_part(bases):
+    train, held_out = bases[:50_000], bases[50_000:]
+
+    limited = ppmd_bits(train, held_out, context_limit=7_000, held_out_limit=2_000)
+
+    assert limited == ppmd_bits(train[-7_000:], held_out[:2_000])
+    assert ppmd_bits(train, held_out[:999]) is None
