@@ -12,7 +12,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import written_by
-from seqforge.core.kernels.llvm import F32, F64, I32, I64, REGISTERS, WIDTH, Code, i64
+from seqforge.core.kernels.llvm import F32, F64, I32, I64, POINTER, REGISTERS, WIDTH, Code, i64
 from seqforge.core.kernels.ops import CELLS, Matrix, Product
 from seqforge.core.kernels.values import FLOAT, FLOAT32, INT, UINT, Array, Number
 
@@ -196,4 +196,19 @@ def _write_popcount(code: Code, bits: Number) -> Number:
 @written_by(_write_popcount)
 def popcount(bits: int) -> int:
     """How many of the 64 bits are set."""
-    return (bits & (2**64 - 1)).bit_count()
+    return (int(bits) & (2**64 - 1)).bit_count()
+
+
+def _write_prefetch(code: Code, array: Array, index: Number) -> None:
+    kinds = [POINTER, I32, I32, I32]
+    called = code.builder.module.declare_intrinsic(
+        "llvm.prefetch", [POINTER], ir.FunctionType(ir.VoidType(), kinds)
+    )
+    place = code.builder.gep(array.pointer, [index.value])
+    said = [ir.Constant(I32, number) for number in (0, 3, 1)]  # read, keep in all caches, data
+    code.builder.call(called, [code.builder.bitcast(place, POINTER), *said])
+
+
+@written_by(_write_prefetch)
+def prefetch(array: NDArray[Any], index: int) -> None:
+    """Ask for the line of memory that holds an element; nothing changes."""

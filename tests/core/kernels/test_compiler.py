@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from seqforge.core.kernels.compiler import interpreted, kernel
-from seqforge.core.kernels.intrinsics import add_scaled, dot, float_of_bits, high_product, popcount
+from seqforge.core.kernels.intrinsics import (
+    add_scaled,
+    dot,
+    float_of_bits,
+    high_product,
+    popcount,
+    prefetch,
+)
 from seqforge.core.kernels.llvm import WIDTH
 from seqforge.core.kernels.values import KernelError
 from tests.conftest import ROOT
@@ -151,6 +158,14 @@ def ones(bits: int) -> int:
 
 
 @kernel
+def asked_for(table: np.ndarray) -> int:
+    """Places beyond the end may be asked for as well."""
+    for i in range(-100, 2 * len(table)):
+        prefetch(table, 100 * i)
+    return int(table[0])
+
+
+@kernel
 def constants(found: np.ndarray) -> None:
     """What is known beforehand is calculated by Python."""
     found[0] = max(LIMIT, 2) + abs(-LIMIT) + int(np.floor(2.7))
@@ -258,6 +273,11 @@ def test_sums_over_vectors_have_one_order(pair, scale):
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_set_bits_are_counted(bits):
     check(ones, bits)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.float32])
+def test_asking_for_memory_changes_nothing(dtype):
+    check(asked_for, np.array([7, 1, 2], dtype))
 
 
 @given(st.floats(), st.floats(), st.floats())

@@ -1,0 +1,187 @@
+"""Symbols of genomes in, their log-probabilities out: the Memory of the genome domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.memory.memory import Ids, LogProbs, Network
+from seqforge.domains.genome.memory.counting import count
+from seqforge.domains.genome.memory.reading import note_bases, predict, read
+from seqforge.domains.genome.memory.symbols import (
+    Alphabet,
+    all_log_probs,
+    alphabet_of,
+    note_symbols,
+    read_network,
+    score_symbols,
+)
+from seqforge.domains.genome.memory.tables import (
+    BEFORE,
+    NETWORK,
+    WIDTH,
+    Counts,
+    Learnt,
+    Mixer,
+    Row,
+    counts_for,
+    new_learnt,
+    new_mixer,
+    new_room,
+    new_row,
+)
+
+BUDGET = 1_200_000_000
+"""Bytes of counts."""
+WARM = 3_000_000
+"""Bases that teach the weights enough."""
+_BLOCK = 1 << 16
+_NO_NETWORK = np.zeros((0, 4))
+
+
+class Parts(NamedTuple):
+    """All that changes."""
+
+    counts: Counts
+    learnt: Learnt
+    mixer: Mixer
+    row: Row
+    alphabet: Alphabet
+
+
+class GenomeMemory:
+    """Four-way mixing over nucleotides of contexts on both strands, repeats and models nearby."""
+
+    def __init__(self, parts: Parts, bases: NDArray[np.uint8], warm: int) -> None:
+        self._parts, self._room, self._warm = parts, new_room(), warm
+        self._bases, self._size, self._read_to = bases, len(bases), len(bases)
+
+    @classmethod
+    def of(
+        cls, symbols: Sequence[str], bases: int, budget: int = BUDGET, warm: int = WARM
+    ) -> Self:  # fmt: skip
+        """A new memory.
+
+        Args:
+            symbols: The vocabulary's, ids 1 to V - 1.
+            bases: About how many will be learnt and scored.
+            budget: Bytes of its counts, at most where that is possible.
+            warm: So many of the last bases learnt teach the weights too, not counts alone.
+        """
+        parts = Parts(
+            counts_for(bases, budget), new_learnt(), new_mixer(), new_row(), alphabet_of(symbols)
+        )
+        return cls(parts, np.zeros(BEFORE, np.uint8), warm)
+
+    def learn(self, ids: Ids) -> None:
+        """See `Memory`; the last of it is read when the next score is asked for."""
+        note_symbols(self._parts.alphabet, ids)
+        self._append(ids)
+        stop = self._size - self._warm
+        if stop > self._read_to:
+            bases, row = self._bases[:stop], self._parts.row
+            count(self._parts.counts, bases, self._read_to, row.words[0], row.words[1])
+            note_bases(row, bases, self._read_to)
+            self._read_to = stop
+
+    def score(self, ids: Ids, network: Network | None = None, adapt: bool = True) -> LogProbs:
+        """See `Memory`."""
+        self._settle()
+        if network is not None and not self._parts.mixer.steps[1]:
+            self._begin_with_network()
+        found = np.empty(len(ids))
+        for t in range(0, len(ids), _BLOCK):
+            rows = None if network is None else network[t : t + _BLOCK]
+            self._score(ids[t : t + _BLOCK], rows, adapt, found[t : t + _BLOCK])
+        return found
+
+    def _score(self, ids: Ids, network: Network | None, adapt: bool, found: LogProbs) -> None:
+        alphabet, given = self._parts.alphabet, _NO_NETWORK
+        are_bases = self._append(ids)
+        if network is not None:
+            given = self._of_bases(network[are_bases])
+        chances = np.empty((self._size - self._read_to + 1, 4))
+        self._read(self._size, given, adapt, chances)
+        score_symbols(alphabet, ids, chances, adapt, found)
+
+    def predict(self, network: NDArray[np.float32] | None = None) -> LogProbs:
+        """See `Memory`."""
+        self._settle()
+        given, (counts, learnt, mixer, row, alphabet) = _NO_NETWORK, self._parts
+        if network is not None:
+            if not mixer.steps[1]:
+                self._begin_with_network()
+            given = self._of_bases(network[None])
+        bases = self._bases[: self._size]
+        predict(bases, counts, learnt, mixer, row, self._room, given, 0)
+        found = np.empty(len(alphabet.kinds))
+        all_log_probs(alphabet, self._room.chances, found)
+        return found
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Memory`."""
+        self._settle()
+        found = {"bases": self._bases[: self._size], "warm": np.asarray(self._warm)}
+        for name, part in self._parts._asdict().items():
+            for field, value in part._asdict().items():
+                found[f"{name}.{field}"] = np.asarray(value)
+        return found
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """See `Memory`; the arrays are copied."""
+        kinds: dict[str, Any] = {"counts": Counts, "learnt": Learnt, "mixer": Mixer, "row": Row,
+                 "alphabet": Alphabet}  # fmt: skip
+        parts = Parts(**{
+            name: kind(**{field: _own(arrays[f"{name}.{field}"]) for field in kind._fields})
+            for name, kind in kinds.items()
+        })  # fmt: skip
+        return cls(parts, np.array(arrays["bases"], np.uint8), int(arrays["warm"]))
+
+    def _settle(self) -> None:
+        """Read what was learnt last, weights and all."""
+        while self._read_to < self._size:
+            stop = min(self._read_to + _BLOCK, self._size)
+            self._read(stop, _NO_NETWORK, True, np.empty((stop - self._read_to, 4)))
+
+    def _read(
+        self, stop: int, network: NDArray[np.float64], adapt: bool, chances: NDArray[np.float64]
+    ) -> None:  # fmt: skip
+        counts, learnt, mixer, row, _ = self._parts
+        bases, begin = self._bases[:stop], self._read_to
+        read(bases, begin, counts, learnt, mixer, row, self._room, network, adapt, chances)
+        self._read_to = stop
+
+    def _append(self, ids: Ids) -> NDArray[np.bool_]:
+        """Take the bases among symbols into the history; returns which of them are bases."""
+        codes = self._parts.alphabet.bases[ids]
+        are_bases = codes >= 0
+        stop = self._size + int(are_bases.sum())
+        if stop > len(self._bases):
+            grown = np.zeros(max(stop, len(self._bases) * 5 // 4), np.uint8)
+            grown[: self._size] = self._bases[: self._size]
+            self._bases = grown
+        self._bases[self._size : stop] = codes[are_bases]
+        self._size = stop
+        return are_bases
+
+    def _of_bases(self, log_probs: Network) -> NDArray[np.float64]:
+        """A network's rows (N, V) as probabilities (N, 4)."""
+        found = np.empty((len(log_probs), 4))
+        read_network(self._parts.alphabet, np.ascontiguousarray(log_probs), found)
+        return found
+
+    def _begin_with_network(self) -> None:
+        """Weights beside a network begin as those without."""
+        weights = self._parts.mixer.weights.reshape(2, -1, WIDTH)
+        others = np.arange(WIDTH) != NETWORK
+        weights[1][:, others] = weights[0][:, others]
+        self._parts.mixer.final[1] = self._parts.mixer.final[0]
+
+
+def _own(array: NDArray[Any]) -> Any:
+    """A copy of an array, or the number that it holds."""
+    return int(array) if array.ndim == 0 else np.array(array)

@@ -1,0 +1,97 @@
+"""What the experts say in, one distribution of the next base out; weights learn from each base."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqforge.core.kernels.compiler import kernel
+from seqforge.core.kernels.elementary import exponential, logarithm
+from seqforge.core.kernels.intrinsics import add_scaled, dot
+from seqforge.domains.genome.memory.tables import SETS, WIDTH, Mixer, Room
+
+M = len(SETS)
+_LEAST_LOG = -9.0
+_LN4 = 1.3862943611198906
+_FLOOR = 1e-4
+_RATE, _LEAST_RATE, _FINAL_RATE = 0.003, 0.0007, 0.001
+_FALL = 300_000.0
+"""Bases after which the rate has fallen by half of what it falls."""
+
+
+@kernel
+def _mix_sets(mixer: Mixer, mode: int, room: Room) -> None:
+    """The weighted sums of each set's row, less the highest of the four."""
+    for m in range(M):
+        row = room.chosen[m] * WIDTH
+        highest = -1e30
+        for s in range(4):
+            score = float(dot(mixer.weights[mode], row, room.inputs, s * WIDTH, WIDTH))
+            room.scores[4 * m + s] = score
+            highest = max(highest, score)
+        for s in range(4):
+            room.scores[4 * m + s] -= highest
+
+
+@kernel
+def _normalise_sets(room: Room) -> None:
+    """Each set's probabilities, and their logarithms in relation to chance."""
+    for k in range(4 * M):
+        room.inner[k] = exponential(room.scores[k])
+    for m in range(M):
+        total = 0.0
+        for s in range(4):
+            total += room.inner[4 * m + s]
+        for s in range(4):
+            room.inner[4 * m + s] /= total
+        room.logs[m] = total
+    for m in range(M):
+        room.logs[m] = logarithm(room.logs[m])
+    for m in range(M - 1, -1, -1):
+        less = _LN4 - room.logs[m]
+        for s in range(4):
+            room.logs[4 * m + s] = max(room.scores[4 * m + s] + less, _LEAST_LOG)
+
+
+@kernel
+def _mix_finally(mixer: Mixer, mode: int, room: Room) -> None:
+    """The sets' distributions mixed into one."""
+    row, chances = room.chosen[M], room.chances
+    highest = -1e30
+    for s in range(4):
+        score = 0.0
+        for m in range(M):
+            score += mixer.final[mode, row, m] * room.logs[4 * m + s]
+        chances[s] = score
+        highest = max(highest, score)
+    total = 0.0
+    for s in range(4):
+        chances[s] = exponential(chances[s] - highest)
+        total += chances[s]
+    for s in range(4):
+        chances[s] = chances[s] / total * (1.0 - 4.0 * _FLOOR) + _FLOOR
+
+
+@kernel
+def mix(mixer: Mixer, mode: int, room: Room) -> None:
+    """The experts' inputs mixed, twice, into the probabilities of the four bases."""
+    _mix_sets(mixer, mode, room)
+    _normalise_sets(room)
+    _mix_finally(mixer, mode, room)
+
+
+@kernel
+def learn_weights(mixer: Mixer, mode: int, room: Room, symbol: int) -> None:
+    """A step down the gradient of the cost of a base, for each set by itself and for the last
+    mixture."""
+    late = _FALL / (_FALL + float(mixer.steps[mode]))
+    rate = _LEAST_RATE + (_RATE - _LEAST_RATE) * late
+    mixer.steps[mode] += 1
+    final = room.chosen[M]
+    for m in range(M):
+        row, gain = room.chosen[m] * WIDTH, 0.0
+        for s in range(4):
+            right = float(int(s == symbol))
+            gain += (right - room.chances[s]) * room.logs[4 * m + s]
+            step = np.float32(rate * (right - room.inner[4 * m + s]))
+            add_scaled(mixer.weights[mode], row, step, room.inputs, s * WIDTH, WIDTH)
+        mixer.final[mode, final, m] += _FINAL_RATE * gain

@@ -1,0 +1,234 @@
+"""A number of bases and a memory budget in, the arrays of a genome's memory out: what the kernels
+read and write.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+ORDERS = (1, 2, 3, 4, 6, 8, 9, 10, 11, 12)
+"""Orders whose contexts index their counts directly."""
+PATTERNS = (
+    "1" * 13, "1" * 14, "1" * 16, "1" * 18, "1" * 20, "1" * 22, "1" * 24,
+    "0" + "1" * 12, "00" + "1" * 12, "11111111" + "0" + "111111", "1111" + "0000" + "11111111",
+    "0000" + "1" * 12, "11" + "00" + "111111" + "00" + "111111", "0000" + "1" * 13,
+    "111" + "0" + "11111" + "0" + "111111",
+)  # fmt: skip
+"""Contexts that are hashed, the last base first: 1 for a base that counts, 0 for a hole."""
+SLOW = 2
+"""The first so many of them forget nothing; the others halve what did not come."""
+PLAIN = 7
+"""The first so many of them are without holes."""
+SEEDS = (12, 16, 20, 24)
+"""Lengths of what two places have in common before one is taken for a repeat of the other."""
+FAST = ((1, 50.0), (2, 40.0), (3, 30.0), (4, 25.0), (6, 12.0), (8, 6.0), (11, 3.0))
+"""Orders of models of the bases nearby, and after how many symbols of a context they forget."""
+
+DIRECT, SLOTS, SEEDINGS, NEARBY = len(ORDERS), len(PATTERNS), len(SEEDS), len(FAST)
+"""How many there are of each."""
+SPAN = 24
+"""Bases in a register of the last ones."""
+BEFORE = 32
+"""Bases (A) that stand before the first one, so that each has as many before it."""
+RANKED = SLOTS + 2
+"""Experts whose counts are looked up by rank: hashed contexts, and orders 11 and 12."""
+STATES = 16 * 8 * 6
+"""Of the counts of a context, highest first."""
+POOL = 12
+"""Repeats followed at a time."""
+SHOWN = 4
+"""Those of them, the surest first, that are experts by themselves."""
+EXPERTS = DIRECT + RANKED + SHOWN + 1 + NEARBY + 1
+NETWORK = EXPERTS - 1
+WIDTH = -(-EXPERTS // 16) * 16
+"""Experts, padded for `dot`."""
+
+
+class Counts(NamedTuple):
+    """What followed each context, on both strands."""
+
+    orders: Ints
+    """(D,)."""
+    begins: Ints
+    """(D,): where each order begins in ``direct``."""
+    direct: NDArray[np.uint16]
+    """Four counts a context."""
+    masks: NDArray[np.uint64]
+    """(H,): two bits a base that counts."""
+    spans: Ints
+    """(H,)."""
+    slots: NDArray[np.uint32]
+    """(H, 2^B): four counts of six bits and eight check bits."""
+    shift: int
+    """64 - B."""
+    seeds: Ints
+    """(S,)."""
+    heads: NDArray[np.int32]
+    """(S, 2^P): the place behind the last occurrence of a seed."""
+    head_shift: int
+
+
+class Learnt(NamedTuple):
+    """What adapts besides counts: probabilities of ranks and of repeats, models nearby."""
+
+    ranks: Floats
+    """(R, STATES, 4): how often the first, second ... of a state came."""
+    rank_counts: NDArray[np.uint16]
+    """(R, STATES)."""
+    hits: Floats
+    """(2, REPEAT_STATES): how often a repeat's symbol came, forward and inverted."""
+    fast_orders: Ints
+    fast_begins: Ints
+    fast_rates: NDArray[np.float64]
+    fast: Floats
+    """Four probabilities a context."""
+
+
+REPEAT_STATES = 16 + 10 * 16 * 4
+
+SETS = (44, 256, 135, 99, 81, 1, WIDTH * 7, 256, 256, 256)
+"""Rows of each weight set: repeats, last bases, counts reached, order reached, long contexts, all,
+best expert, composition, periodicity, bits of late."""
+FINALS = 64
+
+
+class Mixer(NamedTuple):
+    """Weights, alone and with the network."""
+
+    begins: Ints
+    """(M,): the first row of each set."""
+    weights: Floats
+    """(2, rows * WIDTH)."""
+    final: NDArray[np.float64]
+    """(2, FINALS, M)."""
+    steps: Ints
+    """(2,): bases learnt from."""
+
+
+class Row(NamedTuple):
+    """Where a reader stands."""
+
+    words: NDArray[np.uint64]
+    """The last 24 bases; the same on the other strand; matches with 1, 2 and 3 bases before."""
+    places: Ints
+    """(POOL,): the base that each repeat followed predicts from; -1 for none."""
+    steps: Ints
+    """(POOL,): 1 forward, -1 inverted."""
+    misses: Ints
+    """(POOL,): the last 32 bases, 1 for a miss."""
+    runs: Ints
+    """(POOL,): hits since the last miss."""
+    sums: Ints
+    """Sums over the last bases: G and C of 512, costs of 16 and of 128; then the place in costs."""
+    costs: Ints
+    """(128,): of the last bases, in 1/16 bits."""
+    gains: NDArray[np.float64]
+    """(EXPERTS,): how much better than chance each expert was of late, in nats."""
+
+
+class Room(NamedTuple):
+    """Scratch of one base."""
+
+    ratios: NDArray[np.float64]
+    """(4 * WIDTH,): four times the probabilities of the experts."""
+    inputs: Floats
+    """(4 * WIDTH,): their logarithms."""
+    states: Ints
+    """(R,): of ranked experts, -1 for none."""
+    ranked: Ints
+    """(R, 4): symbols, the most frequent first."""
+    totals: Ints
+    """(R,)."""
+    guesses: Ints
+    """(POOL,): the symbol of each repeat."""
+    repeat_states: Ints
+    """(POOL,)."""
+    trust: NDArray[np.float64]
+    """(POOL,): the probability of each repeat."""
+    order: Ints
+    """(POOL,): repeats, the surest first."""
+    chosen: Ints
+    """(M + 1,): rows of the weight sets, then of the final weights."""
+    scores: NDArray[np.float64]
+    """(M * 4,)."""
+    inner: NDArray[np.float64]
+    """(M * 4,): probabilities of each weight set."""
+    logs: NDArray[np.float64]
+    """(M * 4,)."""
+    chances: NDArray[np.float64]
+    """(4,): the outcome."""
+
+
+def _begins(sizes: list[int]) -> Ints:
+    return np.cumsum([0, *sizes[:-1]]).astype(np.int64)
+
+
+def _pattern_mask(pattern: str) -> int:
+    return sum(3 << 2 * place for place, used in enumerate(pattern) if used == "1")
+
+
+def counts_for(bases: int, budget: int) -> Counts:
+    """Empty counts for about so many bases, in about so many bytes at most."""
+    direct = [4 ** (order + 1) for order in ORDERS]
+    left = budget - 2 * sum(direct)
+    bits = 16
+    while 1 << bits < 2 * bases and bits < 24 and 4 * len(PATTERNS) << bits + 1 <= left * 4 // 5:
+        bits += 1
+    return Counts(
+        np.array(ORDERS), _begins(direct), np.zeros(sum(direct), np.uint16),
+        np.array([_pattern_mask(p) for p in PATTERNS], np.uint64),
+        np.array([len(p) for p in PATTERNS]),
+        np.zeros((len(PATTERNS), 1 << bits), np.uint32), 64 - bits,
+        np.array(SEEDS), np.zeros((len(SEEDS), 1 << bits), np.int32), 64 - bits,
+    )  # fmt: skip
+
+
+def new_learnt() -> Learnt:
+    """Before anything was learnt."""
+    fast = [4 ** (order + 1) for order, _ in FAST]
+    ranks = np.empty((RANKED, STATES, 4), np.float32)
+    ranks[:] = (0.5, 0.2, 0.15, 0.15)
+    return Learnt(
+        ranks, np.zeros((RANKED, STATES), np.uint16), np.full((2, REPEAT_STATES), 0.8, np.float32),
+        np.array([order for order, _ in FAST]), _begins(fast),
+        np.array([1 / length for _, length in FAST]), np.full(sum(fast), 0.25, np.float32),
+    )  # fmt: skip
+
+
+def new_mixer() -> Mixer:
+    """Before anything was learnt."""
+    row = np.zeros(WIDTH, np.float32)
+    row[:EXPERTS] = 0.1
+    row[: len(ORDERS) + RANKED] = 0.15
+    row[NETWORK] = 0.3
+    weights = np.tile(row, (2, sum(SETS)))
+    final = np.full((2, FINALS, len(SETS)), 1 / len(SETS))
+    return Mixer(_begins(list(SETS)), weights, final, np.zeros(2, np.int64))
+
+
+def new_row() -> Row:
+    """Behind nothing but A."""
+    words = np.array([0, (1 << 2 * SPAN) - 1, 0, 0, 0], np.uint64)
+    nothing = np.zeros((3, POOL), np.int64)
+    return Row(
+        words, np.full(POOL, -1), np.ones(POOL, np.int64), nothing[0], nothing[1],
+        np.zeros(4, np.int64), np.zeros(128, np.int64), np.zeros(EXPERTS),
+    )  # fmt: skip
+
+
+def new_room() -> Room:
+    """Scratch."""
+    sets = len(SETS)
+    return Room(
+        np.ones(4 * WIDTH), np.zeros(4 * WIDTH, np.float32), np.zeros(RANKED, np.int64),
+        np.zeros((RANKED, 4), np.int64), np.zeros(RANKED, np.int64), np.zeros(POOL, np.int64),
+        np.zeros(POOL, np.int64), np.zeros(POOL), np.zeros(POOL, np.int64),
+        np.zeros(sets + 1, np.int64), np.zeros(4 * sets), np.zeros(4 * sets), np.zeros(4 * sets),
+        np.zeros(4),
+    )  # fmt: skip
