@@ -194,7 +194,8 @@ def _by_fluidsynth(midi: bytes, font: str, rate: int) -> NDArray[np.float64]:
         path.write_bytes(midi)
         # The blocks that it writes in are all that -z changes.
         command = [program, "-ni", "-F", str(out), "-T", "wav", "-r", str(rate), "-z", "1024"]
-        ended = run_child([*command, font, str(path)], _FONT_SECONDS)
+        quietly = {"SDL_AUDIODRIVER": "dummy"}  # else it looks for sound cards, and waits for that
+        ended = run_child([*command, font, str(path)], _FONT_SECONDS, environment=quietly)
         if ended.code:
             raise ProgramError(ended.reason)
         values, _ = soundfile.read(out, dtype="float32", always_2d=True)  # of 16 bits: exact

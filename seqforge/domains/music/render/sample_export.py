@@ -262,6 +262,7 @@ def origin(sample: Sample) -> str:
 
 
 _PIXELS = 1_600  # width of a score as PNG
+_PLAYED_AT_ONCE = 2
 _BATCH = 16  # scores that one process engraves
 _SECONDS = 10.0  # that one may take
 
@@ -310,17 +311,20 @@ def render(
     """
     pictures = not {"svg", "png"}.isdisjoint(formats)
     drawn = performances[: None if pictures else for_page]
-    with _engraver() as (engraver, stopped):
+    with _threads(1) as (engraver, stopped), _threads(_PLAYED_AT_ONCE) as (player, _):
         batches = deque(
             engraver.submit(_engraved, drawn[start : start + _BATCH], formats, stopped)
             for start in range(0, len(drawn), _BATCH)
+        )
+        sounds = deque(
+            player.submit(_played, performance, stem, formats, number < for_page)
+            for number, (performance, stem) in enumerate(performances)
         )
         scores: deque[_Score] = deque()
         for number, (performance, stem) in enumerate(performances):
             count = len(performances)
             progress(number, count, f"scores and sound of {number:,} of {count:,}")
-            shown = number < for_page
-            files, ogg, cut = _played(performance, stem, formats, shown)
+            files, ogg, cut = sounds.popleft().result()
             if not scores and batches:
                 scores.extend(batches.popleft().result())
             score = scores.popleft() if scores else _Score()
@@ -330,9 +334,9 @@ def render(
 
 
 @contextmanager
-def _engraver() -> Iterator[tuple[ThreadPoolExecutor, Event]]:
-    """A thread that waits for the engraving process; at a stop it begins nothing more."""
-    pool, stopped = ThreadPoolExecutor(1), Event()
+def _threads(count: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
+    """Threads that wait for processes and encoders; at a stop they begin nothing more."""
+    pool, stopped = ThreadPoolExecutor(count), Event()
     try:
         yield pool, stopped
     finally:
