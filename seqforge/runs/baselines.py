@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.core.data.corpus import Corpus, Segment, TokenPart, Tokens
 from seqforge.core.data.domain import Baseline, Domain, HasBaselines, Mirrored
@@ -18,6 +19,8 @@ from seqforge.core.evaluation.compressors import (
     compressor_bits,
     ppmd_bits,
 )
+from seqforge.core.evaluation.context_order import Stretch
+from seqforge.core.evaluation.kneser_ney import KneserNeyResult, kneser_ney_bits
 from seqforge.core.evaluation.ngram import NgramResult, ngram_bits
 from seqforge.reporting.summary import BaselineFigures, BaselineScores
 from seqforge.runs.progress import ProgressListener
@@ -30,7 +33,7 @@ def baselines(
 
     N-grams count the training part (and its other strand, where the network reads that too). The
     order of the Witten-Bell n-grams is the one that does best on the part that is scored, which
-    flatters them a little.
+    flatters them a little; that of the others is chosen on the valid part.
     """
     # Over the symbols alone: that a record may end makes no guess among A, C, G, T harder.
     uniform = math.log2(max(2, len(corpus.vocabulary.symbols)))
@@ -41,6 +44,7 @@ def baselines(
         return nothing, BaselineFigures()
     part = corpus.part(corpus.held_out)
     counted = _witten_bell(corpus, part, domain, watcher)
+    smoothed = _kneser_ney(corpus, part, domain, watcher)
     own = domain.baselines(corpus, watcher.advance) if isinstance(domain, HasBaselines) else {}
     watcher.advance(1, 1, "compressors")
     held_out = _scored(part, HELD_OUT_LIMIT)
@@ -52,12 +56,13 @@ def baselines(
         k=counted.best,
         orders={order: round(bits, 4) for order, bits in counted.bits.items()},
         compressors={k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
-        notes=tuple(_notes(corpus, part, counted, packed)),
+        notes=tuple(_notes(corpus, part, counted, smoothed, packed)),
     )
     compressors = {**packed.bits, "ppmd": ppmd_bits(corpus.train.tokens, held_out)}
     named = {
         "uniform": Baseline(uniform),
         "witten-bell": Baseline(counted.bits[counted.best], order=counted.best),
+        "kneser-ney": Baseline(smoothed.bits[smoothed.order], order=smoothed.order),
         **{
             name: Baseline(bits, adaptive=True, order=PPMD_ORDER if name == "ppmd" else None)
             for name, bits in compressors.items()
@@ -86,10 +91,30 @@ def _witten_bell(
         part.tokens,
         _segments(part),
         len(corpus.vocabulary),
-        mirror=domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None,
+        mirror=_mirror(corpus, domain),
         progress=watcher.advance,
         folder=_folder(corpus),
     )
+
+
+def _kneser_ney(
+    corpus: Corpus, part: TokenPart, domain: Domain, watcher: ProgressListener
+) -> KneserNeyResult:
+    """The order is chosen on the valid part, which may be the one that is scored."""
+    choosing = corpus.valid if corpus.valid.symbols else part
+    return kneser_ney_bits(
+        corpus.train.tokens,
+        Stretch(part.tokens, _segments(part)),
+        Stretch(choosing.tokens, _segments(choosing)),
+        len(corpus.vocabulary),
+        mirror=_mirror(corpus, domain),
+        progress=watcher.advance,
+        folder=_folder(corpus),
+    )
+
+
+def _mirror(corpus: Corpus, domain: Domain) -> NDArray[np.int64] | None:
+    return domain.mirror(corpus.vocabulary) if isinstance(domain, Mirrored) else None
 
 
 def _segments(part: TokenPart) -> list[Segment]:
@@ -111,12 +136,22 @@ def _scored(part: TokenPart, most: int) -> Tokens:
 
 
 def _notes(
-    corpus: Corpus, part: TokenPart, counted: NgramResult, packed: CompressorResult
+    corpus: Corpus,
+    part: TokenPart,
+    counted: NgramResult,
+    smoothed: KneserNeyResult,
+    packed: CompressorResult,
 ) -> list[str]:
     notes = []
     trained = len(corpus.train.tokens) - 1  # the first is the start of the first record
-    if counted.train_symbols < trained:
-        notes.append(f"N-grams count the last {counted.train_symbols:,} training symbols.")
+    for name, symbols in (
+        ("Witten-Bell", counted.train_symbols),
+        ("Kneser-Ney", smoothed.train_symbols),
+    ):
+        if symbols < trained:
+            notes.append(f"{name} n-grams count the last {symbols:,} training symbols.")
+    if corpus.held_out == "valid":
+        notes.append("Orders are chosen on the part that is scored.")
     if counted.held_out_symbols < part.scored:
         notes.append(f"N-grams are scored on {counted.held_out_symbols:,} held-out symbols.")
     if packed.context_symbols < trained or packed.held_out_symbols < part.scored:
