@@ -81,6 +81,8 @@ Allowed = NDArray[np.bool_]
 Following = NDArray[np.int32]
 Begun = NDArray[np.int32]
 Ids = NDArray[np.int64]
+After = tuple[Following, Allowed, bool]
+"""States that some lead to, whether they are allowed, and whether each of some allows any."""
 
 
 def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constraint | None:
@@ -92,7 +94,12 @@ def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constrain
             follows there is let through.
         begun: (S,), see `Constraint`.
     """
-    states = _reached(lambda states: (following[states], allowed[states]), begun)
+
+    def after(states: Ids) -> After:
+        may = allowed[states]
+        return following[states], may, bool(may.any(axis=1).all())
+
+    states = _reached(after, begun)
     if states is None:
         return None
     number = _numbered(states, len(begun))
@@ -122,13 +129,21 @@ class PlanarTable:
 
     def reachable(self) -> Constraint | None:
         """The same as `reachable` of the whole table, which is not filled."""
-        different, width = _different(self.codes), self.leads.shape[1]
-        leads, allowed = self.leads.ravel(), self.allowed.ravel()
+        ordered = np.sort(self.codes, axis=1)
+        is_new = np.diff(ordered, axis=1, prepend=-1) != 0
+        different, count = ordered[is_new], is_new.sum(axis=1)
+        first = np.cumsum(count) - count
+        leads, allowed, width = self.leads.ravel(), self.allowed.ravel(), self.leads.shape[1]
 
-        def after(states: Ids) -> tuple[Following, Allowed]:
-            codes = different[self.rows[states]]
-            codes += width * self.planes[states][:, None]
-            return leads[codes], allowed[codes]
+        def after(states: Ids) -> After:
+            rows = self.rows[states]
+            counts = count[rows]
+            begins = np.cumsum(counts) - counts
+            codes = np.repeat(first[rows] - begins, counts)
+            codes += np.arange(len(codes))
+            codes = different[codes] + np.repeat(width * self.planes[states], counts)
+            may = allowed[codes]
+            return leads[codes], may, bool(np.logical_or.reduceat(may, begins).all())
 
         states = _reached(after, self.begun)
         return None if states is None else self._kept(states)
@@ -152,16 +167,6 @@ def _let_through(allowed: Allowed, following: Following, begun: Begun) -> Constr
     return Constraint(allowed, following, begun)
 
 
-def _different(codes: Ids) -> Ids:
-    """The different codes of each row (R, D), filled up with its first."""
-    found = np.sort(codes, axis=1)
-    over = found.max() + 1
-    found[:, 1:][found[:, 1:] == found[:, :-1]] = over  # a copy is compared: all but one go
-    found = np.sort(found, axis=1)
-    found = found[:, (found < over).any(axis=0)]
-    return np.where(found < over, found, found[:, :1])
-
-
 def _numbered(states: Ids, size: int) -> Following:
     """The place of each state among some (S,); 0 for others."""
     number = np.zeros(size, np.int32)
@@ -169,19 +174,14 @@ def _numbered(states: Ids, size: int) -> Following:
     return number
 
 
-def _reached(after: Callable[[Ids], tuple[Following, Allowed]], begun: Begun) -> Ids | None:
-    """The states that are reachable from state 0, ascending; None if one allows nothing.
-
-    Args:
-        after: Gives the states after some, and which of them are allowed (states, any).
-        begun: (S,), see `Constraint`.
-    """
+def _reached(after: Callable[[Ids], After], begun: Begun) -> Ids | None:
+    """The states that are reachable from state 0, ascending; None if one allows nothing."""
     found, given = np.zeros((2, len(begun)), bool)
     fresh = np.zeros(1, np.int64)
     while len(fresh):  # what may be drawn
         found[fresh] = True
-        following, allowed = after(fresh)
-        if not allowed.any(axis=1).all():
+        following, allowed, alive = after(fresh)
+        if not alive:
             return None
         given[following] = given[begun[fresh]] = True
         met = np.zeros_like(found)
