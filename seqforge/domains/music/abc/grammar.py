@@ -144,7 +144,7 @@ class _Table:
     def _begun(self, codes: _Ids, allowed: dict[_Plane, NDArray[np.bool_]]) -> NDArray[np.int32]:
         """States that continue a prime's last bar: that bar is filled up to its metre."""
         begun = np.arange(self._states, dtype=np.int32)
-        notes = sorted({*self._ends[0].tolist()})  # words of complete notes
+        notes = np.array(sorted({*self._ends[0].tolist()}), np.int64)  # words of complete ones
         longest = codes[: _PLACES * self._words]
         planes = [_Plane(max(_BARS), repeat, WHOLE) for repeat in REPEATS]
         can = np.array([allowed[plane][longest].any(axis=1) for plane in planes])

@@ -193,6 +193,11 @@ def test_without_characters_that_a_tune_needs_nothing_is_promised(letters, missi
     assert (grammar is None) == (missing != "8")  # without 8 there are metres left
 
 
+@pytest.mark.parametrize("symbols", ["", "a", "abc", "\n :|zA"])
+def test_of_few_characters_there_is_no_tune(symbols):
+    assert grammar_module.grammar(Vocabulary(tuple(symbols))) is None
+
+
 @pytest.mark.parametrize("missing", [*"]23(,'>^-z", "CDE"])
 def test_a_smaller_alphabet_gives_a_narrower_grammar(letters, missing):
     kept = Vocabulary(tuple(symbol for symbol in letters.symbols if symbol not in missing))
