@@ -18,11 +18,13 @@ from seqforge.core.data.constraint import Constraint, automaton
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import (
     Appends,
+    Baseline,
     Clusters,
     Coded,
     DecodesSymbols,
     Domain,
     Governed,
+    HasBaselines,
     HasDefaultInput,
     HasKmers,
     Hints,
@@ -49,12 +51,13 @@ from seqforge.errors import (
 )
 
 __all__ = [
-    "END", "UNKNOWN", "Appends", "Block", "Clusters", "Coded", "ConfigError", "Constraint",
-    "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasDefaultInput",
-    "HasKmers", "Hints", "InputError", "LineDomain", "Mirrored", "Opens", "ProgramError",
-    "Prompt", "Prompts", "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError",
-    "Settles", "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "Vocabulary",
-    "WritesFormats", "automaton", "narrowest", "opened", "read_text", "write_atomically",
+    "END", "UNKNOWN", "Appends", "Baseline", "Block", "Clusters", "Coded", "ConfigError",
+    "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed",
+    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "InputError", "LineDomain",
+    "Mirrored", "Opens", "ProgramError", "Prompt", "Prompts", "ReadsBlocks", "Record",
+    "RenderError", "Sample", "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn",
+    "StopsAfterUnits", "SymbolDecoder", "Vocabulary", "WritesFormats", "automaton", "narrowest",
+    "opened", "read_text", "write_atomically",
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from seqforge.errors import InputError
 if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
-    from seqforge.core.data.domain import TrainingData
+    from seqforge.core.data.domain import Baseline, TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.domains.genome.similarity.hits import SearchOptions
 
@@ -95,13 +95,13 @@ class GenomeDomain:
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
         """The complement of each id (V,)."""
-        if self.strands == "forward":
-            return None
-        ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
-        other = [ids.get(_COMPLEMENT.get(symbol, symbol)) for symbol in vocabulary.symbols]
-        if None in other:  # a base without its partner: the data have one strand's symbols only
-            return None
-        return np.array([0, *other], np.int64)
+        return None if self.strands == "forward" else _partners(vocabulary)
+
+    def baselines(self, corpus: Corpus, progress: Advance) -> dict[str, Baseline]:
+        """Order-k models with inverted repeats, whichever strands the network reads."""
+        from seqforge.domains.genome.inverted_repeats import inverted_repeats
+
+        return inverted_repeats(corpus, _partners(corpus.vocabulary), progress)
 
     def strand_codes(self, vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Bases and complements as code points, regardless of case; 0 for other symbols."""
@@ -180,6 +180,15 @@ class GenomeDomain:
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""
         return [data_folder() / "dm3-chr2R-slice.fa.gz"]
+
+
+def _partners(vocabulary: Vocabulary) -> NDArray[np.int64] | None:
+    """The complement of each id (V,)."""
+    ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
+    other = [ids.get(_COMPLEMENT.get(symbol, symbol)) for symbol in vocabulary.symbols]
+    if None in other:  # a base without its partner: the data have one strand's symbols only
+        return None
+    return np.array([0, *other], np.int64)
 
 
 def _header(sample: Sample) -> str:
