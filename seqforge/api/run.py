@@ -29,7 +29,8 @@ SHORT = {
     "learning_rate": "training.learning_rate", "device": "training.device",
     "precision": "training.precision", "lanes": "training.lanes", "blast": "search.backend",
     "against": "search.against", "init": "init.model",
-    "extend_vocabulary": "init.extend_vocabulary",
+    "extend_vocabulary": "init.extend_vocabulary", "memory": "memory.enabled",
+    "memory_budget": "memory.budget",
 }  # fmt: skip
 """Command-line options by name, and the settings they stand for."""
 _PLAIN_SECONDS = 5.0

@@ -140,6 +140,18 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any other setting of the recipe."),
 ]
+Memory = Annotated[
+    bool | None,
+    typer.Option(
+        "--memory/--no-memory",
+        help="Score with a memory of contexts and repeats beside the network (default: memory).",
+        rich_help_panel=_PANEL,
+    ),
+]
+MemoryBudget = Annotated[
+    str | None,
+    typer.Option(metavar="1G|500M", help="Most bytes of its counts.", rich_help_panel=_PANEL),
+]
 Blast = Annotated[
     str | None,
     typer.Option(metavar="local|blast+|ebi|off", help="Similarity search of DNA samples."),
@@ -168,6 +180,8 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "device": ("training.device", Device),
     "precision": ("training.precision", Precision),
     "lanes": ("training.lanes", Lanes),
+    "memory": ("memory.enabled", Memory),
+    "memory_budget": ("memory.budget", MemoryBudget),
     "blast": ("search.backend", Blast),
     "against": ("search.against", Against),
 }
@@ -334,10 +348,13 @@ def _tell(folder: RunFolder) -> None:
     summary = RunSummary.read(folder.summary)
     counted = summary.baselines
     rival = best(row for row in named_baselines(counted, summary.figures) if is_ngram(row))
-    if counted.part is not None and rival is not None:
+    if (first := summary.headline) is not None and rival is not None:
+        network = summary.bits_per_symbol.of(counted.part)
+        with_memory = first.what == "network+memory"
+        alone = f"; the network alone, frozen, {network:.4f}" if with_memory else ""
         echo(
-            f"{summary.bits_per_symbol.of(counted.part):.4f} bits per {summary.unit} on held-out "
-            f"data ({counted.part}{_overlap(summary)}); the best n-gram (order {rival.order}) "
+            f"{first.bits:.4f} bits per {summary.unit} on held-out data "
+            f"({first.part}{_overlap(summary)}){alone}; the best n-gram (order {rival.order}) "
             f"needs {rival.bits:.4f}"
         )
     for row in summary.samples:

@@ -297,6 +297,32 @@ class SamplingConfig(BaseModel):
     """Draw exactly ``length`` symbols, the end symbol held back."""
 
 
+def parse_size(text: str) -> int:
+    """``1G``, ``500M`` or a number of bytes in, bytes out.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)B?", text.strip())
+    if found is None:
+        raise ValueError(f"a size such as 1G or 500M is wanted (got {text!r})")
+    size = int(float(found[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2]])
+    if not 10**6 <= size <= 10**12:
+        raise ValueError(f"a size from 1M to 1000G is wanted (got {text!r})")
+    return size
+
+
+class MemoryConfig(BaseModel):
+    """Table ``[memory]``: the memory beside the network."""
+
+    model_config = STRICT
+
+    enabled: bool = True
+    """Whether contexts and repeats of the training data are counted, and mixed with the network."""
+    budget: Annotated[str, _checked_by(parse_size)] = "1G"
+    """Most bytes of its counts: ``1G``, ``500M``."""
+
+
 class InitConfig(BaseModel):
     """Table ``[init]``: the model of a warm start; None: fresh weights."""
 
@@ -333,6 +359,7 @@ class RunConfig(BaseModel):
     search: dict[str, Any] = {}
     """Table ``[search]``, checked by the domain's own model (`Searches`)."""
     init: InitConfig = InitConfig()
+    memory: MemoryConfig = MemoryConfig()
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:

@@ -9,7 +9,7 @@ from seqforge.reporting.summary import BaselineFigures, BaselineKind, BaselineSc
 
 _N_GRAMS = {"witten-bell": "Witten-Bell n-gram", "kneser-ney": "Kneser-Ney n-gram"}
 _COMPRESSORS = {"zlib": "zlib", "bz2": "bz2", "lzma": "lzma", "ppmd": "PPMd"}
-_TITLES = {"uniform": "guessing evenly", **_N_GRAMS, **_COMPRESSORS}
+_TITLES = {"uniform": "guessing evenly", "memory": "memory alone", **_N_GRAMS, **_COMPRESSORS}
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,8 @@ class BaselineComparison:
 
     part: str | None
     """valid or test; None: nothing is held out."""
+    what: str
+    """What is called the model: the network, or network and memory."""
     model: float | None
     rows: Sequence[NamedBaseline]
     orders: Mapping[int, float]
@@ -197,9 +199,12 @@ class BaselineComparison:
     def of(cls, summary: RunSummary) -> BaselineComparison:
         """A summary in, the comparison on the part scored by its baselines out."""
         counted = summary.baselines
+        found = summary.headline
+        mixed = found is not None and found.what == "network+memory"
         return cls(
             part=counted.part,
-            model=summary.bits_per_symbol.of(counted.part),
+            what="network and memory (adaptive)" if mixed else "this model (frozen)",
+            model=summary.bits_per_symbol.of(counted.part) if found is None else found.bits,
             rows=named_baselines(counted, summary.figures),
             orders=counted.orders,
             overlap=summary.overlap.measured,
@@ -220,13 +225,8 @@ class BaselineComparison:
                     ChartBar(NamedBaseline("witten-bell", value, "frozen", order).label, value)
                 )
         if self.model is not None:
-            bars.append(ChartBar("this model (frozen)", self.model, is_model=True))
-        longest = max((bar.bits for bar in bars), default=0.0) or 1.0
-        return [self._drawn(bar, longest) for bar in sorted(bars, key=lambda bar: bar.bits)]
-
-    def _drawn(self, bar: ChartBar, longest: float) -> ChartBar:
-        against = "" if bar.is_model or self.model is None else percent(self.model, bar.bits)
-        return replace(bar, width=100 * bar.bits / longest, against_model=against)
+            bars.append(ChartBar(self.what, self.model, is_model=True))
+        return _drawn(sorted(bars, key=lambda bar: bar.bits), self.model)
 
     def sentences(self, unit: str) -> list[str]:
         """Verdicts as sentences, against the n-gram first."""
@@ -251,6 +251,40 @@ class BaselineComparison:
     def _verdict(self, what: str, found: NamedBaseline) -> str:
         model = 0.0 if self.model is None else self.model
         return f"The {what} needs {bits(found.bits)}: the model is {verdict(model, found.bits)}."
+
+
+def _drawn(bars: Sequence[ChartBar], model: float | None) -> list[ChartBar]:
+    """Bars with their lengths, and what the model's bits are against theirs."""
+    longest = max((bar.bits for bar in bars), default=0.0) or 1.0
+    return [
+        replace(
+            bar,
+            width=100 * bar.bits / longest,
+            against_model="" if bar.is_model or model is None else percent(model, bar.bits),
+        )
+        for bar in bars
+    ]
+
+
+def memory_bars(summary: RunSummary) -> list[ChartBar]:
+    """A summary in, what network and memory need alone and together out, the headline's marked."""
+    found, headline = summary.memory, summary.headline
+    if found is None or headline is None:
+        return []
+    rows = {
+        "network alone (frozen)": summary.bits_per_symbol.of(headline.part),
+        "memory alone (frozen)": found.alone_frozen,
+        "memory alone (adaptive)": found.alone_adaptive,
+        "network and memory (frozen)": found.mixed_frozen,
+        "network and memory (adaptive)": found.mixed_adaptive,
+        "the same, with dynamic evaluation": found.mixed_dynamic,
+    }
+    bars = [
+        ChartBar(label, value, is_model=value == headline.bits)
+        for label, value in rows.items()
+        if value is not None
+    ]
+    return _drawn(bars, headline.bits)
 
 
 def _of_order(order: int | None) -> str:

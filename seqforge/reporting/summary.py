@@ -84,6 +84,39 @@ class BaselineFigures(SummaryPart):
     """Symbols that it looks back, of each for which that was set or chosen."""
 
 
+class MemoryScores(SummaryPart):
+    """Bits per symbol with the memory of contexts and repeats, on the part of the headline.
+
+    Adaptive: it also learns from each held-out symbol once that is scored. Null: not measured.
+    """
+
+    alone_frozen: float | None = None
+    """The memory without the network, as training left it."""
+    alone_adaptive: float | None = None
+    """The memory without the network."""
+    mixed_frozen: float | None = None
+    """Memory and network, as training and the valid part left them."""
+    mixed_adaptive: float | None = None
+    """Memory and network."""
+    mixed_dynamic: float | None = None
+    """Memory and network, the network with dynamic evaluation (Krause et al. 2018)."""
+    bytes: int = 0
+    """Size of its counts and weights."""
+
+
+class Headline(SummaryPart):
+    """The number on the first line of the page."""
+
+    bits: float
+    """Bits per symbol."""
+    part: HeldOutPart
+    """What it was measured on."""
+    what: Literal["network", "network+memory"]
+    """What was scored."""
+    adaptive: bool
+    """Whether it also learned from each symbol once that was scored."""
+
+
 class OverlapSummary(SummaryPart):
     """How much of the held-out part stands in the training part too."""
 
@@ -218,6 +251,10 @@ class RunSummary(SummaryPart):
     """Of each: adaptive if it learns from held-out symbols that it has scored, else frozen."""
     baseline_orders: dict[str, int] = {}
     """Symbols that it looks back, of each for which that was set or chosen."""
+    memory: MemoryScores | None = None
+    """With the memory of contexts and repeats; null where it is off or nothing is held out."""
+    headline: Headline | None = None
+    """The number on the first line of the page; null where nothing is held out."""
     speed: SpeedSummary
     """Symbols a second."""
     training: TrainingSummary

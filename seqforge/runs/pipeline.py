@@ -10,11 +10,13 @@ from typing import TypeVar
 from seqforge.base.atomic_files import as_json
 from seqforge.base.folders import make_folder, write_atomically, write_json
 from seqforge.base.machine import peak_memory_mb, trim_memory
+from seqforge.core.config import parse_size
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.kernels.layer_kernels import prepare_layers
 from seqforge.core.kernels.llvm import HAS_BF16
+from seqforge.core.memory.memory import HasMemory
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.reporting.summary import RunSummary
@@ -32,6 +34,7 @@ from seqforge.runs.request import (
     settled_recipe,
 )
 from seqforge.runs.results import (
+    MemoryResult,
     RunFacts,
     RunResults,
     SampleResult,
@@ -112,11 +115,14 @@ class Pipeline:
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", TrainResult, lambda: self._train(corpus))
         scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus))
+        remembered = self._remembered(corpus)
         sampled, searched = None, None
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
             searched = self._searched(corpus, lines)
-        summary = self._summary(corpus, RunResults(trained, scored, sampled, searched), began)
+        summary = self._summary(
+            corpus, RunResults(trained, scored, remembered, sampled, searched), began
+        )
         write_json(self.folder.summary, summary.model_dump(mode="json"))
         if sampled is not None:
             self._write_page(summary, sampled, lines)
@@ -223,6 +229,21 @@ class Pipeline:
         trim_memory()
         counted, figures = baselines(corpus, self.domain, self.watcher)
         return ScoreResult(bits_per_symbol=found, baselines=counted, figures=figures)
+
+    def _remembered(self, corpus: Corpus) -> MemoryResult | None:
+        """Scores with the memory, where the domain has one and it is not off."""
+        domain, config = self.domain, self.config.memory
+        if not config.enabled or not isinstance(domain, HasMemory) or corpus.held_out is None:
+            return None
+
+        def work() -> MemoryResult:
+            from seqforge.runs.memory import memory_scores
+
+            budget = parse_size(config.budget)
+            scores = memory_scores(self.folder.model, corpus, domain, budget, self.watcher.advance)
+            return MemoryResult(scores=scores)
+
+        return self._stage("remembering", MemoryResult, work)
 
     def _sample(self, corpus: Corpus) -> SampleResult:
         return draw_samples_of_run(self.folder, self.config, self.domain, corpus, self.watcher)

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -20,7 +21,9 @@ from seqforge.reporting.summary import (
     Advice,
     BaselineFigures,
     BaselineScores,
+    Headline,
     HeldOutScores,
+    MemoryScores,
     OverlapSummary,
     PartCounts,
     RunSummary,
@@ -76,6 +79,12 @@ class ScoreResult(StageResult):
     bits_per_symbol: HeldOutScores
     baselines: BaselineScores
     figures: BaselineFigures = BaselineFigures()
+
+
+class MemoryResult(StageResult):
+    """Held-out bits with the memory."""
+
+    scores: MemoryScores
 
 
 class SampleResult(StageResult):
@@ -138,13 +147,14 @@ class RunResults:
 
     training: TrainResult
     scoring: ScoreResult
+    memory: MemoryResult | None = None
     sampling: SampleResult | None = None
     searching: SearchOutcome | None = None
 
     @property
     def peak_memory_mb(self) -> float | None:
         """The most of all stages."""
-        stages = (self.training, self.scoring, self.sampling, self.searching)
+        stages = (self.training, self.scoring, self.memory, self.sampling, self.searching)
         known = [stage.peak_memory_mb for stage in stages if stage is not None]
         return max((value for value in known if value is not None), default=None)
 
@@ -185,7 +195,8 @@ def summarise(
         bits_per_symbol=bits,
         perplexity=HeldOutScores(valid=perplexity(bits.valid), test=perplexity(bits.test)),
         baselines=scored.baselines,
-        **dict(scored.figures),
+        **_with_memory(scored.figures, results.memory),
+        headline=_headline(results),
         speed=SpeedSummary(
             train_symbols_per_second=trained.train_symbols_per_second,
             sample_symbols_per_second=sampled and sampled.sample_symbols_per_second,
@@ -209,6 +220,34 @@ def summarise(
         similarity=results.searching and results.searching.model_dump(mode="json"),
         wall_seconds=facts.wall_seconds,
     )
+
+
+def _with_memory(figures: BaselineFigures, memory: MemoryResult | None) -> dict[str, Any]:
+    """Baselines by name, the memory alone among them."""
+    scores = MemoryScores() if memory is None else memory.scores
+    alone = {"memory-adaptive": scores.alone_adaptive, "memory-frozen": scores.alone_frozen}
+    known = {name: bits for name, bits in alone.items() if bits is not None}
+    kinds = {name: name.rpartition("-")[2] for name in known}
+    return {
+        "memory": memory and memory.scores,
+        "baseline_bits": figures.baseline_bits | known,
+        "baseline_kinds": {**figures.baseline_kinds, **kinds},
+        "baseline_orders": figures.baseline_orders,
+    }
+
+
+def _headline(results: RunResults) -> Headline | None:
+    """The memory's number where it was measured, else the network's."""
+    part, bits = results.scoring.baselines.part, results.scoring.bits_per_symbol
+    if part is None:
+        return None
+    mixed = results.memory and results.memory.scores.mixed_adaptive
+    if mixed is not None:
+        return Headline(bits=mixed, part=part, what="network+memory", adaptive=True)
+    alone = bits.of(part)
+    if alone is None:
+        return None
+    return Headline(bits=round(alone, 4), part=part, what="network", adaptive=False)
 
 
 def _counts(corpus: Corpus, what: str) -> PartCounts:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Appends", "Baseline", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
-    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens", "Prompt",
-    "Prompts", "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows", "ShowsAsDrawn",
-    "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
+    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens",
+    "Prompt", "Prompts", "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows",
+    "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
 ]  # fmt: skip
 
 

@@ -5,13 +5,14 @@ out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
+from torch import Tensor
+from torch.nn.functional import cross_entropy, log_softmax
 
 from seqforge.base.machine import release_pages
 from seqforge.base.messages import Advance, unheard
@@ -26,6 +27,7 @@ _WINDOW = 256
 _ROWS = 64
 _NUMBERS = 1 << 20  # of gates and logits at a time in each thread; longer windows leave the cache
 _LOGITS = 1 << 23  # at a time on a GPU, whose windows are as long as they may be
+_LOG_PROBS = 1 << 25  # held at a time, of all symbols
 
 
 def bits(nats: float) -> float:
@@ -74,12 +76,39 @@ def symbol_losses(
 
     def run(batch: list[Segment]) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            return _batch_losses(model, network, part.tokens, batch)
+            return _batch(model, network, part.tokens, batch, _losses)
 
     with ThreadPoolExecutor(threads) as pool:
         for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
             release_pages(part.tokens)
             yield from zip(batch, found, strict=True)
+
+
+def symbol_log_probs(
+    model: CharRNN, part: TokenPart
+) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
+    """Chunks of a part in its order, each with the log-probabilities (n, V) of all symbols at each
+    of its scored places, in nats.
+    """
+    chunks = chunked(part.segments.tolist())
+    longest = max((stop - start for start, _, stop in chunks), default=1)
+    rows = max(1, min(_ROWS, _LOG_PROBS // (longest * len(model.output.bias))))
+    with torch.inference_mode():
+        network = prepare_model(model, "fp32")
+        for first in range(0, len(chunks), rows):
+            batch = chunks[first : first + rows]
+            found = _batch(model, network, part.tokens, batch, _all_log_probs)
+            release_pages(part.tokens)
+            yield from zip(batch, found, strict=True)
+
+
+def _all_log_probs(logits: Tensor, wanted: Tensor) -> Tensor:
+    return log_softmax(logits.float(), 2)
+
+
+def _losses(logits: Tensor, wanted: Tensor) -> Tensor:
+    loss = cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
+    return loss.view(wanted.shape)
 
 
 def chunked(segments: Iterable[Segment], chunk: int = _CHUNK) -> list[Segment]:
@@ -108,26 +137,28 @@ def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
         yield ordered[first : first + _ROWS]
 
 
-def _batch_losses(
-    model: CharRNN, network: PreparedModel, tokens: Tokens, batch: list[Segment]
-) -> list[NDArray[np.float32]]:
+def _batch(
+    model: CharRNN, network: PreparedModel, tokens: Tokens, batch: list[Segment],
+    wanted: Callable[[Tensor, Tensor], Tensor],
+) -> list[NDArray[np.float32]]:  # fmt: skip
+    """What is wanted of the logits (T, B, V) of chunks and the symbols that come (T, B)."""
     longest = max(stop - start for start, _, stop in batch)
     padded = np.zeros((len(batch), longest), np.int64)
     for row, (start, _, stop) in zip(padded, batch, strict=True):
         row[: stop - start] = tokens[start:stop]
     device = model.output.bias.device
-    losses = np.empty((longest - 1, len(batch)), np.float32)
+    parts: list[NDArray[np.float32]] = []
     window = _window_length(model, len(batch))
     state = model.zero_state(len(batch))
     for begin in range(0, longest - 1, window):
         end = min(begin + window, longest - 1)
         ids = torch.from_numpy(np.ascontiguousarray(padded[:, begin : end + 1].T)).to(device)
         logits, state = network.run(ids[:-1], state)
-        loss = cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
-        losses[begin:end] = loss.view(-1, len(batch)).cpu().numpy()
+        parts.append(wanted(logits, ids[1:]).cpu().numpy())
+    found = np.concatenate(parts).swapaxes(0, 1)
     return [
         row[scored_from - start - 1 : stop - start - 1]
-        for row, (start, scored_from, stop) in zip(losses.T, batch, strict=True)
+        for row, (start, scored_from, stop) in zip(found, batch, strict=True)
     ]
 
 

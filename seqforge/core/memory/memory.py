@@ -5,10 +5,12 @@ expert.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqforge.core.data.vocabulary import Vocabulary
 
 Ids = NDArray[np.unsignedinteger[Any]]
 """Symbols as ids (T,), the end symbol 0 between records."""
@@ -60,4 +62,13 @@ class Memory(Protocol):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Saved arrays in, the memory out: what it scores next has the same bits."""
+        ...
+
+
+@runtime_checkable
+class HasMemory(Protocol):
+    """A domain with a memory of contexts and repeats, to stand beside its networks."""
+
+    def memory(self, vocabulary: Vocabulary, symbols: int, budget: int) -> Memory:
+        """A new memory for about so many symbols, its counts of at most ``budget`` bytes."""
         ...

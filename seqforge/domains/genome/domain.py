@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.domain import Baseline, TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
+    from seqforge.core.memory.memory import Memory
     from seqforge.domains.genome.similarity.hits import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
@@ -92,6 +93,12 @@ class GenomeDomain:
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """No grammar."""
         return None
+
+    def memory(self, vocabulary: Vocabulary, symbols: int, budget: int) -> Memory:
+        """See `HasMemory.memory`."""
+        from seqforge.domains.genome.memory.genome_memory import GenomeMemory
+
+        return GenomeMemory.of(vocabulary.symbols, symbols, budget)
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
         """The complement of each id (V,)."""

@@ -1,0 +1,95 @@
+"""A trained network, its corpus and a memory in, held-out bits of each alone and of both out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+from seqforge.base.machine import release_pages
+from seqforge.base.messages import Advance
+from seqforge.core.data.corpus import Corpus, TokenPart
+from seqforge.core.evaluation.likelihood import bits, symbol_log_probs
+from seqforge.core.memory.memory import HasMemory, Memory, Network
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.reporting.summary import MemoryScores
+from seqforge.runs.evaluate import torch_model
+
+_BLOCK = 1 << 20
+"""Symbols between two looks at the progress."""
+
+
+def memory_scores(
+    model: Path, corpus: Corpus, domain: HasMemory, budget: int, progress: Advance
+) -> MemoryScores:
+    """What memory and network need on the part of the headline, alone and together.
+
+    The memory learns from the training part; the mixer learns on the valid part, which the
+    network has not been trained on, how far to trust the network. Where valid is itself the part
+    that is scored, it learns that while it is scored, and there is no frozen score of both.
+
+    Args:
+        model: The network's file.
+        corpus: Something is held out.
+        domain: Makes the memory.
+        budget: Bytes of its counts.
+        progress: Told of symbols read.
+    """
+    assert corpus.held_out is not None
+    part, tested = corpus.part(corpus.held_out), corpus.held_out == "test"
+    network = torch_model(load_checkpoint(model), str(model))
+    symbols = len(corpus.train.tokens) + corpus.valid.scored + part.scored
+    memory = domain.memory(corpus.vocabulary, symbols, budget)
+    _learn(memory, corpus.train, progress)
+    if tested and corpus.valid.scored:
+        _scored(memory, corpus.valid, network, True, progress)
+    known = tested and corpus.valid.scored > 0
+    alone_frozen = _scored(memory, part, None, False, progress)
+    mixed_frozen = _scored(memory, part, network, False, progress) if known else None
+    other = deepcopy(memory)
+    mixed_adaptive = _scored(memory, part, network, True, progress)
+    size = sum(array.nbytes for array in memory.to_arrays().values())
+    del memory
+    return MemoryScores(
+        alone_frozen=round(alone_frozen, 4),
+        alone_adaptive=round(_scored(other, part, None, True, progress), 4),
+        mixed_frozen=None if mixed_frozen is None else round(mixed_frozen, 4),
+        mixed_adaptive=round(mixed_adaptive, 4),
+        bytes=size,
+    )
+
+
+def _learn(memory: Memory, part: TokenPart, progress: Advance) -> None:
+    size = len(part.tokens)
+    for first in range(0, size, _BLOCK):
+        memory.learn(part.tokens[first : first + _BLOCK])
+        release_pages(part.tokens)
+        progress(min(first + _BLOCK, size), size, "remembering train")
+
+
+def _scored(
+    memory: Memory, part: TokenPart, network: CharRNN | None, adapt: bool, progress: Advance
+) -> float:
+    """Bits per symbol of a part, read in its order; context is read but not learnt."""
+    total, count, what = 0.0, 0, f"scoring {'adaptively' if adapt else 'frozen'}"
+    for context_from, scored_from, stop, known in _pieces(part, network):
+        if context_from < scored_from:
+            memory.score(part.tokens[context_from:scored_from], adapt=False)
+        found = memory.score(part.tokens[scored_from:stop], known, adapt)
+        total, count = total - float(found.sum()), count + len(found)
+        progress(count, part.scored, what)
+    return bits(total / count)
+
+
+def _pieces(
+    part: TokenPart, network: CharRNN | None
+) -> Iterator[tuple[int, int, int, Network | None]]:
+    """Context from, scored from, stop, and the network's log-probabilities, piece by piece."""
+    begins = {scored_from: start for start, scored_from, _ in part.segments.tolist()}
+    if network is None:
+        for start, scored_from, stop in part.segments.tolist():
+            yield start, scored_from, stop, None
+        return
+    for (_, scored_from, stop), known in symbol_log_probs(network, part):
+        yield begins.get(scored_from, scored_from), scored_from, stop, known

@@ -1,0 +1,81 @@
+"""The memory beside the network: what a run says of each alone and of both."""
+
+import numpy as np
+import pytest
+
+from seqforge.reporting.summary import RunSummary
+from seqforge.runs.pipeline import run
+from seqforge.runs.progress import NullProgress
+from seqforge.runs.request import RunRequest
+
+SMALL = {
+    "model.hidden_size": 8, "training.budget": "8steps", "training.batch_size": 4,
+    "training.seq_len": 16, "training.precision": "fp32", "training.lanes": 1,
+    "training.num_evaluations": 1, "data.split": "80/10/10",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fasta(tmp_path_factory):
+    """Random bases whose last fifth is a copy of what stands before, a base in ten changed.
+
+    Of its 24-mers few stand before: a tail of copies is not what a run would hold out.
+    """
+    rng = np.random.default_rng(7)
+    bases = rng.choice(list("ACGT"), 20_000)
+    tail = bases[2000:6000].copy()
+    changed = rng.random(len(tail)) < 0.13
+    tail[changed] = rng.choice(list("ACGT"), int(changed.sum()))
+    bases[-4000:] = tail
+    path = tmp_path_factory.mktemp("data") / "repeats.fa"
+    path.write_text(f">one\n{''.join(bases)}\n")
+    return path
+
+
+def trained(fasta, folder, **settings):
+    order = RunRequest(
+        "genome", (str(fasta),), {**SMALL, **settings}, folder / "run", only_train=True
+    )
+    return run(order, NullProgress())
+
+
+@pytest.fixture(scope="module")
+def finished(fasta, tmp_path_factory, new_cache):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(new_cache()))
+        yield trained(fasta, tmp_path_factory.mktemp("run"))
+
+
+def test_the_memory_finds_what_is_repeated_and_the_headline_is_of_both(finished):
+    summary = RunSummary.read(finished.summary)
+    scores, network = summary.memory, summary.bits_per_symbol.test
+
+    assert network > 1.9  # nothing but repeats can be known of random bases
+    assert scores.alone_frozen < 1.6
+    assert scores.alone_adaptive < 1.6
+    assert scores.mixed_frozen < 1.6
+    assert scores.mixed_adaptive < scores.alone_adaptive + 0.02
+    assert scores.bytes > 10_000
+    assert summary.headline.model_dump() == {
+        "bits": scores.mixed_adaptive, "part": "test", "what": "network+memory", "adaptive": True,
+    }  # fmt: skip
+    assert summary.baseline_bits["memory-adaptive"] == scores.alone_adaptive
+    assert summary.baseline_kinds["memory-frozen"] == "frozen"
+
+
+def test_without_the_memory_the_headline_is_the_networks(fasta, tmp_path):
+    summary = RunSummary.read(trained(fasta, tmp_path, **{"memory.enabled": False}).summary)
+
+    assert summary.memory is None
+    assert (summary.headline.what, summary.headline.adaptive) == ("network", False)
+    assert summary.headline.bits == pytest.approx(summary.bits_per_symbol.test, abs=1e-4)
+    assert not [name for name in summary.baseline_bits if "memory" in name]
+
+
+def test_where_only_valid_is_held_out_the_mixture_has_no_frozen_score(fasta, tmp_path):
+    """There is nothing left on which it could have learnt to trust the network."""
+    summary = RunSummary.read(trained(fasta, tmp_path, **{"data.split": "80/20/0"}).summary)
+
+    assert summary.memory.mixed_frozen is None
+    assert summary.memory.mixed_adaptive < 1.6
+    assert summary.headline.part == "valid"
