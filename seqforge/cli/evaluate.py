@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from seqforge.runs.results import EvaluateResult
 
 
+Memory = Annotated[
+    bool,
+    typer.Option(
+        "--memory/--no-memory",
+        help="Score a memory of contexts and repeats too, alone and with the network.",
+    ),
+]
+MemoryBudget = Annotated[
+    str, typer.Option(metavar="1G|500M", help="Most bytes of its counts.")
+]  # fmt: skip
+
+
 @app.command()
 def evaluate(
     ctx: typer.Context,
@@ -23,6 +35,8 @@ def evaluate(
         list[str], typer.Argument(metavar="INPUT ...", help="Files or folders, or -.")
     ],
     encoding: Encoding = "",
+    memory: Memory = False,
+    memory_budget: MemoryBudget = "1G",
     out: Out = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -34,12 +48,23 @@ def evaluate(
     from seqforge.runs.folder import find_model
 
     await_stdin(model, inputs)
+    budget = _size(memory_budget) if memory else None
     watcher = make_watcher(quiet or json_, verbose)
     try:
-        result = evaluate_model(find_model(model), inputs, watcher, verbose)
+        result = evaluate_model(find_model(model), inputs, watcher, verbose, budget)
     finally:
         watcher.close()
     asked(ctx, json_, out, quiet, verbose).answer(result.model_dump(mode="json"), _lines(result))
+
+
+def _size(text: str) -> int:
+    from seqforge.core.config import parse_size
+    from seqforge.errors import ConfigError
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ConfigError(f"--memory-budget: {error}") from error
 
 
 def _lines(result: EvaluateResult) -> Iterator[str]:
@@ -54,8 +79,17 @@ def _lines(result: EvaluateResult) -> Iterator[str]:
     if result.trained_on.sentence:
         yield result.trained_on.sentence
     yield "on the second half of the input, where the baselines have learnt from the first:"
-    rows = [("the model (frozen)", half.bits_per_symbol)]
+    rows: list[tuple[str, float | None]] = [("the model (frozen)", half.bits_per_symbol)]
+    if half.memory is not None:
+        scores = half.memory
+        rows += [
+            ("memory alone (frozen)", scores.alone_frozen),
+            ("memory alone (adaptive)", scores.alone_adaptive),
+            ("model and memory (frozen)", scores.mixed_frozen),
+            ("model and memory (adaptive)", scores.mixed_adaptive),
+        ]
     rows += [(row.label, row.bits) for row in named_baselines(half.baselines, half)]
     width = max(len(label) for label, _ in rows)
     for label, bits in rows:
-        yield f"  {label:<{width}} {bits:8.4f}"
+        if bits is not None:
+            yield f"  {label:<{width}} {bits:8.4f}"

@@ -14,16 +14,20 @@ import torch
 from seqforge.base.machine import choose_device, usable_cores
 from seqforge.core.config import DataConfig
 from seqforge.core.data.corpus import Corpus, scored_windows
+from seqforge.core.data.domain import Domain
 from seqforge.core.data.ingest import Ingested, NothingUsable, ingest, window_codes
 from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
 from seqforge.core.evaluation.likelihood import perplexity, score
+from seqforge.core.memory.memory import HasMemory
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seqforge.errors import ConfigError
 from seqforge.registry import options_for_files
 from seqforge.reporting.summary import HeldOutScores
 from seqforge.runs.baselines import baselines
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
+from seqforge.runs.memory import second_half_scores
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
 
@@ -67,8 +71,9 @@ _FILES = 3  # named in a sentence
 
 
 def evaluate_model(
-    model: Path, inputs: Sequence[str], watcher: ProgressListener, every_file: bool = False
-) -> EvaluateResult:
+    model: Path, inputs: Sequence[str], watcher: ProgressListener, every_file: bool = False,
+    memory: int | None = None,
+) -> EvaluateResult:  # fmt: skip
     """A model and files in, its bits per symbol, and those of baselines on the second half, out.
 
     The baselines have no training data of their own here, so they learn from the first half of
@@ -79,8 +84,10 @@ def evaluate_model(
         inputs: Files and folders.
         watcher: Told of files that are refused.
         every_file: Whether it is told of the others too.
+        memory: Bytes of a memory's counts, to score one beside the network; None: none.
 
     Raises:
+        ConfigError: If the domain has no memory, and one is wanted.
         InputError: If the files cannot be used, or hold a symbol that the model does not know.
         CheckpointError: If the model cannot be used.
     """
@@ -107,23 +114,46 @@ def evaluate_model(
             watcher.note(note)
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
-        halves = (corpus.train, corpus.valid)
-        bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
-        scored = [part.scored for part in halves]
-        whole = sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored)
-        counted, figures = baselines(corpus, found.domain, watcher)
+        whole, second = _halves(network, corpus, found.domain, watcher, memory)
         return EvaluateResult(
             model=str(model),
             unit=found.domain.unit,
             symbols=corpus.train.symbols + corpus.valid.symbols,
             bits_per_symbol=round(whole, 4),
             perplexity=perplexity(whole),
-            second_half=HalfScores(
-                bits_per_symbol=round(bits[1], 4), baselines=counted, **dict(figures)
-            ),
+            second_half=second,
             trained_on=trained_on,
             refused=tuple(line.reason for line in lines if line.status == "refused"),
         )
+
+
+def _halves(
+    network: CharRNN, corpus: Corpus, domain: Domain, watcher: ProgressListener, memory: int | None
+) -> tuple[float, HalfScores]:
+    """Bits per symbol of both halves together, and the second beside baselines."""
+    halves = (corpus.train, corpus.valid)
+    bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
+    scored = [part.scored for part in halves]
+    counted, figures = baselines(corpus, domain, watcher)
+    remembered = None
+    if memory is not None:
+        with_memory, told = _with_memory(domain), watcher.advance
+        remembered = second_half_scores(network, corpus, with_memory, memory, told)
+    half = HalfScores(
+        bits_per_symbol=round(bits[1], 4), baselines=counted, memory=remembered, **dict(figures)
+    )
+    return sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored), half
+
+
+def _with_memory(domain: Domain) -> HasMemory:
+    """The domain, if it has a memory.
+
+    Raises:
+        ConfigError: If it has none.
+    """
+    if not isinstance(domain, HasMemory):
+        raise ConfigError(f"{domain.name} has no memory; leave out --memory")
+    return domain
 
 
 def _noted(lines: Sequence[Ingested], every_file: bool) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 
 from seqforge.base.machine import release_pages
 from seqforge.base.messages import Advance
@@ -12,16 +11,14 @@ from seqforge.core.data.corpus import Corpus, TokenPart
 from seqforge.core.evaluation.likelihood import bits, symbol_log_probs
 from seqforge.core.memory.memory import HasMemory, Memory, Network
 from seqforge.core.model.char_rnn import CharRNN
-from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.reporting.summary import MemoryScores
-from seqforge.runs.evaluate import torch_model
 
 _BLOCK = 1 << 20
 """Symbols between two looks at the progress."""
 
 
 def memory_scores(
-    model: Path, corpus: Corpus, domain: HasMemory, budget: int, progress: Advance
+    network: CharRNN, corpus: Corpus, domain: HasMemory, budget: int, progress: Advance
 ) -> MemoryScores:
     """What memory and network need on the part of the headline, alone and together.
 
@@ -30,7 +27,7 @@ def memory_scores(
     that is scored, it learns that while it is scored, and there is no frozen score of both.
 
     Args:
-        model: The network's file.
+        network: It was trained on the training part.
         corpus: Something is held out.
         domain: Makes the memory.
         budget: Bytes of its counts.
@@ -38,15 +35,37 @@ def memory_scores(
     """
     assert corpus.held_out is not None
     part, tested = corpus.part(corpus.held_out), corpus.held_out == "test"
-    network = torch_model(load_checkpoint(model), str(model))
-    symbols = len(corpus.train.tokens) + corpus.valid.scored + part.scored
-    memory = domain.memory(corpus.vocabulary, symbols, budget)
+    memory = _new(corpus, domain, budget)
     _learn(memory, corpus.train, progress)
-    if tested and corpus.valid.scored:
+    mixes = tested and corpus.valid.scored > 0
+    if mixes:
         _scored(memory, corpus.valid, network, True, progress)
-    known = tested and corpus.valid.scored > 0
+    return _all_ways(memory, part, network, mixes, progress)
+
+
+def second_half_scores(
+    network: CharRNN, corpus: Corpus, domain: HasMemory, budget: int, progress: Advance
+) -> MemoryScores:
+    """The same on the valid part, memory and mixer having learnt from the training part: data that
+    the network was not trained on, in two halves.
+    """
+    memory = _new(corpus, domain, budget)
+    _scored(memory, corpus.train, network, True, progress)
+    return _all_ways(memory, corpus.valid, network, True, progress)
+
+
+def _new(corpus: Corpus, domain: HasMemory, budget: int) -> Memory:
+    parts = (corpus.train, corpus.valid, corpus.test)
+    symbols = sum(len(part.tokens) for part in parts)
+    return domain.memory(corpus.vocabulary, symbols, budget)
+
+
+def _all_ways(
+    memory: Memory, part: TokenPart, network: CharRNN, mixes: bool, progress: Advance
+) -> MemoryScores:
+    """Frozen and adaptive scores; ``mixes``: whether the mixer knows the network."""
     alone_frozen = _scored(memory, part, None, False, progress)
-    mixed_frozen = _scored(memory, part, network, False, progress) if known else None
+    mixed_frozen = _scored(memory, part, network, False, progress) if mixes else None
     other = deepcopy(memory)
     mixed_adaptive = _scored(memory, part, network, True, progress)
     size = sum(array.nbytes for array in memory.to_arrays().values())

@@ -237,10 +237,13 @@ class Pipeline:
             return None
 
         def work() -> MemoryResult:
+            from seqforge.core.model.checkpoint import load_checkpoint
+            from seqforge.runs.evaluate import torch_model
             from seqforge.runs.memory import memory_scores
 
-            budget = parse_size(config.budget)
-            scores = memory_scores(self.folder.model, corpus, domain, budget, self.watcher.advance)
+            network = torch_model(load_checkpoint(self.folder.model), str(self.folder.model))
+            budget, told = parse_size(config.budget), self.watcher.advance
+            scores = memory_scores(network, corpus, domain, budget, told)
             return MemoryResult(scores=scores)
 
         return self._stage("remembering", MemoryResult, work)

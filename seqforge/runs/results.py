@@ -108,6 +108,8 @@ class HalfScores(BaselineFigures):
 
     bits_per_symbol: float
     baselines: BaselineScores
+    memory: MemoryScores | None = None
+    """With a memory that has learnt from the first half too; None where none was asked for."""
 
 
 class TrainedOn(BaseModel):

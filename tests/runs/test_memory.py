@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqforge.reporting.summary import RunSummary
+from seqforge.runs.evaluate import evaluate_model
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
@@ -79,3 +80,13 @@ def test_where_only_valid_is_held_out_the_mixture_has_no_frozen_score(fasta, tmp
     assert summary.memory.mixed_frozen is None
     assert summary.memory.mixed_adaptive < 1.6
     assert summary.headline.part == "valid"
+
+
+def test_evaluate_scores_a_memory_that_has_read_the_first_half(finished, fasta):
+    """The copy in the second half is of the first."""
+    found = evaluate_model(finished.model, [str(fasta)], NullProgress(), memory=10**8)
+
+    scores = found.second_half.memory
+    assert scores.alone_adaptive < found.second_half.bits_per_symbol - 0.1
+    assert scores.mixed_frozen < found.second_half.bits_per_symbol - 0.1
+    assert evaluate_model(finished.model, [str(fasta)], NullProgress()).second_half.memory is None
