@@ -10,7 +10,7 @@ for _name in (
     "seqforge.cli.main", "seqforge.cli.progress", "seqforge.cli.sample_output",
     "seqforge.cli.blast_backends",
     "seqforge.runs.pipeline", "seqforge.api.model", "seqforge.runs.train", "seqforge.runs.evaluate",
-    "seqforge.reporting.page", "seqforge.domains.text", "seqforge.domains.genome.domain",
+    "seqforge.reporting.page", "seqforge.domains.text.domain", "seqforge.domains.genome.domain",
     "seqforge.domains.music.domain", "seqforge.domains.genome.search",
     "torch._dynamo",  # which torch imports when it is first wanted
 ):  # fmt: skip

@@ -13,7 +13,7 @@ from seqforge.core.data.domain import Appends, DecodesSymbols, Sample, ShowsAsDr
 from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.domain import MusicDomain
-from seqforge.domains.text import TextDomain
+from seqforge.domains.text.domain import TextDomain
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 BYTES = st.characters(max_codepoint=255) | st.just("\ufffd")  # the last: the unknown symbol

@@ -10,7 +10,7 @@ import pytest
 
 from seqforge.core.data.domain import Sample
 from seqforge.core.output.writer import writer_for
-from seqforge.domains.text import TextDomain
+from seqforge.domains.text.domain import TextDomain
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest

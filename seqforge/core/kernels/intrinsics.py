@@ -212,3 +212,56 @@ def _write_prefetch(code: Code, array: Array, index: Number) -> None:
 @written_by(_write_prefetch)
 def prefetch(array: NDArray[Any], index: int) -> None:
     """Ask for the line of memory that holds an element; nothing changes."""
+
+
+_CELLS = 8
+"""Numbers (uint16) that `find_equal` and `find_least` look at."""
+
+
+def _cells(code: Code, table: Array, at: Number) -> Any:
+    place = code.builder.gep(table.pointer, [at.value])
+    kind = ir.VectorType(ir.IntType(16), _CELLS)
+    return code.builder.load(code.builder.bitcast(place, kind.as_pointer()), align=2)
+
+
+def _first_true(code: Code, flags: Any) -> Number:
+    b = code.builder
+    bits = b.zext(b.bitcast(flags, ir.IntType(_CELLS)), I64)
+    marked = b.or_(bits, ir.Constant(I64, 1 << _CELLS))
+    return Number(INT, b.cttz(marked, ir.Constant(ir.IntType(1), 1)))
+
+
+def _spread(code: Code, number: Any) -> Any:
+    """The same 16 bits in every cell."""
+    b, kind = code.builder, ir.VectorType(ir.IntType(16), _CELLS)
+    narrow = b.trunc(number, ir.IntType(16)) if number.type == I64 else number
+    first = b.insert_element(ir.Constant(kind, ir.Undefined), narrow, ir.Constant(I32, 0))
+    return b.shuffle_vector(first, ir.Constant(kind, ir.Undefined), _places([0] * _CELLS))
+
+
+def _write_find_equal(code: Code, table: Array, at: Number, wanted: Number) -> Number:
+    cells = _cells(code, table, at)
+    return _first_true(code, code.builder.icmp_unsigned("==", cells, _spread(code, wanted.value)))
+
+
+@written_by(_write_find_equal)
+def find_equal(table: NDArray[np.uint16], at: int, wanted: int) -> int:
+    """The place (0 to 7) of the first of 8 numbers from ``at`` on that is the one wanted; or 8."""
+    cells = table[at : at + _CELLS].tolist()
+    return cells.index(wanted) if wanted in cells else _CELLS
+
+
+def _write_find_least(code: Code, table: Array, at: Number) -> Number:
+    b, cells = code.builder, _cells(code, table, at)
+    least = cells
+    for step in (4, 2, 1):
+        turned = _places([(lane + step) % _CELLS for lane in range(_CELLS)])
+        other = b.shuffle_vector(least, ir.Constant(least.type, ir.Undefined), turned)
+        least = b.select(b.icmp_unsigned("<", least, other), least, other)
+    return _first_true(code, b.icmp_unsigned("==", cells, least))
+
+
+@written_by(_write_find_least)
+def find_least(table: NDArray[np.uint16], at: int) -> int:
+    """The place (0 to 7) of the first of the least of 8 numbers from ``at`` on."""
+    return int(table[at : at + _CELLS].argmin())

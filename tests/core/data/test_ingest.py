@@ -15,7 +15,7 @@ from seqforge.core.data.domain import Block, Record
 from seqforge.core.data.ingest import NothingUsable, ingest, read_ingest
 from seqforge.core.data.vocabulary import END, Vocabulary
 from seqforge.domains.genome.domain import GenomeDomain
-from seqforge.domains.text import TextDomain
+from seqforge.domains.text.domain import TextDomain
 from seqforge.errors import InputError
 
 

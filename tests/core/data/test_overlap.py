@@ -12,7 +12,7 @@ from seqforge.core.data.ingest import ingest, window_codes
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.domains.genome.domain import GenomeDomain
-from seqforge.domains.text import TextDomain
+from seqforge.domains.text.domain import TextDomain
 
 OTHER = str.maketrans("ACGT", "TGCA")
 

@@ -19,7 +19,7 @@ from seqforge.core.output.writer import is_finished, writer_for
 from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.render.sample_export import QUICK
-from seqforge.domains.text import TextDomain
+from seqforge.domains.text.domain import TextDomain
 from seqforge.errors import ConfigError, RunError
 from tests.conftest import ROOT
 from tests.small_runs import DAMAGES

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seqforge.base.compression import packing_of
 from seqforge.core.data.domain import Sample
-from seqforge.domains.text import TextDomain, copy_measures, word_measures
+from seqforge.domains.text.domain import TextDomain, copy_measures, word_measures
 from seqforge.errors import InputError
 
 # Line ends become one symbol, and a file does not say whether a byte-order mark is part of it.

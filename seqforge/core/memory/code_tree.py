@@ -1,0 +1,150 @@
+"""Training symbols in, a binary code tree out: a symbol is a few yes-or-no decisions.
+
+Symbols that occur in the same contexts share a branch, so that early decisions are easy, and a
+context that has not met a symbol may know its branch. Rare symbols lie far from the root.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+GROUP = 3
+"""Levels of the tree whose decisions lie together in memory: up to 7 decisions."""
+DEEPEST = 63
+"""Most decisions on a path."""
+_CLUSTERED = 128
+"""So many symbols, the most frequent ones, are joined by what they have in common."""
+_RAREST = 2.0**-20
+"""Least share of the others: no path of theirs is longer than about 30 decisions."""
+
+
+class CodeTree(NamedTuple):
+    """The decisions, numbered from the root (0) downwards; V - 1 of them for V symbols."""
+
+    children: NDArray[np.int32]
+    """(V - 1, 2): the decision that follows a no and a yes, or ``-1 - symbol``."""
+    codes: NDArray[np.uint64]
+    """The answers on the way to a symbol (V,), the first in the highest bit."""
+    paths: NDArray[np.uint64]
+    """The answers on the way to a decision (V - 1,)."""
+    depths: NDArray[np.int64]
+    """How many these are."""
+    groups: NDArray[np.int32]
+    """The decision at the top of the group that a decision lies in."""
+    places: NDArray[np.int64]
+    """Its place in the group: 1 on top, 2 and 3, then 4 to 7."""
+
+
+def code_tree(ids: NDArray[Any], vocab_size: int) -> CodeTree:
+    """Training symbols (T,) and the number of ids, at least two, in; the tree out.
+
+    Raises:
+        ValueError: If there is nothing to decide.
+    """
+    if vocab_size < 2:
+        raise ValueError("a code tree needs two symbols at least")
+    counts = np.bincount(ids, minlength=vocab_size)
+    order = np.argsort(-counts, kind="stable")
+    some, rest = order[:_CLUSTERED], order[_CLUSTERED:]
+    leaves: list[Any] = some.tolist()
+    if len(rest):
+        leaves.append(_huffman(rest, counts))
+    merged = np.full(vocab_size, len(some))
+    merged[some] = np.arange(len(some))
+    return _numbered(_clustered(_joint(merged[ids], len(leaves)), leaves))
+
+
+def _huffman(symbols: NDArray[Any], counts: NDArray[Any]) -> Any:
+    """Nested pairs of symbols, frequent ones outside (Huffman 1952)."""
+    least = max(counts.sum() * _RAREST, 1e-9)
+    heap: list[tuple[float, int, Any]] = [
+        (max(float(counts[symbol]), least), number, int(symbol))
+        for number, symbol in enumerate(symbols)
+    ]
+    heapq.heapify(heap)
+    for number in range(len(symbols), 2 * len(symbols) - 1):
+        (first, _, a), (second, _, b) = heapq.heappop(heap), heapq.heappop(heap)
+        heapq.heappush(heap, (first + second, number, (b, a)))
+    return heap[0][2]
+
+
+def _joint(ids: NDArray[Any], size: int) -> NDArray[np.float64]:
+    """How often each symbol follows each pair of symbols (size, pairs)."""
+    pairs = ids[1:-1].astype(np.int64) * size + ids[:-2]
+    kept, column = np.unique(pairs, return_inverse=True)
+    flat = np.bincount(ids[2:] * len(kept) + column, minlength=size * len(kept))
+    return flat.reshape(size, len(kept)).astype(np.float64)
+
+
+def _clustered(joint: NDArray[np.float64], leaves: list[Any]) -> Any:
+    """Nested pairs: always the two are joined that lose the least information about contexts.
+
+    References:
+        Slonim and Tishby 1999, "Agglomerative information bottleneck".
+    """
+    rows, trees = dict(enumerate(joint)), dict(enumerate(leaves))
+    own = {number: _information(row) for number, row in rows.items()}
+
+    def losses(one: int) -> dict[tuple[int, int], float]:
+        return {
+            (other, one): own[other] + own[one] - _information(rows[other] + rows[one])
+            for other in rows
+            if other < one
+        }
+
+    pairs = {pair: loss for number in rows for pair, loss in losses(number).items()}
+    for new in range(len(leaves), 2 * len(leaves) - 1):
+        a, b = min(pairs, key=lambda pair: (pairs[pair], pair))
+        rows[new], trees[new] = rows.pop(a) + rows.pop(b), (trees.pop(a), trees.pop(b))
+        own[new] = _information(rows[new])
+        pairs = {pair: loss for pair, loss in pairs.items() if not {a, b} & set(pair)}
+        pairs |= losses(new)
+    (tree,) = trees.values()
+    return tree
+
+
+def _information(row: NDArray[np.float64]) -> float:
+    """Minus the entropy of the contexts of a symbol, times its count."""
+    some = row[row > 0]
+    total = some.sum()
+    return float((some * np.log(some)).sum() - total * np.log(total)) if len(some) else 0.0
+
+
+def _numbered(root: Any) -> CodeTree:
+    """The arrays of nested pairs, breadth first."""
+    size = _leaves(root) - 1
+    tree = CodeTree(
+        np.zeros((size, 2), np.int32), np.zeros(size + 1, np.uint64), np.zeros(size, np.uint64),
+        np.zeros(size, np.int64), np.zeros(size, np.int32), np.zeros(size, np.int64),
+    )  # fmt: skip
+    queue, next_one = [(root, 0, 0, 0, 1)], 1
+    for node, (pair, path, depth, group, place) in enumerate(queue):  # the queue grows meanwhile
+        top = depth % GROUP == 0
+        tree.paths[node], tree.depths[node] = path, depth
+        tree.groups[node], tree.places[node] = (node, 1) if top else (group, place)
+        for answer, child in enumerate(pair):
+            code = path | answer << (63 - depth)
+            if isinstance(child, tuple):
+                tree.children[node, answer] = next_one
+                next_one += 1
+                below = 2 * int(tree.places[node]) + answer
+                queue.append((child, code, depth + 1, int(tree.groups[node]), below))
+            else:
+                tree.children[node, answer] = -1 - child
+                tree.codes[child] = code
+    return tree
+
+
+def _leaves(node: Any) -> int:
+    found, stack = 0, [node]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, tuple):
+            stack += one
+        else:
+            found += 1
+    return found

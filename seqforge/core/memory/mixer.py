@@ -1,0 +1,157 @@
+"""Evidence for a decision in, its probability out: several sets of weights, a second layer over
+them, and refinement by what came of such probabilities before.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.kernels.compiler import kernel
+from seqforge.core.kernels.elementary import exponential, logarithm
+from seqforge.core.kernels.intrinsics import add_scaled, dot
+from seqforge.core.memory.code_tree import DEEPEST
+
+Floats = NDArray[np.float32]
+
+LIMIT = 14.0
+"""Largest size of a stretched probability."""
+STRETCHED = 4096
+FIRST_RATE, HALVED, LAST_RATE = 0.01, 3000.0, 0.0003
+"""How fast a row of weights learns: at first, after how often more by half, at last."""
+FINAL_RATE = 0.0005
+REFINE_RATE = 0.02
+_STEPS = 33
+FINALS = 2
+REFINERS = 3
+REFINER_BITS = 16
+
+
+class MixerTables(NamedTuple):
+    """What the mixer has learnt; everything twice: alone, and with the network."""
+
+    weights: Floats
+    """(2, rows of all sets * size)."""
+    starts: NDArray[np.int64]
+    """The first row of each set (S,)."""
+    finals: Floats
+    """(2, FINALS, rows, S + 1): weights of the second layer."""
+    refined: Floats
+    """(2, REFINERS, 2**16 * 33): probabilities by a context and the probability before."""
+    visits: NDArray[np.int32]
+    """How often a row has learnt (2, rows of all sets)."""
+
+
+class MixerRoom(NamedTuple):
+    """The decisions on the way to the symbol at hand (D, ...)."""
+
+    inputs: Floats
+    chosen: NDArray[np.int64]
+    """The row of each set (D, S), counted from its start."""
+    stretched: NDArray[np.float64]
+    """What each set says (D, S)."""
+    finals: NDArray[np.int64]
+    """The row of each second-layer mixer."""
+    final_stretched: NDArray[np.float64]
+    contexts: NDArray[np.int64]
+    """Of the refiners."""
+    cells: NDArray[np.int64]
+    """Where they looked."""
+
+
+def stretch_table() -> Floats:
+    """ln(p / (1 - p)) at the middles of 4096 equal steps."""
+    points = [(i + 0.5) / STRETCHED for i in range(STRETCHED)]
+    return np.array([logarithm(p) - logarithm(1.0 - p) for p in points], np.float32)
+
+
+def mixer_tables(sets: tuple[int, ...], first: Floats, final_rows: int) -> MixerTables:
+    """Weights ``first`` (inputs,) in every row of sets of so many rows."""
+    rows = np.tile(first.astype(np.float32), (2, sum(sets), 1))
+    refined = np.array([squash((k - 16) * 0.5) for k in range(_STEPS)], np.float32)
+    return MixerTables(
+        rows.reshape(2, -1), np.cumsum((0, *sets[:-1])).astype(np.int64),
+        np.full((2, FINALS, final_rows, len(sets)), 1 / len(sets), np.float32),
+        np.tile(refined, (2, REFINERS, 1 << REFINER_BITS)), np.zeros((2, sum(sets)), np.int32),
+    )  # fmt: skip
+
+
+def mixer_room(inputs: int, sets: int) -> MixerRoom:
+    """Room for the decisions of a symbol."""
+    return MixerRoom(
+        np.zeros((DEEPEST, inputs), np.float32), np.zeros((DEEPEST, sets), np.int64),
+        np.zeros((DEEPEST, sets)), np.zeros((DEEPEST, FINALS), np.int64),
+        np.zeros((DEEPEST, FINALS)), np.zeros((DEEPEST, REFINERS), np.int64),
+        np.zeros((DEEPEST, REFINERS), np.int64),
+    )  # fmt: skip
+
+
+@kernel
+def squash(x: float) -> float:
+    """1 / (1 + exp(-x))."""
+    if x > 0.0:
+        return 1.0 / (1.0 + exponential(-x))
+    e = exponential(x)
+    return e / (1.0 + e)
+
+
+@kernel
+def bounded(x: float) -> float:
+    """A stretched probability within its limits."""
+    return max(min(x, LIMIT), -LIMIT)
+
+
+@kernel
+def mix(tables: MixerTables, room: MixerRoom, depth: int, half: int) -> float:
+    """The stretched probability of a yes: both layers."""
+    inputs, weights = room.inputs[depth], tables.weights[half]
+    for s in range(room.chosen.shape[1]):
+        at = (tables.starts[s] + room.chosen[depth, s]) * len(inputs)
+        room.stretched[depth, s] = bounded(float(dot(weights, at, inputs, 0, len(inputs))))
+    mean = 0.0
+    for f in range(FINALS):
+        row = tables.finals[half, f, room.finals[depth, f]]
+        total = 0.0
+        for s in range(room.chosen.shape[1]):
+            total += float(row[s]) * room.stretched[depth, s]
+        room.final_stretched[depth, f] = bounded(total)
+        mean += room.final_stretched[depth, f]
+    return mean / FINALS
+
+
+@kernel
+def refine(tables: MixerTables, room: MixerRoom, depth: int, half: int, stretched: float) -> float:
+    """The probability of a yes, after what came of such probabilities in the refiners' contexts."""
+    place = max(min((stretched + 8.0) * 2.0, 31.999), 0.0)
+    low = int(place)
+    share, total = place - float(low), 0.0
+    for r in range(REFINERS):
+        at = room.contexts[depth, r] * _STEPS + low
+        room.cells[depth, r] = at + (1 if share > 0.5 else 0)
+        cells = tables.refined[half, r]
+        total += float(cells[at]) * (1.0 - share) + float(cells[at + 1]) * share
+    return squash(stretched) * 0.5 + total * (0.5 / REFINERS)
+
+
+@kernel
+def learn_mixture(tables: MixerTables, room: MixerRoom, depth: int, half: int, answer: int) -> None:
+    """Let weights and refiners learn an answer."""
+    inputs, weights, wish = room.inputs[depth], tables.weights[half], float(answer)
+    for f in range(FINALS):
+        row = tables.finals[half, f, room.finals[depth, f]]
+        error = (wish - squash(room.final_stretched[depth, f])) * FINAL_RATE
+        for s in range(room.chosen.shape[1]):
+            row[s] = float(row[s]) + error * room.stretched[depth, s]
+    for s in range(room.chosen.shape[1]):
+        row_number = tables.starts[s] + room.chosen[depth, s]
+        visits = tables.visits[half, row_number]
+        tables.visits[half, row_number] = visits + 1
+        rate = FIRST_RATE / (1.0 + float(visits) / HALVED) + LAST_RATE
+        error = (wish - squash(room.stretched[depth, s])) * rate
+        add_scaled(weights, row_number * len(inputs), np.float32(error), inputs, 0, len(inputs))
+    for r in range(REFINERS):
+        cells = tables.refined[half, r]
+        cell = float(cells[room.cells[depth, r]])
+        cells[room.cells[depth, r]] = cell + (wish - cell) * REFINE_RATE

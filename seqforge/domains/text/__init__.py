@@ -1,0 +1,5 @@
+"""Plain text: characters or bytes."""
+
+from seqforge.domains.text.domain import TextDomain
+
+__all__ = ["TextDomain"]

@@ -1,0 +1,229 @@
+"""Characters read so far in, the contexts of the next one out: words, lines, columns, brackets;
+and the memory that has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.kernels.compiler import kernel
+from seqforge.core.memory.contexts import (
+    RECENT,
+    Contexts,
+    Hashes,
+    Recent,
+    Selectors,
+    State,
+    Traits,
+    hashed,
+    symbol_back,
+    write_orders,
+)
+from seqforge.core.memory.memory import Ids
+from seqforge.core.memory.symbol_memory import SymbolMemory
+
+END, LOWER, UPPER, DIGIT, SPACE, NEWLINE, OPENING, CLOSING, STOP, OTHER = range(10)
+KINDS = 10
+_OPENINGS, _CLOSINGS, _STOPS = "([{<", ")]}>", ".?!;:"
+
+WORD, WORD_1, WORD_2, WORD_3, FIRST, SPEAKER = 0, 1, 2, 3, 4, 5
+COLUMN, INDENT, LINE, ABOVE, SENTENCE, DEPTH = 6, 7, 8, 9, 10, 11
+PREFIX, SHAPE, LENGTH, BLANK, FIRST_ABOVE, GAP, WORD_4, UPPERS = 12, 13, 14, 15, 16, 17, 18, 19
+STACK, INDIRECT = 32, 64
+_DEEPEST, _PAIRS = 31, 1 << 14
+STATE = INDIRECT + 2 * _PAIRS
+ORDERS = 9
+_ONE = np.uint64(1)
+
+
+def traits(symbols: Sequence[str]) -> NDArray[np.int64]:
+    """The symbols of a vocabulary (V - 1) in; kind, lower-case form, part of a word out (V, 3)."""
+    ids = {symbol: number for number, symbol in enumerate(symbols, 1)}
+    found = np.zeros((len(symbols) + 1, 3), np.int64)
+    for number, symbol in enumerate(symbols, 1):
+        word = symbol.isalnum() or symbol in "_'"
+        found[number] = _kind(symbol), ids.get(symbol.lower(), number), word
+    return found
+
+
+def _kind(symbol: str) -> int:
+    if symbol.isalpha():
+        return UPPER if symbol.isupper() else LOWER
+    if symbol.isdigit():
+        return DIGIT
+    for kind, some in ((NEWLINE, "\n"), (SPACE, " \t"), (OPENING, _OPENINGS),
+                       (CLOSING, _CLOSINGS), (STOP, _STOPS)):  # fmt: skip
+        if symbol in some:
+            return kind
+    return OTHER
+
+
+@kernel
+def _add(state: State, field: int, symbol: int) -> None:
+    """Add a symbol to a hash that is kept in the state."""
+    state[field] = int(hashed(np.uint64(state[field]), np.uint64(symbol)) >> _ONE)
+
+
+@kernel
+def _read_word(state: State, kind: int, folded: int, in_word: bool) -> None:
+    if in_word:
+        _add(state, WORD, folded)
+        state[LENGTH] += 1
+        return
+    if state[WORD] != 0:
+        state[WORD_4], state[WORD_3] = state[WORD_3], state[WORD_2]
+        state[WORD_2], state[WORD_1] = state[WORD_1], state[WORD]
+        if state[FIRST] == 0:
+            state[FIRST] = state[WORD]
+        state[WORD], state[LENGTH], state[GAP] = 0, 0, 0
+    _add(state, GAP, folded)
+    if kind == STOP:
+        state[SENTENCE] = 0
+    elif kind != SPACE:
+        state[SENTENCE] = (state[SENTENCE] + 1) & 7
+
+
+@kernel
+def _read_line(state: State, kind: int, symbol: int, position: int) -> None:
+    if kind == NEWLINE:
+        state[BLANK] = 1 if state[COLUMN] == 0 else 0
+        state[ABOVE], state[LINE] = state[LINE], position
+        state[FIRST_ABOVE] = state[FIRST]
+        state[COLUMN], state[INDENT], state[FIRST], state[PREFIX] = 0, 0, 0, 0
+        return
+    if kind == SPACE and state[INDENT] == state[COLUMN]:
+        state[INDENT] += 1
+    state[COLUMN] += 1
+    _add(state, PREFIX, symbol)
+    if kind == STOP and state[BLANK] == 1 and state[COLUMN] < 30:
+        state[SPEAKER] = state[FIRST] if state[FIRST] != 0 else state[WORD_1]
+        state[BLANK] = 0
+
+
+@kernel
+def _read_bracket(state: State, kind: int, symbol: int) -> None:
+    if kind == OPENING:
+        state[DEPTH] = min(state[DEPTH] + 1, _DEEPEST)
+        state[STACK + state[DEPTH]] = state[WORD_1]
+        _add(state, STACK + state[DEPTH], symbol)
+    elif kind == CLOSING and state[DEPTH] > 0:
+        state[DEPTH] -= 1
+
+
+@kernel
+def _pair(one: int, two: int) -> int:
+    return int(hashed(np.uint64(one), np.uint64(two)) >> np.uint64(30)) & (_PAIRS - 1)
+
+
+@kernel
+def _read_pairs(state: State, recent: Recent, position: int) -> None:
+    """Which symbols followed the last one, and the last two, when they were here before."""
+    one, two = symbol_back(recent, position, 1), symbol_back(recent, position, 2)
+    three = symbol_back(recent, position, 3)
+    at = INDIRECT + _pair(two, 0)
+    state[at] = ((state[at] << 8) | (one & 255)) & 0xFFFFFF
+    at = INDIRECT + _PAIRS + _pair(two, three)
+    state[at] = ((state[at] << 8) | (one & 255)) & 0xFFFFFF
+
+
+@kernel
+def _above(state: State, recent: Recent, position: int, more: int) -> int:
+    """The symbol above the next one, or so many places on; the end symbol if there is none."""
+    at = state[ABOVE] + state[COLUMN] + more
+    if at >= state[LINE] or position - at >= RECENT:
+        return 0
+    return int(recent[at & (RECENT - 1)])
+
+
+@kernel
+def _read(state: State, recent: Recent, position: int, traits: Traits) -> None:
+    symbol = symbol_back(recent, position, 1)
+    kind, folded = traits[symbol, 0], traits[symbol, 1]
+    _read_word(state, kind, folded, traits[symbol, 2] == 1)
+    _read_line(state, kind, symbol, position)
+    _read_bracket(state, kind, symbol)
+    _read_pairs(state, recent, position)
+    state[SHAPE] = ((state[SHAPE] << 4) | kind) & 0xFFFFFFFF
+
+
+@kernel
+def _join(a: int, b: int, number: int) -> np.uint64:
+    """The hash of two things, of the context of a number."""
+    return hashed(hashed(np.uint64(number), np.uint64(a)), np.uint64(b))
+
+
+@kernel
+def _write_words(state: State, one: int, hashes: Hashes, at: int) -> None:
+    word = state[WORD] if state[WORD] != 0 else state[GAP]
+    last, before = state[WORD_1], state[WORD_2]
+    hashes[at] = _join(word, 0, 100)
+    hashes[at + 1] = _join(word, last, 101)
+    hashes[at + 2] = _join(word, before, 102)
+    hashes[at + 3] = hashed(hashes[at + 1], np.uint64(before))
+    hashes[at + 4] = hashed(hashes[at + 3], np.uint64(state[WORD_3]))
+    hashes[at + 5] = _join(word, state[FIRST], 103)
+    hashes[at + 6] = _join(word, state[SPEAKER], 104)
+    hashes[at + 7] = _join(word, state[SENTENCE], 105)
+    hashes[at + 8] = _join(word, state[COLUMN] // 4, 106)
+    hashes[at + 9] = _join(word, state[STACK + state[DEPTH]], 107)
+    hashes[at + 10] = _join(word, state[WORD_3], 108)
+
+
+@kernel
+def _write_places(state: State, recent: Recent, position: int, hashes: Hashes, at: int) -> None:
+    one, two = symbol_back(recent, position, 1), symbol_back(recent, position, 2)
+    three, four = symbol_back(recent, position, 3), symbol_back(recent, position, 4)
+    above = _above(state, recent, position, 0)
+    hashes[at] = _join(two, three, 120)
+    hashes[at + 1] = _join(one, three, 121)
+    hashes[at + 2] = _join(three, four, 122)
+    hashes[at + 3] = hashed(_join(two, three, 123), np.uint64(four))
+    hashes[at + 4] = _join(min(state[COLUMN], 80), one, 124)
+    hashes[at + 5] = _join(one, state[FIRST], 125)
+    hashes[at + 6] = hashed(_join(above, one, 126), np.uint64(two))
+    hashes[at + 7] = hashed(_join(above, _above(state, recent, position, 1), 127), np.uint64(one))
+    hashes[at + 8] = _join(state[PREFIX], state[FIRST_ABOVE], 128)
+    hashes[at + 9] = _join(state[SHAPE], one, 129)
+    hashes[at + 10] = _join(int(hashes[3]), state[WORD_1], 130)
+    hashes[at + 11] = _join(state[INDENT], state[STACK + state[DEPTH]], 131)
+    hashes[at + 12] = _join(one, state[INDIRECT + _pair(one, 0)], 132)
+    hashes[at + 13] = _join(int(hashes[2]), state[INDIRECT + _PAIRS + _pair(one, two)], 133)
+
+
+@kernel
+def text_contexts(
+    state: State, recent: Recent, position: int, traits: Traits, hashes: Hashes,
+    selectors: Selectors,
+) -> None:  # fmt: skip
+    """The contexts of the next character."""
+    if position > 0:
+        _read(state, recent, position, traits)
+    write_orders(recent, position, ORDERS, hashes)
+    one = symbol_back(recent, position, 1)
+    total = hashes[ORDERS - 1]
+    for n in range(ORDERS, 12):
+        total = hashed(total, np.uint64(symbol_back(recent, position, n)))
+    hashes[ORDERS] = total
+    _write_words(state, one, hashes, ORDERS + 1)
+    _write_places(state, recent, position, hashes, ORDERS + 12)
+    selectors[0] = min(state[COLUMN], 31)
+    selectors[1] = min(state[LENGTH], 7) * KINDS + traits[one, 0]
+    selectors[2] = int(hashed(np.uint64(state[SHAPE] & 0xFFF), np.uint64(0)) >> np.uint64(20)) & 255
+
+
+TEXT = Contexts(text_contexts, ORDERS + 26, ORDERS, STATE, (32, 8 * KINDS, 256))
+
+
+class TextMemory(SymbolMemory):
+    """A memory for text."""
+
+    contexts: ClassVar[Contexts] = TEXT
+
+    @classmethod
+    def made(cls, sample: Ids, symbols: Sequence[str], budget: int = 1 << 29) -> Self:
+        """Training symbols and a vocabulary's symbols (V - 1) in, a new memory out."""
+        return cls(sample, len(symbols) + 1, budget, traits(symbols))

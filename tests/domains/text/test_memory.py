@@ -1,0 +1,56 @@
+"""The memory of text keeps the laws, and its contexts are those of words and lines."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from seqforge.core.memory.symbol_memory import SymbolMemory
+from seqforge.domains.text.memory import (
+    CLOSING,
+    DIGIT,
+    LOWER,
+    NEWLINE,
+    OPENING,
+    SPACE,
+    STOP,
+    UPPER,
+    TextMemory,
+    traits,
+)
+from tests.core.memory import laws
+
+TEXT = "".join(
+    f"{who}:\n{'What' if n % 3 else 'And'} is the {n} of (two {what}s), or {n + 1}?\n\n"
+    for n in range(20)
+    for who, what in (("ROMEO", "thing"), ("First Citizen", "word"))
+)
+SYMBOLS = sorted(set(TEXT))
+IDS = np.array([SYMBOLS.index(symbol) + 1 for symbol in TEXT], np.uint8)
+SIZE = len(SYMBOLS) + 1
+MAKE = partial(TextMemory.made, IDS, SYMBOLS, 1 << 20)
+
+
+def test_the_laws_hold():
+    laws.check_pieces(MAKE, IDS[:900], SIZE)
+    laws.check_causality(MAKE, IDS[:900], SIZE)
+    laws.check_distribution(MAKE, IDS[:300], SIZE)
+    laws.check_saved(MAKE, IDS[:600], SIZE)
+    laws.check_interpreted(MAKE, IDS[:150], SIZE)
+
+
+def test_symbols_have_their_kinds():
+    found = traits(["a", "A", "7", "\n", " ", "(", "]", "?", "_"])
+    kinds = [LOWER, UPPER, DIGIT, NEWLINE, SPACE, OPENING, CLOSING, STOP]
+    assert found[1:9, 0].tolist() == kinds
+    assert found[2, 1] == found[1, 1] == 1
+    assert found[1:, 2].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
+
+
+def test_words_and_lines_tell_more_than_the_last_symbols():
+    general = SymbolMemory(IDS, SIZE, 1 << 20)
+    text = MAKE()
+    for memory in (general, text):
+        memory.learn(IDS[:1500])
+    assert text.score(IDS[1500:]).sum() > general.score(IDS[1500:]).sum()
