@@ -57,7 +57,8 @@ def second_half_scores(
 def _new(corpus: Corpus, domain: HasMemory, budget: int) -> Memory:
     parts = (corpus.train, corpus.valid, corpus.test)
     symbols = sum(len(part.tokens) for part in parts)
-    return domain.memory(corpus.vocabulary, symbols, budget)
+    # Half of the budget: the adaptive scores begin from two copies of the same memory.
+    return domain.memory(corpus.vocabulary, corpus.train.tokens, symbols, budget // 2)
 
 
 def _all_ways(

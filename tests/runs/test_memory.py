@@ -8,6 +8,7 @@ from seqforge.runs.evaluate import evaluate_model
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
+from tests.conftest import ROOT
 
 SMALL = {
     "model.hidden_size": 8, "training.budget": "8steps", "training.batch_size": 4,
@@ -90,3 +91,22 @@ def test_evaluate_scores_a_memory_that_has_read_the_first_half(finished, fasta):
     assert scores.alone_adaptive < found.second_half.bits_per_symbol - 0.1
     assert scores.mixed_frozen < found.second_half.bits_per_symbol - 0.1
     assert evaluate_model(finished.model, [str(fasta)], NullProgress()).second_half.memory is None
+
+
+def test_every_kind_of_symbols_has_a_memory(recipe_folder, tmp_path):
+    """Of a network that has learnt nothing, the memory needs less."""
+    recipe, source = recipe_folder
+    order = RunRequest(recipe, (str(source),), SMALL, tmp_path / "run", only_train=True)
+    summary = RunSummary.read(run(order, NullProgress()).summary)
+
+    assert summary.memory.alone_adaptive < summary.bits_per_symbol.test - 0.5
+    assert summary.headline.what == "network+memory"
+
+
+@pytest.fixture(params=["text", "music"])
+def recipe_folder(request, tmp_path):
+    if request.param == "music":
+        return "music", ROOT / "data" / "tunes.abc"
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat, and the dog lay by the door.\nso it was.\n" * 60)
+    return "text", path

@@ -69,6 +69,13 @@ class Memory(Protocol):
 class HasMemory(Protocol):
     """A domain with a memory of contexts and repeats, to stand beside its networks."""
 
-    def memory(self, vocabulary: Vocabulary, symbols: int, budget: int) -> Memory:
-        """A new memory for about so many symbols, its counts of at most ``budget`` bytes."""
+    def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
+        """A new memory that has learnt nothing yet.
+
+        Args:
+            vocabulary: What its symbols are.
+            training: Symbols of the kind that it will learn, to suit itself to.
+            symbols: About how many it will read.
+            budget: Bytes that its tables may take.
+        """
         ...

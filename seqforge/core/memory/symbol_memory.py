@@ -43,6 +43,7 @@ _NODES, _RANKS, _OWN_SETS = 1024, 256, 7
 _COPIED, _HEADS = (16, 8, 5), 20
 _NETWORK_WEIGHT = 0.3
 _LEAST = 1e-6
+_BYTES_A_SYMBOL = 35 * 2 * 2 * slots.LINE  # contexts, groups of decisions, uint16
 _REFINER_MASK = (1 << REFINER_BITS) - 1
 
 
@@ -241,6 +242,11 @@ def predict_symbols(
             child = tables.tree.children[node, answer]
             at = child if child >= 0 else nodes - 1 - child
             chances[at] = chances[node] + logarithm(yes if answer == 1 else 1.0 - yes)
+
+
+def table_bytes(symbols: int, budget: int) -> int:
+    """How large the tables of contexts have to be for so many symbols, within a budget."""
+    return min(budget, max(1 << 22, symbols * _BYTES_A_SYMBOL))
 
 
 def _layout(kind: Contexts) -> tuple[int, int]:

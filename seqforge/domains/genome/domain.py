@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.domain import Baseline, TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
-    from seqforge.core.memory.memory import Memory
+    from seqforge.core.memory.memory import Ids, Memory
     from seqforge.domains.genome.similarity.hits import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
@@ -94,7 +94,7 @@ class GenomeDomain:
         """No grammar."""
         return None
 
-    def memory(self, vocabulary: Vocabulary, symbols: int, budget: int) -> Memory:
+    def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
         """See `HasMemory.memory`."""
         from seqforge.domains.genome.memory.genome_memory import GenomeMemory
 

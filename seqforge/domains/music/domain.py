@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.vocabulary import Vocabulary
+    from seqforge.core.memory.memory import Ids, Memory
 
 _HEARD = 20.0  # seconds of a sample that is only listened into
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
@@ -127,6 +128,12 @@ class MusicDomain:
         for ours, copy in piece_in_keys(piece, self.key, self.transpositions):
             symbols = event_codec.encode(ours)
             yield Record(symbols, path.stem, path.name, note="" if copy else note, augmented=copy)
+
+    def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
+        """See `HasMemory.memory`."""
+        from seqforge.core.memory.symbol_memory import SymbolMemory, table_bytes
+
+        return SymbolMemory(training, len(vocabulary), table_bytes(symbols, budget))
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
         """Clusters of tune variants; see `tune_clusters`."""

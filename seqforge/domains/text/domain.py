@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.vocabulary import Vocabulary
+    from seqforge.core.memory.memory import Ids, Memory
 
 _COPY_LENGTHS = (20, 50)
 _OPENINGS = ("\n\n", "\n", ". ", "\u3002", " ")  # a paragraph, a line, a sentence, a word
@@ -73,6 +74,13 @@ class TextDomain:
         """Refuse what does not go together."""
         if self.bytes and self.encoding:
             raise ConfigError("--bytes takes files as they are; leave --encoding out")
+
+    def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
+        """See `HasMemory.memory`."""
+        from seqforge.core.memory.symbol_memory import table_bytes
+        from seqforge.domains.text.memory import TextMemory
+
+        return TextMemory.made(training, vocabulary.symbols, table_bytes(symbols, budget))
 
     def read(self, path: Path) -> Iterator[Record]:
         """The file as one record, or its parts between separators."""
