@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 
+import numpy as np
+
 from seqforge.base.machine import release_pages
 from seqforge.base.messages import Advance
 from seqforge.core.data.corpus import Corpus, TokenPart
 from seqforge.core.evaluation.likelihood import bits, symbol_log_probs
-from seqforge.core.memory.memory import HasMemory, Memory, Network
+from seqforge.core.memory.memory import HasMemory, LogProbs, Memory, Network
+from seqforge.core.memory.switching import switched
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.reporting.summary import MemoryScores
 
@@ -64,20 +67,29 @@ def _new(corpus: Corpus, domain: HasMemory, budget: int) -> Memory:
 def _all_ways(
     memory: Memory, part: TokenPart, network: CharRNN, mixes: bool, progress: Advance
 ) -> MemoryScores:
-    """Frozen and adaptive scores; ``mixes``: whether the mixer knows the network."""
-    alone_frozen = _scored(memory, part, None, False, progress)
-    mixed_frozen = _scored(memory, part, network, False, progress) if mixes else None
+    """Frozen and adaptive scores; ``mixes``: whether the mixer knows the network.
+
+    A mixer may be misled by a poor network, where it has seen little: the mixture is that of what
+    it says with the network and without.
+    """
+    frozen = _scored(memory, part, None, False, progress)
+    mixed = _scored(memory, part, network, False, progress) if mixes else None
     other = deepcopy(memory)
-    mixed_adaptive = _scored(memory, part, network, True, progress)
+    with_network = _scored(memory, part, network, True, progress)
     size = sum(array.nbytes for array in memory.to_arrays().values())
     del memory
+    alone = _scored(other, part, None, True, progress)
     return MemoryScores(
-        alone_frozen=round(alone_frozen, 4),
-        alone_adaptive=round(_scored(other, part, None, True, progress), 4),
-        mixed_frozen=None if mixed_frozen is None else round(mixed_frozen, 4),
-        mixed_adaptive=round(mixed_adaptive, 4),
+        alone_frozen=_bits(frozen),
+        alone_adaptive=_bits(alone),
+        mixed_frozen=None if mixed is None else _bits(switched(mixed, frozen)),
+        mixed_adaptive=_bits(switched(with_network, alone)),
         bytes=size,
     )
+
+
+def _bits(log_probs: LogProbs) -> float:
+    return round(bits(-float(log_probs.sum()) / len(log_probs)), 4)
 
 
 def _learn(memory: Memory, part: TokenPart, progress: Advance) -> None:
@@ -90,16 +102,17 @@ def _learn(memory: Memory, part: TokenPart, progress: Advance) -> None:
 
 def _scored(
     memory: Memory, part: TokenPart, network: CharRNN | None, adapt: bool, progress: Advance
-) -> float:
-    """Bits per symbol of a part, read in its order; context is read but not learnt."""
-    total, count, what = 0.0, 0, f"scoring {'adaptively' if adapt else 'frozen'}"
+) -> LogProbs:
+    """Log-probabilities of a part, read in its order; context is read but not learnt."""
+    pieces: list[LogProbs] = []
+    count, what = 0, f"scoring {'adaptively' if adapt else 'frozen'}"
     for context_from, scored_from, stop, known in _pieces(part, network):
         if context_from < scored_from:
             memory.score(part.tokens[context_from:scored_from], adapt=False)
-        found = memory.score(part.tokens[scored_from:stop], known, adapt)
-        total, count = total - float(found.sum()), count + len(found)
+        pieces.append(memory.score(part.tokens[scored_from:stop], known, adapt))
+        count += stop - scored_from
         progress(count, part.scored, what)
-    return bits(total / count)
+    return np.concatenate(pieces)
 
 
 def _pieces(
