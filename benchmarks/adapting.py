@@ -28,9 +28,10 @@ from torch.nn.functional import cross_entropy
 
 from common import about, say, table, write_result
 from seqforge.base.textio import read_text
+from seqforge.core.model.adapting import DECAY, LEARNING_RATE, SEGMENT
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint
-from seqforge.core.sampling.dynamic_evaluation import DECAY, LEARNING_RATE, SEGMENT, adapt_to_prime
+from seqforge.core.sampling.dynamic_evaluation import adapt_to_prime
 from seqforge.runs.folder import find_model
 
 Ids = NDArray[np.int64]

@@ -189,6 +189,8 @@ class BaselineComparison:
     what: str
     """What is called the model: the network, or network and memory."""
     model: float | None
+    dynamic: float | None
+    """The model under dynamic evaluation."""
     rows: Sequence[NamedBaseline]
     orders: Mapping[int, float]
     """Bits of the Witten-Bell n-gram of each order."""
@@ -205,6 +207,7 @@ class BaselineComparison:
             part=counted.part,
             what="network and memory (adaptive)" if mixed else "this model (frozen)",
             model=summary.bits_per_symbol.of(counted.part) if found is None else found.bits,
+            dynamic=summary.dynamic_evaluation,
             rows=named_baselines(counted, summary.figures),
             orders=counted.orders,
             overlap=summary.overlap.measured,
@@ -226,6 +229,8 @@ class BaselineComparison:
                 )
         if self.model is not None:
             bars.append(ChartBar(self.what, self.model, is_model=True))
+        if self.dynamic is not None:
+            bars.append(ChartBar("network, dynamic evaluation (adaptive)", self.dynamic))
         return _drawn(sorted(bars, key=lambda bar: bar.bits), self.model)
 
     def sentences(self, unit: str) -> list[str]:
@@ -285,6 +290,21 @@ def memory_bars(summary: RunSummary) -> list[ChartBar]:
         if value is not None
     ]
     return _drawn(bars, headline.bits)
+
+
+def dynamic_note(summary: RunSummary) -> tuple[str, ...]:
+    """A summary in, what its dynamic evaluation was measured on out, if that is not all."""
+    measured, part = summary.dynamic_evaluation_symbols, summary.baselines.part
+    if summary.dynamic_evaluation is None or measured is None or part is None:
+        return ()
+    whole = summary.symbols.valid if part == "valid" else summary.symbols.test
+    if measured >= whole:
+        return ()
+    return (
+        f"Dynamic evaluation scored the first {measured:,} of {whole:,} symbols of the part, which "
+        "takes a small share of the time of training; as it is the model needs "
+        f"{bits(summary.dynamic_evaluation_frozen)} for these.",
+    )
 
 
 def _of_order(order: int | None) -> str:

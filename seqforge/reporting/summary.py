@@ -117,6 +117,18 @@ class Headline(SummaryPart):
     """Whether it also learned from each symbol once that was scored."""
 
 
+class DynamicScores(SummaryPart):
+    """Dynamic evaluation of the network, on the part that gives the headline number."""
+
+    dynamic_evaluation: float | None = None
+    """Bits per symbol of the network alone when it learns from each stretch it has scored (dynamic
+    evaluation), on the same part, or its beginning; null where nothing is held out."""
+    dynamic_evaluation_symbols: int | None = None
+    """How many symbols that was measured on."""
+    dynamic_evaluation_frozen: float | None = None
+    """Bits per symbol of the network as it is, on the same symbols."""
+
+
 class OverlapSummary(SummaryPart):
     """How much of the held-out part stands in the training part too."""
 
@@ -255,6 +267,13 @@ class RunSummary(SummaryPart):
     """With the memory of contexts and repeats; null where it is off or nothing is held out."""
     headline: Headline | None = None
     """The number on the first line of the page; null where nothing is held out."""
+    dynamic_evaluation: float | None = None
+    """Bits per symbol of the network alone when it learns from each stretch it has scored (dynamic
+    evaluation), on the same part, or its beginning; null where nothing is held out."""
+    dynamic_evaluation_symbols: int | None = None
+    """How many symbols that was measured on."""
+    dynamic_evaluation_frozen: float | None = None
+    """Bits per symbol of the network as it is, on the same symbols."""
     speed: SpeedSummary
     """Symbols a second."""
     training: TrainingSummary

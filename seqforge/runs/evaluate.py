@@ -4,6 +4,7 @@ training.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,13 +18,14 @@ from seqforge.core.data.corpus import Corpus, scored_windows
 from seqforge.core.data.domain import Domain
 from seqforge.core.data.ingest import Ingested, NothingUsable, ingest, window_codes
 from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
+from seqforge.core.evaluation.adaptive_likelihood import dynamic_score
 from seqforge.core.evaluation.likelihood import perplexity, score
 from seqforge.core.memory.memory import HasMemory
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seqforge.errors import ConfigError
 from seqforge.registry import options_for_files
-from seqforge.reporting.summary import HeldOutScores
+from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
@@ -51,6 +53,36 @@ def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> He
     card = checkpoint.card.model_copy(update={"provenance": provenance})
     save_checkpoint(run.model, card, checkpoint.weights)
     return HeldOutScores(**found)
+
+
+_SHARE_OF_STEPS = 2
+"""One step of dynamic evaluation for so many of training, which cost ten times as much or more."""
+_MOST_STEPS = 4_000
+
+
+def adaptive_score(
+    run: RunFolder, corpus: Corpus, trained_steps: int, watcher: ProgressListener
+) -> DynamicScores:
+    """Dynamic evaluation of the best model on the part of the headline score, or its beginning.
+
+    How far it goes depends on the steps of training and on no clock: a run that is resumed has the
+    same figure.
+    """
+    if corpus.held_out is None:
+        return DynamicScores()
+    model = torch_model(load_checkpoint(run.model), str(run.model))
+    found = dynamic_score(
+        model,
+        corpus.train,
+        corpus.part(corpus.held_out),
+        max(1, min(_MOST_STEPS, trained_steps // _SHARE_OF_STEPS)),
+        progress=watcher.advance,
+    )
+    return DynamicScores(
+        dynamic_evaluation=round(found.bits, 4) if math.isfinite(found.bits) else None,
+        dynamic_evaluation_symbols=found.symbols,
+        dynamic_evaluation_frozen=round(found.frozen_bits, 4),
+    )
 
 
 def torch_model(checkpoint: Checkpoint, where: str) -> CharRNN:

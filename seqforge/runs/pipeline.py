@@ -114,7 +114,7 @@ class Pipeline:
         if not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", TrainResult, lambda: self._train(corpus))
-        scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus))
+        scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus, trained))
         remembered = self._remembered(corpus)
         sampled, searched = None, None
         if not self.request.only_train:
@@ -221,14 +221,17 @@ class Pipeline:
             sketch=(sketch if start is None else sketch.merged(start.sketch)).dump(),
         )
 
-    def _score(self, corpus: Corpus) -> ScoreResult:
+    def _score(self, corpus: Corpus, trained: TrainResult) -> ScoreResult:
         from seqforge.runs.baselines import baselines
-        from seqforge.runs.evaluate import final_score
+        from seqforge.runs.evaluate import adaptive_score, final_score
 
         found = final_score(self.folder, corpus, self.watcher)
+        dynamic = adaptive_score(self.folder, corpus, trained.steps, self.watcher)
         trim_memory()
         counted, figures = baselines(corpus, self.domain, self.watcher)
-        return ScoreResult(bits_per_symbol=found, baselines=counted, figures=figures)
+        return ScoreResult(
+            bits_per_symbol=found, baselines=counted, figures=figures, dynamic=dynamic
+        )
 
     def _remembered(self, corpus: Corpus) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""

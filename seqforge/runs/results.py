@@ -21,6 +21,7 @@ from seqforge.reporting.summary import (
     Advice,
     BaselineFigures,
     BaselineScores,
+    DynamicScores,
     Headline,
     HeldOutScores,
     MemoryScores,
@@ -79,6 +80,7 @@ class ScoreResult(StageResult):
     bits_per_symbol: HeldOutScores
     baselines: BaselineScores
     figures: BaselineFigures = BaselineFigures()
+    dynamic: DynamicScores = DynamicScores()
 
 
 class MemoryResult(StageResult):
@@ -199,6 +201,7 @@ def summarise(
         baselines=scored.baselines,
         **_with_memory(scored.figures, results.memory),
         headline=_headline(results),
+        **dict(scored.dynamic),
         speed=SpeedSummary(
             train_symbols_per_second=trained.train_symbols_per_second,
             sample_symbols_per_second=sampled and sampled.sample_symbols_per_second,

@@ -67,6 +67,10 @@ def test_the_summary_has_the_numbers_of_the_page(finished):
     named = summary["baseline_bits"]
     assert (named["witten-bell"], named["uniform"]) == (counted["order_k"], counted["uniform"])
     assert summary["baseline_kinds"].keys() == named.keys()
+    assert named.keys() >= {"kneser-ney", "ppmd"}
+    steps = summary["training"]["steps"]
+    assert summary["dynamic_evaluation"] > 0
+    assert 0 < summary["dynamic_evaluation_symbols"] <= steps // 2 * 32
     assert summary["speed"]["train_symbols_per_second"] > 0
     assert summary["speed"]["sample_symbols_per_second"] > 0
     assert summary["peak_memory_mb"] > 10

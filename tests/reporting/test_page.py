@@ -89,6 +89,21 @@ def test_every_baseline_says_whether_it_adapts(page):
     )
 
 
+def test_dynamic_evaluation_is_a_row_and_says_how_much_it_scored(page):
+    scored = {"dynamic_evaluation": 1.9132, "dynamic_evaluation_frozen": 1.9243}
+    part, whole = (
+        page(summary_of_a_run() | scored | {"dynamic_evaluation_symbols": symbols}).text
+        for symbols in (14_400, 1_057_333)
+    )
+
+    for text in (part, whole):
+        assert "network, dynamic evaluation (adaptive)1.913" in text
+    assert "scored the first 14,400 of 1,057,331 symbols of the part" in part
+    assert "as it is the model needs 1.924 for these." in part
+    assert "Dynamic evaluation scored" not in whole
+    assert "dynamic evaluation" not in page(summary_of_a_run()).text
+
+
 def test_without_a_test_part_the_valid_part_speaks(page):
     summary = summary_of_a_run()
     summary["bits_per_symbol"]["test"] = None

@@ -14,22 +14,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from seqforge.core.data.vocabulary import END
+from seqforge.core.model.adapting import (
+    DECAY,
+    LEARNING_RATE,
+    SEGMENT,
+    AdaptiveWeights,
+    detached,
+    summed_loss,
+)
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint
-from seqforge.core.model.prepared import RnnState
 from seqforge.errors import ConfigError, InputError
 
-LEARNING_RATE = 5e-4
-"""Largest change of a weight in the first step; measured by ``benchmarks/adapting.py``."""
-DECAY = 1e-3
-SEGMENT = 32
-
-_CLIP_NORM = 1.0  # longest gradient, as a Euclidean norm over all weights
-_FLOOR = 0.1  # least divisor of a gradient, as a share of the mean one
 _WINDOW = 256  # symbols read at a time where nothing is learned
 
 
@@ -83,9 +81,9 @@ def adapt_to_prime(
             len(card.vocabulary), card.config.model, checkpoint.weights, card.name
         )
         before = during = after = _read(model, symbols)
-        learner = _Learner(model, learning_rate, decay, segment)
+        weights = AdaptiveWeights(model, learning_rate, decay)
         for number in range(passes):
-            found = learner.learn(symbols)
+            found = _learn(weights, model, symbols, segment)
             during = during if number else found
         if passes:
             after = _read(model, symbols)
@@ -95,64 +93,29 @@ def adapt_to_prime(
             f"adapting to the prime at a learning rate of {learning_rate:g} led to weights that "
             f"are no numbers; give a lower one, such as {LEARNING_RATE:g}"
         )
-    return Adaptation(adapted, before, during, after, learner.steps)
+    return Adaptation(adapted, before, during, after, weights.steps)
 
 
 def _is_finite(checkpoint: Checkpoint) -> bool:
     return all(np.isfinite(array).all() for array in checkpoint.weights.values())
 
 
-class _Learner:
-    """The paper's update with root mean squares (RMS), over all weights as one vector.
+def _learn(weights: AdaptiveWeights, model: CharRNN, symbols: Tensor, segment: int) -> float:
+    """One pass over the prime; returns bits a symbol, each scored before it was learned from.
 
     The paper takes the mean squares of gradients from the training data. A model's file has none,
     so they are those of the segments learned from so far: nothing is known of what is not yet read.
     """
-
-    def __init__(self, model: CharRNN, learning_rate: float, decay: float, segment: int) -> None:
-        self.steps = 0
-        self._model = model
-        self._learning_rate, self._decay, self._segment = learning_rate, decay, segment
-        self._parameters = list(model.parameters())
-        self._first = parameters_to_vector(self._parameters).detach().clone()
-        self._weights = self._first.clone()
-        self._squares = torch.zeros_like(self._first)
-
-    def learn(self, symbols: Tensor) -> float:
-        """One pass over the prime; returns bits a symbol, each scored before it was learned
-        from."""
-        nats, state = 0.0, self._model.zero_state(1)
-        for begin in range(0, len(symbols) - 1, self._segment):
-            loss, state = _loss(self._model, symbols[begin : begin + self._segment + 1], state)
-            # Divided by a whole segment: a short last one weighs as much less as it is shorter.
-            gradients = torch.autograd.grad(loss / self._segment, self._parameters)
-            state = [tuple(part.detach() for part in layer) for layer in state]
-            self._step(parameters_to_vector(gradients))
-            nats += loss.item()
-        return nats / math.log(2) / (len(symbols) - 1)
-
-    def _step(self, gradient: Tensor) -> None:
-        """A normalised gradient step, and decay towards the original weights."""
-        norm = gradient.norm()
-        if not norm.isfinite():  # nothing can be learned from it
-            return
-        gradient *= (_CLIP_NORM / norm).clamp(max=1.0)
-        self.steps += 1
-        self._squares.addcmul_(gradient, gradient)
-        root = (self._squares / self.steps).sqrt_()
-        mean = root.mean()
-        if mean == 0:  # the prime is known by heart
-            return
-        back = (root * (self._decay / mean)).clamp_(max=1.0) * (self._first - self._weights)
-        self._weights -= self._learning_rate * gradient / (root + _FLOOR * mean)
-        self._weights += back
-        vector_to_parameters(self._weights, self._parameters)
-
-
-def _loss(model: CharRNN, symbols: Tensor, state: RnnState) -> tuple[Tensor, RnnState]:
-    """Nats of all but the first of the symbols (T,), and the state before the last."""
-    logits, after = model(symbols[None, :-1], state)
-    return cross_entropy(logits[0], symbols[1:], reduction="sum"), after
+    nats, state = 0.0, model.zero_state(1)
+    for begin in range(0, len(symbols) - 1, segment):
+        loss, state = summed_loss(model, symbols[begin : begin + segment + 1], state)
+        # Divided by a whole segment: a short last one weighs as much less as it is shorter.
+        gradient = weights.gradient(loss / segment)
+        state = detached(state)
+        weights.gather(gradient)
+        weights.step(gradient)
+        nats += loss.item()
+    return nats / math.log(2) / (len(symbols) - 1)
 
 
 def _read(model: CharRNN, symbols: Tensor) -> float:
@@ -160,7 +123,7 @@ def _read(model: CharRNN, symbols: Tensor) -> float:
     nats, state = 0.0, model.zero_state(1)
     with torch.inference_mode():
         for begin in range(0, len(symbols) - 1, _WINDOW):
-            loss, state = _loss(model, symbols[begin : begin + _WINDOW + 1], state)
+            loss, state = summed_loss(model, symbols[begin : begin + _WINDOW + 1], state)
             nats += loss.item()
     return nats / math.log(2) / (len(symbols) - 1)
 
