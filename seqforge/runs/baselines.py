@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from seqforge.core.data.corpus import Corpus, Segment, TokenPart, Tokens
 from seqforge.core.data.domain import Baseline, Domain, HasBaselines, Mirrored
+from seqforge.core.data.vocabulary import code_points
 from seqforge.core.evaluation.compressors import (
     HELD_OUT_LIMIT,
     PPMD_LIMIT,
     PPMD_ORDER,
     CompressorResult,
+    bytes_of_symbols,
     compressor_bits,
     ppmd_bits,
 )
@@ -58,7 +60,7 @@ def baselines(
         compressors={k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
         notes=tuple(_notes(corpus, part, counted, smoothed, packed)),
     )
-    compressors = {**packed.bits, "ppmd": ppmd_bits(corpus.train.tokens, held_out)}
+    compressors = {**packed.bits, "ppmd": _ppmd(corpus, held_out)}
     named = {
         "uniform": Baseline(uniform),
         "witten-bell": Baseline(counted.bits[counted.best], order=counted.best),
@@ -111,6 +113,11 @@ def _kneser_ney(
         progress=watcher.advance,
         folder=_folder(corpus),
     )
+
+
+def _ppmd(corpus: Corpus, held_out: Tokens) -> float | None:
+    points = code_points("".join(["\0", *corpus.vocabulary.symbols]))  # records end in a zero byte
+    return ppmd_bits(corpus.train.tokens, held_out, table=bytes_of_symbols(points))
 
 
 def _mirror(corpus: Corpus, domain: Domain) -> NDArray[np.int64] | None:

@@ -56,7 +56,7 @@ def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> He
 
 
 _SHARE_OF_STEPS = 2
-"""One step of dynamic evaluation for so many of training, which cost ten times as much or more."""
+"""Steps of training for one of dynamic evaluation, which costs about a tenth of one."""
 _MOST_STEPS = 4_000
 
 

@@ -94,12 +94,21 @@ def ppmd_bits(
     train: NDArray[Any],
     held_out_tokens: NDArray[Any],
     *,
+    table: NDArray[np.uint8] | None = None,
     context_limit: int = PPMD_LIMIT,
     held_out_limit: int = HELD_OUT_LIMIT,
 ) -> float | None:
     """The same for PPMd (variant I, order `PPMD_ORDER`): prediction by partial matching.
 
-    It takes symbols as `compressor_bits` does and has no figure in the same cases.
+    It has no figure in the same cases.
+
+    Args:
+        train: As for `compressor_bits`.
+        held_out_tokens: Likewise.
+        table: (V,) the byte of each id, see `bytes_of_symbols`; without it symbols are written as
+            `compressor_bits` does.
+        context_limit: Symbols.
+        held_out_limit: Symbols.
 
     References:
         Cleary and Witten 1984, https://doi.org/10.1109/TCOM.1984.1096090;
@@ -109,8 +118,28 @@ def ppmd_bits(
     if len(held_out) < _FEWEST:
         return None
     context = train[max(0, len(train) - context_limit) :]
-    alone = _ppmd_length(in_blocks(context))
-    return _bits(_ppmd_length(chain(in_blocks(context), [held_out])) - alone, len(held_out))
+
+    def length(blocks: Iterable[NDArray[Any]]) -> int:
+        return _ppmd_length(blocks if table is None else (table[ids] for ids in blocks))
+
+    alone = length(in_blocks(context))
+    return _bits(length(chain(in_blocks(context), [held_out])) - alone, len(held_out))
+
+
+def bytes_of_symbols(code_points: NDArray[np.uint32]) -> NDArray[np.uint8] | None:
+    """The code point of each id in, a byte for each out: its own where it is one, else a free one.
+
+    PPMd expects bytes to be those of text: letters lie above digits. More than 256 symbols have no
+    such table: None.
+    """
+    if len(code_points) > 256:
+        return None
+    own = code_points < 256
+    own[1:] &= code_points[1:] != code_points[0]  # the end symbol's may be a symbol's too
+    free = np.setdiff1d(np.arange(256), code_points[own])
+    table = code_points.copy()
+    table[~own] = free[: np.count_nonzero(~own)]
+    return table.astype(np.uint8)
 
 
 def _ppmd_length(blocks: Iterable[NDArray[Any]]) -> int:

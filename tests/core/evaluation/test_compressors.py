@@ -8,7 +8,7 @@ import numpy as np
 import pyppmd
 import pytest
 
-from seqforge.core.evaluation.compressors import compressor_bits, ppmd_bits
+from seqforge.core.evaluation.compressors import bytes_of_symbols, compressor_bits, ppmd_bits
 
 
 @pytest.fixture
@@ -107,3 +107,17 @@ def test_ppmd_takes_the_nearest_of_both_and_says_nothing_of_a_tiny_part(bases):
 
     assert limited == ppmd_bits(train[-7_000:], held_out[:2_000])
     assert ppmd_bits(train, held_out[:999]) is None
+
+
+def test_symbols_are_the_bytes_of_text_as_far_as_they_are_bytes(shared_data):
+    """Shakespeare costs what the file costs, although its ids begin at 1."""
+    text = gzip.decompress((shared_data / "text" / "tinyshakespeare.txt.gz").read_bytes())
+    letters, ids = np.unique(np.frombuffer(text, np.uint8), return_inverse=True)
+    ids, cut = (ids + 1).astype(np.uint8), len(ids) * 9 // 10
+    table = bytes_of_symbols(np.array([0, *letters], np.uint32))
+
+    assert ppmd_bits(ids[:cut], ids[cut:], table=table) == pytest.approx(2.029, abs=0.001)
+    assert table[ids].tobytes() == text
+    few = bytes_of_symbols(np.array([0, 0x2019, 65, 1, 0x1F600, 0], np.uint32))
+    assert few.tolist() == [0, 2, 65, 1, 3, 4], "no two have the same byte"
+    assert bytes_of_symbols(np.arange(257, dtype=np.uint32)) is None
