@@ -16,6 +16,8 @@ GROUP = 3
 """Levels of the tree whose decisions lie together in memory: up to 7 decisions."""
 DEEPEST = 63
 """Most decisions on a path."""
+_SAMPLE = 1 << 22
+"""Symbols that are looked at."""
 _CLUSTERED = 128
 """So many symbols, the most frequent ones, are joined by what they have in common."""
 _RAREST = 2.0**-20
@@ -47,6 +49,7 @@ def code_tree(ids: NDArray[Any], vocab_size: int) -> CodeTree:
     """
     if vocab_size < 2:
         raise ValueError("a code tree needs two symbols at least")
+    ids = ids[:_SAMPLE]
     counts = np.bincount(ids, minlength=vocab_size)
     order = np.argsort(-counts, kind="stable")
     some, rest = order[:_CLUSTERED], order[_CLUSTERED:]

@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 LIMIT = 14.0
 """Largest size of a stretched probability."""
 STRETCHED = 4096
-FIRST_RATE, HALVED, LAST_RATE = 0.01, 3000.0, 0.0003
+FIRST_RATE, HALVED, LAST_RATE = 0.01, 3000.0, 0.0002
 """How fast a row of weights learns: at first, after how often more by half, at last."""
 FINAL_RATE = 0.0005
 REFINE_RATE = 0.02
@@ -73,16 +73,23 @@ def mixer_tables(sets: tuple[int, ...], first: Floats, final_rows: int) -> Mixer
     refined = np.array([squash((k - 16) * 0.5) for k in range(_STEPS)], np.float32)
     return MixerTables(
         rows.reshape(2, -1), np.cumsum((0, *sets[:-1])).astype(np.int64),
-        np.full((2, FINALS, final_rows, len(sets)), 1 / len(sets), np.float32),
+        _final_weights(final_rows, len(sets)),
         np.tile(refined, (2, REFINERS, 1 << REFINER_BITS)), np.zeros((2, sum(sets)), np.int32),
     )  # fmt: skip
+
+
+def _final_weights(rows: int, sets: int) -> Floats:
+    """The mean of all sets; nothing of the network itself."""
+    weights = np.zeros((2, FINALS, rows, sets + 1), np.float32)
+    weights[..., :sets] = 1 / sets
+    return weights
 
 
 def mixer_room(inputs: int, sets: int) -> MixerRoom:
     """Room for the decisions of a symbol."""
     return MixerRoom(
         np.zeros((DEEPEST, inputs), np.float32), np.zeros((DEEPEST, sets), np.int64),
-        np.zeros((DEEPEST, sets)), np.zeros((DEEPEST, FINALS), np.int64),
+        np.zeros((DEEPEST, sets + 1)), np.zeros((DEEPEST, FINALS), np.int64),
         np.zeros((DEEPEST, FINALS)), np.zeros((DEEPEST, REFINERS), np.int64),
         np.zeros((DEEPEST, REFINERS), np.int64),
     )  # fmt: skip
@@ -114,7 +121,7 @@ def mix(tables: MixerTables, room: MixerRoom, depth: int, half: int) -> float:
     for f in range(FINALS):
         row = tables.finals[half, f, room.finals[depth, f]]
         total = 0.0
-        for s in range(room.chosen.shape[1]):
+        for s in range(room.stretched.shape[1]):
             total += float(row[s]) * room.stretched[depth, s]
         room.final_stretched[depth, f] = bounded(total)
         mean += room.final_stretched[depth, f]
@@ -142,7 +149,7 @@ def learn_mixture(tables: MixerTables, room: MixerRoom, depth: int, half: int, a
     for f in range(FINALS):
         row = tables.finals[half, f, room.finals[depth, f]]
         error = (wish - squash(room.final_stretched[depth, f])) * FINAL_RATE
-        for s in range(room.chosen.shape[1]):
+        for s in range(room.stretched.shape[1]):
             row[s] = float(row[s]) + error * room.stretched[depth, s]
     for s in range(room.chosen.shape[1]):
         row_number = tables.starts[s] + room.chosen[depth, s]

@@ -39,7 +39,8 @@ from seqforge.core.memory.mixer import (
 )
 from seqforge.core.memory.slots import SlotRoom, SlotTables
 
-_NODES, _RANKS, _OWN_SETS = 1024, 256, 7
+_NODES, _RANKS, _OWN_SETS = 1024, 256, 10
+_HASHED = 4096
 _COPIED, _HEADS = (16, 8, 5), 20
 _NETWORK_WEIGHT = 0.3
 _LEAST = 1e-6
@@ -126,6 +127,10 @@ def choose(tables: Tables, row: Row, node: int, depth: int) -> None:
     chosen[4] = tables.ranks[two] * 4 + near
     chosen[5] = min(max(signs[2] + 16, 0), 31) * 4 + near
     chosen[6] = signs[3]
+    pair = hashed(np.uint64(one), np.uint64(two))
+    chosen[7] = int(hashed(pair, np.uint64(depth)) >> np.uint64(30)) & (_HASHED - 1)
+    chosen[8] = min(low, 255) * 4 + min(signs[1] // 2, 3)
+    chosen[9] = tables.ranks[symbol_back(row.recent, row.position[0], 3)] * 4 + near
     for j in range(len(row.selectors)):
         chosen[_OWN_SETS + j] = row.selectors[j] * 8 + min(depth, 7)
     row.mixer.finals[depth, 0], row.mixer.finals[depth, 1] = low, signs[0]
@@ -158,6 +163,7 @@ def chance_of_yes(tables: Tables, row: Row, node: int, half: int) -> float:
     to += copies.COPIES * copies.INPUTS
     said = network_yes(tree, row.masses, node) if half == 1 else 0.0
     inputs[to], inputs[to + 1] = 0.4, said
+    row.mixer.stretched[depth, len(tables.mixer.starts)] = said
     row.signs[3] = int(min(max(said + 8.0, 0.0), 15.99) * 2.0) if half == 1 else 0
     choose(tables, row, node, depth)
     stretched = mix(tables.mixer, row.mixer, depth, half)
@@ -265,6 +271,7 @@ def _first_weights(kind: Contexts) -> NDArray[np.float32]:
 
 def _mixer_of(kind: Contexts) -> tuple[MixerTables, MixerRoom]:
     sets = (_NODES, copies.CHOICES, _RANKS, kind.orders * 8, _RANKS * 4, 32 * 4, 32,
+            _HASHED, _RANKS * 4, _RANKS * 4,
             *(8 * n for n in kind.selectors))  # fmt: skip
     first = _first_weights(kind)
     return mixer_tables(sets, first, _NODES), mixer_room(len(first), len(sets))

@@ -28,25 +28,41 @@ from seqforge.core.memory.symbol_memory import SymbolMemory
 
 END, LOWER, UPPER, DIGIT, SPACE, NEWLINE, OPENING, CLOSING, STOP, OTHER = range(10)
 KINDS = 10
+BAR, QUOTE, COLON = 1, 2, 3
+_MARKS = {"|": BAR, '"': QUOTE, ":": COLON}
+_VOWELS = "aeiouy"
 _OPENINGS, _CLOSINGS, _STOPS = "([{<", ")]}>", ".?!;:"
 
-WORD, WORD_1, WORD_2, WORD_3, FIRST, SPEAKER = 0, 1, 2, 3, 4, 5
-COLUMN, INDENT, LINE, ABOVE, SENTENCE, DEPTH = 6, 7, 8, 9, 10, 11
-PREFIX, SHAPE, LENGTH, BLANK, FIRST_ABOVE, GAP, WORD_4, UPPERS = 12, 13, 14, 15, 16, 17, 18, 19
-STACK, INDIRECT = 32, 64
-_DEEPEST, _PAIRS = 31, 1 << 14
+(WORD, WORD_1, WORD_2, WORD_3, FIRST, SPEAKER, COLUMN, INDENT, LINE, ABOVE, SENTENCE, DEPTH,
+ PREFIX, SHAPE, LENGTH, BLANK, FIRST_ABOVE, GAP, TAIL, TAIL_1, TAIL_2, SYLLABLES, VOWEL,
+ LENGTH_ABOVE, FIELD, FIELD_1, FIELD_2, FIELDS, NOTES, QUOTED, IN_QUOTES, HEADER,
+ COLONS) = range(33)  # fmt: skip
+"""The numbers of the state: hashes of words, of the line, of fields; places; counts."""
+_DEEPEST, _FIELDS, _PAIRS = 31, 15, 1 << 14
+STACK = 33
+"""The opening brackets that are not closed yet."""
+STARTS = STACK + _DEEPEST + 1
+"""Where the last fields began."""
+INDIRECT = STARTS + _FIELDS + 1
+"""What followed each symbol, and each pair of symbols, the last three times."""
 STATE = INDIRECT + 2 * _PAIRS
 ORDERS = 9
-_ONE = np.uint64(1)
+_ONE, _SHIFT = np.uint64(1), np.uint64(20)
 
 
 def traits(symbols: Sequence[str]) -> NDArray[np.int64]:
     """The symbols of a vocabulary (V - 1) in; kind, lower-case form, part of a word out (V, 3)."""
     ids = {symbol: number for number, symbol in enumerate(symbols, 1)}
-    found = np.zeros((len(symbols) + 1, 3), np.int64)
+    found = np.zeros((len(symbols) + 1, 5), np.int64)
     for number, symbol in enumerate(symbols, 1):
         word = symbol.isalnum() or symbol in "_'"
-        found[number] = _kind(symbol), ids.get(symbol.lower(), number), word
+        found[number] = (
+            _kind(symbol),
+            ids.get(symbol.lower(), number),
+            word,
+            symbol.lower() in _VOWELS,
+            _MARKS.get(symbol, 0),
+        )
     return found
 
 
@@ -72,14 +88,16 @@ def _add(state: State, field: int, symbol: int) -> None:
 def _read_word(state: State, kind: int, folded: int, in_word: bool) -> None:
     if in_word:
         _add(state, WORD, folded)
+        state[TAIL] = ((state[TAIL] << 8) | folded) & 0xFFFFFF
         state[LENGTH] += 1
         return
     if state[WORD] != 0:
-        state[WORD_4], state[WORD_3] = state[WORD_3], state[WORD_2]
-        state[WORD_2], state[WORD_1] = state[WORD_1], state[WORD]
+        state[WORD_3], state[WORD_2] = state[WORD_2], state[WORD_1]
+        state[WORD_1] = state[WORD]
         if state[FIRST] == 0:
             state[FIRST] = state[WORD]
         state[WORD], state[LENGTH], state[GAP] = 0, 0, 0
+        state[TAIL_2], state[TAIL_1], state[TAIL] = state[TAIL_1], state[TAIL], 0
     _add(state, GAP, folded)
     if kind == STOP:
         state[SENTENCE] = 0
@@ -88,20 +106,52 @@ def _read_word(state: State, kind: int, folded: int, in_word: bool) -> None:
 
 
 @kernel
-def _read_line(state: State, kind: int, symbol: int, position: int) -> None:
+def _read_line(
+    state: State, kind: int, symbol: int, position: int, vowel: bool, recent: Recent
+) -> None:
     if kind == NEWLINE:
+        if state[COLUMN] > 2 and symbol_back(recent, position, state[COLUMN]) == state[COLONS]:
+            state[HEADER] = state[PREFIX]
         state[BLANK] = 1 if state[COLUMN] == 0 else 0
         state[ABOVE], state[LINE] = state[LINE], position
         state[FIRST_ABOVE] = state[FIRST]
+        state[LENGTH_ABOVE], state[SYLLABLES] = state[COLUMN], 0
         state[COLUMN], state[INDENT], state[FIRST], state[PREFIX] = 0, 0, 0, 0
         return
     if kind == SPACE and state[INDENT] == state[COLUMN]:
         state[INDENT] += 1
     state[COLUMN] += 1
+    if vowel and state[VOWEL] == 0:
+        state[SYLLABLES] += 1
+    state[VOWEL] = 1 if vowel else 0
     _add(state, PREFIX, symbol)
     if kind == STOP and state[BLANK] == 1 and state[COLUMN] < 30:
         state[SPEAKER] = state[FIRST] if state[FIRST] != 0 else state[WORD_1]
         state[BLANK] = 0
+
+
+@kernel
+def _read_field(state: State, mark: int, kind: int, symbol: int, position: int) -> None:
+    """What stands between bars, and between quotation marks."""
+    if mark == BAR or kind == NEWLINE:
+        if state[FIELD] != 0:
+            state[FIELD_2], state[FIELD_1] = state[FIELD_1], state[FIELD]
+            state[FIELDS] += 1
+            state[STARTS + (state[FIELDS] & _FIELDS)] = position
+            state[NOTES] = 0
+        state[FIELD], state[IN_QUOTES] = 0, 0
+        return
+    _add(state, FIELD, symbol)
+    if mark == COLON:
+        state[COLONS] = symbol
+    if kind <= UPPER and state[IN_QUOTES] == 0:
+        state[NOTES] += 1
+    if mark == QUOTE:
+        state[IN_QUOTES] = 1 - state[IN_QUOTES]
+        if state[IN_QUOTES] == 1:
+            state[QUOTED] = 0
+    elif state[IN_QUOTES] == 1:
+        _add(state, QUOTED, symbol)
 
 
 @kernel
@@ -144,8 +194,9 @@ def _read(state: State, recent: Recent, position: int, traits: Traits) -> None:
     symbol = symbol_back(recent, position, 1)
     kind, folded = traits[symbol, 0], traits[symbol, 1]
     _read_word(state, kind, folded, traits[symbol, 2] == 1)
-    _read_line(state, kind, symbol, position)
+    _read_line(state, kind, symbol, position, traits[symbol, 3] == 1, recent)
     _read_bracket(state, kind, symbol)
+    _read_field(state, traits[symbol, 4], kind, symbol, position)
     _read_pairs(state, recent, position)
     state[SHAPE] = ((state[SHAPE] << 4) | kind) & 0xFFFFFFFF
 
@@ -171,6 +222,22 @@ def _write_words(state: State, one: int, hashes: Hashes, at: int) -> None:
     hashes[at + 8] = _join(word, state[COLUMN] // 4, 106)
     hashes[at + 9] = _join(word, state[STACK + state[DEPTH]], 107)
     hashes[at + 10] = _join(word, state[WORD_3], 108)
+    hashes[at + 11] = _join(word, state[TAIL_1], 109)
+    hashes[at + 12] = hashed(
+        _join(word, state[TAIL_1] & 0xFFFF, 110), np.uint64(state[TAIL_2] & 0xFFFF)
+    )
+    hashes[at + 13] = hashed(_join(state[SYLLABLES], state[WORD], 111), np.uint64(one))
+    hashes[at + 14] = hashed(_join(state[LENGTH_ABOVE], state[COLUMN], 112), np.uint64(one))
+
+
+@kernel
+def _back(state: State, recent: Recent, position: int, offset: int, fields: int) -> int:
+    """The symbol at the same place of a field so many fields back."""
+    n = state[FIELDS] - fields
+    at, end = state[STARTS + (n & _FIELDS)] + offset, state[STARTS + ((n + 1) & _FIELDS)]
+    if n < 1 or at >= end or position - at >= RECENT:
+        return 0
+    return int(recent[at & (RECENT - 1)])
 
 
 @kernel
@@ -195,6 +262,29 @@ def _write_places(state: State, recent: Recent, position: int, hashes: Hashes, a
 
 
 @kernel
+def _write_fields(state: State, recent: Recent, position: int, hashes: Hashes, at: int) -> None:
+    one, two = symbol_back(recent, position, 1), int(hashes[2])
+    offset = position - state[STARTS + (state[FIELDS] & _FIELDS)]
+    last, before = (
+        _back(state, recent, position, offset, 1),
+        _back(state, recent, position, offset, 2),
+    )
+    fourth, eighth = (
+        _back(state, recent, position, offset, 4), _back(state, recent, position, offset, 8),
+    )  # fmt: skip
+    hashes[at] = _join(state[FIELD], state[FIELD_1], 134)
+    hashes[at + 1] = _join(state[FIELD], state[QUOTED], 135)
+    hashes[at + 2] = _join(two, last, 136)
+    hashes[at + 3] = _join(two, state[QUOTED], 137)
+    hashes[at + 4] = hashed(_join(min(offset, 40), state[QUOTED], 138), np.uint64(one))
+    hashes[at + 5] = _join(two, state[HEADER], 139)
+    hashes[at + 6] = _join(state[FIELD], state[FIELD_2], 140)
+    hashes[at + 7] = hashed(_join(one, fourth, 141), np.uint64(eighth))
+    hashes[at + 8] = hashed(_join(one, before, 142), np.uint64(state[HEADER]))
+    hashes[at + 9] = hashed(_join(state[NOTES], state[HEADER], 143), np.uint64(one))
+
+
+@kernel
 def text_contexts(
     state: State, recent: Recent, position: int, traits: Traits, hashes: Hashes,
     selectors: Selectors,
@@ -204,18 +294,20 @@ def text_contexts(
         _read(state, recent, position, traits)
     write_orders(recent, position, ORDERS, hashes)
     one = symbol_back(recent, position, 1)
-    total = hashes[ORDERS - 1]
+    hashes[ORDERS] = hashes[ORDERS - 1]
     for n in range(ORDERS, 12):
-        total = hashed(total, np.uint64(symbol_back(recent, position, n)))
-    hashes[ORDERS] = total
+        hashes[ORDERS] = hashed(hashes[ORDERS], np.uint64(symbol_back(recent, position, n)))
     _write_words(state, one, hashes, ORDERS + 1)
-    _write_places(state, recent, position, hashes, ORDERS + 12)
+    _write_places(state, recent, position, hashes, ORDERS + 16)
+    _write_fields(state, recent, position, hashes, ORDERS + 30)
     selectors[0] = min(state[COLUMN], 31)
     selectors[1] = min(state[LENGTH], 7) * KINDS + traits[one, 0]
-    selectors[2] = int(hashed(np.uint64(state[SHAPE] & 0xFFF), np.uint64(0)) >> np.uint64(20)) & 255
+    selectors[2] = int(hashed(np.uint64(state[SHAPE] & 0xFFF), np.uint64(0)) >> _SHIFT) & 255
+    selectors[3] = (state[WORD] if state[WORD] != 0 else state[GAP]) >> 20 & 1023
+    selectors[4] = state[WORD_1] >> 20 & 255
 
 
-TEXT = Contexts(text_contexts, ORDERS + 26, ORDERS, STATE, (32, 8 * KINDS, 256))
+TEXT = Contexts(text_contexts, ORDERS + 40, ORDERS, STATE, (32, 8 * KINDS, 256, 1024, 256))
 
 
 class TextMemory(SymbolMemory):
