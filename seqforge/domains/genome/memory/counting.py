@@ -7,11 +7,20 @@ from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.intrinsics import prefetch
-from seqforge.domains.genome.memory.tables import SEEDINGS, SLOTS, SLOW, SPAN, Counts
+from seqforge.domains.genome.memory.tables import (
+    APART,
+    KEPT,
+    SEEDINGS,
+    SLOTS,
+    SLOW,
+    SPAN,
+    WINDOW,
+    ZONES,
+    Counts,
+)
 
 Bases = NDArray[np.uint8]
 
-_LAST = np.uint64((1 << 2 * SPAN) - 1)
 _TOP = 2 * SPAN - 2
 _MIX, _MIX_MORE, _APART = (
     np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F),
@@ -26,7 +35,7 @@ _SEED_TABLE = 99
 @kernel
 def read_on(h: np.uint64, base: int) -> np.uint64:
     """The register of the last bases with one more; the last one is lowest."""
-    return ((h << 2) | np.uint64(base)) & _LAST
+    return (h << 2) | np.uint64(base)
 
 
 @kernel
@@ -77,6 +86,23 @@ def add_direct(direct: NDArray[np.uint16], first: int, symbol: int) -> None:
     if now >= _MOST:
         for s in range(4):
             direct[first + s] = int(direct[first + s]) >> 1
+
+
+@kernel
+def zone_of(rich: int) -> int:
+    """The zone of so many G and C among the last bases."""
+    return min(max(rich * 48 // WINDOW - 12, 0), ZONES - 1)
+
+
+@kernel
+def richer(rich: int, bases: Bases, i: int) -> int:
+    """G and C among the last bases with base i read."""
+    base = int(bases[i])
+    rich += int(base == 1) + int(base == 2)
+    if i >= WINDOW:
+        gone = int(bases[i - WINDOW])
+        rich -= int(gone == 1) + int(gone == 2)
+    return rich
 
 
 @kernel
@@ -136,6 +162,21 @@ def _count_direct(
 
 
 @kernel
+def _count_zoned(
+    counts: Counts, a: int, bases: Bases, begin: int, h: np.uint64, r: np.uint64, rich: int
+) -> None:  # fmt: skip
+    order, first = int(counts.zone_orders[a]), int(counts.zone_begins[a])
+    for i in range(begin, len(bases)):
+        base = int(bases[i])
+        zone = first + 4 * (zone_of(rich) << 2 * order)
+        add_direct(counts.zoned, zone + 4 * place_of(h, order), base)
+        h, r, rich = read_on(h, base), read_back(r, base), richer(rich, bases, i)
+        behind = 3 - int(bases[i - order])
+        zone = first + 4 * (zone_of(rich) << 2 * order)
+        add_direct(counts.zoned, zone + 4 * place_behind(r, order), behind)
+
+
+@kernel
 def _ask_slot(counts: Counts, table: int, z: np.uint64) -> None:
     prefetch(counts.slots[table], int(z >> np.uint64(counts.shift)))
 
@@ -160,28 +201,44 @@ def _count_slots(
 
 
 @kernel
+def note_seed(counts: Counts, b: int, h: np.uint64, place: int) -> None:
+    """The bases before a place are an occurrence of a seed."""
+    known = counts.heads[b]
+    at = seed_place(h, int(counts.seeds[b]), counts.head_shift)
+    for k in range(KEPT - 1, 0, -1):
+        known[at, k] = int(known[at, k - 1])
+    known[at, 0] = place
+
+
+@kernel
 def _note_seeds(counts: Counts, bases: Bases, begin: int, h: np.uint64) -> None:
     for i in range(begin, len(bases)):
         h = read_on(h, int(bases[i]))
         for b in range(SEEDINGS):
-            counts.heads[b, seed_place(h, int(counts.seeds[b]), counts.head_shift)] = i + 1
+            note_seed(counts, b, h, i + 1)
 
 
 @kernel
-def count(counts: Counts, bases: Bases, begin: int, h: np.uint64, r: np.uint64) -> None:
+def count(
+    counts: Counts, bases: Bases, begin: int, h: np.uint64, r: np.uint64, rich: int
+) -> None:  # fmt: skip
     """Count the bases from ``begin`` on, one table after the other.
 
     ``h`` and ``r`` are the registers of the bases before, on both strands.
     """
     for a in range(len(counts.orders)):
         _count_direct(counts, a, bases, begin, h, r)
+    for a in range(APART):
+        _count_zoned(counts, a, bases, begin, h, r, rich)
     for a in range(SLOTS):
         _count_slots(counts, a, bases, begin, h, r)
     _note_seeds(counts, bases, begin, h)
 
 
 @kernel
-def count_one(counts: Counts, bases: Bases, i: int, h: np.uint64, r: np.uint64) -> None:
+def count_one(
+    counts: Counts, bases: Bases, i: int, h: np.uint64, r: np.uint64, rich: int
+) -> None:  # fmt: skip
     """Count base i in all tables; ``h`` holds the bases before it, ``r`` those up to it."""
     base = int(bases[i])
     for a in range(len(counts.orders)):
@@ -189,6 +246,13 @@ def count_one(counts: Counts, bases: Bases, i: int, h: np.uint64, r: np.uint64) 
         add_direct(counts.direct, first + 4 * place_of(h, order), base)
         behind = 3 - int(bases[i - order])
         add_direct(counts.direct, first + 4 * place_behind(r, order), behind)
+    zone, after = zone_of(rich), zone_of(richer(rich, bases, i))
+    for a in range(APART):
+        order, first = int(counts.zone_orders[a]), int(counts.zone_begins[a])
+        place = (zone << 2 * order) + place_of(h, order)
+        add_direct(counts.zoned, first + 4 * place, base)
+        place = (after << 2 * order) + place_behind(r, order)
+        add_direct(counts.zoned, first + 4 * place, 3 - int(bases[i - order]))
     for a in range(SLOTS):
         add_slot(counts.slots, a, counts.shift, context_of(h, counts, a), base)
         behind = 3 - int(bases[i - int(counts.spans[a])])
@@ -207,6 +271,6 @@ def ask(counts: Counts, h: np.uint64, r: np.uint64) -> None:
         prefetch(counts.direct, first + 4 * place_behind(r, order))
     for b in range(SEEDINGS):
         length = int(counts.seeds[b])
-        prefetch(counts.heads[b], seed_place(h, length, counts.head_shift))
+        prefetch(counts.heads[b], KEPT * seed_place(h, length, counts.head_shift))
         back = r >> np.uint64(2 * (SPAN - length))
-        prefetch(counts.heads[b], seed_place(back, length, counts.head_shift))
+        prefetch(counts.heads[b], KEPT * seed_place(back, length, counts.head_shift))

@@ -12,8 +12,10 @@ from seqforge.domains.genome.memory.counting import (
     context_of,
     field_sum,
     place_of,
+    zone_of,
 )
 from seqforge.domains.genome.memory.tables import (
+    APART,
     DIRECT,
     EXPERTS,
     FINALS,
@@ -21,16 +23,20 @@ from seqforge.domains.genome.memory.tables import (
     NETWORK,
     PLAIN,
     RANKED,
+    SETS,
     SHOWN,
     SLOTS,
     WIDTH,
     Counts,
     Learnt,
+    Mixer,
     Room,
     Row,
 )
 
 FAST_FROM = DIRECT + RANKED + SHOWN + 1
+ZONED_FROM = FAST_FROM + NEARBY
+M = len(SETS)
 _LEAST_RATIO = 1e-4
 _EVEN = np.uint64(0x555555555555)
 
@@ -47,17 +53,24 @@ def _say_nothing(room: Room, expert: int) -> None:
 
 
 @kernel
+def _say_counts(
+    room: Room, expert: int, table: NDArray[np.uint16], first: int, more: float
+) -> None:  # fmt: skip
+    total = 4.0 * more
+    for s in range(4):
+        total += float(int(table[first + s]))
+    for s in range(4):
+        _say(room, expert, s, (float(int(table[first + s])) + more) / total)
+
+
+@kernel
 def read_direct(counts: Counts, h: np.uint64, room: Room) -> None:
     """Orders with counts of their own: (n + a) / (N + 4a)."""
     for a in range(DIRECT):
         order = int(counts.orders[a])
         first = int(counts.begins[a]) + 4 * place_of(h, order)
         more = 1.0 if order < 11 else 0.4 if order < 12 else 0.2
-        total = 4.0 * more
-        for s in range(4):
-            total += float(int(counts.direct[first + s]))
-        for s in range(4):
-            _say(room, a, s, (float(int(counts.direct[first + s])) + more) / total)
+        _say_counts(room, a, counts.direct, first, more)
 
 
 @kernel
@@ -159,6 +172,15 @@ def read_fast(learnt: Learnt, h: np.uint64, room: Room) -> None:
 
 
 @kernel
+def read_zoned(counts: Counts, h: np.uint64, rich: int, room: Room) -> None:
+    """Orders counted apart for each zone of G and C."""
+    for a in range(APART):
+        order = int(counts.zone_orders[a])
+        first = (zone_of(rich) << 2 * order) + place_of(h, order)
+        _say_counts(room, ZONED_FROM + a, counts.zoned, int(counts.zone_begins[a]) + 4 * first, 1.0)
+
+
+@kernel
 def take_logarithms(room: Room) -> None:
     """The experts' ratios as inputs of the mixer."""
     for k in range(4 * WIDTH):
@@ -256,22 +278,39 @@ def _late_row(row: Row) -> int:
 
 
 @kernel
-def choose_rows(row: Row, room: Room, found: int, begins: NDArray[np.int64]) -> None:
-    """Which row of each weight set mixes the experts."""
+def _network_row(room: Room) -> int:
+    """How sure the network is, and whether orders 12 and 11 say the same; 64 without one."""
+    best, total = 0, 0.0
+    for s in range(4):
+        total += room.ratios[s * WIDTH + NETWORK]
+        if room.ratios[s * WIDTH + NETWORK] > room.ratios[best * WIDTH + NETWORK]:
+            best = s
+    level = _step(int(room.ratios[best * WIDTH + NETWORK] * 10.0) - 12, 15)
+    twelve = int(room.ranked[SLOTS + 1, 0] == best)
+    return level * 4 + twelve * 2 + int(room.ranked[SLOTS, 0] == best)
+
+
+@kernel
+def choose_rows(row: Row, room: Room, found: int, mixer: Mixer, mode: int) -> None:
+    """Which row of each weight set mixes the experts; the first row of all where it is new."""
     chosen, last = room.chosen, int(row.words[0] & np.uint64(255))
-    chosen[0] = _repeat_row(room, found)
-    chosen[1] = last
-    chosen[2] = _counts_row(room)
-    chosen[3] = _order_row(room)
-    chosen[4] = min(room.totals[2], 8) * 9 + min(room.totals[1], 8)
-    chosen[5] = 0
+    chosen[0] = 0
+    chosen[1] = _repeat_row(room, found)
+    chosen[2] = last
+    chosen[3] = _counts_row(room)
+    chosen[4] = _order_row(room)
+    chosen[5] = min(room.totals[2], 8) * 9 + min(room.totals[1], 8)
     chosen[6] = _best_row(row)
     chosen[7] = _composition_row(row)
     chosen[8] = _period_row(row)
     chosen[9] = _late_row(row)
-    for m in range(len(begins)):
-        chosen[m] += begins[m]
-    chosen[len(begins)] = last % FINALS
+    chosen[10] = room.states[SLOTS + 1] + 1
+    chosen[11] = room.states[2] + 1
+    chosen[12] = _network_row(room) if mode > 0 else 64
+    for m in range(M):
+        chosen[m] += mixer.begins[m]
+        room.used[m] = chosen[m] if mixer.visits[mode, chosen[m]] > 0 else 0
+    chosen[M] = last % FINALS
 
 
 @kernel

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seqforge.core.memory.memory import Ids, LogProbs, Network
 from seqforge.domains.genome.memory.counting import count
 from seqforge.domains.genome.memory.reading import note_bases, predict, read
+from seqforge.domains.genome.memory.repeats import pack
 from seqforge.domains.genome.memory.symbols import (
     Alphabet,
     all_log_probs,
@@ -22,6 +23,7 @@ from seqforge.domains.genome.memory.symbols import (
 from seqforge.domains.genome.memory.tables import (
     BEFORE,
     NETWORK,
+    SPAN,
     WIDTH,
     Counts,
     Learnt,
@@ -58,6 +60,8 @@ class GenomeMemory:
     def __init__(self, parts: Parts, bases: NDArray[np.uint8], warm: int) -> None:
         self._parts, self._room, self._warm = parts, new_room(), warm
         self._bases, self._size, self._read_to = bases, len(bases), len(bases)
+        self._packed = np.zeros(len(bases) // SPAN + 1, np.uint64)
+        self._pack(0)
 
     @classmethod
     def of(
@@ -83,14 +87,15 @@ class GenomeMemory:
         stop = self._size - self._warm
         if stop > self._read_to:
             bases, row = self._bases[:stop], self._parts.row
-            count(self._parts.counts, bases, self._read_to, row.words[0], row.words[1])
+            h, r, rich = row.words[0], row.words[1], int(row.sums[0])
+            count(self._parts.counts, bases, self._read_to, h, r, rich)
             note_bases(row, bases, self._read_to)
             self._read_to = stop
 
     def score(self, ids: Ids, network: Network | None = None, adapt: bool = True) -> LogProbs:
         """See `Memory`."""
         self._settle()
-        if network is not None and not self._parts.mixer.steps[1]:
+        if network is not None and not self._parts.mixer.visits[1, 0]:
             self._begin_with_network()
         found = np.empty(len(ids))
         for t in range(0, len(ids), _BLOCK):
@@ -112,7 +117,7 @@ class GenomeMemory:
         self._settle()
         given, (counts, learnt, mixer, row, alphabet) = _NO_NETWORK, self._parts
         if network is not None:
-            if not mixer.steps[1]:
+            if not mixer.visits[1, 0]:
                 self._begin_with_network()
             given = self._of_bases(network[None])
         bases = self._bases[: self._size]
@@ -152,7 +157,19 @@ class GenomeMemory:
     ) -> None:  # fmt: skip
         counts, learnt, mixer, row, _ = self._parts
         bases, begin = self._bases[:stop], self._read_to
-        read(bases, begin, counts, learnt, mixer, row, self._room, network, adapt, chances)
+        read(
+            bases,
+            self._packed,
+            begin,
+            counts,
+            learnt,
+            mixer,
+            row,
+            self._room,
+            network,
+            adapt,
+            chances,
+        )
         self._read_to = stop
 
     def _append(self, ids: Ids) -> NDArray[np.bool_]:
@@ -165,8 +182,16 @@ class GenomeMemory:
             grown[: self._size] = self._bases[: self._size]
             self._bases = grown
         self._bases[self._size : stop] = codes[are_bases]
-        self._size = stop
+        begin, self._size = self._size, stop
+        self._pack(begin)
         return are_bases
+
+    def _pack(self, begin: int) -> None:
+        """Bring the packed bases from ``begin`` on up to date."""
+        words = self._size // SPAN + 1
+        if words > len(self._packed):
+            self._packed = np.resize(self._packed, max(words, len(self._packed) * 5 // 4))
+        pack(self._bases[: self._size], self._packed, begin // SPAN)
 
     def _of_bases(self, log_probs: Network) -> NDArray[np.float64]:
         """A network's rows (N, V) as probabilities (N, 4)."""

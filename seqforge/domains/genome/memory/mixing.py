@@ -13,8 +13,8 @@ M = len(SETS)
 _LEAST_LOG = -9.0
 _LN4 = 1.3862943611198906
 _FLOOR = 1e-4
-_RATE, _LEAST_RATE, _FINAL_RATE = 0.003, 0.0007, 0.001
-_FALL = 300_000.0
+_RATE, _LEAST_RATE, _FINAL_RATE = 0.005, 0.0012, 0.001
+_FALL = 10_000.0
 """Bases after which the rate has fallen by half of what it falls."""
 
 
@@ -22,7 +22,7 @@ _FALL = 300_000.0
 def _mix_sets(mixer: Mixer, mode: int, room: Room) -> None:
     """The weighted sums of each set's row, less the highest of the four."""
     for m in range(M):
-        row = room.chosen[m] * WIDTH
+        row = room.used[m] * WIDTH
         highest = -1e30
         for s in range(4):
             score = float(dot(mixer.weights[mode], row, room.inputs, s * WIDTH, WIDTH))
@@ -80,15 +80,25 @@ def mix(mixer: Mixer, mode: int, room: Room) -> None:
 
 
 @kernel
+def _rate_of(mixer: Mixer, mode: int, room: Room, m: int) -> float:
+    """The rate at which a set's row learns; a new one begins with the weights of all bases."""
+    row, weights = room.chosen[m], mixer.weights[mode]
+    if room.used[m] != row:
+        for k in range(WIDTH):
+            weights[row * WIDTH + k] = weights[k]
+    visits = mixer.visits[mode, row]
+    mixer.visits[mode, row] = visits + 1
+    return _LEAST_RATE + (_RATE - _LEAST_RATE) * _FALL / (_FALL + float(visits))
+
+
+@kernel
 def learn_weights(mixer: Mixer, mode: int, room: Room, symbol: int) -> None:
     """A step down the gradient of the cost of a base, for each set by itself and for the last
     mixture."""
-    late = _FALL / (_FALL + float(mixer.steps[mode]))
-    rate = _LEAST_RATE + (_RATE - _LEAST_RATE) * late
-    mixer.steps[mode] += 1
     final = room.chosen[M]
-    for m in range(M):
-        row, gain = room.chosen[m] * WIDTH, 0.0
+    for back in range(M):
+        m = M - 1 - back
+        rate, row, gain = _rate_of(mixer, mode, room, m), room.chosen[m] * WIDTH, 0.0
         for s in range(4):
             right = float(int(s == symbol))
             gain += (right - room.chances[s]) * room.logs[4 * m + s]

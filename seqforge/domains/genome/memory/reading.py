@@ -11,22 +11,29 @@ from seqforge.domains.genome.memory.counting import (
     Bases,
     ask,
     count_one,
+    note_seed,
     place_of,
     read_back,
     read_on,
-    seed_place,
+    richer,
 )
 from seqforge.domains.genome.memory.experts import (
     choose_rows,
     read_direct,
     read_fast,
     read_slots,
+    read_zoned,
     show_network,
     show_repeats,
     take_logarithms,
 )
 from seqforge.domains.genome.memory.mixing import learn_weights, mix
-from seqforge.domains.genome.memory.repeats import find_repeats, follow_repeats, read_repeats
+from seqforge.domains.genome.memory.repeats import (
+    Packed,
+    find_repeats,
+    follow_repeats,
+    read_repeats,
+)
 from seqforge.domains.genome.memory.tables import (
     EXPERTS,
     NEARBY,
@@ -42,7 +49,6 @@ from seqforge.domains.genome.memory.tables import (
 
 _RANK_RATE = 0.006
 _LEAST_SHARE = 0.002
-_WINDOW = 512
 _GAIN_RATE = 0.04
 _BITS_16 = 16.0 * 1.4426950408889634
 
@@ -58,10 +64,12 @@ def predict(
     read_slots(counts, learnt, row.words[0], room)
     show_repeats(room, found)
     read_fast(learnt, row.words[0], room)
+    read_zoned(counts, row.words[0], int(row.sums[0]), room)
     show_network(room, network, t)
     take_logarithms(room)
-    choose_rows(row, room, found, mixer.begins)
-    mix(mixer, min(len(network), 1), room)
+    mode = min(len(network), 1)
+    choose_rows(row, room, found, mixer, mode)
+    mix(mixer, mode, room)
 
 
 @kernel
@@ -106,10 +114,7 @@ def _note_late(row: Row, room: Room, bases: Bases, i: int, symbol: int) -> None:
 def note_base(row: Row, bases: Bases, i: int) -> None:
     """The registers and the composition with base i read."""
     base = int(bases[i])
-    row.sums[0] += int(base == 1) + int(base == 2)
-    if i >= _WINDOW:
-        gone = int(bases[i - _WINDOW])
-        row.sums[0] -= int(gone == 1) + int(gone == 2)
+    row.sums[0] = richer(int(row.sums[0]), bases, i)
     for lag in range(1, 4):
         same = np.uint64(int(base == int(bases[i - lag])))
         row.words[1 + lag] = (row.words[1 + lag] << 1) | same
@@ -125,16 +130,16 @@ def _learn(
     learn_weights(mixer, mode, room, symbol)
     _learn_ranks(learnt, room, symbol)
     _learn_fast(learnt, h, symbol)
-    count_one(counts, bases, i, h, read_back(row.words[1], symbol))
+    count_one(counts, bases, i, h, read_back(row.words[1], symbol), int(row.sums[0]))
     h = read_on(h, symbol)
     for b in range(SEEDINGS):
-        counts.heads[b, seed_place(h, int(counts.seeds[b]), counts.head_shift)] = i + 1
+        note_seed(counts, b, h, i + 1)
 
 
 @kernel
 def read(
-    bases: Bases, begin: int, counts: Counts, learnt: Learnt, mixer: Mixer, row: Row, room: Room,
-    network: NDArray[np.float64], adapt: bool, chances: NDArray[np.float64],
+    bases: Bases, packed: Packed, begin: int, counts: Counts, learnt: Learnt, mixer: Mixer,
+    row: Row, room: Room, network: NDArray[np.float64], adapt: bool, chances: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Read the bases from ``begin`` on; fills in the distribution (T, 4) that each was given."""
     for i in range(begin, len(bases)):
@@ -150,7 +155,7 @@ def read(
         if i + 1 < len(bases):
             ahead = int(bases[i + 1])
             ask(counts, read_on(row.words[0], ahead), read_back(row.words[1], ahead))
-        find_repeats(bases, i + 1, counts, row)
+        find_repeats(packed, i + 1, counts, row)
 
 
 @kernel

@@ -5,12 +5,14 @@ mutations.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.intrinsics import popcount
 from seqforge.domains.genome.memory.counting import Bases, seed_place
 from seqforge.domains.genome.memory.tables import (
     BEFORE,
+    KEPT,
     POOL,
     SEEDINGS,
     SPAN,
@@ -20,9 +22,14 @@ from seqforge.domains.genome.memory.tables import (
     Row,
 )
 
+Packed = NDArray[np.uint64]
+"""A history's bases, 32 a word, the first one highest."""
+_LAST_EIGHT = np.uint64(0xFFFF)
+_FARTHEST = 16
+_EVERY = np.uint64(0x5555555555555555)
 _KEPT = 0xFFFFFFFF
 _HALF = 0xFFFF
-_MOST_MISSES = 8
+_MOST_MISSES = 11
 """Of the last 16, and of the 32 before a repeat is taken up."""
 _STRAIGHT = 0x3F
 _LONGEST = 1 << 20
@@ -37,15 +44,44 @@ def _symbol_at(bases: Bases, place: int, step: int) -> int:
 
 
 @kernel
-def _misses_before(bases: Bases, i: int, place: int, step: int) -> int:
-    """The 32 bases before base i against those before a place: a bit each, 1 for a miss."""
+def pack(bases: Bases, packed: Packed, first: int) -> None:
+    """Fill in the words from ``first`` on."""
+    for word in range(first, len(bases) // SPAN + 1):
+        held = np.uint64(0)
+        for k in range(SPAN):
+            base = int(bases[word * SPAN + k]) if word * SPAN + k < len(bases) else 0
+            held = (held << 2) | np.uint64(base)
+        packed[word] = held
+
+
+@kernel
+def _window(packed: Packed, stop: int) -> np.uint64:
+    """The 32 bases before a place, the last one lowest."""
+    word, rest = stop // SPAN, np.uint64(2 * (stop % SPAN))
+    if rest == np.uint64(0):
+        return np.uint64(packed[word - 1])
+    high, low = packed[word - 1] << rest, packed[word] >> (np.uint64(64) - rest)
+    return np.uint64(high | low)
+
+
+@kernel
+def _differing(packed: Packed, i: int, row: Row, place: int, step: int) -> np.uint64:
+    """The 32 bases before base i against those before a place: the lower of two bits is set for a
+    miss, the last base lowest forward, and highest inverted."""
+    if step > 0:
+        different = row.words[0] ^ _window(packed, place)
+    else:
+        different = row.words[1] ^ _window(packed, place + 1 + SPAN)
+    return np.uint64((different | (different >> 1)) & _EVERY)
+
+
+@kernel
+def _as_misses(different: np.uint64, step: int) -> int:
+    """The same, a bit each, the last base lowest."""
     word = 0
-    for k in range(BEFORE):
-        there = place - step * (k + 1)
-        hit = False
-        if there < i:
-            hit = int(bases[i - 1 - k]) == _symbol_at(bases, there, step)
-        word |= int(not hit) << k
+    for k in range(SPAN):
+        at = 2 * k if step > 0 else 2 * (SPAN - 1 - k)
+        word |= int((different >> np.uint64(at)) & np.uint64(1)) << k
     return word
 
 
@@ -62,33 +98,80 @@ def _room_for(row: Row, misses: int) -> int:
 
 
 @kernel
-def _consider(bases: Bases, i: int, row: Row, place: int, step: int) -> None:
-    """Take up a repeat whose base at a place predicts base i, if it is new and good."""
-    if place < BEFORE or place >= i:
-        return
+def _within(i: int, place: int, step: int) -> bool:
+    """Whether the bases before a place, as it is read, are all known."""
+    if step > 0:
+        return place >= BEFORE and place < i
+    return place >= BEFORE and place + 1 + SPAN <= i
+
+
+@kernel
+def _is_followed(row: Row, place: int, step: int) -> bool:
+    followed = False
     for n in range(POOL):
-        if row.places[n] == place and row.steps[n] == step:
-            return
-    word = _misses_before(bases, i, place, step)
-    misses = popcount(word)
-    if misses > _MOST_MISSES:
+        followed |= row.places[n] == place and row.steps[n] == step
+    return followed
+
+
+@kernel
+def _consider(packed: Packed, i: int, row: Row, place: int, step: int) -> None:
+    """Take up a repeat whose base at a place predicts base i, if it is new and good."""
+    if not _within(i, place, step):
+        return
+    different = _differing(packed, i, row, place, step)
+    misses = popcount(int(different))
+    if misses > _MOST_MISSES or _is_followed(row, place, step):
         return
     n = _room_for(row, misses)
     if n >= 0:
         row.places[n], row.steps[n] = place, step
-        row.misses[n], row.runs[n] = word, BEFORE
+        row.misses[n], row.runs[n] = _as_misses(different, step), SPAN
 
 
 @kernel
-def find_repeats(bases: Bases, i: int, counts: Counts, row: Row) -> None:
+def _shift(packed: Packed, i: int, row: Row, n: int, place: int) -> bool:
+    """Go on with a repeat at another place, if the last eight bases say so."""
+    step = int(row.steps[n])
+    if not _within(i, place, step):
+        return False
+    different = _differing(packed, i, row, place, step)
+    late = different & _LAST_EIGHT if step > 0 else different >> np.uint64(48)
+    if late != np.uint64(0) or _is_followed(row, place, step):
+        return False
+    row.places[n], row.runs[n] = place, 8
+    row.misses[n] = row.misses[n] >> 8 << 8
+    return True
+
+
+@kernel
+def _mend(packed: Packed, i: int, row: Row) -> None:
+    """Where a good repeat has gone wrong of late, bases may have been lost or put in."""
+    for n in range(POOL):
+        misses = int(row.misses[n])
+        if row.places[n] < 0 or popcount(misses & 0xFF) < 4:
+            continue
+        if popcount(misses >> 8 & _HALF) > 5:
+            continue
+        for far in range(1, _FARTHEST + 1):
+            if _shift(packed, i, row, n, int(row.places[n]) + far):
+                break
+            if _shift(packed, i, row, n, int(row.places[n]) - far):
+                break
+
+
+@kernel
+def find_repeats(packed: Packed, i: int, counts: Counts, row: Row) -> None:
     """Look for repeats of the bases before base i."""
+    _mend(packed, i, row)
     for b in range(SEEDINGS):
         length = int(counts.seeds[b])
-        place = int(counts.heads[b, seed_place(row.words[0], length, counts.head_shift)])
-        _consider(bases, i, row, place, 1)
+        at = seed_place(row.words[0], length, counts.head_shift)
+        for k in range(KEPT):
+            _consider(packed, i, row, int(counts.heads[b, at, k]), 1)
         back = row.words[1] >> np.uint64(2 * (SPAN - length))
-        place = int(counts.heads[b, seed_place(back, length, counts.head_shift)])
-        _consider(bases, i, row, place - length - 1, -1)
+        at = seed_place(back, length, counts.head_shift)
+        for k in range(KEPT):
+            _consider(packed, i, row, int(counts.heads[b, at, k]) - length - 1, -1)
 
 
 @kernel

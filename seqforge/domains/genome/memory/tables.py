@@ -25,26 +25,34 @@ SLOW = 2
 """The first so many of them forget nothing; the others halve what did not come."""
 PLAIN = 7
 """The first so many of them are without holes."""
-SEEDS = (12, 16, 20, 24)
+SEEDS = (10, 11, 12, 16, 24)
 """Lengths of what two places have in common before one is taken for a repeat of the other."""
+KEPT = 4
+"""Occurrences of a seed that are known."""
 FAST = ((1, 50.0), (2, 40.0), (3, 30.0), (4, 25.0), (6, 12.0), (8, 6.0), (11, 3.0))
 """Orders of models of the bases nearby, and after how many symbols of a context they forget."""
 
+ZONED = (4, 6, 8, 9, 10)
+"""Orders counted apart for each share of G and C around."""
+ZONES = 16
+WINDOW = 512
+"""Bases whose G and C are counted."""
 DIRECT, SLOTS, SEEDINGS, NEARBY = len(ORDERS), len(PATTERNS), len(SEEDS), len(FAST)
+APART = len(ZONED)
 """How many there are of each."""
-SPAN = 24
-"""Bases in a register of the last ones."""
-BEFORE = 32
+SPAN = 32
+"""Bases in a register of the last ones, and in a word of packed ones."""
+BEFORE = 64
 """Bases (A) that stand before the first one, so that each has as many before it."""
 RANKED = SLOTS + 2
 """Experts whose counts are looked up by rank: hashed contexts, and orders 11 and 12."""
 STATES = 16 * 8 * 6
 """Of the counts of a context, highest first."""
-POOL = 12
+POOL = 16
 """Repeats followed at a time."""
-SHOWN = 4
+SHOWN = 6
 """Those of them, the surest first, that are experts by themselves."""
-EXPERTS = DIRECT + RANKED + SHOWN + 1 + NEARBY + 1
+EXPERTS = DIRECT + RANKED + SHOWN + 1 + NEARBY + APART + 1
 NETWORK = EXPERTS - 1
 WIDTH = -(-EXPERTS // 16) * 16
 """Experts, padded for `dot`."""
@@ -59,6 +67,10 @@ class Counts(NamedTuple):
     """(D,): where each order begins in ``direct``."""
     direct: NDArray[np.uint16]
     """Four counts a context."""
+    zone_orders: Ints
+    zone_begins: Ints
+    zoned: NDArray[np.uint16]
+    """The same for orders that are counted apart in each zone."""
     masks: NDArray[np.uint64]
     """(H,): two bits a base that counts."""
     spans: Ints
@@ -70,7 +82,7 @@ class Counts(NamedTuple):
     seeds: Ints
     """(S,)."""
     heads: NDArray[np.int32]
-    """(S, 2^P): the place behind the last occurrence of a seed."""
+    """(S, 2^P, KEPT): the places behind the last occurrences of a seed, the newest first."""
     head_shift: int
 
 
@@ -92,9 +104,9 @@ class Learnt(NamedTuple):
 
 REPEAT_STATES = 16 + 10 * 16 * 4
 
-SETS = (44, 256, 135, 99, 81, 1, WIDTH * 7, 256, 256, 256)
-"""Rows of each weight set: repeats, last bases, counts reached, order reached, long contexts, all,
-best expert, composition, periodicity, bits of late."""
+SETS = (1, 44, 256, 135, 99, 81, WIDTH * 7, 256, 256, 256, STATES + 1, STATES + 1, 65)
+"""Rows of each weight set: all, repeats, last bases, counts reached, order reached, long contexts,
+best expert, composition, periodicity, bits of late, order 12, order 16, the network."""
 FINALS = 64
 
 
@@ -107,15 +119,15 @@ class Mixer(NamedTuple):
     """(2, rows * WIDTH)."""
     final: NDArray[np.float64]
     """(2, FINALS, M)."""
-    steps: Ints
-    """(2,): bases learnt from."""
+    visits: Ints
+    """(2, rows): bases learnt from."""
 
 
 class Row(NamedTuple):
     """Where a reader stands."""
 
     words: NDArray[np.uint64]
-    """The last 24 bases; the same on the other strand; matches with 1, 2 and 3 bases before."""
+    """The last 32 bases; the same on the other strand; matches with 1, 2 and 3 bases before."""
     places: Ints
     """(POOL,): the base that each repeat followed predicts from; -1 for none."""
     steps: Ints
@@ -155,6 +167,8 @@ class Room(NamedTuple):
     """(POOL,): repeats, the surest first."""
     chosen: Ints
     """(M + 1,): rows of the weight sets, then of the final weights."""
+    used: Ints
+    """(M,): the same, but the row of all bases where one is new."""
     scores: NDArray[np.float64]
     """(M * 4,)."""
     inner: NDArray[np.float64]
@@ -176,16 +190,19 @@ def _pattern_mask(pattern: str) -> int:
 def counts_for(bases: int, budget: int) -> Counts:
     """Empty counts for about so many bases, in about so many bytes at most."""
     direct = [4 ** (order + 1) for order in ORDERS]
-    left = budget - 2 * sum(direct)
+    zoned = [ZONES * 4 ** (order + 1) for order in ZONED]
+    left = budget - 2 * sum(direct) - 2 * sum(zoned)
     bits = 16
     while 1 << bits < 2 * bases and bits < 24 and 4 * len(PATTERNS) << bits + 1 <= left * 4 // 5:
         bits += 1
     return Counts(
         np.array(ORDERS), _begins(direct), np.zeros(sum(direct), np.uint16),
+        np.array(ZONED), _begins(zoned), np.zeros(sum(zoned), np.uint16),
         np.array([_pattern_mask(p) for p in PATTERNS], np.uint64),
         np.array([len(p) for p in PATTERNS]),
         np.zeros((len(PATTERNS), 1 << bits), np.uint32), 64 - bits,
-        np.array(SEEDS), np.zeros((len(SEEDS), 1 << bits), np.int32), 64 - bits,
+        np.array(SEEDS), np.zeros((len(SEEDS), 1 << min(bits, 22), KEPT), np.int32),
+        64 - min(bits, 22),
     )  # fmt: skip
 
 
@@ -209,7 +226,7 @@ def new_mixer() -> Mixer:
     row[NETWORK] = 0.3
     weights = np.tile(row, (2, sum(SETS)))
     final = np.full((2, FINALS, len(SETS)), 1 / len(SETS))
-    return Mixer(_begins(list(SETS)), weights, final, np.zeros(2, np.int64))
+    return Mixer(_begins(list(SETS)), weights, final, np.zeros((2, sum(SETS)), np.int64))
 
 
 def new_row() -> Row:
@@ -229,6 +246,7 @@ def new_room() -> Room:
         np.ones(4 * WIDTH), np.zeros(4 * WIDTH, np.float32), np.zeros(RANKED, np.int64),
         np.zeros((RANKED, 4), np.int64), np.zeros(RANKED, np.int64), np.zeros(POOL, np.int64),
         np.zeros(POOL, np.int64), np.zeros(POOL), np.zeros(POOL, np.int64),
-        np.zeros(sets + 1, np.int64), np.zeros(4 * sets), np.zeros(4 * sets), np.zeros(4 * sets),
+        np.zeros(sets + 1, np.int64), np.zeros(sets, np.int64), np.zeros(4 * sets),
+        np.zeros(4 * sets), np.zeros(4 * sets),
         np.zeros(4),
     )  # fmt: skip

@@ -6,7 +6,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from seqforge.domains.genome.memory.counting import context_of, count, count_one, read_back, read_on
+from seqforge.domains.genome.memory.counting import (
+    context_of,
+    count,
+    count_one,
+    read_back,
+    read_on,
+    richer,
+)
 from seqforge.domains.genome.memory.tables import BEFORE, ORDERS, PATTERNS, counts_for, new_row
 
 GENOME = np.concatenate([np.zeros(BEFORE), np.random.default_rng(0).integers(0, 4, 1500)])
@@ -31,7 +38,7 @@ def plain_counts(order):
 @cache
 def counted():
     counts, row = counts_for(1500, 0), new_row()
-    count(counts, GENOME, BEFORE, row.words[0], row.words[1])
+    count(counts, GENOME, BEFORE, row.words[0], row.words[1], 0)
     return counts
 
 
@@ -52,7 +59,7 @@ def test_hashed_contexts_know_what_followed_them(table):
     counts, hits = counted(), 0
     places = range(BEFORE, len(GENOME))
     for i in places:
-        z = int(context_of(register(GENOME[i - 24 : i]), counts, table))
+        z = int(context_of(register(GENOME[i - 32 : i]), counts, table))
         word = int(counts.slots[table, z >> counts.shift])
         hits += word >> 24 == z & 255 and (word >> 6 * int(GENOME[i])) & 63 > 0
     assert hits > 0.9 * len(places)
@@ -60,11 +67,12 @@ def test_hashed_contexts_know_what_followed_them(table):
 
 def test_one_base_after_the_other_counts_what_all_at_once_count():
     whole, single, row = counted(), counts_for(1500, 0), new_row()
-    h, r = row.words[0], row.words[1]
+    h, r, rich = row.words[0], row.words[1], 0
     for i in range(BEFORE, len(GENOME)):
         behind = read_back(r, int(GENOME[i]))
-        count_one(single, GENOME, i, h, behind)
-        h, r = read_on(h, int(GENOME[i])), behind
+        count_one(single, GENOME, i, h, behind, rich)
+        h, r, rich = read_on(h, int(GENOME[i])), behind, richer(rich, GENOME, i)
 
     np.testing.assert_array_equal(single.direct, whole.direct)
+    np.testing.assert_array_equal(single.zoned, whole.zoned)
     np.testing.assert_array_equal(single.slots, whole.slots)
