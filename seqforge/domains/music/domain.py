@@ -131,9 +131,11 @@ class MusicDomain:
 
     def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
         """See `HasMemory.memory`."""
-        from seqforge.core.memory.symbol_memory import SymbolMemory, table_bytes
+        from seqforge.core.memory.symbol_memory import table_bytes
+        from seqforge.domains.music.memory import TuneMemory
 
-        return SymbolMemory(training, len(vocabulary), table_bytes(symbols, budget))
+        size, events = table_bytes(symbols, budget), self.code == "events"
+        return TuneMemory.made(training, vocabulary.symbols, events, size)
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
         """Clusters of tune variants; see `tune_clusters`."""
