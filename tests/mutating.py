@@ -69,10 +69,10 @@ def blow_up(rng: random.Random, data: bytearray) -> None:
 
 def swap(rng: random.Random, data: bytearray) -> None:
     """Let two words change places."""
-    found = list(_TOKEN.finditer(data))
+    found = [one.span() for one in _TOKEN.finditer(data)]
     if len(found) > 1:
-        first, last = sorted(rng.sample(found, 2), key=lambda one: one.start())
-        data[last.start() : last.end()], data[first.start() : first.end()] = first[0], last[0]
+        (a, b), (c, d) = sorted(rng.sample(found, 2))
+        data[c:d], data[a:b] = data[a:b], data[c:d]
 
 
 def nest(rng: random.Random, data: bytearray) -> None:
