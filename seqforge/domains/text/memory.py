@@ -4,8 +4,8 @@ and the memory that has them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ INDIRECT = STARTS + _FIELDS + 1
 """What followed each symbol, and each pair of symbols, the last three times."""
 STATE = INDIRECT + 2 * _PAIRS
 ORDERS = 9
+_SAMPLE = 1 << 22
 _ONE, _SHIFT = np.uint64(1), np.uint64(20)
 
 
@@ -299,7 +300,6 @@ def text_contexts(
         hashes[ORDERS] = hashed(hashes[ORDERS], np.uint64(symbol_back(recent, position, n)))
     _write_words(state, one, hashes, ORDERS + 1)
     _write_places(state, recent, position, hashes, ORDERS + 16)
-    _write_fields(state, recent, position, hashes, ORDERS + 30)
     selectors[0] = min(state[COLUMN], 31)
     selectors[1] = min(state[LENGTH], 7) * KINDS + traits[one, 0]
     selectors[2] = int(hashed(np.uint64(state[SHAPE] & 0xFFF), np.uint64(0)) >> _SHIFT) & 255
@@ -307,7 +307,22 @@ def text_contexts(
     selectors[4] = state[WORD_1] >> 20 & 255
 
 
-TEXT = Contexts(text_contexts, ORDERS + 40, ORDERS, STATE, (32, 8 * KINDS, 256, 1024, 256))
+_SELECTORS = (32, 8 * KINDS, 256, 1024, 256)
+TEXT = Contexts(text_contexts, ORDERS + 30, ORDERS, STATE, _SELECTORS)
+
+
+@kernel
+def barred_contexts(
+    state: State, recent: Recent, position: int, traits: Traits, hashes: Hashes,
+    selectors: Selectors,
+) -> None:  # fmt: skip
+    """The same, and contexts of what stands between bars."""
+    text_contexts(state, recent, position, traits, hashes, selectors)
+    _write_fields(state, recent, position, hashes, ORDERS + 30)
+
+
+BARRED = Contexts(barred_contexts, ORDERS + 40, ORDERS, STATE, _SELECTORS)
+_MANY_BARS = 0.01
 
 
 class TextMemory(SymbolMemory):
@@ -316,6 +331,24 @@ class TextMemory(SymbolMemory):
     contexts: ClassVar[Contexts] = TEXT
 
     @classmethod
-    def made(cls, sample: Ids, symbols: Sequence[str], budget: int = 1 << 29) -> Self:
-        """Training symbols and a vocabulary's symbols (V - 1) in, a new memory out."""
-        return cls(sample, len(symbols) + 1, budget, traits(symbols))
+    def made(cls, sample: Ids, symbols: Sequence[str], budget: int = 1 << 29) -> TextMemory:
+        """Training symbols and a vocabulary's symbols (V - 1) in, a new memory out: a
+        `BarredTextMemory` where there are many bars."""
+        table = traits(symbols)
+        bars = table[:, 4] == BAR
+        counts = np.bincount(sample[:_SAMPLE], minlength=len(table))
+        barred = counts[bars].sum() > _MANY_BARS * counts.sum()
+        return (BarredTextMemory if barred else cls)(sample, len(table), budget, table)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Saved arrays in, the memory out, of the kind that was saved."""
+        barred = len(arrays["row.slots.hashes"]) == BARRED.count
+        kind: Any = BarredTextMemory if barred else TextMemory
+        return cast(Self, super(TextMemory, kind).from_arrays(arrays))
+
+
+class BarredTextMemory(TextMemory):
+    """A memory for text that is divided by bars: music as text, tables."""
+
+    contexts: ClassVar[Contexts] = BARRED

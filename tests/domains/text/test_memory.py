@@ -16,6 +16,7 @@ from seqforge.domains.text.memory import (
     SPACE,
     STOP,
     UPPER,
+    BarredTextMemory,
     TextMemory,
     traits,
 )
@@ -54,3 +55,16 @@ def test_words_and_lines_tell_more_than_the_last_symbols():
     for memory in (general, text):
         memory.learn(IDS[:1500])
     assert text.score(IDS[1500:]).sum() > general.score(IDS[1500:]).sum()
+
+
+def test_text_with_bars_has_contexts_of_bars():
+    tune = "".join(f'"G"GABc|"D"d{n}ef|\n' for n in range(9)) * 4
+    symbols = sorted(set(tune))
+    ids = np.array([symbols.index(symbol) + 1 for symbol in tune], np.uint8)
+    make = partial(TextMemory.made, ids, symbols, 1 << 20)
+    assert type(make()) is BarredTextMemory
+    assert type(laws.copied(make())) is BarredTextMemory
+    assert type(laws.copied(MAKE())) is TextMemory
+    laws.check_pieces(make, ids, len(symbols) + 1)
+    laws.check_saved(make, ids, len(symbols) + 1)
+    laws.check_interpreted(make, ids[:100], len(symbols) + 1)
