@@ -18,7 +18,6 @@ from seqforge.domains.genome.memory.tables import (
     APART,
     DIRECT,
     EXPERTS,
-    FINALS,
     NEARBY,
     NETWORK,
     PLAIN,
@@ -280,9 +279,8 @@ def _late_row(row: Row) -> int:
 @kernel
 def _network_row(room: Room) -> int:
     """How sure the network is, and whether orders 12 and 11 say the same; 64 without one."""
-    best, total = 0, 0.0
+    best = 0
     for s in range(4):
-        total += room.ratios[s * WIDTH + NETWORK]
         if room.ratios[s * WIDTH + NETWORK] > room.ratios[best * WIDTH + NETWORK]:
             best = s
     level = _step(int(room.ratios[best * WIDTH + NETWORK] * 10.0) - 12, 15)
@@ -307,10 +305,10 @@ def choose_rows(row: Row, room: Room, found: int, mixer: Mixer, mode: int) -> No
     chosen[10] = room.states[SLOTS + 1] + 1
     chosen[11] = room.states[2] + 1
     chosen[12] = _network_row(room) if mode > 0 else 64
+    chosen[M] = chosen[1]
     for m in range(M):
         chosen[m] += mixer.begins[m]
         room.used[m] = chosen[m] if mixer.visits[mode, chosen[m]] > 0 else 0
-    chosen[M] = last % FINALS
 
 
 @kernel

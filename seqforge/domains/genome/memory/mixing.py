@@ -13,7 +13,7 @@ M = len(SETS)
 _LEAST_LOG = -9.0
 _LN4 = 1.3862943611198906
 _FLOOR = 1e-4
-_RATE, _LEAST_RATE, _FINAL_RATE = 0.005, 0.0012, 0.001
+_RATE, _LEAST_RATE, _FINAL_RATE = 0.005, 0.0012, 0.0004
 _FALL = 10_000.0
 """Bases after which the rate has fallen by half of what it falls."""
 

@@ -107,7 +107,8 @@ REPEAT_STATES = 16 + 10 * 16 * 4
 SETS = (1, 44, 256, 135, 99, 81, WIDTH * 7, 256, 256, 256, STATES + 1, STATES + 1, 65)
 """Rows of each weight set: all, repeats, last bases, counts reached, order reached, long contexts,
 best expert, composition, periodicity, bits of late, order 12, order 16, the network."""
-FINALS = 64
+FINALS = SETS[1]
+"""The last mixture has a row for each state of the repeats."""
 
 
 class Mixer(NamedTuple):
