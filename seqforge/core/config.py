@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -92,7 +93,8 @@ class TemperatureSchedule(NamedTuple):
     def of(cls, given: Any) -> TemperatureSchedule:
         """A number, a pair or text such as ``1.2:0.5`` in, the schedule out.
 
-        A number is taken as it is; whoever uses it checks it.
+        A number is taken as it is; whoever uses it checks it. An integer beyond all floats is
+        infinite, as its text would be.
 
         Raises:
             ValueError: If it is a text that says neither, or no pair.
@@ -102,10 +104,10 @@ class TemperatureSchedule(NamedTuple):
         if isinstance(given, str):
             return cls._parse(given)
         if not isinstance(given, tuple | list):
-            return cls(given)
+            return cls(_in_floats(given))
         if len(given) != 2:
             raise ValueError(f"temperature is a number, or the first and the last, not {given!r}")
-        return cls(*given)
+        return cls(*map(_in_floats, given))
 
     @classmethod
     def _parse(cls, text: str) -> TemperatureSchedule:
@@ -124,6 +126,12 @@ class TemperatureSchedule(NamedTuple):
 
     def __str__(self) -> str:
         return str(self.start) if self.end is None else f"{self.start}:{self.end}"
+
+
+def _in_floats(number: Any) -> Any:
+    if isinstance(number, int) and abs(number) > sys.float_info.max:
+        return math.inf if number > 0 else -math.inf
+    return number
 
 
 _MOST_LANES = 4096

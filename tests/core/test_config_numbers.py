@@ -17,7 +17,7 @@ WRONG = {
     "training.plateau_factor": ["NaN"],
     "training.num_evaluations": ["9" * 30, "NaN"],
     "training.weight_decay": ["NaN", "1e400"],
-    "sampling.temperatures": ["[NaN]", "[1e400]", "[-1]", "[]"],
+    "sampling.temperatures": ["[NaN]", "[1e400]", "[-1]", "[]", f"[{10**400}]", f"[[1,{10**400}]]"],
     "sampling.length": ["1e400", "9" * 40],
     "model.dropout": ["NaN", "1e400", "1"],
     "model.embedding_size": ["NaN", "9" * 30],
