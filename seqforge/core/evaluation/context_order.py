@@ -184,7 +184,7 @@ def _digit(text: NDArray[Any], place: int, width: int, base: int) -> int:
     """Some symbols, read backwards, as a number; the first weighs most."""
     digit = 0
     for j in range(width):
-        digit = digit * base + text[place - j]
+        digit = digit * base + int(text[place - j])
     return digit
 
 
