@@ -22,7 +22,7 @@ Device = Annotated[
 ]
 
 
-def open_model(name: str, device: str = "auto", quiet: bool = False) -> Model:
+def open_model(name: str, device: str = "auto") -> Model:
     """A model's name in, the model out."""
     from seqforge.api.model import load
 

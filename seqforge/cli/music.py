@@ -158,7 +158,7 @@ def _check_folder(out: Path) -> None:
 def _opened(path: Path, quiet: bool) -> tuple[Model, MusicDomain]:
     from seqforge.domains.music.domain import MusicDomain
 
-    loaded = open_model(str(path), quiet=quiet)
+    loaded = open_model(str(path))
     domain = loaded.domain
     if not isinstance(domain, MusicDomain):
         raise CheckpointError(

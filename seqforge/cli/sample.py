@@ -65,7 +65,7 @@ def sample(
     refuse_conflicts(how, _APART, _NEEDED)
     _check(how, count, out)
     await_stdin(model, prime_file, STDIN if interactive and _comes_piped(prime_file) else None)
-    loaded = open_model(model, device, quiet)
+    loaded = open_model(model, device)
     unknown, found = how.values["unknown"], how.only(*_SEARCH)
     drawn = {name: value for name, value in how.values.items() if name not in (*found, "unknown")}
     for name, text in (("prime", drawn["prime"]), ("suffix", drawn["suffix"])):

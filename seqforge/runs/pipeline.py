@@ -14,8 +14,7 @@ from seqforge.core.config import parse_size
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
-from seqforge.core.kernels.layer_kernels import prepare_layers
-from seqforge.core.kernels.llvm import HAS_BF16
+from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
 from seqforge.core.memory.memory import HasMemory
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
@@ -145,8 +144,8 @@ class Pipeline:
         """Compile the layers while the inputs are read and torch is imported."""
         training, model = self.config.training, self.config.model
         if training.device in ("auto", "cpu") and self.folder.undone(["training"]):
-            there = (False, True) if HAS_BF16 else (False,)
-            kinds = {"fp32": (False,), "bf16": there[1:]}.get(training.precision, there)
+            named = {"fp32": PRODUCT_KINDS[:1], "bf16": PRODUCT_KINDS[1:]}
+            kinds = named.get(training.precision, PRODUCT_KINDS)
             prepare_layers(model.cell, model.hidden_size, model.num_layers, kinds)
 
     def _read(self) -> tuple[Corpus, list[Ingested]]:

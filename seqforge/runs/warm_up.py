@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqforge.core.kernels.layer_kernels import prepare_layers
-from seqforge.core.kernels.llvm import HAS_BF16
+from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
 from seqforge.core.kernels.ops import CELLS
 from seqforge.core.sampling.engine import prepare
 from seqforge.core.sampling.sampling_kernel import NO_GRAMMAR, closed_batch, note_all
@@ -19,6 +18,5 @@ def compile_all() -> None:
     for cell in CELLS:
         prepare(cell).join()
     note_all(closed_batch(1, 2, 0, 1), 0, np.zeros(0, np.int64), NO_GRAMMAR)
-    kinds = (False, True) if HAS_BF16 else (False,)
     for model in {find_recipe(name).config().model for name in recipe_names()}:
-        prepare_layers(model.cell, model.hidden_size, model.num_layers, kinds).join()
+        prepare_layers(model.cell, model.hidden_size, model.num_layers, PRODUCT_KINDS).join()

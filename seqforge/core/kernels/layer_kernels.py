@@ -9,8 +9,22 @@ from functools import lru_cache
 from typing import Any
 
 from seqforge.core.kernels.compiler import compile_function
-from seqforge.core.kernels.llvm import BF16, F32, I16, I64, WIDTH, Code, Vector, Writer, i64
+from seqforge.core.kernels.llvm import (
+    BF16,
+    F32,
+    HAS_BF16,
+    I16,
+    I64,
+    WIDTH,
+    Code,
+    Vector,
+    Writer,
+    i64,
+)
 from seqforge.core.kernels.ops import CELLS, Cell, Matrix, Product, padded
+
+PRODUCT_KINDS = (False, True) if HAS_BF16 else (False,)
+"""Whether products may be of bfloat16 numbers on this processor."""
 
 
 @dataclass(frozen=True)

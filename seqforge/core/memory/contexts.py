@@ -56,11 +56,31 @@ def hashed(a: np.uint64, b: np.uint64) -> np.uint64:
 
 
 @kernel
+def paired(a: int, b: int, number: int) -> np.uint64:
+    """The hash of two things, of the context of a number."""
+    return hashed(hashed(np.uint64(number), np.uint64(a)), np.uint64(b))
+
+
+@kernel
 def symbol_back(recent: Recent, position: int, distance: int) -> int:
     """The symbol so many places back, 1 for the last; the end symbol before the beginning."""
     if distance > position:
         return 0
     return int(recent[(position - distance) & (RECENT - 1)])
+
+
+@kernel
+def symbol_of_part(
+    state: State, starts: int, mask: int, part: int, recent: Recent, position: int, offset: int
+) -> int:
+    """The symbol at the same place of an earlier part (bar, field); 0 if there is none.
+
+    ``state`` has the places where parts begin from ``starts`` on, in a ring of ``mask + 1``.
+    """
+    at, end = state[starts + (part & mask)] + offset, state[starts + ((part + 1) & mask)]
+    if part < 1 or at >= end or position - at >= RECENT:
+        return 0
+    return int(recent[at & (RECENT - 1)])
 
 
 @kernel

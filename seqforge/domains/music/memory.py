@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.memory.contexts import (
-    RECENT,
     Contexts,
     Hashes,
     Recent,
@@ -20,7 +19,9 @@ from seqforge.core.memory.contexts import (
     State,
     Traits,
     hashed,
+    paired,
     symbol_back,
+    symbol_of_part,
     write_orders,
 )
 from seqforge.core.memory.memory import Ids
@@ -70,12 +71,6 @@ def _kind(symbol: str, notes: dict[str, int], events: bool) -> int:
 @kernel
 def _joined(a: int, b: int) -> int:
     return int(hashed(np.uint64(a), np.uint64(b)) >> _ONE)
-
-
-@kernel
-def _join(a: int, b: int, number: int) -> np.uint64:
-    """The hash of two things, of the context of a number."""
-    return hashed(hashed(np.uint64(number), np.uint64(a)), np.uint64(b))
 
 
 @kernel
@@ -142,11 +137,8 @@ def _read(state: State, recent: Recent, position: int, traits: Traits) -> None:
 @kernel
 def _back(state: State, recent: Recent, position: int, offset: int, bars: int) -> int:
     """The symbol at the same place of a bar so many bars back."""
-    n = state[BARS] - bars
-    at, end = state[STARTS + (n & _BARS)] + offset, state[STARTS + ((n + 1) & _BARS)]
-    if n < 1 or at >= end or position - at >= RECENT:
-        return 0
-    return int(recent[at & (RECENT - 1)])
+    part = state[BARS] - bars
+    return symbol_of_part(state, STARTS, _BARS, part, recent, position, offset)
 
 
 @kernel
@@ -156,37 +148,37 @@ def _write_bars(state: State, recent: Recent, position: int, hashes: Hashes, at:
     second = _back(state, recent, position, offset, 2)
     fourth = _back(state, recent, position, offset, 4)
     eighth = _back(state, recent, position, offset, 8)
-    hashes[at] = _join(state[BAR_NOW], 0, 100)
-    hashes[at + 1] = _join(state[BAR_NOW], state[BAR_1], 101)
-    hashes[at + 2] = _join(state[BAR_NOW], state[BAR_2], 102)
-    hashes[at + 3] = _join(state[BAR_NOW], state[HEADER], 103)
-    hashes[at + 4] = _join(two, _back(state, recent, position, offset, 1), 104)
-    hashes[at + 5] = hashed(_join(one, second, 105), np.uint64(state[HEADER]))
-    hashes[at + 6] = hashed(_join(one, fourth, 106), np.uint64(eighth))
-    hashes[at + 7] = _join(two, eighth, 107)
-    hashes[at + 8] = _join(state[LINE], 0, 108)
-    hashes[at + 9] = _join(state[LINE], state[SECTION], 109)
-    hashes[at + 10] = _join(min(state[BARS], 40), state[BAR_NOW], 110)
-    hashes[at + 11] = _join(min(offset, 40), one, 111)
+    hashes[at] = paired(state[BAR_NOW], 0, 100)
+    hashes[at + 1] = paired(state[BAR_NOW], state[BAR_1], 101)
+    hashes[at + 2] = paired(state[BAR_NOW], state[BAR_2], 102)
+    hashes[at + 3] = paired(state[BAR_NOW], state[HEADER], 103)
+    hashes[at + 4] = paired(two, _back(state, recent, position, offset, 1), 104)
+    hashes[at + 5] = hashed(paired(one, second, 105), np.uint64(state[HEADER]))
+    hashes[at + 6] = hashed(paired(one, fourth, 106), np.uint64(eighth))
+    hashes[at + 7] = paired(two, eighth, 107)
+    hashes[at + 8] = paired(state[LINE], 0, 108)
+    hashes[at + 9] = paired(state[LINE], state[SECTION], 109)
+    hashes[at + 10] = paired(min(state[BARS], 40), state[BAR_NOW], 110)
+    hashes[at + 11] = paired(min(offset, 40), one, 111)
 
 
 @kernel
 def _write_notes(state: State, recent: Recent, position: int, hashes: Hashes, at: int) -> None:
     one, two = symbol_back(recent, position, 1), int(hashes[2])
-    beat = _join(state[TIME], max(state[NUMERATOR], -1) * 16 + state[DENOMINATOR], 120)
+    beat = paired(state[TIME], max(state[NUMERATOR], -1) * 16 + state[DENOMINATOR], 120)
     hashes[at] = hashed(beat, np.uint64(one))
     hashes[at + 1] = hashed(hashes[at], np.uint64(state[HEADER]))
     hashes[at + 2] = hashed(beat, hashes[2])
-    hashes[at + 3] = _join(one, state[HEADER], 121)
-    hashes[at + 4] = _join(two, state[HEADER], 122)
-    hashes[at + 5] = _join(int(hashes[3]), state[HEADER], 123)
-    hashes[at + 6] = hashed(_join(state[CONTOUR] & 0xFFFF, state[PITCH], 124), np.uint64(one))
-    hashes[at + 7] = hashed(_join(state[CONTOUR] & 0xFFFFFF, state[TIME], 125), np.uint64(one))
-    hashes[at + 8] = hashed(_join(state[PITCHED] & 0xFFFFFF, state[TIME], 126), np.uint64(one))
-    hashes[at + 9] = hashed(_join(state[PITCHED], state[HEADER], 127), np.uint64(one))
-    hashes[at + 10] = hashed(_join(state[RHYTHM], state[TIME], 128), np.uint64(one))
-    hashes[at + 11] = hashed(_join(state[BAR_RHYTHM], state[HEADER], 129), np.uint64(one))
-    hashes[at + 12] = hashed(_join(state[PITCHED] & 0xFFFF, state[NOTES], 130), np.uint64(one))
+    hashes[at + 3] = paired(one, state[HEADER], 121)
+    hashes[at + 4] = paired(two, state[HEADER], 122)
+    hashes[at + 5] = paired(int(hashes[3]), state[HEADER], 123)
+    hashes[at + 6] = hashed(paired(state[CONTOUR] & 0xFFFF, state[PITCH], 124), np.uint64(one))
+    hashes[at + 7] = hashed(paired(state[CONTOUR] & 0xFFFFFF, state[TIME], 125), np.uint64(one))
+    hashes[at + 8] = hashed(paired(state[PITCHED] & 0xFFFFFF, state[TIME], 126), np.uint64(one))
+    hashes[at + 9] = hashed(paired(state[PITCHED], state[HEADER], 127), np.uint64(one))
+    hashes[at + 10] = hashed(paired(state[RHYTHM], state[TIME], 128), np.uint64(one))
+    hashes[at + 11] = hashed(paired(state[BAR_RHYTHM], state[HEADER], 129), np.uint64(one))
+    hashes[at + 12] = hashed(paired(state[PITCHED] & 0xFFFF, state[NOTES], 130), np.uint64(one))
 
 
 @kernel

@@ -20,7 +20,9 @@ from seqforge.core.memory.contexts import (
     State,
     Traits,
     hashed,
+    paired,
     symbol_back,
+    symbol_of_part,
     write_orders,
 )
 from seqforge.core.memory.memory import Ids
@@ -203,42 +205,33 @@ def _read(state: State, recent: Recent, position: int, traits: Traits) -> None:
 
 
 @kernel
-def _join(a: int, b: int, number: int) -> np.uint64:
-    """The hash of two things, of the context of a number."""
-    return hashed(hashed(np.uint64(number), np.uint64(a)), np.uint64(b))
-
-
-@kernel
 def _write_words(state: State, one: int, hashes: Hashes, at: int) -> None:
     word = state[WORD] if state[WORD] != 0 else state[GAP]
     last, before = state[WORD_1], state[WORD_2]
-    hashes[at] = _join(word, 0, 100)
-    hashes[at + 1] = _join(word, last, 101)
-    hashes[at + 2] = _join(word, before, 102)
+    hashes[at] = paired(word, 0, 100)
+    hashes[at + 1] = paired(word, last, 101)
+    hashes[at + 2] = paired(word, before, 102)
     hashes[at + 3] = hashed(hashes[at + 1], np.uint64(before))
     hashes[at + 4] = hashed(hashes[at + 3], np.uint64(state[WORD_3]))
-    hashes[at + 5] = _join(word, state[FIRST], 103)
-    hashes[at + 6] = _join(word, state[SPEAKER], 104)
-    hashes[at + 7] = _join(word, state[SENTENCE], 105)
-    hashes[at + 8] = _join(word, state[COLUMN] // 4, 106)
-    hashes[at + 9] = _join(word, state[STACK + state[DEPTH]], 107)
-    hashes[at + 10] = _join(word, state[WORD_3], 108)
-    hashes[at + 11] = _join(word, state[TAIL_1], 109)
+    hashes[at + 5] = paired(word, state[FIRST], 103)
+    hashes[at + 6] = paired(word, state[SPEAKER], 104)
+    hashes[at + 7] = paired(word, state[SENTENCE], 105)
+    hashes[at + 8] = paired(word, state[COLUMN] // 4, 106)
+    hashes[at + 9] = paired(word, state[STACK + state[DEPTH]], 107)
+    hashes[at + 10] = paired(word, state[WORD_3], 108)
+    hashes[at + 11] = paired(word, state[TAIL_1], 109)
     hashes[at + 12] = hashed(
-        _join(word, state[TAIL_1] & 0xFFFF, 110), np.uint64(state[TAIL_2] & 0xFFFF)
+        paired(word, state[TAIL_1] & 0xFFFF, 110), np.uint64(state[TAIL_2] & 0xFFFF)
     )
-    hashes[at + 13] = hashed(_join(state[SYLLABLES], state[WORD], 111), np.uint64(one))
-    hashes[at + 14] = hashed(_join(state[LENGTH_ABOVE], state[COLUMN], 112), np.uint64(one))
+    hashes[at + 13] = hashed(paired(state[SYLLABLES], state[WORD], 111), np.uint64(one))
+    hashes[at + 14] = hashed(paired(state[LENGTH_ABOVE], state[COLUMN], 112), np.uint64(one))
 
 
 @kernel
 def _back(state: State, recent: Recent, position: int, offset: int, fields: int) -> int:
     """The symbol at the same place of a field so many fields back."""
-    n = state[FIELDS] - fields
-    at, end = state[STARTS + (n & _FIELDS)] + offset, state[STARTS + ((n + 1) & _FIELDS)]
-    if n < 1 or at >= end or position - at >= RECENT:
-        return 0
-    return int(recent[at & (RECENT - 1)])
+    part = state[FIELDS] - fields
+    return symbol_of_part(state, STARTS, _FIELDS, part, recent, position, offset)
 
 
 @kernel
@@ -246,20 +239,20 @@ def _write_places(state: State, recent: Recent, position: int, hashes: Hashes, a
     one, two = symbol_back(recent, position, 1), symbol_back(recent, position, 2)
     three, four = symbol_back(recent, position, 3), symbol_back(recent, position, 4)
     above = _above(state, recent, position, 0)
-    hashes[at] = _join(two, three, 120)
-    hashes[at + 1] = _join(one, three, 121)
-    hashes[at + 2] = _join(three, four, 122)
-    hashes[at + 3] = hashed(_join(two, three, 123), np.uint64(four))
-    hashes[at + 4] = _join(min(state[COLUMN], 80), one, 124)
-    hashes[at + 5] = _join(one, state[FIRST], 125)
-    hashes[at + 6] = hashed(_join(above, one, 126), np.uint64(two))
-    hashes[at + 7] = hashed(_join(above, _above(state, recent, position, 1), 127), np.uint64(one))
-    hashes[at + 8] = _join(state[PREFIX], state[FIRST_ABOVE], 128)
-    hashes[at + 9] = _join(state[SHAPE], one, 129)
-    hashes[at + 10] = _join(int(hashes[3]), state[WORD_1], 130)
-    hashes[at + 11] = _join(state[INDENT], state[STACK + state[DEPTH]], 131)
-    hashes[at + 12] = _join(one, state[INDIRECT + _pair(one, 0)], 132)
-    hashes[at + 13] = _join(int(hashes[2]), state[INDIRECT + _PAIRS + _pair(one, two)], 133)
+    hashes[at] = paired(two, three, 120)
+    hashes[at + 1] = paired(one, three, 121)
+    hashes[at + 2] = paired(three, four, 122)
+    hashes[at + 3] = hashed(paired(two, three, 123), np.uint64(four))
+    hashes[at + 4] = paired(min(state[COLUMN], 80), one, 124)
+    hashes[at + 5] = paired(one, state[FIRST], 125)
+    hashes[at + 6] = hashed(paired(above, one, 126), np.uint64(two))
+    hashes[at + 7] = hashed(paired(above, _above(state, recent, position, 1), 127), np.uint64(one))
+    hashes[at + 8] = paired(state[PREFIX], state[FIRST_ABOVE], 128)
+    hashes[at + 9] = paired(state[SHAPE], one, 129)
+    hashes[at + 10] = paired(int(hashes[3]), state[WORD_1], 130)
+    hashes[at + 11] = paired(state[INDENT], state[STACK + state[DEPTH]], 131)
+    hashes[at + 12] = paired(one, state[INDIRECT + _pair(one, 0)], 132)
+    hashes[at + 13] = paired(int(hashes[2]), state[INDIRECT + _PAIRS + _pair(one, two)], 133)
 
 
 @kernel
@@ -273,16 +266,16 @@ def _write_fields(state: State, recent: Recent, position: int, hashes: Hashes, a
     fourth, eighth = (
         _back(state, recent, position, offset, 4), _back(state, recent, position, offset, 8),
     )  # fmt: skip
-    hashes[at] = _join(state[FIELD], state[FIELD_1], 134)
-    hashes[at + 1] = _join(state[FIELD], state[QUOTED], 135)
-    hashes[at + 2] = _join(two, last, 136)
-    hashes[at + 3] = _join(two, state[QUOTED], 137)
-    hashes[at + 4] = hashed(_join(min(offset, 40), state[QUOTED], 138), np.uint64(one))
-    hashes[at + 5] = _join(two, state[HEADER], 139)
-    hashes[at + 6] = _join(state[FIELD], state[FIELD_2], 140)
-    hashes[at + 7] = hashed(_join(one, fourth, 141), np.uint64(eighth))
-    hashes[at + 8] = hashed(_join(one, before, 142), np.uint64(state[HEADER]))
-    hashes[at + 9] = hashed(_join(state[NOTES], state[HEADER], 143), np.uint64(one))
+    hashes[at] = paired(state[FIELD], state[FIELD_1], 134)
+    hashes[at + 1] = paired(state[FIELD], state[QUOTED], 135)
+    hashes[at + 2] = paired(two, last, 136)
+    hashes[at + 3] = paired(two, state[QUOTED], 137)
+    hashes[at + 4] = hashed(paired(min(offset, 40), state[QUOTED], 138), np.uint64(one))
+    hashes[at + 5] = paired(two, state[HEADER], 139)
+    hashes[at + 6] = paired(state[FIELD], state[FIELD_2], 140)
+    hashes[at + 7] = hashed(paired(one, fourth, 141), np.uint64(eighth))
+    hashes[at + 8] = hashed(paired(one, before, 142), np.uint64(state[HEADER]))
+    hashes[at + 9] = hashed(paired(state[NOTES], state[HEADER], 143), np.uint64(one))
 
 
 @kernel
