@@ -7,6 +7,7 @@ Types come from the arguments of a call; docs/kernels.md has the rules.
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from seqforge.core.kernels.bounds import raise_what_was_noted
 from seqforge.core.kernels.kernel_cache import Written, digest_of, kept_or_compiled
-from seqforge.core.kernels.llvm import Writer, function_text
+from seqforge.core.kernels.llvm import Writer, function_text, load_object, object_code
 from seqforge.core.kernels.lowering import ENTRY, Unit, result_of
 from seqforge.core.kernels.values import (
     BOOL,
@@ -38,17 +40,33 @@ _KINDS: dict[Scalar, Callable[[Any], Any]] = {
     BOOL: bool, INT: int, UINT: np.uint64, FLOAT: float, FLOAT32: np.float32,
 }  # fmt: skip
 
+_CHECKED = os.environ.get("SEQFORGE_CHECK_BOUNDS") == "1"
+"""Whether all kernels check their indices."""
+
 _mode = threading.local()
 
 
 @contextmanager
 def interpreted() -> Iterator[None]:
-    """Kernels that this thread calls inside run as plain Python: slow, and with bounds checked."""
+    """Kernels that this thread calls inside run as plain Python: slow."""
     _mode.plain = True
     try:
         yield
     finally:
         _mode.plain = False
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Kernels that this thread calls inside check their indices, and raise `IndexError`.
+
+    What intrinsics read is not checked. One thread at a time may do so.
+    """
+    _mode.checked = True
+    try:
+        yield
+    finally:
+        _mode.checked = _CHECKED
 
 
 def kernel(function: Function) -> Function:
@@ -83,7 +101,7 @@ class Kernel:
         """What the function does, in machine code."""
         if getattr(_mode, "plain", False):
             return self.function(*arguments)
-        key: list[Any] = []
+        key: list[Any] = [getattr(_mode, "checked", _CHECKED)]
         words: Words = []
         for argument in arguments:
             put_words(argument, key, words)
@@ -92,22 +110,17 @@ class Kernel:
     def _compile(self, key: tuple[Any, ...], arguments: Sequence[Any]) -> Callable[[Words], Any]:
         with self._lock:
             if key not in self._compiled:
-                self._compiled[key] = _machine_function(self, tuple(map(type_of, arguments)))
+                types = tuple(map(type_of, arguments))
+                self._compiled[key] = _machine_function(self, types, key[0])
             return self._compiled[key]
 
 
-def _machine_function(kernel: Kernel, types: tuple[Type, ...]) -> Callable[[Words], Any]:
+def _machine_function(
+    kernel: Kernel, types: tuple[Type, ...], checked: bool
+) -> Callable[[Words], Any]:  # fmt: skip
     """A function of the arguments' words; other Python threads run while it does."""
-
-    def write() -> Written:
-        unit = Unit(kernel.function.__name__)
-        unit.add_entry(kernel.function, types)
-        return Written(str(unit.module), unit.modules, unit.constants)
-
-    function = kernel.function
-    key = f"{digest_of(function.__module__)} {types}"
-    engine = kept_or_compiled(function.__name__, key, write)
-    result = result_of(function)
+    engine = _engine(kernel.function, types, checked)
+    result = result_of(kernel.function)
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address(ENTRY))
     packing = struct.Struct("".join(map(letters, types)) or "q")
     place = ctypes.c_char * packing.size
@@ -116,12 +129,29 @@ def _machine_function(kernel: Kernel, types: tuple[Type, ...]) -> Callable[[Word
         buffer = bytearray(packing.size)
         packing.pack_into(buffer, 0, *words)
         call(ctypes.addressof(place.from_buffer(buffer)))
+        if checked:
+            raise_what_was_noted()
         if result is None:
             return None
         (found,) = struct.unpack_from(result.word, buffer)
         return _KINDS[result](found)
 
     return run
+
+
+def _engine(function: Callable[..., Any], types: tuple[Type, ...], checked: bool) -> Any:
+    """What holds a kernel's machine code; with bounds checked it is not kept in the cache, since
+    addresses of this process are in it."""
+
+    def write() -> Written:
+        unit = Unit(function.__name__, checked)
+        unit.add_entry(function, types)
+        return Written(str(unit.module), unit.modules, unit.constants)
+
+    if checked:
+        return load_object(object_code(write().text))
+    key = f"{digest_of(function.__module__)} {types}"
+    return kept_or_compiled(function.__name__, key, write)
 
 
 def compile_function(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from seqforge.core.kernels.bounds import write_check
 from seqforge.core.kernels.llvm import F32, F64, I64
 from seqforge.core.kernels.values import (
     BOOL,
@@ -69,6 +70,9 @@ class Variable:
 class Expressions:
     """The expressions of one function while it is compiled."""
 
+    checked = False
+    """Whether indices are checked."""
+
     def __init__(
         self, compiled: _Callable, constants: dict[str, str], function: _Callable,
         builder: ir.IRBuilder,
@@ -85,8 +89,11 @@ class Expressions:
 
     def refused(self, why: str) -> KernelError:
         """The error that names the statement at hand."""
+        return KernelError(f"{self._place()}: {why}")
+
+    def _place(self) -> str:
         line = getattr(self.node, "lineno", 0)
-        return KernelError(f"{self._function.__code__.co_filename}:{line}: {why}")
+        return f"{self._function.__code__.co_filename}:{line}"
 
     def blocks(self, *names: str) -> list[Any]:
         """New blocks at the end of the function."""
@@ -183,6 +190,8 @@ class Expressions:
         flat: Any = ir.Constant(I64, 0)
         for size, index in zip(array.shape, indices, strict=False):
             next_one = self.number(self.value(index), INT).value
+            if self.checked:
+                next_one = write_check(self.b, next_one, size.value, self._place())
             flat = self.b.add(self.b.mul(flat, size.value), next_one)
         rest = array.shape[len(indices) :]
         for size in rest:

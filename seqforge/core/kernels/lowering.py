@@ -45,8 +45,8 @@ _Callable = Callable[..., Any]
 class Unit:
     """One module: an entry and all that it calls."""
 
-    def __init__(self, name: str) -> None:
-        self.module = ir.Module(name)
+    def __init__(self, name: str, checked: bool = False) -> None:
+        self.module, self.checked = ir.Module(name), checked
         self.modules = set[str]()
         """Those whose functions are in it."""
         self.constants = dict[str, str]()
@@ -157,7 +157,7 @@ class _Body(Expressions):
         variables = made.append_basic_block("variables")
         body = ir.IRBuilder(made.append_basic_block("body"))
         super().__init__(unit.function, unit.constants, function, body)
-        self._result, self._variables = result, variables
+        self._result, self._variables, self.checked = result, variables, unit.checked
         self._loops: list[tuple[Any, Any]] = []
         """Where ``continue`` and ``break`` go, the innermost loop last."""
 

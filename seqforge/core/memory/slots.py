@@ -117,12 +117,15 @@ def aim(tables: SlotTables, room: SlotRoom, group: int, level: int) -> None:
 
 
 @kernel
-def read_runs(tables: SlotTables, room: SlotRoom) -> None:
-    """Find the symbol that came last in each context; the lines are those of the first group."""
+def read_runs(tables: SlotTables, room: SlotRoom, vocab_size: int) -> None:
+    """Find the symbol that came last in each context; the lines are those of the first group.
+
+    A decision's slot may have the same check word; mostly it holds no symbol then.
+    """
     for i in range(len(room.hashes)):
         line, check = room.lines[0, i], max((room.checks[0, i] + _RUN) & 0xFFFF, 1)
         k = find_equal(tables.slots, line, check)
-        at = line + k if k < 8 else 0
+        at = line + k if k < 8 and tables.slots[line + k + SLOW] < vocab_size else 0
         room.run_checks[i], room.run_found[i] = check, at
         room.run_symbols[i] = tables.slots[at + SLOW] if at > 0 else 0
         room.run_lengths[i] = min(tables.slots[at + FAST], 31) if at > 0 else 0

@@ -86,7 +86,7 @@ def begin(tables: Tables, row: Row) -> None:
     """Make a row ready for its next symbol."""
     slots.aim(tables.slots, row.slots, 0, 0)
     copies.point(tables.copies, row.pointers, row.recent, row.position[0])
-    slots.read_runs(tables.slots, row.slots)
+    slots.read_runs(tables.slots, row.slots, len(tables.tree.codes))
 
 
 @kernel

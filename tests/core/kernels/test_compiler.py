@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seqforge.core.kernels.compiler import interpreted, kernel
+from seqforge.core.kernels.compiler import checked, interpreted, kernel
 from seqforge.core.kernels.intrinsics import (
     add_scaled,
     dot,
@@ -360,3 +360,23 @@ def test_the_page_about_kernels_runs_as_it_stands(tmp_path, monkeypatch):
 
     table = np.arange(6 * WIDTH, dtype=np.float32).reshape(3, -1)
     check(found.add_rows, table, np.ones(2 * WIDTH, np.float32))
+
+
+@kernel
+def sum_of(table: np.ndarray, first: int, count: int) -> float:
+    total = 0.0
+    for i in range(first, first + count):
+        total += table[1, i]
+    return total
+
+
+@pytest.mark.parametrize(("first", "count", "index"), [(0, 4, 3), (-1, 2, -1), (2, 9, 3)])
+def test_checked_kernels_name_the_first_index_outside(first, count, index):
+    table = np.ones((2, 3))
+    line = sum_of.function.__code__.co_firstlineno + 4
+    with checked(), pytest.raises(IndexError) as raised:
+        sum_of(table, first, count)
+    assert str(raised.value).endswith(f"test_compiler.py:{line}: index {index} of an array of 3")
+    with checked():
+        assert sum_of(table, 0, 3) == 3.0
+    assert sum_of(table, 0, 3) == 3.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.kernels.compiler import interpreted
+from seqforge.core.kernels.compiler import checked, interpreted
 from seqforge.core.memory.memory import Memory
 
 Make = Callable[[], Any]
@@ -122,6 +122,20 @@ def check_interpreted(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
         plain = list(scores())
     for one, other in zip(compiled, plain, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def check_bounds(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """No index is ever outside its array, and checked it gives the same bits."""
+    half, net = len(ids) // 2, network_of(ids, vocab_size)
+
+    def scores() -> NDArray[np.float64]:
+        memory = make()
+        memory.learn(ids[:half])
+        return memory.score(ids[half:], net[half:])
+
+    compiled = scores()
+    with checked():
+        np.testing.assert_array_equal(compiled, scores())
 
 
 _TOTAL = 1 << 48

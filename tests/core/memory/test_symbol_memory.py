@@ -66,6 +66,12 @@ def test_interpreted_it_gives_the_same_bits():
     laws.check_interpreted(maker(40), IDS[40][:120], 40)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_no_index_is_outside(size):
+    ids = np.tile(IDS[size], 4)
+    laws.check_bounds(partial(SymbolMemory, ids, size, budget=1 << 14), ids, size)
+
+
 def test_it_learns_habits_and_follows_repeats():
     ids = IDS[40]
     counts = np.bincount(ids, minlength=40) / len(ids)

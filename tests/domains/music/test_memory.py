@@ -99,6 +99,7 @@ def test_the_laws_hold(text):
     laws.check_distribution(make, ids[:200], size)
     laws.check_saved(make, ids[:400], size)
     laws.check_interpreted(make, ids[:120], size)
+    laws.check_bounds(make, ids, size)
 
 
 def test_bars_tell_more_than_the_last_symbols():

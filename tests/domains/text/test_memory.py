@@ -20,6 +20,7 @@ from seqforge.domains.text.memory import (
     TextMemory,
     traits,
 )
+from tests.conftest import ROOT
 from tests.core.memory import laws
 
 TEXT = "".join(
@@ -39,6 +40,15 @@ def test_the_laws_hold():
     laws.check_distribution(MAKE, IDS[:300], SIZE)
     laws.check_saved(MAKE, IDS[:600], SIZE)
     laws.check_interpreted(MAKE, IDS[:150], SIZE)
+
+
+def test_no_index_is_outside_where_contexts_share_check_words():
+    """Twelve thousand characters in small tables: slots are mistaken for others now and then."""
+    readme = (ROOT / "README.md").read_text("utf-8")[:12_000]
+    symbols = sorted(set(readme))
+    ids = np.array([symbols.index(symbol) + 1 for symbol in readme], np.uint8)
+    make = partial(TextMemory.made, ids, symbols, 1 << 24)
+    laws.check_bounds(make, ids, len(symbols) + 1)
 
 
 def test_symbols_have_their_kinds():

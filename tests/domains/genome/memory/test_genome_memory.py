@@ -73,6 +73,10 @@ def test_plain_python_gives_the_bits_of_compiled_code():
         laws.check_interpreted(cold, genome()[200:440], SIZE)
 
 
+def test_no_index_is_outside():
+    laws.check_bounds(cold, np.concatenate([genome(), bases(2000), genome()[::-1]]), SIZE)
+
+
 def test_a_vocabulary_may_lack_bases():
     """Here there is no T, and of the lower-case bases a alone."""
     ids = np.random.default_rng(3).integers(0, 5, 200).astype(np.uint8)

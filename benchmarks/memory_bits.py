@@ -1,0 +1,98 @@
+"""Bits a symbol of network and memory on five held-out parts, as a run states them.
+
+    python benchmarks/memory_bits.py --data FOLDER [--rows tinyshakespeare dm6-small ...]
+
+Each row is one `seqforge train`: the network learns from the train part, the mixer from the valid
+part, and test is scored. FOLDER has the files of `ROWS`. A result is kept after each row; rows that
+were not asked for stay as they were. Figures of other compressors are in docs/memory.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import about, read_result, table, write_result
+
+_RESULT = Path(__file__).parent / "results" / "memory_bits.json"
+_CLI = [sys.executable, "-c", "from seqforge.__main__ import main; main()"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command, and what it shall reach."""
+
+    domain: str
+    file: str
+    options: str
+    wanted: float
+    """Bits a symbol of network and memory that adapt."""
+    wanted_frozen: float | None = None
+
+
+ROWS = {
+    "tinyshakespeare": Row(
+        "text", "text/tinyshakespeare.txt.gz", "--split 85/5/10 --budget 2m --memory-budget 1G", 1.70,
+        1.95,
+    ),
+    "linux-kernel": Row(
+        "text", "text/linux-kernel-6mb.c.gz", "--split 85/5/10 --budget 2m --memory-budget 1G", 0.95
+    ),
+    "nottingham": Row(
+        "text", "music/nottingham-abc", "--split 85/5/10 --budget 2m --memory-budget 1G", 1.10
+    ),
+    "dm6-small": Row("genome", "genome/dm6-small.fa.gz", "--budget 2m", 1.39),
+    "dm3-chr2R": Row(
+        "genome", "genome/dm3-chr2R.fa.gz", "--split 90/5/5 --budget 5m --memory-budget 1G", 1.815,
+        1.835,
+    ),
+}  # fmt: skip
+
+
+def measured(row: Row, data: Path) -> dict[str, Any]:
+    """Run a row's command; bits, seconds in all, and the peak of resident memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, began = Path(folder) / "run", time.perf_counter()
+        command = [*_CLI, "train", row.domain, str(data / row.file), *row.options.split()]
+        subprocess.run([*command, "--out", str(out), "--quiet"], check=True)
+        seconds = time.perf_counter() - began
+        summary = json.loads((out / "summary.json").read_text("utf-8"))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    return {
+        "command": f"seqforge train {row.domain} {row.file} {row.options}",
+        "wanted": row.wanted,
+        "wanted_frozen": row.wanted_frozen,
+        "headline": summary["headline"],
+        "memory": summary["memory"],
+        "baselines": summary["eval"]["baseline_bits"],
+        "seconds": round(seconds),
+        "peak_gib_so_far": round(peak, 2),
+    }
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    chosen = parser.parse_args()
+    rows = read_result(_RESULT)["rows"] if _RESULT.exists() else {}
+    for name in chosen.rows:
+        rows[name] = measured(ROWS[name], chosen.data)
+        write_result(_RESULT, {**about(0, {}), "rows": rows})
+    print(table([
+        {"row": name, "headline": row["headline"]["bits"], "wanted": row["wanted"],
+         "frozen": row["memory"]["mixed_frozen"], "seconds": row["seconds"]}
+        for name, row in rows.items()
+    ]))  # fmt: skip
+
+
+if __name__ == "__main__":
+    _main()
