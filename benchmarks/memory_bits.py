@@ -38,17 +38,12 @@ class Row:
     wanted_frozen: float | None = None
 
 
+_TEXT = "--split 85/5/10 --budget 2m --memory-budget 1G"
+
 ROWS = {
-    "tinyshakespeare": Row(
-        "text", "text/tinyshakespeare.txt.gz", "--split 85/5/10 --budget 2m --memory-budget 1G", 1.70,
-        1.95,
-    ),
-    "linux-kernel": Row(
-        "text", "text/linux-kernel-6mb.c.gz", "--split 85/5/10 --budget 2m --memory-budget 1G", 0.95
-    ),
-    "nottingham": Row(
-        "text", "music/nottingham-abc", "--split 85/5/10 --budget 2m --memory-budget 1G", 1.10
-    ),
+    "tinyshakespeare": Row("text", "text/tinyshakespeare.txt.gz", _TEXT, 1.70, 1.95),
+    "linux-kernel": Row("text", "text/linux-kernel-6mb.c.gz", _TEXT, 0.95),
+    "nottingham": Row("text", "music/nottingham-abc", _TEXT, 1.10),
     "dm6-small": Row("genome", "genome/dm6-small.fa.gz", "--budget 2m", 1.39),
     "dm3-chr2R": Row(
         "genome", "genome/dm3-chr2R.fa.gz", "--split 90/5/5 --budget 5m --memory-budget 1G", 1.815,
