@@ -12,7 +12,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, TypeVar
 
 import numpy as np
@@ -101,11 +101,34 @@ class Kernel:
         """What the function does, in machine code."""
         if getattr(_mode, "plain", False):
             return self.function(*arguments)
-        key: list[Any] = [getattr(_mode, "checked", _CHECKED)]
+        key, words = self._key(getattr(_mode, "checked", _CHECKED), arguments)
+        return self._found(key, arguments)(words)
+
+    def bound(self, arguments: Sequence[Any]) -> Callable[[], Any]:
+        """See the function `bound`."""
+        ready: dict[bool, Callable[[], Any]] = {}
+
+        def call() -> Any:
+            if getattr(_mode, "plain", False):
+                return self.function(*arguments)
+            mode = getattr(_mode, "checked", _CHECKED)
+            if mode not in ready:
+                key, words = self._key(mode, arguments)
+                ready[mode] = partial(self._found(key, arguments), words)
+            return ready[mode]()
+
+        return call
+
+    def _found(self, key: tuple[Any, ...], arguments: Sequence[Any]) -> Callable[[Words], Any]:
+        return self._compiled.get(key) or self._compile(key, arguments)
+
+    def _key(self, mode: bool, arguments: Sequence[Any]) -> tuple[tuple[Any, ...], Words]:
+        """What tells the types of a call from others, and its words."""
+        key: list[Any] = [mode]
         words: Words = []
         for argument in arguments:
             put_words(argument, key, words)
-        return (self._compiled.get(tuple(key)) or self._compile(tuple(key), arguments))(words)
+        return tuple(key), words
 
     def _compile(self, key: tuple[Any, ...], arguments: Sequence[Any]) -> Callable[[Words], Any]:
         with self._lock:
@@ -113,6 +136,16 @@ class Kernel:
                 types = tuple(map(type_of, arguments))
                 self._compiled[key] = _machine_function(self, types, key[0])
             return self._compiled[key]
+
+
+def bound(kernel: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """The call of a kernel with these arguments, to be made many times: they are looked at once.
+
+    Arrays stay the same ones, whatever is written into them.
+    """
+    made: Any = kernel
+    call: Callable[[], Any] = made.bound(arguments)
+    return call
 
 
 def _machine_function(

@@ -160,11 +160,13 @@ class Expressions:
         return self._known(base.__name__, node.attr, vars(base))
 
     def _known(self, module: str, name: str, names: dict[str, Any]) -> Any:
-        """What a module has; a number of it goes into the code."""
+        """What a module has; a number, or the order of a tuple's fields, goes into the code."""
         if name not in names:
             raise self.refused(f"{module} has no {name}")
         if type(names[name]) in SCALARS:
             self.constants[f"{module}:{name}"] = repr(names[name])
+        elif hasattr(names[name], "_fields"):
+            self.constants[f"{module}:{name}"] = repr(names[name]._fields)
         return names[name]
 
     def _tuple(self, node: ast.Tuple) -> Any:
@@ -346,6 +348,8 @@ class Expressions:
             raise self.refused("kernels call by position")
         if hasattr(callee, "writer") or hasattr(callee, "function"):
             return self._called(getattr(callee, "function", callee), given)
+        if hasattr(callee, "_fields"):
+            return self._joined(callee._fields, given)
         return self._builtin(callee, given)
 
     def _called(self, function: _Callable, given: list[Any]) -> Any:
@@ -355,6 +359,13 @@ class Expressions:
         made, result = self._compiled(function, tuple(map(value_type, values)))
         found = self.b.call(made, [part for value in values for part in parts(value)])
         return None if result is None else Number(result, found)
+
+    def _joined(self, names: tuple[str, ...], given: list[Any]) -> Tuple:
+        """A named tuple of its fields."""
+        if len(names) != len(given):
+            raise self.refused(f"a tuple of {len(names)} fields, and {len(given)} are given")
+        values = [v if isinstance(v, Array | Tuple) else self.number(v) for v in given]
+        return Tuple(dict(zip(names, values, strict=True)))
 
     def _builtin(self, callee: Any, given: list[Any]) -> Any:
         if callee is len and isinstance(given[0], Array):

@@ -38,7 +38,8 @@ class Written:
     modules: Collection[str] = ()
     """Those whose functions are in it."""
     constants: Mapping[str, str] = field(default_factory=dict)
-    """Numbers that it took from modules: ``module:name`` to how they print."""
+    """Numbers, and fields of tuples, that it took from modules: ``module:name`` to how they
+    print."""
 
 
 def kept_or_compiled(name: str, key: str, write: Callable[[], Written]) -> Any:
@@ -89,9 +90,10 @@ def _read(path: Path) -> bytes | None:
 
 
 def _constant(name: str) -> str:
-    """How a number of a module prints now."""
+    """How a number of a module, or the fields of its named tuple, print now."""
     module, _, attribute = name.partition(":")
-    return repr(getattr(sys.modules.get(module), attribute, None))
+    found = getattr(sys.modules.get(module), attribute, None)
+    return repr(getattr(found, "_fields", found))
 
 
 def _keep(path: Path, code: bytes, written: Written) -> None:

@@ -65,6 +65,59 @@ class Memory(Protocol):
         ...
 
 
+class Streams(Protocol):
+    """Sequences that are read beside each other (R rows) over what a memory has learnt.
+
+    Nothing is learnt, and a row's numbers are the same whatever rows are beside it: those of
+    `Memory.score` without adapting, from the beginning of a record.
+    """
+
+    ids: NDArray[np.int64]
+    """(R,): the symbol that each row reads next; below 0 for none, which leaves it as it is."""
+    network: Network
+    """(R, V): the network's log-probabilities of what comes after those symbols."""
+    log_probs: NDArray[np.float32]
+    """(R, V): those of the mixture."""
+
+    def read(self) -> None:
+        """Read a symbol in each row, and fill in what comes next."""
+        ...
+
+    def rows(self, chosen: NDArray[np.int64]) -> Self:
+        """A copy of the chosen rows."""
+        ...
+
+    def put(self, row: int, source: Self) -> None:
+        """Copy the single row of others into a row."""
+        ...
+
+
+@runtime_checkable
+class HasStreams(Protocol):
+    """A memory that samples can be drawn with."""
+
+    def streams(self, rows: int, exact: bool = False) -> Streams:
+        """Rows that have read nothing; those of several threads may be read at the same time.
+
+        ``exact``: the mixture itself; else something near it may be calculated, where it is
+        quicker.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsMemory(Protocol):
+    """A domain that opens memories again that were saved."""
+
+    def saved_memory(self, vocabulary: Vocabulary, arrays: Mapping[str, NDArray[Any]]) -> Memory:
+        """What `Memory.to_arrays` gave in, the memory out.
+
+        Raises:
+            ValueError: If the arrays are not those of a memory of the vocabulary.
+        """
+        ...
+
+
 @runtime_checkable
 class HasMemory(Protocol):
     """A domain with a memory of contexts and repeats, to stand beside its networks."""

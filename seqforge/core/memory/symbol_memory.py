@@ -269,12 +269,23 @@ def _first_weights(kind: Contexts) -> NDArray[np.float32]:
     return first
 
 
-def _mixer_of(kind: Contexts) -> tuple[MixerTables, MixerRoom]:
+def _mixer_of(kind: Contexts) -> MixerTables:
     sets = (_NODES, copies.CHOICES, _RANKS, kind.orders * 8, _RANKS * 4, 32 * 4, 32,
             _HASHED, _RANKS * 4, _RANKS * 4,
             *(8 * n for n in kind.selectors))  # fmt: skip
-    first = _first_weights(kind)
-    return mixer_tables(sets, first, _NODES), mixer_room(len(first), len(sets))
+    return mixer_tables(sets, _first_weights(kind), _NODES)
+
+
+def new_row(kind: Contexts, tables: Tables) -> Row:
+    """A row that has read nothing."""
+    room = mixer_room(_layout(kind)[1], len(tables.mixer.starts))
+    row = Row(
+        np.zeros(RECENT, np.uint16), np.zeros(1, np.int64), np.zeros(kind.state, np.int64),
+        np.zeros(len(kind.selectors), np.int64), slots.slot_room(kind.count),
+        copies.pointers(), room, np.zeros(4, np.int64), np.zeros(2 * len(tables.ranks) - 1),
+    )  # fmt: skip
+    kind.update(row.state, row.recent, 0, tables.traits, row.slots.hashes, row.selectors)
+    return row
 
 
 def _ranks(ids: Ids, vocab_size: int) -> NDArray[np.int64]:
@@ -301,20 +312,14 @@ class SymbolMemory:
             traits: What the domain's contexts know of symbols (V, K).
         """
         kind = self.contexts
-        mixer, room = _mixer_of(kind)
+        mixer = _mixer_of(kind)
         self.tables = Tables(
             code_tree(sample, vocab_size), slots.slot_tables(kind.count, budget, stretch_table()),
             copies.copy_tables(_COPIED, _HEADS), mixer,
             no_traits(vocab_size) if traits is None else traits, _ranks(sample, vocab_size),
             np.array([kind.orders], np.int64),
         )  # fmt: skip
-        self.row = Row(
-            np.zeros(RECENT, np.uint16), np.zeros(1, np.int64), np.zeros(kind.state, np.int64),
-            np.zeros(len(kind.selectors), np.int64), slots.slot_room(kind.count),
-            copies.pointers(), room, np.zeros(4, np.int64), np.zeros(2 * vocab_size - 1),
-        )  # fmt: skip
-        kind.update(self.row.state, self.row.recent, 0, self.tables.traits,
-                    self.row.slots.hashes, self.row.selectors)  # fmt: skip
+        self.row = new_row(kind, self.tables)
 
     def learn(self, ids: Ids) -> None:
         """Read training symbols (T,)."""

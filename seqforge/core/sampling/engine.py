@@ -23,6 +23,7 @@ from seqforge.core.sampling.sampling_kernel import (
     closed_batch,
     pack_model,
     read_and_draw,
+    step,
     zero_state,
 )
 from seqforge.errors import CheckpointError
@@ -110,12 +111,12 @@ class KernelEngine:
     def begin(self, rows: int) -> KernelState:
         """See `Engine.begin`."""
         state = zero_state(self.network, rows)
-        self.step(state, np.full(rows, END))
+        self._read(state, np.full((1, rows), END))
         return state
 
     def step(self, state: KernelState, ids: Ids) -> None:
         """See `Engine.step`."""
-        self._read(state, ids[None])
+        step(self.network, state, ids)
 
     def read(self, state: KernelState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""

@@ -25,7 +25,7 @@ from seqforge.core.memory.contexts import (
     write_orders,
 )
 from seqforge.core.memory.memory import Ids
-from seqforge.core.memory.symbol_memory import SymbolMemory
+from seqforge.core.memory.symbol_streams import StreamedMemory
 from seqforge.domains.music.event_codec import PITCHES
 
 END, NOTE, REST, DIGIT, SLASH, BAR, NEWLINE, OTHER = range(8)
@@ -205,7 +205,7 @@ def tune_contexts(
 TUNES = Contexts(tune_contexts, ORDERS + 26, ORDERS, STATE, (16 * KINDS, 64, 1024, 32))
 
 
-class TuneMemory(SymbolMemory):
+class TuneMemory(StreamedMemory):
     """A memory for tunes, as ABC or as events."""
 
     contexts: ClassVar[Contexts] = TUNES

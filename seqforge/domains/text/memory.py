@@ -26,7 +26,7 @@ from seqforge.core.memory.contexts import (
     write_orders,
 )
 from seqforge.core.memory.memory import Ids
-from seqforge.core.memory.symbol_memory import SymbolMemory
+from seqforge.core.memory.symbol_streams import StreamedMemory
 
 END, LOWER, UPPER, DIGIT, SPACE, NEWLINE, OPENING, CLOSING, STOP, OTHER = range(10)
 KINDS = 10
@@ -318,7 +318,7 @@ BARRED = Contexts(barred_contexts, ORDERS + 40, ORDERS, STATE, _SELECTORS)
 _MANY_BARS = 0.01
 
 
-class TextMemory(SymbolMemory):
+class TextMemory(StreamedMemory):
     """A memory for text."""
 
     contexts: ClassVar[Contexts] = TEXT

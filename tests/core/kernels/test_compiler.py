@@ -54,6 +54,19 @@ def whole_numbers(a: int, b: int, found: np.ndarray) -> None:
 
 
 @kernel
+def scaled_row(
+    weights: np.ndarray, tables: np.ndarray, row: int, offset: int, found: np.ndarray
+) -> float:
+    pair = Pair(weights, 0.25, Counts(tables[row], offset))
+    return scaled(pair, row, found) + pair.scale
+
+
+@kernel
+def too_few(table: np.ndarray) -> int:
+    return int(Counts(table).offset)
+
+
+@kernel
 def real_numbers(x: float, n: int, found: np.ndarray) -> None:
     found[0] = x * n + 0.5
     found[1] = x / 3 - n
@@ -237,6 +250,17 @@ def test_small_integers_are_cut_when_they_are_stored():
 def test_named_tuples_of_arrays_and_numbers(weights, row, offset):
     pair = Pair(weights, 0.5, Counts(np.arange(-2, 2, dtype=np.int32), offset))
     check(scaled, pair, row, np.zeros(4, bool))
+
+
+@given(arrays(np.float32, (2, 4), elements=st.floats(-9, 9, width=32)), st.integers(0, 1), SMALL)
+def test_named_tuples_made_of_their_fields(weights, row, offset):
+    table = np.arange(8, dtype=np.int32).reshape(2, 4)
+    check(scaled_row, weights, table, row, offset, np.zeros(4, bool))
+
+
+def test_a_tuple_of_other_fields_is_refused():
+    with pytest.raises(KernelError, match="a tuple of 2 fields, and 1 are given"):
+        too_few(np.zeros(3))
 
 
 def test_constants_are_calculated_beforehand():

@@ -138,6 +138,40 @@ def check_bounds(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
         np.testing.assert_array_equal(compiled, scores())
 
 
+def _begun_anew(memory: Any, make: Make) -> Any:
+    """What a memory has learnt, before the first symbol of a record."""
+    row = {name: part for name, part in make().to_arrays().items() if name.startswith("row.")}
+    return type(memory).from_arrays({k: np.array(v) for k, v in (memory.to_arrays() | row).items()})
+
+
+def check_streams(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """Streams give what a frozen memory scores from the beginning of a record, whatever is beside
+    them; their quick form is near it, and what was learnt stays."""
+    half, net = len(ids) // 2, network_of(ids, vocab_size)
+    memory = taught(make, ids[: half - 50])
+    memory.score(ids[half - 50 : half], net[half - 50 : half])
+    later, given = ids[half:], net[half:]
+    wanted = _begun_anew(memory, make).score(later, given, adapt=False)
+    before = {name: np.array(part) for name, part in memory.to_arrays().items()}
+    exact, quick = memory.streams(3, exact=True), memory.streams(1)
+    other = np.random.default_rng(1).integers(0, vocab_size, len(later))
+    for t in range(len(later) - 1):
+        exact.ids[:] = other[t], later[t], -1 if t % 3 else other[-t]
+        exact.network[:] = given[t], given[t + 1], given[0]
+        quick.ids[:], quick.network[:] = later[t], given[t + 1]
+        exact.read()
+        quick.read()
+        assert exact.log_probs[1, later[t + 1]] == np.float32(wanted[t + 1])
+        one, near = np.exp(exact.log_probs[1:2]), np.exp(quick.log_probs)
+        np.testing.assert_allclose([one.sum(), near.sum()], 1, atol=1e-5)
+        assert np.abs(one - near).sum() < 0.02
+        if t == len(later) // 2:
+            exact = exact.rows(np.array([0, 1, 1]))
+            exact.put(2, quick.rows(np.array([0])))
+    for name, part in memory.to_arrays().items():
+        np.testing.assert_array_equal(part, before[name])
+
+
 _TOTAL = 1 << 48
 
 

@@ -40,6 +40,7 @@ def test_the_laws_hold():
     laws.check_distribution(MAKE, IDS[:300], SIZE)
     laws.check_saved(MAKE, IDS[:600], SIZE)
     laws.check_interpreted(MAKE, IDS[:150], SIZE)
+    laws.check_streams(MAKE, IDS[:900], SIZE)
 
 
 def test_no_index_is_outside_where_contexts_share_check_words():

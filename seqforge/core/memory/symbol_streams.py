@@ -1,0 +1,166 @@
+"""A memory of symbols in, streams that read beside each other over its tables out: for sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.kernels.compiler import bound, kernel
+from seqforge.core.kernels.elementary import logarithm
+from seqforge.core.memory.code_tree import GROUP
+from seqforge.core.memory.contexts import Contexts
+from seqforge.core.memory.copies import Pointers
+from seqforge.core.memory.mixer import squash
+from seqforge.core.memory.slots import SlotRoom, aim
+from seqforge.core.memory.symbol_memory import (
+    Row,
+    SymbolMemory,
+    Tables,
+    begin,
+    chance_of_yes,
+    finish,
+    network_yes,
+    new_row,
+    weigh_network,
+)
+
+UNLIKELY = math.log(1e-3)
+"""Decisions that are so unlikely to be reached are left to the network: all experts are asked for
+those that matter, a third of them. What is drawn is another symbol once in 6,000."""
+
+
+class Rows(NamedTuple):
+    """What a `Row` carries from symbol to symbol, (R, ...); the rest of it is scratch."""
+
+    recent: NDArray[np.uint16]
+    position: NDArray[np.int64]
+    state: NDArray[np.int64]
+    selectors: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    places: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    errors: NDArray[np.int64]
+    symbols: NDArray[np.int64]
+    states: NDArray[np.int64]
+
+
+@kernel
+def _fill_chances(
+    tables: Tables, row: Row, order: NDArray[np.int64], unlikely: float,
+    chances: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Fill in the log-probabilities of decisions and symbols (2 V - 1,), for a row that has
+    begun."""
+    tree, nodes, group = tables.tree, len(tables.tree.children), 0
+    chances[0] = 0.0
+    for i in range(nodes):
+        node = order[i]
+        if chances[node] < unlikely:
+            yes = squash(network_yes(tree, row.masses, node))
+        else:
+            if tree.groups[node] != group:
+                group = tree.groups[node]
+                aim(tables.slots, row.slots, group, tree.depths[node] // GROUP)
+            yes = chance_of_yes(tables, row, node, 1)
+        for answer in range(2):
+            child = tree.children[node, answer]
+            at = child if child >= 0 else nodes - 1 - child
+            chances[at] = chances[node] + logarithm(yes if answer == 1 else 1.0 - yes)
+
+
+@kernel
+def _read_one(
+    tables: Tables, row: Row, symbol: int, network: NDArray[np.float32],
+    update: Callable[..., None], order: NDArray[np.int64], unlikely: float,
+    chances: NDArray[np.float64], log_probs: NDArray[np.float32],
+) -> None:  # fmt: skip
+    finish(tables, row, symbol, False, update)
+    begin(tables, row)
+    weigh_network(tables.tree, network, row.masses)
+    _fill_chances(tables, row, order, unlikely, chances)
+    nodes = len(tables.tree.children)
+    for v in range(nodes + 1):
+        log_probs[v] = chances[nodes + v]
+
+
+@kernel
+def read_symbols(
+    tables: Tables, scratch: Row, rows: Rows, ids: NDArray[np.int64], network: NDArray[np.float32],
+    update: Callable[..., None], order: NDArray[np.int64], unlikely: float,
+    chances: NDArray[np.float64], log_probs: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """See `Streams.read`; ``chances`` (2 V - 1,) is scratch too.
+
+    ``order``: the decisions, each group together; ``unlikely``: the log-probability below which
+    the network is asked alone.
+    """
+    room = scratch.slots
+    for r in range(len(ids)):
+        if ids[r] >= 0:
+            row = Row(
+                rows.recent[r], rows.position[r], rows.state[r], rows.selectors[r],
+                SlotRoom(
+                    rows.hashes[r], room.lines, room.checks, room.wanted, room.found, room.says,
+                    room.run_checks, room.run_found, room.run_symbols, room.run_lengths,
+                ),
+                Pointers(
+                    rows.places[r], rows.lengths[r], rows.errors[r], rows.symbols[r],
+                    rows.states[r],
+                ),
+                scratch.mixer, scratch.signs, scratch.masses,
+            )  # fmt: skip
+            _read_one(
+                tables, row, ids[r], network[r], update, order, unlikely, chances, log_probs[r]
+            )
+
+
+class SymbolStreams:
+    """See `Streams`."""
+
+    def __init__(self, tables: Tables, contexts: Contexts, rows: Rows, unlikely: float) -> None:
+        """
+        Args:
+            tables: What was learnt; they stay as they are.
+            contexts: Of the memory.
+            rows: Where the streams stand.
+            unlikely: Decisions of less log-probability are left to the network.
+        """
+        count, size = len(rows.position), len(tables.ranks)
+        self.ids = np.full(count, -1)
+        self.network, self.log_probs = np.zeros((2, count, size), np.float32)
+        self._tables, self._contexts, self._rows, self._unlikely = tables, contexts, rows, unlikely
+        order = np.argsort(tables.tree.groups, kind="stable")
+        self.read = bound(
+            read_symbols, tables, new_row(contexts, tables), rows, self.ids, self.network,
+            contexts.update, order, unlikely, np.zeros(2 * size - 1), self.log_probs,
+        )  # fmt: skip
+
+    def rows(self, chosen: NDArray[np.int64]) -> Self:
+        """See `Streams.rows`."""
+        rows = Rows._make(part[chosen] for part in self._rows)
+        found = type(self)(self._tables, self._contexts, rows, self._unlikely)
+        found.log_probs[:] = self.log_probs[chosen]
+        return found
+
+    def put(self, row: int, source: Self) -> None:
+        """See `Streams.put`."""
+        pairs: Any = zip(self._rows, source._rows, strict=True)
+        for mine, theirs in pairs:
+            mine[row] = theirs[0]
+        self.log_probs[row] = source.log_probs[0]
+
+
+class StreamedMemory(SymbolMemory):
+    """A memory of symbols that samples can be drawn with; see `HasStreams`."""
+
+    def streams(self, rows: int, exact: bool = False) -> SymbolStreams:
+        """See `HasStreams.streams`."""
+        self._begin_with_network()
+        row = new_row(self.contexts, self.tables)
+        one = (row.recent, row.position, row.state, row.selectors, row.slots.hashes, *row.pointers)
+        many = Rows._make(np.repeat(part[None], rows, 0) for part in one)
+        return SymbolStreams(self.tables, self.contexts, many, -math.inf if exact else UNLIKELY)
