@@ -114,7 +114,7 @@ class Pipeline:
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", TrainResult, lambda: self._train(corpus))
         scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus, trained))
-        remembered = self._remembered(corpus)
+        remembered = self._remembered(corpus, trained)
         sampled, searched = None, None
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
@@ -232,7 +232,7 @@ class Pipeline:
             bits_per_symbol=found, baselines=counted, figures=figures, dynamic=dynamic
         )
 
-    def _remembered(self, corpus: Corpus) -> MemoryResult | None:
+    def _remembered(self, corpus: Corpus, trained: TrainResult) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""
         domain, config = self.domain, self.config.memory
         if not config.enabled or not isinstance(domain, HasMemory) or corpus.held_out is None:
@@ -245,7 +245,7 @@ class Pipeline:
 
             network = torch_model(load_checkpoint(self.folder.model), str(self.folder.model))
             budget, told = parse_size(config.budget), self.watcher.advance
-            scores = memory_scores(network, corpus, domain, budget, told)
+            scores = memory_scores(network, corpus, domain, budget, trained.steps, told)
             return MemoryResult(scores=scores)
 
         return self._stage("remembering", MemoryResult, work)

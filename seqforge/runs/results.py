@@ -246,9 +246,11 @@ def _headline(results: RunResults) -> Headline | None:
     part, bits = results.scoring.baselines.part, results.scoring.bits_per_symbol
     if part is None:
         return None
-    mixed = results.memory and results.memory.scores.mixed_adaptive
-    if mixed is not None:
-        return Headline(bits=mixed, part=part, what="network+memory", adaptive=True)
+    scores = MemoryScores() if results.memory is None else results.memory.scores
+    mixed = [scores.mixed_adaptive, scores.mixed_dynamic]
+    known = [each for each in mixed if each is not None]
+    if known:
+        return Headline(bits=min(known), part=part, what="network+memory", adaptive=True)
     alone = bits.of(part)
     if alone is None:
         return None

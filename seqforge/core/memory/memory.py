@@ -4,7 +4,7 @@ expert.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -115,6 +115,25 @@ class KeepsMemory(Protocol):
         Raises:
             ValueError: If the arrays are not those of a memory of the vocabulary.
         """
+        ...
+
+
+@runtime_checkable
+class ScoresTogether(Protocol):
+    """A memory that mixes the same evidence in several ways at once, each way with weights of its
+    own: one pass, one set of counts."""
+
+    def score_together(self, ids: Ids, networks: Sequence[Network], adapt: bool = True) -> LogProbs:
+        """Symbols (T,) in, their log-probabilities (1 + N, T) out: alone, with the first of N
+        networks, with both; at most two.
+
+        Else as `Memory.score`; the weights alone and with the first network are those of `score`.
+        """
+        ...
+
+    def reader(self) -> Memory:
+        """A memory with the same counts and weights and a place of its own in the history. It may
+        only score without adapting, and leaves no trace."""
         ...
 
 

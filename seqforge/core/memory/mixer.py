@@ -27,31 +27,34 @@ _STEPS = 33
 FINALS = 2
 REFINERS = 3
 REFINER_BITS = 16
+WAYS = 3
+"""Most ways to mix the same evidence."""
 
 
 class MixerTables(NamedTuple):
-    """What the mixer has learnt; everything twice: alone, and with the network."""
+    """What the mixer has learnt, of each way to mix: alone, with a network, with two."""
 
     weights: Floats
-    """(2, rows of all sets * size)."""
+    """(ways, rows of all sets * size)."""
     starts: NDArray[np.int64]
     """The first row of each set (S,)."""
     finals: Floats
-    """(2, FINALS, rows, S + 1): weights of the second layer."""
+    """(ways, FINALS, rows, S + 1): weights of the second layer."""
     refined: Floats
-    """(2, REFINERS, 2**16 * 33): probabilities by a context and the probability before."""
+    """(ways, REFINERS, 2**16 * 33): probabilities by a context and the probability before."""
     visits: NDArray[np.int32]
-    """How often a row has learnt (2, rows of all sets)."""
+    """How often a row has learnt (ways, rows of all sets)."""
 
 
 class MixerRoom(NamedTuple):
-    """The decisions on the way to the symbol at hand (D, ...)."""
+    """The decisions on the path to the symbol at hand (D, ...), and what each way to mix makes of
+    them (ways * D, ...)."""
 
     inputs: Floats
     chosen: NDArray[np.int64]
-    """The row of each set (D, S), counted from its start."""
+    """The row of each set (ways * D, S), counted from its start."""
     stretched: NDArray[np.float64]
-    """What each set says (D, S)."""
+    """What each set says, and the network (ways * D, S + 1)."""
     finals: NDArray[np.int64]
     """The row of each second-layer mixer."""
     final_stretched: NDArray[np.float64]
@@ -69,30 +72,42 @@ def stretch_table() -> Floats:
 
 def mixer_tables(sets: tuple[int, ...], first: Floats, final_rows: int) -> MixerTables:
     """Weights ``first`` (inputs,) in every row of sets of so many rows."""
-    rows = np.tile(first.astype(np.float32), (2, sum(sets), 1))
+    rows = np.tile(first.astype(np.float32), (1, sum(sets), 1))
     refined = np.array([squash((k - 16) * 0.5) for k in range(_STEPS)], np.float32)
     return MixerTables(
-        rows.reshape(2, -1), np.cumsum((0, *sets[:-1])).astype(np.int64),
+        rows.reshape(1, -1), np.cumsum((0, *sets[:-1])).astype(np.int64),
         _final_weights(final_rows, len(sets)),
-        np.tile(refined, (2, REFINERS, 1 << REFINER_BITS)), np.zeros((2, sum(sets)), np.int32),
+        np.tile(refined, (1, REFINERS, 1 << REFINER_BITS)), np.zeros((1, sum(sets)), np.int32),
     )  # fmt: skip
 
 
 def _final_weights(rows: int, sets: int) -> Floats:
     """The mean of all sets; nothing of the network itself."""
-    weights = np.zeros((2, FINALS, rows, sets + 1), np.float32)
+    weights = np.zeros((1, FINALS, rows, sets + 1), np.float32)
     weights[..., :sets] = 1 / sets
     return weights
 
 
 def mixer_room(inputs: int, sets: int) -> MixerRoom:
     """Room for the decisions of a symbol."""
+    rows = WAYS * DEEPEST
     return MixerRoom(
-        np.zeros((DEEPEST, inputs), np.float32), np.zeros((DEEPEST, sets), np.int64),
-        np.zeros((DEEPEST, sets + 1)), np.zeros((DEEPEST, FINALS), np.int64),
-        np.zeros((DEEPEST, FINALS)), np.zeros((DEEPEST, REFINERS), np.int64),
-        np.zeros((DEEPEST, REFINERS), np.int64),
+        np.zeros((DEEPEST, inputs), np.float32), np.zeros((rows, sets), np.int64),
+        np.zeros((rows, sets + 1)), np.zeros((rows, FINALS), np.int64),
+        np.zeros((rows, FINALS)), np.zeros((rows, REFINERS), np.int64),
+        np.zeros((rows, REFINERS), np.int64),
     )  # fmt: skip
+
+
+def with_ways(tables: MixerTables, ways: int) -> MixerTables:
+    """The same tables for so many ways; new ones know what the first does."""
+    more = ways - len(tables.visits)
+    if more <= 0:
+        return tables
+    grown = [np.concatenate([table, *[table[:1]] * more]) for table in tables if table.ndim > 1]
+    weights, finals, refined, visits = grown
+    visits[-more:] = 0
+    return MixerTables(weights, tables.starts, finals, refined, visits)
 
 
 @kernel
@@ -111,54 +126,55 @@ def bounded(x: float) -> float:
 
 
 @kernel
-def mix(tables: MixerTables, room: MixerRoom, depth: int, half: int) -> float:
+def mix(tables: MixerTables, room: MixerRoom, depth: int, way: int) -> float:
     """The stretched probability of a yes: both layers."""
-    inputs, weights = room.inputs[depth], tables.weights[half]
+    inputs, weights, at = room.inputs[depth], tables.weights[way], way * DEEPEST + depth
     for s in range(room.chosen.shape[1]):
-        at = (tables.starts[s] + room.chosen[depth, s]) * len(inputs)
-        room.stretched[depth, s] = bounded(float(dot(weights, at, inputs, 0, len(inputs))))
+        row = (tables.starts[s] + room.chosen[at, s]) * len(inputs)
+        room.stretched[at, s] = bounded(float(dot(weights, row, inputs, 0, len(inputs))))
     mean = 0.0
     for f in range(FINALS):
-        row = tables.finals[half, f, room.finals[depth, f]]
+        finals = tables.finals[way, f, room.finals[at, f]]
         total = 0.0
         for s in range(room.stretched.shape[1]):
-            total += float(row[s]) * room.stretched[depth, s]
-        room.final_stretched[depth, f] = bounded(total)
-        mean += room.final_stretched[depth, f]
+            total += float(finals[s]) * room.stretched[at, s]
+        room.final_stretched[at, f] = bounded(total)
+        mean += room.final_stretched[at, f]
     return mean / FINALS
 
 
 @kernel
-def refine(tables: MixerTables, room: MixerRoom, depth: int, half: int, stretched: float) -> float:
+def refine(tables: MixerTables, room: MixerRoom, depth: int, way: int, stretched: float) -> float:
     """The probability of a yes, after what came of such probabilities in the refiners' contexts."""
     place = max(min((stretched + 8.0) * 2.0, 31.999), 0.0)
     low = int(place)
-    share, total = place - float(low), 0.0
+    share, total, at = place - float(low), 0.0, way * DEEPEST + depth
     for r in range(REFINERS):
-        at = room.contexts[depth, r] * _STEPS + low
-        room.cells[depth, r] = at + (1 if share > 0.5 else 0)
-        cells = tables.refined[half, r]
-        total += float(cells[at]) * (1.0 - share) + float(cells[at + 1]) * share
+        cell = room.contexts[at, r] * _STEPS + low
+        room.cells[at, r] = cell + (1 if share > 0.5 else 0)
+        cells = tables.refined[way, r]
+        total += float(cells[cell]) * (1.0 - share) + float(cells[cell + 1]) * share
     return squash(stretched) * 0.5 + total * (0.5 / REFINERS)
 
 
 @kernel
-def learn_mixture(tables: MixerTables, room: MixerRoom, depth: int, half: int, answer: int) -> None:
+def learn_mixture(tables: MixerTables, room: MixerRoom, depth: int, way: int, answer: int) -> None:
     """Let weights and refiners learn an answer."""
-    inputs, weights, wish = room.inputs[depth], tables.weights[half], float(answer)
+    inputs, weights, wish = room.inputs[depth], tables.weights[way], float(answer)
+    at = way * DEEPEST + depth
     for f in range(FINALS):
-        row = tables.finals[half, f, room.finals[depth, f]]
-        error = (wish - squash(room.final_stretched[depth, f])) * FINAL_RATE
+        row = tables.finals[way, f, room.finals[at, f]]
+        error = (wish - squash(room.final_stretched[at, f])) * FINAL_RATE
         for s in range(room.stretched.shape[1]):
-            row[s] = float(row[s]) + error * room.stretched[depth, s]
+            row[s] = float(row[s]) + error * room.stretched[at, s]
     for s in range(room.chosen.shape[1]):
-        row_number = tables.starts[s] + room.chosen[depth, s]
-        visits = tables.visits[half, row_number]
-        tables.visits[half, row_number] = visits + 1
+        row_number = tables.starts[s] + room.chosen[at, s]
+        visits = tables.visits[way, row_number]
+        tables.visits[way, row_number] = visits + 1
         rate = FIRST_RATE / (1.0 + float(visits) / HALVED) + LAST_RATE
-        error = (wish - squash(room.stretched[depth, s])) * rate
+        error = (wish - squash(room.stretched[at, s])) * rate
         add_scaled(weights, row_number * len(inputs), np.float32(error), inputs, 0, len(inputs))
     for r in range(REFINERS):
-        cells = tables.refined[half, r]
-        cell = float(cells[room.cells[depth, r]])
-        cells[room.cells[depth, r]] = cell + (wish - cell) * REFINE_RATE
+        cells = tables.refined[way, r]
+        cell = float(cells[room.cells[at, r]])
+        cells[room.cells[at, r]] = cell + (wish - cell) * REFINE_RATE

@@ -4,16 +4,17 @@ decision along the code tree of a symbol.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy, deepcopy
 from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
-from seqforge.core.kernels.elementary import exponential, logarithm
+from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.memory import copies, slots
-from seqforge.core.memory.code_tree import GROUP, CodeTree, code_tree
+from seqforge.core.memory.code_tree import DEEPEST, GROUP, CodeTree, code_tree
 from seqforge.core.memory.contexts import (
     GENERAL,
     RECENT,
@@ -28,6 +29,7 @@ from seqforge.core.memory.copies import CopyTables, Pointers
 from seqforge.core.memory.memory import Ids, LogProbs, Network
 from seqforge.core.memory.mixer import (
     REFINER_BITS,
+    WAYS,
     MixerRoom,
     MixerTables,
     learn_mixture,
@@ -36,10 +38,12 @@ from seqforge.core.memory.mixer import (
     mixer_tables,
     refine,
     stretch_table,
+    with_ways,
 )
+from seqforge.core.memory.network_chances import network_yes, weigh_network
 from seqforge.core.memory.slots import SlotRoom, SlotTables
 
-_NODES, _RANKS, _OWN_SETS = 1024, 256, 10
+_NODES, _RANKS, _OWN_SETS, _OF_NETWORK = 1024, 256, 10, 6
 _HASHED = 4096
 _COPIED, _HEADS = (16, 8, 5), 20
 _NETWORK_WEIGHT = 0.3
@@ -76,9 +80,20 @@ class Row(NamedTuple):
     mixer: MixerRoom
     signs: NDArray[np.int64]
     """What chooses weights: what the best copy says, the longest order that was met before, how
-    many contexts' last symbols say yes and not no, the network's probability in steps."""
+    many contexts' last symbols say yes and not no."""
     masses: NDArray[np.float64]
-    """The network's probability of decisions and symbols (2 V - 1,)."""
+    """The probability of decisions and symbols that the network of each way gives (WAYS, 2 V - 1);
+    the first way has none."""
+
+
+class Ways(NamedTuple):
+    """Ways to mix, one after another: 0 alone, 1 with a network, 2 with another one too."""
+
+    first: int
+    stop: int
+
+
+_ALONE, WITH_NETWORK = Ways(0, 1), Ways(1, 2)
 
 
 @kernel
@@ -90,33 +105,9 @@ def begin(tables: Tables, row: Row) -> None:
 
 
 @kernel
-def weigh_network(
-    tree: CodeTree, network: NDArray[np.float32], masses: NDArray[np.float64]
-) -> None:
-    """Fill in the network's probability of each decision's symbols, and of each symbol behind."""
-    nodes = len(tree.children)
-    for symbol in range(nodes + 1):
-        masses[nodes + symbol] = exponential(min(float(network[symbol]), 0.0))
-    for node in range(nodes - 1, -1, -1):
-        no, yes = tree.children[node, 0], tree.children[node, 1]
-        no, yes = (no if no >= 0 else nodes - 1 - no), (yes if yes >= 0 else nodes - 1 - yes)
-        masses[node] = masses[no] + masses[yes]
-
-
-@kernel
-def network_yes(tree: CodeTree, masses: NDArray[np.float64], node: int) -> float:
-    """The network's stretched probability of a yes."""
-    yes = tree.children[node, 1]
-    yes = yes if yes >= 0 else len(tree.children) - 1 - yes
-    chance = (masses[yes] + 1e-9) / (masses[node] + 2e-9)
-    chance = max(min(chance, 1.0 - 1e-6), 1e-6)
-    return logarithm(chance) - logarithm(1.0 - chance)
-
-
-@kernel
-def choose(tables: Tables, row: Row, node: int, depth: int) -> None:
-    """Choose the weights and refiners of a decision."""
-    chosen, low, near = row.mixer.chosen[depth], min(node, _NODES - 1), min(depth, 3)
+def choose(tables: Tables, row: Row, node: int, depth: int, at: int) -> None:
+    """Choose the weights and refiners of a decision, for the way whose room begins at ``at``."""
+    chosen, low, near = row.mixer.chosen[at], min(node, _NODES - 1), min(depth, 3)
     signs = row.signs
     one = symbol_back(row.recent, row.position[0], 1)
     two = symbol_back(row.recent, row.position[0], 2)
@@ -126,17 +117,17 @@ def choose(tables: Tables, row: Row, node: int, depth: int) -> None:
     chosen[3] = signs[1] * 8 + min(depth, 7)
     chosen[4] = tables.ranks[two] * 4 + near
     chosen[5] = min(max(signs[2] + 16, 0), 31) * 4 + near
-    chosen[6] = signs[3]
+    chosen[6] = 0
     pair = hashed(np.uint64(one), np.uint64(two))
     chosen[7] = int(hashed(pair, np.uint64(depth)) >> np.uint64(30)) & (_HASHED - 1)
     chosen[8] = min(low, 255) * 4 + min(signs[1] // 2, 3)
     chosen[9] = tables.ranks[symbol_back(row.recent, row.position[0], 3)] * 4 + near
     for j in range(len(row.selectors)):
         chosen[_OWN_SETS + j] = row.selectors[j] * 8 + min(depth, 7)
-    row.mixer.finals[depth, 0], row.mixer.finals[depth, 1] = low, signs[0]
+    row.mixer.finals[at, 0], row.mixer.finals[at, 1] = low, signs[0]
     first = hashed(np.uint64(node), np.uint64(one))
     copied = hashed(np.uint64(node), np.uint64(signs[0]))
-    contexts = row.mixer.contexts[depth]
+    contexts = row.mixer.contexts[at]
     contexts[0] = _refiner(first)
     contexts[1] = _refiner(hashed(first, np.uint64(two)))
     contexts[2] = _refiner(hashed(copied, np.uint64(row.pointers.symbols[0])))
@@ -148,8 +139,19 @@ def _refiner(context: np.uint64) -> int:
 
 
 @kernel
-def chance_of_yes(tables: Tables, row: Row, node: int, half: int) -> float:
-    """The probability of a yes; the lines of the decision's group are those aimed at."""
+def _choose_again(room: MixerRoom, depth: int, at: int, to: int) -> None:
+    """What was chosen for one way, for another one."""
+    for s in range(room.chosen.shape[1]):
+        room.chosen[to, s] = room.chosen[at, s]
+    for f in range(room.finals.shape[1]):
+        room.finals[to, f] = room.finals[at, f]
+    for r in range(room.contexts.shape[1]):
+        room.contexts[to, r] = room.contexts[at, r]
+
+
+@kernel
+def gather(tables: Tables, row: Row, node: int, ways: Ways) -> None:
+    """Gather the evidence for a decision; the lines of its group are those aimed at."""
     tree, depth, count = tables.tree, tables.tree.depths[node], len(row.slots.hashes)
     path, inputs = tree.paths[node], row.mixer.inputs[depth]
     slots.find_slots(tables.slots, row.slots, tree.codes, path, depth, tree.places[node])
@@ -160,14 +162,34 @@ def chance_of_yes(tables: Tables, row: Row, node: int, half: int) -> float:
     row.signs[0] = copies.copy_inputs(
         tables.copies, row.pointers, tree.codes, path, depth, tables.slots.stretch, inputs, to
     )
-    to += copies.COPIES * copies.INPUTS
-    said = network_yes(tree, row.masses, node) if half == 1 else 0.0
-    inputs[to], inputs[to + 1] = 0.4, said
-    row.mixer.stretched[depth, len(tables.mixer.starts)] = said
-    row.signs[3] = int(min(max(said + 8.0, 0.0), 15.99) * 2.0) if half == 1 else 0
-    choose(tables, row, node, depth)
-    stretched = mix(tables.mixer, row.mixer, depth, half)
-    chance = refine(tables.mixer, row.mixer, depth, half, stretched)
+    inputs[to + copies.COPIES * copies.INPUTS] = 0.4
+    first, sets = ways.first * DEEPEST + depth, len(tables.mixer.starts)
+    choose(tables, row, node, depth, first)
+    for way in range(ways.first, ways.stop):
+        at = way * DEEPEST + depth
+        if at != first:
+            _choose_again(row.mixer, depth, first, at)
+        said = network_yes(tree, row.masses[way], node) if way > 0 else 0.0
+        row.mixer.stretched[at, sets] = said
+        if way > 0:
+            row.mixer.chosen[at, _OF_NETWORK] = int(min(max(said + 8.0, 0.0), 15.99) * 2.0)
+
+
+@kernel
+def give_networks(tables: Tables, row: Row, depth: int, way: int) -> None:
+    """Write what the networks of a way say among the evidence."""
+    inputs, sets = row.mixer.inputs[depth], len(tables.mixer.starts)
+    to = len(row.slots.hashes) * slots.INPUTS + copies.COPIES * copies.INPUTS + 1
+    inputs[to] = row.mixer.stretched[way * DEEPEST + depth, sets]
+    inputs[to + 1] = row.mixer.stretched[DEEPEST + depth, sets] if way > 1 else 0.0
+
+
+@kernel
+def chance_of_yes(tables: Tables, row: Row, depth: int, way: int) -> float:
+    """The probability of a yes, by the evidence that was gathered."""
+    give_networks(tables, row, depth, way)
+    stretched = mix(tables.mixer, row.mixer, depth, way)
+    chance = refine(tables.mixer, row.mixer, depth, way, stretched)
     return max(min(chance, 1.0 - _LEAST), _LEAST)
 
 
@@ -186,64 +208,72 @@ def finish(tables: Tables, row: Row, symbol: int, adapt: bool, update: Callable[
 
 
 @kernel
-def learn_path(tables: Tables, row: Row, symbol: int, half: int) -> None:
+def learn_path(tables: Tables, row: Row, symbol: int, ways: Ways) -> None:
     """Let everything learn the decisions of a symbol, after all of them were predicted."""
     code, node, depth = tables.tree.codes[symbol], 0, 0
     while node >= 0:
         answer = int((code >> np.uint64(63 - depth)) & np.uint64(1))
-        learn_mixture(tables.mixer, row.mixer, depth, half, answer)
+        for way in range(ways.first, ways.stop):
+            give_networks(tables, row, depth, way)
+            learn_mixture(tables.mixer, row.mixer, depth, way, answer)
         slots.learn_answer(tables.slots, row.slots, depth, answer)
         node, depth = tables.tree.children[node, answer], depth + 1
 
 
 @kernel
-def score_symbol(tables: Tables, row: Row, symbol: int, half: int) -> float:
-    """The log-probability of a symbol."""
-    tree, node, total, depth = tables.tree, 0, 0.0, 0
+def score_symbol(
+    tables: Tables, row: Row, symbol: int, ways: Ways, scores: NDArray[np.float64], t: int
+) -> None:
+    """Fill in a symbol's log-probability in column ``t``."""
+    tree, node, depth = tables.tree, 0, 0
     code = tree.codes[symbol]
     while node >= 0:
         if depth > 0 and tree.places[node] == 1:
             slots.aim(tables.slots, row.slots, node, depth // GROUP)
-        chance = chance_of_yes(tables, row, node, half)
+        gather(tables, row, node, ways)
         answer = int((code >> np.uint64(63 - depth)) & np.uint64(1))
-        total += logarithm(chance if answer == 1 else 1.0 - chance)
+        for way in range(ways.first, ways.stop):
+            chance = chance_of_yes(tables, row, depth, way)
+            scores[way - ways.first, t] += logarithm(chance if answer == 1 else 1.0 - chance)
         node, depth = tree.children[node, answer], depth + 1
-    return total
 
 
 @kernel
 def score_symbols(
-    tables: Tables, row: Row, ids: NDArray[Any], network: NDArray[np.float32], adapt: bool,
-    update: Callable[..., None], scores: NDArray[np.float64],
+    tables: Tables, row: Row, ids: NDArray[Any], networks: NDArray[np.float32], ways: Ways,
+    adapt: bool, update: Callable[..., None], scores: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Fill in the log-probabilities (T,); ``network`` (T, V), or (0, V) for none."""
-    half = 1 if len(network) > 0 else 0
+    """Fill in the log-probabilities (ways, T), zero before; ``networks`` (N, T, V): those of the
+    last ways."""
+    without = ways.stop - len(networks)
     for t in range(len(ids)):
         begin(tables, row)
-        if half == 1:
-            weigh_network(tables.tree, network[t], row.masses)
-        scores[t] = score_symbol(tables, row, ids[t], half)
+        for n in range(len(networks)):
+            weigh_network(tables.tree, networks[n, t], row.masses[without + n])
+        score_symbol(tables, row, ids[t], ways, scores, t)
         if adapt:
-            learn_path(tables, row, ids[t], half)
+            learn_path(tables, row, ids[t], ways)
         finish(tables, row, ids[t], adapt, update)
 
 
 @kernel
 def predict_symbols(
-    tables: Tables, row: Row, network: NDArray[np.float32], chances: NDArray[np.float64]
-) -> None:
-    """Fill in the log-probability of every symbol next, in ``chances`` (2 V - 1,) behind those
-    of the decisions."""
-    half, nodes, group = 1 if len(network) > 0 else 0, len(tables.tree.children), 0
+    tables: Tables, row: Row, network: NDArray[np.float32], ways: Ways,
+    chances: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Fill in the log-probability of every symbol next, by one way, in ``chances`` (2 V - 1,)
+    behind those of the decisions."""
+    nodes, group = len(tables.tree.children), 0
     begin(tables, row)
-    if half == 1:
-        weigh_network(tables.tree, network[0], row.masses)
+    if len(network) > 0:
+        weigh_network(tables.tree, network[0], row.masses[ways.first])
     chances[0] = 0.0
     for node in range(nodes):
         if tables.tree.groups[node] != group:
             group = tables.tree.groups[node]
             slots.aim(tables.slots, row.slots, group, tables.tree.depths[node] // GROUP)
-        yes = chance_of_yes(tables, row, node, half)
+        gather(tables, row, node, ways)
+        yes = chance_of_yes(tables, row, tables.tree.depths[node], ways.first)
         for answer in range(2):
             child = tables.tree.children[node, answer]
             at = child if child >= 0 else nodes - 1 - child
@@ -257,7 +287,7 @@ def table_bytes(symbols: int, budget: int) -> int:
 
 def _layout(kind: Contexts) -> tuple[int, int]:
     """How many inputs the mixer has, and how many with those that fill its vectors up."""
-    inputs = kind.count * slots.INPUTS + copies.COPIES * copies.INPUTS + 2
+    inputs = kind.count * slots.INPUTS + copies.COPIES * copies.INPUTS + 3
     return inputs, -(-inputs // 16) * 16
 
 
@@ -282,7 +312,8 @@ def new_row(kind: Contexts, tables: Tables) -> Row:
     row = Row(
         np.zeros(RECENT, np.uint16), np.zeros(1, np.int64), np.zeros(kind.state, np.int64),
         np.zeros(len(kind.selectors), np.int64), slots.slot_room(kind.count),
-        copies.pointers(), room, np.zeros(4, np.int64), np.zeros(2 * len(tables.ranks) - 1),
+        copies.pointers(), room, np.zeros(3, np.int64),
+        np.zeros((WAYS, 2 * len(tables.ranks) - 1)),
     )  # fmt: skip
     kind.update(row.state, row.recent, 0, tables.traits, row.slots.hashes, row.selectors)
     return row
@@ -327,22 +358,39 @@ class SymbolMemory:
 
     def score(self, ids: Ids, network: Network | None = None, adapt: bool = True) -> LogProbs:
         """Symbols (T,) in, the log-probability in nats of each out (T,)."""
-        scores = np.zeros(len(ids))
+        given = [] if network is None else [network]
+        found: LogProbs = self._score(ids, given, WITH_NETWORK if given else _ALONE, adapt)[0]
+        return found
+
+    def score_together(self, ids: Ids, networks: Sequence[Network], adapt: bool = True) -> LogProbs:
+        """Symbols (T,) in, their log-probabilities alone, with the first network, and with both
+        out, as far as there are networks (N + 1, T)."""
+        return self._score(ids, networks, Ways(0, 1 + len(networks)), adapt)
+
+    def reader(self) -> Self:
+        """A memory on the same tables, which may score without adapting: it has a place of its
+        own."""
+        other = copy(self)
+        other.row = deepcopy(self.row)
+        return other
+
+    def _score(self, ids: Ids, networks: Sequence[Network], ways: Ways, adapt: bool) -> LogProbs:
+        scores = np.zeros((ways.stop - ways.first, len(ids)))
         if adapt:
             self._make_room(len(ids))
-        if network is not None:
-            self._begin_with_network()
-        score_symbols(self.tables, self.row, ids, self._given(network), adapt,
+        self._begin_ways(ways)
+        score_symbols(self.tables, self.row, ids, self._given(networks, len(ids)), ways, adapt,
                       self.contexts.update, scores)  # fmt: skip
         return scores
 
     def predict(self, network: NDArray[np.float32] | None = None) -> LogProbs:
         """The log-probabilities (V,) of what comes next."""
-        chances = np.zeros(len(self.row.masses))
-        if network is not None:
-            self._begin_with_network()
-        given = self._given(None if network is None else network[None])
-        predict_symbols(self.tables, self.row, given, chances)
+        chances = np.zeros(self.row.masses.shape[1])
+        ways = _ALONE if network is None else WITH_NETWORK
+        self._begin_ways(ways)
+        given = np.zeros((0, len(self.tables.ranks))) if network is None else network[None]
+        given = np.ascontiguousarray(given, np.float32)
+        predict_symbols(self.tables, self.row, given, ways, chances)
         return chances[len(self.tables.tree.children) :]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -357,10 +405,11 @@ class SymbolMemory:
         memory.row = _nested("row", Row, arrays)
         return memory
 
-    def _given(self, network: Network | None) -> Network:
-        if network is None:
-            return np.zeros((0, len(self.tables.ranks)), np.float32)
-        return np.ascontiguousarray(network, np.float32)
+    def _given(self, networks: Sequence[Network], size: int) -> Network:
+        if not networks:
+            return np.zeros((0, size, len(self.tables.ranks)), np.float32)
+        stacked: Network = np.stack(networks)
+        return np.ascontiguousarray(stacked, np.float32)
 
     def _make_room(self, more: int) -> None:
         """Let the history grow."""
@@ -371,15 +420,17 @@ class SymbolMemory:
             history[: len(tables.history)] = tables.history
             self.tables = self.tables._replace(copies=tables._replace(history=history))
 
-    def _begin_with_network(self) -> None:
-        """What the mixer has learnt alone is where it starts from with the network."""
-        mixer = self.tables.mixer
-        if mixer.visits[1].any():
-            return
-        for table in (mixer.weights, mixer.finals, mixer.refined):
-            table[1] = table[0]
+    def _begin_ways(self, ways: Ways) -> None:
+        """What the mixer has learnt alone is where it starts from with networks."""
+        mixer = with_ways(self.tables.mixer, ways.stop)
+        self.tables = self.tables._replace(mixer=mixer)
         inputs, padded = _layout(self.contexts)
-        mixer.weights[1].reshape(-1, padded)[:, inputs - 1] = _NETWORK_WEIGHT
+        for way in range(max(ways.first, 1), ways.stop):
+            if mixer.visits[way].any():
+                continue
+            for table in (mixer.weights, mixer.finals, mixer.refined):
+                table[way] = table[0]
+            mixer.weights[way].reshape(-1, padded)[:, inputs - 2] = _NETWORK_WEIGHT
 
 
 def _flat(name: str, value: Any) -> dict[str, NDArray[Any]]:

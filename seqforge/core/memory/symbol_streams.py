@@ -15,17 +15,19 @@ from seqforge.core.memory.code_tree import GROUP
 from seqforge.core.memory.contexts import Contexts
 from seqforge.core.memory.copies import Pointers
 from seqforge.core.memory.mixer import squash
+from seqforge.core.memory.network_chances import network_yes, weigh_network
 from seqforge.core.memory.slots import SlotRoom, aim
 from seqforge.core.memory.symbol_memory import (
+    WITH_NETWORK,
     Row,
     SymbolMemory,
     Tables,
+    Ways,
     begin,
     chance_of_yes,
     finish,
-    network_yes,
+    gather,
     new_row,
-    weigh_network,
 )
 
 UNLIKELY = math.log(1e-3)
@@ -60,12 +62,13 @@ def _fill_chances(
     for i in range(nodes):
         node = order[i]
         if chances[node] < unlikely:
-            yes = squash(network_yes(tree, row.masses, node))
+            yes = squash(network_yes(tree, row.masses[1], node))
         else:
             if tree.groups[node] != group:
                 group = tree.groups[node]
                 aim(tables.slots, row.slots, group, tree.depths[node] // GROUP)
-            yes = chance_of_yes(tables, row, node, 1)
+            gather(tables, row, node, Ways(1, 2))
+            yes = chance_of_yes(tables, row, tree.depths[node], 1)
         for answer in range(2):
             child = tree.children[node, answer]
             at = child if child >= 0 else nodes - 1 - child
@@ -80,7 +83,7 @@ def _read_one(
 ) -> None:  # fmt: skip
     finish(tables, row, symbol, False, update)
     begin(tables, row)
-    weigh_network(tables.tree, network, row.masses)
+    weigh_network(tables.tree, network, row.masses[1])
     _fill_chances(tables, row, order, unlikely, chances)
     nodes = len(tables.tree.children)
     for v in range(nodes + 1):
@@ -159,7 +162,7 @@ class StreamedMemory(SymbolMemory):
 
     def streams(self, rows: int, exact: bool = False) -> SymbolStreams:
         """See `HasStreams.streams`."""
-        self._begin_with_network()
+        self._begin_ways(WITH_NETWORK)
         row = new_row(self.contexts, self.tables)
         one = (row.recent, row.position, row.state, row.selectors, row.slots.hashes, *row.pointers)
         many = Rows._make(np.repeat(part[None], rows, 0) for part in one)

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ import torch
 
 from seqforge.core.config import DataConfig
 from seqforge.core.data.ingest import ingest
-from seqforge.core.evaluation.adaptive_likelihood import dynamic_score
-from seqforge.core.evaluation.likelihood import score
+from seqforge.core.evaluation.adaptive_likelihood import DynamicNetwork, dynamic_score
+from seqforge.core.evaluation.likelihood import score, symbol_log_probs
 from seqforge.core.model.char_rnn import model_from_arrays
 from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.domains.text import TextDomain
@@ -138,3 +139,59 @@ def test_lines_that_are_records_each_begin_anew(model, checkpoint, tmp_path, sha
     assert found.symbols == corpus.test.symbols + corpus.test.records
     assert found.frozen_bits == pytest.approx(score(model, corpus.test), abs=1e-4)
     assert found.bits < found.frozen_bits
+
+
+def gathered(chunks):
+    return np.concatenate([log_probs for _, log_probs in chunks])
+
+
+def test_its_log_probs_are_those_that_are_scored_and_sum_to_one(model, plays):
+    learner = DynamicNetwork(model, plays.train, 100)
+    found = gathered(learner.log_probs(plays.test))
+
+    ((_, scored_from, stop),) = plays.test.segments.tolist()
+    symbols = plays.test.tokens[scored_from:stop].astype(int)
+    bits = -found[np.arange(len(found)), symbols].mean(dtype=np.float64) / math.log(2)
+    assert bits == pytest.approx(
+        dynamic_score(model, plays.train, plays.test, 1_000).bits, abs=1e-6
+    )
+    np.testing.assert_allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_nothing_of_a_symbol_is_used_before_it_is_scored(model, plays, every):
+    """Up to the place where symbols change, and no further, the log-probabilities are the same."""
+    at = int(plays.test.segments[0, 1]) + 700
+    changed = plays.test.tokens.copy()
+    changed[at:] = changed[at:][::-1]
+    (start, scored_from, _), limit = plays.test.segments[0], at + 300
+    parts = [
+        replace(plays.test, tokens=tokens, segments=np.array([[start, scored_from, limit]]))
+        for tokens in (plays.test.tokens, changed)
+    ]
+
+    one, other = (
+        gathered(DynamicNetwork(model, plays.train, 10, every=every).log_probs(part))
+        for part in parts
+    )
+
+    np.testing.assert_array_equal(one[:701], other[:701])
+    assert (one[701:] != other[701:]).any(axis=1).all()
+
+
+def test_it_learns_from_one_stretch_of_several_and_from_part_to_part(model, plays):
+    frozen = gathered(symbol_log_probs(model, plays.test))
+    nothing = DynamicNetwork(model, plays.train, 10, every=1_000_000)
+
+    ((start, scored_from, stop),) = plays.test.segments.tolist()
+    first = replace(plays.test, segments=np.array([[start, scored_from, scored_from + 1024]]))
+    rest = replace(plays.test, segments=np.array([[start, scored_from + 1024, stop]]))
+    whole = DynamicNetwork(model, plays.train, 10)
+    parts = DynamicNetwork(model, plays.train, 10)
+
+    np.testing.assert_allclose(gathered(nothing.log_probs(plays.test))[:32], frozen[:32], atol=1e-4)
+    found = np.concatenate([gathered(parts.log_probs(part)) for part in (first, rest)])
+    # The second part's state is read anew, by weights that know the first part.
+    afar = abs(found - gathered(whole.log_probs(plays.test)))[1500:]
+    assert afar.mean() < 0.01
+    assert abs(found - frozen)[1500:].mean() > 10 * afar.mean()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import checked, interpreted
-from seqforge.core.memory.memory import Memory
+from seqforge.core.memory.memory import Memory, ScoresTogether
 
 Make = Callable[[], Any]
 """Makes a new memory; always the same one."""
@@ -67,6 +68,28 @@ def check_causality(make: Make, ids: NDArray[Any], vocab_size: int, adapt: bool 
     first, second = one.score(ids[half:], net, adapt), other.score(changed[half:], net, adapt)
     np.testing.assert_array_equal(first[: at - half], second[: at - half])
     assert (first[at - half :] != second[at - half :]).any()
+
+
+def check_together(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
+    """Several ways at once give the bits of each on its own, in pieces too; a reader none of
+    what it reads to the memory; what comes later does not matter."""
+    half = len(ids) // 2
+    later, nets = ids[half:], [network_of(ids[half:], vocab_size, seed) for seed in (1, 2)]
+    together = taught(make, ids[:half])
+    read = together.reader().score_together(later, nets[:1], adapt=False)
+    np.testing.assert_array_equal(read[0], taught(make, ids[:half]).score(later, adapt=False))
+    cuts = (0, 1, 40, len(later))
+    parts = [
+        together.score_together(later[a:b], [net[a:b] for net in nets]) for a, b in pairwise(cuts)
+    ]
+    found = np.concatenate(parts, axis=1)
+    for way, net in enumerate((None, nets[0])):
+        np.testing.assert_array_equal(found[way], taught(make, ids[:half]).score(later, net))
+    changed, at = later.copy(), len(later) // 2
+    changed[at:] = (changed[at:] + 1) % vocab_size
+    again = taught(make, ids[:half]).score_together(changed, nets)
+    np.testing.assert_array_equal(again[:, :at], found[:, :at])
+    assert (found[2] != found[1]).any()
 
 
 def check_distribution(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
@@ -131,6 +154,8 @@ def check_bounds(make: Make, ids: NDArray[Any], vocab_size: int) -> None:
     def scores() -> NDArray[np.float64]:
         memory = make()
         memory.learn(ids[:half])
+        if isinstance(memory, ScoresTogether):
+            return memory.score_together(ids[half:], [net[half:], net[half:]])
         return memory.score(ids[half:], net[half:])
 
     compiled = scores()

@@ -45,6 +45,11 @@ def test_what_comes_later_does_not_matter(size, adapt):
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_several_ways_at_once_are_each_on_its_own(size):
+    laws.check_together(maker(size), IDS[size], size)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_probabilities_sum_to_one_and_are_those_that_are_scored(size):
     laws.check_distribution(maker(size), IDS[size][:600], size)
 
