@@ -28,9 +28,9 @@ from seqforge.core.sampling.sampler import (
     Stream,
     openings_of,
 )
-from seqforge.errors import DomainError
+from seqforge.errors import CheckpointError, DomainError
 from seqforge.registry import load_domain, options_for_files
-from seqforge.runs.folder import find_model
+from seqforge.runs.folder import ModelMemory, find_model
 
 if TYPE_CHECKING:
     from seqforge.core.sampling.dynamic_evaluation import Adaptation
@@ -46,7 +46,13 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 class Model:
     """A trained model, for sampling and scoring."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "cpu", adapted: int = 0) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "cpu",
+        adapted: int = 0,
+        memory: ModelMemory | None = None,
+    ) -> None:
         """Take a checkpoint.
 
         Args:
@@ -54,6 +60,7 @@ class Model:
             device: ``cpu`` (and ``auto``) draws with the compiled kernel; ``cuda`` or ``mps`` with
                 torch.
             adapted: How often it has learned from a prime, for samples to say.
+            memory: Where its memory is; None for none.
 
         Raises:
             ValueError: If there is no such kind of device.
@@ -61,11 +68,21 @@ class Model:
         if device not in _DEVICES:
             raise ValueError(f"device is one of {', '.join(_DEVICES)}, not {device!r}")
         self._checkpoint, self._device, self._adapted = checkpoint, device, adapted
+        self._memory = memory
 
     @property
     def card(self) -> ModelCard:
         """Settings, vocabulary, data and score of the model."""
         return self._checkpoint.card
+
+    @property
+    def memory_path(self) -> Path:
+        """The file of its memory, whether there is one or not.
+
+        Raises:
+            CheckpointError: If the model was not opened from a file.
+        """
+        return self._memory_beside.path
 
     @cached_property
     def domain(self) -> Domain:
@@ -155,22 +172,27 @@ class Model:
         _, plan = self._planned(how)
         return beam_search(plan, width, n, length_penalty)
 
-    def score(self, text: str | Path, unknown: Unknown | None = None) -> NDArray[np.float64]:
+    def score(
+        self, text: str | Path, unknown: Unknown | None = None, memory: bool = False
+    ) -> NDArray[np.float64]:
         """Bits of each symbol of a record (T,), from the start; the end symbol is not scored.
 
         Args:
             text: Read as a prime is: typed bases may be small letters; or a file.
             unknown: What becomes of symbols that the model does not know; where nothing is said
                 its unknown symbol takes them, and without one they are refused.
+            memory: Score the mixture with the memory that was saved beside the model, frozen.
 
         Raises:
+            CheckpointError: If a memory is asked for and there is none.
             InputError: If the text has a symbol that the model does not know.
             ValueError: If an argument is of the wrong kind.
         """
         if unknown is None:
             unknown = "map" if self.card.vocabulary.unknown else "refuse"
         symbols = self.prompt(text, unknown, "the text").symbols
-        return self._sampler({"constraint": False}).score(symbols)
+        engine = self._mixing(exact=True) if memory else self._engine
+        return Sampler(self._checkpoint, engine=engine).score(symbols)
 
     def adapted(
         self, prime: str | Path | Prompt, passes: int = 1, unknown: Unknown = "refuse"
@@ -187,7 +209,8 @@ class Model:
         adaptation = adapt_to_prime(
             self._checkpoint, self.card.vocabulary.encode(symbols, "the prime"), passes=passes
         )
-        return Model(adaptation.checkpoint, self._device, self._adapted + passes), adaptation
+        times = self._adapted + passes
+        return Model(adaptation.checkpoint, self._device, times, self._memory), adaptation
 
     def options(self, how: How) -> SamplerParams:
         """How to draw, with the model's own length where none is given.
@@ -253,7 +276,21 @@ class Model:
         if how.get("constraint", True):
             grammar = self.domain.constraint(self.card.vocabulary)
         openings = openings_of(self.domain, self.card)
-        return Sampler(self._checkpoint, grammar, openings=openings, engine=self._engine)
+        engine = self._mixing() if how.get("memory") else self._engine
+        return Sampler(self._checkpoint, grammar, openings=openings, engine=engine)
+
+    def _mixing(self, exact: bool = False) -> Engine:
+        """The engine that draws from the mixture of network and memory."""
+        from seqforge.core.sampling.engine import MemoryEngine
+
+        memory = self._memory_beside.opened(self.domain)
+        return MemoryEngine(self._engine, memory, len(self.card.vocabulary), exact)
+
+    @property
+    def _memory_beside(self) -> ModelMemory:
+        if self._memory is None:
+            raise CheckpointError(f"{self.card.name}: was not opened from a file with a memory")
+        return self._memory
 
     @cached_property
     def _engine(self) -> Engine:
@@ -290,10 +327,11 @@ def load(name: str | Path, device: str = "cpu") -> Model:
     """
     if not isinstance(name, str | Path):
         raise ValueError(f"a model is given by its name or its path, not as {name!r:.60}")
-    checkpoint = load_checkpoint(find_model(str(name)))
+    path = find_model(str(name))
+    checkpoint = load_checkpoint(path)
     if device in ("auto", "cpu"):
         prepare(checkpoint.card.config.model.cell)
-    return Model(checkpoint, device)
+    return Model(checkpoint, device, memory=ModelMemory(path, checkpoint))
 
 
 def sample(

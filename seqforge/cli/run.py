@@ -152,6 +152,14 @@ MemoryBudget = Annotated[
     str | None,
     typer.Option(metavar="1G|500M", help="Most bytes of its counts.", rich_help_panel=_PANEL),
 ]
+SaveMemory = Annotated[
+    bool,
+    typer.Option(
+        "--save-memory",
+        help="Keep the memory beside the model, for sample --memory.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Blast = Annotated[
     str | None,
     typer.Option(metavar="local|blast+|ebi|off", help="Similarity search of DNA samples."),
@@ -182,6 +190,7 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "lanes": ("training.lanes", Lanes),
     "memory": ("memory.enabled", Memory),
     "memory_budget": ("memory.budget", MemoryBudget),
+    "save_memory": ("memory.save", SaveMemory),
     "blast": ("search.backend", Blast),
     "against": ("search.against", Against),
 }
@@ -237,7 +246,7 @@ def _with_settings(launch: Callable[..., None]) -> Callable[..., None]:
         Parameter(
             name,
             Parameter.KEYWORD_ONLY,
-            default=False if kind is Extend else None,
+            default=False if kind in (Extend, SaveMemory) else None,
             annotation=kind,
         )
         for name, (_, kind) in _SETTINGS.items()
@@ -254,6 +263,7 @@ def _chosen(named: Mapping[str, Any]) -> dict[str, Any]:
         **named,
         "lanes": _lanes(named["lanes"]),
         "extend_vocabulary": named["extend_vocabulary"] or None,
+        "save_memory": named["save_memory"] or None,
         "against": list(map(_place, against)) if against else None,
     }
     return given({_SETTINGS[name][0]: value for name, value in values.items()})

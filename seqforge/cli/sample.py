@@ -130,7 +130,8 @@ def _drawing(
     """What to draw, from any sample on, and what it is known by."""
     from seqforge.runs.folder import find_model
 
-    options = _options(loaded, how)
+    options, path = _options(loaded, how), find_model(model)
+    memory = loaded.memory_path if options.memory else None
     streams = cache(lambda: loaded.drawings(**how))  # the prime is read once for all
     beam, penalty = found["beam"], found["length_penalty"]
 
@@ -147,6 +148,6 @@ def _drawing(
         count=count * options.records,
         draw=draw,
         stream=(lambda number: streams()(number)) if as_drawn else None,
-        settings=settings_of(find_model(model), count, options, found, device),
-        inputs=(find_model(model), *([prime_file] if prime_file else ())),
+        settings=settings_of(path, count, options, found, device, memory),
+        inputs=tuple(one for one in (path, prime_file, memory) if one is not None),
     )

@@ -83,8 +83,10 @@ class SamplingJob:
 
 def settings_of(
     model: Path, count: int, options: SamplerParams, found: Mapping[str, Any], device: str = "cpu",
+    memory: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Model and options in, the settings that determine the samples out; long texts as hashes."""
+    """Model, its memory's file if one is used, and options in, the settings that determine the
+    samples out; long texts as hashes."""
     from hashlib import sha256
 
     from seqforge.base.folders import sha256_of
@@ -97,6 +99,7 @@ def settings_of(
         "device": "cpu" if device == "auto" else device,
         **found,
         **dict(options),
+        **({"memory": sha256_of(memory)} if memory else {}),
     }
     for name, value in settings.items():
         if isinstance(value, str) and len(value) > _LONGEST:

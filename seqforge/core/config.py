@@ -303,6 +303,8 @@ class SamplingConfig(BaseModel):
     """Longest sample, in symbols."""
     exact_length: bool = False
     """Draw exactly ``length`` symbols, the end symbol held back."""
+    memory: bool = False
+    """Draw from the mixture of network and memory, which is then kept beside the model."""
 
 
 def parse_size(text: str) -> int:
@@ -329,6 +331,8 @@ class MemoryConfig(BaseModel):
     """Whether contexts and repeats of the training data are counted, and mixed with the network."""
     budget: Annotated[str, _checked_by(parse_size)] = "1G"
     """Most bytes of its counts: ``1G``, ``500M``."""
+    save: bool = False
+    """Whether it is kept beside the model, for samples: ``memory.safetensors``."""
 
 
 class InitConfig(BaseModel):
@@ -368,6 +372,11 @@ class RunConfig(BaseModel):
     """Table ``[search]``, checked by the domain's own model (`Searches`)."""
     init: InitConfig = InitConfig()
     memory: MemoryConfig = MemoryConfig()
+
+    @property
+    def keeps_memory(self) -> bool:
+        """Whether the memory is kept beside the model."""
+        return self.memory.save or self.sampling.memory
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str) -> Self:

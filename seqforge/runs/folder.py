@@ -1,13 +1,16 @@
-"""A run folder in, its locked state and files out; a model name in, its checkpoint file out."""
+"""A run folder in, its locked state and files out; a model name in, its checkpoint file and the
+memory beside it out.
+"""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -25,8 +28,13 @@ from seqforge.base.folders import (
 from seqforge.base.messages import did_you_mean, first_problem, unreadable
 from seqforge.base.paths import bundled_folder, is_piped, spooled
 from seqforge.core.config import RunConfig
-from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
+from seqforge.errors import CheckpointError, ConfigError, DomainError, RunError, SeqforgeError
 from seqforge.runs.recipes import Recipe, recipe_of
+
+if TYPE_CHECKING:
+    from seqforge.core.data.domain import Domain
+    from seqforge.core.memory.memory import HasStreams
+    from seqforge.core.model.checkpoint import Checkpoint
 
 RUNS = Path("runs")
 STDIN_KEPT = ".stdin"
@@ -77,6 +85,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.model = path / "model.safetensors"
+        self.memory = path / "memory.safetensors"
         self.resume = path / "resume.safetensors"
         self.metrics = path / "metrics.jsonl"
         self.ingest = path / "ingest.tsv"
@@ -370,3 +379,51 @@ def find_model(name: str) -> Path:
             + did_you_mean(name, [*bundled, *local_models()])
         )
     return bundled[name]
+
+
+class ModelMemory:
+    """The memory of a model: beside its file, opened when it is first asked for."""
+
+    def __init__(self, model: Path, checkpoint: Checkpoint) -> None:
+        """
+        Args:
+            model: Its file.
+            checkpoint: What the file holds.
+        """
+        self._model, self._checkpoint = model, checkpoint
+        self._opened: HasStreams | None = None
+
+    @property
+    def path(self) -> Path:
+        """The memory's own file."""
+        from seqforge.core.memory.memory_file import memory_path
+
+        return memory_path(self._model)
+
+    def opened(self, domain: Domain) -> HasStreams:
+        """The memory.
+
+        Raises:
+            CheckpointError: If there is none, or it is not that of the model.
+            DomainError: If the domain has no memories.
+        """
+        if self._opened is None:
+            from seqforge.core.memory.memory import KeepsMemory
+            from seqforge.core.memory.memory_file import load_memory
+
+            if not isinstance(domain, KeepsMemory):
+                raise DomainError(f"{self._checkpoint.card.name}: {domain.name} has no memory")
+            if not self.path.is_file():
+                raise CheckpointError(f"{self.path}: there is no memory; {self._remedy}")
+            self._opened = load_memory(self.path, self._checkpoint, domain)
+        return self._opened
+
+    @property
+    def _remedy(self) -> str:
+        """How to have a memory."""
+        folder = RunFolder(self._model.parent)
+        if self._model != folder.model or not folder.begun:
+            return "train with --save-memory, which keeps one in the run folder"
+        verb = "run" if folder.finished() else "train"
+        words = ["seqforge", verb, str(folder.path / "config.toml"), "--out", str(folder.path)]
+        return f"its training data makes one: {shlex.join(words)} --save-memory"

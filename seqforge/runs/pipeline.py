@@ -15,9 +15,10 @@ from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
-from seqforge.core.memory.memory import HasMemory
+from seqforge.core.memory.memory import HasMemory, KeepsMemory
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
+from seqforge.errors import ConfigError
 from seqforge.reporting.summary import RunSummary
 from seqforge.runs.folder import RunFolder, now
 from seqforge.runs.load_inputs import read_corpus
@@ -70,7 +71,7 @@ def run(request: RunRequest, watcher: ProgressListener, ranks: Ranks = ALONE) ->
 
 
 def _run_in(folder: RunFolder, asked: AskedRun, watcher: ProgressListener, ranks: Ranks) -> None:
-    finished = folder.finished(asked.request.only_train)
+    finished = folder.finished(asked.request.only_train) and not _lacks_memory(folder, asked)
     if finished and not asked.request.inputs:
         settled_recipe(asked, folder)  # refuses other settings; needs no input files
     else:
@@ -82,6 +83,11 @@ def _run_in(folder: RunFolder, asked: AskedRun, watcher: ProgressListener, ranks
         watcher.note(f"{folder.path}: this run is finished; nothing is left to do")
     else:
         Pipeline(resolved, watcher, ranks).run()
+
+
+def _lacks_memory(folder: RunFolder, asked: AskedRun) -> bool:
+    """Whether a finished run has still to keep its memory."""
+    return asked.wanted.config().memory.save and not folder.memory.is_file()
 
 
 def begin(request: ResolvedRequest) -> None:
@@ -110,11 +116,13 @@ class Pipeline:
         began = time.monotonic()
         self._compile_ahead()
         corpus, lines = self._read()
+        self._check_memory(corpus)
         if not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", TrainResult, lambda: self._train(corpus))
         scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus, trained))
         remembered = self._remembered(corpus, trained)
+        self._keep_memory(corpus)
         sampled, searched = None, None
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
@@ -249,6 +257,42 @@ class Pipeline:
             return MemoryResult(scores=scores)
 
         return self._stage("remembering", MemoryResult, work)
+
+    def _check_memory(self, corpus: Corpus) -> None:
+        """Refuse at once what could not be kept after training.
+
+        Raises:
+            ConfigError: If there is no memory to keep.
+        """
+        domain, config = self.domain, self.config
+        if not config.keeps_memory:
+            return
+        if not isinstance(domain, HasMemory) or not isinstance(domain, KeepsMemory):
+            raise ConfigError(f"{domain.name} has no memory to keep; leave out --save-memory")
+        if not config.memory.enabled:
+            raise ConfigError("there is no memory to keep with --no-memory; leave one of both out")
+        if not corpus.valid.scored:
+            raise ConfigError(
+                "a memory that is kept learns on the valid part how far to trust the network, and "
+                "there is none; give --split 90/5/5"
+            )
+
+    def _keep_memory(self, corpus: Corpus) -> None:
+        """Write the memory beside the model, where it is wanted and is not there."""
+        domain, config = self.domain, self.config
+        if not config.keeps_memory or self.folder.memory.is_file():
+            return
+        from seqforge.core.memory.memory_file import save_memory
+        from seqforge.core.model.checkpoint import load_checkpoint
+        from seqforge.runs.evaluate import torch_model
+        from seqforge.runs.memory import learnt_memory
+
+        assert isinstance(domain, HasMemory)
+        self.watcher.stage("keeping the memory")
+        model, budget = load_checkpoint(self.folder.model), parse_size(config.memory.budget)
+        network = torch_model(model, str(self.folder.model))
+        memory = learnt_memory(network, corpus, domain, budget, self.watcher.advance)
+        save_memory(self.folder.memory, memory, model)
 
     def _sample(self, corpus: Corpus) -> SampleResult:
         return draw_samples_of_run(self.folder, self.config, self.domain, corpus, self.watcher)

@@ -36,6 +36,7 @@ from seqforge.version import __version__
 
 # A stage that is not done yet may still be told otherwise.
 _SETTINGS = {"sampling": "sampling.", "searching": "search."}
+_ALWAYS_OPEN = ("memory.save",)  # what a finished run can still do
 _OPTIONS = "domain_options."
 _NAMED = 3  # files that differ, in a message
 _MANY = 1000  # files, from which on looking at them shows how far it is
@@ -328,6 +329,7 @@ def settled_recipe(asked: AskedRun, folder: RunFolder) -> Recipe:
     if not folder.worked:
         return changed
     still_open = tuple(_SETTINGS[stage] for stage in folder.undone(list(_SETTINGS)))
+    still_open += _ALWAYS_OPEN
     begun, wanted = normal(base), normal(changed)
     differ = begun.differences(wanted, still_open)
     if differ and folder.finished(only_train=True) and _only_budget(begun, wanted):

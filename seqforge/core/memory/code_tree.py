@@ -142,6 +142,28 @@ def _numbered(root: Any) -> CodeTree:
     return tree
 
 
+def tree_of(children: NDArray[np.int32]) -> CodeTree:
+    """The decisions that follow each (V - 1, 2) in, as of a `CodeTree`, the tree out.
+
+    Raises:
+        ValueError: If they are no tree of all symbols, or one that is too deep.
+    """
+    size = len(children)
+    wanted = [*range(-1 - size, 0), *range(1, size)]
+    behind = (children < 0) | (children > np.arange(size)[:, None])
+    if sorted(children.ravel().tolist()) != wanted or not behind.all():
+        raise ValueError("the code tree is none of all symbols")
+    nodes: dict[int, Any] = {-1 - symbol: symbol for symbol in range(size + 1)}
+    depths = {0: 0}
+    for node, pair in enumerate(children.tolist()):
+        depths |= dict.fromkeys(pair, depths[node] + 1)
+    if max(depths.values()) > DEEPEST:
+        raise ValueError("the code tree is too deep")
+    for node in range(size - 1, -1, -1):
+        nodes[node] = tuple(nodes[child] for child in children[node].tolist())
+    return _numbered(nodes[0])
+
+
 def _leaves(node: Any) -> int:
     found, stack = 0, [node]
     while stack:

@@ -14,6 +14,8 @@ from seqforge.core.data.vocabulary import Vocabulary
 
 Ids = NDArray[np.unsignedinteger[Any]]
 """Symbols as ids (T,), the end symbol 0 between records."""
+Arrays = Mapping[str, NDArray[Any]]
+"""Of a saved memory, by their names."""
 LogProbs = NDArray[np.float64]
 Network = NDArray[np.float32]
 """The network's natural log-probabilities (T, V) of each symbol given those before."""
@@ -60,7 +62,7 @@ class Memory(Protocol):
         ...
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Saved arrays in, the memory out: what it scores next has the same bits."""
         ...
 
@@ -109,7 +111,7 @@ class HasStreams(Protocol):
 class KeepsMemory(Protocol):
     """A domain that opens memories again that were saved."""
 
-    def saved_memory(self, vocabulary: Vocabulary, arrays: Mapping[str, NDArray[Any]]) -> Memory:
+    def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
         """What `Memory.to_arrays` gave in, the memory out.
 
         Raises:

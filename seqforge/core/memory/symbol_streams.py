@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from seqforge.core.memory.contexts import Contexts
 from seqforge.core.memory.copies import Pointers
 from seqforge.core.memory.mixer import squash
 from seqforge.core.memory.network_chances import network_yes, weigh_network
+from seqforge.core.memory.restored_tables import restored_tables
 from seqforge.core.memory.slots import SlotRoom, aim
 from seqforge.core.memory.symbol_memory import (
     WITH_NETWORK,
@@ -159,6 +160,15 @@ class SymbolStreams:
 
 class StreamedMemory(SymbolMemory):
     """A memory of symbols that samples can be drawn with; see `HasStreams`."""
+
+    def restored(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """This new memory with what a saved one has learnt; it stands before its first symbol.
+
+        Raises:
+            ValueError: If the arrays are not those of a memory of these symbols.
+        """
+        self.tables = restored_tables(type(self).from_arrays(arrays).tables, self.tables)
+        return self
 
     def streams(self, rows: int, exact: bool = False) -> SymbolStreams:
         """See `HasStreams.streams`."""

@@ -26,6 +26,8 @@ from seqforge.errors import CheckpointError
 
 FORMAT = 1
 KEY = "seqforge"
+MEMORY_FORMAT = "memory_format"
+"""The key by which the header of a memory's file is known."""
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = dict[str, tuple[int, ...]]
@@ -173,6 +175,8 @@ def _card(path: Path, described: _Described) -> ModelCard:
     header = described.header
     if "resume_format" in header:
         raise CheckpointError(f"{path}: is a resume file; the model is beside it")
+    if MEMORY_FORMAT in header:
+        raise CheckpointError(f"{path}: is a memory; name the model beside it")
     found = header.get("format")
     if found != FORMAT:
         raise CheckpointError(
@@ -316,6 +320,11 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def weights_digest(weights: Arrays) -> str:
+    """What tells a model's weights from others, whatever its card says."""
+    return _digest({}, weights)
 
 
 def _digest(header: Mapping[str, Any], arrays: Arrays) -> str:

@@ -221,6 +221,14 @@ class SamplerParams(OptionTable):
         ),
     ] = True
 
+    memory: Annotated[
+        bool,
+        Option(
+            "Draw from the mixture of the network and the memory that was saved with it.",
+            flags=("--memory/--no-memory",),
+        ),
+    ] = False
+
     @classmethod
     def of(cls, how: Mapping[str, Any], most: int) -> Self:
         """Arguments by name in, parameters out; without a length, ``most`` symbols."""
@@ -346,6 +354,8 @@ class How(TypedDict, total=False):
     seed: int
     constraint: bool
     """Whether to use the domain's grammar mask."""
+    memory: bool
+    """Whether to draw from the mixture of network and saved memory."""
     unknown: Literal["refuse", "skip", "map"]
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.vocabulary import Vocabulary
-    from seqforge.core.memory.memory import Ids, Memory
+    from seqforge.core.memory.memory import Arrays, Ids, Memory
 
 _HEARD = 20.0  # seconds of a sample that is only listened into
 _TUNE_BOOKS = ("ryansMammoth", "oneills1850", "airdsAirs")
@@ -136,6 +136,12 @@ class MusicDomain:
 
         size, events = table_bytes(symbols, budget), self.code == "events"
         return TuneMemory.made(training, vocabulary.symbols, events, size)
+
+    def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
+        """See `KeepsMemory`."""
+        from seqforge.domains.music.memory import TuneMemory
+
+        return TuneMemory.saved(vocabulary.symbols, self.code == "events", arrays)
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
         """Clusters of tune variants; see `tune_clusters`."""

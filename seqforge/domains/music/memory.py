@@ -24,7 +24,7 @@ from seqforge.core.memory.contexts import (
     symbol_of_part,
     write_orders,
 )
-from seqforge.core.memory.memory import Ids
+from seqforge.core.memory.memory import Arrays, Ids
 from seqforge.core.memory.symbol_streams import StreamedMemory
 from seqforge.domains.music.event_codec import PITCHES
 
@@ -217,3 +217,13 @@ class TuneMemory(StreamedMemory):
         ``events``: they are of the events code, not ABC.
         """
         return cls(sample, len(symbols) + 1, budget, traits(symbols, events))
+
+    @classmethod
+    def saved(cls, symbols: Sequence[str], events: bool, arrays: Arrays) -> Self:
+        """Symbols and saved arrays in, the memory before any symbol out; see `made`.
+
+        Raises:
+            ValueError: If the arrays are not those of a memory of these symbols.
+        """
+        new = cls.made(np.arange(len(symbols) + 1, dtype=np.uint16), symbols, events, 0)
+        return new.restored(arrays)

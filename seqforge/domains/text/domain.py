@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.vocabulary import Vocabulary
-    from seqforge.core.memory.memory import Ids, Memory
+    from seqforge.core.memory.memory import Arrays, Ids, Memory
 
 _COPY_LENGTHS = (20, 50)
 _OPENINGS = ("\n\n", "\n", ". ", "\u3002", " ")  # a paragraph, a line, a sentence, a word
@@ -81,6 +81,12 @@ class TextDomain:
         from seqforge.domains.text.memory import TextMemory
 
         return TextMemory.made(training, vocabulary.symbols, table_bytes(symbols, budget))
+
+    def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
+        """See `KeepsMemory`."""
+        from seqforge.domains.text.memory import TextMemory
+
+        return TextMemory.saved(vocabulary.symbols, arrays)
 
     def read(self, path: Path) -> Iterator[Record]:
         """The file as one record, or its parts between separators."""

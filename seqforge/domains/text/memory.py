@@ -336,9 +336,25 @@ class TextMemory(StreamedMemory):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Saved arrays in, the memory out, of the kind that was saved."""
-        barred = len(arrays["row.slots.hashes"]) == BARRED.count
-        kind: Any = BarredTextMemory if barred else TextMemory
-        return cast(Self, super(TextMemory, kind).from_arrays(arrays))
+        return cast(Self, super(TextMemory, _kind_of(arrays)).from_arrays(arrays))
+
+    @classmethod
+    def saved(cls, symbols: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> TextMemory:
+        """A vocabulary's symbols (V - 1) and saved arrays in, the memory before any symbol out.
+
+        Raises:
+            ValueError: If the arrays are not those of a memory of these symbols.
+        """
+        table = traits(symbols)
+        new: TextMemory = _kind_of(arrays)(
+            np.arange(len(table), dtype=np.uint16), len(table), 0, table
+        )
+        return new.restored(arrays)
+
+
+def _kind_of(arrays: Mapping[str, NDArray[Any]]) -> Any:
+    barred = len(arrays["row.slots.hashes"]) == BARRED.count
+    return BarredTextMemory if barred else TextMemory
 
 
 class BarredTextMemory(TextMemory):

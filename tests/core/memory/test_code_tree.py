@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqforge.core.memory.code_tree import code_tree
+from seqforge.core.memory.code_tree import code_tree, tree_of
 
 
 def leaf(tree, code: int) -> int:
@@ -48,6 +48,34 @@ def test_symbols_that_stand_in_the_same_places_share_their_path():
 def test_symbols_that_never_occur_have_a_path_too():
     tree = code_tree(np.array([1, 2] * 50), 300)
     assert sorted(leaf(tree, int(code)) for code in tree.codes) == list(range(300))
+
+
+@pytest.mark.parametrize("size", [2, 3, 40, 300])
+def test_a_tree_follows_from_which_decisions_follow_which(size):
+    tree = code_tree(np.random.default_rng(2).integers(0, size, 2000), size)
+    for one, other in zip(tree_of(tree.children), tree, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_no_tree_of_all_symbols_is_refused():
+    tree = code_tree(np.random.default_rng(2).integers(0, 9, 2000), 9)
+    for place, value in (
+        ((0, 0), 0),
+        ((7, 1), 1),
+        ((3, 0), -12),
+        ((0, 1), int(tree.children[0, 0])),
+    ):
+        children = tree.children.copy()
+        children[place] = value
+        with pytest.raises(ValueError, match="none of all symbols"):
+            tree_of(children)
+
+
+def test_a_tree_as_deep_as_a_list_is_refused():
+    children = np.array([[n + 1, -1 - n] for n in range(99)], np.int32)
+    children[98, 0] = -100
+    with pytest.raises(ValueError, match="too deep"):
+        tree_of(children)
 
 
 def test_one_symbol_is_no_choice():

@@ -83,7 +83,7 @@ def test_a_temperature_is_a_number_a_pair_or_text(given, start, end):
 def test_a_recipe_has_the_same_values_under_the_same_names():
     mine, table = SamplingConfig.model_fields, SamplerParams.model_fields
     shared = mine.keys() & table.keys()
-    assert shared == {"length", "exact_length"}
+    assert shared == {"length", "exact_length", "memory"}
     for name in shared:
         assert Values.of(mine[name]) == Values.of(table[name])
         assert mine[name].default == table[name].default

@@ -8,8 +8,7 @@ import pytest
 from seqforge.core.memory.symbol_streams import StreamedMemory
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
-from seqforge.core.sampling.engine import KernelEngine
-from seqforge.core.sampling.memory_engine import MemoryEngine
+from seqforge.core.sampling.engine import KernelEngine, MemoryEngine
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 

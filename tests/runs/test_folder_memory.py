@@ -1,0 +1,88 @@
+"""A run keeps its memory beside the model, and samples are drawn with it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import seqforge
+from seqforge.errors import CheckpointError, ConfigError
+from seqforge.runs.pipeline import run
+from seqforge.runs.progress import NullProgress
+from seqforge.runs.request import RunRequest
+from tests.runs.test_memory import SMALL
+from tests.small_runs import text
+
+KEPT = {**SMALL, "memory.save": True, "memory.budget": "4M"}
+SOURCES = {"text": ("words.txt", text, 6000)}
+
+
+def trained(domain, source, out, **settings):
+    order = RunRequest(domain, (str(source),), {**KEPT, **settings}, out, only_train=True)
+    return run(order, NullProgress())
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def kept(request, tmp_path_factory, new_cache):
+    """A run folder with a memory, its domain and its input."""
+    name, make, size = SOURCES[request.param]
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / name).write_text(make(size))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(new_cache()))
+        yield trained(request.param, folder / name, folder / "run"), request.param, folder / name
+
+
+def test_samples_with_the_memory_are_more_like_the_training_data(kept):
+    """Of a network that has learnt for eight steps."""
+    model = seqforge.load(kept[0].path)
+    plain, mixed = (model.sample(4, length=200, seed=1, memory=m) for m in (False, True))
+    again = seqforge.load(kept[0].path).sample(4, length=200, seed=1, memory=True)
+
+    assert mixed == again
+    assert plain == model.sample(4, length=200, seed=1)
+    assert {sample.settings.get("memory") for sample in mixed} == {True}
+    assert all("memory" not in sample.settings for sample in plain)
+    bits = [
+        sum(model.score(s.symbols, memory=True).mean() for s in some) for some in (mixed, plain)
+    ]
+    assert bits[0] < 0.8 * bits[1]
+
+
+def test_scores_with_the_memory_are_those_of_what_was_drawn(kept):
+    model = seqforge.load(kept[0].path)
+    begin = model.sample(length=3)[0].symbols
+    (sample,) = model.sample(length=120, memory=True, prime=begin)
+    bits = model.score(sample.symbols, memory=True)
+
+    assert -sample.mean_log_prob / math.log(2) == pytest.approx(bits[3:].mean(), abs=0.005)
+    assert bits.mean() < model.score(sample.symbols).mean()
+
+
+def test_where_no_memory_was_kept_the_remedy_makes_one(kept):
+    folder = kept[0]
+    wanted = folder.memory.read_bytes()
+    folder.memory.unlink()
+    with pytest.raises(CheckpointError, match="there is no memory; its training data makes one: "):
+        seqforge.load(folder.path).sample(memory=True)
+
+    order = RunRequest(
+        str(folder.path / "config.toml"), (), {"memory.save": True}, folder.path, only_train=True
+    )  # fmt: skip
+    run(order, NullProgress())
+
+    assert folder.memory.read_bytes() == wanted
+
+
+def test_what_cannot_be_kept_is_refused_before_training(kept, tmp_path):
+    _, domain, source = kept
+    with pytest.raises(ConfigError, match="give --split 90/5/5"):
+        trained(domain, source, tmp_path / "a", **{"data.split": "100/0/0"})
+    with pytest.raises(ConfigError, match="no memory to keep with --no-memory"):
+        trained(domain, source, tmp_path / "b", **{"memory.enabled": False})
+
+
+def test_a_bundled_model_without_a_memory_says_so():
+    with pytest.raises(CheckpointError, match="there is no memory; train with --save-memory"):
+        seqforge.load("folk").sample(memory=True)
