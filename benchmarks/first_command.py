@@ -1,6 +1,6 @@
 """How long the first command on a machine takes, and how long every later one.
 
-    python benchmarks/first_command.py [--rounds 5]
+    python benchmarks/first_command.py [--rounds 5] [--only 'sample fly' ...]
 
 Each round gives every command a cache folder of its own, empty at first, and runs it twice: from
 the start of the process to its end, in seconds of the clock, and of the processor. Figures are
@@ -57,13 +57,15 @@ def took(command: Sequence[str], cache: Path) -> tuple[float, float]:
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measured(rounds: int) -> list[dict[str, Any]]:
-    """A row for each command."""
+def measured(rounds: int, only: Sequence[str] = ("",)) -> list[dict[str, Any]]:
+    """A row for each command whose name holds one of some words."""
     seen: dict[str, list[list[tuple[float, float]]]] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="seqforge-") as name:
             folder = Path(name)
             for number, (called, command) in enumerate(commands(folder).items()):
+                if not any(words in called for words in only):
+                    continue
                 runs = [took(command, folder / f"cache{number}") for _ in range(2)]
                 seen.setdefault(called, []).append(runs)
     return [_row(called, runs) for called, runs in seen.items()]
@@ -83,9 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORDS")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args(arguments)
-    rows = measured(asked.rounds)
+    rows = measured(asked.rounds, asked.only)
     print(table([{key: row[key] for key in row if key != "rounds"} for row in rows]), flush=True)
     write_result(asked.out, {**about(0, {"rounds": asked.rounds}), "commands": rows})
 

@@ -52,7 +52,7 @@ def test_a_wheel_finds_its_data_recipes_and_models(installed, tmp_path):
     assert sampled.stdout.startswith(">sample_1 model=fly")
 
     out = tmp_path / "run"
-    short = ["--budget", "3steps", "--hidden-size", 8, "--precision", "fp32", "--lanes", 1]
+    short = ["--budget", "3steps", "--hidden-size", 8, "--lanes", 1, "--no-memory"]
     run = installed("train", "genome", "--out", out, *short, "--batch-size", 4, "--seq-len", 8)
     assert run.returncode == 0, run.stderr
     assert str(installed.site) in (out / "ingest.tsv").read_text(), "not the clone's data"

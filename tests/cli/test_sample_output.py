@@ -180,7 +180,7 @@ def test_json_lines_have_a_sample_each(seqforge, text_model, tmp_path):
 
 
 def test_tunes_are_numbered_where_there_are_several(seqforge, start, tunes_model):
-    options = ("--max-length", 200, "-t", 0.8, "--out", "t.mid")
+    options = ("--max-length", 60, "-t", 0.8, "--out", "t.mid")
     assert seqforge("sample", tunes_model, *options).stdout == "t.mid\nt.abc\n"
     one = {path.name: path.read_bytes() for path in Path().glob("t*.*")}
     for name in one:
@@ -193,7 +193,9 @@ def test_tunes_are_numbered_where_there_are_several(seqforge, start, tunes_model
     assert sorted(one) == ["t.abc", "t.mid"]
     assert f"going on after {done:,} of 1,200 samples" in result.stderr
     names = [f"t-{number:03}.{kind}" for number in range(1, 1201) for kind in ("mid", "abc")]
-    assert said.splitlines()[: 2 * done] == names[: 2 * done]
+    printed = said.splitlines()
+    assert len(printed) >= 2 * (done - 1), "killed between the note of a tune and its names"
+    assert printed == names[: len(printed)]
     assert result.stdout.splitlines() == names[2 * done :]
     assert sorted(path.name for path in Path().glob("t*.*")) == sorted(names)
     assert Path("t-001.mid").read_bytes() == one["t.mid"]

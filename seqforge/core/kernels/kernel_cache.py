@@ -97,7 +97,7 @@ def _constant(name: str) -> str:
 
 
 def _keep(path: Path, code: bytes, written: Written) -> None:
-    head = [{name: digest_of(name) for name in written.modules}, dict(written.constants)]
+    head = [{name: digest_of(name) for name in sorted(written.modules)}, dict(written.constants)]
     body = json.dumps(head).encode() + b"\n" + code
     with suppress(OSError, RunError):
         path.parent.mkdir(parents=True, exist_ok=True)

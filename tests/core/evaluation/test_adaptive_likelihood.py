@@ -44,6 +44,13 @@ def plays(shared_data, tmp_path, checkpoint):
     return corpus_of(tmp_path, text[-20_000:], checkpoint.card.vocabulary)
 
 
+@pytest.fixture
+def scene(shared_data, tmp_path, checkpoint):
+    """The last 10,000 of them."""
+    text = gzip.decompress((shared_data / "text" / "tinyshakespeare.txt.gz").read_bytes()).decode()
+    return corpus_of(tmp_path, text[-10_000:], checkpoint.card.vocabulary)
+
+
 def slow_dynamic_bits(model, train, part, windows, rate=5e-4, decay=1e-3, segment=32):
     """The paper's update with RMS, weight by weight, with torch's own layers."""
     parameters = dict(model.named_parameters())
@@ -93,17 +100,17 @@ def slow_dynamic_bits(model, train, part, windows, rate=5e-4, decay=1e-3, segmen
     return total / math.log(2) / (stop - scored_from)
 
 
-def test_it_is_the_papers_update_and_the_model_stays_as_it_was(model, plays):
+def test_it_is_the_papers_update_and_the_model_stays_as_it_was(model, scene):
     before = model.arrays()
 
-    found = dynamic_score(model, plays.train, plays.test, 1_000)
+    found = dynamic_score(model, scene.train, scene.test, 120)
 
-    assert found.symbols == plays.test.scored
-    assert found.frozen_bits == pytest.approx(score(model, plays.test), abs=1e-4)
+    assert found.symbols == scene.test.scored
+    assert found.frozen_bits == pytest.approx(score(model, scene.test), abs=1e-4)
     after = model.arrays()
     assert all(after[name].tobytes() == weights.tobytes() for name, weights in before.items())
     assert found.bits == pytest.approx(
-        slow_dynamic_bits(model, plays.train, plays.test, 100), abs=2e-4
+        slow_dynamic_bits(model, scene.train, scene.test, 30), abs=2e-4
     )
 
 
@@ -145,33 +152,31 @@ def gathered(chunks):
     return np.concatenate([log_probs for _, log_probs in chunks])
 
 
-def test_its_log_probs_are_those_that_are_scored_and_sum_to_one(model, plays):
-    learner = DynamicNetwork(model, plays.train, 100)
-    found = gathered(learner.log_probs(plays.test))
+def test_its_log_probs_are_those_that_are_scored_and_sum_to_one(model, scene):
+    learner = DynamicNetwork(model, scene.train, 30)
+    found = gathered(learner.log_probs(scene.test))
 
-    ((_, scored_from, stop),) = plays.test.segments.tolist()
-    symbols = plays.test.tokens[scored_from:stop].astype(int)
+    ((_, scored_from, stop),) = scene.test.segments.tolist()
+    symbols = scene.test.tokens[scored_from:stop].astype(int)
     bits = -found[np.arange(len(found)), symbols].mean(dtype=np.float64) / math.log(2)
-    assert bits == pytest.approx(
-        dynamic_score(model, plays.train, plays.test, 1_000).bits, abs=1e-6
-    )
+    assert bits == pytest.approx(dynamic_score(model, scene.train, scene.test, 120).bits, abs=1e-6)
     np.testing.assert_allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_nothing_of_a_symbol_is_used_before_it_is_scored(model, plays, every):
+def test_nothing_of_a_symbol_is_used_before_it_is_scored(model, scene, every):
     """Up to the place where symbols change, and no further, the log-probabilities are the same."""
-    at = int(plays.test.segments[0, 1]) + 700
-    changed = plays.test.tokens.copy()
+    at = int(scene.test.segments[0, 1]) + 700
+    changed = scene.test.tokens.copy()
     changed[at:] = changed[at:][::-1]
-    (start, scored_from, _), limit = plays.test.segments[0], at + 300
+    (start, scored_from, _), limit = scene.test.segments[0], at + 300
     parts = [
-        replace(plays.test, tokens=tokens, segments=np.array([[start, scored_from, limit]]))
-        for tokens in (plays.test.tokens, changed)
+        replace(scene.test, tokens=tokens, segments=np.array([[start, scored_from, limit]]))
+        for tokens in (scene.test.tokens, changed)
     ]
 
     one, other = (
-        gathered(DynamicNetwork(model, plays.train, 10, every=every).log_probs(part))
+        gathered(DynamicNetwork(model, scene.train, 10, every=every).log_probs(part))
         for part in parts
     )
 

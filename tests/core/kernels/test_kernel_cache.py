@@ -146,7 +146,7 @@ def test_what_is_damaged_is_compiled_again(first, tmp_path, damage):
     victim.write_bytes(damage(good))
 
     assert draw(own) == ["1", drawn]
-    assert draw(own) == ["0", drawn]
+    assert victim.read_bytes() == good
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
