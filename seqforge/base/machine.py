@@ -7,13 +7,15 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from seqforge.base.atomic_files import disk_errors
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -103,6 +105,20 @@ def in_blocks(
     for start in range(0, len(array), size):
         yield array[start : start + size + overlap]
         release_pages(array)
+
+
+def mapped(folder: Path, blocks: Iterable[NDArray[Any]], dtype: DTypeLike) -> NDArray[Any]:
+    """Blocks in, their array in a temporary file of ``folder`` out, memory-mapped.
+
+    The file is written first, so that a full disk is an error.
+
+    Raises:
+        RunError: If the disk is full.
+    """
+    with disk_errors(folder), TemporaryFile(dir=folder) as stream:
+        for block in blocks:
+            stream.write(np.ascontiguousarray(block, dtype).data)
+        return np.asarray(np.memmap(stream, dtype, "r+"))
 
 
 def release_pages(array: NDArray[Any]) -> None:

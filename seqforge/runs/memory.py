@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from pathlib import Path
+from tempfile import gettempdir
+from typing import NamedTuple
 
 import numpy as np
 
-from seqforge.base.machine import release_pages
+from seqforge.base.machine import in_blocks, mapped, release_pages
 from seqforge.base.messages import Advance
 from seqforge.core.data.corpus import Corpus, Segment, TokenPart
 from seqforge.core.evaluation.adaptive_likelihood import DynamicNetwork
 from seqforge.core.evaluation.likelihood import bits, symbol_log_probs
 from seqforge.core.memory.memory import HasMemory, Ids, LogProbs, Memory, Network, ScoresTogether
-from seqforge.core.memory.switching import switched
+from seqforge.core.memory.switching import Switch
 from seqforge.core.model.adapting import SEGMENT
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.reporting.summary import MemoryScores
 
 _BLOCK = 1 << 20
-"""Symbols between two looks at the progress."""
+"""Symbols read at a time."""
 _KEPT = 1 << 25
 """Log-probabilities of a network that are kept for another pass."""
 _MOST_STEPS = 8_000
@@ -27,6 +30,19 @@ _MOST_STEPS = 8_000
 
 Expert = Callable[[TokenPart], Iterable[tuple[Segment, Network]]]
 """A part in, its chunks in order with a network's log-probabilities out."""
+Ways = Sequence[LogProbs]
+"""Log-probabilities of a part's scored symbols (T,) in each way, memory-mapped."""
+
+
+class _Work(NamedTuple):
+    folder: Path
+    """Where log-probabilities lie meanwhile, eight bytes a symbol and way."""
+    progress: Advance
+
+    @classmethod
+    def on(cls, corpus: Corpus, progress: Advance) -> _Work:
+        """In the corpus's folder, unless its cache was removed meanwhile."""
+        return cls(corpus.folder if corpus.folder.is_dir() else Path(gettempdir()), progress)
 
 
 def memory_scores(
@@ -57,7 +73,7 @@ def memory_scores(
         every = max(1, -(-symbols // (most * SEGMENT)))
         dynamic = DynamicNetwork(network, corpus.train, max(1, steps // 4), every=every)
         experts.append(dynamic.log_probs)
-    return _all_ways(memory, experts, before, part, progress)
+    return _all_ways(memory, experts, before, part, _Work.on(corpus, progress))
 
 
 def second_half_scores(
@@ -66,8 +82,8 @@ def second_half_scores(
     """The same on the valid part, memory and mixer having learnt from the training part: data that
     the network was not trained on, in two halves.
     """
-    memory = _new(corpus, domain, budget)
-    return _all_ways(memory, [_Frozen(network)], [corpus.train], corpus.valid, progress)
+    memory, work = _new(corpus, domain, budget), _Work.on(corpus, progress)
+    return _all_ways(memory, [_Frozen(network)], [corpus.train], corpus.valid, work)
 
 
 def learnt_memory(
@@ -77,7 +93,7 @@ def learnt_memory(
     network."""
     memory = _new(corpus, domain, budget)
     _learn(memory, corpus.train, progress)
-    _scored(memory, corpus.valid, [_Frozen(network)], True, progress)
+    _adapt(memory, [corpus.valid], [_Frozen(network)], _Work.on(corpus, progress))
     return memory
 
 
@@ -113,7 +129,7 @@ class _Frozen:
 
 def _all_ways(
     memory: Memory, experts: Sequence[Expert], before: Sequence[TokenPart], part: TokenPart,
-    progress: Advance,
+    work: _Work,
 ) -> MemoryScores:  # fmt: skip
     """Frozen and adaptive scores of a part, after others that the mixer learns from.
 
@@ -122,51 +138,54 @@ def _all_ways(
     """
     size = sum(array.nbytes for array in memory.to_arrays().values())
     read = _together if isinstance(memory, ScoresTogether) else _apart
-    frozen, adaptive = read(memory, experts, before, part, progress)
-    mixed = switched(adaptive[1], adaptive[0])
-    dynamic = switched(adaptive[2], mixed) if len(adaptive) > 2 else None
+    frozen, adaptive = read(memory, experts, before, part, work)
     return MemoryScores(
-        alone_frozen=_bits(frozen[0]),
-        alone_adaptive=_bits(adaptive[0]),
-        mixed_frozen=_bits(switched(frozen[1], frozen[0])) if len(frozen) > 1 else None,
-        mixed_adaptive=_bits(mixed),
-        mixed_dynamic=None if dynamic is None else _bits(dynamic),
+        alone_frozen=_bits(frozen[:1]),
+        alone_adaptive=_bits(adaptive[:1]),
+        mixed_frozen=_bits(frozen) if len(frozen) > 1 else None,
+        mixed_adaptive=_bits(adaptive[:2]),
+        mixed_dynamic=_bits(adaptive) if len(adaptive) > 2 else None,
         bytes=size,
     )
 
 
 def _together(
     memory: Memory, experts: Sequence[Expert], before: Sequence[TokenPart], part: TokenPart,
-    progress: Advance,
-) -> tuple[LogProbs, LogProbs]:  # fmt: skip
-    """All ways in one pass over each part: frozen (1 or 2, T) and adaptive (1 + experts, T)."""
+    work: _Work,
+) -> tuple[Ways, Ways]:  # fmt: skip
+    """All ways in one pass over each part: frozen (1 or 2) and adaptive (1 + experts)."""
     assert isinstance(memory, ScoresTogether)
-    for earlier in before:
-        _scored(memory, earlier, experts, True, progress)
-    frozen = _scored(memory.reader(), part, experts[:1] if before else [], False, progress)
-    return frozen, _scored(memory, part, experts, True, progress)
+    _adapt(memory, before, experts, work)
+    frozen = _scored(memory.reader(), part, experts[:1] if before else [], False, work)
+    return frozen, _scored(memory, part, experts, True, work)
 
 
 def _apart(
     memory: Memory, experts: Sequence[Expert], before: Sequence[TokenPart], part: TokenPart,
-    progress: Advance,
-) -> tuple[LogProbs, LogProbs]:  # fmt: skip
+    work: _Work,
+) -> tuple[Ways, Ways]:  # fmt: skip
     """The same with a copy of the memory for each way."""
-    frozen, adaptive = [], []
+    frozen: list[LogProbs] = []
+    adaptive: list[LogProbs] = []
     for number in range(len(experts) + 1):
         used = experts[number - 1 : number] if number else []
         copy = memory if number == len(experts) else deepcopy(memory)
-        for earlier in before:
-            _scored(copy, earlier, used, True, progress)
+        _adapt(copy, before, used, work)
         if number == 0 or (number == 1 and before):
-            frozen.append(_scored(copy, part, used, False, progress)[0])
-        adaptive.append(_scored(copy, part, used, True, progress)[0])
+            frozen += _scored(copy, part, used, False, work)
+        adaptive += _scored(copy, part, used, True, work)
         del copy
-    return np.stack(frozen), np.stack(adaptive)
+    return frozen, adaptive
 
 
-def _bits(log_probs: LogProbs) -> float:
-    return round(bits(-float(log_probs.sum()) / len(log_probs)), 4)
+def _bits(ways: Ways) -> float:
+    """Bits per symbol of the mixture of some ways, the first two first."""
+    total, switches = 0.0, [Switch() for _ in ways[1:]]
+    for found, *others in zip(*map(in_blocks, ways), strict=True):
+        for switch, other in zip(switches, others, strict=True):
+            found = switch.mixed(other, found)
+        total += float(found.sum())
+    return round(bits(-total / len(ways[0])), 4)
 
 
 def _learn(memory: Memory, part: TokenPart, progress: Advance) -> None:
@@ -177,19 +196,35 @@ def _learn(memory: Memory, part: TokenPart, progress: Advance) -> None:
         progress(min(first + _BLOCK, size), size, "remembering train")
 
 
+def _adapt(
+    memory: Memory, parts: Sequence[TokenPart], experts: Sequence[Expert], work: _Work
+) -> None:
+    for part in parts:
+        for _ in _read(memory, part, experts, True, work):
+            pass
+
+
 def _scored(
-    memory: Memory, part: TokenPart, experts: Sequence[Expert], adapt: bool, progress: Advance
-) -> LogProbs:
-    """Log-probabilities (ways, T) of a part, read in its order; context is read but not learnt."""
-    pieces: list[LogProbs] = []
+    memory: Memory, part: TokenPart, experts: Sequence[Expert], adapt: bool, work: _Work
+) -> Ways:
+    rows = (found.T for found in _read(memory, part, experts, adapt, work))
+    return list(mapped(work.folder, rows, np.float64).reshape(part.scored, -1).T)
+
+
+def _read(
+    memory: Memory, part: TokenPart, experts: Sequence[Expert], adapt: bool, work: _Work
+) -> Iterator[LogProbs]:
+    """Log-probabilities (ways, n) of the pieces of a part, in its order; context is read but not
+    learnt.
+    """
     count, what = 0, f"scoring {'adaptively' if adapt else 'frozen'}"
     for context_from, scored_from, stop, known in _pieces(part, experts):
         if context_from < scored_from:
             memory.score(part.tokens[context_from:scored_from], adapt=False)
-        pieces.append(_score(memory, part.tokens[scored_from:stop], known, adapt))
+        yield _score(memory, part.tokens[scored_from:stop], known, adapt)
+        release_pages(part.tokens)
         count += stop - scored_from
-        progress(count, part.scored, what)
-    return np.concatenate(pieces, axis=1)
+        work.progress(count, part.scored, what)
 
 
 def _score(memory: Memory, ids: Ids, known: Sequence[Network], adapt: bool) -> LogProbs:
@@ -204,7 +239,9 @@ def _pieces(
     """Context from, scored from, stop, and the networks' log-probabilities, piece by piece."""
     if not experts:
         for start, scored_from, stop in part.segments.tolist():
-            yield start, scored_from, stop, []
+            for begin in range(scored_from, stop, _BLOCK):
+                context = start if begin == scored_from else begin
+                yield context, begin, min(stop, begin + _BLOCK), []
         return
     begins = {scored_from: start for start, scored_from, _ in part.segments.tolist()}
     for found in zip(*(expert(part) for expert in experts), strict=True):

@@ -6,17 +6,15 @@ all orders come from one ordered array.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from seqforge.base.folders import disk_errors
-from seqforge.base.machine import in_blocks
+from seqforge.base.machine import in_blocks, mapped
 from seqforge.core.data.corpus import Segment
 from seqforge.core.kernels.compiler import kernel
 
@@ -24,7 +22,6 @@ _BLOCK = 1 << 20
 _BUCKETS = 1 << 16  # of a pass of the sort: their counters stay in the cache
 
 Places = NDArray[np.uint32]
-Blocks = Iterable[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,11 @@ def context_order(
                 yield np.arange(block, min(block + _BLOCK, first + length))
         yield from (held_out_from + found for found in held_out.scored)
 
-    ids = _mapped(folder, text(), train.dtype)
-    order = _mapped(folder, places(), np.uint32)
-    order = _sorted(ids, order, _mapped(folder, [order], np.uint32), vocab_size, depth)
-    symbols = _mapped(folder, (ids[some] for some in in_blocks(order)), train.dtype)
-    common = _mapped(folder, (np.zeros(len(some)) for some in in_blocks(order)), np.uint8)
+    ids = mapped(folder, text(), train.dtype)
+    order = mapped(folder, places(), np.uint32)
+    order = _sorted(ids, order, mapped(folder, [order], np.uint32), vocab_size, depth)
+    symbols = mapped(folder, (ids[some] for some in in_blocks(order)), train.dtype)
+    common = mapped(folder, (np.zeros(len(some)) for some in in_blocks(order)), np.uint8)
     compare_contexts(ids, order, common, depth)
     return ContextOrder(order, symbols, common, held_out_from, held_out.rooms, held_out.scored)
 
@@ -132,14 +129,6 @@ class _HeldOut:
                 end += stop - begin
             scored.append(np.concatenate(places))
         return cls(pieces, np.concatenate(rooms).astype(np.uint8), scored)
-
-
-def _mapped(folder: Path, blocks: Blocks, dtype: DTypeLike) -> NDArray[Any]:
-    """Blocks in, their array in a temporary file out, written first: a full disk is an error."""
-    with disk_errors(folder), TemporaryFile(dir=folder) as stream:
-        for block in blocks:
-            stream.write(np.ascontiguousarray(block, dtype).data)
-        return np.asarray(np.memmap(stream, dtype, "r+"))
 
 
 def _sorted(

@@ -92,12 +92,13 @@ def symbol_log_probs(
     """
     chunks = chunked(part.segments.tolist())
     longest = max((stop - start for start, _, stop in chunks), default=1)
-    rows = max(1, min(_ROWS, _LOG_PROBS // (longest * len(model.output.bias))))
+    symbols = len(model.output.bias)
+    rows = max(1, min(_ROWS, _LOG_PROBS // (longest * symbols)))
     with torch.inference_mode():
         network = prepare_model(model, "fp32")
         for first in range(0, len(chunks), rows):
             batch = chunks[first : first + rows]
-            found = _batch(model, network, part.tokens, batch, _all_log_probs)
+            found = _batch(model, network, part.tokens, batch, _all_log_probs, (symbols,))
             release_pages(part.tokens)
             yield from zip(batch, found, strict=True)
 
@@ -139,26 +140,28 @@ def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
 
 def _batch(
     model: CharRNN, network: PreparedModel, tokens: Tokens, batch: list[Segment],
-    wanted: Callable[[Tensor, Tensor], Tensor],
+    wanted: Callable[[Tensor, Tensor], Tensor], shape: tuple[int, ...] = (),
 ) -> list[NDArray[np.float32]]:  # fmt: skip
-    """What is wanted of the logits (T, B, V) of chunks and the symbols that come (T, B)."""
+    """What is wanted of the logits (T, B, V) of chunks and the symbols that come (T, B): an array
+    of ``shape`` for each scored one.
+    """
     longest = max(stop - start for start, _, stop in batch)
-    padded = np.zeros((len(batch), longest), np.int64)
+    padded = np.zeros((len(batch), longest), tokens.dtype)
     for row, (start, _, stop) in zip(padded, batch, strict=True):
         row[: stop - start] = tokens[start:stop]
     device = model.output.bias.device
-    parts: list[NDArray[np.float32]] = []
+    # Made whole at once: pieces kept between the windows' buffers would leave holes behind them.
+    found = np.empty((longest - 1, len(batch), *shape), np.float32)
     window = _window_length(model, len(batch))
     state = model.zero_state(len(batch))
     for begin in range(0, longest - 1, window):
         end = min(begin + window, longest - 1)
-        ids = torch.from_numpy(np.ascontiguousarray(padded[:, begin : end + 1].T)).to(device)
+        ids = torch.from_numpy(padded[:, begin : end + 1].T.astype(np.int64, "C")).to(device)
         logits, state = network.run(ids[:-1], state)
-        parts.append(wanted(logits, ids[1:]).cpu().numpy())
-    found = np.concatenate(parts).swapaxes(0, 1)
+        found[begin:end] = wanted(logits, ids[1:]).cpu().numpy()
     return [
         row[scored_from - start - 1 : stop - start - 1]
-        for row, (start, scored_from, stop) in zip(found, batch, strict=True)
+        for row, (start, scored_from, stop) in zip(found.swapaxes(0, 1), batch, strict=True)
     ]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.base.folders import disk_errors
-from seqforge.base.machine import in_blocks, release_pages
+from seqforge.base.machine import in_blocks, mapped, release_pages
 from seqforge.base.messages import Advance, unheard
 
 WindowNumbers = NDArray[np.unsignedinteger]
@@ -28,8 +28,7 @@ def is_small(vocab_size: int, width: int) -> bool:
 class NgramCounts:
     """Sorted codes of all windows of ``width`` symbols of a ring of ids.
 
-    They are in a file and sorted there, memory-mapped, so the system can reclaim their memory. The
-    file is written first, so that a full disk is an error.
+    They are in a file and sorted there, memory-mapped, so the system can reclaim their memory.
     """
 
     def __init__(
@@ -43,13 +42,10 @@ class NgramCounts:
         self.vocab_size = vocab_size
         self.width = width
         self._dtype = np.dtype(np.uint32 if is_small(vocab_size, width) else np.uint64)
-        with disk_errors(folder), TemporaryFile(dir=folder) as stream:
-            for codes in self._encoded(ring, None):
-                stream.write(codes.data)
-            if mirror is not None:
-                for codes in self._encoded(ring[::-1], mirror):
-                    stream.write(codes.data)
-            self.codes: WindowNumbers = np.asarray(np.memmap(stream, self._dtype, "r+"))
+        blocks = [self._encoded(ring, None)]
+        if mirror is not None:
+            blocks.append(self._encoded(ring[::-1], mirror))
+        self.codes: WindowNumbers = mapped(folder, chain(*blocks), self._dtype)
         self.codes.sort()
 
     def _encoded(self, ring: NDArray[Any], mirror: NDArray[Any] | None) -> Iterator[WindowNumbers]:

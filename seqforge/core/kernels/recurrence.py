@@ -147,7 +147,7 @@ def run_window(
     hidden = state[0].shape[1]
     if CELLS[packed.kernels.shape.cell].layout.keeps == "hidden":
         return out, (kept[:, :hidden],)
-    return out, (out[-1, :, :hidden].detach().float(), kept[:, :hidden])
+    return out, (out[-1, :, :hidden].detach().to(torch.float32, copy=True), kept[:, :hidden])
 
 
 class _Window(torch.autograd.Function):

@@ -14,19 +14,29 @@ SHARE = 1 / 256
 """Part of the trust that is dealt out anew after every symbol."""
 
 
-def switched(first: LogProbs, second: LogProbs) -> LogProbs:
-    """Both (T,), in nats; the result at a place depends on what stands before it alone.
+class Switch:
+    """Mixes two predictors block by block; where the blocks end makes no difference."""
 
-    It needs at most ln 2 - T ln(1 - SHARE / 2) nats more than the better of both.
-    """
-    found = np.empty(len(first))
-    _switch(np.ascontiguousarray(first), np.ascontiguousarray(second), SHARE, found)
-    return found
+    def __init__(self) -> None:
+        self._trust = np.array([0.5])
+
+    def mixed(self, first: LogProbs, second: LogProbs) -> LogProbs:
+        """What both gave next (T,), in nats, in; that of the mixture out.
+
+        A place's depends on what stands before it alone. From the start it needs at most
+        ln 2 - T ln(1 - SHARE / 2) nats more than the better of both.
+        """
+        found = np.empty(len(first))
+        both = np.ascontiguousarray(first), np.ascontiguousarray(second)
+        _switch(*both, SHARE, self._trust, found)
+        return found
 
 
 @kernel
-def _switch(first: LogProbs, second: LogProbs, share: float, found: LogProbs) -> None:
-    trust = 0.5
+def _switch(
+    first: LogProbs, second: LogProbs, share: float, kept: LogProbs, found: LogProbs
+) -> None:
+    trust = kept[0]
     for t in range(len(found)):
         highest = max(first[t], second[t])
         one = trust * exponential(first[t] - highest)
@@ -34,3 +44,4 @@ def _switch(first: LogProbs, second: LogProbs, share: float, found: LogProbs) ->
         found[t] = highest + logarithm(both)
         trust = one / both
         trust += share * (0.5 - trust)
+    kept[0] = trust

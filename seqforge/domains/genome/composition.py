@@ -29,7 +29,7 @@ COPY_LENGTHS = (12, 16, 20, 24)
 """The k of the k-mers looked for in the training data."""
 
 _SEED = COPY_LENGTHS[0]
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18  # what is worked out for so many letters stays in the cache
 
 
 def copy_report(

@@ -5,11 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seqforge.core.memory.switching import SHARE, switched
+from seqforge.core.memory.switching import SHARE, Switch
 
 PAIR = st.integers(1, 300).flatmap(
     lambda size: arrays(float, (2, size), elements=st.floats(-30, -1e-6))
 )
+
+
+def switched(first, second):
+    return Switch().mixed(first, second)
 
 
 @given(PAIR)
@@ -28,6 +32,13 @@ def test_it_depends_on_what_stands_before_alone(pair, place):
     changed = pair.copy()
     changed[:, place + 1 :] = -1.0
     np.testing.assert_array_equal(switched(*pair)[: place + 1], switched(*changed)[: place + 1])
+
+
+@given(PAIR, st.integers(0, 300))
+def test_where_blocks_end_makes_no_difference(pair, place):
+    switch = Switch()
+    blocks = [switch.mixed(*pair[:, :place]), switch.mixed(*pair[:, place:])]
+    np.testing.assert_array_equal(np.concatenate(blocks), switched(*pair))
 
 
 def test_it_follows_a_change_of_who_is_better():
