@@ -67,15 +67,39 @@ def context_behind(r: np.uint64, counts: Counts, table: int) -> np.uint64:
 
 
 @kernel
-def place_of(h: np.uint64, order: int) -> int:
-    """Number of a direct context."""
-    return int(h & np.uint64((1 << 2 * order) - 1))
+def folded(context: np.uint64, bits: int, wanted: int) -> int:
+    """The place of a context of so many wanted bits in a table of so many bits; several share one
+    where it has fewer."""
+    if bits < wanted:
+        return int(hashed(context, wanted) >> np.uint64(64 - bits))
+    return int(context)
 
 
 @kernel
-def place_behind(r: np.uint64, order: int) -> int:
+def of_order(h: np.uint64, order: int) -> np.uint64:
+    """The last so many bases."""
+    return h & np.uint64((1 << 2 * order) - 1)
+
+
+@kernel
+def behind(r: np.uint64, order: int) -> np.uint64:
     """The same on the other strand."""
-    return int(r >> np.uint64(2 * (SPAN - order)))
+    return r >> np.uint64(2 * (SPAN - order))
+
+
+@kernel
+def first_of(counts: Counts, a: int, context: np.uint64) -> int:
+    """Where the counts of a context of the a-th order begin."""
+    order = int(counts.orders[a])
+    return int(counts.begins[a]) + 4 * folded(context, int(counts.bits[a]), 2 * order)
+
+
+@kernel
+def first_in_zone(counts: Counts, a: int, zone: int, context: np.uint64) -> int:
+    """The same for an order that is counted apart in each zone."""
+    wanted = 2 * int(counts.zone_orders[a])
+    both = context | np.uint64(zone << wanted)
+    return int(counts.zone_begins[a]) + 4 * folded(both, int(counts.zone_bits[a]), wanted + 4)
 
 
 @kernel
@@ -152,28 +176,27 @@ def seed_place(h: np.uint64, length: int, shift: int) -> int:
 def _count_direct(
     counts: Counts, a: int, bases: Bases, begin: int, h: np.uint64, r: np.uint64
 ) -> None:  # fmt: skip
-    order, first = int(counts.orders[a]), int(counts.begins[a])
+    order = int(counts.orders[a])
     for i in range(begin, len(bases)):
         base = int(bases[i])
-        add_direct(counts.direct, first + 4 * place_of(h, order), base)
+        add_direct(counts.direct, first_of(counts, a, of_order(h, order)), base)
         h, r = read_on(h, base), read_back(r, base)
-        behind = 3 - int(bases[i - order])
-        add_direct(counts.direct, first + 4 * place_behind(r, order), behind)
+        other = 3 - int(bases[i - order])
+        add_direct(counts.direct, first_of(counts, a, behind(r, order)), other)
 
 
 @kernel
 def _count_zoned(
     counts: Counts, a: int, bases: Bases, begin: int, h: np.uint64, r: np.uint64, rich: int
 ) -> None:  # fmt: skip
-    order, first = int(counts.zone_orders[a]), int(counts.zone_begins[a])
+    order = int(counts.zone_orders[a])
     for i in range(begin, len(bases)):
         base = int(bases[i])
-        zone = first + 4 * (zone_of(rich) << 2 * order)
-        add_direct(counts.zoned, zone + 4 * place_of(h, order), base)
+        first = first_in_zone(counts, a, zone_of(rich), of_order(h, order))
+        add_direct(counts.zoned, first, base)
         h, r, rich = read_on(h, base), read_back(r, base), richer(rich, bases, i)
-        behind = 3 - int(bases[i - order])
-        zone = first + 4 * (zone_of(rich) << 2 * order)
-        add_direct(counts.zoned, zone + 4 * place_behind(r, order), behind)
+        first = first_in_zone(counts, a, zone_of(rich), behind(r, order))
+        add_direct(counts.zoned, first, 3 - int(bases[i - order]))
 
 
 @kernel
@@ -242,21 +265,21 @@ def count_one(
     """Count base i in all tables; ``h`` holds the bases before it, ``r`` those up to it."""
     base = int(bases[i])
     for a in range(len(counts.orders)):
-        order, first = int(counts.orders[a]), int(counts.begins[a])
-        add_direct(counts.direct, first + 4 * place_of(h, order), base)
-        behind = 3 - int(bases[i - order])
-        add_direct(counts.direct, first + 4 * place_behind(r, order), behind)
+        order = int(counts.orders[a])
+        add_direct(counts.direct, first_of(counts, a, of_order(h, order)), base)
+        other = 3 - int(bases[i - order])
+        add_direct(counts.direct, first_of(counts, a, behind(r, order)), other)
     zone, after = zone_of(rich), zone_of(richer(rich, bases, i))
     for a in range(APART):
-        order, first = int(counts.zone_orders[a]), int(counts.zone_begins[a])
-        place = (zone << 2 * order) + place_of(h, order)
-        add_direct(counts.zoned, first + 4 * place, base)
-        place = (after << 2 * order) + place_behind(r, order)
-        add_direct(counts.zoned, first + 4 * place, 3 - int(bases[i - order]))
+        order = int(counts.zone_orders[a])
+        first = first_in_zone(counts, a, zone, of_order(h, order))
+        add_direct(counts.zoned, first, base)
+        first = first_in_zone(counts, a, after, behind(r, order))
+        add_direct(counts.zoned, first, 3 - int(bases[i - order]))
     for a in range(SLOTS):
         add_slot(counts.slots, a, counts.shift, context_of(h, counts, a), base)
-        behind = 3 - int(bases[i - int(counts.spans[a])])
-        add_slot(counts.slots, a, counts.shift, context_behind(r, counts, a), behind)
+        other = 3 - int(bases[i - int(counts.spans[a])])
+        add_slot(counts.slots, a, counts.shift, context_behind(r, counts, a), other)
 
 
 @kernel
@@ -266,11 +289,11 @@ def ask(counts: Counts, h: np.uint64, r: np.uint64) -> None:
         _ask_slot(counts, a, context_of(h, counts, a))
         _ask_slot(counts, a, context_behind(r, counts, a))
     for a in range(7, len(counts.orders)):
-        first, order = int(counts.begins[a]), int(counts.orders[a])
-        prefetch(counts.direct, first + 4 * place_of(h, order))
-        prefetch(counts.direct, first + 4 * place_behind(r, order))
+        order = int(counts.orders[a])
+        prefetch(counts.direct, first_of(counts, a, of_order(h, order)))
+        prefetch(counts.direct, first_of(counts, a, behind(r, order)))
     for b in range(SEEDINGS):
         length = int(counts.seeds[b])
         prefetch(counts.heads[b], KEPT * seed_place(h, length, counts.head_shift))
-        back = r >> np.uint64(2 * (SPAN - length))
+        back = behind(r, length)
         prefetch(counts.heads[b], KEPT * seed_place(back, length, counts.head_shift))

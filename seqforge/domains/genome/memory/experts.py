@@ -11,7 +11,10 @@ from seqforge.core.kernels.intrinsics import popcount
 from seqforge.domains.genome.memory.counting import (
     context_of,
     field_sum,
-    place_of,
+    first_in_zone,
+    first_of,
+    folded,
+    of_order,
     zone_of,
 )
 from seqforge.domains.genome.memory.tables import (
@@ -67,7 +70,7 @@ def read_direct(counts: Counts, h: np.uint64, room: Room) -> None:
     """Orders with counts of their own: (n + a) / (N + 4a)."""
     for a in range(DIRECT):
         order = int(counts.orders[a])
-        first = int(counts.begins[a]) + 4 * place_of(h, order)
+        first = first_of(counts, a, of_order(h, order))
         more = 1.0 if order < 11 else 0.4 if order < 12 else 0.2
         _say_counts(room, a, counts.direct, first, more)
 
@@ -128,7 +131,7 @@ def read_slots(counts: Counts, learnt: Learnt, h: np.uint64, room: Room) -> None
         _read_ranked(learnt, room, a, field_sum(fields))
     for a in range(SLOTS, RANKED):
         which = DIRECT - RANKED + a
-        first = int(counts.begins[which]) + 4 * place_of(h, int(counts.orders[which]))
+        first = first_of(counts, which, of_order(h, int(counts.orders[which])))
         total = 0
         for s in range(4):
             total += int(counts.direct[first + s])
@@ -162,10 +165,18 @@ def show_repeats(room: Room, found: int) -> None:
 
 
 @kernel
+def first_nearby(learnt: Learnt, a: int, h: np.uint64) -> int:
+    """Where the a-th model of the bases nearby keeps its probabilities."""
+    order = int(learnt.fast_orders[a])
+    place = folded(of_order(h, order), int(learnt.fast_bits[a]), 2 * order)
+    return int(learnt.fast_begins[a]) + 4 * place
+
+
+@kernel
 def read_fast(learnt: Learnt, h: np.uint64, room: Room) -> None:
     """Models of the bases nearby."""
     for a in range(NEARBY):
-        first = int(learnt.fast_begins[a]) + 4 * place_of(h, int(learnt.fast_orders[a]))
+        first = first_nearby(learnt, a, h)
         for s in range(4):
             _say(room, FAST_FROM + a, s, float(learnt.fast[first + s]))
 
@@ -174,9 +185,9 @@ def read_fast(learnt: Learnt, h: np.uint64, room: Room) -> None:
 def read_zoned(counts: Counts, h: np.uint64, rich: int, room: Room) -> None:
     """Orders counted apart for each zone of G and C."""
     for a in range(APART):
-        order = int(counts.zone_orders[a])
-        first = (zone_of(rich) << 2 * order) + place_of(h, order)
-        _say_counts(room, ZONED_FROM + a, counts.zoned, int(counts.zone_begins[a]) + 4 * first, 1.0)
+        context = of_order(h, int(counts.zone_orders[a]))
+        first = first_in_zone(counts, a, zone_of(rich), context)
+        _say_counts(room, ZONED_FROM + a, counts.zoned, first, 1.0)
 
 
 @kernel
@@ -239,10 +250,10 @@ def _order_row(room: Room) -> int:
 
 
 @kernel
-def _best_row(row: Row) -> int:
+def _best_row(row: Row, way: int) -> int:
     """Which expert was best of late, and by how much."""
     best = 0
-    for k in range(1, EXPERTS):
+    for k in range(1, NETWORK + way):
         if row.gains[k] > row.gains[best]:
             best = k
     gain = row.gains[best]
@@ -255,7 +266,7 @@ def _composition_row(row: Row) -> int:
     """G and C among the last 24 and the last 512 bases."""
     h = row.words[0]
     near = popcount(int((h ^ (h >> 1)) & _EVEN))
-    return _step(near * 16 // 24, 15) * 16 + _step(row.sums[0] * 48 // 512 - 12, 15)
+    return _step(near * 16 // 24, 15) * 16 + _step(row.rich[0] * 48 // 512 - 12, 15)
 
 
 @kernel
@@ -269,10 +280,10 @@ def _period_row(row: Row) -> int:
 
 
 @kernel
-def _late_row(row: Row) -> int:
+def _late_row(row: Row, way: int) -> int:
     """Bits of the last 16 and of the last 128 bases."""
-    near = _step((row.sums[1] - 16 * 24) * 5 // 64, 15)
-    far = _step((row.sums[2] * 10 - 128 * 256) * 3 // (128 * 16), 15)
+    near = _step((row.late[way, 0] - 16 * 24) * 5 // 64, 15)
+    far = _step((row.late[way, 1] * 10 - 128 * 256) * 3 // (128 * 16), 15)
     return near * 16 + far
 
 
@@ -289,7 +300,7 @@ def _network_row(room: Room) -> int:
 
 
 @kernel
-def choose_rows(row: Row, room: Room, found: int, mixer: Mixer, mode: int) -> None:
+def choose_rows(row: Row, room: Room, found: int, mixer: Mixer, way: int) -> None:
     """Which row of each weight set mixes the experts; the first row of all where it is new."""
     chosen, last = room.chosen, int(row.words[0] & np.uint64(255))
     chosen[0] = 0
@@ -298,24 +309,40 @@ def choose_rows(row: Row, room: Room, found: int, mixer: Mixer, mode: int) -> No
     chosen[3] = _counts_row(room)
     chosen[4] = _order_row(room)
     chosen[5] = min(room.totals[2], 8) * 9 + min(room.totals[1], 8)
-    chosen[6] = _best_row(row)
+    chosen[6] = _best_row(row, way)
     chosen[7] = _composition_row(row)
     chosen[8] = _period_row(row)
-    chosen[9] = _late_row(row)
+    chosen[9] = _late_row(row, way)
     chosen[10] = room.states[SLOTS + 1] + 1
     chosen[11] = room.states[2] + 1
-    chosen[12] = _network_row(room) if mode > 0 else 64
+    chosen[12] = _network_row(room) if way > 0 else 64
     chosen[M] = chosen[1]
     for m in range(M):
         chosen[m] += mixer.begins[m]
-        room.used[m] = chosen[m] if mixer.visits[mode, chosen[m]] > 0 else 0
+        room.used[m] = chosen[m] if mixer.visits[way, chosen[m]] > 0 else 0
 
 
 @kernel
-def show_network(room: Room, network: NDArray[np.float64], t: int) -> None:
-    """The network's probabilities (T, 4), if there are any."""
+def show_networks(room: Room, networks: NDArray[np.float64], t: int) -> None:
+    """The networks' probabilities (N, T, 4), as far as there are any."""
+    for n in range(EXPERTS - NETWORK):
+        for s in range(4):
+            ratio = 4.0 * networks[n, t, s] if n < len(networks) else 1.0
+            room.ratios[s * WIDTH + NETWORK + n] = ratio
+
+
+@kernel
+def keep_networks(room: Room) -> None:
+    """Keep what the networks say apart from the inputs."""
     for s in range(4):
-        if len(network) > 0:
-            _say(room, NETWORK, s, network[t, s])
-        else:
-            room.ratios[s * WIDTH + NETWORK] = 1.0
+        for n in range(EXPERTS - NETWORK):
+            room.networks[s, n] = float(room.inputs[s * WIDTH + NETWORK + n])
+
+
+@kernel
+def give_networks(room: Room, way: int) -> None:
+    """Let the inputs be those of a way to mix: it has so many networks."""
+    for s in range(4):
+        for n in range(EXPERTS - NETWORK):
+            given = float(room.networks[s, n]) if n < way else 0.0
+            room.inputs[s * WIDTH + NETWORK + n] = given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -22,8 +23,10 @@ from seqforge.domains.genome.memory.symbols import (
 )
 from seqforge.domains.genome.memory.tables import (
     BEFORE,
+    EXPERTS,
     NETWORK,
     SPAN,
+    WAYS,
     WIDTH,
     Counts,
     Learnt,
@@ -41,7 +44,7 @@ BUDGET = 1_200_000_000
 WARM = 3_000_000
 """Bases that teach the weights enough."""
 _BLOCK = 1 << 16
-_NO_NETWORK = np.zeros((0, 4))
+_NO_NETWORKS: list[Network] = []
 
 
 class Parts(NamedTuple):
@@ -76,8 +79,12 @@ class GenomeMemory:
             warm: So many of the last bases learnt teach the weights too, not counts alone.
         """
         parts = Parts(
-            counts_for(bases, budget), new_learnt(), new_mixer(), new_row(), alphabet_of(symbols)
-        )
+            counts_for(bases, budget),
+            new_learnt(bases),
+            new_mixer(),
+            new_row(),
+            alphabet_of(symbols),
+        )  # fmt: skip
         return cls(parts, np.zeros(BEFORE, np.uint8), warm)
 
     def learn(self, ids: Ids) -> None:
@@ -87,41 +94,62 @@ class GenomeMemory:
         stop = self._size - self._warm
         if stop > self._read_to:
             bases, row = self._bases[:stop], self._parts.row
-            h, r, rich = row.words[0], row.words[1], int(row.sums[0])
+            h, r, rich = row.words[0], row.words[1], int(row.rich[0])
             count(self._parts.counts, bases, self._read_to, h, r, rich)
             note_bases(row, bases, self._read_to)
             self._read_to = stop
 
     def score(self, ids: Ids, network: Network | None = None, adapt: bool = True) -> LogProbs:
         """See `Memory`."""
-        self._settle()
-        if network is not None and not self._parts.mixer.visits[1, 0]:
-            self._begin_with_network()
-        found = np.empty(len(ids))
-        for t in range(0, len(ids), _BLOCK):
-            rows = None if network is None else network[t : t + _BLOCK]
-            self._score(ids[t : t + _BLOCK], rows, adapt, found[t : t + _BLOCK])
+        networks = _NO_NETWORKS if network is None else [network]
+        found: LogProbs = self._score(ids, networks, len(networks), adapt)[0]
         return found
 
-    def _score(self, ids: Ids, network: Network | None, adapt: bool, found: LogProbs) -> None:
-        alphabet, given = self._parts.alphabet, _NO_NETWORK
+    def score_together(self, ids: Ids, networks: Sequence[Network], adapt: bool = True) -> LogProbs:
+        """See `ScoresTogether`."""
+        return self._score(ids, networks, 0, adapt)
+
+    def reader(self) -> Self:
+        """See `ScoresTogether`; the tables are shared."""
+        self._settle()
+        parts = self._parts
+        own = parts._replace(
+            mixer=deepcopy(parts.mixer), row=deepcopy(parts.row), alphabet=deepcopy(parts.alphabet)
+        )
+        return type(self)(own, self._bases[: self._size].copy(), self._warm)
+
+    def _score(
+        self, ids: Ids, networks: Sequence[Network], first: int, adapt: bool
+    ) -> LogProbs:  # fmt: skip
+        """Log-probabilities (ways, T) by the ways from ``first`` to that with all networks."""
+        self._settle()
+        self._begin_ways(len(networks))
+        found = np.empty((len(networks) + 1 - first, len(ids)))
+        for t in range(0, len(ids), _BLOCK):
+            rows = [network[t : t + _BLOCK] for network in networks]
+            found[:, t : t + _BLOCK] = self._score_block(ids[t : t + _BLOCK], rows, first, adapt)
+        return found
+
+    def _score_block(
+        self, ids: Ids, networks: Sequence[Network], first: int, adapt: bool
+    ) -> LogProbs:  # fmt: skip
+        alphabet, ways = self._parts.alphabet, len(networks) + 1 - first
         are_bases = self._append(ids)
-        if network is not None:
-            given = self._of_bases(network[are_bases])
-        chances = np.empty((self._size - self._read_to + 1, 4))
-        self._read(self._size, given, adapt, chances)
+        given = self._of_bases([network[are_bases] for network in networks])
+        chances = np.empty((ways, self._size - self._read_to + 1, 4))
+        self._read(self._size, given, first, adapt, chances)
+        found = np.empty((ways, len(ids)))
         score_symbols(alphabet, ids, chances, adapt, found)
+        return found
 
     def predict(self, network: NDArray[np.float32] | None = None) -> LogProbs:
         """See `Memory`."""
         self._settle()
-        given, (counts, learnt, mixer, row, alphabet) = _NO_NETWORK, self._parts
-        if network is not None:
-            if not mixer.visits[1, 0]:
-                self._begin_with_network()
-            given = self._of_bases(network[None])
-        bases = self._bases[: self._size]
-        predict(bases, counts, learnt, mixer, row, self._room, given, 0)
+        networks = _NO_NETWORKS if network is None else [network[None]]
+        self._begin_ways(len(networks))
+        counts, learnt, mixer, row, alphabet = self._parts
+        bases, given = self._bases[: self._size], self._of_bases(networks)
+        predict(bases, counts, learnt, mixer, row, self._room, given, len(networks))
         found = np.empty(len(alphabet.kinds))
         all_log_probs(alphabet, self._room.chances, found)
         return found
@@ -150,26 +178,19 @@ class GenomeMemory:
         """Read what was learnt last, weights and all."""
         while self._read_to < self._size:
             stop = min(self._read_to + _BLOCK, self._size)
-            self._read(stop, _NO_NETWORK, True, np.empty((stop - self._read_to, 4)))
+            chances = np.empty((1, stop - self._read_to, 4))
+            self._read(stop, self._of_bases(_NO_NETWORKS), 0, True, chances)
 
     def _read(
-        self, stop: int, network: NDArray[np.float64], adapt: bool, chances: NDArray[np.float64]
+        self, stop: int, networks: NDArray[np.float64], first: int, adapt: bool,
+        chances: NDArray[np.float64],
     ) -> None:  # fmt: skip
+        """Read as far as ``stop``; the ways are as many as there are ``chances`` (ways, ...)."""
         counts, learnt, mixer, row, _ = self._parts
-        bases, begin = self._bases[:stop], self._read_to
         read(
-            bases,
-            self._packed,
-            begin,
-            counts,
-            learnt,
-            mixer,
-            row,
-            self._room,
-            network,
-            adapt,
-            chances,
-        )
+            self._bases[:stop], self._packed, self._read_to, counts, learnt, mixer, row, self._room,
+            networks, first, first + len(chances), adapt, chances,
+        )  # fmt: skip
         self._read_to = stop
 
     def _append(self, ids: Ids) -> NDArray[np.bool_]:
@@ -193,18 +214,27 @@ class GenomeMemory:
             self._packed = np.resize(self._packed, max(words, len(self._packed) * 5 // 4))
         pack(self._bases[: self._size], self._packed, begin // SPAN)
 
-    def _of_bases(self, log_probs: Network) -> NDArray[np.float64]:
-        """A network's rows (N, V) as probabilities (N, 4)."""
-        found = np.empty((len(log_probs), 4))
-        read_network(self._parts.alphabet, np.ascontiguousarray(log_probs), found)
+    def _of_bases(self, networks: Sequence[Network]) -> NDArray[np.float64]:
+        """Networks' rows (N, T, V) as probabilities (N, T, 4)."""
+        found = np.empty((len(networks), len(networks[0]) if networks else 0, 4))
+        for network, chances in zip(networks, found, strict=True):
+            read_network(self._parts.alphabet, np.ascontiguousarray(network), chances)
         return found
 
-    def _begin_with_network(self) -> None:
-        """Weights beside a network begin as those without."""
-        weights = self._parts.mixer.weights.reshape(2, -1, WIDTH)
-        others = np.arange(WIDTH) != NETWORK
-        weights[1][:, others] = weights[0][:, others]
-        self._parts.mixer.final[1] = self._parts.mixer.final[0]
+    def _begin_ways(self, last: int) -> None:
+        """Weights of a way begin as those of the way before."""
+        mixer, row = self._parts.mixer, self._parts.row
+        weights = mixer.weights.reshape(WAYS, -1, WIDTH)
+        experts = np.arange(WIDTH)
+        old = (experts < NETWORK) | (experts >= EXPERTS)
+        for way in range(1, last + 1):
+            if mixer.visits[way, 0]:
+                continue
+            mixer.visits[way, 0] = 1
+            before = old | (experts < NETWORK + way - 1)
+            weights[way][:, before] = weights[way - 1][:, before]
+            mixer.final[way] = mixer.final[way - 1]
+            row.late[way], row.costs[way] = row.late[way - 1], row.costs[way - 1]
 
 
 def _own(array: NDArray[Any]) -> Any:

@@ -19,13 +19,13 @@ _FALL = 10_000.0
 
 
 @kernel
-def _mix_sets(mixer: Mixer, mode: int, room: Room) -> None:
+def _mix_sets(mixer: Mixer, way: int, room: Room) -> None:
     """The weighted sums of each set's row, less the highest of the four."""
     for m in range(M):
         row = room.used[m] * WIDTH
         highest = -1e30
         for s in range(4):
-            score = float(dot(mixer.weights[mode], row, room.inputs, s * WIDTH, WIDTH))
+            score = float(dot(mixer.weights[way], row, room.inputs, s * WIDTH, WIDTH))
             room.scores[4 * m + s] = score
             highest = max(highest, score)
         for s in range(4):
@@ -53,14 +53,14 @@ def _normalise_sets(room: Room) -> None:
 
 
 @kernel
-def _mix_finally(mixer: Mixer, mode: int, room: Room) -> None:
+def _mix_finally(mixer: Mixer, way: int, room: Room) -> None:
     """The sets' distributions mixed into one."""
     row, chances = room.chosen[M], room.chances
     highest = -1e30
     for s in range(4):
         score = 0.0
         for m in range(M):
-            score += mixer.final[mode, row, m] * room.logs[4 * m + s]
+            score += mixer.final[way, row, m] * room.logs[4 * m + s]
         chances[s] = score
         highest = max(highest, score)
     total = 0.0
@@ -72,36 +72,36 @@ def _mix_finally(mixer: Mixer, mode: int, room: Room) -> None:
 
 
 @kernel
-def mix(mixer: Mixer, mode: int, room: Room) -> None:
+def mix(mixer: Mixer, way: int, room: Room) -> None:
     """The experts' inputs mixed, twice, into the probabilities of the four bases."""
-    _mix_sets(mixer, mode, room)
+    _mix_sets(mixer, way, room)
     _normalise_sets(room)
-    _mix_finally(mixer, mode, room)
+    _mix_finally(mixer, way, room)
 
 
 @kernel
-def _rate_of(mixer: Mixer, mode: int, room: Room, m: int) -> float:
+def _rate_of(mixer: Mixer, way: int, room: Room, m: int) -> float:
     """The rate at which a set's row learns; a new one begins with the weights of all bases."""
-    row, weights = room.chosen[m], mixer.weights[mode]
+    row, weights = room.chosen[m], mixer.weights[way]
     if room.used[m] != row:
         for k in range(WIDTH):
             weights[row * WIDTH + k] = weights[k]
-    visits = mixer.visits[mode, row]
-    mixer.visits[mode, row] = visits + 1
+    visits = mixer.visits[way, row]
+    mixer.visits[way, row] = visits + 1
     return _LEAST_RATE + (_RATE - _LEAST_RATE) * _FALL / (_FALL + float(visits))
 
 
 @kernel
-def learn_weights(mixer: Mixer, mode: int, room: Room, symbol: int) -> None:
+def learn_weights(mixer: Mixer, way: int, room: Room, symbol: int) -> None:
     """A step down the gradient of the cost of a base, for each set by itself and for the last
     mixture."""
     final = room.chosen[M]
     for back in range(M):
         m = M - 1 - back
-        rate, row, gain = _rate_of(mixer, mode, room, m), room.chosen[m] * WIDTH, 0.0
+        rate, row, gain = _rate_of(mixer, way, room, m), room.chosen[m] * WIDTH, 0.0
         for s in range(4):
             right = float(int(s == symbol))
             gain += (right - room.chances[s]) * room.logs[4 * m + s]
             step = np.float32(rate * (right - room.inner[4 * m + s]))
-            add_scaled(mixer.weights[mode], row, step, room.inputs, s * WIDTH, WIDTH)
-        mixer.final[mode, final, m] += _FINAL_RATE * gain
+            add_scaled(mixer.weights[way], row, step, room.inputs, s * WIDTH, WIDTH)
+        mixer.final[way, final, m] += _FINAL_RATE * gain

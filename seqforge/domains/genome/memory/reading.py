@@ -12,18 +12,20 @@ from seqforge.domains.genome.memory.counting import (
     ask,
     count_one,
     note_seed,
-    place_of,
     read_back,
     read_on,
     richer,
 )
 from seqforge.domains.genome.memory.experts import (
     choose_rows,
+    first_nearby,
+    give_networks,
+    keep_networks,
     read_direct,
     read_fast,
     read_slots,
     read_zoned,
-    show_network,
+    show_networks,
     show_repeats,
     take_logarithms,
 )
@@ -54,22 +56,41 @@ _BITS_16 = 16.0 * 1.4426950408889634
 
 
 @kernel
-def predict(
-    bases: Bases, counts: Counts, learnt: Learnt, mixer: Mixer, row: Row, room: Room,
-    network: NDArray[np.float64], t: int,
-) -> None:  # fmt: skip
-    """Fill in the chances of the base after the last one; ``network`` (T, 4) or (0, 4)."""
+def _ask_experts(
+    bases: Bases, counts: Counts, learnt: Learnt, row: Row, room: Room,
+    networks: NDArray[np.float64], t: int,
+) -> int:  # fmt: skip
+    """Let each expert say what comes next; returns how many repeats are followed."""
     found = read_repeats(bases, learnt, row, room)
     read_direct(counts, row.words[0], room)
     read_slots(counts, learnt, row.words[0], room)
     show_repeats(room, found)
     read_fast(learnt, row.words[0], room)
-    read_zoned(counts, row.words[0], int(row.sums[0]), room)
-    show_network(room, network, t)
+    read_zoned(counts, row.words[0], int(row.rich[0]), room)
+    show_networks(room, networks, t)
     take_logarithms(room)
-    mode = min(len(network), 1)
-    choose_rows(row, room, found, mixer, mode)
-    mix(mixer, mode, room)
+    keep_networks(room)
+    return found
+
+
+@kernel
+def _mix_way(mixer: Mixer, row: Row, room: Room, found: int, way: int) -> None:
+    give_networks(room, way)
+    choose_rows(row, room, found, mixer, way)
+    mix(mixer, way, room)
+    for s in range(4):
+        room.outcomes[way, s] = room.chances[s]
+
+
+@kernel
+def predict(
+    bases: Bases, counts: Counts, learnt: Learnt, mixer: Mixer, row: Row, room: Room,
+    networks: NDArray[np.float64], way: int,
+) -> None:  # fmt: skip
+    """Fill in the chances of the base after the last one, mixed in one way; ``networks``
+    (N, 1, 4)."""
+    found = _ask_experts(bases, counts, learnt, row, room, networks, 0)
+    _mix_way(mixer, row, room, found, way)
 
 
 @kernel
@@ -90,7 +111,7 @@ def _learn_ranks(learnt: Learnt, room: Room, symbol: int) -> None:
 @kernel
 def _learn_fast(learnt: Learnt, h: np.uint64, symbol: int) -> None:
     for a in range(NEARBY):
-        first = int(learnt.fast_begins[a]) + 4 * place_of(h, int(learnt.fast_orders[a]))
+        first = first_nearby(learnt, a, h)
         for s in range(4):
             goal = 0.97 if s == symbol else 0.01
             now = float(learnt.fast[first + s])
@@ -98,14 +119,19 @@ def _learn_fast(learnt: Learnt, h: np.uint64, symbol: int) -> None:
 
 
 @kernel
-def _note_late(row: Row, room: Room, bases: Bases, i: int, symbol: int) -> None:
-    """Composition, costs, matches nearby and the experts' gains."""
-    cost = int(min(-logarithm(room.chances[symbol]) * _BITS_16, 96.0))
-    place = int(row.sums[3])
-    row.sums[1] += cost - row.costs[(place + 112) % 128]
-    row.sums[2] += cost - row.costs[place]
-    row.costs[place] = cost
-    row.sums[3] = (place + 1) % 128
+def _note_late(row: Row, room: Room, way: int, symbol: int) -> None:
+    """What the last bases cost."""
+    cost = int(min(-logarithm(room.outcomes[way, symbol]) * _BITS_16, 96.0))
+    late, costs = row.late[way], row.costs[way]
+    place = int(late[2])
+    late[0] += cost - costs[(place + 112) % 128]
+    late[1] += cost - costs[place]
+    costs[place] = cost
+    late[2] = (place + 1) % 128
+
+
+@kernel
+def _note_gains(row: Row, room: Room, symbol: int) -> None:
     for k in range(EXPERTS):
         row.gains[k] += _GAIN_RATE * (float(room.inputs[symbol * WIDTH + k]) - row.gains[k])
 
@@ -114,7 +140,7 @@ def _note_late(row: Row, room: Room, bases: Bases, i: int, symbol: int) -> None:
 def note_base(row: Row, bases: Bases, i: int) -> None:
     """The registers and the composition with base i read."""
     base = int(bases[i])
-    row.sums[0] = richer(int(row.sums[0]), bases, i)
+    row.rich[0] = richer(int(row.rich[0]), bases, i)
     for lag in range(1, 4):
         same = np.uint64(int(base == int(bases[i - lag])))
         row.words[1 + lag] = (row.words[1 + lag] << 1) | same
@@ -123,34 +149,50 @@ def note_base(row: Row, bases: Bases, i: int) -> None:
 
 @kernel
 def _learn(
-    bases: Bases, i: int, counts: Counts, learnt: Learnt, mixer: Mixer, row: Row, room: Room,
-    mode: int,
+    bases: Bases, i: int, counts: Counts, learnt: Learnt, row: Row, room: Room
 ) -> None:  # fmt: skip
     symbol, h = int(bases[i]), row.words[0]
-    learn_weights(mixer, mode, room, symbol)
     _learn_ranks(learnt, room, symbol)
     _learn_fast(learnt, h, symbol)
-    count_one(counts, bases, i, h, read_back(row.words[1], symbol), int(row.sums[0]))
+    count_one(counts, bases, i, h, read_back(row.words[1], symbol), int(row.rich[0]))
     h = read_on(h, symbol)
     for b in range(SEEDINGS):
         note_seed(counts, b, h, i + 1)
 
 
 @kernel
+def _mix_ways(
+    mixer: Mixer, row: Row, room: Room, found: int, first: int, stop: int, symbol: int, adapt: bool
+) -> None:  # fmt: skip
+    """Mix in the ways from ``first`` to before ``stop``; their weights learn."""
+    for way in range(first, stop):
+        _mix_way(mixer, row, room, found, way)
+        if adapt:
+            learn_weights(mixer, way, room, symbol)
+    for way in range(first, stop):
+        _note_late(row, room, way, symbol)
+    _note_gains(row, room, symbol)
+
+
+@kernel
 def read(
     bases: Bases, packed: Packed, begin: int, counts: Counts, learnt: Learnt, mixer: Mixer,
-    row: Row, room: Room, network: NDArray[np.float64], adapt: bool, chances: NDArray[np.float64],
+    row: Row, room: Room, networks: NDArray[np.float64], first: int, stop: int, adapt: bool,
+    chances: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Read the bases from ``begin`` on; fills in the distribution (T, 4) that each was given."""
+    """Read the bases from ``begin`` on; fills in the distributions (ways, T, 4) that each was given
+    in the ways from ``first`` to before ``stop``; ``networks`` (N, T, 4), a way has as many as its
+    number."""
     for i in range(begin, len(bases)):
         symbol = int(bases[i])
-        predict(bases, counts, learnt, mixer, row, room, network, i - begin)
-        for s in range(4):
-            chances[i - begin, s] = room.chances[s]
+        found = _ask_experts(bases, counts, learnt, row, room, networks, i - begin)
+        _mix_ways(mixer, row, room, found, first, stop, symbol, adapt)
+        for way in range(first, stop):
+            for s in range(4):
+                chances[way - first, i - begin, s] = room.outcomes[way, s]
         follow_repeats(i, symbol, adapt, learnt, row, room)
-        _note_late(row, room, bases, i, symbol)
         if adapt:
-            _learn(bases, i, counts, learnt, mixer, row, room, min(len(network), 1))
+            _learn(bases, i, counts, learnt, row, room)
         note_base(row, bases, i)
         if i + 1 < len(bases):
             ahead = int(bases[i + 1])

@@ -100,12 +100,13 @@ def score_symbols(
     alphabet: Alphabet, ids: NDArray[Any], chances: NDArray[np.float64], adapt: bool,
     found: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Fill in the log-probabilities (T,) of symbols; ``chances`` (N + 1, 4) are those of the N
-    bases among them."""
+    """Fill in the log-probabilities (W, T) of symbols; ``chances`` (W, N + 1, 4) are those of the N
+    bases among them, W times."""
     place = 0
     for t in range(len(ids)):
         symbol = int(ids[t])
-        found[t] = log_prob_of(alphabet, chances[place], symbol)
+        for way in range(len(chances)):
+            found[way, t] = log_prob_of(alphabet, chances[way, place], symbol)
         place += int(alphabet.bases[symbol] >= 0)
         _note_symbol(alphabet, symbol, adapt)
 

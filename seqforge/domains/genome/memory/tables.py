@@ -35,6 +35,7 @@ FAST = ((1, 50.0), (2, 40.0), (3, 30.0), (4, 25.0), (6, 12.0), (8, 6.0), (11, 3.
 ZONED = (4, 6, 8, 9, 10)
 """Orders counted apart for each share of G and C around."""
 ZONES = 16
+"""2^4."""
 WINDOW = 512
 """Bases whose G and C are counted."""
 DIRECT, SLOTS, SEEDINGS, NEARBY = len(ORDERS), len(PATTERNS), len(SEEDS), len(FAST)
@@ -52,10 +53,12 @@ POOL = 16
 """Repeats followed at a time."""
 SHOWN = 6
 """Those of them, the surest first, that are experts by themselves."""
-EXPERTS = DIRECT + RANKED + SHOWN + 1 + NEARBY + APART + 1
-NETWORK = EXPERTS - 1
+NETWORK = DIRECT + RANKED + SHOWN + 1 + NEARBY + APART
+EXPERTS = NETWORK + 2
 WIDTH = -(-EXPERTS // 16) * 16
 """Experts, padded for `dot`."""
+WAYS = 3
+"""Ways to mix the same experts: alone, with a network, with another one too."""
 
 
 class Counts(NamedTuple):
@@ -65,10 +68,13 @@ class Counts(NamedTuple):
     """(D,)."""
     begins: Ints
     """(D,): where each order begins in ``direct``."""
+    bits: Ints
+    """(D,): of the number of contexts that have counts of their own."""
     direct: NDArray[np.uint16]
     """Four counts a context."""
     zone_orders: Ints
     zone_begins: Ints
+    zone_bits: Ints
     zoned: NDArray[np.uint16]
     """The same for orders that are counted apart in each zone."""
     masks: NDArray[np.uint64]
@@ -97,6 +103,7 @@ class Learnt(NamedTuple):
     """(2, REPEAT_STATES): how often a repeat's symbol came, forward and inverted."""
     fast_orders: Ints
     fast_begins: Ints
+    fast_bits: Ints
     fast_rates: NDArray[np.float64]
     fast: Floats
     """Four probabilities a context."""
@@ -112,16 +119,16 @@ FINALS = SETS[1]
 
 
 class Mixer(NamedTuple):
-    """Weights, alone and with the network."""
+    """Weights of each way to mix."""
 
     begins: Ints
     """(M,): the first row of each set."""
     weights: Floats
-    """(2, rows * WIDTH)."""
+    """(WAYS, rows * WIDTH)."""
     final: NDArray[np.float64]
-    """(2, FINALS, M)."""
+    """(WAYS, FINALS, M)."""
     visits: Ints
-    """(2, rows): bases learnt from."""
+    """(WAYS, rows): bases learnt from."""
 
 
 class Row(NamedTuple):
@@ -137,10 +144,12 @@ class Row(NamedTuple):
     """(POOL,): the last 32 bases, 1 for a miss."""
     runs: Ints
     """(POOL,): hits since the last miss."""
-    sums: Ints
-    """Sums over the last bases: G and C of 512, costs of 16 and of 128; then the place in costs."""
+    rich: Ints
+    """(1,): G and C among the last 512 bases."""
+    late: Ints
+    """(WAYS, 3): what the last 16 and the last 128 bases cost, and the place in costs."""
     costs: Ints
-    """(128,): of the last bases, in 1/16 bits."""
+    """(WAYS, 128): of the last bases, in 1/16 bits."""
     gains: NDArray[np.float64]
     """(EXPERTS,): how much better than chance each expert was of late, in nats."""
 
@@ -152,6 +161,8 @@ class Room(NamedTuple):
     """(4 * WIDTH,): four times the probabilities of the experts."""
     inputs: Floats
     """(4 * WIDTH,): their logarithms."""
+    networks: Floats
+    """(4, 2): the same of the networks; of the inputs they are those of the way at hand alone."""
     states: Ints
     """(R,): of ranked experts, -1 for none."""
     ranked: Ints
@@ -177,57 +188,93 @@ class Room(NamedTuple):
     logs: NDArray[np.float64]
     """(M * 4,)."""
     chances: NDArray[np.float64]
-    """(4,): the outcome."""
+    """(4,): the outcome of the way that was mixed last."""
+    outcomes: NDArray[np.float64]
+    """(WAYS, 4): the outcomes."""
 
 
-def _begins(sizes: list[int]) -> Ints:
-    return np.cumsum([0, *sizes[:-1]]).astype(np.int64)
+_MOST_SLOT_BITS, _MOST_HEAD_BITS, _LEAST_BITS = 24, 22, 12
+
+
+def _begins(bits: list[int]) -> Ints:
+    """Where tables of 2^bits contexts, four numbers each, begin in a common one."""
+    return np.cumsum([0, *(4 << b for b in bits[:-1])])
+
+
+def _total(bits: list[int]) -> int:
+    return sum(4 << b for b in bits)
 
 
 def _pattern_mask(pattern: str) -> int:
     return sum(3 << 2 * place for place, used in enumerate(pattern) if used == "1")
 
 
+def _enough(contexts: int, most: int) -> int:
+    """Bits of a number of places that is no less than a number of contexts, within limits."""
+    return min(max((contexts - 1).bit_length(), _LEAST_BITS), most)
+
+
+def _table_bits(bases: int) -> tuple[list[int], list[int], list[int]]:
+    """Bits of the tables of orders, of orders by zone and of models nearby, for so many bases."""
+    most = _enough(4 * bases, 64)
+    return (
+        [min(2 * order, most) for order in ORDERS],
+        [min(2 * order + 4, most) for order in ZONED],
+        [min(2 * order, most) for order, _ in FAST],
+    )
+
+
+def _shared_bits(bases: int, left: int) -> tuple[int, int]:
+    """Bits of the hashed tables and of the heads of seeds, in so many bytes where possible."""
+    slots, heads = _enough(2 * bases, _MOST_SLOT_BITS), _enough(bases, _MOST_HEAD_BITS)
+    while max(slots, heads) > _LEAST_BITS:
+        of_slots, of_heads = 4 * SLOTS << slots, 4 * SEEDINGS * KEPT << heads
+        if of_slots + of_heads <= left:
+            break
+        if of_slots > of_heads:
+            slots -= 1
+        else:
+            heads -= 1
+    return slots, heads
+
+
 def counts_for(bases: int, budget: int) -> Counts:
     """Empty counts for about so many bases, in about so many bytes at most."""
-    direct = [4 ** (order + 1) for order in ORDERS]
-    zoned = [ZONES * 4 ** (order + 1) for order in ZONED]
-    left = budget - 2 * sum(direct) - 2 * sum(zoned)
-    bits = 16
-    while 1 << bits < 2 * bases and bits < 24 and 4 * len(PATTERNS) << bits + 1 <= left * 4 // 5:
-        bits += 1
+    direct, zoned, nearby = _table_bits(bases)
+    left = budget - 2 * _total(direct) - 2 * _total(zoned) - 4 * _total(nearby)
+    slots, heads = _shared_bits(bases, left)
     return Counts(
-        np.array(ORDERS), _begins(direct), np.zeros(sum(direct), np.uint16),
-        np.array(ZONED), _begins(zoned), np.zeros(sum(zoned), np.uint16),
+        np.array(ORDERS), _begins(direct), np.array(direct), np.zeros(_total(direct), np.uint16),
+        np.array(ZONED), _begins(zoned), np.array(zoned), np.zeros(_total(zoned), np.uint16),
         np.array([_pattern_mask(p) for p in PATTERNS], np.uint64),
         np.array([len(p) for p in PATTERNS]),
-        np.zeros((len(PATTERNS), 1 << bits), np.uint32), 64 - bits,
-        np.array(SEEDS), np.zeros((len(SEEDS), 1 << min(bits, 22), KEPT), np.int32),
-        64 - min(bits, 22),
+        np.zeros((SLOTS, 1 << slots), np.uint32), 64 - slots,
+        np.array(SEEDS), np.zeros((SEEDINGS, 1 << heads, KEPT), np.int32), 64 - heads,
     )  # fmt: skip
 
 
-def new_learnt() -> Learnt:
-    """Before anything was learnt."""
-    fast = [4 ** (order + 1) for order, _ in FAST]
+def new_learnt(bases: int) -> Learnt:
+    """Before anything was learnt, for about so many bases."""
+    _, _, nearby = _table_bits(bases)
     ranks = np.empty((RANKED, STATES, 4), np.float32)
     ranks[:] = (0.5, 0.2, 0.15, 0.15)
     return Learnt(
         ranks, np.zeros((RANKED, STATES), np.uint16), np.full((2, REPEAT_STATES), 0.8, np.float32),
-        np.array([order for order, _ in FAST]), _begins(fast),
-        np.array([1 / length for _, length in FAST]), np.full(sum(fast), 0.25, np.float32),
+        np.array([order for order, _ in FAST]), _begins(nearby), np.array(nearby),
+        np.array([1 / length for _, length in FAST]),
+        np.full(_total(nearby), 0.25, np.float32),
     )  # fmt: skip
 
 
 def new_mixer() -> Mixer:
     """Before anything was learnt."""
     row = np.zeros(WIDTH, np.float32)
-    row[:EXPERTS] = 0.1
+    row[:NETWORK] = 0.1
     row[: len(ORDERS) + RANKED] = 0.15
     row[NETWORK] = 0.3
-    weights = np.tile(row, (2, sum(SETS)))
-    final = np.full((2, FINALS, len(SETS)), 1 / len(SETS))
-    return Mixer(_begins(list(SETS)), weights, final, np.zeros((2, sum(SETS)), np.int64))
+    weights = np.tile(row, (WAYS, sum(SETS)))
+    final = np.full((WAYS, FINALS, len(SETS)), 1 / len(SETS))
+    return Mixer(np.cumsum([0, *SETS[:-1]]), weights, final, np.zeros((WAYS, sum(SETS)), np.int64))
 
 
 def new_row() -> Row:
@@ -236,7 +283,8 @@ def new_row() -> Row:
     nothing = np.zeros((3, POOL), np.int64)
     return Row(
         words, np.full(POOL, -1), np.ones(POOL, np.int64), nothing[0], nothing[1],
-        np.zeros(4, np.int64), np.zeros(128, np.int64), np.zeros(EXPERTS),
+        np.zeros(1, np.int64), np.zeros((WAYS, 3), np.int64), np.zeros((WAYS, 128), np.int64),
+        np.zeros(EXPERTS),
     )  # fmt: skip
 
 
@@ -244,10 +292,10 @@ def new_room() -> Room:
     """Scratch."""
     sets = len(SETS)
     return Room(
-        np.ones(4 * WIDTH), np.zeros(4 * WIDTH, np.float32), np.zeros(RANKED, np.int64),
+        np.ones(4 * WIDTH), np.zeros(4 * WIDTH, np.float32), np.zeros((4, 2), np.float32),
+        np.zeros(RANKED, np.int64),
         np.zeros((RANKED, 4), np.int64), np.zeros(RANKED, np.int64), np.zeros(POOL, np.int64),
         np.zeros(POOL, np.int64), np.zeros(POOL), np.zeros(POOL, np.int64),
         np.zeros(sets + 1, np.int64), np.zeros(sets, np.int64), np.zeros(4 * sets),
-        np.zeros(4 * sets), np.zeros(4 * sets),
-        np.zeros(4),
+        np.zeros(4 * sets), np.zeros(4 * sets), np.zeros(4), np.zeros((WAYS, 4)),
     )  # fmt: skip

@@ -14,7 +14,14 @@ from seqforge.domains.genome.memory.counting import (
     read_on,
     richer,
 )
-from seqforge.domains.genome.memory.tables import BEFORE, ORDERS, PATTERNS, counts_for, new_row
+from seqforge.domains.genome.memory.tables import (
+    BEFORE,
+    ORDERS,
+    PATTERNS,
+    counts_for,
+    new_learnt,
+    new_row,
+)
 
 GENOME = np.concatenate([np.zeros(BEFORE), np.random.default_rng(0).integers(0, 4, 1500)])
 GENOME = GENOME.astype(np.uint8)
@@ -37,7 +44,7 @@ def plain_counts(order):
 
 @cache
 def counted():
-    counts, row = counts_for(1500, 0), new_row()
+    counts, row = counts_for(1 << 22, 500_000_000), new_row()
     count(counts, GENOME, BEFORE, row.words[0], row.words[1], 0)
     return counts
 
@@ -65,9 +72,31 @@ def test_hashed_contexts_know_what_followed_them(table):
     assert hits > 0.9 * len(places)
 
 
+def test_tables_are_as_large_as_the_genome_wants_within_the_budget():
+    sizes = [
+        sum(np.asarray(part).nbytes for part in (*counts_for(bases, budget), *new_learnt(bases)))
+        for bases, budget in ((10**5, 10**9), (2 * 10**6, 10**9), (10**8, 10**9))
+    ]
+
+    assert sizes[0] < 70_000_000
+    assert sizes[0] < sizes[1] < sizes[2] < 1.01e9
+
+
+def test_a_small_genomes_contexts_share_places():
+    """Nothing is lost: each base is counted on both strands in each order."""
+    counts, row = counts_for(300, 0), new_row()
+    count(counts, GENOME, BEFORE, row.words[0], row.words[1], 0)
+
+    assert counts.bits[-1] < 2 * ORDERS[-1]
+    ends = [*counts.begins[1:], len(counts.direct)]
+    for begin, end in zip(counts.begins, ends, strict=True):
+        assert counts.direct[begin:end].sum() == 2 * (len(GENOME) - BEFORE)
+
+
 def test_one_base_after_the_other_counts_what_all_at_once_count():
-    whole, single, row = counted(), counts_for(1500, 0), new_row()
+    whole, single, row = counts_for(1500, 0), counts_for(1500, 0), new_row()
     h, r, rich = row.words[0], row.words[1], 0
+    count(whole, GENOME, BEFORE, h, r, rich)
     for i in range(BEFORE, len(GENOME)):
         behind = read_back(r, int(GENOME[i]))
         count_one(single, GENOME, i, h, behind, rich)

@@ -60,6 +60,10 @@ def test_frozen_it_changes_nothing():
     laws.check_frozen(make, genome())
 
 
+def test_all_ways_at_once_are_each_on_its_own():
+    laws.check_together(make, genome(), SIZE)
+
+
 def test_saved_and_loaded_it_is_the_same():
     laws.check_saved(cold, genome(), SIZE)
 
