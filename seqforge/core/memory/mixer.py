@@ -27,6 +27,10 @@ _STEPS = 33
 FINALS = 2
 REFINERS = 3
 REFINER_BITS = 16
+NETWORK_SCALE = 4.0
+"""A network's number is so many times as large: weights of it learn faster than the others."""
+NETWORK_WEIGHT, OTHERS_SHARE = 0.1, 0.8
+"""What a network weighs at first, and what of the weights of the others is left then."""
 WAYS = 3
 """Most ways to mix the same evidence."""
 
@@ -44,6 +48,8 @@ class MixerTables(NamedTuple):
     """(ways, REFINERS, 2**16 * 33): probabilities by a context and the probability before."""
     visits: NDArray[np.int32]
     """How often a row has learnt (ways, rows of all sets)."""
+    taught: NDArray[np.int64]
+    """Whether a way has learnt anything by itself (ways,)."""
 
 
 class MixerRoom(NamedTuple):
@@ -78,6 +84,7 @@ def mixer_tables(sets: tuple[int, ...], first: Floats, final_rows: int) -> Mixer
         rows.reshape(1, -1), np.cumsum((0, *sets[:-1])).astype(np.int64),
         _final_weights(final_rows, len(sets)),
         np.tile(refined, (1, REFINERS, 1 << REFINER_BITS)), np.zeros((1, sum(sets)), np.int32),
+        np.zeros(1, np.int64),
     )  # fmt: skip
 
 
@@ -100,14 +107,38 @@ def mixer_room(inputs: int, sets: int) -> MixerRoom:
 
 
 def with_ways(tables: MixerTables, ways: int) -> MixerTables:
-    """The same tables for so many ways; new ones know what the first does."""
-    more = ways - len(tables.visits)
+    """The same tables with room for so many ways."""
+    more = ways - len(tables.taught)
     if more <= 0:
         return tables
-    grown = [np.concatenate([table, *[table[:1]] * more]) for table in tables if table.ndim > 1]
-    weights, finals, refined, visits = grown
-    visits[-more:] = 0
-    return MixerTables(weights, tables.starts, finals, refined, visits)
+    weights, finals, refined, visits, taught = (
+        np.concatenate([table, *[np.zeros_like(table[:1])] * more])
+        for table in (tables.weights, tables.finals, tables.refined, tables.visits, tables.taught)
+    )
+    return MixerTables(weights, tables.starts, finals, refined, visits, taught)
+
+
+def copy_way(tables: MixerTables, way: int, network: tuple[int, int], width: int) -> None:
+    """Let a way with a network begin with what the first way has learnt.
+
+    Rows keep their rates: what they have learnt of the other inputs is not to be learnt anew.
+
+    Args:
+        tables: They change.
+        way: Which one.
+        network: The place of the network's number among the inputs, and the set that is chosen by
+            it.
+        width: Numbers of a row.
+    """
+    for table in (tables.weights, tables.finals, tables.refined, tables.visits):
+        table[way] = table[0]
+    place, chosen = network
+    first, last = tables.starts[chosen : chosen + 2]
+    rows = tables.weights[way].reshape(-1, width)
+    rows[first:last] = rows[first]
+    tables.visits[way, first:last] = tables.visits[way, first]
+    rows *= OTHERS_SHARE
+    rows[:, place] = NETWORK_WEIGHT
 
 
 @kernel

@@ -28,10 +28,12 @@ from seqforge.core.memory.contexts import (
 from seqforge.core.memory.copies import CopyTables, Pointers
 from seqforge.core.memory.memory import Ids, LogProbs, Network
 from seqforge.core.memory.mixer import (
+    NETWORK_SCALE,
     REFINER_BITS,
     WAYS,
     MixerRoom,
     MixerTables,
+    copy_way,
     learn_mixture,
     mix,
     mixer_room,
@@ -46,7 +48,6 @@ from seqforge.core.memory.slots import SlotRoom, SlotTables
 _NODES, _RANKS, _OWN_SETS, _OF_NETWORK = 1024, 256, 10, 6
 _HASHED = 4096
 _COPIED, _HEADS = (16, 8, 5), 20
-_NETWORK_WEIGHT = 0.3
 _LEAST = 1e-6
 _BYTES_A_SYMBOL = 35 * 2 * 2 * slots.LINE  # contexts, groups of decisions, uint16
 _REFINER_MASK = (1 << REFINER_BITS) - 1
@@ -178,10 +179,11 @@ def gather(tables: Tables, row: Row, node: int, ways: Ways) -> None:
 @kernel
 def give_networks(tables: Tables, row: Row, depth: int, way: int) -> None:
     """Write what the networks of a way say among the evidence."""
-    inputs, sets = row.mixer.inputs[depth], len(tables.mixer.starts)
+    inputs, said = row.mixer.inputs[depth], row.mixer.stretched
+    sets = len(tables.mixer.starts)
     to = len(row.slots.hashes) * slots.INPUTS + copies.COPIES * copies.INPUTS + 1
-    inputs[to] = row.mixer.stretched[way * DEEPEST + depth, sets]
-    inputs[to + 1] = row.mixer.stretched[DEEPEST + depth, sets] if way > 1 else 0.0
+    inputs[to] = said[way * DEEPEST + depth, sets] * NETWORK_SCALE
+    inputs[to + 1] = said[DEEPEST + depth, sets] * NETWORK_SCALE if way > 1 else 0.0
 
 
 @kernel
@@ -379,6 +381,8 @@ class SymbolMemory:
         if adapt:
             self._make_room(len(ids))
         self._begin_ways(ways)
+        if adapt and len(ids) > 0:
+            self.tables.mixer.taught[ways.first : ways.stop] = 1
         score_symbols(self.tables, self.row, ids, self._given(networks, len(ids)), ways, adapt,
                       self.contexts.update, scores)  # fmt: skip
         return scores
@@ -426,11 +430,8 @@ class SymbolMemory:
         self.tables = self.tables._replace(mixer=mixer)
         inputs, padded = _layout(self.contexts)
         for way in range(max(ways.first, 1), ways.stop):
-            if mixer.visits[way].any():
-                continue
-            for table in (mixer.weights, mixer.finals, mixer.refined):
-                table[way] = table[0]
-            mixer.weights[way].reshape(-1, padded)[:, inputs - 2] = _NETWORK_WEIGHT
+            if mixer.taught[way] == 0:
+                copy_way(mixer, way, (inputs - 2, _OF_NETWORK), padded)
 
 
 def _flat(name: str, value: Any) -> dict[str, NDArray[Any]]:
