@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.messages import add_remark, did_you_mean
-from seqforge.core.data.domain import Domain, Sample, StopsAfterUnits, known_prompt, read_prompt
+from seqforge.core.data.domain import (
+    Domain,
+    Sample,
+    StopsAfterUnits,
+    copy_units,
+    known_prompt,
+    read_prompt,
+)
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.records import Prompt
@@ -191,7 +198,9 @@ class Model:
         if unknown is None:
             unknown = "map" if self.card.vocabulary.unknown else "refuse"
         symbols = self.prompt(text, unknown, "the text").symbols
-        engine = self._mixing(exact=True) if memory else self._engine
+        engine = self._engine
+        if memory:
+            engine = self._memory_beside.engine(engine, self.domain, 0, exact=True)
         return Sampler(self._checkpoint, engine=engine).score(symbols)
 
     def adapted(
@@ -267,24 +276,27 @@ class Model:
             "bars": how.get("bars"),
             "adapt": self._adapted or None,
             "constraint": None if how.get("constraint", True) else False,
+            "copy_limit": self._copy_limit(how),
         }
         given = {name: value for name, value in labels.items() if value is not None}
         return sampler, sampler.plan(options, ending, given)
+
+    def _copy_limit(self, how: How) -> int | None:
+        """The longest span that may be copied; 0: any; None without a memory."""
+        given = how.get("copy_limit")
+        if given is None and how.get("memory"):
+            return copy_units(self.domain, self.card.vocabulary).limit
+        return given
 
     def _sampler(self, how: How) -> Sampler:
         grammar = None
         if how.get("constraint", True):
             grammar = self.domain.constraint(self.card.vocabulary)
         openings = openings_of(self.domain, self.card)
-        engine = self._mixing() if how.get("memory") else self._engine
+        engine = self._engine
+        if how.get("memory"):
+            engine = self._memory_beside.engine(engine, self.domain, how.get("copy_limit"))
         return Sampler(self._checkpoint, grammar, openings=openings, engine=engine)
-
-    def _mixing(self, exact: bool = False) -> Engine:
-        """The engine that draws from the mixture of network and memory."""
-        from seqforge.core.sampling.engine import MemoryEngine
-
-        memory = self._memory_beside.opened(self.domain)
-        return MemoryEngine(self._engine, memory, len(self.card.vocabulary), exact)
 
     @property
     def _memory_beside(self) -> ModelMemory:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.domain import Domain
     from seqforge.core.memory.memory import HasStreams
     from seqforge.core.model.checkpoint import Checkpoint
+    from seqforge.core.sampling.engine import Engine
 
 RUNS = Path("runs")
 STDIN_KEPT = ".stdin"
@@ -385,11 +386,7 @@ class ModelMemory:
     """The memory of a model: beside its file, opened when it is first asked for."""
 
     def __init__(self, model: Path, checkpoint: Checkpoint) -> None:
-        """
-        Args:
-            model: Its file.
-            checkpoint: What the file holds.
-        """
+        """Take the model's file, and what is in it."""
         self._model, self._checkpoint = model, checkpoint
         self._opened: HasStreams | None = None
 
@@ -417,6 +414,28 @@ class ModelMemory:
                 raise CheckpointError(f"{self.path}: there is no memory; {self._remedy}")
             self._opened = load_memory(self.path, self._checkpoint, domain)
         return self._opened
+
+    def engine(
+        self, network: Engine, domain: Domain, copied: int | None = None, exact: bool = False
+    ) -> Engine:
+        """What draws from the mixture with a network; raises what `opened` raises.
+
+        Args:
+            network: Reads and draws without the memory.
+            domain: Of the symbols.
+            copied: Most units of a span that is copied out of the training data; 0: any; None:
+                as many as the domain says.
+            exact: See `HasStreams.streams`.
+        """
+        from seqforge.core.data.domain import copy_units
+        from seqforge.core.sampling.copy_limit import CopyLimit
+        from seqforge.core.sampling.engine import MemoryEngine
+
+        memory, vocabulary = self.opened(domain), self._checkpoint.card.vocabulary
+        units = copy_units(domain, vocabulary)
+        most = units.limit if copied is None else copied
+        limit = CopyLimit(memory.history, units, most) if most else None
+        return MemoryEngine(network, memory, len(vocabulary), exact, limit)
 
     @property
     def _remedy(self) -> str:

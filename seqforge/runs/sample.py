@@ -17,11 +17,12 @@ from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Governed, Sample, TrainingData
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.model.checkpoint import Arrays, Checkpoint, ModelCard, load_checkpoint
+from seqforge.core.sampling.engine import KernelEngine
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler, openings_of
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
-from seqforge.runs.folder import RunFolder
+from seqforge.runs.folder import ModelMemory, RunFolder
 from seqforge.runs.load_inputs import Inputs, gather, read_corpus
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
@@ -111,6 +112,7 @@ def training_data_of_run(
     return training_data_from(inputs, corpus, lines)
 
 
+_WITHOUT = "without the memory"
 _SHOWN = 50_000  # characters of samples kept for the page at each temperature
 
 
@@ -120,7 +122,11 @@ def draw_samples_of_run(
     """Draw, write and measure the samples of a run's settings."""
     checkpoint = load_checkpoint(folder.model)
     openings = openings_of(domain, checkpoint.card)
-    sampler = Sampler(checkpoint, domain.constraint(corpus.vocabulary), openings=openings)
+    constraint, engine = domain.constraint(corpus.vocabulary), None
+    if config.sampling.memory:
+        memory = ModelMemory(folder.model, checkpoint)
+        engine = memory.engine(KernelEngine.of(checkpoint), domain)
+    sampler = Sampler(checkpoint, constraint, openings=openings, engine=engine)
     make_folder(folder.samples)
     everything: list[Sample] = []
     rows, shown, seconds = list[SamplesRow](), list[ShownSamples](), 0.0
@@ -138,6 +144,9 @@ def draw_samples_of_run(
     watcher.advance(1, 1, "measuring the samples")
     symbols = sum(len(sample.symbols) for sample in everything)
     report = domain.report(everything, corpus)
+    if config.sampling.memory:
+        plain = Sampler(checkpoint, constraint, openings=openings)
+        report = _beside(report, domain.report(_drawn(plain, config), corpus))
     return SampleResult(
         samples=tuple(rows),
         shown=tuple(shown),
@@ -158,10 +167,23 @@ def _of_grammar(
     if not isinstance(domain, Governed) or all(s.removed_mass is None for s in samples):
         return {}
     ungoverned = Sampler(checkpoint, openings=openings_of(domain, checkpoint.card))
-    count = config.sampling.count
+    return domain.grammar_report(samples, _drawn(ungoverned, config))
+
+
+def _drawn(sampler: Sampler, config: RunConfig) -> list[Sample]:
+    """The samples of a run's settings, of all temperatures."""
     options = [_options(config, place) for place in range(len(config.sampling.temperatures))]
-    free = [sample for plain in options for sample in ungoverned.draw(count, plain)]
-    return domain.grammar_report(samples, free)
+    return [sample for how in options for sample in sampler.draw(config.sampling.count, how)]
+
+
+def _beside(report: Table, plain: Table) -> Table:
+    """Measures of samples with the memory, and of the same draws without it beside them."""
+    found = dict(report)
+    for measure, row in report.items():
+        other = plain.get(measure)
+        if isinstance(row, dict) and isinstance(other, dict) and "samples" in row:
+            found[measure] = {"samples": row["samples"], _WITHOUT: other["samples"], **row}
+    return found
 
 
 def _options(config: RunConfig, place: int) -> SamplerParams:
@@ -175,6 +197,7 @@ def _options(config: RunConfig, place: int) -> SamplerParams:
         length=config.sampling.length,
         exact_length=config.sampling.exact_length,
         seed=(config.training.seed + place) % (1 << 63),
+        memory=config.sampling.memory,
     )
 
 

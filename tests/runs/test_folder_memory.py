@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import seqforge
+from seqforge.core.data.domain import copy_units
+from seqforge.core.memory.memory_file import load_memory
+from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.errors import CheckpointError, ConfigError
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
 from tests.runs.test_memory import SMALL
-from tests.small_runs import text
+from tests.small_runs import text, tunes
 
 KEPT = {**SMALL, "memory.save": True, "memory.budget": "4M"}
-SOURCES = {"text": ("words.txt", text, 6000)}
+SOURCES = {"text": ("words.txt", text, 6000), "music": ("book.abc", tunes, 60)}
+LIMITS = {"text": 50, "music": 16}
 
 
 def trained(domain, source, out, **settings):
@@ -58,6 +63,39 @@ def test_scores_with_the_memory_are_those_of_what_was_drawn(kept):
 
     assert -sample.mean_log_prob / math.log(2) == pytest.approx(bits[3:].mean(), abs=0.005)
     assert bits.mean() < model.score(sample.symbols).mean()
+
+
+@pytest.mark.parametrize("most", [None, 5])
+def test_no_sample_copies_more_than_the_limit(kept, most):
+    """Longer ones are drawn without it."""
+    folder, name, _ = kept
+    model = seqforge.load(folder.path)
+    units = copy_units(model.domain, model.card.vocabulary)
+    assert units.limit == LIMITS[name]
+    history = [int(i) for i in load_memory(folder.memory, load_checkpoint(folder.model),
+                                           model.domain).history]  # fmt: skip
+    found = {}
+    for limit in (most, 0):
+        samples = model.sample(3, length=400, temperature=0.3, memory=True, copy_limit=limit)
+        said = units.limit if limit is None else limit
+        assert {sample.settings["copy_limit"] for sample in samples} == {said}
+        drawn = [model.card.vocabulary.encode(sample.symbols) for sample in samples]
+        found[limit] = max(longest_copied(ids, history, units) for ids in drawn)
+    assert found[most] <= (most or units.limit)
+    assert most is None or found[0] > most
+
+
+def longest_copied(ids, history, units) -> int:
+    """Units of the longest stretch that occurs in the history, looked for plainly."""
+    known = "".join(map(chr, history))
+    drawn, longest = "".join(map(chr, ids.tolist())), 0
+    counted = np.concatenate([[0], np.cumsum(units.counted[ids])])
+    for start in range(len(drawn)):
+        stop = start + 1
+        while stop <= len(drawn) and drawn[start:stop] in known:
+            longest = max(longest, int(counted[stop] - counted[start]))
+            stop += 1
+    return longest
 
 
 def test_where_no_memory_was_kept_the_remedy_makes_one(kept):

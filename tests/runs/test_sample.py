@@ -103,3 +103,19 @@ def test_a_temperature_of_a_recipe_may_be_a_schedule(tmp_path):
     for wrong in ("1.2:", "1:2:3", "hot", "inf:1", "inf", -1, None, "-1:2"):
         with pytest.raises(ConfigError, match=r"sampling\.temperatures\.0: "):
             RunConfig.of({"domain": "genome", "sampling": {"temperatures": [wrong]}}, "recipe")
+
+
+def test_samples_with_the_memory_are_measured_beside_the_same_draws_without(tmp_path):
+    """`[sampling] memory = true`: what it does to novelty stands on the page."""
+    source, out = material("text", tmp_path, 2), tmp_path / "run"
+    call("run", "text", source, *short(), "--out", out, "--set", "sampling.memory=true",
+         "--memory-budget", "4M")  # fmt: skip
+    summary = json.loads((out / "summary.json").read_text())
+    row = summary["report"]["words known from training (share)"]
+
+    assert row["samples"] > 2 * row["without the memory"]
+    copied = summary["report"]["longest copied span (characters)"]
+    assert copied["without the memory"] < copied["samples"] <= 50
+    assert ">without the memory</th>" in (out / "report.html").read_text()
+    assert (out / "memory.safetensors").is_file()
+    assert "memory" not in json.loads(call("sample", out, "--json"))[0]["settings"]

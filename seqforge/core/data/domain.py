@@ -333,6 +333,38 @@ class StopsAfterUnits(Protocol):
 
 
 @dataclass(frozen=True)
+class CopyUnits:
+    """What the length of a copied span is measured in."""
+
+    limit: int
+    """The most that a sample of a memory copies, unless it is said otherwise."""
+    counted: NDArray[np.bool_]
+    """Which ids count (V,)."""
+    codes: NDArray[np.integer]
+    """What an id is compared as (V,); 0 breaks a span."""
+    partners: NDArray[np.integer] | None = None
+    """The codes on the other strand, if there is one."""
+
+
+@runtime_checkable
+class MeasuresCopies(Protocol):
+    """A domain that says how long a copied span is, and how long it may be."""
+
+    def copy_units(self, vocabulary: Vocabulary) -> CopyUnits:
+        """A vocabulary in, what counts of its symbols out."""
+        ...
+
+
+def copy_units(domain: Domain, vocabulary: Vocabulary) -> CopyUnits:
+    """What the domain says; else each symbol counts, and 50 may be copied."""
+    if isinstance(domain, MeasuresCopies):
+        return domain.copy_units(vocabulary)
+    ids = np.arange(len(vocabulary))
+    ids[vocabulary.unknown_id or 0] = 0
+    return CopyUnits(50, ids > 0, ids)
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """The files a run was trained on, and their corpus with its held-out part."""
 

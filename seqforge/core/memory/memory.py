@@ -98,6 +98,11 @@ class Streams(Protocol):
 class HasStreams(Protocol):
     """A memory that samples can be drawn with."""
 
+    @property
+    def history(self) -> Ids:
+        """What it has learnt (T,), as ids; the end symbol between records."""
+        ...
+
     def streams(self, rows: int, exact: bool = False) -> Streams:
         """Rows that have read nothing; those of several threads may be read at the same time.
 

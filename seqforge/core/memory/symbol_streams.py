@@ -14,6 +14,7 @@ from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.memory.code_tree import GROUP
 from seqforge.core.memory.contexts import Contexts
 from seqforge.core.memory.copies import Pointers
+from seqforge.core.memory.memory import Ids
 from seqforge.core.memory.mixer import squash
 from seqforge.core.memory.network_chances import network_yes, weigh_network
 from seqforge.core.memory.restored_tables import restored_tables
@@ -160,6 +161,12 @@ class SymbolStreams:
 
 class StreamedMemory(SymbolMemory):
     """A memory of symbols that samples can be drawn with; see `HasStreams`."""
+
+    @property
+    def history(self) -> Ids:
+        """See `HasStreams.history`."""
+        copies = self.tables.copies
+        return copies.history[: int(copies.read[0])]
 
     def restored(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """This new memory with what a saved one has learnt; it stands before its first symbol.

@@ -41,6 +41,7 @@ from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
     from seqforge.core.memory.memory import HasStreams, Streams
+    from seqforge.core.sampling.copy_limit import CopyGuard, CopyLimit
 
 _READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
 
@@ -174,11 +175,16 @@ class MemoryState:
 
     network: Any
     streams: Streams
+    guard: CopyGuard | None
+    """None: what is drawn may be copied."""
 
     @property
     def logits(self) -> Floats:
-        """What is drawn from (R, V)."""
-        return self.streams.log_probs
+        """What may be drawn (R, V), if there is no grammar."""
+        if self.guard is None:
+            return self.streams.log_probs
+        self.guard.offering(NO_GRAMMAR, np.zeros(len(self.streams.ids), np.int32))()
+        return self.guard.offered
 
 
 @kernel
@@ -208,21 +214,25 @@ class MemoryEngine:
     """
 
     def __init__(
-        self, network: Engine, memory: HasStreams, vocab_size: int, exact: bool = False
-    ) -> None:
+        self, network: Engine, memory: HasStreams, vocab_size: int, exact: bool = False,
+        limit: CopyLimit | None = None,
+    ) -> None:  # fmt: skip
         """
         Args:
             network: Reads and draws without the memory.
             memory: It has learnt, with this network.
             vocab_size: V, the end symbol counted.
             exact: See `HasStreams.streams`.
+            limit: Forbids copies of what the memory has read.
         """
         self._network, self._memory, self._exact = network, memory, exact
-        self._size = vocab_size
+        self._size, self._limit = vocab_size, limit
 
     def begin(self, rows: int) -> MemoryState:
         """See `Engine.begin`."""
-        state = MemoryState(self._network.begin(rows), self._memory.streams(rows, self._exact))
+        streams = self._memory.streams(rows, self._exact)
+        guard = None if self._limit is None else self._limit.guard(streams)
+        state = MemoryState(self._network.begin(rows), streams, guard)
         self._remember(state, np.full(rows, END))
         return state
 
@@ -233,10 +243,10 @@ class MemoryEngine:
 
     def read(self, state: MemoryState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
-        rows = len(state.logits)
+        rows = len(state.streams.ids)
         log_probs = np.empty((rows, len(ids)))
         for t, symbol in enumerate(ids):
-            log_probs[:, t] = state.logits[:, symbol]
+            log_probs[:, t] = state.streams.log_probs[:, symbol]
             self.step(state, np.full(rows, symbol))
         return log_probs
 
@@ -245,10 +255,15 @@ class MemoryEngine:
     ) -> None:
         """See `Engine.run`."""
         ids, done = np.zeros(len(streams.open), np.int64), np.zeros(1, np.int64)
-        draw = bound(draw_next, streams, state.logits, filters, grammar, done, ids)
+        offered, offer = state.streams.log_probs, None
+        if state.guard is not None:
+            offered, offer = state.guard.offered, state.guard.offering(grammar, streams.places)
+        draw = bound(draw_next, streams, offered, filters, grammar, done, ids)
         for column in range(streams.drawn.shape[1]):
             if column and not streams.open.any():
                 break
+            if offer is not None:
+                offer()
             draw()
             self._network.step(state.network, ids)
             self._remember(state, streams.drawn[:, column])
@@ -256,12 +271,16 @@ class MemoryEngine:
     def rows(self, state: MemoryState, chosen: Ids) -> MemoryState:
         """See `Engine.rows`."""
         network = self._network.rows(state.network, chosen)
-        return MemoryState(network, state.streams.rows(chosen))
+        streams = state.streams.rows(chosen)
+        guard = None if state.guard is None else state.guard.rows(chosen, streams)
+        return MemoryState(network, streams, guard)
 
     def put(self, state: MemoryState, row: int, source: MemoryState) -> None:
         """See `Engine.put`."""
         self._network.put(state.network, row, source.network)
         state.streams.put(row, source.streams)
+        if state.guard is not None and source.guard is not None:
+            state.guard.put(row, source.guard)
 
     def _remember(self, state: MemoryState, ids: Ids) -> None:
         """Let the memory read what the network has read; ids below 0 are none."""
@@ -269,3 +288,5 @@ class MemoryEngine:
         normalise(state.network.logits, np.empty(self._size), streams.network)
         streams.ids[:] = ids
         streams.read()
+        if state.guard is not None:
+            state.guard.read()

@@ -229,6 +229,16 @@ class SamplerParams(OptionTable):
         ),
     ] = False
 
+    copy_limit: Annotated[
+        int | None,
+        Field(ge=0, le=2000),
+        Option(
+            "Longest span that --memory may copy out of the training data; 0: any. "
+            "Default 50 characters, 100 bases, 16 notes.",
+            metavar="N",
+        ),
+    ] = None
+
     @classmethod
     def of(cls, how: Mapping[str, Any], most: int) -> Self:
         """Arguments by name in, parameters out; without a length, ``most`` symbols."""
@@ -356,6 +366,8 @@ class How(TypedDict, total=False):
     """Whether to use the domain's grammar mask."""
     memory: bool
     """Whether to draw from the mixture of network and saved memory."""
+    copy_limit: int | None
+    """Longest span that may be copied with the memory; None: the domain's own limit; 0: any."""
     unknown: Literal["refuse", "skip", "map"]
 
 
@@ -372,6 +384,7 @@ NEEDED: Mapping[str, tuple[str, str]] = {
     "candidates": ("suffix", "whose filling they are"),
     "length_penalty": ("beam", "whose search it belongs to"),
     "repetition_window": ("repetition_penalty", "whose window it is"),
+    "copy_limit": ("memory", "whose copies it limits"),
 }
 """Options that require another one."""
 

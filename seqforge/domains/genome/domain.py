@@ -15,7 +15,7 @@ from seqforge.base.folders import write_atomically
 from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
-from seqforge.core.data.domain import Block, Record, Sample
+from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
 from seqforge.core.output.metadata import header_word, settings_of, temperature_of
 from seqforge.errors import InputError
 
@@ -99,6 +99,11 @@ class GenomeDomain:
         from seqforge.domains.genome.memory.genome_memory import GenomeMemory
 
         return GenomeMemory.of(vocabulary.symbols, symbols, budget)
+
+    def copy_units(self, vocabulary: Vocabulary) -> CopyUnits:
+        """100 bases, on either strand and in either case."""
+        codes, partners = self.strand_codes(vocabulary)
+        return CopyUnits(100, codes > 0, codes, partners)
 
     def mirror(self, vocabulary: Vocabulary) -> NDArray[np.int64] | None:
         """The complement of each id (V,)."""

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from seqforge.base.textio import checked_encoding
-from seqforge.core.data.domain import Record, Sample, SymbolDecoder
+from seqforge.core.data.domain import CopyUnits, Record, Sample, SymbolDecoder
 from seqforge.domains.music import event_codec, report
 from seqforge.domains.music.abc import continuation, grammar, parser, tune_books
 from seqforge.domains.music.abc.writer import to_abc
@@ -142,6 +142,13 @@ class MusicDomain:
         from seqforge.domains.music.memory import TuneMemory
 
         return TuneMemory.saved(vocabulary.symbols, self.code == "events", arrays)
+
+    def copy_units(self, vocabulary: Vocabulary) -> CopyUnits:
+        """16 notes, whatever else stands between them."""
+        from seqforge.domains.music.memory import NOTE, traits
+
+        notes = traits(vocabulary.symbols, self.code == "events")[:, 0] == NOTE
+        return CopyUnits(16, notes, np.arange(len(vocabulary)))
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
         """Clusters of tune variants; see `tune_clusters`."""

@@ -24,7 +24,7 @@ def model():
     return checkpoint(seed=6, end=-4.0)
 
 
-def made(model, exact=False):
+def made(model, exact=False, limit=None):
     """An engine whose memory has read a phrase again and again, and met the network on it."""
     ids = np.tile(model.card.vocabulary.encode(PHRASE), 60)
     memory = StreamedMemory(ids, SIZE, budget=1 << 16)
@@ -36,7 +36,7 @@ def made(model, exact=False):
         rows.append(logits - np.log(np.exp(logits).sum()))
         network.step(state, np.array([symbol]))
     memory.score(ids[900:], np.array(rows, np.float32))
-    return MemoryEngine(network, memory, SIZE, exact)
+    return MemoryEngine(network, memory, SIZE, exact, limit)
 
 
 @pytest.fixture(scope="module")
