@@ -27,6 +27,9 @@ FORMAT = 1
 _LEVEL = 1
 _MOST = 1100
 """No array is larger than so many times what it is packed to (zlib's limit is 1032)."""
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, zlib.error,
+)  # fmt: skip
 _KINDS = {"uint8", "uint16", "uint32", "uint64", "int32", "int64", "float32", "float64", "bool"}
 
 
@@ -82,7 +85,7 @@ def load_memory(path: Path, model: Checkpoint, domain: KeepsMemory) -> HasStream
         )
     try:
         memory = domain.saved_memory(card.vocabulary, _unpacked(header["arrays"], packed))
-    except (ValueError, KeyError, TypeError, IndexError, zlib.error, OverflowError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path}: a damaged memory ({error}); save it again") from error
     if not isinstance(memory, HasStreams):
         raise CheckpointError(f"{path}: no samples can be drawn with this kind of memory")

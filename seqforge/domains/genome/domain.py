@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.domain import Baseline, TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
-    from seqforge.core.memory.memory import Ids, Memory
+    from seqforge.core.memory.memory import Arrays, Ids, Memory
     from seqforge.domains.genome.similarity.hits import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
@@ -99,6 +99,12 @@ class GenomeDomain:
         from seqforge.domains.genome.memory.genome_memory import GenomeMemory
 
         return GenomeMemory.of(vocabulary.symbols, symbols, budget)
+
+    def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
+        """See `KeepsMemory`."""
+        from seqforge.domains.genome.memory.genome_memory import GenomeMemory
+
+        return GenomeMemory.saved(vocabulary.symbols, arrays)
 
     def copy_units(self, vocabulary: Vocabulary) -> CopyUnits:
         """100 bases, on either strand and in either case."""

@@ -13,6 +13,7 @@ from seqforge.core.memory.memory import Ids, LogProbs, Network
 from seqforge.domains.genome.memory.counting import count
 from seqforge.domains.genome.memory.reading import note_bases, predict, read
 from seqforge.domains.genome.memory.repeats import pack
+from seqforge.domains.genome.memory.streams import GenomeStreams, Learned, new_rows
 from seqforge.domains.genome.memory.symbols import (
     Alphabet,
     all_log_probs,
@@ -24,6 +25,7 @@ from seqforge.domains.genome.memory.symbols import (
 from seqforge.domains.genome.memory.tables import (
     BEFORE,
     EXPERTS,
+    KEPT,
     NETWORK,
     SPAN,
     WAYS,
@@ -154,6 +156,26 @@ class GenomeMemory:
         all_log_probs(alphabet, self._room.chances, found)
         return found
 
+    @property
+    def history(self) -> Ids:
+        """See `HasStreams.history`: its bases, whatever stood between them."""
+        ids = np.zeros(4, np.uint16)
+        bases = self._parts.alphabet.bases
+        for v in range(len(bases) - 1, 0, -1):
+            if bases[v] >= 0:
+                ids[bases[v]] = v
+        return ids[self._bases[BEFORE : self._size]]
+
+    def streams(self, rows: int, exact: bool = False) -> GenomeStreams:
+        """See `HasStreams.streams`."""
+        self._settle()
+        self._begin_ways(1)
+        counts, learnt, mixer, _, alphabet = self._parts
+        bases = self._bases[: self._size]
+        return GenomeStreams(
+            Learned(bases, self._packed, counts, learnt, mixer, alphabet), new_rows(rows)
+        )
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """See `Memory`."""
         self._settle()
@@ -173,6 +195,22 @@ class GenomeMemory:
             for name, kind in kinds.items()
         })  # fmt: skip
         return cls(parts, np.array(arrays["bases"], np.uint8), int(arrays["warm"]))
+
+    @classmethod
+    def saved(cls, symbols: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """A vocabulary's symbols and saved arrays in, the memory before any symbol out.
+
+        Raises:
+            ValueError: If the arrays are not those of a memory of these symbols.
+        """
+        found, new = cls.from_arrays(arrays), alphabet_of(symbols)
+        counts, learnt, mixer, _, alphabet = found._parts
+        _check_counts(counts, counts_for(1, 0))
+        _check_learnt(learnt, new_learnt(1))
+        _check_mixer(mixer)
+        _check_rest(found._bases, alphabet, new)
+        parts = Parts(counts, learnt, mixer, new_row(), new._replace(changes=alphabet.changes))
+        return cls(parts, found._bases, found._warm)
 
     def _settle(self) -> None:
         """Read what was learnt last, weights and all."""
@@ -240,3 +278,84 @@ class GenomeMemory:
 def _own(array: NDArray[Any]) -> Any:
     """A copy of an array, or the number that it holds."""
     return int(array) if array.ndim == 0 else np.array(array)
+
+
+def _check_counts(found: Counts, new: Counts) -> None:
+    """See that counts are those of some genome; ``new`` are those of any.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    for name in ("orders", "zone_orders", "masks", "spans", "seeds"):
+        _same(name, getattr(found, name), getattr(new, name))
+    _check_table("direct", found.direct, found.orders, 0, found.begins, found.bits)
+    _check_table("zoned", found.zoned, found.zone_orders, 4, found.zone_begins, found.zone_bits)
+    for name, shift, table, rest in (
+        ("slots", found.shift, found.slots, ()), ("heads", found.head_shift, found.heads, (KEPT,)),
+    ):  # fmt: skip
+        rows = len(getattr(new, name))
+        if not 32 <= shift < 64 or table.shape != (rows, 1 << (64 - shift), *rest):
+            raise ValueError(f"{name} have another shape")
+        if table.dtype != getattr(new, name).dtype:
+            raise ValueError(f"{name} are another kind of array")
+
+
+def _check_learnt(found: Learnt, new: Learnt) -> None:
+    """The same of what adapts besides counts."""
+    for name in ("fast_orders", "fast_rates"):
+        _same(name, getattr(found, name), getattr(new, name))
+    _check_table("fast", found.fast, found.fast_orders, 0, found.fast_begins, found.fast_bits)
+    for name in ("ranks", "hits", "rank_counts"):
+        _alike(name, getattr(found, name), getattr(new, name))
+    for name in ("ranks", "hits", "fast"):
+        values = getattr(found, name)
+        if not ((values >= 0).all() and (values < 1).all()):
+            raise ValueError(f"{name} have what is no probability")
+
+
+def _check_mixer(found: Mixer) -> None:
+    """The same of weights."""
+    new = new_mixer()
+    _same("begins", found.begins, new.begins)
+    for name in ("weights", "final", "visits"):
+        _alike(name, getattr(found, name), getattr(new, name))
+        if not np.isfinite(getattr(found, name)).all():
+            raise ValueError(f"{name} have what is no number")
+
+
+def _check_rest(bases: NDArray[Any], alphabet: Alphabet, new: Alphabet) -> None:
+    """The same of the history, and of what is counted of kinds of symbols."""
+    if bases.ndim != 1 or len(bases) < BEFORE or bases.max() > 3:
+        raise ValueError("the history has what is no base")
+    _same("bases", alphabet.bases, new.bases)
+    _same("kinds", alphabet.kinds, new.kinds)
+    _alike("changes", alphabet.changes, new.changes)
+    if not (np.isfinite(alphabet.changes).all() and (alphabet.changes >= 0).all()):
+        raise ValueError("changes have what cannot be counted")
+
+
+def _check_table(
+    name: str,
+    table: NDArray[Any],
+    orders: NDArray[Any],
+    more: int,
+    begins: NDArray[Any],
+    bits: NDArray[Any],
+) -> None:
+    """Four numbers for each context of each order, whose places have so many bits at most."""
+    if bits.shape != orders.shape or not ((bits >= 0).all() and (bits <= 2 * orders + more).all()):
+        raise ValueError(f"{name} have places that there cannot be")
+    sizes = [4 << int(b) for b in bits]
+    _same(f"begins of {name}", begins, np.cumsum([0, *sizes[:-1]]))
+    if table.shape != (sum(sizes),):
+        raise ValueError(f"{name} have another shape")
+
+
+def _same(name: str, found: NDArray[Any], wanted: NDArray[Any]) -> None:
+    if found.dtype != wanted.dtype or not np.array_equal(found, wanted):
+        raise ValueError(f"{name} are others")
+
+
+def _alike(name: str, found: NDArray[Any], new: NDArray[Any]) -> None:
+    if found.dtype != new.dtype or found.shape != new.shape:
+        raise ValueError(f"{name} have another shape")

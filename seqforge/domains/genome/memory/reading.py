@@ -56,7 +56,7 @@ _BITS_16 = 16.0 * 1.4426950408889634
 
 
 @kernel
-def _ask_experts(
+def ask_experts(
     bases: Bases, counts: Counts, learnt: Learnt, row: Row, room: Room,
     networks: NDArray[np.float64], t: int,
 ) -> int:  # fmt: skip
@@ -74,7 +74,8 @@ def _ask_experts(
 
 
 @kernel
-def _mix_way(mixer: Mixer, row: Row, room: Room, found: int, way: int) -> None:
+def mix_way(mixer: Mixer, row: Row, room: Room, found: int, way: int) -> None:
+    """Mix what the experts said in one way."""
     give_networks(room, way)
     choose_rows(row, room, found, mixer, way)
     mix(mixer, way, room)
@@ -89,8 +90,8 @@ def predict(
 ) -> None:  # fmt: skip
     """Fill in the chances of the base after the last one, mixed in one way; ``networks``
     (N, 1, 4)."""
-    found = _ask_experts(bases, counts, learnt, row, room, networks, 0)
-    _mix_way(mixer, row, room, found, way)
+    found = ask_experts(bases, counts, learnt, row, room, networks, 0)
+    mix_way(mixer, row, room, found, way)
 
 
 @kernel
@@ -119,7 +120,7 @@ def _learn_fast(learnt: Learnt, h: np.uint64, symbol: int) -> None:
 
 
 @kernel
-def _note_late(row: Row, room: Room, way: int, symbol: int) -> None:
+def note_late(row: Row, room: Room, way: int, symbol: int) -> None:
     """What the last bases cost."""
     cost = int(min(-logarithm(room.outcomes[way, symbol]) * _BITS_16, 96.0))
     late, costs = row.late[way], row.costs[way]
@@ -131,7 +132,8 @@ def _note_late(row: Row, room: Room, way: int, symbol: int) -> None:
 
 
 @kernel
-def _note_gains(row: Row, room: Room, symbol: int) -> None:
+def note_gains(row: Row, room: Room, symbol: int) -> None:
+    """How much better than chance each expert was."""
     for k in range(EXPERTS):
         row.gains[k] += _GAIN_RATE * (float(room.inputs[symbol * WIDTH + k]) - row.gains[k])
 
@@ -166,12 +168,12 @@ def _mix_ways(
 ) -> None:  # fmt: skip
     """Mix in the ways from ``first`` to before ``stop``; their weights learn."""
     for way in range(first, stop):
-        _mix_way(mixer, row, room, found, way)
+        mix_way(mixer, row, room, found, way)
         if adapt:
             learn_weights(mixer, way, room, symbol)
     for way in range(first, stop):
-        _note_late(row, room, way, symbol)
-    _note_gains(row, room, symbol)
+        note_late(row, room, way, symbol)
+    note_gains(row, room, symbol)
 
 
 @kernel
@@ -185,7 +187,7 @@ def read(
     number."""
     for i in range(begin, len(bases)):
         symbol = int(bases[i])
-        found = _ask_experts(bases, counts, learnt, row, room, networks, i - begin)
+        found = ask_experts(bases, counts, learnt, row, room, networks, i - begin)
         _mix_ways(mixer, row, room, found, first, stop, symbol, adapt)
         for way in range(first, stop):
             for s in range(4):
