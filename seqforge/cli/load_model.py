@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from seqforge.base.paths import bundled_folder
 from seqforge.cli.console import echo
 
 if TYPE_CHECKING:
@@ -23,10 +24,22 @@ Device = Annotated[
 
 
 def open_model(name: str, device: str = "auto") -> Model:
-    """A model's name in, the model out."""
+    """A model's name in, the model out; its kernel is compiled beside the imports."""
+    from seqforge.core.sampling.engine import prepare_for
+
+    if device in ("auto", "cpu"):
+        prepare_for(_file_of(name))
     from seqforge.api.model import load
 
     return load(name, "cpu" if device == "auto" else device)
+
+
+def _file_of(name: str) -> Path:
+    """Where a model's file is, if it is one; `load` says what is wrong with it."""
+    path, file = Path(name), f"{name}.safetensors"
+    if path.is_dir():
+        return path / "model.safetensors"
+    return path if path.is_file() else bundled_folder() / file
 
 
 def prompt(loaded: Model, source: str | Path, unknown: Unknown, what: str, quiet: bool) -> Prompt:

@@ -179,7 +179,7 @@ def _engine(function: Callable[..., Any], types: tuple[Type, ...], checked: bool
     def write() -> Written:
         unit = Unit(function.__name__, checked)
         unit.add_entry(function, types)
-        return Written(str(unit.module), unit.modules, unit.constants)
+        return Written(str(unit.module), unit.modules, unit.constants, level=1)
 
     if checked:
         return load_object(object_code(write().text))

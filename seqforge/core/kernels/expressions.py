@@ -189,12 +189,13 @@ class Expressions:
         indices = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if len(indices) > len(array.shape):
             raise self.refused(f"{len(indices)} indices for {len(array.shape)} dimensions")
-        flat: Any = ir.Constant(I64, 0)
+        flat: Any = None
         for size, index in zip(array.shape, indices, strict=False):
             next_one = self.number(self.value(index), INT).value
             if self.checked:
                 next_one = write_check(self.b, next_one, size.value, self._place())
-            flat = self.b.add(self.b.mul(flat, size.value), next_one)
+            before = None if flat is None else self.b.mul(flat, size.value)
+            flat = next_one if before is None else self.b.add(before, next_one)
         rest = array.shape[len(indices) :]
         for size in rest:
             flat = self.b.mul(flat, size.value)

@@ -7,11 +7,12 @@ kept is damaged or of other sources, the kernel is compiled.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,8 @@ class Written:
     constants: Mapping[str, str] = field(default_factory=dict)
     """Numbers, and fields of tuples, that it took from modules: ``module:name`` to how they
     print."""
+    level: int = 2
+    """How much LLVM makes of it."""
 
 
 def kept_or_compiled(name: str, key: str, write: Callable[[], Written]) -> Any:
@@ -56,10 +59,23 @@ def kept_or_compiled(name: str, key: str, write: Callable[[], Written]) -> Any:
     if found is not None:
         with suppress(RuntimeError):  # LLVM's word for an object file that it cannot load
             return load_object(found)
-    written = write()
-    code = object_code(written.text)
+    with _nothing_collected():
+        written = write()
+    code = object_code(written.text, written.level)
     _keep(path, code, written)
     return load_object(code)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """What is written stays until it is done: to look for garbage in it is a third of the time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _folder() -> Path:

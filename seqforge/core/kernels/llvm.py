@@ -217,12 +217,15 @@ def function_text(name: str, pointers: int, numbers: int, write: Writer) -> str:
     return str(module)
 
 
-def object_code(text: str) -> bytes:
-    """LLVM code in, machine code for this processor out, as an object file."""
+def object_code(text: str, level: int = 2) -> bytes:
+    """LLVM code in, machine code for this processor out, as an object file.
+
+    Level 1 makes the same vectors and is a tenth faster; it removes fewer loads.
+    """
     target = _target()  # what LLVM parses needs its tables
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_interleaving = options.loop_unrolling = False  # cost half the time, gain nothing
     builder = llvm.create_pass_builder(target, options)
     builder.getModulePassManager().run(module, builder)

@@ -156,6 +156,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(card, weights)
 
 
+def check_weights(checkpoint: Checkpoint) -> None:
+    """Refuse weights that are missing, of wrong shapes, or not finite.
+
+    Raises:
+        CheckpointError: If they are not.
+    """
+    card = checkpoint.card
+    for name, shape in weight_shapes(len(card.vocabulary), card.config.model).items():
+        array = checkpoint.weights.get(name)
+        if array is None or array.shape != shape:
+            found = "is missing" if array is None else f"has the shape {array.shape}, not {shape}"
+            raise CheckpointError(
+                f"{card.name}: its weights do not fit its settings: {name} {found}; train it again"
+            )
+        if not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{card.name}: some of its weights are infinite or NaN; train it again"
+            )
+
+
 def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
     """A configuration in, the shape of every array by torch's names out."""
     hidden, width = model.hidden_size, model.embedding_size or model.hidden_size

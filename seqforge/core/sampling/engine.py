@@ -4,17 +4,19 @@ and the engine that mixes what another one says with a memory.
 
 from __future__ import annotations
 
+import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.config import ModelConfig
 from seqforge.core.kernels.compiler import bound, kernel
 from seqforge.core.kernels.elementary import logarithm
-from seqforge.core.model.checkpoint import Checkpoint, weight_shapes
+from seqforge.core.kernels.ops import CELLS
 from seqforge.core.sampling.logit_filters import (
     END,
     NO_FILTERS,
@@ -37,10 +39,10 @@ from seqforge.core.sampling.sampling_kernel import (
     step,
     zero_state,
 )
-from seqforge.errors import CheckpointError
 
 if TYPE_CHECKING:
     from seqforge.core.memory.memory import HasStreams, Streams
+    from seqforge.core.model.checkpoint import Checkpoint
     from seqforge.core.sampling.copy_limit import CopyGuard, CopyLimit
 
 _READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
@@ -72,36 +74,39 @@ class Engine(Protocol):
         """Copy the single row of another state into a row."""
 
 
-def check_weights(checkpoint: Checkpoint) -> None:
-    """Refuse weights that are missing, of wrong shapes, or not finite.
-
-    Raises:
-        CheckpointError: If they are not.
-    """
-    card = checkpoint.card
-    for name, shape in weight_shapes(len(card.vocabulary), card.config.model).items():
-        array = checkpoint.weights.get(name)
-        if array is None or array.shape != shape:
-            found = "is missing" if array is None else f"has the shape {array.shape}, not {shape}"
-            raise CheckpointError(
-                f"{card.name}: its weights do not fit its settings: {name} {found}; train it again"
-            )
-        if not np.isfinite(array).all():
-            raise CheckpointError(
-                f"{card.name}: some of its weights are infinite or NaN; train it again"
-            )
-
-
 def prepare(cell: str) -> threading.Thread:
     """Begin to compile the kernel of a cell, or to load it, beside whatever else is done.
 
     A draw meanwhile waits for the rest. The thread is no daemon: LLVM must not be cut off.
     """
-    least = weight_shapes(2, ModelConfig(cell=cell, hidden_size=1, num_layers=1))
-    smallest = {name: np.zeros(shape, np.float32) for name, shape in least.items()}
-    begun = threading.Thread(target=KernelEngine(pack_model(cell, smallest)).begin, args=(1,))
+    smallest = KernelEngine(pack_model(cell, _smallest(cell)))
+    begun = threading.Thread(target=smallest.begin, args=(1,))
     begun.start()
     return begun
+
+
+def prepare_for(model: Path) -> None:
+    """The same for a model's file, before it is read; nothing where its cell cannot be found."""
+    with suppress(OSError, ValueError), model.open("rb") as stream:
+        found = _CELL.search(stream.read(_HEAD))
+        if found and (cell := found[1].decode()) in CELLS:
+            prepare(cell)
+
+
+_HEAD = 1 << 16  # bytes: the settings stand at the beginning of a header
+_CELL = re.compile(rb'\\"cell\\": ?\\"([a-z]+)\\"')
+
+
+def _smallest(cell: str) -> dict[str, NDArray[np.float32]]:
+    """The weights of the smallest network with a cell."""
+    gates = len(CELLS[cell].layout.from_input)
+    shapes: dict[str, tuple[int, ...]] = {
+        "embedding.weight": (2, 1), "output.weight": (2, 1), "output.bias": (2,),
+    }  # fmt: skip
+    for name in ("ih", "hh"):
+        shapes[f"layers.0.weight_{name}_l0"] = gates, 1
+        shapes[f"layers.0.bias_{name}_l0"] = (gates,)
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
 
 class KernelEngine:
@@ -120,6 +125,8 @@ class KernelEngine:
         Raises:
             CheckpointError: If weights are missing, of the wrong shape, or no numbers.
         """
+        from seqforge.core.model.checkpoint import check_weights
+
         check_weights(checkpoint)
         return cls(pack_model(checkpoint.card.config.model.cell, checkpoint.weights))
 

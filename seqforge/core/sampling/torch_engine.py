@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from seqforge.base.machine import choose_device
 from seqforge.core.model.char_rnn import model_from_arrays
-from seqforge.core.model.checkpoint import Checkpoint
+from seqforge.core.model.checkpoint import Checkpoint, check_weights
 from seqforge.core.model.prepared import RnnState, TorchModel
-from seqforge.core.sampling.engine import check_weights
 from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.sampling_kernel import BatchState, Grammar, Ids, draw_column
 

@@ -20,7 +20,7 @@ from seqforge.core.kernels import kernel_cache
 from seqforge.core.sampling.sampler import Sampler, SamplerParams
 
 compiled, compile_now = [], kernel_cache.object_code
-kernel_cache.object_code = lambda text: [compiled.append(text), compile_now(text)][1]
+kernel_cache.object_code = lambda text, level: [compiled.append(text), compile_now(text, level)][1]
 noise, size, hidden = np.random.default_rng(0), 4, 8
 shapes = {
     "embedding.weight": (size, hidden), "layers.0.weight_ih_l0": (4 * hidden, hidden),
@@ -114,7 +114,7 @@ from seqforge.core.kernels import kernel_cache
 from seqforge.core.kernels.compiler import kernel
 import lengths, measured
 compiled, compile_now = [], kernel_cache.object_code
-kernel_cache.object_code = lambda text: [compiled.append(text), compile_now(text)][1]
+kernel_cache.object_code = lambda text, level: [compiled.append(text), compile_now(text, level)][1]
 print(len(compiled) + 0 * measured.whole(2), measured.whole(2), len(compiled))
 """
 
