@@ -29,7 +29,7 @@ from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
-from seqforge.runs.memory import second_half_scores
+from seqforge.runs.memory import prepare_memory, second_half_scores
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
 
@@ -163,6 +163,8 @@ def _halves(
     network: CharRNN, corpus: Corpus, domain: Domain, watcher: ProgressListener, memory: int | None
 ) -> tuple[float, HalfScores]:
     """Bits per symbol of both halves together, and the second beside baselines."""
+    if memory is not None:
+        prepare_memory(_with_memory(domain), corpus)
     halves = (corpus.train, corpus.valid)
     bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
     scored = [part.scored for part in halves]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from tempfile import gettempdir
@@ -23,6 +26,8 @@ from seqforge.reporting.summary import MemoryScores
 
 _BLOCK = 1 << 20
 """Symbols read at a time."""
+_FEW = 64
+"""Symbols that a memory is tried out with."""
 _KEPT = 1 << 25
 """Log-probabilities of a network that are kept for another pass."""
 _MOST_STEPS = 8_000
@@ -43,6 +48,25 @@ class _Work(NamedTuple):
     def on(cls, corpus: Corpus, progress: Advance) -> _Work:
         """In the corpus's folder, unless its cache was removed meanwhile."""
         return cls(corpus.folder if corpus.folder.is_dir() else Path(gettempdir()), progress)
+
+
+def prepare_memory(domain: HasMemory, corpus: Corpus) -> None:
+    """Begin to compile what a corpus's memory needs, beside whatever else is done.
+
+    A memory meanwhile waits for the rest. The thread is no daemon: LLVM must not be cut off.
+    """
+    threading.Thread(target=_try_out, args=(domain, corpus)).start()
+
+
+def _try_out(domain: HasMemory, corpus: Corpus) -> None:
+    """Have a small memory learn and score a few symbols in all ways."""
+    ids, size = corpus.train.tokens[:_FEW], len(corpus.vocabulary)
+    even = np.full((len(ids), size), -math.log(size), np.float32)
+    with suppress(Exception):  # whoever needs the memory says what is wrong
+        memory = domain.memory(corpus.vocabulary, corpus.train.tokens, len(ids), 0)
+        memory.learn(ids)
+        ways = [_score(memory, ids, known, True)[0] for known in ([], [even])]
+        Switch().mixed(*ways)
 
 
 def memory_scores(

@@ -120,6 +120,7 @@ class Pipeline:
         if not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", TrainResult, lambda: self._train(corpus))
+        self._prepare_memory(corpus)
         scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus, trained))
         remembered = self._remembered(corpus, trained)
         self._keep_memory(corpus)
@@ -239,6 +240,14 @@ class Pipeline:
         return ScoreResult(
             bits_per_symbol=found, baselines=counted, figures=figures, dynamic=dynamic
         )
+
+    def _prepare_memory(self, corpus: Corpus) -> None:
+        """Compile what the memory needs while the network is scored."""
+        domain, wanted = self.domain, self.config.memory.enabled and corpus.held_out is not None
+        if wanted and isinstance(domain, HasMemory) and self.folder.undone(["remembering"]):
+            from seqforge.runs.memory import prepare_memory
+
+            prepare_memory(domain, corpus)
 
     def _remembered(self, corpus: Corpus, trained: TrainResult) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""

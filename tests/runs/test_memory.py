@@ -1,5 +1,9 @@
 """The memory beside the network: what a run says of each alone and of both."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -112,3 +116,52 @@ def recipe_folder(request, tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("the cat sat on the mat, and the dog lay by the door.\nso it was.\n" * 60)
     return "text", path
+
+
+PREPARED = """
+import sys, threading
+from pathlib import Path
+from seqforge.base.folders import cache_root
+from seqforge.core.config import DataConfig
+from seqforge.core.data.ingest import ingest
+from seqforge.core.evaluation.likelihood import score
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.registry import load_domain
+from seqforge.runs.memory import memory_scores, prepare_memory
+
+def kept():
+    return sorted(path.name for path in cache_root().rglob("*.kernel"))
+
+recipe, source, folder = sys.argv[1:]
+domain = load_domain(recipe)
+corpus, _ = ingest(domain, [Path(source)], DataConfig(split="80/10/10"), Path(folder))
+network = CharRNN(len(corpus.vocabulary), hidden_size=8)
+score(network, corpus.test)
+before = kept()
+prepare_memory(domain, corpus)
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join()
+ready = kept()
+memory_scores(network, corpus, domain, 1 << 24, 0, lambda *_: None)
+print(len(ready) > len(before), kept() == ready)
+"""
+
+
+def check_that_nothing_is_compiled_after_preparation(recipe, source, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARED, recipe, str(source), str(tmp_path / "corpus")],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "SEQFORGE_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "True"]
+
+
+def test_a_memory_that_was_prepared_waits_for_no_kernel(recipe_folder, tmp_path):
+    check_that_nothing_is_compiled_after_preparation(*recipe_folder, tmp_path)
+
+
+def test_a_genomes_memory_that_was_prepared_waits_for_no_kernel(fasta, tmp_path):
+    check_that_nothing_is_compiled_after_preparation("genome", fasta, tmp_path)
