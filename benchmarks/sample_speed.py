@@ -1,6 +1,7 @@
 """Sampling speed: the compiled kernel beside a loop over single characters in eager torch.
 
-    python benchmarks/sample_speed.py                   one stream, many streams, strategies, start
+    python benchmarks/sample_speed.py                   all parts: one stream, many streams,
+                                                        strategies, memory, start
     python benchmarks/sample_speed.py --parts one many  some of them
 
 In each round every contender runs once, in turn, so that whatever else the machine does meets all
@@ -23,18 +24,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from common import about, say, table, thread_counts, write_result
+from seqforge.api.model import load
 from seqforge.core.config import ModelConfig, RunConfig
+from seqforge.core.data.domain import copy_units
+from seqforge.core.data.vocabulary import END
 from seqforge.core.model.char_rnn import CharRNN
-from seqforge.core.model.checkpoint import Checkpoint, ModelCard
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from seqforge.core.sampling.copy_limit import CopyLimit
+from seqforge.core.sampling.engine import Engine, KernelEngine, MemoryEngine
 from seqforge.core.sampling.sampler import Sampler, SamplerParams
+from seqforge.runs.folder import find_model
 
 _SYMBOLS = tuple(chr(0x100 + n) for n in range(64))  # with the end symbol 65, as tinyshakespeare
 _ONE_STREAM = (("lstm", 64), ("lstm", 128), ("lstm", 256), ("gru", 128))
 _STREAMS, _MANY_HIDDEN = 256, 128
+_MODELS = ("shakespeare", "folk", "fly")
+_DATA = Path(__file__).parents[1] / "data"
 _STRATEGIES: dict[str, dict[str, Any]] = {
     "plain": {},
     "temperature 0.8": {"temperature": 0.8},
@@ -63,10 +73,11 @@ def checkpoint(cell: str, hidden: int, layers: int = 2, seed: int = 0) -> Checkp
 
 
 def kernel(
-    model: Checkpoint, streams: int = 1, threads: int = 1, **strategy: Any
-) -> Callable[[float], float]:
+    model: Checkpoint, streams: int = 1, threads: int = 1, engine: Engine | None = None,
+    **strategy: Any,
+) -> Callable[[float], float]:  # fmt: skip
     """Draws through the sampler, as a person's command does."""
-    sampler = Sampler(model, threads=threads)
+    sampler = Sampler(model, threads=threads, engine=engine)
 
     def drawn(length: int) -> float:
         options = SamplerParams(length=length, exact_length=True, **strategy)
@@ -167,6 +178,58 @@ def strategies(rounds: int, seconds: float) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def mixed_engine(model: Checkpoint, domain: Any) -> MemoryEngine:
+    """A bundled model with a memory of the domain's default input, or of what ships."""
+    vocabulary, size = model.card.vocabulary, len(model.card.vocabulary)
+    texts = [r.symbols for path in default_files(domain) for r in domain.read(path)]
+    known = ["".join(s for s in text if s in vocabulary.symbols) for text in texts]
+    ids = np.concatenate([[END], *([*vocabulary.encode(text), END] for text in known)])
+    ids = ids.astype(vocabulary.dtype)
+    memory, network = domain.memory(vocabulary, ids, len(ids), 10**9), KernelEngine.of(model)
+    last = min(5000, len(ids) // 10)
+    memory.learn(ids[:-last])
+    state, rows = network.begin(1), []
+    for symbol in ids[-last:].astype(np.int64):
+        logits = state.logits[0, :size].astype(np.float64)
+        rows.append(logits - logits.max() - np.log(np.exp(logits - logits.max()).sum()))
+        network.step(state, np.array([symbol]))
+    memory.score(ids[-last:], np.array(rows, np.float32))
+    units = copy_units(domain, vocabulary)
+    limit = CopyLimit(memory.history, units, units.limit)
+    return MemoryEngine(network, memory, size, limit=limit)
+
+
+def default_files(domain: Any) -> list[Path]:
+    """What a domain learns from where nothing is named; small where the whole is large."""
+    own = {"genome": "dm3-chr2R-slice.fa.gz", "music": "tunes.abc"}.get(domain.name)
+    return [_DATA / own] if own else domain.default_input()
+
+
+def with_memory(
+    rounds: int, seconds: float, models: Sequence[str] = _MODELS
+) -> list[dict[str, Any]]:
+    """Draws from network and memory, copies limited, beside those of the network alone."""
+    rows = []
+    for name in models:
+        model = load_checkpoint(find_model(name))
+        mixed = mixed_engine(model, load(name).domain)
+        contenders = {
+            f"{what}, {streams}": kernel(model, streams, threads, engine)
+            for streams, threads in ((1, 1), (_STREAMS, thread_counts()[-1]))
+            for what, engine in (("alone", None), ("mixed", mixed))
+        }
+        found = rounds_of(contenders, rounds, seconds)
+        for streams in (1, _STREAMS):
+            alone, both = (
+                statistics.median(found[f"{what}, {streams}"]) for what in ("alone", "mixed")
+            )
+            rows.append({
+                "model": name, "streams": streams, "network": alone, "with memory": both,
+                "share": round(both / alone, 2), "rounds": found,
+            })  # fmt: skip
+    return rows
+
+
 def start(rounds: int, seconds: float) -> list[dict[str, Any]]:
     """Seconds from the start of ``seqforge sample fly`` to the first base on a terminal."""
     seen = [_first_base() for _ in range(max(2, rounds * 2))][1:]
@@ -195,8 +258,9 @@ def _first_base() -> float:
     return round(took, 3)
 
 
-_PARTS: dict[str, Callable[[int, float], list[dict[str, Any]]]] = {
-    "one": one_stream, "many": many_streams, "strategies": strategies, "start": start,
+_PARTS: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    "one": one_stream, "many": many_streams, "strategies": strategies,
+    "memory": with_memory, "start": start,
 }  # fmt: skip
 
 
@@ -206,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--parts", nargs="+", choices=list(_PARTS), default=list(_PARTS))
+    parser.add_argument("--models", nargs="+", default=_MODELS, help="of the part memory")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one contender's turn")
     parser.add_argument("--out", type=Path, help="JSON")
@@ -214,7 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     document: dict[str, Any] = about(0, settings)
     for part in given.parts:
         say(part)
-        rows = _PARTS[part](given.rounds, given.seconds)
+        how = {"models": given.models} if part == "memory" else {}
+        rows = _PARTS[part](given.rounds, given.seconds, **how)
         document[part] = rows
         shown = [{key: row[key] for key in row if key != "rounds"} for row in rows]
         print(f"{table(shown)}\n", flush=True)

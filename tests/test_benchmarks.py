@@ -37,7 +37,8 @@ COMMANDS = {
         "--loop-threads", 1, "--budgets", "100steps", "--train-options", " ".join(TINY),
     ],
     "sampling": [
-        "sample_speed.py", "--parts", "one", "many", "strategies", "--rounds", 1,
+        "sample_speed.py", "--parts", "one", "many", "strategies", "memory", "--rounds", 1,
+        "--models", "folk",
         "--seconds", 0.02,
     ],
     "first": ["first_command.py", "--rounds", 1, "--only", "sample fly", "help"],
@@ -140,6 +141,9 @@ def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
         assert row["times"] == pytest.approx(row["kernel"] / row["loop"], abs=0.06)
         assert row["fastest loop"] >= row["loop"] > 0
     assert found["many"][-1]["drawn"].startswith("256 streams")
+    assert [(row["model"], row["streams"]) for row in found["memory"]] == [
+        ("folk", 1), ("folk", 256),
+    ]  # fmt: skip
     assert {row["strategy"] for row in found["strategies"]} >= {"plain", "top-p 0.9"}
     assert "lstm 2x64" in said
 

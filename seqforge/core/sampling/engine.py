@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,6 +62,9 @@ class Engine(Protocol):
 
     def step(self, state: Any, ids: Ids) -> None:
         """Feed ids (R,), one per row."""
+
+    def stepping(self, state: Any, ids: Ids) -> Callable[[], None]:
+        """`step` with these arrays, to be called many times while they are filled anew."""
 
     def read(self, state: Any, ids: Ids) -> NDArray[np.float64]:
         """Feed ids (T,) to every row; returns their log-probabilities (R, T), in nats."""
@@ -140,6 +145,10 @@ class KernelEngine:
         """See `Engine.step`."""
         step(self.network, state, ids)
 
+    def stepping(self, state: KernelState, ids: Ids) -> Callable[[], None]:
+        """See `Engine.stepping`."""
+        return bound(step, self.network, state, ids)
+
     def read(self, state: KernelState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
         rows = len(state.logits)
@@ -184,6 +193,9 @@ class MemoryState:
     streams: Streams
     guard: CopyGuard | None
     """None: what is drawn may be copied."""
+    normalised: Floats | None = None
+    """The logits that `normalise` makes the streams' log-probabilities of."""
+    normalise: Callable[[], None] = lambda: None
 
     @property
     def logits(self) -> Floats:
@@ -248,6 +260,10 @@ class MemoryEngine:
         self._network.step(state.network, ids)
         self._remember(state, ids)
 
+    def stepping(self, state: MemoryState, ids: Ids) -> Callable[[], None]:
+        """See `Engine.stepping`."""
+        return partial(self.step, state, ids)
+
     def read(self, state: MemoryState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
         rows = len(state.streams.ids)
@@ -266,13 +282,14 @@ class MemoryEngine:
         if state.guard is not None:
             offered, offer = state.guard.offered, state.guard.offering(grammar, streams.places)
         draw = bound(draw_next, streams, offered, filters, grammar, done, ids)
+        step_network = self._network.stepping(state.network, ids)
         for column in range(streams.drawn.shape[1]):
             if column and not streams.open.any():
                 break
             if offer is not None:
                 offer()
             draw()
-            self._network.step(state.network, ids)
+            step_network()
             self._remember(state, streams.drawn[:, column])
 
     def rows(self, state: MemoryState, chosen: Ids) -> MemoryState:
@@ -291,8 +308,12 @@ class MemoryEngine:
 
     def _remember(self, state: MemoryState, ids: Ids) -> None:
         """Let the memory read what the network has read; ids below 0 are none."""
-        streams = state.streams
-        normalise(state.network.logits, np.empty(self._size), streams.network)
+        streams, logits = state.streams, state.network.logits
+        if state.normalised is not logits:
+            state.normalised = logits
+            chances = np.empty(self._size)
+            state.normalise = bound(normalise, logits, chances, streams.network)
+        state.normalise()
         streams.ids[:] = ids
         streams.read()
         if state.guard is not None:

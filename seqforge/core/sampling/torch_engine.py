@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -53,6 +55,10 @@ class TorchEngine:
         given = torch.from_numpy(ids).to(self._device)[None]
         logits, state.carried = self._network.run(given, state.carried)
         state.logits = logits[0].cpu().numpy()
+
+    def stepping(self, state: TorchState, ids: Ids) -> Callable[[], None]:
+        """See `Engine.stepping`."""
+        return partial(self.step, state, ids)
 
     def read(self, state: TorchState, ids: Ids) -> NDArray[np.float64]:
         """See `Engine.read`."""
