@@ -407,11 +407,13 @@ class ModelMemory:
         if self._opened is None:
             from seqforge.core.memory.memory import KeepsMemory
             from seqforge.core.memory.memory_file import load_memory
+            from seqforge.core.sampling.engine import prepare_mixture
 
             if not isinstance(domain, KeepsMemory):
                 raise DomainError(f"{self._checkpoint.card.name}: {domain.name} has no memory")
             if not self.path.is_file():
                 raise CheckpointError(f"{self.path}: there is no memory; {self._remedy}")
+            prepare_mixture(self._checkpoint.card, domain)
             self._opened = load_memory(self.path, self._checkpoint, domain)
         return self._opened
 

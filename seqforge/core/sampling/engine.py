@@ -43,8 +43,10 @@ from seqforge.core.sampling.sampling_kernel import (
 )
 
 if TYPE_CHECKING:
+    from seqforge.core.data.domain import Domain
+    from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import HasStreams, Streams
-    from seqforge.core.model.checkpoint import Checkpoint
+    from seqforge.core.model.checkpoint import Checkpoint, ModelCard
     from seqforge.core.sampling.copy_limit import CopyGuard, CopyLimit
 
 _READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
@@ -102,11 +104,41 @@ _HEAD = 1 << 16  # bytes: the settings stand at the beginning of a header
 _CELL = re.compile(rb'\\"cell\\": ?\\"([a-z]+)\\"')
 
 
-def _smallest(cell: str) -> dict[str, NDArray[np.float32]]:
+def prepare_mixture(card: ModelCard, domain: Domain) -> None:
+    """The same for the mixture of a network and a memory, beside the reading of the memory."""
+    from seqforge.core.memory.memory import HasMemory
+
+    if isinstance(domain, HasMemory):
+        given = card.config.model.cell, domain, domain.memory, card.vocabulary
+        threading.Thread(target=_try_out, args=given).start()
+
+
+def _try_out(cell: str, domain: Domain, new: Callable[..., Any], vocabulary: Vocabulary) -> None:
+    """Have a small network and a small memory draw a symbol."""
+    from seqforge.core.data.domain import copy_units
+    from seqforge.core.sampling.copy_limit import CopyLimit
+
+    size, ids = len(vocabulary), np.zeros(_FEW, vocabulary.dtype)
+    with suppress(Exception):  # whoever needs the memory says what is wrong
+        memory = new(vocabulary, ids, len(ids), 0)
+        units = copy_units(domain, vocabulary)
+        limit = CopyLimit(memory.history, units, units.limit)
+        network = KernelEngine(pack_model(cell, _smallest(cell, size)))
+        rows = closed_batch(1, size, 0, 1)
+        rows.open[:], rows.limits[:], rows.ends_left[:] = True, 1, 1
+        engine = MemoryEngine(network, memory, size, limit=limit)
+        engine.run(engine.begin(1), rows, NO_FILTERS, NO_GRAMMAR)
+
+
+_FEW = 64  # symbols that a memory is tried out with
+
+
+def _smallest(cell: str, symbols: int = 2) -> dict[str, NDArray[np.float32]]:
     """The weights of the smallest network with a cell."""
     gates = len(CELLS[cell].layout.from_input)
     shapes: dict[str, tuple[int, ...]] = {
-        "embedding.weight": (2, 1), "output.weight": (2, 1), "output.bias": (2,),
+        "embedding.weight": (symbols, 1), "output.weight": (symbols, 1),
+        "output.bias": (symbols,),
     }  # fmt: skip
     for name in ("ih", "hh"):
         shapes[f"layers.0.weight_{name}_l0"] = gates, 1
