@@ -164,7 +164,7 @@ def _halves(
 ) -> tuple[float, HalfScores]:
     """Bits per symbol of both halves together, and the second beside baselines."""
     if memory is not None:
-        prepare_memory(_with_memory(domain), corpus)
+        prepare_memory(_with_memory(domain), corpus.vocabulary, corpus.train.tokens)
     halves = (corpus.train, corpus.valid)
     bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
     scored = [part.scored for part in halves]

@@ -16,6 +16,7 @@ import numpy as np
 from seqforge.base.machine import in_blocks, mapped, release_pages
 from seqforge.base.messages import Advance
 from seqforge.core.data.corpus import Corpus, Segment, TokenPart
+from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.evaluation.adaptive_likelihood import DynamicNetwork
 from seqforge.core.evaluation.likelihood import bits, symbol_log_probs
 from seqforge.core.memory.memory import HasMemory, Ids, LogProbs, Memory, Network, ScoresTogether
@@ -50,20 +51,22 @@ class _Work(NamedTuple):
         return cls(corpus.folder if corpus.folder.is_dir() else Path(gettempdir()), progress)
 
 
-def prepare_memory(domain: HasMemory, corpus: Corpus) -> None:
-    """Begin to compile what a corpus's memory needs, beside whatever else is done.
+def prepare_memory(domain: HasMemory, vocabulary: Vocabulary, training: Ids) -> threading.Thread:
+    """Begin to compile what a memory of some symbols needs, beside whatever else is done.
 
     A memory meanwhile waits for the rest. The thread is no daemon: LLVM must not be cut off.
     """
-    threading.Thread(target=_try_out, args=(domain, corpus)).start()
+    begun = threading.Thread(target=_try_out, args=(domain, vocabulary, training))
+    begun.start()
+    return begun
 
 
-def _try_out(domain: HasMemory, corpus: Corpus) -> None:
+def _try_out(domain: HasMemory, vocabulary: Vocabulary, training: Ids) -> None:
     """Have a small memory learn and score a few symbols in all ways."""
-    ids, size = corpus.train.tokens[:_FEW], len(corpus.vocabulary)
+    ids, size = training[:_FEW], len(vocabulary)
     even = np.full((len(ids), size), -math.log(size), np.float32)
     with suppress(Exception):  # whoever needs the memory says what is wrong
-        memory = domain.memory(corpus.vocabulary, corpus.train.tokens, len(ids), 0)
+        memory = domain.memory(vocabulary, training, len(ids), 0)
         memory.learn(ids)
         ways = [_score(memory, ids, known, True)[0] for known in ([], [even])]
         Switch().mixed(*ways)

@@ -247,7 +247,7 @@ class Pipeline:
         if wanted and isinstance(domain, HasMemory) and self.folder.undone(["remembering"]):
             from seqforge.runs.memory import prepare_memory
 
-            prepare_memory(domain, corpus)
+            prepare_memory(domain, corpus.vocabulary, corpus.train.tokens)
 
     def _remembered(self, corpus: Corpus, trained: TrainResult) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""

@@ -1,5 +1,5 @@
-"""The recipes that ship in, a cache out that holds the kernels they need: for container images,
-where the first command then compiles nothing.
+"""The recipes and models that ship in, a cache out that holds the kernels they need: for container
+images, where the first command then compiles nothing.
 """
 
 from __future__ import annotations
@@ -8,15 +8,29 @@ import numpy as np
 
 from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
 from seqforge.core.kernels.ops import CELLS
-from seqforge.core.sampling.engine import prepare
+from seqforge.core.memory.memory import HasMemory
+from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.core.sampling.engine import prepare, prepare_mixture
 from seqforge.core.sampling.sampling_kernel import NO_GRAMMAR, closed_batch, note_all
+from seqforge.registry import load_domain
+from seqforge.runs.folder import bundled_models
+from seqforge.runs.memory import prepare_memory
 from seqforge.runs.recipes import find_recipe, recipe_names
 
 
 def compile_all() -> None:
-    """Compile the kernels that draw, for every cell, and the layers of every recipe."""
+    """Compile the kernels that draw, for every cell, the layers of every recipe, and the memories
+    of symbols such as those of every model.
+    """
     for cell in CELLS:
         prepare(cell).join()
     note_all(closed_batch(1, 2, 0, 1), 0, np.zeros(0, np.int64), NO_GRAMMAR)
     for model in {find_recipe(name).config().model for name in recipe_names()}:
         prepare_layers(model.cell, model.hidden_size, model.num_layers, PRODUCT_KINDS).join()
+    for path in bundled_models().values():
+        card = load_checkpoint(path).card
+        domain = load_domain(card.config.domain, card.config.domain_options)
+        prepare_mixture(card, domain).join()
+        if isinstance(domain, HasMemory):
+            ids = np.arange(len(card.vocabulary)).astype(card.vocabulary.dtype)
+            prepare_memory(domain, card.vocabulary, ids).join()

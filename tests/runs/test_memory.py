@@ -138,7 +138,7 @@ corpus, _ = ingest(domain, [Path(source)], DataConfig(split="80/10/10"), Path(fo
 network = CharRNN(len(corpus.vocabulary), hidden_size=8)
 score(network, corpus.test)
 before = kept()
-prepare_memory(domain, corpus)
+prepare_memory(domain, corpus.vocabulary, corpus.train.tokens)
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
         thread.join()

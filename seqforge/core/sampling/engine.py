@@ -104,23 +104,26 @@ _HEAD = 1 << 16  # bytes: the settings stand at the beginning of a header
 _CELL = re.compile(rb'\\"cell\\": ?\\"([a-z]+)\\"')
 
 
-def prepare_mixture(card: ModelCard, domain: Domain) -> None:
+def prepare_mixture(card: ModelCard, domain: Domain) -> threading.Thread:
     """The same for the mixture of a network and a memory, beside the reading of the memory."""
-    from seqforge.core.memory.memory import HasMemory
+    begun = threading.Thread(
+        target=_try_out, args=(card.config.model.cell, domain, card.vocabulary)
+    )
+    begun.start()
+    return begun
 
-    if isinstance(domain, HasMemory):
-        given = card.config.model.cell, domain, domain.memory, card.vocabulary
-        threading.Thread(target=_try_out, args=given).start()
 
-
-def _try_out(cell: str, domain: Domain, new: Callable[..., Any], vocabulary: Vocabulary) -> None:
+def _try_out(cell: str, domain: Domain, vocabulary: Vocabulary) -> None:
     """Have a small network and a small memory draw a symbol."""
     from seqforge.core.data.domain import copy_units
+    from seqforge.core.memory.memory import HasMemory
     from seqforge.core.sampling.copy_limit import CopyLimit
 
+    if not isinstance(domain, HasMemory):
+        return
     size, ids = len(vocabulary), np.zeros(_FEW, vocabulary.dtype)
     with suppress(Exception):  # whoever needs the memory says what is wrong
-        memory = new(vocabulary, ids, len(ids), 0)
+        memory: Any = domain.memory(vocabulary, ids, len(ids), 0)
         units = copy_units(domain, vocabulary)
         limit = CopyLimit(memory.history, units, units.limit)
         network = KernelEngine(pack_model(cell, _smallest(cell, size)))
