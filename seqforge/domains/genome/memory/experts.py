@@ -21,6 +21,7 @@ from seqforge.domains.genome.memory.tables import (
     APART,
     DIRECT,
     EXPERTS,
+    FINALS,
     NEARBY,
     NETWORK,
     PLAIN,
@@ -316,7 +317,9 @@ def choose_rows(row: Row, room: Room, found: int, mixer: Mixer, way: int) -> Non
     chosen[10] = room.states[SLOTS + 1] + 1
     chosen[11] = room.states[2] + 1
     chosen[12] = _network_row(room) if way > 0 else 64
-    chosen[M] = chosen[1]
+    chosen[M], chosen[M + 1], chosen[M + 2] = (
+        chosen[1], FINALS[0] + chosen[3], FINALS[0] + FINALS[1] + chosen[5],
+    )  # fmt: skip
     for m in range(M):
         chosen[m] += mixer.begins[m]
         room.used[m] = chosen[m] if mixer.visits[way, chosen[m]] > 0 else 0

@@ -262,7 +262,7 @@ class GenomeMemory:
     def _begin_ways(self, last: int) -> None:
         """Weights of a way begin as those of the way before."""
         mixer, row = self._parts.mixer, self._parts.row
-        weights = mixer.weights.reshape(WAYS, -1, WIDTH)
+        weights, hidden = (part.reshape(WAYS, -1, WIDTH) for part in (mixer.weights, mixer.hidden))
         experts = np.arange(WIDTH)
         old = (experts < NETWORK) | (experts >= EXPERTS)
         for way in range(1, last + 1):
@@ -271,7 +271,8 @@ class GenomeMemory:
             mixer.visits[way, 0] = 1
             before = old | (experts < NETWORK + way - 1)
             weights[way][:, before] = weights[way - 1][:, before]
-            mixer.final[way] = mixer.final[way - 1]
+            hidden[way][:, before] = hidden[way - 1][:, before]
+            mixer.final[way], mixer.cells[way] = mixer.final[way - 1], mixer.cells[way - 1]
             row.late[way], row.costs[way] = row.late[way - 1], row.costs[way - 1]
 
 

@@ -114,8 +114,12 @@ REPEAT_STATES = 16 + 10 * 16 * 4
 SETS = (1, 44, 256, 135, 99, 81, WIDTH * 7, 256, 256, 256, STATES + 1, STATES + 1, 65)
 """Rows of each weight set: all, repeats, last bases, counts reached, order reached, long contexts,
 best expert, composition, periodicity, bits of late, order 12, order 16, the network."""
-FINALS = SETS[1]
-"""The last mixture has a row for each state of the repeats."""
+MEMBERS = len(SETS) + 1
+"""What the last mixture mixes: each weight set, and a hidden layer."""
+HIDDEN = 8
+"""Cells of the hidden layer."""
+FINALS = (44, 135, 81)
+"""Rows of the last mixtures, whose mean is taken: repeats, counts reached, long contexts."""
 
 
 class Mixer(NamedTuple):
@@ -126,7 +130,11 @@ class Mixer(NamedTuple):
     weights: Floats
     """(WAYS, rows * WIDTH)."""
     final: NDArray[np.float64]
-    """(WAYS, FINALS, M)."""
+    """(WAYS, rows of all last mixtures, MEMBERS)."""
+    hidden: Floats
+    """(WAYS, HIDDEN * WIDTH): what each cell makes of the experts, the same for each base."""
+    cells: NDArray[np.float64]
+    """(WAYS, 2, HIDDEN): the cells' biases, and what they add."""
     visits: Ints
     """(WAYS, rows): bases learnt from."""
 
@@ -178,15 +186,19 @@ class Room(NamedTuple):
     order: Ints
     """(POOL,): repeats, the surest first."""
     chosen: Ints
-    """(M + 1,): rows of the weight sets, then of the final weights."""
+    """(M + 3,): rows of the weight sets, then of the last mixtures."""
     used: Ints
     """(M,): the same, but the row of all bases where one is new."""
     scores: NDArray[np.float64]
-    """(M * 4,)."""
+    """(MEMBERS * 4,)."""
     inner: NDArray[np.float64]
-    """(M * 4,): probabilities of each weight set."""
+    """(MEMBERS * 4,): probabilities of each weight set and of the hidden layer."""
     logs: NDArray[np.float64]
-    """(M * 4,)."""
+    """(MEMBERS * 4,)."""
+    hidden: NDArray[np.float64]
+    """(HIDDEN * 4,): the cells of each base."""
+    last: NDArray[np.float64]
+    """(3 * 4,): the outcome of each last mixture."""
     chances: NDArray[np.float64]
     """(4,): the outcome of the way that was mixed last."""
     outcomes: NDArray[np.float64]
@@ -216,7 +228,7 @@ def _enough(contexts: int, most: int) -> int:
 
 def _table_bits(bases: int) -> tuple[list[int], list[int], list[int]]:
     """Bits of the tables of orders, of orders by zone and of models nearby, for so many bases."""
-    most = _enough(4 * bases, 64)
+    most = _enough(2 * bases, 64)
     return (
         [min(2 * order, most) for order in ORDERS],
         [min(2 * order + 4, most) for order in ZONED],
@@ -273,8 +285,16 @@ def new_mixer() -> Mixer:
     row[: len(ORDERS) + RANKED] = 0.15
     row[NETWORK] = 0.3
     weights = np.tile(row, (WAYS, sum(SETS)))
-    final = np.full((WAYS, FINALS, len(SETS)), 1 / len(SETS))
-    return Mixer(np.cumsum([0, *SETS[:-1]]), weights, final, np.zeros((WAYS, sum(SETS)), np.int64))
+    final = np.full((WAYS, sum(FINALS), MEMBERS), 1 / MEMBERS)
+    draw = np.random.default_rng(0)
+    hidden = np.zeros((HIDDEN, WIDTH), np.float32)
+    hidden[:, :EXPERTS] = draw.uniform(-0.5, 0.5, (HIDDEN, EXPERTS))
+    cells = np.zeros((2, HIDDEN))
+    cells[1] = draw.uniform(-0.05, 0.05, HIDDEN)
+    return Mixer(
+        np.cumsum([0, *SETS[:-1]]), weights, final, np.tile(hidden.ravel(), (WAYS, 1)),
+        np.tile(cells, (WAYS, 1, 1)), np.zeros((WAYS, sum(SETS)), np.int64),
+    )  # fmt: skip
 
 
 def new_row() -> Row:
@@ -290,12 +310,13 @@ def new_row() -> Row:
 
 def new_room() -> Room:
     """Scratch."""
-    sets = len(SETS)
+    sets, members = len(SETS), 4 * MEMBERS
     return Room(
         np.ones(4 * WIDTH), np.zeros(4 * WIDTH, np.float32), np.zeros((4, 2), np.float32),
         np.zeros(RANKED, np.int64),
         np.zeros((RANKED, 4), np.int64), np.zeros(RANKED, np.int64), np.zeros(POOL, np.int64),
         np.zeros(POOL, np.int64), np.zeros(POOL), np.zeros(POOL, np.int64),
-        np.zeros(sets + 1, np.int64), np.zeros(sets, np.int64), np.zeros(4 * sets),
-        np.zeros(4 * sets), np.zeros(4 * sets), np.zeros(4), np.zeros((WAYS, 4)),
+        np.zeros(sets + len(FINALS), np.int64), np.zeros(sets, np.int64), np.zeros(members),
+        np.zeros(members), np.zeros(members), np.zeros(4 * HIDDEN), np.zeros(4 * len(FINALS)),
+        np.zeros(4), np.zeros((WAYS, 4)),
     )  # fmt: skip

@@ -44,7 +44,7 @@ def plain_counts(order):
 
 @cache
 def counted():
-    counts, row = counts_for(1 << 22, 500_000_000), new_row()
+    counts, row = counts_for(1 << 23, 500_000_000), new_row()
     count(counts, GENOME, BEFORE, row.words[0], row.words[1], 0)
     return counts
 
@@ -78,7 +78,7 @@ def test_tables_are_as_large_as_the_genome_wants_within_the_budget():
         for bases, budget in ((10**5, 10**9), (2 * 10**6, 10**9), (10**8, 10**9))
     ]
 
-    assert sizes[0] < 70_000_000
+    assert sizes[0] < 60_000_000
     assert sizes[0] < sizes[1] < sizes[2] < 1.01e9
 
 
