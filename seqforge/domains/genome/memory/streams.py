@@ -126,7 +126,8 @@ def read_rows(
             own = Room(
                 room.ratios, rows.inputs[r], room.networks, room.states, room.ranked, room.totals,
                 rows.guesses[r], room.repeat_states, room.trust, room.order, room.chosen, room.used,
-                room.scores, room.inner, room.logs, room.chances, rows.outcomes[r],
+                room.scores, room.inner, room.logs, room.hidden, room.last, room.chances,
+                rows.outcomes[r],
             )  # fmt: skip
             alphabet = Alphabet(known.bases, known.kinds, known.changes, rows.last[r])
             _read_one(learned, alphabet, row, own, rows.ring[r], rows.position[r], ids[r])
