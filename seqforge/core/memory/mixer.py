@@ -19,10 +19,10 @@ Floats = NDArray[np.float32]
 LIMIT = 14.0
 """Largest size of a stretched probability."""
 STRETCHED = 4096
-FIRST_RATE, HALVED, LAST_RATE = 0.01, 3000.0, 0.0002
+FIRST_RATE, HALVED, LAST_RATE = 0.01, 3000.0, 0.00015
 """How fast a row of weights learns: at first, after how often more by half, at last."""
-FINAL_RATE = 0.0005
-REFINE_RATE = 0.02
+FINAL_RATE = 0.0003
+REFINE_RATE = 0.01
 _STEPS = 33
 FINALS = 2
 REFINERS = 3
