@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from seqforge.core.config import Budget, TrainingConfig
@@ -317,13 +318,65 @@ class Trainer:
         autotune(self)
 
 
-def _optimizer(model: CharRNN, config: TrainingConfig) -> torch.optim.AdamW:
+_BETAS = (0.9, 0.99)
+_EPSILON = 1e-8
+
+
+class FusedAdamW:
+    """AdamW in torch's fused operator for the CPU (Loshchilov and Hutter 2019,
+    https://arxiv.org/abs/1711.05101).
+
+    Its numbers and its state are those of `torch.optim.AdamW`, which imports torch's compiler to
+    say that it is not to be compiled: a second of every training, and 70 MB.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float
+    ) -> None:
+        self._parameters, self._weight_decay = list(parameters), weight_decay
+        self.param_groups: list[dict[str, Any]] = [
+            {"params": self._parameters, "lr": learning_rate}
+        ]
+        self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Change each parameter by its gradient."""
+        for parameter in self._parameters:
+            if not self.state[parameter]:
+                first, second = torch.zeros_like(parameter), torch.zeros_like(parameter)
+                step = torch.zeros((), dtype=torch.float32)
+                self.state[parameter] = {"step": step, "exp_avg": first, "exp_avg_sq": second}
+        states = [self.state[parameter] for parameter in self._parameters]
+        for state in states:
+            state["step"] += 1
+        torch.ops.aten._fused_adamw_(
+            self._parameters,
+            [parameter.grad for parameter in self._parameters],
+            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
+            [],
+            [state["step"] for state in states],
+            lr=self.param_groups[0]["lr"],
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            weight_decay=self._weight_decay,
+            eps=_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def _optimizer(model: CharRNN, config: TrainingConfig) -> torch.optim.Optimizer:
+    device, weights = model.output.bias.device.type, model.parameters()
+    if device == "cpu":  # it has all that is asked of one
+        made = FusedAdamW(weights, config.learning_rate, config.weight_decay)
+        return cast(torch.optim.Optimizer, made)
     return torch.optim.AdamW(
-        model.parameters(),
+        weights,
         lr=config.learning_rate,
-        betas=(0.9, 0.99),
+        betas=_BETAS,
         weight_decay=config.weight_decay,
-        fused=model.output.bias.device.type in ("cpu", "cuda"),
+        fused=device == "cuda",
     )
 
 
