@@ -19,7 +19,8 @@ Memory = Annotated[
     bool,
     typer.Option(
         "--memory/--no-memory",
-        help="Score a memory of contexts and repeats too, alone and with the network.",
+        help="Score a memory of contexts and repeats too, alone and with the network: the one "
+        "saved with the model, or a new one.",
     ),
 ]
 MemoryBudget = Annotated[

@@ -20,14 +20,14 @@ from seqforge.core.data.ingest import Ingested, NothingUsable, ingest, window_co
 from seqforge.core.data.overlap import NOTABLE_OVERLAP, Sketch, windows_name
 from seqforge.core.evaluation.adaptive_likelihood import dynamic_score
 from seqforge.core.evaluation.likelihood import perplexity, score
-from seqforge.core.memory.memory import HasMemory
+from seqforge.core.memory.memory import HasMemory, SavedMemory
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seqforge.errors import ConfigError
 from seqforge.registry import options_for_files
 from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
-from seqforge.runs.folder import RunFolder
+from seqforge.runs.folder import ModelMemory, RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
 from seqforge.runs.memory import prepare_memory, second_half_scores
 from seqforge.runs.progress import ProgressListener
@@ -116,7 +116,8 @@ def evaluate_model(
         inputs: Files and folders.
         watcher: Told of files that are refused.
         every_file: Whether it is told of the others too.
-        memory: Bytes of a memory's counts, to score one beside the network; None: none.
+        memory: Bytes of a memory's counts, to score one beside the network; None: none. One that
+            was saved with the model is taken as it is.
 
     Raises:
         ConfigError: If the domain has no memory, and one is wanted.
@@ -146,7 +147,8 @@ def evaluate_model(
             watcher.note(note)
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
-        whole, second = _halves(network, corpus, found.domain, watcher, memory)
+        saved = None if memory is None else _saved_memory(model, checkpoint, found.domain, watcher)
+        whole, second = _halves(network, corpus, found.domain, watcher, memory, saved)
         return EvaluateResult(
             model=str(model),
             unit=found.domain.unit,
@@ -159,9 +161,23 @@ def evaluate_model(
         )
 
 
+def _saved_memory(
+    model: Path, checkpoint: Checkpoint, domain: Domain, watcher: ProgressListener
+) -> SavedMemory | None:
+    """The memory that was saved with the model, if there is one."""
+    kept = ModelMemory(model, checkpoint)
+    if not kept.path.is_file():
+        return None
+    watcher.note(
+        f"the memory that was saved with the model has read its training data: {kept.path}"
+    )
+    return kept.opened(domain)
+
+
 def _halves(
-    network: CharRNN, corpus: Corpus, domain: Domain, watcher: ProgressListener, memory: int | None
-) -> tuple[float, HalfScores]:
+    network: CharRNN, corpus: Corpus, domain: Domain, watcher: ProgressListener,
+    memory: int | None, saved: SavedMemory | None,
+) -> tuple[float, HalfScores]:  # fmt: skip
     """Bits per symbol of both halves together, and the second beside baselines."""
     if memory is not None:
         prepare_memory(_with_memory(domain), corpus.vocabulary, corpus.train.tokens)
@@ -172,10 +188,11 @@ def _halves(
     remembered = None
     if memory is not None:
         with_memory, told = _with_memory(domain), watcher.advance
-        remembered = second_half_scores(network, corpus, with_memory, memory, told)
+        remembered = second_half_scores(network, corpus, with_memory, memory, told, saved)
     half = HalfScores(
-        bits_per_symbol=round(bits[1], 4), baselines=counted, memory=remembered, **dict(figures)
-    )
+        bits_per_symbol=round(bits[1], 4), baselines=counted, memory=remembered,
+        saved_memory=saved is not None, **dict(figures),
+    )  # fmt: skip
     return sum(b * n for b, n in zip(bits, scored, strict=True)) / sum(scored), half
 
 

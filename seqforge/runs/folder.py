@@ -33,7 +33,7 @@ from seqforge.runs.recipes import Recipe, recipe_of
 
 if TYPE_CHECKING:
     from seqforge.core.data.domain import Domain
-    from seqforge.core.memory.memory import HasStreams
+    from seqforge.core.memory.memory import SavedMemory
     from seqforge.core.model.checkpoint import Checkpoint
     from seqforge.core.sampling.engine import Engine
 
@@ -388,7 +388,7 @@ class ModelMemory:
     def __init__(self, model: Path, checkpoint: Checkpoint) -> None:
         """Take the model's file, and what is in it."""
         self._model, self._checkpoint = model, checkpoint
-        self._opened: HasStreams | None = None
+        self._opened: SavedMemory | None = None
 
     @property
     def path(self) -> Path:
@@ -397,7 +397,7 @@ class ModelMemory:
 
         return memory_path(self._model)
 
-    def opened(self, domain: Domain) -> HasStreams:
+    def opened(self, domain: Domain) -> SavedMemory:
         """The memory.
 
         Raises:

@@ -104,12 +104,15 @@ def memory_scores(
 
 
 def second_half_scores(
-    network: CharRNN, corpus: Corpus, domain: HasMemory, budget: int, progress: Advance
-) -> MemoryScores:
+    network: CharRNN, corpus: Corpus, domain: HasMemory, budget: int, progress: Advance,
+    saved: Memory | None = None,
+) -> MemoryScores:  # fmt: skip
     """The same on the valid part, memory and mixer having learnt from the training part: data that
     the network was not trained on, in two halves.
+
+    ``saved``: the memory of the network, which has read its training data before.
     """
-    memory, work = _new(corpus, domain, budget), _Work.on(corpus, progress)
+    memory, work = saved or _new(corpus, domain, budget), _Work.on(corpus, progress)
     return _all_ways(memory, [_Frozen(network)], [corpus.train], corpus.valid, work)
 
 

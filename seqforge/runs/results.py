@@ -112,6 +112,8 @@ class HalfScores(BaselineFigures):
     baselines: BaselineScores
     memory: MemoryScores | None = None
     """With a memory that has learnt from the first half too; None where none was asked for."""
+    saved_memory: bool = False
+    """Whether it was saved with the model, and has read the training data before."""
 
 
 class TrainedOn(BaseModel):

@@ -12,6 +12,7 @@ from seqforge.core.data.domain import copy_units
 from seqforge.core.memory.memory_file import load_memory
 from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.errors import CheckpointError, ConfigError
+from seqforge.runs.evaluate import evaluate_model
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
@@ -55,11 +56,12 @@ def kept(request, tmp_path_factory, new_cache):
 def test_samples_with_the_memory_are_more_like_the_training_data(kept):
     """Of a network that has learnt for eight steps."""
     model = seqforge.load(kept[0].path)
-    plain, mixed = (model.sample(4, length=200, seed=1, memory=m) for m in (False, True))
-    again = seqforge.load(kept[0].path).sample(4, length=200, seed=1, memory=True)
+    how = {"length": 200, "seed": 1, "temperature": 0.6}
+    plain, mixed = (model.sample(4, memory=m, **how) for m in (False, True))
+    again = seqforge.load(kept[0].path).sample(4, memory=True, **how)
 
     assert mixed == again
-    assert plain == model.sample(4, length=200, seed=1)
+    assert plain == model.sample(4, **how)
     assert {sample.settings.get("memory") for sample in mixed} == {True}
     assert all("memory" not in sample.settings for sample in plain)
     bits = [
@@ -113,6 +115,22 @@ def longest_copied(ids, history, units) -> int:
             longest = max(longest, int(counted[stop] - counted[start]))
             stop += 1
     return longest
+
+
+def test_a_saved_memory_is_scored_without_learning_again(kept, tmp_path):
+    """It knows the training data; a new one knows the first half alone."""
+    folder, _, source = kept
+    path = tmp_path / source.name
+    path.write_text(source.read_text()[:1500])
+    (elsewhere := tmp_path / "other.safetensors").write_bytes(folder.model.read_bytes())
+    saved, new = (
+        evaluate_model(model, [str(path)], NullProgress(), memory=4_000_000).second_half
+        for model in (folder.model, elsewhere)
+    )
+
+    assert (saved.saved_memory, new.saved_memory) == (True, False)
+    assert saved.bits_per_symbol == new.bits_per_symbol
+    assert saved.memory.alone_frozen < 0.9 * new.memory.alone_frozen
 
 
 def test_where_no_memory_was_kept_the_remedy_makes_one(kept):

@@ -112,6 +112,10 @@ class HasStreams(Protocol):
         ...
 
 
+class SavedMemory(Memory, HasStreams, Protocol):
+    """A memory that was saved, to score and to draw samples with."""
+
+
 @runtime_checkable
 class KeepsMemory(Protocol):
     """A domain that opens memories again that were saved."""
@@ -158,3 +162,13 @@ class HasMemory(Protocol):
             budget: Bytes that its tables may take.
         """
         ...
+
+
+def check_names(arrays: Arrays, new: Memory) -> None:
+    """See that arrays have the names of a new memory's.
+
+    Raises:
+        ValueError: If they have not.
+    """
+    if arrays.keys() != new.to_arrays().keys():
+        raise ValueError("another version of seqforge wrote it")

@@ -8,12 +8,12 @@ import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.memory.memory import HasStreams, KeepsMemory, Memory
+from seqforge.core.memory.memory import HasStreams, KeepsMemory, Memory, SavedMemory
 from seqforge.core.model.checkpoint import (
     MEMORY_FORMAT,
     Checkpoint,
@@ -63,7 +63,7 @@ def save_memory(path: Path, memory: Memory, model: Checkpoint) -> None:
     write_arrays(path, header, {name: _packed(array) for name, array in arrays.items()})
 
 
-def load_memory(path: Path, model: Checkpoint, domain: KeepsMemory) -> HasStreams:
+def load_memory(path: Path, model: Checkpoint, domain: KeepsMemory) -> SavedMemory:
     """Read a memory back, for the model that it was learnt beside.
 
     Raises:
@@ -86,10 +86,11 @@ def load_memory(path: Path, model: Checkpoint, domain: KeepsMemory) -> HasStream
     try:
         memory = domain.saved_memory(card.vocabulary, _unpacked(header["arrays"], packed))
     except _UNREADABLE as error:
-        raise CheckpointError(f"{path}: a damaged memory ({error}); save it again") from error
+        raise CheckpointError(f"{path}: cannot be used ({error}); save the memory again") from error
     if not isinstance(memory, HasStreams):
         raise CheckpointError(f"{path}: no samples can be drawn with this kind of memory")
-    return memory
+    found: Any = memory
+    return cast(SavedMemory, found)
 
 
 def _packed(array: NDArray[Any]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.memory.code_tree import GROUP, CodeTree, tree_of
 from seqforge.core.memory.contexts import Contexts
 from seqforge.core.memory.copies import CopyTables, Pointers
-from seqforge.core.memory.memory import Ids
+from seqforge.core.memory.memory import Ids, check_names
 from seqforge.core.memory.mixer import MixerTables, squash
 from seqforge.core.memory.network_chances import network_yes, weigh_network
 from seqforge.core.memory.slots import LINE, SlotRoom, SlotTables, aim
@@ -175,6 +175,7 @@ class StreamedMemory(SymbolMemory):
         Raises:
             ValueError: If the arrays are not those of a memory of these symbols.
         """
+        check_names(arrays, self)
         self.tables = restored_tables(type(self).from_arrays(arrays).tables, self.tables)
         return self
 

@@ -90,8 +90,8 @@ def test_a_changed_file_is_refused(path, model):
         ("tables.ranks", ["int64", SIZE + 1], "has not the size that it should have"),
         ("tables.ranks", ["object", SIZE], "is of no kind of array"),
         ("tables.ranks", ["int64", -SIZE], "is of no kind of array"),
-        ("tables.ranks", 7, "a damaged memory"),
-        ("tables.new", ["int64", SIZE], "a damaged memory"),
+        ("tables.ranks", 7, "cannot be used"),
+        ("tables.new", ["int64", SIZE], "cannot be used"),
     ],
 )
 def test_what_is_said_of_an_array_is_checked(path, model, name, kind, sentence):
@@ -99,6 +99,15 @@ def test_what_is_said_of_an_array_is_checked(path, model, name, kind, sentence):
     header["arrays"][name] = kind
     write_arrays(path, header, arrays)
     with pytest.raises(CheckpointError, match=sentence):
+        load_memory(path, model, DOMAIN)
+
+
+def test_a_file_of_other_arrays_is_refused(path, model):
+    header, arrays = read_arrays(path)
+    header["arrays"]["tables.older"] = header["arrays"].pop("tables.ranks")
+    arrays["tables.older"] = arrays.pop("tables.ranks")
+    write_arrays(path, header, arrays)
+    with pytest.raises(CheckpointError, match="another version of seqforge wrote it"):
         load_memory(path, model, DOMAIN)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.memory.memory import Ids, LogProbs, Network
+from seqforge.core.memory.memory import Ids, LogProbs, Network, check_names
 from seqforge.domains.genome.memory.counting import count
 from seqforge.domains.genome.memory.reading import note_bases, predict, read
 from seqforge.domains.genome.memory.repeats import pack
@@ -203,6 +203,7 @@ class GenomeMemory:
         Raises:
             ValueError: If the arrays are not those of a memory of these symbols.
         """
+        check_names(arrays, cls.of(symbols, 1, 0))
         found, new = cls.from_arrays(arrays), alphabet_of(symbols)
         counts, learnt, mixer, _, alphabet = found._parts
         _check_counts(counts, counts_for(1, 0))
