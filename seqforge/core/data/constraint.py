@@ -85,27 +85,6 @@ After = tuple[Following, Allowed, bool]
 """States that some lead to, whether they are allowed, and whether each of some allows any."""
 
 
-def reachable(allowed: Allowed, following: Following, begun: Begun) -> Constraint | None:
-    """An automaton in, its part that is reachable from state 0 out; None if no symbol is allowed.
-
-    Args:
-        allowed: (S, V).
-        following: (S, V). States that allow nothing may be reached by a prime alone; whatever
-            follows there is let through.
-        begun: (S,), see `Constraint`.
-    """
-
-    def after(states: Ids) -> After:
-        may = allowed[states]
-        return following[states], may, bool(may.any(axis=1).all())
-
-    states = _reached(after, begun)
-    if states is None:
-        return None
-    number = _numbered(states, len(begun))
-    return _let_through(allowed[states], number[following[states]], number[begun[states]])
-
-
 @dataclass(frozen=True)
 class PlanarTable:
     """An automaton with parts (planes) that are alike but for the states they lead to.
@@ -128,7 +107,10 @@ class PlanarTable:
     """(S,), see `Constraint`."""
 
     def reachable(self) -> Constraint | None:
-        """The same as `reachable` of the whole table, which is not filled."""
+        """The part that is reachable from state 0, without filling the table of all; None if no
+        symbol is allowed. States that allow nothing may be reached by a prime alone; whatever
+        follows there is let through.
+        """
         ordered = np.sort(self.codes, axis=1)
         is_new = np.diff(ordered, axis=1, prepend=-1) != 0
         different, count = ordered[is_new], is_new.sum(axis=1)

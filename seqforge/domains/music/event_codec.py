@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import string
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from enum import IntEnum
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.data.constraint import Constraint, reachable
+from seqforge.core.data.constraint import Constraint, PlanarTable
 from seqforge.core.data.vocabulary import END, Vocabulary
 from seqforge.domains.music.keys import PITCH_CLASS, parse_key
 from seqforge.domains.music.notes import (
@@ -286,14 +286,16 @@ def scale(key: str) -> frozenset[int]:
     return frozenset(note % 12 for note in notes)
 
 
-_Places = NDArray[np.int64]
+_Bools = NDArray[np.bool_]
+_States = NDArray[np.int32]
 
 
 class _Table:
     """All states of all bar lengths, before those that nothing leads to are left out.
 
-    A plane is a bar length and whether a pick-up may end in this bar; in it a state is a place and
-    what has just been said. State 0 stands for all of a music whose metre is not counted.
+    A plane is a bar length and whether a pick-up may end in this bar; in it a row is a place and
+    what has just been said. The last plane has one state: all of a music whose metre is not
+    counted. What a symbol means in a row is a code; a plane says where each code leads.
     """
 
     def __init__(self, vocabulary: Vocabulary, steps_per_quarter: int, held: str) -> None:
@@ -302,35 +304,38 @@ class _Table:
         self._ids = {symbol: number for number, symbol in enumerate(vocabulary.symbols, 1)}
         self._tokens = [(self._ids[s], *TOKENS[s]) for s in vocabulary.symbols if s in TOKENS]
         times = [metre_of(value) for _, kind, value in self._tokens if kind == Kind.TIME]
-        lengths = {self._bar(*metre) for metre in [*times, (4, 4)]} - {0}
+        self._meanings = sorted({self._bar(*metre) for metre in times})
+        begin = self._bar(4, 4)
+        lengths = {*self._meanings, begin} - {0}
+        # A sample begins in a bar of 4/4, which is what stands where nothing is said.
+        every = product(sorted(lengths), (True, False))
+        ordered = sorted(every, key=lambda one: one != (begin, True))
         self._planes: dict[tuple[int, bool], int] = {}
-        end = 1
-        for length, pickup in product(sorted(lengths), (True, False)):
-            self._planes[length, pickup] = end
-            end += (length + 1) * _SAID
-        self._allowed = np.zeros((end, self._size), np.bool_)
-        stays = np.arange(end, dtype=np.int32)[:, None]  # what is no token changes nothing
-        self._following = np.repeat(stays, self._size, axis=1)
+        self._uncounted = 0
+        for length, pickup in ordered:
+            self._planes[length, pickup] = self._uncounted
+            self._uncounted += (length + 1) * _SAID
+        self._places = np.arange(max(lengths) + 1)
+        self._fillable = self._filled()
 
     def constraint(self) -> Constraint | None:
-        """The automaton; it begins in a bar of 4/4, which is what stands where nothing is said."""
-        begin = self._state(self._bar(4, 4), True, 0, _OTHER)
-        full = self._fillable()
-        for length, pickup in self._planes:
-            self._fill(length, pickup, full)
-        self._allowed[0] = True
-        for number, kind, value in self._tokens:
-            if kind == Kind.TIME:
-                self._following[0, number] = self._meant(value, False)
-        self._following[:, END] = begin
-        order = np.arange(len(self._following), dtype=np.int32)
-        order[[0, begin]] = begin, 0  # the first state is where a sample begins
-        begun = order[self._begun()[order]]
-        return reachable(self._allowed[order], order[self._following[order]], begun)
+        """The automaton."""
+        planes = [self._plane(length, pickup) for length, pickup in self._planes]
+        planes.append(self._uncounted_plane(len(planes[0][0])))
+        sizes = [(length + 1) * _SAID for length, _ in self._planes]
+        rows = [np.arange(size) for size in sizes]
+        return PlanarTable(
+            codes=self._codes(),
+            leads=np.array([leads for leads, _ in planes], np.int32),
+            allowed=np.array([allowed for _, allowed in planes]),
+            planes=np.repeat(np.arange(len(planes)), [*sizes, 1]),
+            rows=np.concatenate([*rows, [len(self._places) * _SAID]]),
+            begun=self._begun(),
+        ).reachable()
 
-    def _begun(self) -> NDArray[np.int32]:
+    def _begun(self) -> _States:
         """What a prime began is a whole bar, and no pick-up."""
-        begun = np.arange(len(self._following), dtype=np.int32)
+        begun = np.arange(self._uncounted + 1, dtype=np.int32)
         for (length, pickup), base in self._planes.items():
             inside = np.arange(1, (length + 1) * _SAID, dtype=np.int32)
             if pickup:
@@ -342,15 +347,11 @@ class _Table:
         length = bar_length(TimeSignature(0, numerator, denominator), self._grid)
         return int(length) if length == int(length) and length <= _LONGEST * self._grid else 0
 
-    def _state(self, length: int, pickup: bool, place: int, said: int) -> int:
-        return self._planes[length, pickup] + place * _SAID + said
+    def _meant(self, length: int, pickup: bool) -> int:
+        """The state after a time signature of bars of a length."""
+        return self._planes[length, pickup] if length else self._uncounted
 
-    def _meant(self, value: int, pickup: bool) -> int:
-        """The state after a time signature."""
-        length = self._bar(*metre_of(value))
-        return self._state(length, pickup, 0, _OTHER) if length else 0
-
-    def _fillable(self) -> NDArray[np.bool_]:
+    def _filled(self) -> _Bools:
         """Whether advances that the model knows add up to so many steps."""
         advances = [value for _, kind, value in self._tokens if kind == Kind.ADVANCE]
         found = np.zeros(_LONGEST * self._grid + 1, np.bool_)
@@ -359,59 +360,77 @@ class _Table:
             found[steps] = any(steps >= value and found[steps - value] for value in advances)
         return found
 
-    def _fill(self, length: int, pickup: bool, fillable: NDArray[np.bool_]) -> None:
-        """All tokens at all places of a bar."""
-        places = np.arange(length + 1)
-        inside = (places < length) & fillable[length - places]
+    def _codes(self) -> NDArray[np.int64]:
+        """What each symbol means in each row (R, V)."""
+        count = len(self._places)
+        place, said = np.repeat(self._places, _SAID), np.tile(np.arange(_SAID), count)
+        codes = np.repeat((said * count + place)[:, None], self._size, axis=1)
+        advance = 2 * _SAID * count
+        bar = advance + count + LONGEST
+        time = bar + 2 * count
         for number, kind, value in self._tokens:
             if kind == Kind.ADVANCE:
-                after = np.minimum(places + value, length)
-                fits = (places + value <= length) & fillable[length - after]
-                self._set(length, pickup, number, fits, after, _OTHER)
-            elif kind == Kind.LENGTH:
-                self._set(length, pickup, number, inside, places, _LENGTH, said=(_NOTE,))
+                codes[:, number] = advance + place + value
             elif kind == Kind.TIME:
-                states = self._planes[length, pickup] + np.arange((length + 1) * _SAID)
-                self._following[states, number] = self._meant(value, pickup)
-                self._allowed[states[_OTHER], number] = True
-            elif kind == Kind.KEY:
-                self._set(length, pickup, number, inside & (self._scale is None), places, _OTHER)
-            elif kind == Kind.PITCH:
-                fits = inside & (self._scale is None or value % 12 in self._scale)
-                self._set(length, pickup, number, fits, places, _NOTE)
+                meaning = self._meanings.index(self._bar(*metre_of(value)))
+                codes[:, number] = time + 2 * meaning + (place + said == 0)
             else:
-                self._set(length, pickup, number, inside, places, _OTHER)
-        longer = self._ids.get(LONGER)
-        if longer is not None:
-            self._set(length, pickup, longer, inside, places, _LENGTH, said=(_LENGTH,))
-        self._fill_ends(length, pickup, places, inside)
+                then, fits = self._stays(kind, value, said)
+                codes[:, number] = (_SAID * fits + then) * count + place
+        for symbol, found in (
+            (LONGER, (_SAID * (said == _LENGTH) + _LENGTH) * count + place),
+            (BAR, bar + place), (PICKUP, bar + count + place),
+        ):  # fmt: skip
+            if symbol in self._ids:
+                codes[:, self._ids[symbol]] = found
+        codes[:, END] = time + 2 * len(self._meanings) + (said != _OTHER)
+        return np.concatenate([codes, self._uncounted_codes(codes)])
 
-    def _fill_ends(
-        self, length: int, pickup: bool, places: _Places, inside: NDArray[np.bool_]
-    ) -> None:
-        """Bar lines, and the end, which is after a note."""
-        for line, fits in ((BAR, places == length), (PICKUP, inside & (places > 0) & pickup)):
-            if line in self._ids:
-                states = self._planes[length, pickup] + np.arange((length + 1) * _SAID)
-                self._following[states, self._ids[line]] = self._state(length, False, 0, _OTHER)
-                self._set(length, pickup, self._ids[line], fits, 0 * places, _OTHER, new=True)
-        self._set(length, pickup, END, places >= 0, places, _OTHER, said=(_NOTE, _LENGTH))
+    def _stays(self, kind: int, value: int, said: NDArray[np.int64]) -> tuple[int, Any]:
+        """Of a token that takes no time, what it says, and whether it may come after each."""
+        if kind == Kind.LENGTH:
+            return _LENGTH, said == _NOTE
+        if kind == Kind.PITCH:
+            return _NOTE, self._scale is None or value % 12 in self._scale
+        return _OTHER, kind != Kind.KEY or self._scale is None
 
-    def _set(
-        self, length: int, pickup: bool, number: int, fits: NDArray[np.bool_], after: _Places,
-        then: int, said: Sequence[int] = range(_SAID), new: bool = False,
-    ) -> None:  # fmt: skip
-        """Where a token may come, and where it leads: a place, and that it has been said.
+    def _uncounted_codes(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row (1, V) of what is not counted; it differs for time signatures and the end."""
+        end = codes[:, END].max()
+        found = np.full((1, self._size), end + 1)
+        found[0, END] = end
+        for number, kind, _ in self._tokens:
+            if kind == Kind.TIME:
+                found[0, number] = codes[0, number]
+        return found
 
-        Args:
-            fits: (places,) of the bar at which it may come.
-            said: What must have been said just before.
-            new: Whether another bar begins.
-        """
-        base = self._planes[length, pickup]
-        target = self._planes[length, pickup and not new] + after * _SAID + then
-        for before in range(_SAID):
-            states = base + np.arange(length + 1) * _SAID + before
-            self._following[states, number] = target
-            if before in said:
-                self._allowed[states[fits], number] = True
+    def _plane(self, length: int, pickup: bool) -> tuple[NDArray[Any], _Bools]:
+        """Where each code leads in a plane, and whether it is allowed."""
+        base, places = self._planes[length, pickup], self._places
+        inside = (places < length) & self._fillable[np.maximum(length - places, 0)]
+        stays = base + np.minimum(places, length) * _SAID + np.arange(_SAID)[:, None]
+        reached = np.arange(len(places) + LONGEST)
+        after = np.minimum(reached, length)
+        next_bar = np.full(2 * len(places), self._planes[length, False])
+        leads = [stays.ravel(), stays.ravel(), base + after * _SAID, next_bar]
+        allowed = [
+            np.zeros(stays.size, np.bool_), np.tile(inside, _SAID),
+            (reached <= length) & self._fillable[length - after],
+            places == length, inside & (places > 0) & pickup,
+        ]  # fmt: skip
+        return self._with_the_rest(leads, allowed, pickup)
+
+    def _uncounted_plane(self, codes: int) -> tuple[NDArray[Any], _Bools]:
+        rest = codes - 2 * len(self._meanings) - 3
+        return self._with_the_rest([np.zeros(rest, int)], [np.zeros(rest, np.bool_)], False)
+
+    def _with_the_rest(
+        self, leads: list[NDArray[Any]], allowed: list[_Bools], pickup: bool
+    ) -> tuple[NDArray[Any], _Bools]:
+        """The codes of time signatures, of the end, and of what is not counted, added."""
+        meant = np.repeat([self._meant(one, pickup) for one in self._meanings], 2)
+        pairs = np.tile([False, True], len(self._meanings) + 1)  # forbidden, allowed
+        return (
+            np.concatenate([*leads, meant.astype(int), [0, 0, self._uncounted]]),
+            np.concatenate([*allowed, pairs, [True]]),
+        )
