@@ -104,10 +104,10 @@ class TemperatureSchedule(NamedTuple):
         if isinstance(given, str):
             return cls._parse(given)
         if not isinstance(given, tuple | list):
-            return cls(_in_floats(given))
+            return cls(in_floats(given))
         if len(given) != 2:
             raise ValueError(f"temperature is a number, or the first and the last, not {given!r}")
-        return cls(*map(_in_floats, given))
+        return cls(*map(in_floats, given))
 
     @classmethod
     def _parse(cls, text: str) -> TemperatureSchedule:
@@ -128,7 +128,8 @@ class TemperatureSchedule(NamedTuple):
         return str(self.start) if self.end is None else f"{self.start}:{self.end}"
 
 
-def _in_floats(number: Any) -> Any:
+def in_floats(number: Any) -> Any:
+    """A number in; infinity out for an integer beyond all floats, else what was given."""
     if isinstance(number, int) and abs(number) > sys.float_info.max:
         return math.inf if number > 0 else -math.inf
     return number

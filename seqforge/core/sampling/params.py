@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, SkipValidation, model_validator
 
-from seqforge.core.config import Count, TemperatureSchedule
+from seqforge.core.config import Count, TemperatureSchedule, in_floats
 from seqforge.core.records import Prompt
 from seqforge.core.sampling.options import (
     NEVER,
@@ -257,7 +257,8 @@ class SamplerParams(OptionTable):
     def _separated(cls, values: dict[str, Any]) -> dict[str, Any]:
         given = values.get("temperature")
         if not isinstance(given, str | tuple | list):
-            return values
+            ends = ("temperature", "temperature_end")
+            return {**values, **{name: in_floats(values[name]) for name in ends if name in values}}
         schedule = TemperatureSchedule.of(given)
         return {**values, "temperature": schedule.start, "temperature_end": schedule.end}
 

@@ -72,12 +72,21 @@ def test_parameters_are_frozen_compared_by_value_and_changed_with_a_check():
 
 @pytest.mark.parametrize(
     ("given", "start", "end"),
-    [("0.5", 0.5, None), ("1.2:0.5", 1.2, 0.5), ((2, 1), 2, 1), (0, 0, None), ("inf", 1e999, None)],
-)
+    [("0.5", 0.5, None), ("1.2:0.5", 1.2, 0.5), ((2, 1), 2, 1), (0, 0, None), ("inf", 1e999, None),
+     (10**400, 1e999, None), (str(10**400), 1e999, None)],
+)  # fmt: skip
 def test_a_temperature_is_a_number_a_pair_or_text(given, start, end):
     params = SamplerParams(temperature=given)
     assert (params.temperature, params.temperature_end) == (start, end)
     assert params == SamplerParams(temperature=start, temperature_end=end)
+
+
+def test_an_integer_beyond_all_floats_is_infinite():
+    for given in ({"temperature": (1, 10**400)}, {"temperature": 10**400, "temperature_end": 1}):
+        with pytest.raises(ValueError, match="a temperature that changes must be finite at both"):
+            SamplerParams(**given)
+    with pytest.raises(ValueError, match="temperature must be 0 or above, not -inf"):
+        SamplerParams(temperature=-(10**400))
 
 
 def test_a_recipe_has_the_same_values_under_the_same_names():
