@@ -96,11 +96,12 @@ def symbol_log_probs(
     rows = max(1, min(_ROWS, _LOG_PROBS // (longest * symbols)))
     with torch.inference_mode():
         network = prepare_model(model, "fp32")
-        for first in range(0, len(chunks), rows):
-            batch = chunks[first : first + rows]
+    for first in range(0, len(chunks), rows):
+        batch = chunks[first : first + rows]
+        with torch.inference_mode():  # left before the yield: it would reach whoever reads
             found = _batch(model, network, part.tokens, batch, _all_log_probs, (symbols,))
-            release_pages(part.tokens)
-            yield from zip(batch, found, strict=True)
+        release_pages(part.tokens)
+        yield from zip(batch, found, strict=True)
 
 
 def _all_log_probs(logits: Tensor, wanted: Tensor) -> Tensor:

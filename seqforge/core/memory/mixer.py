@@ -21,6 +21,8 @@ LIMIT = 14.0
 STRETCHED = 4096
 FIRST_RATE, HALVED, LAST_RATE = 0.01, 3000.0, 0.00015
 """How fast a row of weights learns: at first, after how often more by half, at last."""
+RIGHT = 0.01
+"""Errors too small to learn from: many decisions are as good as certain."""
 FINAL_RATE = 0.0003
 REFINE_RATE = 0.01
 _STEPS = 33
@@ -203,8 +205,10 @@ def learn_mixture(tables: MixerTables, room: MixerRoom, depth: int, way: int, an
         visits = tables.visits[way, row_number]
         tables.visits[way, row_number] = visits + 1
         rate = FIRST_RATE / (1.0 + float(visits) / HALVED) + LAST_RATE
-        error = (wish - squash(room.stretched[at, s])) * rate
-        add_scaled(weights, row_number * len(inputs), np.float32(error), inputs, 0, len(inputs))
+        error = wish - squash(room.stretched[at, s])
+        if abs(error) > RIGHT:
+            step = np.float32(error * rate)
+            add_scaled(weights, row_number * len(inputs), step, inputs, 0, len(inputs))
     for r in range(REFINERS):
         cells = tables.refined[way, r]
         cell = float(cells[room.cells[at, r]])

@@ -47,3 +47,8 @@ def test_whole_distributions_are_those_of_the_losses(network, part):
 def test_the_score_is_the_mean_of_the_losses(network, part):
     losses = np.concatenate([found for _, found in symbol_losses(network, part)])
     assert score(network, part) == pytest.approx(bits(losses.mean(dtype=float)), rel=1e-6)
+
+
+def test_whoever_reads_them_may_compute_gradients(network, part):
+    for _ in symbol_log_probs(network, part):
+        assert not torch.is_inference_mode_enabled()
