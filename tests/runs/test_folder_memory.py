@@ -70,6 +70,25 @@ def test_samples_with_the_memory_are_more_like_the_training_data(kept):
     assert bits[0] < 0.9 * bits[1]
 
 
+def test_a_sample_depends_on_its_number_alone(kept):
+    """Not on what is drawn beside it, or how it is asked for."""
+    model = seqforge.load(kept[0].path)
+    how = {"length": 70, "seed": 3, "memory": True, "temperature": 0.8}
+    wanted = model.sample(5, **how)
+
+    assert list(model.draw(2, first=3, **how)) == wanted[2:4]
+    assert "".join(model.stream(number=5, **how)) == wanted[4].drawn
+
+
+def test_a_model_that_learned_from_a_prime_keeps_its_memory(kept):
+    model = seqforge.load(kept[0].path)
+    prime = model.sample(length=80, seed=5)[0].symbols
+    adapted, _ = model.adapted(prime)
+
+    (sample,) = adapted.sample(length=40, memory=True, prime=prime)
+    assert (sample.settings["memory"], sample.settings["adapt"]) == (True, 1)
+
+
 def test_scores_with_the_memory_are_those_of_what_was_drawn(kept):
     model = seqforge.load(kept[0].path)
     begin = model.sample(length=3)[0].symbols

@@ -8,6 +8,7 @@ import pytest
 from seqforge.core.data.domain import CopyUnits
 from seqforge.core.data.overlap import CopyFinder
 from seqforge.core.kernels.compiler import checked, interpreted
+from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.copy_limit import LONGEST, CopyLimit
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
@@ -149,6 +150,18 @@ def test_no_sample_has_a_longer_copy_than_the_limit(model, most, temperature):
         found[limit is None] = CopyFinder(ids, history).longest()
     assert found[False] <= most
     assert found[True] > most or temperature == 1.0
+
+
+def test_a_beam_keeps_to_the_limit(model):
+    units = CopyUnits(0, np.arange(SIZE) > 0, np.arange(SIZE))
+    history = np.tile(model.card.vocabulary.encode(PHRASE), 60)
+    options = SamplerParams(length=40, exact_length=True, prime="ab")
+    longest = []
+    for limit in (None, CopyLimit(history.astype(np.uint16), units, 9)):
+        sampler = Sampler(model, engine=made(model, limit=limit))
+        (best,) = beam_search(sampler.plan(options), 3, 1)
+        longest.append(CopyFinder([model.card.vocabulary.encode(best.symbols)], history).longest())
+    assert longest[1] <= 9 < longest[0]
 
 
 def test_copied_spans_of_the_prime_are_not_gone_on_with(model):
