@@ -91,16 +91,16 @@ def memory_scores(
     """
     assert corpus.held_out is not None
     part, tested = corpus.part(corpus.held_out), corpus.held_out == "test"
-    memory = _new(corpus, domain, budget)
+    memory, work = _new(corpus, domain, budget), _Work.on(corpus, progress)
     _learn(memory, corpus.train, progress)
     before = [corpus.valid] if tested and corpus.valid.scored > 0 else []
     symbols = sum(each.scored for each in (*before, part))
-    experts: list[Expert] = [_Frozen(network)]
+    experts: list[Expert] = [_Frozen(network, work.folder)]
     if (most := min(steps, _MOST_STEPS)) > 0:
         every = max(1, -(-symbols // (most * SEGMENT)))
         dynamic = DynamicNetwork(network, corpus.train, max(1, steps // 4), every=every)
         experts.append(dynamic.log_probs)
-    return _all_ways(memory, experts, before, part, _Work.on(corpus, progress))
+    return _all_ways(memory, experts, before, part, work)
 
 
 def second_half_scores(
@@ -113,7 +113,8 @@ def second_half_scores(
     ``saved``: the memory of the network, which has read its training data before.
     """
     memory, work = saved or _new(corpus, domain, budget), _Work.on(corpus, progress)
-    return _all_ways(memory, [_Frozen(network)], [corpus.train], corpus.valid, work)
+    experts = [_Frozen(network, work.folder)]
+    return _all_ways(memory, experts, [corpus.train], corpus.valid, work)
 
 
 def learnt_memory(
@@ -121,9 +122,9 @@ def learnt_memory(
 ) -> Memory:
     """A memory that has read the training part, and on the valid part how far to trust the
     network."""
-    memory = _new(corpus, domain, budget)
+    memory, work = _new(corpus, domain, budget), _Work.on(corpus, progress)
     _learn(memory, corpus.train, progress)
-    _adapt(memory, [corpus.valid], [_Frozen(network)], _Work.on(corpus, progress))
+    _adapt(memory, [corpus.valid], [_Frozen(network, work.folder)], work)
     return memory
 
 
@@ -138,11 +139,12 @@ def _new(corpus: Corpus, domain: HasMemory, budget: int) -> Memory:
 
 
 class _Frozen:
-    """A network as it is; what it says of the part it was asked for last is kept, if there is
-    room."""
+    """A network as it is; what it says of the part it was asked for last is kept in a file, unless
+    it is very much."""
 
-    def __init__(self, network: CharRNN) -> None:
-        self._network = network
+    def __init__(self, network: CharRNN, folder: Path) -> None:
+        """Take a network, and where log-probabilities lie meanwhile."""
+        self._network, self._folder = network, folder
         self._part: TokenPart | None = None
         self._kept: list[tuple[Segment, Network]] = []
 
@@ -153,8 +155,20 @@ class _Frozen:
         self._part, self._kept = None, []
         if part.scored * len(self._network.output.bias) > _KEPT:
             return symbol_log_probs(self._network, part)
-        self._part, self._kept = part, list(symbol_log_probs(self._network, part))
+        self._part, self._kept = part, self._read(part)
         return self._kept
+
+    def _read(self, part: TokenPart) -> list[tuple[Segment, Network]]:
+        segments: list[Segment] = []
+
+        def rows() -> Iterator[Network]:
+            for segment, found in symbol_log_probs(self._network, part):
+                segments.append(segment)
+                yield found
+
+        every = mapped(self._folder, rows(), np.float32).reshape(part.scored, -1)
+        ends = np.cumsum([stop - scored_from for _, scored_from, stop in segments])
+        return list(zip(segments, np.split(every, ends[:-1]), strict=True))
 
 
 def _all_ways(
