@@ -25,7 +25,7 @@ from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoin
 from seqforge.core.records import Prompt
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
-from seqforge.core.sampling.engine import prepare
+from seqforge.core.sampling.engine import prepare_for
 from seqforge.core.sampling.options import check_kind
 from seqforge.core.sampling.params import How, SamplerParams, conflict, said
 from seqforge.core.sampling.request import Ending, SamplingRequest
@@ -340,9 +340,9 @@ def load(name: str | Path, device: str = "cpu") -> Model:
     if not isinstance(name, str | Path):
         raise ValueError(f"a model is given by its name or its path, not as {name!r:.60}")
     path = find_model(str(name))
-    checkpoint = load_checkpoint(path)
     if device in ("auto", "cpu"):
-        prepare(checkpoint.card.config.model.cell)
+        prepare_for(path)
+    checkpoint = load_checkpoint(path)
     return Model(checkpoint, device, memory=ModelMemory(path, checkpoint))
 
 
