@@ -124,6 +124,7 @@ class Pipeline:
         scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus, trained))
         remembered = self._remembered(corpus, trained)
         self._keep_memory(corpus)
+        self._warn_of_memory(scored, remembered)
         sampled, searched = None, None
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
@@ -302,6 +303,13 @@ class Pipeline:
         network = torch_model(model, str(self.folder.model))
         memory = learnt_memory(network, corpus, domain, budget, self.watcher.advance)
         save_memory(self.folder.memory, memory, model)
+
+    def _warn_of_memory(self, scored: ScoreResult, remembered: MemoryResult | None) -> None:
+        """Say where samples are better without the memory that is kept."""
+        if remembered is not None and self.config.keeps_memory:
+            note = remembered.warning(scored.bits_per_symbol.test)
+            if note is not None:
+                self.watcher.note(note)
 
     def _sample(self, corpus: Corpus) -> SampleResult:
         return draw_samples_of_run(self.folder, self.config, self.domain, corpus, self.watcher)

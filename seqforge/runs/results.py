@@ -88,6 +88,16 @@ class MemoryResult(StageResult):
 
     scores: MemoryScores
 
+    def warning(self, network: float | None) -> str | None:
+        """Bits of the network alone in, a sentence where the frozen mixture is worse out."""
+        mixed = self.scores.mixed_frozen
+        if mixed is None or network is None or mixed <= network:
+            return None
+        return (
+            f"frozen, as samples have it, network and memory need {mixed:.4f} bits and the network "
+            f"alone {network:.4f}: samples with --memory will be worse"
+        )
+
 
 class SampleResult(StageResult):
     """What was drawn, and what the domain measured of it."""

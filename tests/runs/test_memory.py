@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from seqforge.reporting.summary import RunSummary
+from seqforge.reporting.summary import MemoryScores, RunSummary
 from seqforge.runs.evaluate import evaluate_model
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
+from seqforge.runs.results import MemoryResult
 from tests.conftest import ROOT
 
 SMALL = {
@@ -165,3 +166,15 @@ def test_a_memory_that_was_prepared_waits_for_no_kernel(recipe_folder, tmp_path)
 
 def test_a_genomes_memory_that_was_prepared_waits_for_no_kernel(fasta, tmp_path):
     check_that_nothing_is_compiled_after_preparation("genome", fasta, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mixed", "network", "said"),
+    [(1.27, 1.21, True), (1.2, 1.21, False), (None, 1.21, False), (1.2, None, False)],
+)
+def test_where_the_frozen_mixture_is_worse_samples_will_be(mixed, network, said):
+    result = MemoryResult(scores=MemoryScores(mixed_frozen=mixed))
+    note = result.warning(network)
+    assert (note is not None) == said
+    if note is not None:
+        assert "need 1.2700 bits and the network alone 1.2100" in note
