@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -167,7 +167,26 @@ class CompiledModel:
     def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:
         """Gradients of the leaves to gradients of the model's parameters, in their order."""
         outputs = [*self._made, self._model.output.weight, self._model.output.bias]
-        return list(torch.autograd.grad(outputs, self._parameters, list(gradients)))
+        start = _Gradients.apply(gradients, *outputs)  # type: ignore[no-untyped-call]  # torch's
+        return list(torch.autograd.grad(start, self._parameters))
+
+
+class _Gradients(torch.autograd.Function):
+    """A number whose gradients are those given.
+
+    Given to `torch.autograd.grad` itself, they have it import SymPy: half a second.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gradients: Sequence[Tensor], *outputs: Tensor) -> Tensor:
+        """Keep them."""
+        ctx.gradients = gradients
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
+        """Give them."""
+        return (None, *ctx.gradients)
 
 
 class TorchModel:
