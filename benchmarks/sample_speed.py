@@ -85,7 +85,7 @@ def kernel(
         count = sum(len(sample.symbols) for sample in sampler.draw(streams, options))
         return count / (time.perf_counter() - began)
 
-    return lambda seconds: drawn(max(64, int(drawn(256) * seconds / streams)))
+    return lambda seconds: drawn(max(64, int(drawn(64) * seconds / streams)))
 
 
 def eager(cell: str, hidden: int, threads: int, onednn: bool) -> Callable[[float], float]:

@@ -74,8 +74,16 @@ class MixerRoom(NamedTuple):
 
 def stretch_table() -> Floats:
     """ln(p / (1 - p)) at the middles of 4096 equal steps."""
-    points = [(i + 0.5) / STRETCHED for i in range(STRETCHED)]
-    return np.array([logarithm(p) - logarithm(1.0 - p) for p in points], np.float32)
+    table = np.empty(STRETCHED, np.float32)
+    _fill_stretched(table)
+    return table
+
+
+@kernel
+def _fill_stretched(table: Floats) -> None:
+    for i in range(len(table)):
+        p = (float(i) + 0.5) / float(len(table))
+        table[i] = logarithm(p) - logarithm(1.0 - p)
 
 
 def mixer_tables(sets: tuple[int, ...], first: Floats, final_rows: int) -> MixerTables:
