@@ -16,9 +16,9 @@ demo: $(VENV)/installed
 	@echo "  $(BIN)/seqforge run text --input YOUR.txt          learn your own text"
 	@echo "  $(BIN)/seqforge --help                             all commands"
 
-# One worker more than cores: some tests wait for a service or a lock.
+# More workers than cores: some tests wait for a service, a lock or a process.
 test: $(VENV)/tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not slow"
 
 # Each test once and not at length: a look before a commit, in a minute and a half on two cores.
 quick: $(VENV)/tests
