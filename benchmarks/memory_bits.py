@@ -85,7 +85,7 @@ def measured(row: Row, data: Path) -> dict[str, Any]:
         "wanted_frozen": row.wanted_frozen,
         "headline": summary["headline"],
         "memory": summary["memory"],
-        "baselines": summary["eval"]["baseline_bits"],
+        "baselines": summary["baseline_bits"],
         "seconds": round(seconds),
         "peak_gib_so_far": round(peak, 2),
     }
