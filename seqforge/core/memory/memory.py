@@ -172,3 +172,18 @@ def check_names(arrays: Arrays, new: Memory) -> None:
     """
     if arrays.keys() != new.to_arrays().keys():
         raise ValueError("another version of seqforge wrote it")
+
+
+class StreamRows:
+    """What all `Streams` have: rows of named arrays (R, ...), and what goes in and out beside."""
+
+    def __init__(self, rows: Any, count: int, vocab_size: int) -> None:
+        self._rows = rows
+        self.ids = np.full(count, -1)
+        self.network, self.log_probs = np.zeros((2, count, vocab_size), np.float32)
+
+    def put(self, row: int, source: Self) -> None:
+        """See `Streams.put`."""
+        for mine, theirs in zip(self._rows, source._rows, strict=True):
+            mine[row] = theirs[0]
+        self.log_probs[row] = source.log_probs[0]

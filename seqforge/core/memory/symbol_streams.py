@@ -16,7 +16,7 @@ from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.memory.code_tree import GROUP, CodeTree, tree_of
 from seqforge.core.memory.contexts import Contexts
 from seqforge.core.memory.copies import CopyTables, Pointers
-from seqforge.core.memory.memory import Ids, check_names
+from seqforge.core.memory.memory import Ids, StreamRows, check_names
 from seqforge.core.memory.mixer import MixerTables, squash
 from seqforge.core.memory.network_chances import network_yes, weigh_network
 from seqforge.core.memory.slots import LINE, SlotRoom, SlotTables, aim
@@ -124,7 +124,7 @@ def read_symbols(
             )
 
 
-class SymbolStreams:
+class SymbolStreams(StreamRows):
     """See `Streams`."""
 
     def __init__(self, tables: Tables, contexts: Contexts, rows: Rows, unlikely: float) -> None:
@@ -135,10 +135,9 @@ class SymbolStreams:
             rows: Where the streams stand.
             unlikely: Decisions of less log-probability are left to the network.
         """
-        count, size = len(rows.position), len(tables.ranks)
-        self.ids = np.full(count, -1)
-        self.network, self.log_probs = np.zeros((2, count, size), np.float32)
-        self._tables, self._contexts, self._rows, self._unlikely = tables, contexts, rows, unlikely
+        size = len(tables.ranks)
+        super().__init__(rows, len(rows.position), size)
+        self._tables, self._contexts, self._unlikely = tables, contexts, unlikely
         order = np.argsort(tables.tree.groups, kind="stable")
         self.read = bound(
             read_symbols, tables, new_row(contexts, tables), rows, self.ids, self.network,
@@ -151,13 +150,6 @@ class SymbolStreams:
         found = type(self)(self._tables, self._contexts, rows, self._unlikely)
         found.log_probs[:] = self.log_probs[chosen]
         return found
-
-    def put(self, row: int, source: Self) -> None:
-        """See `Streams.put`."""
-        pairs: Any = zip(self._rows, source._rows, strict=True)
-        for mine, theirs in pairs:
-            mine[row] = theirs[0]
-        self.log_probs[row] = source.log_probs[0]
 
 
 class StreamedMemory(SymbolMemory):

@@ -4,12 +4,13 @@ for sampling.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import bound, kernel
+from seqforge.core.memory.memory import StreamRows
 from seqforge.domains.genome.memory.counting import Bases, read_back, read_on
 from seqforge.domains.genome.memory.reading import ask_experts, mix_way, note_gains, note_late
 from seqforge.domains.genome.memory.repeats import Packed, find_repeats, follow_repeats
@@ -144,14 +145,13 @@ def new_rows(count: int) -> Rows:
     return Rows._make(np.repeat(part[None], count, 0) for part in one)
 
 
-class GenomeStreams:
+class GenomeStreams(StreamRows):
     """See `Streams`; always exact."""
 
     def __init__(self, learned: Learned, rows: Rows) -> None:
-        count, size = len(rows.position), len(learned.alphabet.bases)
-        self.ids = np.full(count, -1)
-        self.network, self.log_probs = np.zeros((2, count, size), np.float32)
-        self._learned, self._rows = learned, rows
+        count = len(rows.position)
+        super().__init__(rows, count, len(learned.alphabet.bases))
+        self._learned = learned
         self.read = bound(
             read_rows, learned, rows, new_room(), self.ids, self.network, np.zeros((1, count, 4)),
             self.log_probs,
@@ -162,10 +162,3 @@ class GenomeStreams:
         found = type(self)(self._learned, Rows._make(part[chosen] for part in self._rows))
         found.log_probs[:] = self.log_probs[chosen]
         return found
-
-    def put(self, row: int, source: Self) -> None:
-        """See `Streams.put`."""
-        pairs: Any = zip(self._rows, source._rows, strict=True)
-        for mine, theirs in pairs:
-            mine[row] = theirs[0]
-        self.log_probs[row] = source.log_probs[0]
