@@ -4,7 +4,7 @@ expert.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -174,6 +174,22 @@ def check_names(arrays: Arrays, new: Memory) -> None:
         raise ValueError("another version of seqforge wrote it")
 
 
+def each_array(change: Callable[[NDArray[Any]], NDArray[Any]], rows: Any) -> Any:
+    """A named tuple of arrays, also nested, with each array changed."""
+    parts = (
+        change(part) if isinstance(part, np.ndarray) else each_array(change, part) for part in rows
+    )
+    return type(rows)._make(parts)
+
+
+def _arrays(rows: Any) -> Iterator[NDArray[Any]]:
+    for part in rows:
+        if isinstance(part, np.ndarray):
+            yield part
+        else:
+            yield from _arrays(part)
+
+
 class StreamRows:
     """What all `Streams` have: rows of named arrays (R, ...), and what goes in and out beside."""
 
@@ -184,6 +200,6 @@ class StreamRows:
 
     def put(self, row: int, source: Self) -> None:
         """See `Streams.put`."""
-        for mine, theirs in zip(self._rows, source._rows, strict=True):
+        for mine, theirs in zip(_arrays(self._rows), _arrays(source._rows), strict=True):
             mine[row] = theirs[0]
         self.log_probs[row] = source.log_probs[0]

@@ -16,7 +16,7 @@ from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.memory.code_tree import GROUP, CodeTree, tree_of
 from seqforge.core.memory.contexts import Contexts
 from seqforge.core.memory.copies import CopyTables, Pointers
-from seqforge.core.memory.memory import Ids, StreamRows, check_names
+from seqforge.core.memory.memory import Ids, StreamRows, check_names, each_array
 from seqforge.core.memory.mixer import MixerTables, squash
 from seqforge.core.memory.network_chances import network_yes, weigh_network
 from seqforge.core.memory.slots import LINE, SlotRoom, SlotTables, aim
@@ -46,11 +46,7 @@ class Rows(NamedTuple):
     state: NDArray[np.int64]
     selectors: NDArray[np.int64]
     hashes: NDArray[np.uint64]
-    places: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    errors: NDArray[np.int64]
-    symbols: NDArray[np.int64]
-    states: NDArray[np.int64]
+    pointers: Pointers
 
 
 @kernel
@@ -104,7 +100,7 @@ def read_symbols(
     ``order``: the decisions, each group together; ``unlikely``: the log-probability below which
     the network is asked alone.
     """
-    room = scratch.slots
+    room, copies = scratch.slots, rows.pointers
     for r in range(len(ids)):
         if ids[r] >= 0:
             row = Row(
@@ -114,8 +110,8 @@ def read_symbols(
                     room.run_checks, room.run_found, room.run_symbols, room.run_lengths,
                 ),
                 Pointers(
-                    rows.places[r], rows.lengths[r], rows.errors[r], rows.symbols[r],
-                    rows.states[r],
+                    copies.places[r], copies.lengths[r], copies.errors[r], copies.symbols[r],
+                    copies.states[r],
                 ),
                 scratch.mixer, scratch.signs, scratch.masses,
             )  # fmt: skip
@@ -146,7 +142,7 @@ class SymbolStreams(StreamRows):
 
     def rows(self, chosen: NDArray[np.int64]) -> Self:
         """See `Streams.rows`."""
-        rows = Rows._make(part[chosen] for part in self._rows)
+        rows = each_array(lambda part: part[chosen], self._rows)
         found = type(self)(self._tables, self._contexts, rows, self._unlikely)
         found.log_probs[:] = self.log_probs[chosen]
         return found
@@ -175,8 +171,10 @@ class StreamedMemory(SymbolMemory):
         """See `HasStreams.streams`."""
         self._begin_ways(WITH_NETWORK)
         row = new_row(self.contexts, self.tables)
-        one = (row.recent, row.position, row.state, row.selectors, row.slots.hashes, *row.pointers)
-        many = Rows._make(np.repeat(part[None], rows, 0) for part in one)
+        one = Rows(
+            row.recent, row.position, row.state, row.selectors, row.slots.hashes, row.pointers
+        )
+        many = each_array(lambda part: np.repeat(part[None], rows, 0), one)
         return SymbolStreams(self.tables, self.contexts, many, -math.inf if exact else UNLIKELY)
 
 

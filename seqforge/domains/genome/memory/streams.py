@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import bound, kernel
-from seqforge.core.memory.memory import StreamRows
+from seqforge.core.memory.memory import StreamRows, each_array
 from seqforge.domains.genome.memory.counting import Bases, read_back, read_on
 from seqforge.domains.genome.memory.reading import ask_experts, mix_way, note_gains, note_late
 from seqforge.domains.genome.memory.repeats import Packed, find_repeats, follow_repeats
@@ -159,6 +159,6 @@ class GenomeStreams(StreamRows):
 
     def rows(self, chosen: NDArray[np.int64]) -> Self:
         """See `Streams.rows`."""
-        found = type(self)(self._learned, Rows._make(part[chosen] for part in self._rows))
+        found = type(self)(self._learned, each_array(lambda part: part[chosen], self._rows))
         found.log_probs[:] = self.log_probs[chosen]
         return found
