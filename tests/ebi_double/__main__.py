@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from tests.ebi_double import EbiDouble, LocalEngine
 
@@ -19,16 +20,24 @@ def main() -> None:
     options = parser.parse_args()
     library = LocalEngine(options.library) if options.local else options.library
     with EbiDouble(library, run_seconds=options.seconds, port=options.port) as double:
-        print(f"seqforge blast samples.fa --email you@your.org --base-url {double.url}", flush=True)
-        told = 0
-        try:
-            while True:
-                for exchange in double.exchanges[told:]:
-                    told += 1
-                    print(exchange.call, exchange.name, exchange.kind, flush=True)
-                time.sleep(0.2)
+        try:  # a caller may answer the first line with Ctrl-C before print has returned
+            print(
+                f"seqforge blast samples.fa --email you@your.org --base-url {double.url}",
+                flush=True,
+            )
+            tell(double)
         except KeyboardInterrupt:
             print(f"{len(double.accepted)} jobs were accepted", flush=True)
+
+
+def tell(double: EbiDouble) -> NoReturn:
+    """Requests that come in in, a line for each out, until Ctrl-C."""
+    told = 0
+    while True:
+        for exchange in double.exchanges[told:]:
+            told += 1
+            print(exchange.call, exchange.name, exchange.kind, flush=True)
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":
