@@ -41,7 +41,7 @@ RUNS = Path("runs")
 STDIN_KEPT = ".stdin"
 """Prefix of the copy of standard input."""
 
-_CONFIG = "config.toml"
+_CONFIG, _MODEL = "config.toml", "model.safetensors"
 _UNFINISHED_CONFIG = "config.toml.partial"  # what a killed run of an earlier version may have left
 _TRAINED = "finished training"
 _FINISHED = "finished"
@@ -85,8 +85,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model = path / "model.safetensors"
-        self.memory = path / "memory.safetensors"
+        self.model = path / _MODEL
+        self.memory = memory_path(self.model)
         self.resume = path / "resume.safetensors"
         self.metrics = path / "metrics.jsonl"
         self.ingest = path / "ingest.tsv"
@@ -382,6 +382,13 @@ def find_model(name: str) -> Path:
     return bundled[name]
 
 
+def memory_path(model: Path) -> Path:
+    """A model's file in, that of its memory out: ``memory.safetensors`` in a run folder, else
+    ``NAME.memory.safetensors`` beside ``NAME.safetensors``."""
+    of = "" if model.name == _MODEL else f"{model.stem}."
+    return model.with_name(f"{of}memory.safetensors")
+
+
 class ModelMemory:
     """The memory of a model: beside its file, opened when it is first asked for."""
 
@@ -393,8 +400,6 @@ class ModelMemory:
     @property
     def path(self) -> Path:
         """The memory's own file."""
-        from seqforge.core.memory.memory_file import memory_path
-
         return memory_path(self._model)
 
     def opened(self, domain: Domain) -> SavedMemory:

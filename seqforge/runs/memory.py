@@ -131,11 +131,7 @@ def learnt_memory(
 def _new(corpus: Corpus, domain: HasMemory, budget: int) -> Memory:
     parts = (corpus.train, corpus.valid, corpus.test)
     symbols = sum(len(part.tokens) for part in parts)
-    memory = domain.memory(corpus.vocabulary, corpus.train.tokens, symbols, budget)
-    if isinstance(memory, ScoresTogether):
-        return memory
-    # Half of the budget: its scores begin from copies of the same memory, two at a time.
-    return domain.memory(corpus.vocabulary, corpus.train.tokens, symbols, budget // 2)
+    return domain.memory(corpus.vocabulary, corpus.train.tokens, symbols, budget)
 
 
 class _Frozen:

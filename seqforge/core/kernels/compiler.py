@@ -69,6 +69,11 @@ def checked() -> Iterator[None]:
         _mode.checked = _CHECKED
 
 
+def _kind_of_call() -> bool | None:
+    """Whether kernels that this thread calls check their indices; None where they run as Python."""
+    return None if getattr(_mode, "plain", False) else getattr(_mode, "checked", _CHECKED)
+
+
 def kernel(function: Function) -> Function:
     """Make a function compile itself when it is called, once for each set of argument types."""
     made: Any = Kernel(function)
@@ -99,36 +104,32 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> Any:
         """What the function does, in machine code."""
-        if getattr(_mode, "plain", False):
-            return self.function(*arguments)
-        key, words = self._key(getattr(_mode, "checked", _CHECKED), arguments)
-        return self._found(key, arguments)(words)
+        mode = _kind_of_call()
+        return self.function(*arguments) if mode is None else self._ready(mode, arguments)()
 
     def bound(self, arguments: Sequence[Any]) -> Callable[[], Any]:
         """See the function `bound`."""
         ready: dict[bool, Callable[[], Any]] = {}
 
         def call() -> Any:
-            if getattr(_mode, "plain", False):
+            mode = _kind_of_call()
+            if mode is None:
                 return self.function(*arguments)
-            mode = getattr(_mode, "checked", _CHECKED)
             if mode not in ready:
-                key, words = self._key(mode, arguments)
-                ready[mode] = partial(self._found(key, arguments), words)
+                ready[mode] = self._ready(mode, arguments)
             return ready[mode]()
 
         return call
 
-    def _found(self, key: tuple[Any, ...], arguments: Sequence[Any]) -> Callable[[Words], Any]:
-        return self._compiled.get(key) or self._compile(key, arguments)
-
-    def _key(self, mode: bool, arguments: Sequence[Any]) -> tuple[tuple[Any, ...], Words]:
-        """What tells the types of a call from others, and its words."""
-        key: list[Any] = [mode]
+    def _ready(self, mode: bool, arguments: Sequence[Any]) -> Callable[[], Any]:
+        """The call of what was compiled for the types of these arguments, with bounds checked or
+        not."""
+        kinds: list[Any] = [mode]
         words: Words = []
         for argument in arguments:
-            put_words(argument, key, words)
-        return tuple(key), words
+            put_words(argument, kinds, words)
+        key = tuple(kinds)
+        return partial(self._compiled.get(key) or self._compile(key, arguments), words)
 
     def _compile(self, key: tuple[Any, ...], arguments: Sequence[Any]) -> Callable[[Words], Any]:
         with self._lock:

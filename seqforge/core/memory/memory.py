@@ -159,7 +159,8 @@ class HasMemory(Protocol):
             vocabulary: What its symbols are.
             training: Symbols of the kind that it will learn, to suit itself to.
             symbols: About how many it will read.
-            budget: Bytes that its tables may take.
+            budget: Bytes that its tables may take, together with those of a copy if it is no
+                `ScoresTogether`: each way to score it begins from a copy, two at a time.
         """
         ...
 

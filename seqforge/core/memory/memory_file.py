@@ -33,14 +33,6 @@ _UNREADABLE = (
 _KINDS = {"uint8", "uint16", "uint32", "uint64", "int32", "int64", "float32", "float64", "bool"}
 
 
-def memory_path(model: Path) -> Path:
-    """A model's file in, that of its memory out: ``memory.safetensors`` in a run folder, else
-    ``NAME.memory.safetensors`` beside ``NAME.safetensors``."""
-    if model.name == "model.safetensors":
-        return model.with_name("memory.safetensors")
-    return model.with_name(f"{model.stem}.memory.safetensors")
-
-
 def save_memory(path: Path, memory: Memory, model: Checkpoint) -> None:
     """Write what a memory has learnt, atomically.
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seqforge.core.memory.memory_file import load_memory, memory_path, save_memory
+from seqforge.core.memory.memory_file import load_memory, save_memory
 from seqforge.core.model.checkpoint import load_checkpoint, read_arrays, write_arrays
 from seqforge.domains.text.domain import TextDomain
 from seqforge.domains.text.memory import TextMemory
 from seqforge.errors import CheckpointError
+from seqforge.runs.folder import memory_path
 from tests.core.memory import laws
 from tests.core.sampling.tiny import SYMBOLS, checkpoint
 
