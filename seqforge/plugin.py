@@ -39,6 +39,7 @@ from seqforge.core.data.domain import (
     SymbolDecoder,
     WritesFormats,
 )
+from seqforge.core.data.presentation import NamesCopies
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
 from seqforge.core.records import Block, Prompt, Record, Sample
 from seqforge.errors import (
@@ -52,12 +53,12 @@ from seqforge.errors import (
 
 __all__ = [
     "END", "UNKNOWN", "Appends", "Baseline", "Block", "Clusters", "Coded", "ConfigError",
-    "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed",
-    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "InputError", "LineDomain",
-    "Mirrored", "Opens", "ProgramError", "Prompt", "Prompts", "ReadsBlocks", "Record",
-    "RenderError", "Sample", "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn",
-    "StopsAfterUnits", "SymbolDecoder", "Vocabulary", "WritesFormats", "automaton", "narrowest",
-    "opened", "read_text", "write_atomically",
+    "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasBaselines",
+    "HasDefaultInput", "HasKmers", "Hints", "InputError", "LineDomain", "Mirrored", "NamesCopies",
+    "Opens", "ProgramError", "Prompt", "Prompts", "ReadsBlocks", "Record", "RenderError", "Sample",
+    "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder",
+    "Vocabulary", "WritesFormats", "automaton", "narrowest", "opened", "read_text",
+    "write_atomically",
 ]  # fmt: skip
 
 

@@ -158,6 +158,30 @@ class OverlapSummary(SummaryPart):
         return Overlap(self.held_out_in_training, self.window, self.part, self.moved)
 
 
+class Chip(SummaryPart):
+    """One check of a run; its thresholds are those of `reporting.verdict`."""
+
+    name: str
+    """beats baselines, enough training, over-fitting, copies, like chance or refused files."""
+    state: Literal["pass", "look", "fail"]
+    """As the thresholds have it."""
+    figure: str
+    """What was measured, in a few words."""
+    threshold: str
+    """When it passes, and when it fails."""
+
+
+class Verdict(SummaryPart):
+    """Whether the run is any good, in a word."""
+
+    word: Literal["good", "look", "not yet"]
+    """good: all checks pass; not yet: one fails; look: else."""
+    reason: str
+    """A sentence: which checks decided it, and what to try."""
+    chips: tuple[Chip, ...] = ()
+    """The checks; one that does not apply to a run is left out."""
+
+
 class SpeedSummary(SummaryPart):
     """Symbols a second."""
 
@@ -241,6 +265,8 @@ class RunSummary(SummaryPart):
     """Symbols of each part."""
     records: PartCounts
     """Records of each part."""
+    verdict: Verdict | None = None
+    """Whether the run is any good; null in summaries of older versions."""
     overlap: OverlapSummary = OverlapSummary()
     """How much of the held-out part stands in the training part too."""
     vocabulary_size: int

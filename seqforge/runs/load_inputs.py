@@ -38,6 +38,7 @@ from seqforge.core.config import DataConfig
 from seqforge.core.data.corpus import FORMAT, Corpus
 from seqforge.core.data.domain import Domain, HasDefaultInput, Settles
 from seqforge.core.data.ingest import (  # fmt: skip
+    SAME_CONTENT,
     Ingested,
     NothingUsable,
     Unsplittable,
@@ -294,7 +295,7 @@ def _once(files: Sequence[Path], progress: Advance) -> tuple[dict[Path, str], tu
         if digest not in seen:
             seen[digest] = path
         else:
-            unread.append(refused(path, f"has the same content as {seen[digest]}"))
+            unread.append(refused(path, f"{SAME_CONTENT} {seen[digest]}"))
     return {path: digest for digest, path in seen.items()}, tuple(unread)
 
 

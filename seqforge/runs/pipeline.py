@@ -14,12 +14,14 @@ from seqforge.core.config import parse_size
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
+from seqforge.core.data.presentation import NamesCopies
 from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
 from seqforge.core.memory.memory import HasMemory, KeepsMemory
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.errors import ConfigError
 from seqforge.reporting.summary import RunSummary
+from seqforge.reporting.verdict import judged
 from seqforge.runs.folder import RunFolder, now
 from seqforge.runs.load_inputs import read_corpus
 from seqforge.runs.progress import ProgressListener
@@ -129,9 +131,8 @@ class Pipeline:
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
             searched = self._searched(corpus, lines)
-        summary = self._summary(
-            corpus, RunResults(trained, scored, remembered, sampled, searched), began
-        )
+        found = RunResults(trained, scored, remembered, sampled, searched)
+        summary = self._judged(self._summary(corpus, found, began), lines)
         write_json(self.folder.summary, summary.model_dump(mode="json"))
         if sampled is not None:
             self._write_page(summary, sampled, lines)
@@ -344,6 +345,15 @@ class Pipeline:
             wall_seconds=round(seconds, 1),
         )
         return summarise(facts, self.config, self.domain, corpus, results)
+
+    def _judged(self, summary: RunSummary, lines: Sequence[Ingested]) -> RunSummary:
+        """The summary with its verdict."""
+        from seqforge.runs.tensorboard import read_metrics
+
+        domain = self.domain
+        copies = domain.copy_measure if isinstance(domain, NamesCopies) else ""
+        verdict = judged(summary, read_metrics(self.folder), lines, copies)
+        return summary.model_copy(update={"verdict": verdict})
 
     def _write_page(
         self, summary: RunSummary, sampled: SampleResult, lines: Sequence[Ingested]

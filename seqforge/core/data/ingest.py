@@ -268,6 +268,9 @@ _NAMED = 5  # strange symbols, in a message
 _NOTED = 1000  # different notes on a file's records, in its line
 
 
+SAME_CONTENT = "has the same content as"
+
+
 @dataclass(frozen=True)
 class Ingested:
     """A line of ``ingest.tsv``: a file and its status."""
@@ -278,6 +281,11 @@ class Ingested:
     reason: str
     records: int
     symbols: int
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether it was refused because another file has the same content."""
+        return self.status == "refused" and SAME_CONTENT in self.reason
 
 
 def ingest(
@@ -379,7 +387,7 @@ def _read_file(
             )
         twin = contents.setdefault(spool.content(before), path)
         if twin is not path:  # what is read twice would be held out and learnt
-            raise InputError(f"{path}: has the same content as {twin}")
+            raise InputError(f"{path}: {SAME_CONTENT} {twin}")
     except InputError as error:
         spool.drop_since(before)
         return Ingested(str(path), "refused", str(error), 0, 0)

@@ -44,6 +44,7 @@ class GenomeDomain:
     coding: ClassVar[tuple[str, ...]] = ("keep_case",)
     annotated: ClassVar[bool] = True
     kmer_size: ClassVar[int] = 24
+    copy_measure: ClassVar[str] = "24-mers found in training"
 
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""

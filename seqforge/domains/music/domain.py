@@ -48,6 +48,7 @@ class MusicDomain:
 
     name: ClassVar[str] = "music"
     unit: ClassVar[str] = "character"
+    copy_measure: ClassVar[str] = "24 intervals or more shared"
     suffix: ClassVar[str] = ".mid"
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
     file_per_sample: ClassVar[bool] = True

@@ -61,6 +61,7 @@ class TextDomain:
     unit: ClassVar[str] = "character"
     coding: ClassVar[tuple[str, ...]] = ("bytes",)
     annotated: ClassVar[bool] = False
+    copy_measure: ClassVar[str] = "spans of 50 characters copied (share)"
 
     bytes: bool = False
     """Symbols are bytes, not code points; reads any file."""
