@@ -41,6 +41,7 @@ from seqforge.core.data.domain import (
 )
 from seqforge.core.data.presentation import NamesCopies
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
+from seqforge.core.inspection.annotations import Annotates, ReadsAnnotations
 from seqforge.core.records import Block, Prompt, Record, Sample
 from seqforge.errors import (
     ConfigError,
@@ -52,13 +53,13 @@ from seqforge.errors import (
 )
 
 __all__ = [
-    "END", "UNKNOWN", "Appends", "Baseline", "Block", "Clusters", "Coded", "ConfigError",
-    "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed", "HasBaselines",
-    "HasDefaultInput", "HasKmers", "Hints", "InputError", "LineDomain", "Mirrored", "NamesCopies",
-    "Opens", "ProgramError", "Prompt", "Prompts", "ReadsBlocks", "Record", "RenderError", "Sample",
-    "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder",
-    "Vocabulary", "WritesFormats", "automaton", "narrowest", "opened", "read_text",
-    "write_atomically",
+    "END", "UNKNOWN", "Annotates", "Appends", "Baseline", "Block", "Clusters", "Coded",
+    "ConfigError", "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError",
+    "Governed", "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "InputError",
+    "LineDomain", "Mirrored", "NamesCopies", "Opens", "ProgramError", "Prompt", "Prompts",
+    "ReadsAnnotations", "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError",
+    "Settles", "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "Vocabulary",
+    "WritesFormats", "automaton", "narrowest", "opened", "read_text", "write_atomically",
 ]  # fmt: skip
 
 

@@ -58,17 +58,21 @@ def product(
 
 def _write_gates(
     code: Code, cell: str, pre: Array, pre_at: Number, kept: Array, h: Array, at: Number,
-    hidden: Number,
+    hidden: Number, *held: Array,
 ) -> None:  # fmt: skip
     b, kind = code.builder, CELLS[cell]
     with code.loop(0, hidden.value, WIDTH) as column:
         first = b.add(pre_at.value, column)
-        blocks = [
-            code.load(pre.pointer, b.add(first, b.mul(hidden.value, i64(n))))
-            for n in range(kind.layout.blocks)
-        ]
+        places = [b.add(first, b.mul(hidden.value, i64(n))) for n in range(kind.layout.blocks)]
         here = b.add(at.value, column)
-        _, now, out = kind.forward(blocks, code.load(kept.pointer, here))
+        blocks = [code.load(pre.pointer, place) for place in places]
+        found, now, out = kind.forward(blocks, code.load(kept.pointer, here))
+        if held:
+            scale, shift = (code.load(array.pointer, column) for array in held)
+            now = now * scale + shift
+            out = kind.output(found, now)
+        for vector, place in zip(found, places, strict=True):
+            code.store(vector, pre.pointer, place)
         code.store(now, kept.pointer, here)
         code.store(out, h.pointer, here)
 
@@ -77,7 +81,20 @@ def _write_gates(
 def gates(
     cell: str, pre: Floats, pre_at: int, kept: Floats, h: Floats, at: int, hidden: int
 ) -> None:  # fmt: skip
-    """Turn a row's pre-activations, from ``pre_at`` on, into what is kept and h at ``at``."""
+    """Turn a row's pre-activations, from ``pre_at`` on, into activations, and into what is kept and
+    h at ``at``.
+    """
+    raise NotImplementedError("the formulas of cells are written once, for vectors")
+
+
+@written_by(_write_gates)
+def held_gates(
+    cell: str, pre: Floats, pre_at: int, kept: Floats, h: Floats, at: int, hidden: int,
+    scale: Floats, shift: Floats,
+) -> None:  # fmt: skip
+    """The same; what is kept is multiplied by ``scale`` (H,), ``shift`` (H,) added, and h follows
+    from it.
+    """
     raise NotImplementedError("the formulas of cells are written once, for vectors")
 
 

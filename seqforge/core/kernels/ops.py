@@ -181,6 +181,8 @@ class Layout:
     """Block at which those fed by the carried state begin; those of the input begin at 0."""
     keeps: str
     """What is kept in float32 from step to step: ``cell`` (LSTM's c) or ``hidden`` (h)."""
+    names: tuple[str, ...]
+    """Of the activations, a block each; that of GRU's ``recurrent`` is the state's part of new."""
 
 
 class Cell(Protocol):
@@ -190,6 +192,9 @@ class Cell(Protocol):
 
     def forward(self, pre: list[Vector], kept: Vector) -> tuple[list[Vector], Vector, Vector]:
         """Pre-activations and what was kept to: activations, what is kept now, h."""
+
+    def output(self, act: list[Vector], now: Vector) -> Vector:
+        """h, of the activations and what is kept now."""
 
     def backward(
         self, act: list[Vector], kept: Vector, now: Vector, dh: Vector, dkept: Vector
@@ -204,14 +209,18 @@ class Cell(Protocol):
 class LSTM:
     """Hochreiter and Schmidhuber 1997, with forget gates (Gers et al. 2000)."""
 
-    layout = Layout(4, (0, 1, 2, 3), (0, 1, 2, 3), 0, "cell")
+    layout = Layout(4, (0, 1, 2, 3), (0, 1, 2, 3), 0, "cell", ("input", "forget", "cell", "output"))
 
     def forward(self, pre: list[Vector], kept: Vector) -> tuple[list[Vector], Vector, Vector]:
         """See `Cell.forward`."""
         i, f, o = (pre[n].sigmoid() for n in (0, 1, 3))
         g = pre[2].tanh()
-        c = f * kept + i * g
-        return [i, f, g, o], c, o * c.tanh()
+        act, c = [i, f, g, o], f * kept + i * g
+        return act, c, self.output(act, c)
+
+    def output(self, act: list[Vector], now: Vector) -> Vector:
+        """See `Cell.output`."""
+        return act[3] * now.tanh()
 
     def backward(
         self, act: list[Vector], kept: Vector, now: Vector, dh: Vector, dkept: Vector
@@ -233,7 +242,7 @@ class GRU:
     Blocks: new (input's part), reset, update, new (state's part).
     """
 
-    layout = Layout(4, (2, 0, 1), (0, 1, 2), 1, "hidden")
+    layout = Layout(4, (2, 0, 1), (0, 1, 2), 1, "hidden", ("new", "reset", "update", "recurrent"))
 
     def forward(self, pre: list[Vector], kept: Vector) -> tuple[list[Vector], Vector, Vector]:
         """See `Cell.forward`."""
@@ -241,6 +250,10 @@ class GRU:
         n = (pre[0] + r * pre[3]).tanh()
         h = n + z * (kept - n)
         return [n, r, z, pre[3]], h, h
+
+    def output(self, act: list[Vector], now: Vector) -> Vector:
+        """See `Cell.output`."""
+        return now
 
     def backward(
         self, act: list[Vector], kept: Vector, now: Vector, dh: Vector, dkept: Vector
@@ -256,12 +269,16 @@ class GRU:
 class RNN:
     """The plain recurrent network with tanh (Elman 1990)."""
 
-    layout = Layout(1, (0,), (0,), 0, "hidden")
+    layout = Layout(1, (0,), (0,), 0, "hidden", ("hidden",))
 
     def forward(self, pre: list[Vector], kept: Vector) -> tuple[list[Vector], Vector, Vector]:
         """See `Cell.forward`."""
         h = pre[0].tanh()
         return [h], h, h
+
+    def output(self, act: list[Vector], now: Vector) -> Vector:
+        """See `Cell.output`."""
+        return now
 
     def backward(
         self, act: list[Vector], kept: Vector, now: Vector, dh: Vector, dkept: Vector

@@ -70,6 +70,25 @@ def run_layer(
     return out, tuple(part.squeeze(0) for part in after)
 
 
+def activations(cell: str, layer: nn.RNNBase, x: Tensor, h: Tensor) -> Tensor:
+    """Input (R, I) and h before (R, H) in, activations (R, blocks, H) as `ops.Layout.names` has
+    them out.
+    """
+    weights = dict(layer.named_parameters())
+    of_x = torch.addmm(weights["bias_ih_l0"], x, weights["weight_ih_l0"].t()).chunk(GATES[cell], 1)
+    of_h = torch.addmm(weights["bias_hh_l0"], h, weights["weight_hh_l0"].t()).chunk(GATES[cell], 1)
+    both = [a + b for a, b in zip(of_x, of_h, strict=True)]
+    if cell == "lstm":
+        i, f, g, o = both
+        found = [i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()]
+    elif cell == "gru":
+        reset, update = both[0].sigmoid(), both[1].sigmoid()
+        found = [(of_x[2] + reset * of_h[2]).tanh(), reset, update, of_h[2]]
+    else:
+        found = [both[0].tanh()]
+    return torch.stack(found, 1)
+
+
 GATE_NAMES = {
     "lstm": ("input", "forget", "cell", "output"),
     "gru": ("reset", "update", "new"),

@@ -18,7 +18,8 @@ from seqforge.core.data.domain import CopyUnits
 from seqforge.core.kernels.compiler import bound, kernel
 from seqforge.core.memory.memory import Streams
 from seqforge.core.sampling.logit_filters import END
-from seqforge.core.sampling.sampling_kernel import Floats, Grammar, Ids
+from seqforge.core.sampling.packed_weights import Floats
+from seqforge.core.sampling.sampling_kernel import Grammar, Ids
 
 LONGEST = 4096
 """Symbols of a window, a power of two; what has fewer units in so many is no span."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,21 +26,20 @@ from seqforge.core.sampling.logit_filters import (
     Weights,
     log_total,
 )
+from seqforge.core.sampling.packed_weights import Floats, PackedWeights, aligned, pack_model
 from seqforge.core.sampling.sampling_kernel import (
     NO_GRAMMAR,
     BatchState,
-    Floats,
     Grammar,
     Ids,
     KernelState,
-    PackedWeights,
     closed_batch,
     draw_column,
-    pack_model,
     read_and_draw,
     step,
     zero_state,
 )
+from seqforge.core.sampling.states_kernel import States, read_states, room
 
 if TYPE_CHECKING:
     from seqforge.core.data.domain import Domain
@@ -48,6 +47,9 @@ if TYPE_CHECKING:
     from seqforge.core.memory.memory import HasStreams, Streams
     from seqforge.core.model.checkpoint import Checkpoint, ModelCard
     from seqforge.core.sampling.copy_limit import CopyGuard, CopyLimit
+
+Unit = tuple[int, int]
+"""Layer and unit, both from 0."""
 
 _READ = 1 << 14  # symbols that are read between two looks for Ctrl-C
 
@@ -79,6 +81,13 @@ class Engine(Protocol):
 
     def put(self, state: Any, row: int, source: Any) -> None:
         """Copy the single row of another state into a row."""
+
+
+class TracingEngine(Engine, Protocol):
+    """An engine that shows its units."""
+
+    def trace(self, state: Any, ids: Ids, gates: bool = False) -> States:
+        """Feed ids (T, R); returns the states of all units after each."""
 
 
 def prepare(cell: str) -> threading.Thread:
@@ -198,6 +207,38 @@ class KernelEngine:
         log_probs, none = np.empty(ids.shape[::-1]), closed_batch(0, self.network.vocab_size, 0, 0)
         read_and_draw(self.network, state, ids, log_probs, none, NO_FILTERS, NO_GRAMMAR)
         return log_probs
+
+    def trace(self, state: KernelState, ids: Ids, gates: bool = False) -> States:
+        """See `TracingEngine.trace`."""
+        network, (steps, rows) = self.network, ids.shape
+        found = room(network, steps, rows, gates)
+        read_states(network, state, ids, found)
+        count = network.columns // network.hidden
+        blocks = found.gates.reshape(*found.gates.shape[:3], count, network.hidden)
+        return States(
+            found.logits[..., : network.vocab_size], found.hidden[..., : network.units],
+            found.kept[..., : network.units], blocks[..., : network.units],
+        )  # fmt: skip
+
+    def held(self, units: Mapping[Unit, float]) -> KernelEngine:
+        """An engine whose units stay at these values, whatever is read.
+
+        What a unit carries (the LSTM's cell, or h) is set after every symbol; h follows from it.
+
+        Raises:
+            ValueError: If there is no such unit.
+        """
+        network, layers = self.network, len(self.network.layers)
+        scale, shift = aligned(layers, network.hidden), aligned(layers, network.hidden)
+        scale[:] = 1
+        for (layer, unit), value in units.items():
+            if not (0 <= layer < layers and 0 <= unit < network.units):
+                raise ValueError(
+                    f"there is no unit {layer}:{unit}: layers are 0 to {layers - 1}, and units "
+                    f"0 to {network.units - 1}"
+                )
+            scale[layer, unit], shift[layer, unit] = 0, value
+        return KernelEngine(network._replace(holds="held", scale=scale, shift=shift))
 
     def run(
         self, state: KernelState, streams: BatchState, filters: FilterParams, grammar: Grammar

@@ -5,15 +5,13 @@ loop.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
-from seqforge.core.kernels.intrinsics import TILE, gates, product
-from seqforge.core.kernels.ops import CELLS, padded
+from seqforge.core.kernels.intrinsics import gates, held_gates, product
 from seqforge.core.sampling.logit_filters import (
     END,
     FilterParams,
@@ -26,36 +24,9 @@ from seqforge.core.sampling.logit_filters import (
     scratch,
     temperature_at,
 )
+from seqforge.core.sampling.packed_weights import Floats, PackedWeights, aligned
 
-Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
-
-_LINE = 16  # float32 numbers in a cache line of 64 bytes
-
-
-class PackedWeights(NamedTuple):
-    """Everything `step` needs."""
-
-    weights: Floats
-    """All of them; every part begins at a cache line."""
-    layers: NDArray[np.int64]
-    """(L, 3): where a layer's start rows, packed input weights and packed state weights begin."""
-    cell: str
-    hidden: int
-    vocab_size: int
-    columns: int
-    """N."""
-    from_input: int
-    """Columns of the product with the input, a multiple of the tile; likewise ``from_state``."""
-    from_state: int
-    state_column: int
-    """First of the columns that the state feeds."""
-    stride: int
-    """Numbers from a row of pre-activations to the next."""
-    output: int
-    """Where the packed output weights begin; the biases, padded, are right before them."""
-    width: int
-    """Logits of a row: V, padded to the tile."""
 
 
 class KernelState(NamedTuple):
@@ -73,14 +44,6 @@ class KernelState(NamedTuple):
     """(R,), scratch: what the rows read next."""
 
 
-def aligned(*shape: int) -> Floats:
-    """Zeros that begin at a cache line."""
-    size = int(np.prod(shape))
-    raw = np.zeros(size + _LINE, np.float32)
-    first = (-raw.ctypes.data // 4) % _LINE
-    return raw[first : first + size].reshape(shape)
-
-
 def zero_state(network: PackedWeights, rows: int) -> KernelState:
     """The state before anything was read."""
     shape = (len(network.layers), rows, network.hidden)
@@ -88,102 +51,6 @@ def zero_state(network: PackedWeights, rows: int) -> KernelState:
         aligned(*shape), aligned(*shape), aligned(rows, network.width),
         aligned(rows, network.stride), np.zeros(rows, np.int64),
     )  # fmt: skip
-
-
-def pack_model(cell: str, weights: Mapping[str, NDArray[Any]]) -> PackedWeights:
-    """Lay a checkpoint's arrays out.
-
-    Raises:
-        KeyError: If one is missing.
-        ValueError: If one has the wrong shape.
-    """
-    layout, parts = CELLS[cell].layout, _Parts()
-    layers: list[list[int]] = []
-    while f"layers.{len(layers)}.weight_hh_l0" in weights:
-        layers.append(_layer(cell, weights, len(layers), parts))
-    inner_size = weights["layers.0.weight_hh_l0"].shape[1]
-    out = np.asarray(weights["output.weight"], np.float32)
-    bias = np.asarray(weights["output.bias"], np.float32).reshape(len(out))
-    if out.shape[1] != inner_size:
-        raise ValueError("the output does not fit the hidden layer")
-    hidden, width = padded(inner_size), _tiled(len(out))
-    parts.add(np.pad(bias, (0, width - len(out))))
-    output = parts.add(_packed(np.pad(out, ((0, 0), (0, hidden - inner_size)))))
-    from_input, from_state = (
-        _tiled(len(f) * hidden) for f in (layout.from_input, layout.from_state)
-    )
-    state_column = layout.first_from_state * hidden
-    return PackedWeights(
-        parts.joined(), np.array(layers, np.int64), cell, hidden, len(out),
-        layout.blocks * hidden, from_input, from_state, state_column,
-        max(from_input, state_column + from_state, layout.blocks * hidden), output, width,
-    )  # fmt: skip
-
-
-class _Parts:
-    """Arrays put one after the other."""
-
-    def __init__(self) -> None:
-        self._arrays: list[Floats] = []
-        self._size = 0
-
-    def add(self, array: NDArray[Any]) -> int:
-        """Put one more; returns where it begins."""
-        flat = np.asarray(array, np.float32).ravel()
-        begins, rest = self._size, -len(flat) % _LINE
-        self._arrays.append(np.pad(flat, (0, rest)))
-        self._size += len(flat) + rest
-        return begins
-
-    def joined(self) -> Floats:
-        whole = aligned(self._size)
-        np.concatenate(self._arrays, out=whole)
-        return whole
-
-
-def _layer(cell: str, weights: Mapping[str, NDArray[Any]], number: int, parts: _Parts) -> list[int]:
-    """Where start rows, input weights and state weights of a layer begin."""
-    layout = CELLS[cell].layout
-    w_ih, w_hh, b_ih, b_hh = (
-        np.asarray(weights[f"layers.{number}.{name}_l0"], np.float64)
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    hidden, count = w_hh.shape[1], layout.blocks
-    start = np.zeros((1, count, hidden))
-    start[0, : len(layout.from_input)] += b_ih.reshape(-1, hidden)[list(layout.from_input)]
-    first = layout.first_from_state
-    start[0, first : first + len(layout.from_state)] += b_hh.reshape(-1, hidden)[
-        list(layout.from_state)
-    ]
-    state_rows = _gates(w_hh, layout.from_state, hidden)
-    if number == 0:  # a symbol's share of the sums, worked out once: no product for the embedding
-        table = np.asarray(weights["embedding.weight"], np.float64) @ w_ih.T
-        gates = table.reshape(len(table), -1, hidden)[:, list(layout.from_input)]
-        start = np.repeat(start, len(table), axis=0)
-        start[:, : len(layout.from_input)] += gates
-    wide = np.pad(start, ((0, 0), (0, 0), (0, padded(hidden) - hidden)))
-    begins = parts.add(wide)
-    inputs = parts.add(_packed(_gates(w_ih, layout.from_input, hidden))) if number else 0
-    return [begins, inputs, parts.add(_packed(state_rows))]
-
-
-def _gates(weight: NDArray[Any], order: tuple[int, ...], hidden: int) -> NDArray[Any]:
-    """Gates of (G * H, K) weights in a given order, both sides padded."""
-    inner_size = weight.shape[1]
-    gates = weight.reshape(-1, hidden, inner_size)[list(order)]
-    rest = (0, padded(hidden) - hidden), (0, padded(inner_size) - inner_size)
-    return np.pad(gates, ((0, 0), *rest)).reshape(-1, padded(inner_size))
-
-
-def _packed(weight: NDArray[Any]) -> NDArray[Any]:
-    """Weights (N, K) in the order in which a product reads them, N padded to the tile."""
-    columns, inner_size = weight.shape
-    whole = np.pad(weight, ((0, _tiled(columns) - columns), (0, 0)))
-    return whole.reshape(-1, TILE, inner_size).transpose(0, 2, 1)
-
-
-def _tiled(size: int) -> int:
-    return -(-size // TILE) * TILE
 
 
 @kernel
@@ -194,27 +61,44 @@ def _copy(source: Floats, first: int, target: Floats, count: int) -> None:
 
 
 @kernel
-def step(network: PackedWeights, state: KernelState, ids: Ids) -> None:
-    """Read a symbol in each row: ids (R,) change the state, logits and all."""
+def step_layer(network: PackedWeights, state: KernelState, ids: Ids, layer: int) -> None:
+    """Read a symbol in each row of a layer whose input is read: h and what is kept change."""
     rows, h = len(ids), network.hidden
-    for layer in range(len(network.layers)):
-        parts = network.layers[layer]
-        for row in range(rows):
-            source = parts[0] + (ids[row] * network.columns if layer == 0 else 0)
-            _copy(network.weights, source, state.pre[row], network.columns)
-        if layer > 0:
-            product(state.h, (layer - 1) * rows * h, h, network.weights, parts[1],
-                    state.pre, 0, network.stride, network.from_input, rows)  # fmt: skip
-        product(state.h, layer * rows * h, h, network.weights, parts[2], state.pre,
-                network.state_column, network.stride, network.from_state, rows)  # fmt: skip
-        for row in range(rows):
-            before, at = row * network.stride, (layer * rows + row) * h
+    parts = network.layers[layer]
+    for row in range(rows):
+        source = parts[0] + (ids[row] * network.columns if layer == 0 else 0)
+        _copy(network.weights, source, state.pre[row], network.columns)
+    if layer > 0:
+        product(state.h, (layer - 1) * rows * h, h, network.weights, parts[1],
+                state.pre, 0, network.stride, network.from_input, rows)  # fmt: skip
+    product(state.h, layer * rows * h, h, network.weights, parts[2], state.pre,
+            network.state_column, network.stride, network.from_state, rows)  # fmt: skip
+    for row in range(rows):
+        before, at = row * network.stride, (layer * rows + row) * h
+        if network.holds == "held":
+            held_gates(network.cell, state.pre, before, state.kept, state.h, at, h,
+                       network.scale[layer], network.shift[layer])  # fmt: skip
+        else:
             gates(network.cell, state.pre, before, state.kept, state.h, at, h)
+
+
+@kernel
+def step_output(network: PackedWeights, state: KernelState) -> None:
+    """The logits of the last layer's h."""
+    rows, h = len(state.logits), network.hidden
     biases = network.output - network.width
     for row in range(rows):
         _copy(network.weights, biases, state.logits[row], network.width)
     product(state.h, (len(network.layers) - 1) * rows * h, h, network.weights, network.output,
             state.logits, 0, network.width, network.width, rows)  # fmt: skip
+
+
+@kernel
+def step(network: PackedWeights, state: KernelState, ids: Ids) -> None:
+    """Read a symbol in each row: ids (R,) change the state, logits and all."""
+    for layer in range(len(network.layers)):
+        step_layer(network, state, ids, layer)
+    step_output(network, state)
 
 
 class Grammar(NamedTuple):

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from seqforge.base.machine import choose_device
+from seqforge.core.model.cells import activations
 from seqforge.core.model.char_rnn import model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, check_weights
 from seqforge.core.model.prepared import RnnState, TorchModel
 from seqforge.core.sampling.logit_filters import END, FilterParams
 from seqforge.core.sampling.sampling_kernel import BatchState, Grammar, Ids, draw_column
+from seqforge.core.sampling.states_kernel import States
 
 
 @dataclass
@@ -70,6 +72,36 @@ class TorchEngine:
             log_probs[:, t] = wide[:, symbol] - total
             self.step(state, np.full(len(wide), symbol))
         return log_probs
+
+    def trace(self, state: TorchState, ids: Ids, gates: bool = False) -> States:
+        """See `TracingEngine.trace`; a step at a time, for torch tells only the last state."""
+        found: list[list[NDArray[np.float32]]] = [[], [], [], []]
+        for symbols in ids:
+            before, logits = state.carried, state.logits
+            self.step(state, symbols)
+            parts = [logits, *(self._stacked(state.carried, which) for which in (0, -1))]
+            if gates:
+                parts.append(self._gates(symbols, before, state.carried))
+            for several, part in zip(found, parts, strict=False):
+                several.append(part)
+        rows = (len(self._model.layers), ids.shape[1])
+        none = np.empty((0, *rows, 1, self._model.hidden_size), np.float32)
+        logits, hidden, kept = map(np.stack, found[:3])
+        return States(logits, hidden, kept, np.stack(found[3]) if gates else none)
+
+    def _stacked(self, carried: RnnState, which: int) -> NDArray[np.float32]:
+        """One of the tensors that layers carry: (L, R, H)."""
+        return torch.stack([layer[which] for layer in carried]).cpu().numpy()
+
+    @torch.no_grad()
+    def _gates(self, ids: Ids, before: RnnState, after: RnnState) -> NDArray[np.float32]:
+        """Activations (L, R, blocks, H) of a step that has been made."""
+        x = self._model.embedding(torch.from_numpy(ids).to(self._device))
+        found = []
+        for layer, was, now in zip(self._model.recurrent_layers(), before, after, strict=True):
+            found.append(activations(self._model.cell, layer, x, was[0]))
+            x = now[0]
+        return torch.stack(found).cpu().numpy()
 
     def run(
         self, state: TorchState, streams: BatchState, filters: FilterParams, grammar: Grammar

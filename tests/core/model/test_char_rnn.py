@@ -8,7 +8,8 @@ from seqforge.core.config import ModelConfig
 from seqforge.core.data.batches import BatchWindow
 from seqforge.core.model.char_rnn import CharRNN, check_memory, model_from_arrays
 from seqforge.core.sampling.engine import KernelEngine
-from seqforge.core.sampling.sampling_kernel import pack_model, zero_state
+from seqforge.core.sampling.packed_weights import pack_model
+from seqforge.core.sampling.sampling_kernel import zero_state
 from seqforge.core.training.lanes import Lanes
 from seqforge.errors import CheckpointError, ConfigError
 
