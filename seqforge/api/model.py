@@ -37,7 +37,8 @@ from seqforge.core.sampling.sampler import (
 )
 from seqforge.errors import CheckpointError, DomainError
 from seqforge.registry import load_domain, options_for_files
-from seqforge.runs.folder import ModelMemory, find_model
+from seqforge.runs.folder import find_model
+from seqforge.runs.model_memory import ModelMemory
 
 if TYPE_CHECKING:
     from seqforge.core.sampling.dynamic_evaluation import Adaptation

@@ -27,9 +27,10 @@ from seqforge.errors import ConfigError
 from seqforge.registry import options_for_files
 from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
-from seqforge.runs.folder import ModelMemory, RunFolder
+from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
 from seqforge.runs.memory import prepare_memory, second_half_scores
+from seqforge.runs.model_memory import ModelMemory
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
 

@@ -22,8 +22,9 @@ from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler, openings_of
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
-from seqforge.runs.folder import ModelMemory, RunFolder
+from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather, read_corpus
+from seqforge.runs.model_memory import ModelMemory
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
