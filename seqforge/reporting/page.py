@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib import resources
-from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from pydantic import JsonValue
 
-from seqforge import charts
+from seqforge.base import html_page
 from seqforge.base.folders import write_atomically
+from seqforge.base.html_page import Section, Table, facts, records_table
 from seqforge.base.messages import (
     bits,
     duration,
@@ -22,18 +21,16 @@ from seqforge.base.messages import (
     readable,
     visible_controls,
 )
+from seqforge.charts import curve
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.training.events import EvaluationRecord
+from seqforge.reporting.first_screen import FirstScreen, link, title
 from seqforge.reporting.sections import (
     BaselineComparison,
     ShownControls,
-    Table,
-    done,
     dynamic_note,
-    facts,
     memory_bars,
     parts_table,
-    records_table,
     report_tables,
     sentences,
 )
@@ -42,7 +39,7 @@ from seqforge.reporting.summary import Advice, RunSummary, ShownSamples
 _SHOWN = 2_000
 """Characters of each sample on the page; the file has the rest."""
 _MOST_FILES = 12
-"""More files than this are folded away; the refused ones are always shown."""
+"""More files than this are folded away; damaged ones are always shown."""
 
 
 @dataclass(frozen=True)
@@ -57,120 +54,171 @@ class ShownSample:
     """Relative URL; empty if the name cannot be one."""
 
 
-def write_report(
-    path: Path,
-    summary: RunSummary,
-    metrics: Sequence[EvaluationRecord],
-    samples: Sequence[ShownSamples],
-    ingest: Sequence[Ingested],
-) -> None:
+@dataclass(frozen=True)
+class FilesRead:
+    """The section on files."""
+
+    sentence: str
+    damaged: Table
+    duplicates: Table
+    duplicates_left_out: str
+    used: Table
+    fold: bool
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """All that the page of a run is made of."""
+
+    summary: RunSummary
+    metrics: Sequence[EvaluationRecord]
+    samples: Sequence[ShownSamples]
+    """Samples to show, by temperature."""
+    ingest: Sequence[Ingested]
+    """Lines of ``ingest.tsv``."""
+    more: Sequence[Section] = ()
+    """Sections of a domain or of another part of the program; each names the one it follows."""
+    commands: Sequence[tuple[str, str]] = ()
+    """Commands to try next, and what each is for; ``{run}`` stands for the run folder."""
+
+
+def write_report(path: Path, page: RunPage, folder: Path | None = None) -> None:
     """The results of a run in; writes its page atomically.
 
     Args:
-        path: Path of ``report.html``; links to samples are relative to its folder.
-        summary: Content of ``summary.json``.
-        metrics: Lines of ``metrics.jsonl``.
-        samples: Samples to show, by temperature.
-        ingest: Lines of ``ingest.tsv``.
+        path: Path of ``report.html``.
+        page: What it is made of.
+        folder: The run's, to which links lead; None: that of the page.
 
     Raises:
         RunError: If the page cannot be written.
     """
-    page = render(summary, metrics, samples, ingest)
+    text = render(page, path.parent if folder is None else folder, path.parent)
     # A model may draw a lone surrogate, which UTF-8 cannot encode.
-    write_atomically(path, page.encode("utf-8", "replace"))
+    write_atomically(path, text.encode("utf-8", "replace"))
 
 
-def render(
-    summary: RunSummary,
-    metrics: Sequence[EvaluationRecord],
-    samples: Sequence[ShownSamples],
-    ingest: Sequence[Ingested],
-) -> str:
-    """The results of a run in, the page as HTML out; see `write_report`."""
-    # Only the template and charts contain markup: all text from files is escaped.
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def render(page: RunPage, folder: Path, at: Path) -> str:
+    """What a page is made of, the run's folder and the page's in, the page as HTML out."""
+    sections = html_page.placed(_sections(page, folder, at), page.more)
+    names = [section.name for section in sections if section.markup.strip()]
+    first = FirstScreen.of(page.summary, page.samples, names, folder, at, page.commands)
+    macros = html_page.macros(__package__, "sections.html.jinja")
+    return html_page.page(title(page.summary), macros.head(first), sections)
+
+
+def _sections(page: RunPage, folder: Path, at: Path) -> Iterator[Section]:
+    """The page's own sections; one that has nothing to show is empty."""
+    macros = html_page.macros(__package__, "sections.html.jinja")
+    summary, comparison = page.summary, BaselineComparison.of(page.summary)
+    notes = (*summary.baselines.notes, *dynamic_note(summary))
+    unit, ngram = summary.unit, comparison.ngram
+    drawn = curve.learning_curve(page.metrics, ngram.bits if ngram else None)
+    markup = {
+        ("baselines", "Beside simpler means"): macros.baselines(comparison, unit, notes),
+        ("memory", "What each part brought"): macros.memory(memory_bars(summary), unit),
+        ("learning", "How it learned"): macros.learning(
+            drawn, curve, unit, advice(summary.advice), _measured(summary, page.metrics)
+        ),
+        ("samples", "What it draws"): macros.samples(
+            [_sample(sample, unit, folder, at) for sample in page.samples]
+        ),
+        ("measures", "What the samples are like"): _measures(macros, summary),
+        ("similarity", "Are they like anything known?"): _similarity(macros, summary),
+        ("files", "What was read"): macros.files(_files(page.ingest), parts_table(summary)),
+        ("machine", "Speed, memory, settings"): macros.machine(
+            _machine(summary, len(page.metrics)),
+            facts((readable(k), v) for k, v in summary.model.model_dump().items()),
+            facts(summary.versions.items()),
+        ),
+        ("again", "Do it again"): macros.again(summary.command),
+    }
+    for (name, heading), text in markup.items():
+        yield Section(name, heading, str(text))
+
+
+def _measured(summary: RunSummary, metrics: Sequence[EvaluationRecord]) -> str:
+    """What the bits of the curve were measured on, where the final score differs."""
+    found = [one.valid_bits for one in metrics if one.valid_bits is not None]
+    final = summary.bits_per_symbol.valid
+    if not found or final is None or bits(min(found)) == bits(final):
+        return ""
+    return (
+        "While it trains each evaluation reads a part of the valid data, so these bits are "
+        f"estimates; on all of it the model that is kept needs {bits(final)}."
     )
-    source = resources.files(__package__).joinpath("page.html.jinja").read_text("utf-8")
-    comparison = BaselineComparison.of(summary)
-    return environment.from_string(source).render(
-        name=summary.name,
-        subtitle=_subtitle(summary),
-        done=done(summary),
-        unit=summary.unit,
-        units=plural(summary.unit),
-        bits=bits,
-        comparison=comparison,
-        sentences=comparison.sentences(summary.unit),
-        bars=comparison.bars(),
-        memory=memory_bars(summary),
-        notes=(*summary.baselines.notes, *dynamic_note(summary)),
-        parts=parts_table(summary),
-        geometry=charts,
-        advice=advice(summary.advice),
-        curve=charts.learning_curve(metrics, comparison.ngram.bits if comparison.ngram else None),
-        samples=[_sample(sample, summary.unit) for sample in samples],
-        report=report_tables(summary.report),
-        report_sentences=sentences(summary.report),
-        similarity=_similarity(summary),
-        machine=_machine(summary, len(metrics)),
-        model=facts((readable(k), v) for k, v in summary.model.model_dump().items()),
-        versions=facts(summary.versions.items()),
-        command=summary.command,
-        **_ingest(ingest),
-    )
 
 
-def _subtitle(summary: RunSummary) -> str:
-    finished = summary.finished_at[:16].replace("T", " ")
-    return f"pipeline {summary.pipeline}" + (finished and f", finished {finished}")
+def _measures(macros: Any, summary: RunSummary) -> str:
+    tables = report_tables(summary.report)
+    if not tables:
+        return ""
+    return str(macros.measures(sentences(summary.report), tables))
 
 
-def _ingest(lines: Sequence[Ingested]) -> dict[str, object]:
-    refused = [line for line in lines if line.status == "refused"]
+def _files(lines: Sequence[Ingested]) -> FilesRead:
+    duplicates = [line for line in lines if line.duplicate]
+    damaged = [line for line in lines if line.status == "refused" and not line.duplicate]
     used = [line for line in lines if line.status != "refused"]
     files = "1 file" if len(lines) == 1 else f"{len(lines):,} files"
-    return {
-        "ingest_sentence": f"{files}: {len(used):,} read, {len(refused):,} refused.",
-        "refused": records_table([*map(asdict, refused)]),
-        "used": records_table([*map(asdict, used)]),
-        "fold_files": len(used) > _MOST_FILES,
-    }
+    refused = len(damaged) + len(duplicates)
+    copies = f"{len(duplicates):,} duplicate{'s'[: len(duplicates) != 1]} left out"
+    return FilesRead(
+        sentence=f"{files}: {len(used):,} read, {refused:,} refused.",
+        damaged=_file_table(damaged, lines),
+        duplicates=_file_table(duplicates, lines),
+        duplicates_left_out=copies,
+        used=_file_table(used, lines),
+        fold=len(used) > _MOST_FILES,
+    )
 
 
-def _sample(sample: ShownSamples, unit: str) -> ShownSample:
+def _file_table(lines: Iterable[Ingested], among: Sequence[Ingested]) -> Table:
+    """Lines in, a table with paths from the folder that all files have in common out."""
+    common = _common_folder([line.file for line in among])
+
+    def short(text: str) -> str:
+        return text.replace(common, "") if common else text
+
+    rows = [replace(line, file=short(line.file), reason=short(line.reason)) for line in lines]
+    return records_table([*map(asdict, rows)])
+
+
+def _common_folder(files: Sequence[str]) -> str:
+    """The folder of all files, with its slash; of one file the folder that it lies in."""
+    folders = [Path(file).parent.parts for file in files]
+    if not folders or not all(Path(file).is_absolute() for file in files):
+        return ""
+    same = 0
+    while all(len(parts) > same and parts[same] == folders[0][same] for parts in folders):
+        same += 1
+    return f"{Path(*folders[0][:same])}/" if same > 1 else ""
+
+
+def _sample(sample: ShownSamples, unit: str, folder: Path, at: Path) -> ShownSample:
     text, file, notes = sample.text, sample.file or "", []
     notes.append(f"{format_number(sample.count)} {'sample' if sample.count == 1 else 'samples'}")
     if sample.mean_bits is not None:
         notes.append(f"{bits(sample.mean_bits)} bits per {unit} under the model itself")
     if len(text) > _SHOWN:
         notes.append(f"the first {_SHOWN:,} of {len(text):,} characters")
-    at = f"Temperature {format_number(sample.temperature)}"
+    heading = f"Temperature {format_number(sample.temperature)}"
     return ShownSample(
-        title="Greedy" if sample.temperature == 0 else at,
+        title="Greedy" if sample.temperature == 0 else heading,
         text=visible_controls(text[:_SHOWN]),
         note="; ".join(notes),
         file=file,
-        link=_relative_link(file),
+        link=link(file, folder, at),
     )
 
 
-def _relative_link(file: str) -> str:
-    """A path in the run folder in, its URL out; colons are quoted, so that none begins a scheme."""
-    parts = PurePosixPath(file).parts
-    if not parts or parts[0].startswith("/") or ".." in parts:
-        return ""
-    return quote("/".join(parts), safe="/", errors="replace")
-
-
-def _similarity(summary: RunSummary) -> dict[str, object] | None:
+def _similarity(macros: Any, summary: RunSummary) -> str:
     """The section on similarity; any of its keys may be missing."""
     found = summary.similarity
     if not found:
-        return None
+        return ""
     size = found.get("library_length")
-    return {
+    shown = {
         "sentence": found.get("sentence") or "",
         "library": found.get("library") or "",
         "size": "" if size is None else f"{format_number(size)} {plural(summary.unit)}",
@@ -178,6 +226,7 @@ def _similarity(summary: RunSummary) -> dict[str, object] | None:
         "table": records_table([mapping(row) for row in _items(found.get("table"))]),
         "controls": ShownControls.of(mapping(found.get("controls"))),
     }
+    return str(macros.similarity(shown))
 
 
 def _items(value: JsonValue) -> list[JsonValue]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from seqforge.base.html_page import Table, facts, records_table
 from seqforge.base.messages import (
     MINUS,
-    MISSING,
     bits,
     duration,
     finite,
@@ -18,7 +18,7 @@ from seqforge.base.messages import (
     plural,
     readable,
 )
-from seqforge.charts import EcdfChart
+from seqforge.charts.ecdf import EcdfChart
 from seqforge.core.data.overlap import Overlap
 from seqforge.reporting.named_baselines import (
     NamedBaseline,
@@ -28,33 +28,7 @@ from seqforge.reporting.named_baselines import (
     named_baselines,
 )
 from seqforge.reporting.summary import PartCounts, RunSummary
-
-_MOST_ROWS = 200
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text cells; the first column names the row."""
-
-    columns: tuple[str, ...]
-    """(): names and values, without a header row."""
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
-    left_out: int = 0
-    """Number of rows not shown."""
-
-
-def facts(rows: Iterable[tuple[str, object]]) -> Table:
-    """Names and values in, a table without null values out."""
-    shown = ((name, format_number(value)) for name, value in rows)
-    return Table((), tuple((name, cell) for name, cell in shown if cell != MISSING))
-
-
-def records_table(rows: Sequence[Mapping[str, object]], title: str = "") -> Table:
-    """Mappings in, a table with a row for each mapping and a column for each key out."""
-    keys = tuple(dict.fromkeys(key for row in rows for key in row))
-    cells = tuple(tuple(format_number(row.get(key)) for key in keys) for row in rows[:_MOST_ROWS])
-    return Table(tuple(map(readable, keys)), cells, title, max(0, len(rows) - _MOST_ROWS))
+from seqforge.reporting.verdict import LEVEL_PERCENT
 
 
 def report_tables(report: Mapping[str, Any], title: str = "") -> list[Table]:
@@ -172,12 +146,25 @@ class ChartBar:
     """A row of the bar chart of baselines."""
 
     label: str
-    bits: float
+    value: float
+    """Bits per symbol."""
     is_model: bool = False
     width: float = 0.0
-    """Length in percent of the longest bar."""
+    """Length in percent of the longest bar: what is saved against guessing evenly; 0: nothing."""
+    saved: str = ""
+    """The same in bits."""
     against_model: str = ""
     """Difference of the model's bits from these, in percent."""
+
+    @property
+    def bits(self) -> str:
+        """Bits per symbol, to the thousandth."""
+        return bits(self.value)
+
+    @property
+    def instead(self) -> str:
+        """What stands in place of a bar."""
+        return "no better than guessing" if self.saved.startswith(MINUS) else ""
 
 
 @dataclass(frozen=True)
@@ -196,6 +183,8 @@ class BaselineComparison:
     """Bits of the Witten-Bell n-gram of each order."""
     overlap: Overlap
     """Train-test overlap."""
+    uniform: float
+    """Bits of guessing evenly."""
 
     @classmethod
     def of(cls, summary: RunSummary) -> BaselineComparison:
@@ -211,12 +200,21 @@ class BaselineComparison:
             rows=named_baselines(counted, summary.figures),
             orders=counted.orders,
             overlap=summary.overlap.measured,
+            uniform=counted.uniform,
         )
 
     @property
     def ngram(self) -> NamedBaseline | None:
         """The best n-gram."""
         return best(filter(is_ngram, self.rows))
+
+    def caveat(self, unit: str) -> str:
+        """That much of the held-out data stands in the training data too; else empty."""
+        if not self.overlap.notable:
+            return ""
+        return (
+            f"Of the held-out data {self.overlap.remark(unit)}: the score measures memory as well."
+        )
 
     def bars(self) -> list[ChartBar]:
         """Rows of the chart, fewest bits first."""
@@ -231,7 +229,7 @@ class BaselineComparison:
             bars.append(ChartBar(self.what, self.model, is_model=True))
         if self.dynamic is not None:
             bars.append(ChartBar("network, dynamic evaluation (adaptive)", self.dynamic))
-        return _drawn(sorted(bars, key=lambda bar: bar.bits), self.model)
+        return _drawn(sorted(bars, key=lambda bar: bar.value), self.model, self.uniform)
 
     def sentences(self, unit: str) -> list[str]:
         """Verdicts as sentences, against the n-gram first."""
@@ -245,11 +243,6 @@ class BaselineComparison:
         for found in self.rows:
             if not (is_ngram(found) or is_compressor(found) or found.name == "uniform"):
                 said.append(self._verdict(found.label, found))
-        if self.overlap.notable:
-            said.append(
-                f"Of the held-out data {self.overlap.remark(unit)}: the score measures memory as "
-                "well."
-            )
         uniform = next((row.bits for row in self.rows if row.name == "uniform"), None)
         return [*said, f"Guessing evenly costs {bits(uniform)} bits per {unit}."]
 
@@ -258,17 +251,23 @@ class BaselineComparison:
         return f"The {what} needs {bits(found.bits)}: the model is {verdict(model, found.bits)}."
 
 
-def _drawn(bars: Sequence[ChartBar], model: float | None) -> list[ChartBar]:
+def _drawn(bars: Sequence[ChartBar], model: float | None, guessing: float) -> list[ChartBar]:
     """Bars with their lengths, and what the model's bits are against theirs."""
-    longest = max((bar.bits for bar in bars), default=0.0) or 1.0
+    most = max((guessing - bar.value for bar in bars), default=0.0)
     return [
         replace(
             bar,
-            width=100 * bar.bits / longest,
-            against_model="" if bar.is_model or model is None else percent(model, bar.bits),
+            width=100 * max(0.0, guessing - bar.value) / most if most > 0 else 0.0,
+            saved=signed_bits(guessing - bar.value),
+            against_model="" if bar.is_model or model is None else percent(model, bar.value),
         )
         for bar in bars
     ]
+
+
+def signed_bits(saved: float) -> str:
+    """Bits saved in, to the thousandth, with a sign where none are, out."""
+    return f"{MINUS if saved <= -0.0005 else ''}{abs(saved):.3f}"
 
 
 def memory_bars(summary: RunSummary) -> list[ChartBar]:
@@ -289,7 +288,7 @@ def memory_bars(summary: RunSummary) -> list[ChartBar]:
         for label, value in rows.items()
         if value is not None
     ]
-    return _drawn(bars, headline.bits)
+    return _drawn(bars, headline.bits, summary.baselines.uniform)
 
 
 def dynamic_note(summary: RunSummary) -> tuple[str, ...]:
@@ -328,14 +327,10 @@ def _article(what: str) -> str:
     return "An" if spelled or what[:1] in "aeio" else "A"
 
 
-_LEVEL_PERCENT = 0.05
-"""Closer than this, rounding decides which is better."""
-
-
 def percent(value: float, other: float) -> str:
     """Two values in, the change from ``other`` to ``value`` in percent out, with sign."""
     change = 100 * (value - other) / other
-    if abs(change) < _LEVEL_PERCENT:
+    if abs(change) < LEVEL_PERCENT:
         return "±0 %"
     return f"{'+' if change > 0 else MINUS}{abs(change):.1f} %"
 
@@ -343,6 +338,6 @@ def percent(value: float, other: float) -> str:
 def verdict(model: float, other: float) -> str:
     """The bits of the model and of a baseline in, a verdict in words out; fewer are better."""
     saved = 100 * (other - model) / other
-    if abs(saved) < _LEVEL_PERCENT:
+    if abs(saved) < LEVEL_PERCENT:
         return "level with it"
     return f"{abs(saved):.1f} % {'better' if saved > 0 else 'worse'}"

@@ -32,7 +32,7 @@ RUNS = Path("runs")
 STDIN_KEPT = ".stdin"
 """Prefix of the copy of standard input."""
 
-_CONFIG, _MODEL = "config.toml", "model.safetensors"
+_CONFIG, MODEL = "config.toml", "model.safetensors"
 _UNFINISHED_CONFIG = "config.toml.partial"  # what a killed run of an earlier version may have left
 _TRAINED = "finished training"
 _FINISHED = "finished"
@@ -76,7 +76,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model = path / _MODEL
+        self.model = path / MODEL
         self.memory = memory_path(self.model)
         self.resume = path / "resume.safetensors"
         self.metrics = path / "metrics.jsonl"
@@ -224,11 +224,22 @@ class RunFolder:
         Raises:
             RunError: If what was kept is no such result.
         """
+        found = self.result(name, kind)
+        if found is not None:
+            return found
+        result, done = work(), self._done()
+        write_json(self.stages, sealed({**done, name: result.model_dump(mode="json")}))
+        return result
+
+    def result(self, name: str, kind: type[Result]) -> Result | None:
+        """The result of a stage; None if it is not done.
+
+        Raises:
+            RunError: If what was kept is no such result.
+        """
         done = self._done()
         if name not in done:
-            result = work()
-            write_json(self.stages, sealed({**done, name: result.model_dump(mode="json")}))
-            return result
+            return None
         try:
             return kind.model_validate(done[name])
         except ValidationError as error:
@@ -376,5 +387,5 @@ def find_model(name: str) -> Path:
 def memory_path(model: Path) -> Path:
     """A model's file in, that of its memory out: ``memory.safetensors`` in a run folder, else
     ``NAME.memory.safetensors`` beside ``NAME.safetensors``."""
-    of = "" if model.name == _MODEL else f"{model.stem}."
+    of = "" if model.name == MODEL else f"{model.stem}."
     return model.with_name(f"{of}memory.safetensors")

@@ -14,17 +14,16 @@ from seqforge.core.config import parse_size
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
-from seqforge.core.data.presentation import NamesCopies
 from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
 from seqforge.core.memory.memory import HasMemory, KeepsMemory
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.errors import ConfigError
 from seqforge.reporting.summary import RunSummary
-from seqforge.reporting.verdict import judged
 from seqforge.runs.folder import RunFolder, now
 from seqforge.runs.load_inputs import read_corpus
 from seqforge.runs.progress import ProgressListener
+from seqforge.runs.report import verdict_on, write_run_page
 from seqforge.runs.request import (
     AskedRun,
     Interrupted,
@@ -135,7 +134,8 @@ class Pipeline:
         summary = self._judged(self._summary(corpus, found, began), lines)
         write_json(self.folder.summary, summary.model_dump(mode="json"))
         if sampled is not None:
-            self._write_page(summary, sampled, lines)
+            self.watcher.stage("the page")
+            write_run_page(self.folder, self.domain, summary)
         self.folder.finish(self.request.only_train)
 
     def _stage(self, name: str, kind: type[_Result], work: Callable[[], _Result]) -> _Result:
@@ -348,18 +348,5 @@ class Pipeline:
 
     def _judged(self, summary: RunSummary, lines: Sequence[Ingested]) -> RunSummary:
         """The summary with its verdict."""
-        from seqforge.runs.tensorboard import read_metrics
-
-        domain = self.domain
-        copies = domain.copy_measure if isinstance(domain, NamesCopies) else ""
-        verdict = judged(summary, read_metrics(self.folder), lines, copies)
+        verdict = verdict_on(summary, self.folder, self.domain, lines)
         return summary.model_copy(update={"verdict": verdict})
-
-    def _write_page(
-        self, summary: RunSummary, sampled: SampleResult, lines: Sequence[Ingested]
-    ) -> None:
-        from seqforge.reporting.page import write_report
-        from seqforge.runs.tensorboard import read_metrics
-
-        self.watcher.stage("the page")
-        write_report(self.folder.page, summary, read_metrics(self.folder), sampled.shown, lines)

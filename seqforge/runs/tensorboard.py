@@ -26,7 +26,7 @@ from torch.utils.tensorboard import RecordWriter, summary  # noqa: TID253
 
 from seqforge.base.atomic_files import open_new, open_to_append, sync, sync_folder
 from seqforge.base.folders import disk_errors, make_folder, write_atomically
-from seqforge.charts import png_bytes
+from seqforge.charts.png import png_bytes
 from seqforge.core.data.domain import Domain, Sample, Shows
 from seqforge.core.evaluation.likelihood import perplexity
 from seqforge.core.model.cells import GATE_NAMES, gate_arrays

@@ -4,7 +4,7 @@ import pytest
 
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.training.events import EvaluationRecord
-from seqforge.reporting.page import write_report
+from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary, ShownSamples
 from tests.reporting.material import Checker, least_summary
 
@@ -16,15 +16,16 @@ def page(tmp_path):
     What a summary does not say is as little as can be.
     """
 
-    def write(summary, metrics=(), samples=(), ingest=()):
+    def write(summary, metrics=(), samples=(), ingest=(), more=()):
         path = tmp_path / "report.html"
-        write_report(
-            path,
+        found = RunPage(
             RunSummary.model_validate(least_summary() | summary),
             [EvaluationRecord.model_validate(line) for line in metrics],
             [ShownSamples.model_validate({"count": 1} | sample) for sample in samples],
             [Ingested(**{"records": 0, "symbols": 0} | line) for line in ingest],
+            more,
         )
+        write_report(path, found)
         checker = Checker()
         checker.feed(path.read_text("utf-8"))
         checker.close()

@@ -135,6 +135,7 @@ class Checker(HTMLParser):
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.open, self.attributes, self.tags, self.text = [], [], set(), ""
+        self.title = ""
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
@@ -146,5 +147,7 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag, f"</{tag}> closes nothing"
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] == "title":
+            self.title += data
+        elif self.open and self.open[-1] not in ("style", "script"):
             self.text += data

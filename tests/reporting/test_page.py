@@ -4,8 +4,10 @@ import subprocess
 
 import pytest
 
+from seqforge.base.html_page import Section
+from seqforge.core.data.ingest import SAME_CONTENT
 from seqforge.errors import RunError
-from seqforge.reporting.page import write_report
+from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary
 from tests.base.disks import room_for
 from tests.patience import PATIENCE
@@ -97,7 +99,7 @@ def test_dynamic_evaluation_is_a_row_and_says_how_much_it_scored(page):
     )
 
     for text in (part, whole):
-        assert "network, dynamic evaluation (adaptive)1.913" in text
+        assert "network, dynamic evaluation (adaptive)0.4091.913" in text, "saved, needed"
     assert "scored the first 14,400 of 1,057,331 symbols of the part" in part
     assert "as it is the model needs 1.924 for these." in part
     assert "Dynamic evaluation scored" not in whole
@@ -185,6 +187,37 @@ def test_sentences_of_a_report_stand_before_its_tables(page):
     assert text.count("Nearer is") == 1
 
 
+def test_a_section_of_another_part_of_the_program_stands_where_it_asks_to(page):
+    more = [
+        Section("hits", "The hits", "<p>1 hit</p>", style=".hit {}", after="similarity"),
+        Section("last", "At the end", "<p>x</p>"),
+        Section("empty", "An empty one", " "),
+    ]
+    found = page(summary_of_a_run(), evaluations(), SAMPLES, INGEST, more)
+    names = [value for tag, name, value in found.attributes if (tag, name) == ("section", "id")]
+    assert names[names.index("similarity") + 1] == "hits"
+    assert names[-1] == "last"
+    listed = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
+    assert [link for link in listed if link == "#hits"]
+    assert "An empty one" not in found.text
+
+
+def test_duplicates_are_folded_and_damaged_files_stand_out_with_short_paths(page):
+    rows = [
+        {"file": "/data/tunes/a.abc", "status": "kept", "reason": ""},
+        {"file": "/data/tunes/b.abc", "status": "refused",
+         "reason": f"{SAME_CONTENT} /data/tunes/a.abc"},
+        {"file": "/data/tunes/more/c.abc", "status": "refused", "reason": "no tune"},
+    ]  # fmt: skip
+    found = page({}, ingest=rows)
+    assert "3 files: 1 read, 2 refused." in found.text
+    assert "1 duplicate left out" in found.text
+    assert "more/c.abc" in found.text
+    assert "/data" not in found.text
+    damaged = found.text.index("more/c.abc")
+    assert damaged < found.text.index("1 duplicate left out")
+
+
 def test_many_files_are_folded_and_cut(page):
     rows = [{"file": f"tune-{i}.abc", "status": "kept", "reason": ""} for i in range(450)]
 
@@ -208,10 +241,10 @@ def test_control_characters_are_shown_as_pictures(page):
 def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
     path = tmp_path / "report.html"
     old, new = (RunSummary.model_validate(least_summary() | {"name": n}) for n in ("old", "new"))
-    write_report(path, old, [], [], [])
+    write_report(path, RunPage(old, [], [], []))
 
     with room_for(100), pytest.raises(RunError, match=r"report\.html: cannot be written"):
-        write_report(path, new, [], [], [])
+        write_report(path, RunPage(new, [], [], []))
 
     assert "old" in path.read_text()
 

@@ -188,7 +188,7 @@ def test_watching_changes_no_weight(seqforge, tmp_path, text_file):  # noqa: F81
 
 
 def test_metrics_of_an_older_version_are_still_read(tmp_path):
-    from seqforge.charts import learning_curve
+    from seqforge.charts.curve import learning_curve
     from seqforge.runs.folder import RunFolder
 
     old = {"step": 5, "elapsed_seconds": 1.0, "train_bits": 2.5, "valid_bits": 2.4, "best": True}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.charts import EcdfChart
+from seqforge.charts.ecdf import EcdfChart
 from seqforge.domains.genome.similarity.hits import Hsp, SearchResult, escaped, format_evalue
 
 EXACT_PAIRS = 2500

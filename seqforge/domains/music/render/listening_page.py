@@ -17,7 +17,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 
 from seqforge.base.folders import write_atomically
-from seqforge.charts import png_bytes
+from seqforge.charts.png import png_bytes
 from seqforge.core.data.domain import Sample
 from seqforge.core.output.metadata import settings_of, temperature_of
 from seqforge.domains.music.notes import Piece, bar_lines

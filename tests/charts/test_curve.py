@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.charts import BOTTOM, LEFT, RIGHT, TOP, learning_curve
+from seqforge.charts.curve import BOTTOM, LEFT, RIGHT, TOP, learning_curve
 
 
 def points(*rows):

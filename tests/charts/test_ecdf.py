@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from seqforge.charts import EcdfChart
+from seqforge.charts.ecdf import EcdfChart
 
 SVG = "{http://www.w3.org/2000/svg}"
 

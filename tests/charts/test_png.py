@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from seqforge.charts import png_bytes
+from seqforge.charts.png import png_bytes
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (7, 5, 3), (192, 333, 3)])
