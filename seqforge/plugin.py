@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from seqforge.base.atomic_files import write_atomically
+from seqforge.base.html_page import Section
 from seqforge.base.textio import opened, read_text
 from seqforge.core.data.constraint import Constraint, automaton
 from seqforge.core.data.corpus import Corpus
@@ -39,7 +40,14 @@ from seqforge.core.data.domain import (
     SymbolDecoder,
     WritesFormats,
 )
-from seqforge.core.data.presentation import NamesCopies
+from seqforge.core.data.presentation import (
+    Measured,
+    MeasuresGroups,
+    NamesCopies,
+    ShowsOnPage,
+    SuggestsCommands,
+    Wording,
+)
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
 from seqforge.core.inspection.annotations import Annotates, ReadsAnnotations
 from seqforge.core.records import Block, Prompt, Record, Sample
@@ -54,12 +62,13 @@ from seqforge.errors import (
 
 __all__ = [
     "END", "UNKNOWN", "Annotates", "Appends", "Baseline", "Block", "Clusters", "Coded",
-    "ConfigError", "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError",
-    "Governed", "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "InputError",
-    "LineDomain", "Mirrored", "NamesCopies", "Opens", "ProgramError", "Prompt", "Prompts",
-    "ReadsAnnotations", "ReadsBlocks", "Record", "RenderError", "Sample", "SeqforgeError",
-    "Settles", "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "Vocabulary",
-    "WritesFormats", "automaton", "narrowest", "opened", "read_text", "write_atomically",
+    "ConfigError", "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed",
+    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "InputError", "LineDomain", "Measured",
+    "MeasuresGroups", "Mirrored", "NamesCopies", "Opens", "ProgramError", "Prompt", "Prompts",
+    "ReadsAnnotations", "ReadsBlocks", "Record", "RenderError", "Sample", "Section",
+    "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn", "ShowsOnPage", "StopsAfterUnits",
+    "SuggestsCommands", "SymbolDecoder", "Vocabulary", "Wording", "WritesFormats", "automaton",
+    "narrowest", "opened", "read_text", "write_atomically",
 ]  # fmt: skip
 
 

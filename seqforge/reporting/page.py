@@ -25,6 +25,7 @@ from seqforge.charts import curve
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.training.events import EvaluationRecord
 from seqforge.reporting.first_screen import FirstScreen, link, title
+from seqforge.reporting.measures import MeasureTable
 from seqforge.reporting.sections import (
     BaselineComparison,
     ShownControls,
@@ -153,7 +154,8 @@ def _measures(macros: Any, summary: RunSummary) -> str:
     tables = report_tables(summary.report)
     if not tables:
         return ""
-    return str(macros.measures(sentences(summary.report), tables))
+    strips = MeasureTable.of(summary.measures)
+    return str(macros.measures(strips, sentences(summary.report), tables))
 
 
 def _files(lines: Sequence[Ingested]) -> FilesRead:

@@ -232,6 +232,23 @@ class SamplesRow(SummaryPart):
     """Mean bits per symbol under the model itself."""
 
 
+class Measure(SummaryPart):
+    """A measure of the samples, by temperature, beside held-out data."""
+
+    name: str
+    """As in `report`."""
+    words: str
+    """The same in plain words, the field's term in brackets."""
+    share: bool = False
+    """Whether it is a share from 0 to 1."""
+    samples: dict[str, float | None]
+    """Of the samples of each temperature."""
+    low: float | None = None
+    """The least of several groups of held-out data as large as those of the samples."""
+    high: float | None = None
+    """The most of them."""
+
+
 class ShownSamples(SamplesRow):
     """A row with the text that the page shows."""
 
@@ -324,6 +341,8 @@ class RunSummary(SummaryPart):
     """A row for each temperature; none after `train`."""
     report: Table = {}
     """What the domain measured of the samples; its page in docs/ has the names."""
+    measures: tuple[Measure, ...] = ()
+    """The same measures by temperature, beside held-out data of the same size."""
     similarity: Table | None = None
     """What the search for the samples found: `library`, `library_length`, `sentence`, `notes`,
     `table`, perhaps `said` and `controls`; null where there was none."""

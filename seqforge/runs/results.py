@@ -24,6 +24,7 @@ from seqforge.reporting.summary import (
     DynamicScores,
     Headline,
     HeldOutScores,
+    Measure,
     MemoryScores,
     OverlapSummary,
     PartCounts,
@@ -106,6 +107,7 @@ class SampleResult(StageResult):
     shown: tuple[ShownSamples, ...]
     sample_symbols_per_second: float
     report: Table
+    measures: tuple[Measure, ...] = ()
 
 
 class SearchOutcome(StageResult):
@@ -234,6 +236,7 @@ def summarise(
         versions=_versions(),
         samples=sampled.samples if sampled else (),
         report=sampled.report if sampled else {},
+        measures=sampled.measures if sampled else (),
         similarity=results.searching and results.searching.model_dump(mode="json"),
         wall_seconds=facts.wall_seconds,
     )

@@ -24,6 +24,7 @@ from seqforge.errors import RunError, SeqforgeError
 from seqforge.reporting.summary import SamplesRow, ShownSamples, Table
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather, read_corpus
+from seqforge.runs.measures import measured_samples
 from seqforge.runs.model_memory import ModelMemory
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
@@ -130,6 +131,7 @@ def draw_samples_of_run(
     sampler = Sampler(checkpoint, constraint, openings=openings, engine=engine)
     make_folder(folder.samples)
     everything: list[Sample] = []
+    groups = dict[str, list[Sample]]()
     rows, shown, seconds = list[SamplesRow](), list[ShownSamples](), 0.0
     temperatures = config.sampling.temperatures
     for done, temperature in enumerate(temperatures):
@@ -142,6 +144,7 @@ def draw_samples_of_run(
         text = "\n".join(domain.show(sample) for sample in samples)
         shown.append(ShownSamples(**dict(rows[-1]), text=_encodable(text[:_SHOWN])))
         everything += samples
+        groups[str(temperature)] = samples
     watcher.advance(1, 1, "measuring the samples")
     symbols = sum(len(sample.symbols) for sample in everything)
     report = domain.report(everything, corpus)
@@ -153,6 +156,7 @@ def draw_samples_of_run(
         shown=tuple(shown),
         sample_symbols_per_second=round(symbols / seconds, 1),
         report=report | _of_grammar(checkpoint, config, domain, everything),
+        measures=measured_samples(domain, groups, corpus),
     )
 
 

@@ -39,28 +39,29 @@ class CopyFinder:
 
         None where no sequence is so long.
         """
-        wanted = self._spans(length)
+        wanted = self.spans(length)
         if not len(wanted):
             return None
-        return float(np.isin(wanted, self._found(np.unique(wanted), length)).mean())
+        return float(np.isin(wanted, self.found(np.unique(wanted), length)).mean())
 
     def longest(self) -> int:
         """Length in symbols of the longest span that occurs in the training data."""
         low, high = 0, max((len(ids) for ids in self._sequences), default=0)
         while low < high:  # a span that occurs has shorter ones in it that do too
             middle = (low + high + 1) // 2
-            wanted = np.unique(self._spans(middle))
-            if len(self._found(wanted, middle)):
+            wanted = np.unique(self.spans(middle))
+            if len(self.found(wanted, middle)):
                 low = middle
             else:
                 high = middle - 1
         return low
 
-    def _spans(self, length: int) -> Hashes:
+    def spans(self, length: int) -> Hashes:
+        """The hash of every span of ``length`` symbols."""
         found = [span_hashes(ids, length) for ids in self._sequences if len(ids) >= length]
         return np.concatenate(found) if found else np.empty(0, np.uint64)
 
-    def _found(self, wanted: Hashes, length: int) -> Hashes:
+    def found(self, wanted: Hashes, length: int) -> Hashes:
         """The hashes of ``wanted`` that occur in the training data."""
         maybe = np.zeros(1 << _FILTER_BITS, bool)
         shift = np.uint64(64 - _FILTER_BITS)
@@ -71,6 +72,17 @@ class CopyFinder:
             likely = hashes[maybe[hashes >> shift]]
             found = np.union1d(found, np.intersect1d(likely, wanted))
         return found
+
+
+def copied_shares(
+    groups: Sequence[Sequence[Ids]], training: Ids, length: int
+) -> list[float | None]:
+    """`CopyFinder.share` of each of several groups of sequences, in one pass."""
+    finders = [CopyFinder(group, training) for group in groups]
+    wanted = [finder.spans(length) for finder in finders]
+    every = np.unique(np.concatenate([np.empty(0, np.uint64), *wanted]))
+    found = CopyFinder((), training).found(every, length) if len(every) else every
+    return [float(np.isin(spans, found).mean()) if len(spans) else None for spans in wanted]
 
 
 def span_hashes(ids: Ids, length: int) -> Hashes:

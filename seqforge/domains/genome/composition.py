@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.data.presentation import Wording
 from seqforge.domains.genome.nucleotides import (
     NO_BASE,
     Codes,
@@ -289,6 +290,46 @@ def composition_report(samples: Sequence[str], held_out: Sequence[str]) -> dict[
     )
     rows["mean longest open reading frame (bases)"] = _row(_mean_orf(samples), _mean_orf(held_out))
     return rows
+
+
+def measured_groups(
+    groups: Sequence[Sequence[str]], held_out: Sequence[str], training_blocks: Iterable[str]
+) -> list[dict[str, float | None]]:
+    """Groups of sequences in, composition and copies of each out, in one pass over the training."""
+    found = [composition_report(group, held_out) for group in groups]
+    named = {str(place): group for place, group in enumerate(groups)}
+    copied = copied_from(named, training_blocks)
+    return [
+        {name: row["samples"] for name, row in rows.items()}
+        | {name: row[str(place)] for name, row in copied.items()}
+        for place, rows in enumerate(found)
+    ]
+
+
+WORDINGS = {
+    "GC content": Wording("bases that are G or C (GC content)", share=True),
+    **{
+        f"{k}-mer distance to held-out (bits)": Wording(
+            f"how unlike the use of runs of {k} is (Jensen-Shannon divergence of {k}-mers, bits)"
+            if k > 1
+            else "how unlike the use of single bases is (Jensen-Shannon divergence, bits)"
+        )
+        for k in KMER_DISTANCES
+    },
+    "order-5 entropy (bits per base)": Wording(
+        "what five bases leave open of the next (order-5 entropy, bits)"
+    ),
+    "mean longest open reading frame (bases)": Wording(
+        "bases from a start to its stop codon (longest open reading frame, mean)"
+    ),
+    **{
+        f"{k}-mers found in training": Wording(
+            f"runs of {k} bases that the training data have ({k}-mers)", share=True
+        )
+        for k in COPY_LENGTHS
+    },
+    "longest exact match": Wording("bases of the longest copy (exact match)"),
+}
 
 
 def _halves(sequences: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

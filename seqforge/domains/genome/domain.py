@@ -16,7 +16,9 @@ from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
+from seqforge.core.data.presentation import Measured, Wording
 from seqforge.core.output.metadata import header_word, settings_of, temperature_of
+from seqforge.domains.genome.composition import WORDINGS
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class GenomeDomain:
     coding: ClassVar[tuple[str, ...]] = ("keep_case",)
     annotated: ClassVar[bool] = True
     kmer_size: ClassVar[int] = 24
+    wordings: ClassVar[Mapping[str, Wording]] = WORDINGS
     copy_measure: ClassVar[str] = "24-mers found in training"
 
     strands: Literal["both", "forward"] = "both"
@@ -168,6 +171,14 @@ class GenomeDomain:
         held_out = _pieces_like(drawn, corpus)
         blocks = (block.upper() for block in corpus.blocks("train"))
         return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
+
+    def measure_groups(self, groups: Sequence[Sequence[Sample]], corpus: Corpus) -> list[Measured]:
+        """See `MeasuresGroups`: all measures of composition and copies."""
+        from seqforge.domains.genome.composition import measured_groups
+
+        drawn = [[sample.drawn.upper() for sample in group] for group in groups]
+        held_out = _pieces_like([bases for group in drawn for bases in group], corpus)
+        return measured_groups(drawn, held_out, (block.upper() for block in corpus.blocks("train")))
 
     @staticmethod
     def search_options() -> type[SearchOptions]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import CopyUnits, Record, Sample, SymbolDecoder
+from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.music import event_codec, report
 from seqforge.domains.music.abc import continuation, grammar, parser, tune_books
 from seqforge.domains.music.abc.writer import to_abc
@@ -48,6 +49,7 @@ class MusicDomain:
 
     name: ClassVar[str] = "music"
     unit: ClassVar[str] = "character"
+    wordings: ClassVar[Mapping[str, Wording]] = report.WORDINGS
     copy_measure: ClassVar[str] = "24 intervals or more shared"
     suffix: ClassVar[str] = ".mid"
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
@@ -223,6 +225,10 @@ class MusicDomain:
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Melody features of samples, held-out tunes, training tunes and random notes."""
         return report.report(self, samples, corpus)
+
+    def measure_groups(self, groups: Sequence[Sequence[Sample]], corpus: Corpus) -> list[Measured]:
+        """See `MeasuresGroups`: all features of melodies, and full bars."""
+        return [report.measured_group(self, group) for group in groups]
 
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
         """Bars the model fills without the grammar, and the probability the grammar removed."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Sample
+from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.music.keys import Key, declared_key, find_key, key_from_signature
 from seqforge.domains.music.notes import (
     DRUMS,
@@ -299,6 +300,38 @@ def report(domain: MusicOptions, samples: Sequence[Sample], corpus: Corpus) -> d
         "closeness": _CLOSENESS.format(len(samples)),
         **_rows(groups, tunes),
     }
+
+
+def measured_group(domain: MusicOptions, samples: Sequence[Sample]) -> Measured:
+    """Samples in, the medians of their features and their share of full bars out."""
+    group = _Group()
+    for sample in samples:
+        group.add(domain, sample.symbols)
+    found = gathered([melody_features(piece) for piece in group.pieces])
+    keys, signatures = _keys_found(group)
+    return {
+        **{name: _median(values) for name, values in found.items()},
+        "full bars": _full(group),
+        "key as declared": share(keys),
+        "signature as declared": share(signatures),
+    }
+
+
+WORDINGS = {
+    "notes": Wording("notes in a tune (median)"),
+    "pitch-class entropy": Wording("variety of pitches (pitch-class entropy, bits)"),
+    "scale consistency": Wording("notes that fit one scale (scale consistency)", share=True),
+    "key clarity": Wording("how clear the key is (key clarity)"),
+    "notes per quarter": Wording("notes in a quarter (note density)"),
+    "range": Wording("semitones from the lowest to the highest note (range)"),
+    "mean absolute step": Wording("semitones from note to note (mean absolute interval)"),
+    "repeated notes": Wording("notes that repeat the one before", share=True),
+    "groove consistency": Wording("how alike the rhythms of bars are (groove consistency)"),
+    "self-similarity": Wording("how alike each bar is to one before it (self-similarity)"),
+    "full bars": Wording("bars as long as the metre says", share=True),
+    "key as declared": Wording("tunes whose notes are in the key they declare", share=True),
+    "signature as declared": Wording("the same but for its relative key", share=True),
+}
 
 
 def of_grammar(

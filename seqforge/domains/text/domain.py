@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from itertools import chain, repeat
@@ -21,7 +21,8 @@ from pydantic.dataclasses import dataclass
 from seqforge.base.folders import write_atomically
 from seqforge.base.textio import checked_encoding, opened, read_text, read_text_blocks
 from seqforge.core.data.domain import Block, Record, Sample, SymbolDecoder
-from seqforge.core.data.overlap import CopyFinder, Ids
+from seqforge.core.data.overlap import CopyFinder, Ids, copied_shares
+from seqforge.core.data.presentation import Measured, Wording
 from seqforge.core.data.vocabulary import code_points, narrowest
 from seqforge.errors import ConfigError, InputError
 
@@ -61,6 +62,17 @@ class TextDomain:
     unit: ClassVar[str] = "character"
     coding: ClassVar[tuple[str, ...]] = ("bytes",)
     annotated: ClassVar[bool] = False
+    wordings: ClassVar[Mapping[str, Wording]] = {
+        "words known from training (share)": Wording("words that the training text has", True),
+        "mean word length (characters)": Wording("characters in a word (mean word length)"),
+        "distinct words (share)": Wording("different words, of all (type-token ratio)", True),
+        "spans of 20 characters copied (share)": Wording(
+            "20 characters on end that the training text has (copied spans)", True
+        ),
+        "spans of 50 characters copied (share)": Wording(
+            "50 characters on end that the training text has (copied spans)", True
+        ),
+    }
     copy_measure: ClassVar[str] = "spans of 50 characters copied (share)"
 
     bytes: bool = False
@@ -228,9 +240,7 @@ class TextDomain:
         size = sum(len(text) for text in drawn)
         part = corpus.held_out
         held = corpus.sequences(part, size) if part else []
-        words = set[str]()
-        for block in corpus.blocks("train"):
-            words.update(_WORD.findall(block))
+        words = self._words(corpus)
         report: dict[str, Any] = {}
         for label, texts in (("samples", drawn), ("held-out", held)):
             ids = [corpus.vocabulary.encode(text) for text in texts]
@@ -238,6 +248,26 @@ class TextDomain:
             for measure, value in measures.items():
                 report.setdefault(measure, {})[label] = value
         return report
+
+    def measure_groups(self, groups: Sequence[Sequence[Sample]], corpus: Corpus) -> list[Measured]:
+        """See `MeasuresGroups`: all but the longest copied span."""
+        words = self._words(corpus)
+        texts = [[sample.drawn for sample in group] for group in groups]
+        found: list[Measured] = [dict(word_measures(drawn, words)) for drawn in texts]
+        ids = [[corpus.vocabulary.encode(text) for text in drawn] for drawn in texts]
+        for length in _COPY_LENGTHS:
+            shares = copied_shares(ids, corpus.train.tokens, length)
+            for measured, share in zip(found, shares, strict=True):
+                measured[_copied(length)] = share
+        return found
+
+    @staticmethod
+    def _words(corpus: Corpus) -> set[str]:
+        """All words of the training text."""
+        words = set[str]()
+        for block in corpus.blocks("train"):
+            words.update(_WORD.findall(block))
+        return words
 
     def default_input(self) -> list[Path]:
         """English prose that Python ships: the help topics of its own reference."""
@@ -273,12 +303,13 @@ def word_measures(texts: Sequence[str], known: Collection[str]) -> dict[str, flo
 def copy_measures(ids: Sequence[Ids], training: Ids) -> dict[str, float | None]:
     """Sequences and training data in, shares of copied spans and the longest one out."""
     finder = CopyFinder(ids, training)
-    shares = {
-        f"spans of {length} characters copied (share)": finder.share(length)
-        for length in _COPY_LENGTHS
-    }
+    shares = {_copied(length): finder.share(length) for length in _COPY_LENGTHS}
     rounded = {k: None if v is None else round(v, 4) for k, v in shares.items()}
     return {**rounded, "longest copied span (characters)": finder.longest()}
+
+
+def _copied(length: int) -> str:
+    return f"spans of {length} characters copied (share)"
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.data.overlap import CopyFinder, span_hashes
+from seqforge.core.data.overlap import CopyFinder, copied_shares, span_hashes
 
 TEXTS = st.text("ab", max_size=60)
 
@@ -51,3 +51,14 @@ def test_a_span_across_the_border_of_two_blocks_is_found():
     sample = training[(1 << 20) - 40 : (1 << 20) + 40]
 
     assert CopyFinder([sample], training).longest() == 80
+
+
+@given(
+    groups=st.lists(st.lists(TEXTS, max_size=3), max_size=3),
+    training=TEXTS,
+    length=st.integers(1, 6),
+)
+def test_shares_of_several_groups_are_those_of_each(groups, training, length):
+    several = copied_shares([list(map(ids, texts)) for texts in groups], ids(training), length)
+    each = [CopyFinder(list(map(ids, texts)), ids(training)).share(length) for texts in groups]
+    assert several == each
