@@ -234,6 +234,12 @@ class TextDomain:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return lambda symbols, last: decoder.decode(self._bytes_of(symbols), last)
 
+    def annotate(self, symbols: str) -> Mapping[str, NDArray[Any]]:
+        """Places in lines and words, quotes, comments, brackets, tags; see `annotate_text`."""
+        from seqforge.domains.text.annotations import annotate_bytes, annotate_text
+
+        return annotate_bytes(self._bytes_of(symbols)) if self.bytes else annotate_text(symbols)
+
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Known words, word length and copied spans, beside those of held-out text."""
         drawn = [sample.drawn for sample in samples]
