@@ -86,7 +86,7 @@ def page(title: str, head: str, sections: Sequence[Section], contents: bool = Tr
         head=head,
         sections=shown,
         contents=contents and len(shown) > 1,
-        styles=[_text(__package__, "page.css"), *dict.fromkeys(one.style for one in shown)],
+        styles=[text_of(__package__, "page.css"), *dict.fromkeys(one.style for one in shown)],
         scripts=scripts,
         hashes=[base64.b64encode(sha256(one.encode()).digest()).decode() for one in scripts],
     )
@@ -111,7 +111,7 @@ def macros(package: str | None, name: str) -> Any:
 def _environment(package: str) -> Environment:
     def source(name: str) -> str:
         own = __package__ if name == "macros.html.jinja" else package
-        return _text(own, name)
+        return text_of(own, name)
 
     return Environment(
         loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined,
@@ -119,7 +119,8 @@ def _environment(package: str) -> Environment:
     )  # fmt: skip
 
 
-def _text(package: str | None, name: str) -> str:
+def text_of(package: str | None, name: str) -> str:
+    """A package and the name of a file in it, its text out."""
     return resources.files(package or "").joinpath(name).read_text("utf-8")
 
 

@@ -14,8 +14,8 @@ import typer
 
 from seqforge.base.paths import folder_named
 from seqforge.cli.app import app
-from seqforge.cli.console import echo, echo_data, echo_path
-from seqforge.cli.options import Encoding, Json, Quiet, Verbose, await_stdin
+from seqforge.cli.console import echo, echo_data, echo_path, open_page
+from seqforge.cli.options import Encoding, Json, Open, Quiet, Verbose, await_stdin
 from seqforge.cli.sample_output import output_folder
 from seqforge.errors import ConfigError, RunError, Unfinished
 
@@ -143,6 +143,7 @@ def blast(
     out: Folder = None,
     resume: Resume = False,
     encoding: Encoding = "",
+    open_: Open = False,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -167,6 +168,7 @@ def blast(
     search = partial(
         _search, samples, folder=folder, parameters=parameters,
         watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
+        open_=open_,
     )  # fmt: skip
     places = _Places(samples, asked, email, yes, folder, made_of, search, quiet)
     with output_folder(folder, _FILES, timed=["hits.json"], quiet=quiet):
@@ -179,7 +181,8 @@ def blast(
 
 
 _FILES = (
-    r"hits\.(tsv|json)|alignments\.txt|controls\.(tsv|json|fa|svg)|training\.fa\.gz|searched\.jsonl"
+    r"report\.html|hits\.(tsv|json)|alignments\.txt|controls\.(tsv|json|fa|svg)|training\.fa\.gz|"
+    r"searched\.jsonl"
 )
 """Names of what a search leaves; `jobs.sqlite` looks after itself."""
 
@@ -300,6 +303,7 @@ def _check(options: dict[str, Any]) -> None:
 def _search(
     samples: Path, searcher: SearchBackend, controls: Any, *, folder: Path,
     parameters: SearchParameters, watcher: ProgressListener, json_: bool, verbose: bool,
+    open_: bool,
 ) -> None:  # fmt: skip
     """Search, write the results, and print them."""
     from seqforge.base.messages import collected_remarks
@@ -317,6 +321,9 @@ def _search(
                 found = search_with_controls([samples], searcher, folder, controls, *given)
         for sentence in _few(list(remarks)):
             watcher.note(sentence)
+        page = _page(samples, found, folder)
+        if open_:
+            open_page(page)
     finally:
         watcher.close()
     if json_:
@@ -330,8 +337,20 @@ def _search(
     echo(parameters.said())
     for note in found.notes():
         echo(note)
-    for path in found.files:
+    for path in (*found.files, page):
         echo_path(path)
+
+
+def _page(samples: Path, found: Any, folder: Path) -> Path:
+    """What was found in, its page written; returns where."""
+    from seqforge.base.messages import one_line
+    from seqforge.domains.genome.similarity.hits_section import hits_section, read_hits
+    from seqforge.reporting.similarity import write_search_page
+
+    page, title = folder / "report.html", f"{one_line(samples.name)}, searched"
+    hits = hits_section(read_hits(folder / "hits.json"))
+    write_search_page(page, title, found.summary(), hits, found.files)
+    return page
 
 
 def _few(sentences: list[str]) -> list[str]:

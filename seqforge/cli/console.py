@@ -48,6 +48,14 @@ def echo_path(path: Path, *, err: bool = False) -> None:
         typer.echo(os.fsencode(path) + b"\n", err=err, nl=False)
 
 
+def open_page(path: Path) -> None:
+    """Open a page in the browser of the person, or say where it is."""
+    import webbrowser
+
+    if not webbrowser.open(path.absolute().as_uri()):
+        say(f"no browser was found here; open {path} in one", "yellow")
+
+
 def say(text: str, colour: str | None = None) -> None:
     """Print a line to stderr."""
     typer.secho(printable(text), fg=colour, err=True, color=in_colour(sys.stderr))

@@ -32,6 +32,7 @@ Seed = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness (default 0).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on the way.")]
 Model = Annotated[

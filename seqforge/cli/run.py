@@ -12,9 +12,10 @@ import typer
 
 from seqforge.base.paths import folder_named, is_piped
 from seqforge.cli.app import STOPPED, app
-from seqforge.cli.console import echo, echo_data, say
+from seqforge.cli.console import echo, echo_data, open_page, say
 from seqforge.cli.options import (
     Json,
+    Open,
     Out,
     Quiet,
     Seed,
@@ -25,6 +26,7 @@ from seqforge.cli.options import (
     extra_arguments,
     given,
 )
+from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqforge.core.training.distributed import Ranks
@@ -210,6 +212,7 @@ def launcher(only_train: bool) -> Callable[..., None]:
         resume: Resume = False,
         sample_every: SampleEvery = None,
         settings: Set = None,
+        open_: Open = False,
         json_: Json = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
@@ -227,7 +230,9 @@ def launcher(only_train: bool) -> Callable[..., None]:
         order = _order(
             pipeline, (*(inputs or []), *paths), chosen, out, resume, only_train, sample_every
         )
-        _run(order, quiet or json_, verbose, json_)
+        if open_ and only_train:
+            raise ConfigError("train writes no page to open; run does")
+        _run(order, quiet or json_, verbose, json_, open_)
 
     return _with_settings(launch)
 
@@ -280,12 +285,14 @@ def _order(
     )
 
 
-def _run(order: RunRequest, quiet: bool, verbose: bool, json_: bool) -> None:
+def _run(order: RunRequest, quiet: bool, verbose: bool, json_: bool, open_: bool) -> None:
     from seqforge.core.training.distributed import joined_process_group
 
     with joined_process_group() as ranks:
         if ranks.rank == 0:
-            _lead(order, ranks, quiet, verbose, json_)
+            folder = _lead(order, ranks, quiet, verbose, json_)
+            if open_:
+                open_page(folder.page)
             return
         from seqforge.runs.worker import run_worker
 
@@ -297,7 +304,7 @@ def _run(order: RunRequest, quiet: bool, verbose: bool, json_: bool) -> None:
         raise typer.Exit(STOPPED)
 
 
-def _lead(order: RunRequest, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -> None:
+def _lead(order: RunRequest, ranks: Ranks, quiet: bool, verbose: bool, json_: bool) -> RunFolder:
     """Do what was asked, and say how it went: what one process alone does, or the first."""
     from seqforge.cli.progress import make_watcher
     from seqforge.runs.pipeline import run
@@ -316,6 +323,7 @@ def _lead(order: RunRequest, ranks: Ranks, quiet: bool, verbose: bool, json_: bo
         echo_data(folder.summary.read_text(encoding="utf-8"), nl=False)
     else:
         _tell(folder)
+    return folder
 
 
 def _say_stopped(order: RunRequest, folder: RunFolder) -> None:

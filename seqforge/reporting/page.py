@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from seqforge.base import html_page
 from seqforge.base.folders import write_atomically
 from seqforge.base.html_page import Section, Table, facts, records_table
@@ -28,13 +26,13 @@ from seqforge.reporting.first_screen import FirstScreen, link, title
 from seqforge.reporting.measures import MeasureTable
 from seqforge.reporting.sections import (
     BaselineComparison,
-    ShownControls,
     dynamic_note,
     memory_bars,
     parts_table,
     report_tables,
     sentences,
 )
+from seqforge.reporting.similarity import similarity
 from seqforge.reporting.summary import Advice, RunSummary, ShownSamples
 
 _SHOWN = 2_000
@@ -125,7 +123,9 @@ def _sections(page: RunPage, folder: Path, at: Path) -> Iterator[Section]:
             [_sample(sample, unit, folder, at) for sample in page.samples]
         ),
         ("measures", "What the samples are like"): _measures(macros, summary),
-        ("similarity", "Are they like anything known?"): _similarity(macros, summary),
+        ("similarity", "Are they like anything known?"): similarity(
+            mapping(summary.similarity), unit, any(one.after == "similarity" for one in page.more)
+        ),
         ("files", "What was read"): macros.files(_files(page.ingest), parts_table(summary)),
         ("machine", "Speed, memory, settings"): macros.machine(
             _machine(summary, len(page.metrics)),
@@ -212,27 +212,6 @@ def _sample(sample: ShownSamples, unit: str, folder: Path, at: Path) -> ShownSam
         file=file,
         link=link(file, folder, at),
     )
-
-
-def _similarity(macros: Any, summary: RunSummary) -> str:
-    """The section on similarity; any of its keys may be missing."""
-    found = summary.similarity
-    if not found:
-        return ""
-    size = found.get("library_length")
-    shown = {
-        "sentence": found.get("sentence") or "",
-        "library": found.get("library") or "",
-        "size": "" if size is None else f"{format_number(size)} {plural(summary.unit)}",
-        "notes": [str(note) for note in _items(found.get("notes"))],
-        "table": records_table([mapping(row) for row in _items(found.get("table"))]),
-        "controls": ShownControls.of(mapping(found.get("controls"))),
-    }
-    return str(macros.similarity(shown))
-
-
-def _items(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
 
 
 def _machine(summary: RunSummary, evaluations: int) -> Table:

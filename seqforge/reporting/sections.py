@@ -111,8 +111,8 @@ class ShownControls:
             if isinstance(row, Mapping)
         ]
         return cls(
-            sentence=_sentence(found.get("sentence")),
-            notes=tuple(map(_sentence, found.get("notes") or [])),
+            sentence=as_sentence(found.get("sentence")),
+            notes=tuple(map(as_sentence, found.get("notes") or [])),
             table=records_table([mapping(row) for row in found.get("table") or []]),
             picture=picture.svg() if picture else "",
             legend=tuple(picture.legend()) if picture else (),
@@ -132,7 +132,8 @@ def _picture(found: Mapping[str, Any]) -> EcdfChart | None:
     return EcdfChart(str(found.get("label") or ""), ticks, groups)
 
 
-def _sentence(text: object) -> str:
+def as_sentence(text: object) -> str:
+    """Any text in, the same with a capital and a full stop out; nothing of nothing."""
     said = str(text or "")
     return f"{said[:1].upper()}{said[1:].removesuffix('.')}." if said else ""
 

@@ -228,6 +228,10 @@ def test_controls_say_whether_chance_finds_as_much(seqforge, samples, library, t
     rows = (tmp_path / "out" / "controls.tsv").read_text().splitlines()
     assert len(rows) > 3
     assert (tmp_path / "out" / "controls.svg").read_text().startswith("<svg")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Beside what chance finds" in page
+    assert "Hits along here" in page
+    assert str(tmp_path / "out" / "report.html") in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -142,13 +142,15 @@ def test_whatever_may_be_null_is_left_out(page, summary):
 
 
 def test_controls_of_which_little_is_known_are_shown_as_far_as_they_go(page):
+    assert "Only this." in page({"similarity": {"controls": {"sentence": "only this"}}}).text
     for controls in (
-        {"sentence": "only this"},
+        {"table": [{"a": None}]},
         {"picture": {"groups": {"a": [0.5, None]}, "ticks": None}},
         {"picture": {"groups": {"a": []}, "ticks": []}, "copying": {"x": None}},
     ):
         text = page({"similarity": {"controls": controls}}).text
-        assert "Beside what chance finds" in text
+        seen = "Beside what chance finds" in text
+        assert seen is ("copying" not in controls), "no heading stands over nothing"
         assert "None" not in text
 
 

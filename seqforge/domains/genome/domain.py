@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from seqforge.base.folders import write_atomically
+from seqforge.base.html_page import Section
 from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
@@ -47,6 +48,9 @@ class GenomeDomain:
     annotated: ClassVar[bool] = True
     kmer_size: ClassVar[int] = 24
     wordings: ClassVar[Mapping[str, Wording]] = WORDINGS
+    next_commands: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("seqforge blast {run}/samples/samples-t0.8.fa", "searches again, here or at EMBL-EBI"),
+    )
     copy_measure: ClassVar[str] = "24-mers found in training"
 
     strands: Literal["both", "forward"] = "both"
@@ -206,6 +210,13 @@ class GenomeDomain:
 
         both, options = self.strands == "both", self.search_options().model_validate(asked)
         return run_search(samples, folder, options, learnt, both, seed, progress, say)
+
+    def page_sections(self, folder: Path, files: Sequence[str]) -> list[Section]:
+        """See `ShowsOnPage`: the hits of a search."""
+        from seqforge.domains.genome.similarity.hits_section import hits_section, read_hits
+
+        results = read_hits(folder / "similarity" / "hits.json")
+        return [hits_section(results)] if results else []
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

@@ -128,16 +128,16 @@ def _normal_p(u: float, n: int, m: int, ties: NDArray[np.int64]) -> float:
     return math.erfc(distance / math.sqrt(2 * variance))
 
 
-_LABEL = "best E(), more like the library to the right"
-_TICKS = (1, 0, -1, -2, -3, -5, -10, -20, -50, -100, -200, -300)
-"""Powers of ten."""
+_LABEL = "best E-value (logarithmic), more like the library to the right"
+_STEPS = (1, 2, 5, 10, 20, 50, 100)
+"""Powers of ten from tick to tick."""
 _CLOSEST = 0.11  # ticks may not stand closer, as a share of the axis: a phone has large letters
 _LEAST_POWER = -300.0  # an E-value of 0 stands here: the smallest that a double holds is near
-_MARGIN = 0.4  # the place of sequences without a hit, to the left of the limit, in powers of ten
+_BEGIN = 0.12  # where the axis begins; sequences without a hit stand at 0
 
 
 def evalue_distributions(groups: Mapping[str, Sequence[float | None]], limit: float) -> EcdfChart:
-    """The axis runs by the inverse hyperbolic sine of -log10 E: even around 1, then ever closer.
+    """The axis is logarithmic, from the limit of the search on.
 
     Args:
         groups: Best E-values by the group's name; None where there is none up to the limit.
@@ -146,7 +146,8 @@ def evalue_distributions(groups: Mapping[str, Sequence[float | None]], limit: fl
     known = [
         _log_likeness(value) for values in groups.values() for value in values if value is not None
     ]
-    scale = _Scale(-math.log10(limit) - _MARGIN, max([3.0, *known]) * 1.04)
+    least = -math.log10(limit)
+    scale = _Scale(least, max([least + 3.0, *known]))
     missing = any(value is None for values in groups.values() for value in values)
     places = {
         name: [0.0 if value is None else scale(_log_likeness(value)) for value in values]
@@ -160,22 +161,22 @@ def _log_likeness(evalue: float) -> float:
 
 
 class _Scale:
-    """From powers of ten to places between 0 and 1."""
+    """From powers of ten to places between `_BEGIN` and 1."""
 
     def __init__(self, low: float, high: float) -> None:
-        self._low, self._high = math.asinh(low), math.asinh(high)
+        self._low, self._high = low, high
 
     def __call__(self, likeness: float) -> float:
-        return (math.asinh(likeness) - self._low) / (self._high - self._low)
+        share = (likeness - self._low) / (self._high - self._low)
+        return _BEGIN + (1 - _BEGIN) * min(1.0, max(0.0, share))
 
     def ticks(self, missing: bool) -> list[tuple[float, str]]:
-        """As many as have room, from the left."""
+        """Evenly spaced, as many as have room."""
+        span = self._high - self._low
+        step = next((s for s in _STEPS if s / span * (1 - _BEGIN) >= _CLOSEST), _STEPS[-1])
         found = [(0.0, "none")] if missing else []
-        for power in _TICKS:
-            place = self(-power)
-            room = place - found[-1][0] if found else 1.0
-            if 0 <= place <= 1 and room >= _CLOSEST:
-                found.append((place, f"{10.0**power:g}" if power > -4 else f"1e{power}"))
+        for power in range(math.ceil(self._low / step) * step, math.floor(self._high) + 1, step):
+            found.append((self(power), f"{10.0**-power:g}" if power < 4 else f"1e-{power}"))
         return found
 
 

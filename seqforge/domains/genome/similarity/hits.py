@@ -392,7 +392,7 @@ def format_alignments(result: SearchResult) -> str:
         described = f">{_named(hit)} {one_line(hit.description)}".rstrip()
         lines += [described, f"Length={hit.length}"]
         for hsp in hit.hsps:
-            lines += ["", *map(one_line, _alignment(hsp))]
+            lines += ["", *map(one_line, format_alignment(hsp))]
         if hit.more_hsps:
             lines += ["", f"more alignments: --max-hsps {result.parameters.get('max_hsps')}"]
         lines.append("")
@@ -405,7 +405,8 @@ def _named(hit: Hit) -> str:
     return one_line(f"{hit.database}:{hit.id}")
 
 
-def _alignment(hsp: Hsp) -> Iterator[str]:
+def format_alignment(hsp: Hsp) -> Iterator[str]:
+    """An alignment in, its lines in the form of BLAST's pairwise report out."""
     columns = hsp.align_length
     strands = "/".join("Plus" if s > 0 else "Minus" for s in (hsp.query_strand, hsp.hit_strand))
     yield (

@@ -176,10 +176,13 @@ def test_the_picture_has_better_evalues_further_right():
     assert places[0] == 0
     assert places[-1] <= 1
     ticks = [place for place, _ in picture.ticks]
-    assert [label for _, label in picture.ticks][:2] == ["none", "1"]
-    assert all(b - a > 0.05 for a, b in pairwise(ticks)), "labels have room"
+    assert [label for _, label in picture.ticks][:3] == ["none", "1", "1e-50"]
+    assert all(b - a > 0.1 for a, b in pairwise(ticks)), "labels have room"
+    apart = [b - a for a, b in pairwise(ticks[1:])]
+    assert max(apart) == pytest.approx(min(apart)), "the axis is logarithmic"
     by_label = {label: place for place, label in picture.ticks}
     assert by_label["1"] == places[2]
+    assert by_label["1e-50"] == places[5]
     assert by_label["1e-200"] == places[6]
 
 

@@ -1,0 +1,71 @@
+"""What a search for samples found in, its section of a page and a page of its own out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import JsonValue
+
+from seqforge.base import html_page
+from seqforge.base.folders import write_atomically
+from seqforge.base.html_page import Section, records_table
+from seqforge.base.messages import format_number, mapping, plural
+from seqforge.reporting.first_screen import Link
+from seqforge.reporting.sections import ShownControls, as_sentence
+
+
+def similarity(found: Mapping[str, Any], unit: str, hits_follow: bool = False) -> str:
+    """What a search found in, the markup of its section out: the conclusion first.
+
+    Args:
+        found: ``similarity`` of a summary; any of its keys may be missing.
+        unit: Of the symbols.
+        hits_follow: Whether another section has the hits, so that no table of them is shown.
+    """
+    if not found:
+        return ""
+    size, controls = found.get("library_length"), ShownControls.of(mapping(found.get("controls")))
+    rows = [] if hits_follow else [mapping(row) for row in _items(found.get("table"))]
+    shown = {
+        "conclusion": controls.sentence if controls else "",
+        "sentence": "" if hits_follow else as_sentence(found.get("sentence")),
+        "library": found.get("library") or "",
+        "size": "" if size is None else f"{format_number(size)} {plural(unit)}",
+        "notes": [str(note) for note in _items(found.get("notes"))],
+        "table": records_table(rows),
+        "controls": controls,
+    }
+    return str(html_page.macros(__package__, "sections.html.jinja").similarity(shown))
+
+
+def _items(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def write_search_page(
+    path: Path, title: str, found: Mapping[str, Any], hits: Section, files: Sequence[Path]
+) -> None:
+    """Write the page of a search that is no part of a run.
+
+    Args:
+        path: Where it goes.
+        title: Its heading.
+        found: What `similarity` takes.
+        hits: The section on hits.
+        files: Those beside the page, which it links.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    controls = mapping(found.get("controls"))
+    links = [Link(file.name, quote(file.name, errors="replace")) for file in files]
+    macros = html_page.macros(__package__, "sections.html.jinja")
+    head = macros.search_head(
+        title, as_sentence(controls.get("sentence") or found.get("sentence")), links
+    )
+    known = Section("similarity", "In short", similarity(found, "base", hits_follow=True))
+    text = html_page.page(f"{title} - seqforge", str(head), html_page.placed([known], [hits]))
+    write_atomically(path, text.encode("utf-8", "replace"))
