@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests.programs import find_program, find_programs
@@ -20,6 +23,11 @@ settings.load_profile("seqforge")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 find_programs()  # before anything can change, for all that this process starts
+
+# What is compiled of the tests is kept, whatever the surroundings say: each worker and each
+# program that a test starts would else compile it anew, which takes six seconds of a worker's time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -137,6 +145,27 @@ def new_cache(tmp_path_factory, pytestconfig):
         return cache
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Name of a folder and what fills it in, the folder out: filled by the first worker to ask.
+
+    What is in it belongs to all: read it only.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
+    shared.mkdir(exist_ok=True)
+
+    def once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ for _name in (
     "seqforge.runs.pipeline", "seqforge.api.model", "seqforge.runs.train", "seqforge.runs.evaluate",
     "seqforge.reporting.page", "seqforge.domains.text.domain", "seqforge.domains.genome.domain",
     "seqforge.domains.music.domain", "seqforge.domains.genome.search",
-    "torch._dynamo",  # which torch imports when it is first wanted
 ):  # fmt: skip
     importlib.import_module(_name)
 

@@ -1,6 +1,8 @@
 """The command line, called in the process or as a process of its own."""
 
+import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.patience import PATIENCE
 
 torch.set_num_threads(1)
 
+STOPPING = Path(__file__).with_name("stopping.py")
 TEXT = "the cat sat on the mat, and the dog lay by the door. " * 400
 
 
@@ -38,13 +41,28 @@ def seqforge():
 
 
 @pytest.fixture(scope="session")
-def tunes_model(tmp_path_factory):
-    """A run on the tunes that ship."""
-    run = tmp_path_factory.mktemp("tunes") / "run"
-    order = ["train", "music", ROOT / "data" / "tunes.abc", *small(run), "--split", "80/20/0"]
-    result = call(*order)
-    assert result.exit_code == 0, result.stderr
-    return run
+def tunes_model(made_once):
+    """A run on the tunes that ship; read it only."""
+
+    def fill(folder: Path) -> None:
+        order = ["run", "music", ROOT / "data" / "tunes.abc", *small(folder / "run")]
+        result = call(*order, "--split", "80/20/0", "--lanes", 1)
+        assert result.exit_code == 0, result.stderr
+
+    return made_once("tunes", fill) / "run"
+
+
+@pytest.fixture(scope="session")
+def text_model(made_once):
+    """A run on `TEXT`; read it only."""
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "text.txt").write_text(TEXT)
+        result = call("train", "text", folder / "text.txt", *small(folder / "run"))
+        assert result.exit_code == 0, result.stderr
+
+    return made_once("text", fill) / "run"
 
 
 @pytest.fixture
@@ -54,6 +72,20 @@ def start():
         yield begin
 
 
+def stopped_in_the_middle(path: Path, *words: object, by: int = signal.SIGKILL):
+    """A command that writes samples to ``path`` and stops when some of them are known to be there.
+
+    Returns:
+        How many the note tells of, what it said on stdout and stderr, and its exit code.
+    """
+    note = path.with_name(path.name + ".partial.json")
+    with beginning() as begin:
+        process = begin(*words, script=STOPPING, STOP_AT=note.name, STOP_BY=str(int(by)))
+        said = process.communicate(PATIENCE)
+        assert note.exists(), f"it came to its end before it was stopped: {said[1]}"
+        return json.loads(note.read_text())["done"], *said, process.returncode
+
+
 @pytest.fixture
 def text_file(tmp_path):
     path = tmp_path / "text.txt"
@@ -61,11 +93,16 @@ def text_file(tmp_path):
     return path
 
 
-def small(out: Path, *more: object) -> list[object]:
+def remembering(out: Path, *more: object) -> list[object]:
     """Options of a run that takes a second or two."""
     return ["--out", out, "--budget", "30steps", "--hidden-size", 16, "--num-layers", 1,
             "--batch-size", 8, "--seq-len", 16, "--precision", "fp32",
             "--set", "sampling.length=60", *more]  # fmt: skip
+
+
+def small(out: Path, *more: object) -> list[object]:
+    """Options of a run of half that time: it scores no memory beside the network."""
+    return remembering(out, "--set", "memory.enabled=false", *more)
 
 
 @pytest.fixture(scope="module")

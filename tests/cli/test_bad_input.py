@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -140,20 +141,18 @@ def damage(path, how):
      ("of another format", "changed after|format 7"), ("foreign", "not written by seqforge"),
      ("empty", "is not a whole")],
 )  # fmt: skip
-def test_a_model_file_that_cannot_be_used(seqforge, tmp_path, text_file, how, message):
-    seqforge("train", "text", text_file, *small(tmp_path / "run"))
-    damage(tmp_path / "run" / "model.safetensors", how)
+def test_a_model_file_that_cannot_be_used(seqforge, tmp_path, text_model, how, message):
+    model = shutil.copyfile(text_model / "model.safetensors", tmp_path / "model.safetensors")
+    damage(model, how)
 
     for command in (["sample"], ["models", "show"]):
-        result = seqforge(*command, tmp_path / "run" / "model.safetensors")
+        result = seqforge(*command, model)
         assert result.exit_code == 1
         assert __import__("re").search(message, " ".join(result.stderr.split()))
 
 
-def test_a_prime_with_an_unknown_symbol_names_it(seqforge, tmp_path, text_file):
-    seqforge("train", "text", text_file, *small(tmp_path / "run"))
-
-    result = seqforge("sample", tmp_path / "run", "--prime", "the Zebra")
+def test_a_prime_with_an_unknown_symbol_names_it(seqforge, text_model):
+    result = seqforge("sample", text_model, "--prime", "the Zebra")
 
     assert result.exit_code == 1
     assert "the prime: 'Z' (U+005A) at position 5 is not a symbol of this model" in result.stderr

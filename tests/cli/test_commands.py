@@ -11,7 +11,6 @@ from Bio import SeqIO
 from seqforge.domains.music.abc.parser import decode
 from tests.cli.conftest import small
 from tests.conftest import ROOT
-from tests.forking import Command
 
 
 def records(text):
@@ -109,11 +108,10 @@ def test_evaluate_scores_a_file_beside_baselines(seqforge, tmp_path, bases):
     assert (kinds["witten-bell"], kinds["ppmd"]) == ("frozen", "adaptive")
 
 
-def test_evaluate_names_a_symbol_that_the_model_lacks(seqforge, tmp_path, text_file):
-    seqforge("train", "text", text_file, *small(tmp_path / "run"))
+def test_evaluate_names_a_symbol_that_the_model_lacks(seqforge, tmp_path, text_model):
     (tmp_path / "other.txt").write_text("the cat saw a ZEBRA. " * 50)
 
-    result = seqforge("evaluate", tmp_path / "run", tmp_path / "other.txt")
+    result = seqforge("evaluate", text_model, tmp_path / "other.txt")
 
     assert result.exit_code == 1
     assert "'A' (U+0041)" in result.stderr
@@ -155,18 +153,6 @@ def test_blast_without_a_library_sends_nothing_and_searches_here(seqforge, tmp_p
     assert "nothing was sent" in result.stderr
     assert "--against FASTA searches another" in result.stderr
     assert "0 of 1 samples have a hit" in result.stdout
-
-
-@pytest.fixture(scope="module")
-def tunes_model(new_cache, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tunes") / "run"
-    run = Command(
-        "run", "music", "--input", ROOT / "data" / "tunes.abc", *small(folder),
-        "--split", "80/20/0", "--lanes", 1, SEQFORGE_CACHE=str(new_cache()),
-    )  # fmt: skip
-    _, complaints = run.communicate()
-    assert run.returncode == 0, complaints
-    return folder
 
 
 def test_tunes_become_midi_that_three_programs_read(tunes_model):

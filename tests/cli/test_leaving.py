@@ -16,7 +16,8 @@ from seqforge.cli.sample_output import SamplingJob, save, settings_of
 from seqforge.core.data.domain import Sample
 from seqforge.domains.genome.domain import GenomeDomain
 from seqforge.runs.folder import find_model
-from tests.patience import PATIENCE, wait_for
+from tests.cli.conftest import stopped_in_the_middle
+from tests.patience import PATIENCE
 
 
 def flies(count, draw=None):
@@ -131,23 +132,18 @@ def test_the_melody_command_wants_a_folder(seqforge, tunes_model, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_melodies_are_written_as_they_come_and_gone_on_with(start, seqforge, tunes_model, tmp_path):
-    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 900,
+def test_melodies_are_written_as_they_come_and_gone_on_with(seqforge, tunes_model, tmp_path):
+    options = ("music", "--model", tunes_model, "--bars", 2, "--out", tmp_path, "-n", 30,
                "--formats", "mid,abc", "--no-page")  # fmt: skip
-    process = start(*options)
-    note = tmp_path / "tune.mid.partial.json"
-    wait_for(lambda: note.exists() and json.loads(note.read_text())["done"] > 0)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=PATIENCE)
-    done = json.loads(note.read_text())["done"]
+    done, _, said, code = stopped_in_the_middle(tmp_path / "tune.mid", *options, by=signal.SIGINT)
 
-    assert process.returncode == 130
-    assert f"stopped after {done:,} of 900 samples; go on with: seqforge music" in said
+    assert code == 130
+    assert f"stopped after {done:,} of 30 samples; go on with: seqforge music" in said
     kept = {path: path.read_bytes() for path in tmp_path.glob("*.mid")}
     assert len(kept) in (done, done + 1)
     again = seqforge(*options)
-    assert f"going on after {done:,} of 900 samples" in again.stderr
-    names = [f"tune-{number:03}.{kind}" for number in range(1, 901) for kind in ("abc", "mid")]
+    assert f"going on after {done:,} of 30 samples" in again.stderr
+    names = [f"tune-{number:03}.{kind}" for number in range(1, 31) for kind in ("abc", "mid")]
     assert sorted(os.listdir(tmp_path)) == sorted(names)
     assert {path: path.read_bytes() for path in kept} == kept
 

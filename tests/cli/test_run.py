@@ -14,7 +14,7 @@ import pytest
 
 from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.reporting.summary import RunSummary
-from tests.cli.conftest import small
+from tests.cli.conftest import remembering, small
 from tests.conftest import missing
 from tests.patience import PATIENCE, wait_for
 
@@ -29,7 +29,7 @@ def finished(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("finished")
     (folder / "text.txt").write_text(TEXT)
-    arguments = ["run", "text", "--input", folder / "text.txt", *small(folder / "run")]
+    arguments = ["run", "text", "--input", folder / "text.txt", *remembering(folder / "run")]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return folder / "run", result
@@ -114,7 +114,7 @@ def test_a_finished_run_says_so_and_does_nothing(finished, seqforge):
     run, _ = finished
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
 
-    result = seqforge("run", "text", *small(run))
+    result = seqforge("run", "text", *remembering(run))
 
     assert result.exit_code == 0, result.stderr
     assert "this run is finished; nothing is left to do" in result.stderr
@@ -123,7 +123,7 @@ def test_a_finished_run_says_so_and_does_nothing(finished, seqforge):
 
 def test_other_settings_or_other_input_on_the_same_folder_are_refused(finished, seqforge, tmp_path):
     run, _ = finished
-    result = seqforge("run", "text", *small(run), "--seed", 9)
+    result = seqforge("run", "text", *remembering(run), "--seed", 9)
     assert result.exit_code == 1
     assert "training.seed: 0 and 9" in " ".join(result.stderr.split())
 
@@ -184,7 +184,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     seqforge, start, tmp_path, text_file
 ):
     """SIGKILL again and again, from the first file on; the end is that of an undisturbed run."""
-    size = [*small("")[2:], "--budget", "120steps", "--set", "training.num_evaluations=40",
+    size = [*remembering("")[2:], "--budget", "120steps", "--set", "training.num_evaluations=40",
             "--dropout", "0.2", "--lanes", "2"]  # fmt: skip
     run = tmp_path / "run"
     kills = 0
@@ -371,8 +371,8 @@ def test_a_finished_run_is_not_mistaken_for_one_of_other_input_or_another_pipeli
     run, _ = finished
     (tmp_path / "other.txt").write_text("other text " * 900)
 
-    other = seqforge("run", "text", "--input", tmp_path / "other.txt", *small(run))
-    genome = seqforge("run", "genome", *small(run))
+    other = seqforge("run", "text", "--input", tmp_path / "other.txt", *remembering(run))
+    genome = seqforge("run", "genome", *remembering(run))
 
     assert "started on other input" in " ".join(other.stderr.split())
     assert "holds a run of text" in " ".join(genome.stderr.split())

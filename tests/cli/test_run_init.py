@@ -39,7 +39,7 @@ def parent(tmp_path_factory):
 def more(out, *options):
     """Options of a short run that goes on."""
     return ["--out", out, "--budget", "20steps", "--batch-size", 8, "--seq-len", 16,
-            "--precision", "fp32", *options]  # fmt: skip
+            "--precision", "fp32", "--set", "memory.enabled=false", *options]  # fmt: skip
 
 
 def plain(text):

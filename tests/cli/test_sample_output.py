@@ -15,17 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import call, small
+from tests.cli.conftest import call, small, stopped_in_the_middle
 from tests.cli.conversing import read_all
 from tests.conftest import missing
-from tests.forking import beginning
 from tests.patience import PATIENCE, wait_for
 
-MANY = ("-n", 4_800, "--length", 100)
+MANY = ("-n", 1_200, "--length", 20)
 
 
 @pytest.fixture(scope="module")
-def text_model(tmp_path_factory):
+def rare_model(tmp_path_factory):
     """A run of text whose rare symbols, the capitals, are one unknown symbol."""
     folder = tmp_path_factory.mktemp("model")
     text = folder / "text.txt"
@@ -40,19 +39,9 @@ def note_of(path):
     return path.with_name(path.name + ".partial.json")
 
 
-def kill_in_the_middle(process, path, sign=signal.SIGKILL):
-    """Once the disk is known to hold some of the samples, and not all."""
-    note = note_of(path)
-
-    def has_some():
-        with suppress(FileNotFoundError):  # before, and after it has ended
-            return json.loads(note.read_text())["done"] > 0
-
-    wait_for(lambda: has_some() or process.poll() is not None)
-    assert process.poll() is None, "it came to its end before it could be killed"
-    process.send_signal(sign)
-    said = process.communicate(timeout=PATIENCE)
-    return json.loads(note.read_text())["done"], *said
+def has_some(path):
+    with suppress(FileNotFoundError):  # before, and after it has ended
+        return json.loads(note_of(path).read_text())["done"] > 0
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +52,8 @@ def killed(tmp_path_factory):
     def folder(name):
         path = tmp_path_factory.mktemp("killed") / name
         path.write_text("what stood there before")
-        with beginning() as begin:
-            kill_in_the_middle(begin("sample", "fly", *MANY, "--out", path), path)
+        *_, code = stopped_in_the_middle(path, "sample", "fly", *MANY, "--out", path)
+        assert code == -signal.SIGKILL
         return path.parent
 
     return folder
@@ -87,11 +76,11 @@ def test_a_killed_command_goes_on_and_ends_in_the_same_bytes(seqforge, killed_fi
     path = killed_file(name)
     done = json.loads(note_of(path).read_text())["done"]
 
-    assert 0 < done < 4_800
+    assert 0 < done < 1_200
     assert path.read_text() == "what stood there before"
     result = seqforge("sample", "fly", *MANY, "--out", path)
     assert result.exit_code == 0
-    assert f"{path}: going on after {done:,} of 4,800 samples\n" in result.stderr
+    assert f"{path}: going on after {done:,} of 1,200 samples\n" in result.stderr
     assert result.stdout == f"{path}\n"
     assert path.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
     assert sorted(os.listdir(tmp_path)) == sorted([name, f"whole-{name}"])
@@ -114,20 +103,38 @@ def test_other_settings_are_refused_until_what_is_kept_is_deleted(seqforge, kill
     assert os.listdir(tmp_path) == ["x.fa"]
 
 
-def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(seqforge, start, tmp_path):
+def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(seqforge, tmp_path):
     path = tmp_path / "x.fa"
-    process = start("sample", "fly", *MANY, "--out", path)
 
-    done, _, said = kill_in_the_middle(process, path, signal.SIGINT)
+    done, _, said, code = stopped_in_the_middle(
+        path, "sample", "fly", *MANY, "--out", path, by=signal.SIGINT
+    )
 
-    assert process.returncode == 130
-    assert f"stopped after {done:,} of 4,800 samples; go on with: seqforge sample fly" in said
+    assert code == 130
+    assert f"stopped after {done:,} of 1,200 samples; go on with: seqforge sample fly" in said
     kept = Path(f"{path}.partial").read_text()
     assert kept.count(">") == done
     assert "Traceback" not in said
     again = seqforge("sample", "fly", *MANY, "--out", path, "--resume")
     assert f"going on after {done:,} of" in again.stderr
     assert path.read_text().startswith(kept)
+
+
+def test_ctrl_c_from_outside_keeps_it_too(start, tmp_path):
+    """Of more than can be drawn while anyone waits, so that it comes in the middle."""
+    path = tmp_path / "x.fa"
+    order = ("sample", "fly", "-n", 10_000_000, "--length", 100, "--out", path)
+    process = start(*order)
+    wait_for(lambda: has_some(path) or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(PATIENCE)
+
+    done = json.loads(note_of(path).read_text())["done"]
+    assert process.returncode == 130
+    assert f"stopped after {done:,} of 10,000,000 samples; go on with: seqforge sample" in said
+    assert Path(f"{path}.partial").read_text().count(">") == done
+    again = start(*order, "--resume")
+    assert any(f"going on after {done:,} of 10,000,000 samples" in line for line in again.stderr)
 
 
 def test_resume_with_nothing_saved_starts_afresh_and_needs_an_out(seqforge, tmp_path):
@@ -143,17 +150,17 @@ def test_a_json_array_has_every_sample_also_when_the_file_goes_on(seqforge, kill
 
     result = seqforge("sample", "fly", *MANY, "--out", path, "--json")
 
-    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 4_801))
-    assert path.read_text().count(">") == 4_800
+    assert [row["number"] for row in json.loads(result.stdout)] == list(range(1, 1_201))
+    assert path.read_text().count(">") == 1_200
     assert str(path) in result.stderr
 
 
-def test_text_has_a_table_beside_it_that_says_how_it_was_drawn(seqforge, text_model, tmp_path):
+def test_text_has_a_table_beside_it_that_says_how_it_was_drawn(seqforge, rare_model, tmp_path):
     options = ["-n", 3, "--prime", "the ", "-t", 0.7, "--seed", 5, "--max-length", 40]
     path = tmp_path / "x.txt"
 
-    result = seqforge("sample", text_model, *options, "--out", path)
-    rows = json.loads(seqforge("sample", text_model, *options, "--json").stdout)
+    result = seqforge("sample", rare_model, *options, "--out", path)
+    rows = json.loads(seqforge("sample", rare_model, *options, "--json").stdout)
 
     assert result.stdout.split() == [str(path), f"{path}.tsv"]
     assert path.read_text() == "\n\n".join(row["symbols"] for row in rows)
@@ -169,30 +176,30 @@ def test_text_has_a_table_beside_it_that_says_how_it_was_drawn(seqforge, text_mo
         assert line["ended"] == str(row["ended"]).lower()
 
 
-def test_json_lines_have_a_sample_each(seqforge, text_model, tmp_path):
+def test_json_lines_have_a_sample_each(seqforge, rare_model, tmp_path):
     options = ["-n", 3, "-t", "inf", "--length", 30]
-    seqforge("sample", text_model, *options, "--out", tmp_path / "x.jsonl")
+    seqforge("sample", rare_model, *options, "--out", tmp_path / "x.jsonl")
 
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
 
-    assert rows == json.loads(seqforge("sample", text_model, *options, "--json").stdout)
+    assert rows == json.loads(seqforge("sample", rare_model, *options, "--json").stdout)
     assert {row["temperature"] for row in rows} == {"inf"}
 
 
-def test_tunes_are_numbered_where_there_are_several(seqforge, start, tunes_model):
+def test_tunes_are_numbered_where_there_are_several(seqforge, tunes_model):
     options = ("--max-length", 60, "-t", 0.8, "--out", "t.mid")
     assert seqforge("sample", tunes_model, *options).stdout == "t.mid\nt.abc\n"
     one = {path.name: path.read_bytes() for path in Path().glob("t*.*")}
     for name in one:
         Path(name).unlink()
 
-    many = ("sample", tunes_model, "-n", 1200, *options)
-    done, said, _ = kill_in_the_middle(start(*many), Path("t.mid"))
+    many = ("sample", tunes_model, "-n", 40, *options)
+    done, said, *_ = stopped_in_the_middle(Path("t.mid"), *many)
     result = seqforge(*many)
 
     assert sorted(one) == ["t.abc", "t.mid"]
-    assert f"going on after {done:,} of 1,200 samples" in result.stderr
-    names = [f"t-{number:03}.{kind}" for number in range(1, 1201) for kind in ("mid", "abc")]
+    assert f"going on after {done:,} of 40 samples" in result.stderr
+    names = [f"t-{number:03}.{kind}" for number in range(1, 41) for kind in ("mid", "abc")]
     printed = said.splitlines()
     assert len(printed) >= 2 * (done - 1), "killed between the note of a tune and its names"
     assert printed == names[: len(printed)]
@@ -260,10 +267,10 @@ def test_a_folder_is_no_place_for_samples(seqforge, tmp_path):
 
 
 def test_symbols_that_the_model_does_not_know_are_refused_left_out_or_mapped(
-    seqforge, text_model, tmp_path
+    seqforge, rare_model, tmp_path
 ):
     def call(*more):
-        return seqforge("sample", text_model, "--prime", "the Zebra Z", "--length", 5, *more)
+        return seqforge("sample", rare_model, "--prime", "the Zebra Z", "--length", 5, *more)
 
     refused, skipped, mapped = call(), call("--unknown", "skip"), call("--unknown", "map")
 
@@ -295,11 +302,11 @@ def test_a_melody_with_symbols_that_the_model_does_not_know(seqforge, tunes_mode
     assert "\nccbb" in Path("music/melody.abc").read_text()
 
 
-def test_python_says_what_becomes_of_unknown_symbols(text_model):
+def test_python_says_what_becomes_of_unknown_symbols(rare_model):
     import seqforge
     from seqforge.errors import InputError
 
-    model = seqforge.load(text_model)
+    model = seqforge.load(rare_model)
     with pytest.raises(InputError, match=r"'W' \(U\+0057\) at position 1"):
         model.sample(prime="What", length=3)
     (sample,) = model.sample(prime="What", length=3, unknown="skip")

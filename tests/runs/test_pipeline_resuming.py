@@ -27,6 +27,7 @@ _SMALL = {
     "training.budget": "4steps", "model.hidden_size": 8, "model.embedding_size": 8,
     "training.batch_size": 4, "training.seq_len": 8, "training.precision": "fp32",
     "training.lanes": 1, "training.num_evaluations": 4, "training.device": "cpu",
+    "memory.enabled": False,
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ them, and refinement by what came of such probabilities before.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,11 +118,17 @@ def mixer_room(inputs: int, sets: int) -> MixerRoom:
 
 def with_ways(tables: MixerTables, ways: int) -> MixerTables:
     """The same tables with room for so many ways."""
-    more = ways - len(tables.taught)
-    if more <= 0:
+    known = len(tables.taught)
+    if ways <= known:
         return tables
+
+    def grown(table: NDArray[Any]) -> NDArray[Any]:
+        found = np.zeros((ways, *table.shape[1:]), table.dtype)
+        found[:known] = table
+        return found
+
     weights, finals, refined, visits, taught = (
-        np.concatenate([table, *[np.zeros_like(table[:1])] * more])
+        grown(table)
         for table in (tables.weights, tables.finals, tables.refined, tables.visits, tables.taught)
     )
     return MixerTables(weights, tables.starts, finals, refined, visits, taught)

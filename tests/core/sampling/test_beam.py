@@ -11,7 +11,7 @@ from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler
 from seqforge.core.sampling.torch_engine import TorchEngine
 
-from .tiny import checkpoint, grammar, log_probs
+from .tiny import checkpoint, grammar, log_probs, log_probs_of_rows
 
 FOUR = tuple("abcd")
 ALL = 500  # of 4 symbols and lengths to 4, with and without the end, there are 341
@@ -21,11 +21,12 @@ def enumerate_all(model, length, penalty=0.0, prime="", constraint=None, end_hel
     """Every sequence with its score, the best first: (score, text, ended)."""
     vocabulary = model.card.vocabulary
     start, found = vocabulary.encode(prime).tolist(), []
-    whole = [(*ids, 0) for n in range(length) for ids in product(range(1, 5), repeat=n)]
-    if end_held:
-        whole = []
-    for ids in [*whole, *product(range(1, 5), repeat=length)]:
-        scores, place = log_probs(model, [*start, *ids])[len(start) :], 0
+    longest = list(product(range(1, 5), repeat=length))
+    rows = log_probs_of_rows(model, [[*start, *ids] for ids in longest])[:, len(start) :]
+    follows = {ids[:n]: row for ids, row in zip(longest, rows, strict=True) for n in range(length)}
+    whole = [] if end_held else [(*ids, 0) for ids in follows]
+    for ids in [*whole, *longest]:
+        scores, place = follows[ids[:-1]], 0
         for symbol in start:
             place = constraint.following[place, symbol] if constraint else 0
         total, fits = 0.0, True

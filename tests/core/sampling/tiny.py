@@ -54,11 +54,16 @@ def checkpoint(seed=0, scale=1.5, end=0.0, sharp=1.0, symbols=SYMBOLS, unknown=F
 
 def log_probs(model, ids):
     """Torch's log-probabilities of what follows the start and each of ``ids``: (T + 1, V)."""
+    return log_probs_of_rows(model, [ids])[0]
+
+
+def log_probs_of_rows(model, rows):
+    """The same of several, each as long as the others: (N, T + 1, V)."""
     card = model.card
     network = model_from_arrays(len(card.vocabulary), card.config.model, model.weights, "toy")
     with torch.no_grad():
-        logits, _ = network(torch.tensor([[0, *ids]]))
-    return torch.log_softmax(logits[0].double(), -1).numpy()
+        logits, _ = network(torch.tensor([[0, *ids] for ids in rows]))
+    return torch.log_softmax(logits.double(), -1).numpy()
 
 
 def grammar(size=8, states=4, seed=8):
