@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -133,14 +134,27 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
+def numbered(folder: Path) -> Iterator[Path]:
+    """New folders in one. To look for a free number, as mktemp does, takes longer with each."""
+    for number in count():
+        (folder / str(number)).mkdir()
+        yield folder / str(number)
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory):
+    return numbered(tmp_path_factory.mktemp("surroundings"))
+
+
 @pytest.fixture(scope="session")
 def new_cache(tmp_path_factory, pytestconfig):
     """Makes empty caches, but for the kernels: they are compiled once for all tests and workers."""
     kept = getattr(pytestconfig, "cache", None)  # pytest can be run without one
     kernels = kept.mkdir("kernels") if kept else tmp_path_factory.mktemp("kernels")
+    caches = numbered(tmp_path_factory.mktemp("caches"))
 
     def make() -> Path:
-        cache = tmp_path_factory.mktemp("cache")
+        cache = next(caches)
         (cache / "kernels").symlink_to(kernels)
         return cache
 
@@ -169,9 +183,8 @@ def made_once(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _own_surroundings(tmp_path_factory, new_cache, monkeypatch):
+def _own_surroundings(_homes, new_cache, monkeypatch):
     """Every test has its own cache and working folder, and one thread an operation."""
-    home = tmp_path_factory.mktemp("surroundings")
     monkeypatch.setenv("SEQFORGE_CACHE", str(new_cache()))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")  # servers of the tests' own
-    monkeypatch.chdir(home)
+    monkeypatch.chdir(next(_homes))

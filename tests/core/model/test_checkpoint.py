@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from seqforge.core.model.checkpoint import (
     write_arrays,
 )
 from seqforge.errors import CheckpointError
+from tests.forking import Command
 
 
 def saved(folder, **changes):
@@ -140,13 +140,13 @@ def test_killed_while_writing_the_file_before_stays_whole(tmp_path):
         "    write_arrays(Path(sys.argv[1]), {'n': n}, {'w': np.full(300_000, n, np.float32)})\n"
         "    print(n, flush=True)\n"
     )
-    path = tmp_path / "state.safetensors"
+    script, path = tmp_path / "saving.py", tmp_path / "state.safetensors"
+    script.write_text(code)
     for attempt in range(20):
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+        process = Command(path, script=script)
         process.stdout.readline()
         time.sleep(0.003 * attempt)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.end()
         header, arrays = read_arrays(path)
         assert (arrays["w"] == header["n"]).all()
     write_arrays(path, {"n": 0}, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 from hypothesis import given
@@ -28,8 +29,12 @@ def tunes(corpus_files) -> list[str]:
 
 def sounds(abc: str, higher: int = 0) -> list[tuple[int, int, int]]:
     """Pitch, start and duration of each note."""
-    notes = parser.decode(abc, 24).piece.notes
-    return [(note.pitch + higher, note.start, note.duration) for note in notes]
+    return [(note.pitch + higher, note.start, note.duration) for note in decoded(abc)]
+
+
+@lru_cache(5000)
+def decoded(abc: str) -> tuple[Note, ...]:
+    return parser.decode(abc, 24).piece.notes
 
 
 @pytest.mark.parametrize("semitones", SOME)

@@ -338,7 +338,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-SLEEPER = ["/bin/sh", "-c", "echo $$ > pid; exec /bin/sleep 86400"]
+SLEEPER = ["/bin/sh", "-c", "/bin/cat > /dev/null; echo $$ > pid; exec /bin/sleep 86400"]
+"""Tells its number when its input has come to an end: whoever started it waits for it by then."""
 
 
 def sleeping(folder: Path) -> int:
