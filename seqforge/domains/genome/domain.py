@@ -46,6 +46,7 @@ class GenomeDomain:
     unit: ClassVar[str] = "base"
     coding: ClassVar[tuple[str, ...]] = ("keep_case",)
     annotated: ClassVar[bool] = True
+    annotation_suffixes: ClassVar[tuple[str, ...]] = (".gff", ".gff3", ".gtf", ".bed")
     kmer_size: ClassVar[int] = 24
     wordings: ClassVar[Mapping[str, Wording]] = WORDINGS
     next_commands: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -97,6 +98,20 @@ class GenomeDomain:
         if symbol.upper() in "NX":
             return f"{symbol} stands for no base: give a stretch without it"
         return "this looks like protein" if symbol.upper() in PROTEIN else ""
+
+    def annotate(self, symbols: str) -> Mapping[str, NDArray[Any]]:
+        """Composition, repeats, low complexity; see `annotate_bases`."""
+        from seqforge.domains.genome.annotations import annotate_bases
+
+        return annotate_bases(symbols)
+
+    def read_annotations(
+        self, path: Path, records: Sequence[Record]
+    ) -> Mapping[str, Sequence[NDArray[Any]]]:
+        """Features of a GFF3, GTF or BED file; see `read_features`."""
+        from seqforge.domains.genome.annotations import read_features
+
+        return read_features(path, records)
 
     def constraint(self, vocabulary: Vocabulary) -> Constraint | None:
         """No grammar."""

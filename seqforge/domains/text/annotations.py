@@ -122,7 +122,7 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”\u2019)\]]*(?=\s)|\n[ \t]*(?=\n)")
 def annotate_text(text: str) -> dict[str, NDArray[Any]]:
     """A text of T characters in, arrays (T,) by name out; see `Annotates.annotate`.
 
-    What is known nowhere, or holds nowhere, is left out.
+    The names are the same for all texts of a kind.
     """
     kind, letters = kind_of(text), _Characters(text)
     found: dict[str, NDArray[Any]] = {
@@ -137,7 +137,7 @@ def annotate_text(text: str) -> dict[str, NDArray[Any]]:
     if kind in _STEPS:
         name, pattern = _STEPS[kind]
         found[name] = _nested(text, pattern)
-    return {name: values for name, values in found.items() if _says_something(values)}
+    return found
 
 
 def annotate_bytes(data: bytes) -> dict[str, NDArray[Any]]:
@@ -157,12 +157,6 @@ def kind_of(text: str) -> Kind:
     for kind, (sign, least) in _SIGNS.items():
         shares[kind] = sum(1 for _ in sign.finditer(text)) / lines / least
     return max(shares, key=lambda kind: shares[kind])
-
-
-def _says_something(values: NDArray[Any]) -> bool:
-    if values.dtype == bool:
-        return bool(values.any())
-    return bool(np.isfinite(values).any())
 
 
 class _Characters:

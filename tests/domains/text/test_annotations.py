@@ -270,7 +270,6 @@ def test_every_text_has_an_annotation_for_each_character(text):
     for name, values in annotate_text(text).items():
         assert values.shape == (len(text),), name
         assert values.dtype in (bool, np.float32)
-        assert values.any() if values.dtype == bool else np.isfinite(values).any()
 
 
 @given(st.text(st.sampled_from('aé€𝄞 \n"“”('), max_size=80))
@@ -287,4 +286,4 @@ def test_the_domain_annotates_characters_or_bytes():
     data = b"\xff\xc3\xa9 \xe2\x82x" * 5
     found = TextDomain(bytes=True).annotate(data.decode("latin-1"))
     assert {len(values) for values in found.values()} == {len(data)}
-    assert TextDomain().annotate("") == {}
+    assert {len(values) for values in TextDomain().annotate("").values()} == {0}
