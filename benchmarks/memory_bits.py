@@ -4,13 +4,15 @@
 
 Each row is one `seqforge train`: the network learns from the train part, the mixer from the valid
 part, and test is scored. FOLDER has the files of `ROWS`. A result is kept after each row; rows that
-were not asked for stay as they were. Figures of other compressors are in docs/memory.md.
+were not asked for stay as they were. ``load`` is that of the last quarter of an hour: budgets in
+minutes need a quiet machine. Figures of other compressors are in docs/memory.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -69,24 +71,47 @@ def _as_one_text(path: Path, folder: Path) -> Path:
     return joined
 
 
+def _cpu_seconds() -> float:
+    """Of all commands that were run so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _stage_seconds(stages: dict[str, Any]) -> dict[str, int]:
+    """Beside the results of stages there stand a sum, and when the run was finished."""
+    results = {name: result for name, result in stages.items() if isinstance(result, dict)}
+    return {
+        name: round(result["wall_seconds"])
+        for name, result in results.items()
+        if "wall_seconds" in result
+    }
+
+
 def measured(row: Row, data: Path) -> dict[str, Any]:
-    """Run a row's command; bits, seconds in all, and the peak of resident memory."""
+    """Run a row's command; bits, seconds in all and of each stage, and the peak of resident
+    memory."""
     with tempfile.TemporaryDirectory() as folder:
-        out, began = Path(folder) / "run", time.perf_counter()
+        out, began, used = Path(folder) / "run", time.perf_counter(), _cpu_seconds()
         source = _as_one_text(data / row.file, Path(folder))
         command = [*_CLI, "train", row.domain, str(source), *row.options.split()]
         subprocess.run([*command, "--out", str(out), "--quiet"], check=True)
         seconds = time.perf_counter() - began
-        summary = json.loads((out / "summary.json").read_text("utf-8"))
+        summary, stages = (
+            json.loads((out / name).read_text("utf-8")) for name in ("summary.json", "stages.json")
+        )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     return {
         "command": f"seqforge train {row.domain} {row.file} {row.options}",
         "wanted": row.wanted,
         "wanted_frozen": row.wanted_frozen,
         "headline": summary["headline"],
+        "network": summary["bits_per_symbol"],
         "memory": summary["memory"],
         "baselines": summary["baseline_bits"],
         "seconds": round(seconds),
+        "seconds_of_stages": _stage_seconds(stages),
+        "cpu_seconds": round(_cpu_seconds() - used),
+        "load": round(os.getloadavg()[2], 1),
         "peak_gib_so_far": round(peak, 2),
     }
 
@@ -102,7 +127,8 @@ def _main() -> None:
         write_result(_RESULT, {**about(0, {}), "rows": rows})
     print(table([
         {"row": name, "headline": row["headline"]["bits"], "wanted": row["wanted"],
-         "frozen": row["memory"]["mixed_frozen"], "seconds": row["seconds"]}
+         "frozen": row["memory"]["mixed_frozen"], "seconds": row["seconds"],
+         "cpu_seconds": row["cpu_seconds"], "load": row["load"]}
         for name, row in rows.items()
     ]))  # fmt: skip
 
