@@ -1,0 +1,241 @@
+"""What was found out about a network's units in, one offline HTML page out: text coloured by what
+units carry and by surprise, all units, and what single units follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from seqforge.base import html_page
+from seqforge.base.html_page import Section, Table, as_data
+from seqforge.base.messages import bits as as_bits
+from seqforge.base.messages import format_number, plural
+from seqforge.charts.curve import Tick
+from seqforge.reporting.coloured_text import coloured_text, darkest_bits, scale_legend, style
+from seqforge.reporting.inspect_view import (
+    MOST_SYMBOLS,
+    MOST_UNITS,
+    GateSaturation,
+    InspectView,
+    Probe,
+    ShownUnit,
+    packed,
+)
+
+_WITHOUT_SCRIPT = 1_500
+"""Symbols that are shown where no script runs."""
+_NAMED = 3
+"""Findings that the verdict names."""
+
+
+def inspect_page(view: InspectView) -> str:
+    """What was found out in, the page out."""
+    macros = html_page.macros(__package__, "inspect.html.jinja")
+    data = packed(view)
+    heat = data.meta["heat"]
+    markup = {
+        ("units", "What single units follow"): macros.units([*map(_row, view.units)]),
+        ("heat", "All units"): macros.heat(view, heat),
+        ("search", "Where the same units fire"): macros.search(view, heat),
+        ("gates", "How units hold and let through"): macros.gates(_plots(view.gates)),
+        ("probes", "What each layer knows"): macros.probes(_probe_table(view.probes)),
+        ("reach", "How far back it looks"): macros.reach(_reach(view.memory), view.unit),
+        ("how", "How to read this page"): macros.how(view),
+    }
+    text = Section(
+        "text", "The text, coloured", str(_text(macros, view, data.data, data.meta)),
+        style=f"{style()}\n{_file('inspect.css')}", script=_file("inspect.js"),
+    )  # fmt: skip
+    sections = [Section(name, title, str(found)) for (name, title), found in markup.items()]
+    head = str(macros.head(_first(view)))
+    return html_page.page(f"{view.model} - units - seqforge", head, [text, *sections])
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__ or "").joinpath(name).read_text("utf-8")
+
+
+def _text(macros: Any, view: InspectView, data: str, meta: dict[str, Any]) -> Any:
+    darkest = darkest_bits(view.bits)
+    static = coloured_text(
+        view.symbols[:_WITHOUT_SCRIPT], view.bits[:_WITHOUT_SCRIPT], "surprise",
+        "The first symbols, coloured by surprise", darkest,
+    )  # fmt: skip
+    legends = scale_legend("surprise", darkest), scale_legend("unit")
+    return macros.text(view, view.units[:MOST_UNITS], static, legends, as_data(meta), data)
+
+
+@dataclass(frozen=True)
+class _First:
+    """What stands above the sections."""
+
+    model: str
+    subtitle: str
+    state: str
+    word: str
+    reason: str
+    searched: bool
+    mean: str
+    unit: str
+
+
+def _first(view: InspectView) -> _First:
+    counts = [f"{len(view.symbols[:MOST_SYMBOLS]):,} {plural(view.unit)}"]
+    if len(view.symbols) > MOST_SYMBOLS:
+        counts[0] = f"the first {counts[0]} of {len(view.symbols):,}"
+    if view.shape:
+        layers = f"{view.shape[0]} layer{'s'[: view.shape[0] != 1]}"
+        counts.append(f"{layers} of {view.shape[1]:,} units")
+    if view.parameters is not None:
+        counts.append(f"{view.parameters:,} weights")
+    found = [unit for unit in view.units if unit.found]
+    word = f"{len(found)} unit{'s'[: len(found) != 1]} found" if found else "Nothing found"
+    return _First(
+        view.model, "; ".join(counts), "pass" if found else "look", word, _reason(view, found),
+        bool(view.annotations or any(unit.annotation for unit in view.units)),
+        as_bits(float(np.mean(view.bits))) if len(view.bits) else "", view.unit,
+    )  # fmt: skip
+
+
+def _reason(view: InspectView, found: Sequence[ShownUnit]) -> str:
+    """Which units were found, and what was looked for in vain."""
+    sentences = [f"{_finding(unit)}." for unit in found[:_NAMED]]
+    if len(found) > _NAMED:
+        sentences.append(f"The table has {len(found) - _NAMED:,} more.")
+    names = [*(one.name for one in view.annotations), *(unit.annotation for unit in view.units)]
+    met = {unit.annotation for unit in found}
+    missed = [name for name in dict.fromkeys(names) if name and name not in met]
+    if missed:
+        sentences.append(f"Looked for and not found: {', '.join(missed)}.")
+    return " ".join(sentences)
+
+
+def _finding(unit: ShownUnit) -> str:
+    control = _best(unit, unit.untrained)
+    beside = "" if control is None else f"; in untrained networks at most {_score(control)}"
+    return f"{unit.name} follows {unit.annotation} ({_value(unit)}{beside})"
+
+
+def _best(unit: ShownUnit, values: Iterable[float]) -> float | None:
+    """The control that comes nearest to a finding."""
+    return max(values, key=abs if unit.measure == "r" else float, default=None)
+
+
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _value(unit: ShownUnit) -> str:
+    name = "r" if unit.measure == "r" else "AUC"
+    return "" if unit.value is None else f"{name} = {_score(unit.value)}"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A unit in the table."""
+
+    name: str
+    found: bool
+    annotation: str
+    value: str
+    untrained: str
+    shifted: str
+    ablation: str
+    drive: str
+
+
+def _row(unit: ShownUnit) -> _Row:
+    return _Row(
+        unit.name, unit.found, unit.annotation, _value(unit),
+        _score(_best(unit, unit.untrained)), _score(_best(unit, unit.shifted)),
+        _ablation(unit), _drive(unit),
+    )  # fmt: skip
+
+
+def _ablation(unit: ShownUnit) -> str:
+    """What happens without it, in words."""
+    if (found := unit.ablation) is None:
+        return ""
+    where = "where it holds" if unit.measure == "auc" else "where it is high"
+    return (
+        f"{found.where:+.3f} bits {where}, {found.elsewhere:+.3f} elsewhere; "
+        f"random units {found.random_where:+.3f}"
+    ).replace("-", "\N{MINUS SIGN}")
+
+
+def _drive(unit: ShownUnit) -> str:
+    """What happens when it is held at a value, in words."""
+    if (found := unit.drive) is None:
+        return ""
+    low, high = (format_number(round(value, 4)) for value in found.random)
+    return (
+        f"{found.what}: {format_number(round(found.low, 4))} held low, "
+        f"{format_number(round(found.high, 4))} held high; random units {low} to {high}"
+    )
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """Units of a layer: share of the time that a gate is open (x) and shut (y), in percent."""
+
+    title: str
+    dots: str
+    """A path of one short stroke a unit."""
+
+
+def _plots(gates: Sequence[GateSaturation]) -> list[_Plot]:
+    return [
+        _Plot(
+            f"layer {one.layer}, {one.gate} gate",
+            "".join(
+                f"M{100 * x:.1f} {100 - 100 * y:.1f}h0"
+                for x, y in zip(one.open, one.shut, strict=True)
+            ),
+        )
+        for one in gates
+    ]
+
+
+def _probe_table(probes: Sequence[Probe]) -> Table:
+    layers = sorted({one.layer for one in probes})
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for one in probes:
+        found.setdefault((one.annotation, one.measure), {})[one.layer] = one.value
+    rows = tuple(
+        (name, "r" if measure == "r" else "AUC", *(_score(values.get(n)) for n in layers))
+        for (name, measure), values in found.items()
+    )
+    return Table(("annotation", "measure", *(f"layer {n}" for n in layers)), rows)
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """The curve of bits over symbols read since a reset."""
+
+    points: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    rows: Table
+
+
+def _reach(memory: Sequence[tuple[int | None, float]]) -> _Reach | None:
+    if len(memory) < 2:
+        return None
+    low, high = (pick(value for _, value in memory) for pick in (min, max))
+    heights = [round(230 - 200 * (value - low) / ((high - low) or 1), 1) for _, value in memory]
+    places = [round(60 + 640 * n / (len(memory) - 1), 1) for n in range(len(memory))]
+    labels = ["all" if distance is None else f"{distance:,}" for distance, _ in memory]
+    levels = [low + (high - low) * n / 4 for n in range(5)]
+    return _Reach(
+        " ".join(f"{x},{y}" for x, y in zip(places, heights, strict=True)),
+        tuple(Tick(x, label) for x, label in zip(places, labels, strict=True)),
+        tuple(Tick(230 - 50 * n, f"{level:.2f}") for n, level in enumerate(levels)),
+        Table(("symbols read", "bits"), tuple(
+            (label, as_bits(value)) for label, (_, value) in zip(labels, memory, strict=True)
+        )),
+    )  # fmt: skip

@@ -1,0 +1,334 @@
+"""The page of units: what it says, and what a real browser makes of it."""
+
+import json
+import re
+import subprocess
+from dataclasses import replace
+from html import unescape
+
+import numpy as np
+import pytest
+
+from seqforge.reporting.inspect_page import inspect_page
+from seqforge.reporting.inspect_view import (
+    GateSaturation,
+    InspectView,
+    Probe,
+    ShownAblation,
+    ShownAnnotation,
+    ShownDrive,
+    ShownUnit,
+)
+from tests.patience import PATIENCE
+
+LINE = "the <cat> & the d\u0301og sat, \0 quoth he\n"
+LAYERS, UNITS = 2, 6
+
+
+def made_up(text=LINE * 40, **more):
+    """A view with a unit that follows the place in the line, one that was not found, and others."""
+    count, rng = len(text), np.random.default_rng(0)
+    place = np.array([i % len(LINE) for i in range(count)], np.float32)
+    vowel = np.array([one in "aeiou" for one in text], np.float32)
+    everything = rng.uniform(-1, 1, (count, LAYERS * UNITS)).astype(np.float32)
+    everything[:, 9] = place / len(LINE) * 2 - 1
+    vocabulary = sorted(set(text))
+    found = ShownUnit(
+        1, 3, everything[:, 9], "place in line", "r", 0.914, (0.31, -0.42), (0.05, -0.11), 0.494,
+        True, ShownAblation(0.2, -0.01, 0.03), ShownDrive("mean length of lines", 12, 40, (25, 27)),
+    )  # fmt: skip
+    missed = ShownUnit(
+        0, 2, everything[:, 2], "vowel", "auc", 0.91, (0.93,), (0.55,), -0.02, False,
+    )  # fmt: skip
+    return InspectView(**{
+        "model": "made-up", "unit": "character", "symbols": text, "parameters": 12_345,
+        "bits": rng.uniform(0, 6, count), "entropy": rng.uniform(0, 3, count),
+        "vocabulary": vocabulary,
+        "top_ids": np.array([[vocabulary.index(one) + 1, 0, 1, 2, 3] for one in text]),
+        "top_probabilities": np.tile([0.6, 0.2, 0.1, 0.05, 0.001], (count, 1)),
+        "annotations": [
+            ShownAnnotation("place in line", "r", place), ShownAnnotation("vowel", "auc", vowel)
+        ],
+        "units": [found, missed], "shape": (LAYERS, UNITS), "all_units": everything,
+        "gates": [GateSaturation(0, "forget", rng.uniform(0, 0.4, 6), rng.uniform(0, 0.4, 6))],
+        "probes": [Probe(0, "vowel", "auc", 0.75), Probe(1, "vowel", "auc", 0.875)],
+        "memory": [(1, 3.5), (16, 2.5), (None, 2.25)],
+        **more,
+    })  # fmt: skip
+
+
+def words(page):
+    """What it says, without tags, scripts and style."""
+    text = re.sub(r"(?s)<(script|style).*?</\1>", "", page)
+    return " ".join(unescape(re.sub(r"(?s)<[^>]*>", " ", text)).split())
+
+
+def test_the_first_line_says_what_was_found_and_what_was_not():
+    text = words(inspect_page(made_up()))
+    assert "1 unit found 1:3 follows place in line (r = 0.91; in untrained networks at most" in text
+    assert "\N{MINUS SIGN}0.42)." in text
+    assert "Looked for and not found: vowel." in text
+    assert "1,480 characters; 2 layers of 6 units; 12,345 weights" in text
+
+    nothing = made_up()
+    text = words(inspect_page(replace(nothing, units=nothing.units[1:])))
+    assert "Nothing found Looked for and not found: place in line, vowel." in text
+
+
+def test_tables_say_what_silencing_and_holding_do():
+    text = words(inspect_page(made_up()))
+    assert "+0.200 bits where it is high, \N{MINUS SIGN}0.010 elsewhere; random units +0.03" in text
+    assert "mean length of lines: 12 held low, 40 held high; random units 25 to 27" in text
+    assert "1:3 found place in line r = 0.91 \N{MINUS SIGN}0.42 \N{MINUS SIGN}0.11" in text
+    assert "0:2 vowel AUC = 0.91 0.93 0.55" in text
+    assert "vowel AUC 0.75 0.88" in text
+    assert "1 3.500 16 2.500 all 2.250" in text
+
+
+def test_symbols_and_bits_are_enough():
+    page = inspect_page(InspectView("plain", "base", "ACGT", np.full(4, 2.0)))
+    text = words(page)
+    assert "2.000 bits per base" in text
+    for absent in ("found", "All units", "nan", "None"):
+        assert absent not in text.replace("counts as found", "")
+    assert inspect_page(InspectView("empty", "base", "", np.zeros(0)))
+
+
+def test_hostile_names_stay_text():
+    hostile = "</script><img src=x onerror=alert(1)>"
+    view = made_up(model=hostile, unit=hostile, text=hostile, records=[(hostile, 38)])
+    units = [replace(unit, annotation=hostile) for unit in view.units]
+    annotations = [replace(one, name=hostile) for one in view.annotations]
+    page = inspect_page(replace(view, units=units, annotations=annotations))
+    assert "<img" not in page
+    assert page.count("</script>") == 3
+
+
+def test_a_page_of_100_000_symbols_and_16_units_stays_under_5_mb():
+    """Noise cannot be compressed: no page is larger."""
+    count, rng = 100_000, np.random.default_rng(1)
+    noise = rng.uniform(-1, 1, (count, 16)).astype(np.float16)
+    text = "".join(map(chr, rng.integers(33, 126, count)))
+    page = inspect_page(InspectView(
+        "large", "character", text + "and more", rng.uniform(0, 9, count + 8), None,
+        rng.uniform(0, 9, count), sorted(set(text)), rng.integers(0, 93, (count, 5)),
+        rng.uniform(0, 1, (count, 5)), units=[ShownUnit(0, n, noise[:, n]) for n in range(16)],
+        shape=(2, 640), all_units=rng.uniform(-1, 1, (4_000, 1280)).astype(np.float16),
+    ))  # fmt: skip
+    assert len(page.encode()) < 5_000_000
+    assert "the first 100,000 characters of 100,008" in words(page)
+    assert re.search(r'"heat":[1-9]\d\d', page), "no room for the map of all units"
+
+
+@pytest.fixture
+def browse(tmp_path, require_program):
+    """Opens a page in a browser; a script given runs in it, and its result comes back."""
+    quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
+    still = "--disable-background-networking --disable-component-update --enable-logging=stderr"
+
+    def opened(page, script="", width=1200):
+        path = tmp_path / "page.html"
+        if script:
+            page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
+            page = page.replace("</body>", f"<script>{DRIVER % script}</script></body>")
+        path.write_text(page, "utf-8")
+        shown = subprocess.run(
+            [
+                *(require_program("chromium"), *quiet.split(), *still.split()),
+                *("--virtual-time-budget=30000", f"--window-size={width},900"),
+                *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()),
+            ],
+            capture_output=True, timeout=PATIENCE, check=True,
+        )  # fmt: skip
+        assert b"CONSOLE" not in shown.stderr, shown.stderr.decode()
+        return shown.stdout.decode()
+
+    def run(page, script, width=1200):
+        dom = opened(page, script, width)
+        return json.loads(unescape(re.search(r'<pre id="result">(.*?)</pre>', dom, re.S)[1]))
+
+    return opened, run
+
+
+DRIVER = """
+(async () => {
+  while (!document.documentElement.dataset.ready) await new Promise((go) => setTimeout(go, 20));
+  const frame = () => new Promise((go) => setTimeout(go, 200));
+  const $ = (id) => document.getElementById(id);
+  const keydown = (key) => new KeyboardEvent("keydown", { key, bubbles: true });
+  const press = (key) => $("pane").dispatchEvent(keydown(key));
+  const cells = () => [...document.querySelectorAll(".chunk div > span:not(.pos)")];
+  const result = document.createElement("pre");
+  result.id = "result";
+  try { result.textContent = JSON.stringify(await (async () => { %s })()); }
+  catch (error) { result.textContent = JSON.stringify(String(error.stack)); }
+  document.body.append(result);
+})();
+"""
+
+
+def test_a_browser_runs_its_script_under_its_own_policy(browse):
+    opened, _ = browse
+    page = inspect_page(made_up())
+    assert "default-src 'none'" in page
+    assert not re.search(r"https?:|url\(|@import", page)
+    dom = opened(page)
+    assert 'data-ready="yes"' in dom
+    assert dom.count('<span class="s') > 1000
+
+
+def test_each_symbol_is_a_cell_and_the_text_is_whole(browse):
+    _, run = browse
+    view = made_up()
+    found = run(inspect_page(view), "return cells().map((one) => one.textContent);")
+    shown = {"\u0301": "\N{DOTTED CIRCLE}\u0301", "\0": "\N{SYMBOL FOR NULL}"}
+    assert found == [shown.get(one, one) for one in view.symbols]
+
+
+def test_a_unit_colours_the_text_by_what_it_carries(browse):
+    _, run = browse
+    found = run(
+        inspect_page(made_up()),
+        """document.querySelector("input[value=unit0]").click();
+        return [cells().slice(0, 37).map((one) => one.className), $("what").textContent];""",
+    )
+    shades = [int(re.search(r"\ba(\d+)", one)[1]) for one in found[0]]
+    assert shades == sorted(shades)
+    assert (shades[0], shades[18], shades[36]) == (0, 20, 39)
+    assert found[1] == "unit 1:3: follows place in line"
+
+
+def test_keys_move_and_change_the_colouring(browse):
+    _, run = browse
+    found = run(
+        inspect_page(made_up()),
+        """const seen = [];
+        const keys = "ArrowDown ArrowRight ArrowRight ArrowUp Home ] ] ]";
+        for (const key of keys.split(" ")) {
+          press(key);
+          seen.push([$("here").textContent, $("what").textContent]);
+        }
+        return [seen, $("spoken").textContent, document.querySelectorAll(".at").length];""",
+    )
+    places = [re.search(r"character ([\d,]+)", text)[1] for text, _ in found[0]]
+    assert places == ["38", "39", "40", "3", "1", "1", "1", "1"]
+    names = [name.split(":")[0] for _, name in found[0][-3:]]
+    assert names == ["unit 1", "unit 0", "surprise"]
+    assert found[1] == "surprise"
+    assert found[2] == 2  # in the text, and in the map of units
+
+
+def test_the_odds_under_the_pointer_are_those_of_the_symbol(browse):
+    _, run = browse
+    found = run(
+        inspect_page(made_up()),
+        """const cell = cells()[5];
+        cell.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+        const rows = (id) => [...$(id).querySelectorAll("tr")].map((one) =>
+          `${one.cells[0].textContent}|${one.cells[2].textContent}`);
+        return [$("here").textContent, rows("chances"), rows("carried")];""",
+    )
+    assert found[0].startswith("c character 6:")
+    assert found[0].endswith("it came after the␣<")
+    assert found[1][:2] == ["c|60 %", "end|20 %"]
+    assert found[1][4].endswith("|0 %")
+    assert found[2][0] == "1:3|\N{MINUS SIGN}0.72"
+
+
+def test_an_annotation_is_underlined_where_it_holds(browse):
+    _, run = browse
+    view = made_up()
+    found = run(
+        inspect_page(view),
+        """document.querySelector("input[value=unit1]").click();
+        return cells().map((one) => one.classList.contains("u"));""",
+    )
+    assert found == [one in "aeiou" for one in view.symbols]
+
+
+def test_units_that_fire_alike_are_found_again(browse):
+    """Every 37th place has the very same units."""
+    _, run = browse
+    view = made_up()
+    everything = view.all_units.copy()
+    everything[5::37] = everything[5]
+    text = list(view.symbols)
+    text[3:6] = "XYZ"
+    found = run(
+        inspect_page(replace(view, all_units=everything, symbols="".join(text))),
+        """$("phrase").value = "XYZ";
+        $("search-form").requestSubmit();
+        const hits = [...document.querySelectorAll("#hits button")];
+        hits[0].click();
+        return [$("search-status").textContent, hits.map((one) => one.textContent),
+          cells().flatMap((one, i) => one.classList.contains("h") ? [i] : []),
+          $("here").textContent];""",
+    )
+    assert '"XYZ" occurs once.' in found[0]
+    assert len(found[1]) == 12
+    assert all(hit.startswith("1.00") for hit in found[1])
+    assert set(found[2][:3]) == {3, 4, 5}
+    assert {i % 37 for i in found[2]} == {3, 4, 5}
+    number = int(re.search(r"character ([\d,]+)", found[3])[1].replace(",", ""))
+    assert number % 37 == 6
+
+
+def test_a_click_on_the_map_colours_by_that_unit(browse):
+    _, run = browse
+    found = run(
+        inspect_page(made_up()),
+        """await frame();
+        const canvas = $("heat-canvas"), box = canvas.getBoundingClientRect();
+        canvas.dispatchEvent(new MouseEvent("click", { bubbles: true,
+          clientX: box.left + 2, clientY: box.top + 5 * 7 + 2 }));
+        $("any-unit").value = "4";
+        const first = $("what").textContent;
+        $("any-unit").dispatchEvent(new Event("change"));
+        await frame();
+        return [first, $("what").textContent, canvas.height, $("heat-row").style.top];""",
+    )
+    assert found == ["unit 1:1", "unit 0:4", LAYERS * UNITS, "0px"]
+
+
+def test_a_genome_stands_in_lines_of_equal_width_with_bars_beneath(browse):
+    _, run = browse
+    rng = np.random.default_rng(2)
+    text = "".join(rng.choice(list("ACGT"), 1000))
+    exon = np.zeros(1000, np.float32)
+    exon[70:75] = 1
+    page = inspect_page(InspectView(
+        "fly", "base", text, rng.uniform(0, 3, 1000), records=[("chrA", 100), ("chrB", 900)],
+        annotations=[ShownAnnotation("exon", "auc", exon)], tracks=True,
+    ))  # fmt: skip
+    script = """return [[...document.querySelectorAll(".line")].map((one) =>
+        [one.querySelector(".pos").textContent, one.querySelector(".bases").textContent]),
+      [...document.querySelectorAll(".track")].map((one) => one.innerHTML),
+      [...document.querySelectorAll(".name")].map((one) => one.textContent)];"""
+    for width, size in ((1200, 60), (500, 30)):
+        lines, bars, names = run(page, script, width)
+        assert lines[0] == ["1", text[:size]]
+        assert lines[1] == [str(size + 1), text[size : min(2 * size, 100)]]
+        place, first = divmod(70, size)
+        assert f"left:{first}ch;width:5ch" in bars[place]
+        assert bars[0] == ""
+        assert names == ["chrA", "chrB"]
+        assert ["1", text[100 : 100 + size]] in lines
+
+
+def test_only_text_near_the_view_has_elements_and_is_printed(browse):
+    _, run = browse
+    found = run(
+        inspect_page(made_up(LINE * 2_500)),
+        """await frame();
+        const before = cells().length;
+        $("pane").scrollTop = 1e9;
+        dispatchEvent(new Event("beforeprint"));
+        const printed = [...document.querySelectorAll(".printed")];
+        return [before, printed.map((one) => one.querySelectorAll("span").length),
+          $("part").textContent, $("pane").textContent.length];""",
+    )
+    assert found[0] < 20_000
+    first, last = (int(n.replace(",", "")) for n in re.findall(r"[\d,]+", found[2])[:2])
+    assert sum(found[1]) == last - first + 1
+    assert first > len(LINE) * 1_000
+    assert found[3] > len(LINE) * 2_500  # all of it is there to be searched and read
