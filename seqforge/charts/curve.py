@@ -124,8 +124,10 @@ def learning_curve(
             for name, line in series.items()
             if line
         ),
-        x_ticks=tuple(Tick(x(t * divisor), format_number(t)) for t in _ticks(0.0, last / divisor)),
-        y_ticks=tuple(Tick(y(t), f"{t:.4g}") for t in _ticks(low, high)),
+        x_ticks=tuple(
+            Tick(x(t * divisor), format_number(t)) for t in round_ticks(0.0, last / divisor)
+        ),
+        y_ticks=tuple(Tick(y(t), f"{t:.4g}") for t in round_ticks(low, high)),
         x_label=x_label,
         best=best and (x(best[0]), y(best[1])),
         best_label="" if best is None else _best_label(metrics, best[1]),
@@ -157,7 +159,7 @@ def _x_axis(timed: bool, last: float) -> tuple[float, str]:
     return next((size, name) for least, size, name in _TIMES if last >= least)
 
 
-def _ticks(low: float, high: float, most: int = 6) -> list[float]:
+def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers between two bounds, at most ``most`` and one."""
     rough = (high - low) / most or 1.0
     power = 10.0 ** math.floor(math.log10(rough))

@@ -17,20 +17,23 @@ from seqforge.reporting.first_screen import Link
 from seqforge.reporting.sections import ShownControls, as_sentence
 
 
-def similarity(found: Mapping[str, Any], unit: str, hits_follow: bool = False) -> str:
+def similarity(
+    found: Mapping[str, Any], unit: str, hits_follow: bool = False, said: bool = False
+) -> str:
     """What a search found in, the markup of its section out: the conclusion first.
 
     Args:
         found: ``similarity`` of a summary; any of its keys may be missing.
         unit: Of the symbols.
         hits_follow: Whether another section has the hits, so that no table of them is shown.
+        said: Whether the conclusion stands elsewhere already.
     """
     if not found:
         return ""
     size, controls = found.get("library_length"), ShownControls.of(mapping(found.get("controls")))
     rows = [] if hits_follow else [mapping(row) for row in _items(found.get("table"))]
     shown = {
-        "conclusion": controls.sentence if controls else "",
+        "conclusion": controls.sentence if controls and not said else "",
         "sentence": "" if hits_follow else as_sentence(found.get("sentence")),
         "library": found.get("library") or "",
         "size": "" if size is None else f"{format_number(size)} {plural(unit)}",
@@ -66,6 +69,6 @@ def write_search_page(
     head = macros.search_head(
         title, as_sentence(controls.get("sentence") or found.get("sentence")), links
     )
-    known = Section("similarity", "In short", similarity(found, "base", hits_follow=True))
-    text = html_page.page(f"{title} - seqforge", str(head), html_page.placed([known], [hits]))
+    beside = Section("similarity", "Beside chance", similarity(found, "base", True, said=True))
+    text = html_page.page(f"{title} - seqforge", str(head), [hits, beside])
     write_atomically(path, text.encode("utf-8", "replace"))

@@ -25,6 +25,7 @@ from seqforge.base.folders import (
 from seqforge.base.messages import did_you_mean, first_problem, unreadable
 from seqforge.base.paths import bundled_folder, is_piped, spooled
 from seqforge.core.config import RunConfig
+from seqforge.core.training.events import EvaluationRecord
 from seqforge.errors import CheckpointError, ConfigError, RunError, SeqforgeError
 from seqforge.runs.recipes import Recipe, recipe_of
 
@@ -389,3 +390,19 @@ def memory_path(model: Path) -> Path:
     ``NAME.memory.safetensors`` beside ``NAME.safetensors``."""
     of = "" if model.name == MODEL else f"{model.stem}."
     return model.with_name(f"{of}memory.safetensors")
+
+
+def read_metrics(run: RunFolder) -> list[EvaluationRecord]:
+    """The evaluations so far; a line that was cut short or damaged is left out."""
+    try:
+        text = run.metrics.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RunError(f"{run.metrics}: cannot be read ({error.strerror})") from error
+    return [record for record in map(_read_line, text.splitlines()) if record is not None]
+
+
+def _read_line(text: str) -> EvaluationRecord | None:
+    try:
+        return EvaluationRecord.model_validate(json.loads(text))
+    except (ValidationError, ValueError, RecursionError):
+        return None

@@ -1,17 +1,21 @@
-"""A finished run folder in, its verdict and its page out."""
+"""Finished run folders in, verdict and page of one, or a page that compares several, out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqforge.base.messages import Advance, unheard
 from seqforge.core.data.domain import Domain
 from seqforge.core.data.ingest import Ingested, read_ingest
 from seqforge.core.data.presentation import NamesCopies, ShowsOnPage, SuggestsCommands
+from seqforge.errors import RunError, SeqforgeError
+from seqforge.registry import load_domain
+from seqforge.reporting.first_screen import link
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary, Verdict
 from seqforge.reporting.verdict import judged
-from seqforge.runs.folder import RunFolder
+from seqforge.runs.folder import RunFolder, read_metrics
 from seqforge.runs.results import SampleResult
 
 
@@ -19,8 +23,6 @@ def verdict_on(
     summary: RunSummary, folder: RunFolder, domain: Domain | None, lines: Sequence[Ingested]
 ) -> Verdict:
     """A summary without its verdict in, the verdict out."""
-    from seqforge.runs.tensorboard import read_metrics
-
     copies = domain.copy_measure if isinstance(domain, NamesCopies) else ""
     return judged(summary, read_metrics(folder), lines, copies)
 
@@ -39,8 +41,6 @@ def write_run_page(
     Raises:
         RunError: If something of the run cannot be read, or the page not be written.
     """
-    from seqforge.runs.tensorboard import read_metrics
-
     sampled = folder.result("sampling", SampleResult)
     files = [file for row in summary.samples for file in row.files]
     page = RunPage(
@@ -53,3 +53,85 @@ def write_run_page(
     )
     write_report(path or folder.page, page, folder.path)
     return path or folder.page
+
+
+def report_run(folder: RunFolder, path: Path | None = None) -> Path:
+    """A finished run in, its page written anew, with its verdict, out.
+
+    Raises:
+        RunError: If it is not finished, or something of it cannot be read.
+    """
+    summary, domain = finished_summary(folder), domain_of(folder)
+    return write_run_page(folder, domain, summary, path)
+
+
+def finished_summary(folder: RunFolder) -> RunSummary:
+    """The summary of a run, judged where it is of an older version.
+
+    Raises:
+        RunError: If there is none.
+    """
+    if not folder.summary.is_file():
+        raise RunError(
+            f"{folder.path}: is no finished run; name a run folder, or let its run finish"
+        )
+    summary = RunSummary.read(folder.summary)
+    if summary.verdict is not None:
+        return summary
+    lines = read_ingest(folder.ingest) if folder.ingest.is_file() else ()
+    verdict = verdict_on(summary, folder, domain_of(folder), lines)
+    return summary.model_copy(update={"verdict": verdict})
+
+
+def domain_of(folder: RunFolder) -> Domain | None:
+    """The domain of a run; None if it is not installed here."""
+    try:
+        config = folder.recipe().config()
+        return load_domain(config.domain, dict(config.domain_options))
+    except SeqforgeError:
+        return None
+
+
+def compare_runs(folders: Sequence[RunFolder], path: Path, progress: Advance = unheard) -> None:
+    """Finished runs in, a page that compares them out.
+
+    Raises:
+        RunError: If one is not finished, or something of it cannot be read.
+    """
+    from seqforge.reporting.comparison import ComparedRun, write_comparison
+    from seqforge.runs.sample import OPTIONS
+
+    runs = []
+    for done, (name, folder) in enumerate(zip(_names(folders), folders, strict=True)):
+        progress(done, len(folders), name)
+        page = link(folder.page.name, folder.path, path.parent) if folder.page.is_file() else ""
+        run = ComparedRun(
+            name, finished_summary(folder), read_metrics(folder), _drawn(folder), page
+        )
+        runs.append(run)
+    write_comparison(
+        path,
+        runs,
+        f"Temperature {OPTIONS.temperature}, seed {OPTIONS.seed}, at most {OPTIONS.length} symbols "
+        "of each.",
+    )
+
+
+def _names(folders: Sequence[RunFolder]) -> list[str]:
+    """Names of folders, as short as tells them apart."""
+    short = [folder.path.resolve().name for folder in folders]
+    whole = [str(folder.path) for folder in folders]
+    names = short if len(set(short)) == len(short) else whole
+    return [f"{name} ({n})" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]
+
+
+def _drawn(folder: RunFolder) -> str:
+    """A sample of a run's model; empty where there is no model, or its domain is not here."""
+    from seqforge.core.model.checkpoint import load_checkpoint
+    from seqforge.runs.sample import preview
+
+    domain = domain_of(folder)
+    if domain is None or not folder.model.is_file():
+        return ""
+    checkpoint = load_checkpoint(folder.model)
+    return domain.show(preview(domain, checkpoint.card, checkpoint.weights))

@@ -30,7 +30,7 @@ from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
 
-_OPTIONS = SamplerParams(temperature=0.8, length=200, seed=0)
+OPTIONS = SamplerParams(temperature=0.8, length=200, seed=0)
 """The same draws each time: only the model changes from sample to sample."""
 
 
@@ -41,7 +41,7 @@ def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
         domain.constraint(card.vocabulary),
         openings=openings_of(domain, card),
     )
-    (sample,) = sampler.draw(1, _OPTIONS)
+    (sample,) = sampler.draw(1, OPTIONS)
     return sample
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from tensorboard.compat.proto.attr_value_pb2 import AttrValue  # noqa: TID253
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # noqa: TID253
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # noqa: TID253
@@ -34,8 +33,7 @@ from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.checkpoint import Arrays
 from seqforge.core.training.events import Evaluation, EvaluationRecord
 from seqforge.core.training.trainer import Trainer
-from seqforge.errors import RunError
-from seqforge.runs.folder import RunFolder
+from seqforge.runs.folder import RunFolder, read_metrics
 
 _STATE = {"lstm": "h and c"}
 
@@ -311,19 +309,3 @@ def _cut_metrics(run: RunFolder, step: int) -> None:
 def _line(record: EvaluationRecord) -> str:
     """With the keys that are known: a line of an older version stays as it was."""
     return json.dumps(record.model_dump(exclude_unset=True)) + "\n"
-
-
-def read_metrics(run: RunFolder) -> list[EvaluationRecord]:
-    """The evaluations so far; a line that was cut short or damaged is left out."""
-    try:
-        text = run.metrics.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError(f"{run.metrics}: cannot be read ({error.strerror})") from error
-    return [record for record in map(_read_line, text.splitlines()) if record is not None]
-
-
-def _read_line(text: str) -> EvaluationRecord | None:
-    try:
-        return EvaluationRecord.model_validate(json.loads(text))
-    except (ValidationError, ValueError, RecursionError):
-        return None

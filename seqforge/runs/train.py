@@ -35,7 +35,7 @@ from seqforge.core.training.resume import Snapshot, Snapshots
 from seqforge.core.training.trainer import Trainer
 from seqforge.errors import RunError
 from seqforge.reporting.summary import Advice
-from seqforge.runs.folder import RunFolder
+from seqforge.runs.folder import RunFolder, read_metrics
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import TrainResult
 from seqforge.runs.sample import PreviewInterval, preview
@@ -44,7 +44,6 @@ from seqforge.runs.tensorboard import (
     WatchedEvaluation,
     evaluation_record,
     gradients,
-    read_metrics,
 )
 from seqforge.runs.worker import WorkerSetup, interruptible, make_trainer, score_first
 from seqforge.version import __version__

@@ -147,7 +147,7 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag, f"</{tag}> closes nothing"
 
     def handle_data(self, data):
-        if self.open and self.open[-1] == "title":
+        if self.open == ["html", "head", "title"]:
             self.title += data
-        elif self.open and self.open[-1] not in ("style", "script"):
+        elif self.open and self.open[-1] not in ("style", "script", "title"):
             self.text += data

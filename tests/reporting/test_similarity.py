@@ -37,4 +37,4 @@ def test_a_search_has_a_page_of_its_own(tmp_path):
     assert found.title == "my <fly>, searched - seqforge"
     assert found.text.index("Nothing shows") < found.text.index("here")
     links = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
-    assert links == ["hits.tsv", "a%3Ab.txt", "#similarity", "#hits"]
+    assert links == ["hits.tsv", "a%3Ab.txt", "#hits", "#similarity"]

@@ -14,13 +14,12 @@ from seqforge.base.atomic_files import as_json
 from seqforge.core.config import RunConfig
 from seqforge.core.model.checkpoint import load_checkpoint, read_arrays, write_arrays
 from seqforge.errors import CheckpointError, ConfigError, RunError
-from seqforge.runs.folder import RunFolder
+from seqforge.runs.folder import RunFolder, read_metrics
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.recipes import find_recipe, recipe_names
 from seqforge.runs.request import Interrupted, RunRequest
 from seqforge.runs.results import SearchOutcome, TrainResult
-from seqforge.runs.tensorboard import read_metrics
 from tests.small_runs import DAMAGES, material
 
 _SMALL = {

@@ -16,7 +16,8 @@ from seqforge.cli.main import app
 from seqforge.core.model.cells import GATE_NAMES
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.checkpoint import load_checkpoint
-from seqforge.runs.tensorboard import model_graph, read_metrics
+from seqforge.runs.folder import read_metrics
+from seqforge.runs.tensorboard import model_graph
 from tests.cli.conftest import seqforge, small, start, text_file  # noqa: F401
 from tests.patience import wait_for
 

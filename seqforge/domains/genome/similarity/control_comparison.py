@@ -128,7 +128,7 @@ def _normal_p(u: float, n: int, m: int, ties: NDArray[np.int64]) -> float:
     return math.erfc(distance / math.sqrt(2 * variance))
 
 
-_LABEL = "best E-value (logarithmic), more like the library to the right"
+_LABEL = "best E-value (log scale), more alike to the right"
 _STEPS = (1, 2, 5, 10, 20, 50, 100)
 """Powers of ten from tick to tick."""
 _CLOSEST = 0.11  # ticks may not stand closer, as a share of the axis: a phone has large letters
