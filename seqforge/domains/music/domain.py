@@ -19,6 +19,7 @@ from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.music import event_codec, report
 from seqforge.domains.music.abc import continuation, grammar, parser, tune_books
 from seqforge.domains.music.abc.writer import to_abc
+from seqforge.domains.music.annotations import annotate_events, annotate_tune
 from seqforge.domains.music.file_type import music_file_type, read_notes, readable
 from seqforge.domains.music.keys import piece_in_keys, tune_in_keys
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
@@ -245,6 +246,12 @@ class MusicDomain:
         if self.code == "events":
             return symbols.count(event_codec.BAR)
         return len(tune_books.bar_ends(symbols))
+
+    def annotate(self, symbols: str) -> Mapping[str, NDArray[Any]]:
+        """Places in bars, beats, degrees, cadences, repeats; see `annotate_tune`."""
+        if self.code == "events":
+            return annotate_events(symbols, self.steps_per_quarter)
+        return annotate_tune(symbols)
 
     def unit_end(self, symbols: str, given: int, count: int, over: bool) -> int | None:
         """The end of the count-th bar after the first ``given`` symbols; see `StopsAfterUnits`."""
