@@ -136,6 +136,13 @@ def shades(theme: Literal["light", "dark"]) -> tuple[str, ...]:
 
 
 @cache
+def surprise_shades(theme: Literal["light", "dark"]) -> tuple[str, ...]:
+    """The 21 colours of surprise."""
+    paper, end = _PAPER[theme], _ENDS[theme]["surprise"]
+    return tuple(_css(_mixed(paper, end, step / STEPS)) for step in range(STEPS + 1))
+
+
+@cache
 def style() -> str:
     """The rules of all shades, for light and dark pages and for print; every letter can be read."""
     dark = "\n".join(_rules("dark"))
@@ -149,7 +156,7 @@ _FRAME = """
 .coloured {
   margin: .4rem 0; padding: .6rem .8rem; overflow: auto; max-height: 22rem;
   border: 1px solid var(--rule); border-radius: 4px; tab-size: 4;
-  white-space: pre-wrap; overflow-wrap: anywhere;
+  white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext;
   font: .85rem/1.55 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
 .coloured span, .shades i { forced-color-adjust: none; print-color-adjust: exact; }
@@ -161,16 +168,11 @@ _FRAME = """
 
 
 def _rules(theme: Literal["light", "dark"]) -> Iterator[str]:
-    paper, ends = _PAPER[theme], _ENDS[theme]
-    yield f".coloured {{ background: {_css(paper)}; color: {_ink(paper)}; }}"
-    for step in range(STEPS + 1):
-        yield _rule(f"s{step}", _mixed(paper, ends["surprise"], step / STEPS))
-    for step, colour in zip(range(2 * STEPS + 1), shades(theme), strict=True):
-        yield _rule(f"a{step}", _of_css(colour))
-
-
-def _rule(name: str, colour: Colour) -> str:
-    return f".{name} {{ background: {_css(colour)}; color: {_ink(colour)}; }}"
+    paper = _css(_PAPER[theme])
+    yield f".coloured {{ background: {paper}; color: {_ink(paper)}; }}"
+    for scale, colours in (("s", surprise_shades(theme)), ("a", shades(theme))):
+        for step, colour in enumerate(colours):
+            yield f".{scale}{step} {{ background: {colour}; color: {_ink(colour)}; }}"
 
 
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:
@@ -182,20 +184,14 @@ def _css(colour: Colour) -> str:
     return "#" + "".join(f"{part:02x}" for part in colour)
 
 
-def _of_css(text: str) -> Colour:
-    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-
-
-def _ink(paper: Colour) -> str:
+def _ink(paper: str) -> str:
     """Black or white, whatever contrasts more: at least 4.58 to 1 on any colour (WCAG 2.2)."""
     light = _luminance(paper) + 0.05
     return _INK[0] if light / 0.05 >= 1.05 / light else _INK[1]
 
 
-def _luminance(colour: Colour) -> float:
+def _luminance(colour: str) -> float:
     """Relative, as WCAG 2.2 defines it."""
-    parts = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (one / 255 for one in colour)
-    ]
+    whole = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in whole]
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]

@@ -14,7 +14,7 @@ import numpy as np
 from seqforge.base import html_page
 from seqforge.base.html_page import Section, Table, as_data
 from seqforge.base.messages import bits as as_bits
-from seqforge.base.messages import format_number, plural
+from seqforge.base.messages import plural
 from seqforge.charts.curve import Tick
 from seqforge.reporting.coloured_text import coloured_text, darkest_bits, scale_legend, style
 from seqforge.reporting.inspect_view import (
@@ -29,6 +29,10 @@ from seqforge.reporting.inspect_view import (
 
 _WITHOUT_SCRIPT = 1_500
 """Symbols that are shown where no script runs."""
+_PARTS = (
+    "data", "cells", "text", "pointer", "colouring", "staff", "map", "search", "print", "begin",
+)  # fmt: skip
+"""Of the script, in order."""
 _NAMED = 3
 """Findings that the verdict names."""
 
@@ -49,7 +53,7 @@ def inspect_page(view: InspectView) -> str:
     }
     text = Section(
         "text", "The text, coloured", str(_text(macros, view, data.data, data.meta)),
-        style=f"{style()}\n{_file('inspect.css')}", script=_file("inspect.js"),
+        style=f"{style()}\n{_file('inspect.css')}", script=_script(),
     )  # fmt: skip
     sections = [Section(name, title, str(found)) for (name, title), found in markup.items()]
     head = str(macros.head(_first(view)))
@@ -58,6 +62,12 @@ def inspect_page(view: InspectView) -> str:
 
 def _file(name: str) -> str:
     return resources.files(__package__ or "").joinpath(name).read_text("utf-8")
+
+
+def _script() -> str:
+    """All parts in one function, so that they share names with nobody else."""
+    parts = "\n".join(_file(f"inspect_script/{name}.js") for name in _PARTS)
+    return f'"use strict";\n(async () => {{\n{parts}}})();\n'
 
 
 def _text(macros: Any, view: InspectView, data: str, meta: dict[str, Any]) -> Any:
@@ -169,14 +179,24 @@ def _ablation(unit: ShownUnit) -> str:
 
 
 def _drive(unit: ShownUnit) -> str:
-    """What happens when it is held at a value, in words."""
+    """What samples are like while it is held at a value, in words."""
     if (found := unit.drive) is None:
         return ""
-    low, high = (format_number(round(value, 4)) for value in found.random)
-    return (
-        f"{found.what}: {format_number(round(found.low, 4))} held low, "
-        f"{format_number(round(found.high, 4))} held high; random units {low} to {high}"
-    )
+    name = unit.annotation if unit.measure == "r" else "holds at"
+    said = [f"{name} {_amount(unit, found.at_low)} when held at {_score(found.low)}"]
+    said.append(f"{_amount(unit, found.at_high)} at {_score(found.high)}")
+    if found.undriven is not None:
+        said.append(f"{_amount(unit, found.undriven)} when free")
+    if not found.random:
+        return ", ".join(said)
+    low, high = (_amount(unit, pick(found.random)) for pick in (min, max))
+    return f"{', '.join(said)}; with random units it moves by {low} to {high}"
+
+
+def _amount(unit: ShownUnit, value: float) -> str:
+    """The mean of an annotation: a share of the symbols if it holds or does not."""
+    text = f"{value:.3g}" if unit.measure == "r" else f"{100 * value:.1f} %"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True)

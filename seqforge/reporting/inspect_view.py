@@ -14,7 +14,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.reporting.coloured_text import MOST_BITS, STEPS, darkest_bits, faces, shades
+from seqforge.reporting.coloured_text import (
+    MOST_BITS,
+    STEPS,
+    darkest_bits,
+    faces,
+    shades,
+    surprise_shades,
+)
 
 MOST_SYMBOLS = 100_000
 """Symbols on a page; the first ones of more."""
@@ -50,18 +57,21 @@ class ShownAblation:
     """Where the annotation holds."""
     elsewhere: float
     random_where: float
-    """The same as ``where``, of random units."""
+    """The same as ``where``, the mean of random units."""
 
 
 @dataclass(frozen=True)
 class ShownDrive:
-    """A share of samples, or another number of them, with a unit held at two values."""
+    """The mean of the annotation in samples drawn while a unit is held at two values."""
 
-    what: str
     low: float
+    """What the unit is held at."""
     high: float
-    random: tuple[float, float]
-    """The same of random units."""
+    at_low: float
+    at_high: float
+    undriven: float | None = None
+    random: Sequence[float] = ()
+    """The differences that random units make."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,43 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class ShownRecord:
+    """A stretch of a record."""
+
+    name: str
+    length: int
+    offset: int = 0
+    """Of its first symbol in the record."""
+
+
+@dataclass(frozen=True)
+class ShownNote:
+    """A note, and the symbols that write it."""
+
+    start: int
+    """Its first symbol, counted in all N."""
+    stop: int
+    onset: float
+    """Quarters since its tune began, in written order."""
+    length: float
+    """Quarters."""
+    height: int
+    """Steps of the scale above middle C, as a staff has them."""
+
+
+@dataclass(frozen=True)
+class ShownTune:
+    """The notes of one record."""
+
+    start: int
+    """The record's first symbol, counted in all N."""
+    stop: int
+    notes: Sequence[ShownNote]
+    bars: Sequence[float]
+    """Where bars end, in quarters since the tune began."""
+
+
+@dataclass(frozen=True)
 class InspectView:
     """All that a page is made of: N symbols, the network's units."""
 
@@ -145,8 +192,10 @@ class InspectView:
     probes: Sequence[Probe] = ()
     memory: Sequence[tuple[int | None, float]] = ()
     """Symbols read since a reset, bits of the next one; None: all there are."""
-    records: Sequence[tuple[str, int]] = ()
-    """Name and symbols of each record; (): one without a name."""
+    records: Sequence[ShownRecord] = ()
+    """In order; (): one without a name."""
+    tunes: Sequence[ShownTune] = ()
+    """Notes to show on a staff; in order."""
     tracks: bool = False
     """Whether symbols stand in lines of a fixed width, annotations as bars beneath: genomes."""
 
@@ -191,6 +240,7 @@ def packed(view: InspectView) -> PackedView:
         _add_annotation(found, f"annotation{number}", one, len(symbols))
         for number, one in enumerate(view.annotations)
     ]
+    tunes = _add_tunes(found, view, len(symbols))
     heat = _add_heat(found, view, len(symbols))
     meta = {
         "places": found.places, "count": len(symbols), "heat": heat, "fine": _FINE,
@@ -202,7 +252,9 @@ def packed(view: InspectView) -> PackedView:
             for one in view.units[:MOST_UNITS]
         ],
         "shape": view.shape, "annotations": scales, "records": _records(view, len(symbols)),
-        "tracks": view.tracks, "shades": {"light": shades("light"), "dark": shades("dark")},
+        "tracks": view.tracks, "tunes": tunes,
+        "shades": {"light": shades("light"), "dark": shades("dark")},
+        "surprise": {"light": surprise_shades("light"), "dark": surprise_shades("dark")},
     }  # fmt: skip
     return PackedView(base64.b64encode(found.compressed()).decode(), meta)
 
@@ -241,6 +293,19 @@ def _add_annotation(found: _Bytes, name: str, one: ShownAnnotation, count: int) 
     return {"name": one.name, "measure": one.measure, "low": low, "high": high}
 
 
+def _add_tunes(found: _Bytes, view: InspectView, count: int) -> list[tuple[int, int, int, int]]:
+    """First symbol, end, number of notes and of bars of each tune that is shown in full."""
+    tunes = [tune for tune in view.tunes if tune.stop <= count]
+    notes = [note for tune in tunes for note in tune.notes]
+    found.add("noteStarts", np.array([note.start for note in notes], np.int32))
+    found.add("noteStops", np.array([note.stop for note in notes], np.int32))
+    found.add("noteHeights", np.array([note.height for note in notes], np.int32))
+    found.add("noteOnsets", np.array([note.onset for note in notes], np.float32))
+    found.add("noteLengths", np.array([note.length for note in notes], np.float32))
+    found.add("bars", np.array([bar for tune in tunes for bar in tune.bars], np.float32))
+    return [(tune.start, tune.stop, len(tune.notes), len(tune.bars)) for tune in tunes]
+
+
 def _add_heat(found: _Bytes, view: InspectView, count: int) -> int:
     """As many symbols as there is room for, at most `MOST_IN_HEAT_MAP`; returns how many."""
     if view.all_units is None or view.shape is None:
@@ -252,11 +317,11 @@ def _add_heat(found: _Bytes, view: InspectView, count: int) -> int:
     return most
 
 
-def _records(view: InspectView, count: int) -> list[tuple[str, int]]:
-    """Names and first symbols."""
+def _records(view: InspectView, count: int) -> list[tuple[str, int, int]]:
+    """Names, first symbols and what the positions before them are called."""
     found, at = [], 0
-    for name, length in view.records:
+    for one in view.records:
         if at < count:
-            found.append((name, at))
-        at += length
+            found.append((one.name, at, one.offset))
+        at += one.length
     return found

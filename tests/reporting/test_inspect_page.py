@@ -17,6 +17,9 @@ from seqforge.reporting.inspect_view import (
     ShownAblation,
     ShownAnnotation,
     ShownDrive,
+    ShownNote,
+    ShownRecord,
+    ShownTune,
     ShownUnit,
 )
 from tests.patience import PATIENCE
@@ -35,7 +38,7 @@ def made_up(text=LINE * 40, **more):
     vocabulary = sorted(set(text))
     found = ShownUnit(
         1, 3, everything[:, 9], "place in line", "r", 0.914, (0.31, -0.42), (0.05, -0.11), 0.494,
-        True, ShownAblation(0.2, -0.01, 0.03), ShownDrive("mean length of lines", 12, 40, (25, 27)),
+        True, ShownAblation(0.2, -0.01, 0.03), ShownDrive(-0.9, 0.8, 12, 40, 25, (-2, 3)),
     )  # fmt: skip
     missed = ShownUnit(
         0, 2, everything[:, 2], "vowel", "auc", 0.91, (0.93,), (0.55,), -0.02, False,
@@ -78,7 +81,10 @@ def test_the_first_line_says_what_was_found_and_what_was_not():
 def test_tables_say_what_silencing_and_holding_do():
     text = words(inspect_page(made_up()))
     assert "+0.200 bits where it is high, \N{MINUS SIGN}0.010 elsewhere; random units +0.03" in text
-    assert "mean length of lines: 12 held low, 40 held high; random units 25 to 27" in text
+    assert (
+        "place in line 12 when held at \N{MINUS SIGN}0.90, 40 at 0.80, 25 when free; "
+        "with random units it moves by \N{MINUS SIGN}2 to 3"
+    ) in text
     assert "1:3 found place in line r = 0.91 \N{MINUS SIGN}0.42 \N{MINUS SIGN}0.11" in text
     assert "0:2 vowel AUC = 0.91 0.93 0.55" in text
     assert "vowel AUC 0.75 0.88" in text
@@ -96,7 +102,7 @@ def test_symbols_and_bits_are_enough():
 
 def test_hostile_names_stay_text():
     hostile = "</script><img src=x onerror=alert(1)>"
-    view = made_up(model=hostile, unit=hostile, text=hostile, records=[(hostile, 38)])
+    view = made_up(model=hostile, unit=hostile, text=hostile, records=[ShownRecord(hostile, 38)])
     units = [replace(unit, annotation=hostile) for unit in view.units]
     annotations = [replace(one, name=hostile) for one in view.annotations]
     page = inspect_page(replace(view, units=units, annotations=annotations))
@@ -297,7 +303,8 @@ def test_a_genome_stands_in_lines_of_equal_width_with_bars_beneath(browse):
     exon = np.zeros(1000, np.float32)
     exon[70:75] = 1
     page = inspect_page(InspectView(
-        "fly", "base", text, rng.uniform(0, 3, 1000), records=[("chrA", 100), ("chrB", 900)],
+        "fly", "base", text, rng.uniform(0, 3, 1000),
+        records=[ShownRecord("chrA", 100), ShownRecord("chrB", 900, 5000)],
         annotations=[ShownAnnotation("exon", "auc", exon)], tracks=True,
     ))  # fmt: skip
     script = """return [[...document.querySelectorAll(".line")].map((one) =>
@@ -312,7 +319,43 @@ def test_a_genome_stands_in_lines_of_equal_width_with_bars_beneath(browse):
         assert f"left:{first}ch;width:5ch" in bars[place]
         assert bars[0] == ""
         assert names == ["chrA", "chrB"]
-        assert ["1", text[100 : 100 + size]] in lines
+        assert ["5,001", text[100 : 100 + size]] in lines
+
+
+def test_a_tune_stands_on_a_staff_its_notes_coloured_by_the_unit(browse):
+    _, run = browse
+    text = "K:C\nC2 d|e4|\nK:G\nG4|\n"
+    tunes = [
+        ShownTune(0, 13, [ShownNote(4, 6, 0, 1, 0), ShownNote(7, 8, 1, 0.5, 8),
+                          ShownNote(9, 11, 1.5, 2, 9)], [1.5, 3.5]),
+        ShownTune(13, 21, [ShownNote(17, 19, 0, 2, 4)], [2.0]),
+    ]  # fmt: skip
+    rising = np.linspace(-1, 1, len(text)).astype(np.float32)
+    page = inspect_page(InspectView(
+        "folk", "character", text, np.ones(len(text)), units=[ShownUnit(0, 0, rising)],
+        tunes=tunes, records=[ShownRecord("a", 13), ShownRecord("b", 8)],
+    ))  # fmt: skip
+    found = run(
+        page,
+        """document.querySelector("input[value=unit0]").click();
+        const notes = () => [...document.querySelectorAll("#staff rect")];
+        const of = (name) => notes().map((one) => one.getAttribute(name));
+        const place = ["x", "y", "width"].map((name) => of(name).map(Number));
+        const fills = notes().map((one) => one.style.fill);
+        notes()[1].dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        const here = [$("here").textContent, of("class")];
+        cells()[17].click();
+        const bars = document.querySelectorAll(".bar-line").length;
+        return [place, fills, here, notes().length, bars];""",
+    )
+    (lefts, tops, widths), fills, (here, classes), count, bars = found
+    assert lefts[1] - lefts[0] == 2 * (lefts[2] - lefts[1])
+    assert tops[0] - tops[1] == 8 * (tops[1] - tops[2])
+    assert widths[2] + 2 == 2 * (widths[0] + 2)
+    assert len(set(fills)) == 3
+    assert "character 8:" in here
+    assert classes == ["", "at", ""]
+    assert (count, bars) == (1, 1)
 
 
 def test_only_text_near_the_view_has_elements_and_is_printed(browse):

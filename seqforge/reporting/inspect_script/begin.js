@@ -1,0 +1,31 @@
+// Begin
+
+function fitLines() {
+  const probe = pane.appendChild(document.createElement("span"));
+  probe.style.whiteSpace = "pre";
+  probe.textContent = "0".repeat(100);
+  const letter = probe.getBoundingClientRect().width / 100;
+  const room = (pane.clientWidth - 10) / letter - (pane.clientWidth < 600 ? 8 : 12);
+  probe.remove();
+  const width = room >= 100 ? 100 : room >= 60 ? 60 : 30;
+  if (width === lineWidth) return false;
+  lineWidth = width;
+  return true;
+}
+
+startTools();
+if (meta.tracks) {
+  const follows = annotations.findIndex(({ name }) => name === units[0]?.annotation);
+  if (annotations.length) underlined = annotations.length > MOST_BARS ? Math.max(0, follows) : -2;
+  byId("underline").value = String(underlined);
+  tracksKey();
+  fitLines();
+  new ResizeObserver(() => { if (fitLines()) build(); }).observe(pane);
+}
+build();
+startStaff();
+startHeat();
+startSearch();
+if (count) go(0);
+describe();
+document.documentElement.dataset.ready = "yes";

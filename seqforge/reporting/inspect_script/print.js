@@ -1,0 +1,26 @@
+// Print: the chunks from the one in view on
+
+const PRINTED = 2;
+function print(first) {
+  const last = Math.min(first + PRINTED, chunks.length);
+  chunks.forEach((chunk, n) => {
+    const shown = n >= first && n < last;
+    chunk.classList.toggle("printed", shown);
+    if (shown) fill(chunk);
+  });
+  const part = byId("part");
+  part.hidden = last - first >= chunks.length;
+  if (chunks.length) {
+    part.textContent = `${number(chunks[first].start + 1)} to ${number(chunks[last - 1].stop)} of ${number(count)} symbols.`;
+  }
+}
+addEventListener("beforeprint", () => {
+  const top = pane.getBoundingClientRect().top;
+  const first = chunks.findIndex((chunk) => chunk.getBoundingClientRect().bottom > top);
+  print(Math.max(0, first));
+  printing = true;
+  drawStaff();
+  if (heat) paintHeat();
+});
+addEventListener("afterprint", () => { printing = false; drawStaff(); drawHeat(); });
+dark.addEventListener("change", () => { show(); drawStaff(); drawHeat(); });
