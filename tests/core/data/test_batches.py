@@ -104,8 +104,8 @@ def test_an_epoch_reads_nearly_everything_whatever_the_lengths_of_records(
 
 
 def test_starts_of_records_are_found_however_long_the_array_is():
-    records = [[2, 3]] * 800_000
-    part = part_of(records)
+    tokens = np.array([END, *[2, 3, END] * 800_000], np.uint8)
+    part = TokenPart(tokens, np.empty((0, 3), np.int64), 1_600_000, 800_000)
     forward, backward = TbpttBatches(part, 4, 64, mirror=np.arange(5))._readings
 
     assert forward.record_starts.tolist() == list(range(0, 2_400_001, 3))

@@ -120,7 +120,8 @@ def test_a_model_that_adapts_knows_the_end_of_a_play_better(model, plays):
 
     assert found.symbols == 60 * 32
     assert found.bits < found.frozen_bits - 0.02
-    assert dynamic_score(model, plays.train, plays.test, 60) == found
+    again = [dynamic_score(model, plays.train, plays.test, 12) for _ in range(2)]
+    assert again[0] == again[1]
 
 
 def test_without_a_rate_nothing_is_learned(model, plays):
