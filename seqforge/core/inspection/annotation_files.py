@@ -1,9 +1,12 @@
-"""A table with a row for each symbol in, annotations of the symbols of records out."""
+"""A file of annotations (a table with a row for each symbol, or a format of a domain's field) in,
+annotations of the symbols of records out.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.messages import shown
-from seqforge.base.textio import read_text
+from seqforge.base.textio import plain_suffix, read_text
+from seqforge.core.inspection.annotations import ReadsAnnotations
 from seqforge.core.records import Record
 from seqforge.errors import InputError
 
 SUFFIXES = (".tsv", ".tab")
-SYMBOL = "symbol"
-"""The name of a column that shows the symbols themselves; it is not read."""
+"""Of tables."""
 
+_BESIDE = re.compile(r"record|position|symbol|(?:likeliest|probability)_\d+")
+"""Columns of a written trace that say nothing else of a symbol; they are not read."""
 _TRUTH = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
+
+
+def read_annotations(
+    domain: object, path: Path, records: Sequence[Record]
+) -> Mapping[str, Sequence[NDArray[Any]]]:
+    """A file in, for each name an array (T,) for each record out; see `Annotates`.
+
+    Raises:
+        InputError: If it cannot be used, or fits no record.
+    """
+    suffix = plain_suffix(path)
+    if isinstance(domain, ReadsAnnotations) and suffix in domain.annotation_suffixes:
+        return domain.read_annotations(path, records)
+    if suffix not in SUFFIXES:
+        known = domain.annotation_suffixes if isinstance(domain, ReadsAnnotations) else ()
+        raise InputError(
+            f"{path}: is not known as a file of annotations by its ending; give a table (TSV) or "
+            f"one of {', '.join((*SUFFIXES, *known))}"
+        )
+    return read_table(path, records)
 
 
 def read_table(path: Path, records: Sequence[Record]) -> dict[str, list[NDArray[Any]]]:
@@ -28,7 +53,7 @@ def read_table(path: Path, records: Sequence[Record]) -> dict[str, list[NDArray[
     The first row has names; the others are one for each symbol, those of the second record after
     those of the first. An empty cell is unknown. A column that holds nothing but 0 and 1 (or true
     and false) is of truth values: bool, or 0, 1 and NaN in records where some are unknown. Columns
-    of words are left out.
+    of words are left out, and those of a written trace.
 
     Raises:
         InputError: If it is no such table, or has more or fewer rows than there are symbols.
@@ -78,7 +103,7 @@ def _values(path: Path, name: str, cells: Sequence[str]) -> NDArray[np.float32] 
     """The numbers of a column; None for one of words."""
     known = {cell: _number(cell) for cell in set(cells)}
     first = next((cell for cell in cells if cell), "")
-    if name == SYMBOL or not first or known[first] is None:
+    if _BESIDE.fullmatch(name) or not first or known[first] is None:
         return None
     for number, cell in enumerate(cells, 2):
         if known[cell] is None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.core.inspection.annotation_files import read_table
+from seqforge.core.inspection.annotation_files import read_annotations, read_table
 from seqforge.core.records import Record
+from seqforge.domains.genome.domain import GenomeDomain
+from seqforge.domains.text.domain import TextDomain
 from seqforge.errors import InputError
 
 RECORDS = [Record("abc", "one"), Record("", "none"), Record("de", "two")]
@@ -72,3 +74,23 @@ def test_numbers_come_back_as_they_were_written(tmp_path_factory, values):
 def test_what_is_no_such_table_is_refused_with_the_reason(tmp_path, text, said):
     with pytest.raises(InputError, match=re.escape(said)):
         read(tmp_path, text)
+
+
+def test_the_columns_of_a_trace_are_left_out(tmp_path):
+    head = "record\tposition\tsymbol\tlikeliest_1\tprobability_1\tmine\n"
+    found = read(tmp_path, head + "x\t1\t1\t0\t0.5\t2\n" * 4 + "x\t1\ta\tb\t0.5\t2\n")
+    assert list(found) == ["mine"]
+
+
+def test_the_ending_of_a_file_decides_who_reads_it(tmp_path):
+    bed, table, other = tmp_path / "x.bed.gz", tmp_path / "x.TSV", tmp_path / "x.doc"
+    bed.write_bytes(gzip.compress(b"one\t1\t3\n"))
+    table.write_text("a\n" + "1\n" * 5)
+    found = read_annotations(GenomeDomain(), bed, RECORDS)
+    assert [part.tolist() for part in found["x"]] == [[0, 1, 1], [], [0, 0]]
+    for domain in (GenomeDomain(), TextDomain()):
+        assert list(read_annotations(domain, table, RECORDS)) == ["a"]
+        with pytest.raises(InputError, match=r"x.doc: is not known .* one of .tsv, .tab"):
+            read_annotations(domain, other, RECORDS)
+    with pytest.raises(InputError, match="x.bed.gz: is not known"):
+        read_annotations(TextDomain(), bed, RECORDS)
