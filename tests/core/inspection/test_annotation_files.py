@@ -92,5 +92,5 @@ def test_the_ending_of_a_file_decides_who_reads_it(tmp_path):
         assert list(read_annotations(domain, table, RECORDS)) == ["a"]
         with pytest.raises(InputError, match=r"x.doc: is not known .* one of .tsv, .tab"):
             read_annotations(domain, other, RECORDS)
-    with pytest.raises(InputError, match="x.bed.gz: is not known"):
+    with pytest.raises(InputError, match=r"x.bed.gz: is not known"):
         read_annotations(TextDomain(), bed, RECORDS)
