@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib import resources
-from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from seqforge.base.messages import MISSING, format_number, readable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MOST_ROWS = 200
 """Rows of a table that are shown."""
@@ -109,6 +110,8 @@ def macros(package: str | None, name: str) -> Any:
 
 @cache
 def _environment(package: str) -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # only pages need it
+
     def source(name: str) -> str:
         own = __package__ if name == "macros.html.jinja" else package
         return text_of(own, name)

@@ -3,7 +3,7 @@
 import math
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "hr", "img", "input", "link"}
+VOID = {"meta", "br", "hr", "img", "input", "link", "source"}
 
 
 def summary_of_a_run():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from seqforge.base.html_page import Section
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import CopyUnits, Record, Sample, SymbolDecoder
 from seqforge.core.data.presentation import Measured, Wording
@@ -51,6 +52,9 @@ class MusicDomain:
     name: ClassVar[str] = "music"
     unit: ClassVar[str] = "character"
     wordings: ClassVar[Mapping[str, Wording]] = report.WORDINGS
+    next_commands: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("seqforge music --model {run}", "new tunes with score and sound"),
+    )
     copy_measure: ClassVar[str] = "24 intervals or more shared"
     suffix: ClassVar[str] = ".mid"
     suffixes: ClassVar[tuple[str, ...]] = (".abc", ".mid", ".midi", ".musicxml", ".mxl", ".xml")
@@ -230,6 +234,12 @@ class MusicDomain:
     def measure_groups(self, groups: Sequence[Sequence[Sample]], corpus: Corpus) -> list[Measured]:
         """See `MeasuresGroups`: all features of melodies, and full bars."""
         return [report.measured_group(self, group) for group in groups]
+
+    def page_sections(self, folder: Path, files: Sequence[str]) -> list[Section]:
+        """See `ShowsOnPage`: score, sound and piano roll of a sample of each temperature."""
+        from seqforge.domains.music.render.run_section import run_section
+
+        return run_section(self, folder, files)
 
     def grammar_report(self, samples: Sequence[Sample], free: Sequence[Sample]) -> dict[str, Any]:
         """Bars the model fills without the grammar, and the probability the grammar removed."""

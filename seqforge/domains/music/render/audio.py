@@ -225,6 +225,18 @@ def ogg_bytes(heard: Waveform, rate: int = RATE) -> bytes:
     return _with_serial(buffer.getvalue(), 0)
 
 
+def mp3_bytes(heard: Waveform, rate: int = RATE) -> bytes:
+    """Audio in, an MP3 file out, for browsers that play no OGG."""
+    import soundfile
+
+    buffer = io.BytesIO()
+    kind = {"format": "MP3", "subtype": "MPEG_LAYER_III"}
+    with soundfile.SoundFile(buffer, "w", rate, 1, **kind) as file:
+        for start in range(0, len(heard), rate):
+            file.write(heard[start : start + rate])
+    return buffer.getvalue()
+
+
 def _with_serial(ogg: bytes, serial: int) -> bytes:
     """The file with a fixed stream number: libsndfile's is random (RFC 3533, 6)."""
     pages, start = bytearray(ogg), 0

@@ -35,13 +35,19 @@ def main() -> None:
     verovio.enableLog(verovio.LOG_ERROR)  # it goes to stderr
     toolkit = verovio.toolkit()
     toolkit.setOptions(OPTIONS)
-    json.dump([_pages(toolkit, text) for text in documents], sys.stdout)
+    json.dump([_engraved(toolkit, text) for text in documents], sys.stdout)
 
 
-def _pages(toolkit: Any, text: str) -> list[str]:
+def _engraved(toolkit: Any, text: str) -> dict[str, Any]:
+    """``pages``, and ``notes``: where each begins, in quarters, and the ids of those that do."""
     toolkit.resetXmlIdSeed(_SEED)
     if not toolkit.loadData(text):
-        return []
+        return {"pages": [], "notes": []}
+    begun = [(event["qstamp"], event.get("on", [])) for event in toolkit.renderToTimemap({})]
+    return {"pages": _pages(toolkit), "notes": [[at, names] for at, names in begun if names]}
+
+
+def _pages(toolkit: Any) -> list[str]:
     pages = [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
     return [_MARK.sub(_plain_mark, page) for page in pages]
 

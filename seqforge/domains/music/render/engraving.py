@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqforge.base.process import OverTime, run_child
 from seqforge.errors import RenderError
@@ -14,6 +16,16 @@ from seqforge.errors import RenderError
 _LONGEST_COMPLAINT = 200
 _BAR = 'class="measure"'
 _FONT, _FALLBACK = "STIXGeneral", "DejaVu Serif"  # as wide as Times, which verovio counts on
+
+
+@dataclass(frozen=True)
+class Engraved:
+    """A score."""
+
+    pages: tuple[str, ...]
+    """As SVG."""
+    notes: tuple[tuple[float, tuple[str, ...]], ...]
+    """Where notes begin, in quarters from the start, and their ids in the pages."""
 
 
 def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
@@ -30,7 +42,12 @@ def svg_pages(musicxml: str, seconds: float = 20.0) -> list[str]:
 
 
 def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[str]]:
-    """Several scores in, the pages of each out, engraved in one child process.
+    """Several scores in, the pages of each out; see `engraved`."""
+    return [list(score.pages) for score in engraved(documents, seconds)]
+
+
+def engraved(documents: Sequence[str], seconds: float = 20.0) -> list[Engraved]:
+    """Several scores in, engraved in one child process, out.
 
     Args:
         documents: As for `svg_pages`.
@@ -41,10 +58,10 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
     """
     if not documents:
         return []
-    drawn: list[list[str]]
     drawn, log = _engraver(documents, seconds)
-    for number, pages in enumerate(drawn, 1):
-        if log or not pages or _BAR not in pages[0]:  # of what is no score it makes an empty page
+    for number, score in enumerate(drawn, 1):
+        # Of what is no score it makes an empty page.
+        if log or not score.pages or _BAR not in score.pages[0]:
             which = f"one of {len(drawn)} scores" if log else f"score {number} of {len(drawn)}"
             raise RenderError(
                 f"verovio could not engrave {which if len(drawn) > 1 else 'the score'} "
@@ -53,7 +70,7 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
     return drawn
 
 
-def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]], str]:
+def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[Engraved], str]:
     """The output of the child process, and its complaints."""
     # As a file: by its name all that this package imports would be imported there as well.
     command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py"))]
@@ -69,7 +86,12 @@ def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[list[str]]
         said = f"ended by signal {-ended.code}"
     if ended.code:
         raise RenderError(f"verovio failed on the score ({said})")
-    return json.loads(ended.out), said
+    return [_score(found) for found in json.loads(ended.out)], said
+
+
+def _score(found: Mapping[str, Any]) -> Engraved:
+    notes = tuple((float(at), tuple(names)) for at, names in found["notes"])
+    return Engraved(tuple(found["pages"]), notes)
 
 
 def to_png(svg: str, width: int = 1200) -> bytes:

@@ -27,6 +27,8 @@ _IVORY, _EBONY, _MIDDLE_C = (255, 255, 255), (45, 45, 48), (194, 106, 28)
 _INKS = ((11, 110, 153), (179, 38, 30), (46, 125, 50), (123, 63, 160), (194, 106, 28), (70, 70, 70))
 """A colour per program, in order of appearance; loud notes are darker."""
 _PRIME_TINT, _PRIME_LINE, _LINE_WIDTH = np.array((0.85, 0.93, 0.97)), (11, 110, 153), 3
+_GIVEN = (120, 132, 140)
+"""Of the notes that were given, whatever their program."""
 
 
 def quarter_pixels(piece: Piece) -> int:
@@ -41,7 +43,8 @@ def piano_roll(piece: Piece, prime_end: int = 0) -> Pixels | None:
 
     Args:
         piece: What to show.
-        prime_end: The step before which everything was given: that is tinted, up to a line.
+        prime_end: The step before which everything was given: that is tinted, up to a line, and its
+            notes are grey.
 
     Returns:
         (height, width, 3), RGB.
@@ -62,9 +65,22 @@ def piano_roll(piece: Piece, prime_end: int = 0) -> Pixels | None:
         roll[:, max(KEYS, end - _LINE_WIDTH) : end] = _PRIME_LINE
     programs = list(dict.fromkeys(note.program for note in piece.notes))
     for note in piece.notes:
-        _draw(roll, note, _rows(note.pitch, high), pixels, programs.index(note.program))
+        ink = _INKS[programs.index(note.program) % len(_INKS)]
+        given = note.start < prime_end
+        _draw(roll, note, _rows(note.pitch, high), pixels, _GIVEN if given else ink)
     _draw_keyboard(roll, low, high)
     return roll
+
+
+def octave_names(piece: Piece) -> list[tuple[float, str]]:
+    """The name of each C of a piece's roll, and its lower edge in percent from the top."""
+    if not piece.notes:
+        return []
+    low, high = _range(piece)
+    return [
+        (round(100 * (high - pitch) / (high - low), 2), f"C{pitch // 12 - 1}")
+        for pitch in range(low, high, 12)
+    ]
 
 
 def _draw_paper(roll: Pixels, low: int, high: int) -> None:
@@ -89,8 +105,10 @@ def _rows(pitch: int, high: int) -> slice:
     return slice((high - 1 - pitch) * _ROW, (high - pitch) * _ROW)
 
 
-def _draw(roll: Pixels, note: Note, rows: slice, pixels: float, program: int) -> None:
-    ink = np.array(_INKS[program % len(_INKS)])
+def _draw(
+    roll: Pixels, note: Note, rows: slice, pixels: float, colour_of: tuple[int, int, int]
+) -> None:
+    ink = np.array(colour_of)
     strength = 0.45 + 0.55 * note.velocity / 127
     colour = (np.array(_PAPER) * (1 - strength) + ink * strength).astype(np.uint8)
     start = KEYS + round(note.start * pixels)

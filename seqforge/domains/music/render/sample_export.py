@@ -282,11 +282,16 @@ class Rendered:
     """The audio; empty for silence, or if not asked for."""
     remarks: tuple[str, ...] = ()
     """Notes for the user: why there is no score, where the audio ends."""
+    mp3: bytes = b""
+    """The audio again, for browsers that play no OGG."""
+    notes: tuple[tuple[float, tuple[str, ...]], ...] = ()
+    """Where notes of the score begin, in quarters, and their ids in the pages."""
 
 
 @dataclass(frozen=True)
 class _Score:
     pages: tuple[str, ...] = ()
+    notes: tuple[tuple[float, tuple[str, ...]], ...] = ()
     pngs: tuple[bytes, ...] = ()
     problem: str = ""
 
@@ -324,13 +329,15 @@ def render(
         for number, (performance, stem) in enumerate(performances):
             count = len(performances)
             progress(number, count, f"scores and sound of {number:,} of {count:,}")
-            files, ogg, cut = sounds.popleft().result()
+            heard = sounds.popleft().result()
             if not scores and batches:
                 scores.extend(batches.popleft().result())
             score = scores.popleft() if scores else _Score()
-            files += _written(score, stem, formats)
-            remarks = tuple(filter(None, (score.problem, cut)))
-            yield Rendered(performance, stem, tuple(files), score.pages, ogg, remarks)
+            files = (*heard.files, *_written(score, stem, formats))
+            remarks = tuple(filter(None, (score.problem, heard.cut)))
+            yield Rendered(
+                performance, stem, files, score.pages, heard.ogg, remarks, heard.mp3, score.notes
+            )
 
 
 @contextmanager
@@ -350,17 +357,18 @@ def _engraved(
     stopped: Event,
 ) -> list[_Score]:
     """Scores, all by one process; where it fails each by its own, to know which is to blame."""
-    from seqforge.domains.music.render.engraving import svg_pages_of, to_png
+    from seqforge.domains.music.render.engraving import engraved, to_png
 
     scores = [] if stopped.is_set() else [performance.musicxml for performance, _ in performances]
     try:
         return [
             _Score(
-                tuple(pages),
-                tuple(to_png(page, _PIXELS) for page in pages if stem and "png" in formats),
+                score.pages,
+                score.notes,
+                tuple(to_png(page, _PIXELS) for page in score.pages if stem and "png" in formats),
             )
-            for (_, stem), pages in zip(
-                performances, svg_pages_of(scores, _SECONDS * len(scores)), strict=False
+            for (_, stem), score in zip(
+                performances, engraved(scores, _SECONDS * len(scores)), strict=False
             )
         ]
     except RenderError as error:
@@ -384,18 +392,28 @@ def _written(score: _Score, stem: Path | None, formats: Sequence[str]) -> list[P
     return written
 
 
+@dataclass(frozen=True)
+class _Heard:
+    files: tuple[Path, ...] = ()
+    ogg: bytes = b""
+    mp3: bytes = b""
+    """Both for the page."""
+    cut: str = ""
+    """Where the sound was cut, in a sentence."""
+
+
 def _played(
     performance: SampleExport, stem: Path | None, formats: Sequence[str], shown: bool
-) -> tuple[list[Path], bytes, str]:
-    """The files of sound, OGG for the page, and where it was cut, in a sentence."""
-    written: list[Path] = []
+) -> _Heard:
+    """The files of sound, and sound for the page."""
     if not shown and {"wav", "ogg"}.isdisjoint(formats):
-        return written, b"", ""
+        return _Heard()
     piece = performance.piece
     heard = audio.synthesize(piece, soundfont=performance.domain.soundfont)
     if heard is None:
-        return written, b"", ""
+        return _Heard()
     ogg = audio.ogg_bytes(heard) if shown or "ogg" in formats else b""
+    written: list[Path] = []
     for name in ("wav", "ogg"):
         if name in formats and stem is not None:
             path = stem.with_name(f"{stem.name}.{name}")
@@ -404,4 +422,5 @@ def _played(
     cut = TempoMap(piece).seconds(piece.end) > audio.MOST_SECONDS
     minutes = f"{audio.MOST_SECONDS / 60:.0f} minutes"
     said = f"{performance.title}: the sound ends after {minutes}; the MIDI file has it all"
-    return written, ogg if shown else b"", said if cut else ""
+    mp3 = audio.mp3_bytes(heard) if shown else b""
+    return _Heard(tuple(written), ogg if shown else b"", mp3, said if cut else "")

@@ -15,7 +15,7 @@ import soundfile
 from seqforge.domains.music.midi.midi_file import midi_bytes
 from seqforge.domains.music.notes import DRUMS, Note, Piece, Tempo, normalised
 from seqforge.domains.music.render import audio
-from seqforge.domains.music.render.audio import ogg_bytes, synthesize, wav_bytes
+from seqforge.domains.music.render.audio import mp3_bytes, ogg_bytes, synthesize, wav_bytes
 from seqforge.errors import ConfigError, ProgramError
 from tests.conftest import missing
 
@@ -165,3 +165,11 @@ def test_playing_needs_a_player_and_says_what_it_said(tmp_path, monkeypatch):
     with pytest.raises(ProgramError, match=r"could not play it \(no such device\)"):
         audio.play(tmp_path / "x.wav")
     assert shutil.which("aplay") == str(program)
+
+
+def test_sound_as_mp3_is_as_long_and_the_same_bytes():
+    heard = synthesize(Piece((Note(60, 90, 0, 48),)))
+    first, second = mp3_bytes(heard), mp3_bytes(heard)
+    assert first == second
+    seconds = soundfile.info(io.BytesIO(first)).duration
+    assert seconds == pytest.approx(len(heard) / 44_100, abs=0.1)

@@ -12,9 +12,11 @@ import pytest
 from seqforge.core.data.domain import Sample
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.notes import Note, Piece, Tempo, normalised
-from seqforge.domains.music.render.listening_page import _points, own_svg, write_page
+from seqforge.domains.music.render.listening_page import write_page
 from seqforge.domains.music.render.piano_roll import piano_roll
+from seqforge.domains.music.render.pieces import Shown, _points, own_svg, shown, within
 from seqforge.domains.music.render.sample_export import SampleExport, render
+from seqforge.domains.music.tempo_map import TempoMap
 from tests.patience import PATIENCE
 from tests.reporting.material import Checker
 
@@ -57,7 +59,13 @@ def test_it_says_how_all_was_drawn(page):
     ):  # fmt: skip
         assert said in found.text, said
     links = [value for tag, name, value in found.attributes if name == "href" and tag == "a"]
-    assert links[:2] == ["a%20b-001.mid", "a%20b-001.svg"]
+    assert links[:2] == ["#prime", "#s1"]
+    assert [link for link in links if not link.startswith("#")][:2] == [
+        "a%20b-001.mid", "a%20b-001.svg"
+    ]  # fmt: skip
+    assert "main" in found.tags
+    assert found.text.count("Play from the new part") == 2
+    assert {"C4", "C5"} <= set(re.findall(r"C\d", found.text))
 
 
 def test_hostile_text_stays_text_and_nothing_is_loaded_from_anywhere(page):
@@ -68,7 +76,8 @@ def test_hostile_text_stays_text_and_nothing_is_loaded_from_anywhere(page):
     assert not found.tags & {"link", "iframe", "object", "embed", "base", "foreignobject"}
     assert not any(name.startswith("on") for _, name, _ in found.attributes)
     sources = {value.split(",")[0] for _, name, value in found.attributes if name == "src"}
-    assert sources == {"data:audio/ogg;base64", "data:image/png;base64"}
+    audio = {"data:audio/ogg;base64", "data:audio/mpeg;base64"}
+    assert sources == {*audio, "data:image/png;base64"}
     addresses = set(re.findall(r"https?://[\w./]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert text.count("<script") == 1, "the page's own"
@@ -125,7 +134,18 @@ PROBE = """addEventListener('load', async () => {
     notes: document.querySelectorAll('svg g.note').length,
     asked: performance.getEntriesByType('resource').map(e => e.name.slice(0, 5)),
     rolls: [...document.images].map(i => i.naturalWidth),
-    cursors: [...document.querySelectorAll('.cursor')].map(share)});
+    cursors: [...document.querySelectorAll('.cursor')].map(share),
+    lit: [...document.querySelectorAll('.playing')].map(e => e.id),
+    known: document.querySelectorAll('.piece').length,
+    ...keyed()});
+  function keyed() {
+    const roll = document.querySelector('.roll');
+    const press = key => roll.dispatchEvent(new KeyboardEvent('keydown', {key}));
+    press('ArrowLeft');
+    const back = audios[0].currentTime;
+    press('Home');
+    return {back, home: audios[0].currentTime};
+  }
 });"""
 """What the page has become, the browser itself writes into the title."""
 
@@ -160,6 +180,9 @@ def test_a_browser_plays_it_and_asks_nobody(page, tmp_path, require_program):
     cursor, *others = found["cursors"]
     assert cursor == pytest.approx((28 + 96) / width, abs=0.02), "half of three seconds"
     assert others == [None, None]
+    (lit,) = found["lit"]
+    assert lit.startswith("prime-0-"), "the note that sounds"
+    assert (found["back"], found["home"]) == (pytest.approx(0.5, abs=0.1), 0)
 
 
 def test_the_line_keeps_time_in_a_piece_that_is_longer_than_its_roll():
@@ -168,3 +191,34 @@ def test_the_line_keeps_time_in_a_piece_that_is_longer_than_its_roll():
     roll = piano_roll(piece)
     points = _points(piece, roll.shape[1])
     assert points[-1] == [pytest.approx(15_999 / 8 * 0.5, abs=0.1), pytest.approx(1, abs=1e-3)]
+
+
+def shown_piece(notes, size=0):
+    return Shown(
+        name="s1", title="t", facts="", pages=("p" * size,), notes=notes, roll="r" * size, width=9,
+        octaves=(), points="[]", ogg="o" * size, mp3="m" * size, new_from=0.0, abc="", links=(),
+        remarks=(),
+    )  # fmt: skip
+
+
+def test_a_page_that_would_be_too_large_keeps_one_format_of_sound_then_leaves_it_out():
+    small, large = shown_piece("[]", 10), shown_piece("[]", 100)
+    assert within([small, small], 100) == [small, small]
+    first, second = within([small, large], 250)
+    assert (first.ogg, first.mp3) == ("", small.mp3)
+    assert (second.ogg, second.mp3, second.roll) == ("", "", large.roll)
+    assert "its sound is left out" in second.remarks[0]
+    (bare,) = within([large], 50)
+    assert (bare.pages, bare.roll) == ((), "")
+
+
+def test_notes_of_the_score_begin_when_they_sound(rendered):
+    """Every note of the score has its time; those of the same time are those of the piece."""
+    for number, one in enumerate(rendered[:3]):
+        found = json.loads(shown(one, "t", f"x{number}").notes)
+        piece = one.performance.piece
+        clock = TempoMap(piece)
+        wanted = sorted({round(clock.seconds(note.start), 3) for note in piece.notes})
+        assert [at for at, _ in found] == pytest.approx(wanted, abs=2e-3)
+        drawn = " ".join(own_svg(page, f"x{number}-{n}-") for n, page in enumerate(one.pages))
+        assert all(f'id="{name}"' in drawn for _, names in found for name in names.split())

@@ -5,7 +5,12 @@ import numpy as np
 from seqforge.core.data.domain import Sample, Shows
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.notes import Note, Piece
-from seqforge.domains.music.render.piano_roll import piano_roll
+from seqforge.domains.music.render.piano_roll import (
+    KEYS,
+    octave_names,
+    piano_roll,
+    quarter_pixels,
+)
 from tests.conftest import ROOT
 
 RATE = 11_025
@@ -79,3 +84,20 @@ def test_any_sample_at_all_may_be_shown():
             roll, sound = domain.picture(Sample(text)), domain.sound(Sample(text), RATE)
             assert roll is None or roll.dtype == np.uint8
             assert sound is None or (len(sound) < 21 * RATE and np.isfinite(sound).all())
+
+
+def test_given_notes_have_another_colour_than_new_ones():
+    piece = Piece((Note(60, 127, 0, 24), Note(60, 127, 24, 24)))
+    plain, primed = piano_roll(piece), piano_roll(piece, prime_end=24)
+    quarter = quarter_pixels(piece)
+    row = next(y for y in range(len(plain)) if (plain[y, KEYS + 5] == (11, 110, 153)).all())
+    assert (plain[row, KEYS + 5] == plain[row, KEYS + quarter + 5]).all()
+    assert (primed[row, KEYS + 5] != primed[row, KEYS + quarter + 5]).any()
+    assert (primed[row, KEYS + quarter + 5] == plain[row, KEYS + quarter + 5]).all()
+
+
+def test_octaves_are_named_at_the_lower_edge_of_their_c():
+    piece = Piece((Note(60, 80, 0, 24), Note(80, 80, 0, 24)))
+    names = octave_names(piece)
+    assert names == [(100.0, "C4"), (50.0, "C5")]
+    assert octave_names(Piece(())) == []
