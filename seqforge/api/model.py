@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.engine import prepare_for
 from seqforge.core.sampling.options import check_kind
-from seqforge.core.sampling.params import How, SamplerParams, conflict, said
+from seqforge.core.sampling.params import How, SamplerParams, conflict, driven_units, said
 from seqforge.core.sampling.request import Ending, SamplingRequest
 from seqforge.core.sampling.sampler import (
     OnSymbols,
@@ -35,19 +35,21 @@ from seqforge.core.sampling.sampler import (
     Stream,
     openings_of,
 )
-from seqforge.errors import CheckpointError, DomainError
+from seqforge.errors import CheckpointError, ConfigError, DomainError
 from seqforge.registry import load_domain, options_for_files
 from seqforge.runs.folder import find_model
 from seqforge.runs.model_memory import ModelMemory
 
 if TYPE_CHECKING:
+    from seqforge.core.inspection.trace import Trace
     from seqforge.core.sampling.dynamic_evaluation import Adaptation
-    from seqforge.core.sampling.engine import Engine
+    from seqforge.core.sampling.engine import Engine, KernelEngine, TracingEngine
 
 
 _STOP = "where to stop"
 _MOST_UNASKED = 1_000_000
 """Most symbols of a record without a given length, whatever the model's settings."""
+_ON_KERNELS = ("auto", "cpu")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -199,10 +201,29 @@ class Model:
         if unknown is None:
             unknown = "map" if self.card.vocabulary.unknown else "refuse"
         symbols = self.prompt(text, unknown, "the text").symbols
-        engine = self._engine
+        engine: Engine = self._engine
         if memory:
             engine = self._memory_beside.engine(engine, self.domain, 0, exact=True)
         return Sampler(self._checkpoint, engine=engine).score(symbols)
+
+    def trace(self, text: str | Path, unknown: Unknown | None = None, gates: bool = False) -> Trace:
+        """What the network expected and what all its units did at each symbol of a record.
+
+        Args:
+            text, unknown: As in `score`.
+            gates: Whether activations of the gates are kept too.
+
+        Raises:
+            InputError: If the text has a symbol that the model does not know.
+            ValueError: If an argument is of the wrong kind.
+        """
+        from seqforge.core.inspection.trace import trace
+
+        if unknown is None:
+            unknown = "map" if self.card.vocabulary.unknown else "refuse"
+        symbols = self.prompt(text, unknown, "the text").symbols
+        ids = self.card.vocabulary.encode(symbols, "the text")
+        return trace(self._engine, [ids], self.card.config.model.cell, gates=gates)
 
     def adapted(
         self, prime: str | Path | Prompt, passes: int = 1, unknown: Unknown = "refuse"
@@ -294,10 +315,24 @@ class Model:
         if how.get("constraint", True):
             grammar = self.domain.constraint(self.card.vocabulary)
         openings = openings_of(self.domain, self.card)
-        engine = self._engine
+        engine = self._driven(how.get("drive", ""))
         if how.get("memory"):
             engine = self._memory_beside.engine(engine, self.domain, how.get("copy_limit"))
         return Sampler(self._checkpoint, grammar, openings=openings, engine=engine)
+
+    def _driven(self, units: str) -> Engine:
+        """The engine, with units held at values.
+
+        Raises:
+            ConfigError: If it does not draw on the CPU.
+            ValueError: If there is no such unit.
+        """
+        engine = self._engine
+        if not (held := driven_units(units)):
+            return engine
+        if self._device not in _ON_KERNELS:
+            raise ConfigError(f"units are driven on the CPU alone, not on {self._device}")
+        return cast("KernelEngine", engine).held(held)
 
     @property
     def _memory_beside(self) -> ModelMemory:
@@ -306,8 +341,8 @@ class Model:
         return self._memory
 
     @cached_property
-    def _engine(self) -> Engine:
-        if self._device in ("auto", "cpu"):
+    def _engine(self) -> TracingEngine:
+        if self._device in _ON_KERNELS:
             from seqforge.core.sampling.engine import KernelEngine
 
             return KernelEngine.of(self._checkpoint)
@@ -341,7 +376,7 @@ def load(name: str | Path, device: str = "cpu") -> Model:
     if not isinstance(name, str | Path):
         raise ValueError(f"a model is given by its name or its path, not as {name!r:.60}")
     path = find_model(str(name))
-    if device in ("auto", "cpu"):
+    if device in _ON_KERNELS:
         prepare_for(path)
     checkpoint = load_checkpoint(path)
     return Model(checkpoint, device, memory=ModelMemory(path, checkpoint))

@@ -35,6 +35,20 @@ class Units(Protocol):
         """(n, U), in [-1, 1]."""
 
 
+class Prefix:
+    """The first symbols of others."""
+
+    def __init__(self, units: Units, size: int) -> None:
+        self._units, self._size = units, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def units(self, start: int = 0, stop: int | None = None) -> Values:
+        """See `Units.units`."""
+        return self._units.units(start, self._size if stop is None else min(stop, self._size))
+
+
 @dataclass(frozen=True)
 class Scores:
     """How well units follow annotations on two halves of the symbols.

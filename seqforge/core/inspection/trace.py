@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from seqforge.base.machine import release_pages, usable_cores
 from seqforge.base.messages import Advance, unheard
+from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.core.kernels.ops import CELLS
 from seqforge.core.sampling.engine import TracingEngine
 from seqforge.core.sampling.states_kernel import States
 
@@ -93,6 +95,12 @@ class Trace:
     def __len__(self) -> int:
         """Number of symbols."""
         return len(self.ids)
+
+    def expected(self, place: int, vocabulary: Vocabulary) -> list[tuple[str, float]]:
+        """The likeliest symbols at a place, with their probabilities; the end symbol is ``""``."""
+        symbols = ("", *vocabulary.symbols)
+        pairs = zip(self.top_ids[place], self.top_probabilities[place], strict=True)
+        return [(symbols[number], float(chance)) for number, chance in pairs]
 
     def units(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """What units carry, in [-1, 1], as (n, L * H): h, or tanh of an LSTM's cell."""
@@ -188,8 +196,8 @@ def expected(logits: NDArray[np.float32], ids: Ids) -> Expected:
 
 
 def trace(
-    engine: TracingEngine, records: Sequence[Ids], *, carries_cell: bool,
-    gate_names: tuple[str, ...] = (), progress: Advance = unheard,
+    engine: TracingEngine, records: Sequence[Ids], cell: str, *, gates: bool = False,
+    progress: Advance = unheard,
 ) -> Trace:  # fmt: skip
     """Records in, their trace out.
 
@@ -199,17 +207,18 @@ def trace(
     Args:
         engine: Reads.
         records: Ids (T,) of each, without end symbols.
-        carries_cell: Whether units carry a cell beside h.
-        gate_names: Names of the activations, if they are wanted.
+        cell: The kind of the network's cells.
+        gates: Whether activations are kept too.
         progress: Told of symbols read.
     """
-    count = sum(map(len, records))
+    layout, count = CELLS[cell].layout, sum(map(len, records))
+    gate_names = layout.names if gates else ()
     first = engine.trace(engine.begin(1), np.zeros((1, 1), np.int64))
     (layers, units), width = first.hidden.shape[1::2], min(TOP, first.logits.shape[-1])
     shapes: dict[str, tuple[int, ...]] = {"hidden": (count, layers, units)}
-    if carries_cell:
+    if layout.keeps == "cell":
         shapes["cell"] = shapes["hidden"]
-    if gate_names:
+    if gates:
         shapes["gates"] = (count, layers, len(gate_names), units)
     folder, arrays = _arrays(shapes)
     flat = np.concatenate([np.asarray(ids, np.int64) for ids in records] or [np.zeros(0, np.int64)])
@@ -228,7 +237,7 @@ def trace(
         for array in arrays.values():
             release_pages(array)
 
-    read_pieces(engine, records, visit, gates=bool(gate_names), progress=progress)
+    read_pieces(engine, records, visit, gates=gates, progress=progress)
     return Trace(
         flat, tuple(map(len, records)), bits, entropy, top_ids, top_probabilities,
         arrays["hidden"], arrays.get("cell"), arrays.get("gates"), gate_names, folder,

@@ -8,6 +8,7 @@ probabilities is written in `logit_filters`, whose `FilterParams` takes it by it
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, SkipValidation, model_validator
 
+from seqforge.base.messages import shown
 from seqforge.core.config import Count, TemperatureSchedule, in_floats
 from seqforge.core.records import Prompt
 from seqforge.core.sampling.options import (
@@ -239,6 +241,16 @@ class SamplerParams(OptionTable):
         ),
     ] = None
 
+    drive: Annotated[
+        Text,
+        Option(
+            "Hold units at values while drawing: layer:unit=value, several with commas between.",
+            metavar="L:I=VALUE",
+            off="",
+            source="Radford et al. 2017, https://arxiv.org/abs/1704.01444",
+        ),
+    ] = ""
+
     @classmethod
     def of(cls, how: Mapping[str, Any], most: int) -> Self:
         """Arguments by name in, parameters out; without a length, ``most`` symbols."""
@@ -264,6 +276,7 @@ class SamplerParams(OptionTable):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
+        driven_units(self.drive)
         if self.temperature_end is not None and math.isinf(self.temperature + self.temperature_end):
             raise ValueError("a temperature that changes must be finite at both ends")
         if self.min_length > self.length:
@@ -299,6 +312,32 @@ _OF_THE_SAMPLE = (
     "constraint",
 )  # fmt: skip
 """What a sample says otherwise, or what does not matter once it is drawn."""
+
+
+def driven_units(text: str) -> dict[tuple[int, int], float]:
+    """``1:73=0.9,0:5=-1`` in, values by layer and unit out.
+
+    Raises:
+        ValueError: If it is written otherwise, a value is no number, or a unit stands twice.
+    """
+    found: dict[tuple[int, int], float] = {}
+    for part in text.split(",") if text.strip() else ():
+        match = _DRIVEN.fullmatch(part.strip())
+        value = float(match[3]) if match else math.nan
+        if match is None or not abs(value) <= _MOST_DRIVEN:
+            raise ValueError(
+                f"drive: {shown(part.strip(), 60)} is not layer:unit=value, such as 1:73=0.9, with "
+                f"a value in [-{_MOST_DRIVEN:g}, {_MOST_DRIVEN:g}]"
+            )
+        unit = int(match[1]), int(match[2])
+        if unit in found:
+            raise ValueError(f"drive: unit {match[1]}:{match[2]} is given twice")
+        found[unit] = value
+    return found
+
+
+_DRIVEN = re.compile(r"([0-9]{1,9}):([0-9]{1,9})=([-+]?[0-9.]{1,20}(?:[eE][-+]?[0-9]{1,3})?)")
+_MOST_DRIVEN = 1e6  # an LSTM's cell goes far beyond 1
 
 
 class DecodingParams(OptionTable):
@@ -369,6 +408,8 @@ class How(TypedDict, total=False):
     """Whether to draw from the mixture of network and saved memory."""
     copy_limit: int | None
     """Longest span that may be copied with the memory; None: the domain's own limit; 0: any."""
+    drive: str
+    """Units held at values, ``"1:73=0.9"``: layer, unit and value, several with commas between."""
     unknown: Literal["refuse", "skip", "map"]
 
 

@@ -11,16 +11,10 @@ from seqforge.core.sampling.torch_engine import TorchEngine
 from tests.core.sampling.test_torch_engine import CALM, MODELS
 from tests.core.sampling.tiny import checkpoint, log_probs
 
-NAMES = {"lstm": ("input", "forget", "cell", "output"), "rnn": ("hidden",),
-         "gru": ("new", "reset", "update", "recurrent")}  # fmt: skip
-
 
 def traced(model, *records, engine=None, gates=True):
     cell = model.card.config.model.cell
-    return trace(
-        engine or KernelEngine.of(model), records, carries_cell=cell == "lstm",
-        gate_names=NAMES[cell] if gates else (),
-    )  # fmt: skip
+    return trace(engine or KernelEngine.of(model), records, cell, gates=gates)
 
 
 def drawn_ids(model, count, seed=0):
