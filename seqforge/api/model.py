@@ -26,8 +26,8 @@ from seqforge.core.records import Prompt
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.engine import prepare_for
-from seqforge.core.sampling.options import check_kind
-from seqforge.core.sampling.params import How, SamplerParams, conflict, driven_units, said
+from seqforge.core.sampling.options import check_kind, driven_units
+from seqforge.core.sampling.params import How, SamplerParams, conflict, said
 from seqforge.core.sampling.request import Ending, SamplingRequest
 from seqforge.core.sampling.sampler import (
     OnSymbols,
@@ -324,15 +324,18 @@ class Model:
         """The engine, with units held at values.
 
         Raises:
-            ConfigError: If it does not draw on the CPU.
-            ValueError: If there is no such unit.
+            ConfigError: If it does not draw on the CPU, or there is no such unit.
+            ValueError: If they are not written as `How` says.
         """
         engine = self._engine
         if not (held := driven_units(units)):
             return engine
         if self._device not in _ON_KERNELS:
             raise ConfigError(f"units are driven on the CPU alone, not on {self._device}")
-        return cast("KernelEngine", engine).held(held)
+        try:
+            return cast("KernelEngine", engine).held(held)
+        except ValueError as error:
+            raise ConfigError(f"{self.card.name}: {error}") from error
 
     @property
     def _memory_beside(self) -> ModelMemory:

@@ -158,8 +158,12 @@ class _Study:
 
     def result(self, name: str) -> InspectResult:
         """All of it."""
-        rows = [self._row(finding) for finding in self._findings] if self.annotations else []
-        self._watcher.stage("probing")
+        rows, probes = [], []
+        if self.annotations:
+            rows = [self._row(finding) for finding in self._findings]
+            self._watcher.stage("probing")
+            probes = self._probes()
+        self._watcher.stage("resetting")
         reset = bits_after_reset(self._engine, self._some, self._bits)
         return InspectResult(
             model=name,
@@ -168,7 +172,7 @@ class _Study:
             unit=self._domain.unit,
             bits_per_symbol=float(self._trace.bits.mean(dtype=np.float64)),
             units=tuple(rows),
-            probes=tuple(self._probes()),
+            probes=tuple(probes),
             bits_after_reset={
                 "all" if distance is None else str(distance): bits
                 for distance, bits in reset.items()
@@ -270,7 +274,7 @@ class _Study:
         if name not in self._undriven:
             return None
         low, high = self._ends(finding.unit)
-        at_low, at_high = (self._driven(finding.unit, value).get(name) for value in (low, high))
+        at_low, at_high = (said.get(name) for said in self._low_and_high(finding.unit))
         return DriveRow(
             low=low, high=high, at_low=at_low, at_high=at_high, undriven=self._undriven[name],
             random=tuple(self._random_differences(finding.unit // self._width, name)),
@@ -303,12 +307,13 @@ class _Study:
     def _random_driven(self) -> dict[int, list[tuple[dict[str, float], dict[str, float]]]]:
         """Annotations of samples with random units held low and high, by layer."""
         return {
-            layer: [
-                tuple(self._driven(unit, value) for value in self._ends(unit))  # type: ignore[misc]
-                for unit in units[:_DRIVEN]
-            ]
+            layer: [self._low_and_high(unit) for unit in units[:_DRIVEN]]
             for layer, units in self._random.items()
         }
+
+    def _low_and_high(self, unit: int) -> tuple[dict[str, float], dict[str, float]]:
+        low, high = self._ends(unit)
+        return self._driven(unit, low), self._driven(unit, high)
 
     def _random_differences(self, layer: int, name: str) -> list[float]:
         return [

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import seqforge
 from seqforge.core.records import Prompt
-from seqforge.errors import CheckpointError, InputError, SeqforgeError
+from seqforge.errors import CheckpointError, ConfigError, InputError, SeqforgeError
 
 BYTES = "abc\n Ã©"  # é as its two bytes
 
@@ -241,3 +242,34 @@ def test_python_takes_every_option_of_the_command_line():
     elsewhere = {"pipeline", "more", "inputs", "out", "resume", "settings", "json_", "quiet",
                  "verbose", "sample_every"}  # fmt: skip
     assert names - elsewhere == set(SHORT)
+
+
+def test_a_trace_tells_what_scoring_tells():
+    model = seqforge.load("shakespeare")
+
+    found = model.trace("ROMEO:\nO, what light", gates=True)
+
+    np.testing.assert_allclose(found.bits, model.score("ROMEO:\nO, what light"), atol=1e-5)
+    assert found.hidden.shape == (len(found), 2, 304)
+    assert found.gates.shape == (len(found), 2, 4, 304)
+    likeliest = found.expected(5, model.card.vocabulary)
+    assert likeliest[0][0] == ":"
+    assert likeliest[0][1] > 0.5
+
+
+def test_samples_say_which_units_were_driven_and_change_with_them():
+    model = seqforge.load("shakespeare")
+    how = {"length": 80, "seed": 3}
+
+    free, driven = (model.sample(1, **how, **more)[0] for more in ({}, {"drive": "1:73=-0.9"}))
+
+    assert "drive" not in free.settings
+    assert driven.settings["drive"] == "1:73=-0.9"
+    assert driven.symbols != free.symbols
+    assert model.sample(1, **how, drive="1:73=-0.9")[0] == driven
+    assert model.sample(1, **how, drive="")[0] == free
+
+
+def test_a_unit_that_is_not_there_is_named():
+    with pytest.raises(ConfigError, match=r"shakespeare: there is no unit 9:9: layers are 0 to 1"):
+        seqforge.load("shakespeare").sample(1, drive="9:9=1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
@@ -10,6 +11,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_orig
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+
+from seqforge.base.messages import shown
 
 NEVER: Any = object()
 """What no value is equal to."""
@@ -217,3 +220,29 @@ def _kind(annotation: Any) -> tuple[type, bool, tuple[str, ...]]:
         return annotation, False, ()
     plain = [_kind(part)[0] for part in parts if part is not NoneType]
     return (float if float in plain else plain[0]), NoneType in parts, ()
+
+
+def driven_units(text: str) -> dict[tuple[int, int], float]:
+    """``1:73=0.9,0:5=-1`` in, values by layer and unit out.
+
+    Raises:
+        ValueError: If it is written otherwise, a value is no number, or a unit stands twice.
+    """
+    found: dict[tuple[int, int], float] = {}
+    for part in text.split(",") if text.strip() else ():
+        match = _DRIVEN.fullmatch(part.strip())
+        value = float(match[3]) if match else math.nan
+        if match is None or not abs(value) <= _MOST_DRIVEN:
+            raise ValueError(
+                f"drive: {shown(part.strip(), 60)} is not layer:unit=value, such as 1:73=0.9, with "
+                f"a value in [-{_MOST_DRIVEN:g}, {_MOST_DRIVEN:g}]"
+            )
+        unit = int(match[1]), int(match[2])
+        if unit in found:
+            raise ValueError(f"drive: unit {match[1]}:{match[2]} is given twice")
+        found[unit] = value
+    return found
+
+
+_DRIVEN = re.compile(r"([0-9]{1,9}):([0-9]{1,9})=([-+]?[0-9.]{1,20}(?:[eE][-+]?[0-9]{1,3})?)")
+_MOST_DRIVEN = 1e6  # an LSTM's cell goes far beyond 1

@@ -8,7 +8,6 @@ probabilities is written in `logit_filters`, whose `FilterParams` takes it by it
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, SkipValidation, model_validator
 
-from seqforge.base.messages import shown
 from seqforge.core.config import Count, TemperatureSchedule, in_floats
 from seqforge.core.records import Prompt
 from seqforge.core.sampling.options import (
@@ -26,6 +24,7 @@ from seqforge.core.sampling.options import (
     OptionTable,
     Row,
     Values,
+    driven_units,
     options_of,
 )
 
@@ -312,32 +311,6 @@ _OF_THE_SAMPLE = (
     "constraint",
 )  # fmt: skip
 """What a sample says otherwise, or what does not matter once it is drawn."""
-
-
-def driven_units(text: str) -> dict[tuple[int, int], float]:
-    """``1:73=0.9,0:5=-1`` in, values by layer and unit out.
-
-    Raises:
-        ValueError: If it is written otherwise, a value is no number, or a unit stands twice.
-    """
-    found: dict[tuple[int, int], float] = {}
-    for part in text.split(",") if text.strip() else ():
-        match = _DRIVEN.fullmatch(part.strip())
-        value = float(match[3]) if match else math.nan
-        if match is None or not abs(value) <= _MOST_DRIVEN:
-            raise ValueError(
-                f"drive: {shown(part.strip(), 60)} is not layer:unit=value, such as 1:73=0.9, with "
-                f"a value in [-{_MOST_DRIVEN:g}, {_MOST_DRIVEN:g}]"
-            )
-        unit = int(match[1]), int(match[2])
-        if unit in found:
-            raise ValueError(f"drive: unit {match[1]}:{match[2]} is given twice")
-        found[unit] = value
-    return found
-
-
-_DRIVEN = re.compile(r"([0-9]{1,9}):([0-9]{1,9})=([-+]?[0-9.]{1,20}(?:[eE][-+]?[0-9]{1,3})?)")
-_MOST_DRIVEN = 1e6  # an LSTM's cell goes far beyond 1
 
 
 class DecodingParams(OptionTable):

@@ -9,7 +9,7 @@ import seqforge
 from seqforge.core.config import SamplingConfig
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.sampling.logit_filters import FilterParams
-from seqforge.core.sampling.options import NEVER, Values
+from seqforge.core.sampling.options import NEVER, Values, driven_units
 from seqforge.core.sampling.params import (
     NEEDED,
     DecodingParams,
@@ -105,3 +105,21 @@ def test_an_option_that_means_nothing_alone_is_refused():
     with pytest.raises(ValueError, match="repetition_window needs repetition_penalty"):
         seqforge.load("fly").sample(repetition_window=3)
     assert said({"prime": Path("x"), "stop": "", "top_k": None, "seed": 0}) == {"prime"}
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [("", {}), ("1:73=0.9", {(1, 73): 0.9}), (" 0:2=-1e2, 1:0=3 ", {(0, 2): -100.0, (1, 0): 3.0})],
+)
+def test_units_to_hold_are_read_from_a_text(text, units):
+    assert driven_units(text) == units
+    assert SamplerParams(drive=text).drive == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "1:2", "1:2=", "1:2=nan", "1:2=1e999", "-1:2=0", "1:2=0,,", "1:2=1,1:2=1"],
+)
+def test_anything_else_is_refused_and_named(text):
+    with pytest.raises(ValueError, match="drive: "):
+        SamplerParams(drive=text)

@@ -1,0 +1,182 @@
+"""A planted unit is found and proved by all that the command does; untrained networks have none."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from seqforge.core.config import ModelConfig, RunConfig
+from seqforge.core.inspection.controls import untrained
+from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.model.checkpoint import Checkpoint, ModelCard, save_checkpoint
+from seqforge.errors import InputError
+from seqforge.runs.inspect import inspect_model
+from seqforge.runs.inspect_files import write_files
+from seqforge.runs.progress import NullProgress
+
+SYMBOLS = tuple("\n ()abcdefg")
+PLANTED = 5
+"""The unit that is 1 from an opening bracket to the closing one, and -1 elsewhere."""
+
+
+def planted():
+    """A plain recurrent network, random but for one unit, which nothing else disturbs: a latch."""
+    settings = ModelConfig(cell="rnn", hidden_size=24, embedding_size=12)
+    torch.manual_seed(1)
+    network = CharRNN(len(SYMBOLS) + 1, **settings.model_dump())
+    opening, closing = (1 + SYMBOLS.index(symbol) for symbol in "()")
+    with torch.no_grad():
+        layer = network.layers[0]
+        network.embedding.weight[:, 0] = 0
+        network.embedding.weight[opening, 0], network.embedding.weight[closing, 0] = 1, -1
+        network.embedding.weight[0, 0] = -1
+        layer.weight_ih_l0[:, 0] = 0
+        layer.weight_ih_l0[PLANTED] = 0
+        layer.weight_ih_l0[PLANTED, 0] = 10
+        layer.weight_hh_l0[PLANTED] = 0
+        layer.weight_hh_l0[:, PLANTED] = 0
+        layer.weight_hh_l0[PLANTED, PLANTED] = 3
+        layer.bias_ih_l0[PLANTED] = layer.bias_hh_l0[PLANTED] = 0
+        network.output.weight[:, PLANTED] = 0
+        network.output.weight[[opening, closing]] = 0
+        network.output.weight[closing, PLANTED], network.output.bias[closing] = 4, -4
+        network.output.bias[0] = -20  # it goes on and on
+    card = ModelCard(
+        seqforge_version="0", name="planted", config=RunConfig(domain="text", model=settings),
+        symbols=SYMBOLS,
+    )  # fmt: skip
+    return Checkpoint(card, network.arrays())
+
+
+@pytest.fixture(scope="module")
+def bracketed(tmp_path_factory):
+    """A text whose brackets are open for some ten symbols."""
+    random = np.random.default_rng(0)
+    text, inside = [], False
+    for _ in range(30_000):
+        if random.random() < 0.1:
+            text.append(")" if inside else "(")
+            inside = not inside
+        else:
+            text.append("abcdefg \n"[random.integers(9)])
+    path = tmp_path_factory.mktemp("text") / "bracketed.txt"
+    path.write_text("".join(text))
+    return path
+
+
+def inspected(checkpoint, folder, text):
+    path = folder / "model.safetensors"
+    save_checkpoint(path, checkpoint.card, checkpoint.weights)
+    return inspect_model(path, [str(text)], NullProgress())
+
+
+@pytest.fixture(scope="module")
+def found(bracketed, tmp_path_factory):
+    return inspected(planted(), tmp_path_factory.mktemp("planted"), bracketed)
+
+
+def depth_rows(result):
+    return [row for row in result.units if row.annotation == "inside parentheses"]
+
+
+def test_a_planted_unit_is_first_and_beats_the_controls(found):
+    first = depth_rows(found.result)[0]
+
+    assert (first.layer, first.unit) == (0, PLANTED)
+    assert first.found
+    assert first.value > 0.95
+    assert max(map(abs, first.untrained)) < 0.6
+    assert len(first.untrained) == 5
+    assert max(first.shifted) < 0.55
+    assert len(first.shifted) == 20
+
+
+def test_silencing_it_costs_where_the_brackets_are_open(found):
+    cost = depth_rows(found.result)[0].ablation
+
+    assert cost.where > 0.2
+    assert abs(cost.elsewhere) < 0.1
+    assert abs(cost.random_highest) < 0.05
+
+
+def test_driving_it_does_what_it_stands_for(found):
+    """Held open, it closes brackets; held closed, it never does, and all are open for ever."""
+    drive = depth_rows(found.result)[0].drive
+
+    assert (drive.low, drive.high) == pytest.approx((-1, 1), abs=0.01)
+    assert drive.at_low > 0.9 > drive.undriven > drive.at_high
+    assert drive.at_low - drive.at_high > 0.2
+    assert all(abs(other) < drive.at_low - drive.at_high for other in drive.random)
+
+
+def test_an_untrained_network_has_no_such_unit(bracketed, tmp_path):
+    result = inspected(untrained(planted(), 17), tmp_path, bracketed).result
+
+    assert depth_rows(result)
+    assert not any(row.found for row in depth_rows(result))
+
+
+def test_the_probe_of_the_layer_tells_the_same(found):
+    probes = {(row.layer, row.annotation): row.value for row in found.result.probes}
+
+    assert probes[0, "inside parentheses"] > 0.95
+
+
+def test_what_is_forgotten_costs_bits_after_a_reset(found):
+    """A bracket may be open for long: one symbol is not enough to tell."""
+    bits = found.result.bits_after_reset
+
+    assert bits["1"] > bits["64"] > bits["all"] - 0.01
+    assert bits["512"] == pytest.approx(bits["all"], abs=0.01)
+
+
+def test_the_files_hold_what_was_found(found, tmp_path, bracketed):
+    write_files(found, tmp_path, NullProgress())
+
+    kept = json.loads((tmp_path / "units.json").read_text())
+    assert kept == found.result.model_dump(mode="json")
+    lines = (tmp_path / "trace.tsv").read_text().splitlines()
+    assert len(lines) == 30_001
+    cells = [line.split("\t") for line in lines]
+    assert {len(row) for row in cells} == {15}
+    said = "".join({"\\n": "\n"}.get(row[2], row[2]) for row in cells[1:])
+    assert said == bracketed.read_text()
+    bits = np.array([float(row[3]) for row in cells[1:]])
+    assert bits.mean() == pytest.approx(found.result.bits_per_symbol, abs=1e-4)
+    assert not list(tmp_path.glob("*.bedgraph"))
+
+
+def test_of_genomes_both_strands_are_written(tmp_path):
+    """The surprise of the reverse complement, read the other way, stands at the same bases."""
+    from seqforge import load
+    from seqforge.runs.folder import find_model
+
+    bases = "".join(np.random.default_rng(3).choice(list("ACGT"), 700))
+    path = tmp_path / "x.fa"
+    path.write_text(f">chr1 of nothing\n{bases[:300]}NNNN{bases[300:]}\n")
+
+    found = inspect_model(find_model("fly"), [str(path)], NullProgress())
+    write_files(found, tmp_path, NullProgress())
+
+    model, tracks = load("fly"), {}
+    for name in ("surprise", "surprise-reverse"):
+        head, *lines = (tmp_path / f"{name}.bedgraph").read_text().splitlines()
+        assert head.startswith("track type=bedGraph")
+        rows = [line.split("\t") for line in lines]
+        assert [int(row[1]) for row in rows] == [*range(300), *range(304, 704)]
+        assert all(row[0] == "chr1" and int(row[2]) == int(row[1]) + 1 for row in rows)
+        tracks[name] = [float(row[3]) for row in rows]
+    np.testing.assert_allclose(tracks["surprise"][:300], model.score(bases[:300]), atol=2e-3)
+    other = bases[300:][::-1].translate(str.maketrans("ACGT", "TGCA"))
+    np.testing.assert_allclose(
+        tracks["surprise-reverse"][300:], model.score(other)[::-1], atol=2e-3
+    )
+
+
+def test_a_text_without_a_known_symbol_is_refused(tmp_path):
+    text = tmp_path / "x.txt"
+    text.write_text("ÄÖÜ" * 100)
+
+    with pytest.raises(InputError, match=r"x\.txt: holds no symbol that the model knows"):
+        inspected(planted(), tmp_path, text)
