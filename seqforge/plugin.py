@@ -49,7 +49,13 @@ from seqforge.core.data.presentation import (
     Wording,
 )
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
-from seqforge.core.inspection.annotations import Annotates, ReadsAnnotations
+from seqforge.core.inspection.annotations import (
+    Annotates,
+    ReadsAnnotations,
+    WritesNotes,
+    WrittenNote,
+    WrittenTune,
+)
 from seqforge.core.records import Block, Prompt, Record, Sample
 from seqforge.errors import (
     ConfigError,
@@ -67,8 +73,9 @@ __all__ = [
     "MeasuresGroups", "Mirrored", "NamesCopies", "Opens", "ProgramError", "Prompt", "Prompts",
     "ReadsAnnotations", "ReadsBlocks", "Record", "RenderError", "Sample", "Section",
     "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn", "ShowsOnPage", "StopsAfterUnits",
-    "SuggestsCommands", "SymbolDecoder", "Vocabulary", "Wording", "WritesFormats", "automaton",
-    "narrowest", "opened", "read_text", "write_atomically",
+    "SuggestsCommands", "SymbolDecoder", "Vocabulary", "Wording", "WritesFormats", "WritesNotes",
+    "WrittenNote", "WrittenTune", "automaton", "narrowest", "opened", "read_text",
+    "write_atomically",
 ]  # fmt: skip
 
 

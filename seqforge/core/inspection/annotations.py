@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,4 +74,35 @@ class ReadsAnnotations(Protocol):
         Raises:
             InputError: If the file cannot be used, or fits no record.
         """
+        ...
+
+
+class WrittenNote(NamedTuple):
+    """A note, and the symbols that write it."""
+
+    start: int
+    """Its first symbol."""
+    stop: int
+    onset: float
+    """Quarters since the sequence began, in written order."""
+    length: float
+    """Quarters."""
+    height: int
+    """Steps of the scale above middle C, as a staff has them."""
+
+
+class WrittenTune(NamedTuple):
+    """What a staff shows of a sequence."""
+
+    notes: Sequence[WrittenNote]
+    bars: Sequence[float]
+    """Where bars end, in quarters."""
+
+
+@runtime_checkable
+class WritesNotes(Protocol):
+    """A domain whose symbols write notes."""
+
+    def written_tune(self, symbols: str) -> WrittenTune:
+        """Symbols of a record in, its notes out; of a chord one is enough."""
         ...

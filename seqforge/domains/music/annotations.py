@@ -11,11 +11,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.inspection.annotations import WrittenNote, WrittenTune
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.abc.fields import (
     NOTE_TOKEN,
@@ -140,6 +142,48 @@ def annotate_events(symbols: str, steps_per_quarter: int) -> dict[str, NDArray[A
         "bar line comes next": np.append(bars[1:], False)[:size],
         "bars so far": np.cumsum(bars).astype(np.float32),
     }
+
+
+def tune_on_staff(symbols: str) -> WrittenTune:
+    """A tune in ABC in, its notes in written order out; of a chord the first one."""
+    sounds = _Reader(symbols).written.sounds
+    ends: dict[int, float] = {}
+    for sound in sounds:
+        ends[sound.bar] = max(ends.get(sound.bar, 0.0), sound.onset + sound.length)
+    bars = list(accumulate(ends.values()))
+    starts = dict(zip(ends, [0.0, *bars], strict=False))
+    notes = [
+        WrittenNote(one.start, one.stop, starts[one.bar] + one.onset, one.length, one.height)
+        for one in sounds
+        if one.height is not None
+    ]
+    return WrittenTune(notes, bars)
+
+
+def events_on_staff(symbols: str, steps_per_quarter: int) -> WrittenTune:
+    """The same for the code of events; a black key stands where the white one beneath it does."""
+    machine = event_codec.Machine(steps_per_quarter)
+    spans: list[tuple[int, int]] = []
+    bars: list[float] = []
+    for i, symbol in enumerate(symbols):
+        machine.take(symbol)
+        if symbol in (event_codec.BAR, event_codec.PICKUP):
+            bars.append(machine.now / steps_per_quarter)
+        if len(machine.notes) > len(spans):
+            spans.append((i, i + 1))
+        elif machine.fresh:
+            spans[-1] = spans[-1][0], i + 1
+    notes = [
+        WrittenNote(
+            start, stop, note.start / steps_per_quarter, note.duration / steps_per_quarter,
+            7 * (note.pitch // 12 - 5) + _STEPS[note.pitch % 12],
+        )
+        for note, (start, stop) in zip(machine.notes, spans, strict=True)
+    ]  # fmt: skip
+    return WrittenTune(notes, bars)
+
+
+_STEPS = (0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6)  # of the scale above C, of pitch classes
 
 
 def _is_multiple(place: float, beat: float) -> bool:

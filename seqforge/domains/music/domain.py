@@ -17,10 +17,16 @@ from seqforge.base.html_page import Section
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import CopyUnits, Record, Sample, SymbolDecoder
 from seqforge.core.data.presentation import Measured, Wording
+from seqforge.core.inspection.annotations import WrittenTune
 from seqforge.domains.music import event_codec, report
 from seqforge.domains.music.abc import continuation, grammar, parser, tune_books
 from seqforge.domains.music.abc.writer import to_abc
-from seqforge.domains.music.annotations import annotate_events, annotate_tune
+from seqforge.domains.music.annotations import (
+    annotate_events,
+    annotate_tune,
+    events_on_staff,
+    tune_on_staff,
+)
 from seqforge.domains.music.file_type import music_file_type, read_notes, readable
 from seqforge.domains.music.keys import piece_in_keys, tune_in_keys
 from seqforge.domains.music.notes import STEPS_PER_QUARTER, Decoded
@@ -262,6 +268,12 @@ class MusicDomain:
         if self.code == "events":
             return annotate_events(symbols, self.steps_per_quarter)
         return annotate_tune(symbols)
+
+    def written_tune(self, symbols: str) -> WrittenTune:
+        """Notes to show on a staff; see `WritesNotes`."""
+        if self.code == "events":
+            return events_on_staff(symbols, self.steps_per_quarter)
+        return tune_on_staff(symbols)
 
     def unit_end(self, symbols: str, given: int, count: int, over: bool) -> int | None:
         """The end of the count-th bar after the first ``given`` symbols; see `StopsAfterUnits`."""

@@ -181,38 +181,43 @@ def bar_end(text: str, given: int, bars: int) -> int | None:
 
 def decode(text: str, steps_per_quarter: int) -> Decoded:
     """Any text in, its piece out."""
-    machine = _Machine(steps_per_quarter)
-    skipped = 0
-    for character in text:
-        if character in (BAR, PICKUP):
-            machine.bar(ends_pickup=character == PICKUP)
-        elif character == LONGER:
-            machine.lengthen(machine.duration + LONGEST)
-        elif (token := TOKENS.get(character)) is not None:
-            machine.step(*token)
-        else:
-            skipped += 1
+    machine = Machine(steps_per_quarter)
+    skipped = sum(not machine.take(character) for character in text)
     piece = machine.piece()
     return Decoded(piece, machine.bars, machine.full_bars, skipped, machine.now)
 
 
-class _Machine:
-    """The registers, and what has sounded."""
+class Machine:
+    """Reads tokens: the registers, and what has sounded."""
 
     def __init__(self, steps_per_quarter: int) -> None:
         self._grid = steps_per_quarter
         self.now, self.duration, self._velocity, self._program = 0, _DURATION, _VELOCITY, 0
-        self._notes: list[Note] = []
-        self._fresh = False  # the last token was a pitch or its duration
+        self.notes: list[Note] = []
+        self.fresh = False
+        """Whether the last token was a pitch or its duration."""
         self._tempos: list[Tempo] = []
         self._times = [TimeSignature(0, 4, 4)]
         self._keys: list[KeySignature] = []
         self._bar_start, self._pickup = 0, 0
         self.bars = self.full_bars = 0
 
+    def take(self, character: str) -> bool:
+        """One token; False if it is none."""
+        if character in (BAR, PICKUP):
+            self.bar(ends_pickup=character == PICKUP)
+        elif character == LONGER:
+            self.lengthen(self.duration + LONGEST)
+        elif (token := TOKENS.get(character)) is not None:
+            self.step(*token)
+        else:
+            return False
+        return True
+
     def step(self, kind: int, value: int) -> None:
+        """A token of a kind that has a value."""
         if kind == Kind.PITCH:
-            self._notes.append(Note(value, self._velocity, self.now, self.duration, self._program))
+            self.notes.append(Note(value, self._velocity, self.now, self.duration, self._program))
         elif kind == Kind.LENGTH:
             self.lengthen(value)
             return
@@ -228,13 +233,13 @@ class _Machine:
             self._keys.append(KeySignature(self.now, value % 15 - 7, value >= 15))
         else:
             self._times.append(TimeSignature(self.now, *metre_of(value)))
-        self._fresh = kind == Kind.PITCH
+        self.fresh = kind == Kind.PITCH
 
     def lengthen(self, duration: int) -> None:
         """A duration: the register, and the note just sounded."""
         self.duration = min(duration, MOST_QUARTERS * self._grid)
-        if self._fresh:
-            self._notes[-1] = self._notes[-1]._replace(duration=self.duration)
+        if self.fresh:
+            self.notes[-1] = self.notes[-1]._replace(duration=self.duration)
 
     def bar(self, ends_pickup: bool) -> None:
         """A bar line: one may end the pick-up, the others are only compared with the metre."""
@@ -245,12 +250,13 @@ class _Machine:
             wanted = bar_length(self._times[-1], self._grid)
             self.full_bars += abs(self.now - self._bar_start - wanted) < 1
         self._bar_start = self.now
-        self._fresh = False
+        self.fresh = False
 
     def piece(self) -> Piece:
+        """All that has been read."""
         return normalised(
             Piece(
-                tuple(self._notes),
+                tuple(self.notes),
                 self._grid,
                 tuple(self._tempos),
                 tuple(self._times),

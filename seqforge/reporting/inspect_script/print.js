@@ -1,8 +1,9 @@
 // Print: the chunks from the one in view on
 
-const PRINTED = 2;
+const PRINTED = 2400;
 function print(first) {
-  const last = Math.min(first + PRINTED, chunks.length);
+  let last = first;
+  while (last < chunks.length && chunks[last].start - chunks[first].start < PRINTED) last++;
   chunks.forEach((chunk, n) => {
     const shown = n >= first && n < last;
     chunk.classList.toggle("printed", shown);

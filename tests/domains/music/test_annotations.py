@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.abc import parser
 from seqforge.domains.music.abc.playback import SoundingElement
-from seqforge.domains.music.annotations import annotate_events, annotate_tune
+from seqforge.domains.music.annotations import (
+    annotate_events,
+    annotate_tune,
+    events_on_staff,
+    tune_on_staff,
+)
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.notes import KeySignature, Note, Piece, TimeSignature
-from seqforge.plugin import Annotates
+from seqforge.plugin import Annotates, WritesNotes
 from tests.conftest import ROOT
 
 HEAD = "M:6/8\nL:1/8\nK:C\n"
@@ -157,3 +162,29 @@ def test_the_domain_annotates_both_codes():
     assert isinstance(MusicDomain(), Annotates)
     assert "inside a repeat" in MusicDomain(code="abc").annotate("c|")
     assert "pitch of the note" in MusicDomain(code="events").annotate("e")
+
+
+def test_notes_on_a_staff_are_where_a_tune_writes_them():
+    tune = "L:1/4\nK:G\n[CE]2 z B,|c'/>d/ _b|\n"
+    notes, bars = tune_on_staff(tune)
+    assert [tune[note.start : note.stop].strip() for note in notes] == [
+        "[CE]2", "B,", "c'/", "d/", "_b"
+    ]  # fmt: skip
+    assert [note[2:] for note in notes] == [
+        (0, 2, 0), (3, 1, -1), (4, 0.75, 14), (4.75, 0.25, 8), (5, 1, 13)
+    ]  # fmt: skip
+    assert bars == [4, 6]
+    assert tune_on_staff("") == ([], [])
+
+
+def test_notes_of_events_are_those_of_the_piece():
+    notes = (Note(60, 80, 0, 12, 0), Note(61, 80, 12, 12, 0), Note(71, 80, 24, 120, 0))
+    piece = Piece(notes, 24, (), (TimeSignature(0, 1, 4),), (KeySignature(0, 0, False),))
+    events = event_codec.encode(piece)
+    found = events_on_staff(events, 24)
+    assert [note[2:] for note in found.notes] == [(0, 0.5, 0), (0.5, 0.5, 0), (1, 5, 6)]
+    assert found.bars[0] == 1
+    for note, one in zip(found.notes, notes, strict=True):
+        assert events[note.start] == event_codec.PITCHES[one.pitch]
+        assert not set(events[note.start + 1 : note.stop]) & set(event_codec.PITCHES.values())
+    assert isinstance(MusicDomain(), WritesNotes)
