@@ -19,11 +19,11 @@ from seqforge.charts.curve import Tick
 from seqforge.reporting.coloured_text import coloured_text, darkest_bits, scale_legend, style
 from seqforge.reporting.inspect_view import (
     MOST_SYMBOLS,
-    MOST_UNITS,
     GateSaturation,
     InspectView,
     Probe,
     ShownUnit,
+    coloured_by,
     packed,
 )
 
@@ -43,7 +43,7 @@ def inspect_page(view: InspectView) -> str:
     data = packed(view)
     heat = data.meta["heat"]
     markup = {
-        ("units", "What single units follow"): macros.units([*map(_row, view.units)]),
+        ("units", "What single units follow"): macros.units(_rows(view)),
         ("heat", "All units"): macros.heat(view, heat),
         ("search", "Where the same units fire"): macros.search(view, heat),
         ("gates", "How units hold and let through"): macros.gates(_plots(view.gates)),
@@ -77,7 +77,7 @@ def _text(macros: Any, view: InspectView, data: str, meta: dict[str, Any]) -> An
         "The first symbols, coloured by surprise", darkest,
     )  # fmt: skip
     legends = scale_legend("surprise", darkest), scale_legend("unit")
-    return macros.text(view, view.units[:MOST_UNITS], static, legends, as_data(meta), data)
+    return macros.text(view, coloured_by(view), static, legends, as_data(meta), data)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def _first(view: InspectView) -> _First:
     if view.parameters is not None:
         counts.append(f"{view.parameters:,} weights")
     found = [unit for unit in view.units if unit.found]
-    word = f"{len(found)} unit{'s'[: len(found) != 1]} found" if found else "Nothing found"
+    count = len({unit.name for unit in found})
+    word = f"{count} unit{'s'[: count != 1]} found" if found else "Nothing found"
     return _First(
         view.model, "; ".join(counts), "pass" if found else "look", word, _reason(view, found),
         bool(view.annotations or any(unit.annotation for unit in view.units)),
@@ -150,6 +151,8 @@ class _Row:
     """A unit in the table."""
 
     name: str
+    number: int
+    """Among those that text can be coloured by; -1: not one of them."""
     found: bool
     annotation: str
     value: str
@@ -159,9 +162,14 @@ class _Row:
     drive: str
 
 
-def _row(unit: ShownUnit) -> _Row:
+def _rows(view: InspectView) -> list[_Row]:
+    numbers = {unit.name: number for number, unit in enumerate(coloured_by(view))}
+    return [_row(unit, numbers.get(unit.name, -1)) for unit in view.units]
+
+
+def _row(unit: ShownUnit, number: int) -> _Row:
     return _Row(
-        unit.name, unit.found, unit.annotation, _value(unit),
+        unit.name, number, unit.found, unit.annotation, _value(unit),
         _score(_best(unit, unit.untrained)), _score(_best(unit, unit.shifted)),
         _ablation(unit), _drive(unit),
     )  # fmt: skip

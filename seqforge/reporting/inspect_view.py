@@ -76,14 +76,14 @@ class ShownDrive:
 
 @dataclass(frozen=True)
 class ShownUnit:
-    """A unit that text can be coloured by, and what is known of it."""
+    """A unit beside an annotation, and what is known of both; one unit may follow several."""
 
     layer: int
     """From 0."""
     unit: int
     """From 0, in its layer."""
-    values: Floats
-    """(N,), in [-1, 1]."""
+    values: Floats | None = None
+    """(N,), in [-1, 1]: text can be coloured by it."""
     annotation: str = ""
     """What it was compared with; empty: it was only asked for."""
     measure: Measure = "r"
@@ -183,7 +183,7 @@ class InspectView:
     """(N, 5)."""
     annotations: Sequence[ShownAnnotation] = ()
     units: Sequence[ShownUnit] = ()
-    """The chosen ones; those found first."""
+    """Rows of the table; those found first."""
     shape: tuple[int, int] | None = None
     """Layers, units of a layer."""
     all_units: Floats | None = None
@@ -198,6 +198,15 @@ class InspectView:
     """Notes to show on a staff; in order."""
     tracks: bool = False
     """Whether symbols stand in lines of a fixed width, annotations as bars beneath: genomes."""
+
+
+def coloured_by(view: InspectView) -> list[ShownUnit]:
+    """The units that text can be coloured by, each once, by its first row; at most 16."""
+    found: dict[tuple[int, int], ShownUnit] = {}
+    for one in view.units:
+        if one.values is not None:
+            found.setdefault((one.layer, one.unit), one)
+    return list(found.values())[:MOST_UNITS]
 
 
 class _Bytes:
@@ -234,8 +243,10 @@ def packed(view: InspectView) -> PackedView:
     text = "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in symbols)
     found.add("text", np.frombuffer(text.encode(), np.uint8))
     _add_expected(found, view, len(symbols))
-    for number, unit in enumerate(view.units[:MOST_UNITS]):
-        found.add(f"unit{number}", _fine(unit.values[: len(symbols)]))
+    units = coloured_by(view)
+    for number, unit in enumerate(units):
+        if unit.values is not None:
+            found.add(f"unit{number}", _fine(unit.values[: len(symbols)]))
     scales = [
         _add_annotation(found, f"annotation{number}", one, len(symbols))
         for number, one in enumerate(view.annotations)
@@ -249,7 +260,7 @@ def packed(view: InspectView) -> PackedView:
         "vocabularyFaces": faces("".join(view.vocabulary)), "unit": view.unit,
         "units": [
             {"name": one.name, "annotation": one.annotation, "layer": one.layer, "unit": one.unit}
-            for one in view.units[:MOST_UNITS]
+            for one in units
         ],
         "shape": view.shape, "annotations": scales, "records": _records(view, len(symbols)),
         "tracks": view.tracks, "tunes": tunes,

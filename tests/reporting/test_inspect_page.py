@@ -78,6 +78,18 @@ def test_the_first_line_says_what_was_found_and_what_was_not():
     assert "Nothing found Looked for and not found: place in line, vowel." in text
 
 
+def test_a_unit_may_follow_two_annotations():
+    view = made_up()
+    other = replace(view.units[0], annotation="vowel", measure="auc", value=0.99, values=None)
+    page = inspect_page(replace(view, units=[view.units[0], other, view.units[1]]))
+    text = words(page)
+    assert "2 units found" not in text
+    assert "1:3 follows vowel (AUC = 0.99" in text
+    assert "not found" not in text
+    assert page.count('name="colouring" value="unit') == 2
+    assert re.findall(r'data-unit="(.*?)"', page) == ["0", "0", "1"]
+
+
 def test_tables_say_what_silencing_and_holding_do():
     text = words(inspect_page(made_up()))
     assert "+0.200 bits where it is high, \N{MINUS SIGN}0.010 elsewhere; random units +0.03" in text

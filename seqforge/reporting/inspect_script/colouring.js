@@ -97,7 +97,7 @@ function startTools() {
   select.addEventListener("change", () => { underline(+select.value); show(); });
   for (const name of document.querySelectorAll(".unit-name")) {
     const n = +name.dataset.unit;
-    if (n >= units.length) continue;
+    if (n < 0) continue;
     const button = document.createElement("button");
     Object.assign(button, { className: "plain", type: "button", textContent: name.textContent });
     button.title = "Colour the text by this unit";
