@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Domain
 from seqforge.core.data.ingest import NothingUsable
+from seqforge.core.inspection.annotation_files import read_annotations
 from seqforge.core.inspection.annotations import Annotates, Annotation
 from seqforge.core.inspection.causes import (
     Ablation,
@@ -136,8 +137,11 @@ def _records(
 
 
 def _tracks(domain: Domain, records: Sequence[Record], tables: Sequence[Path]) -> Tracks:
-    """Annotations of the domain, and of files."""
-    return annotations_of(domain, records)
+    """Annotations of the domain, and of files; what a file says goes first."""
+    found = dict(annotations_of(domain, records))
+    for path in tables:
+        found |= read_annotations(domain, path, records)
+    return found
 
 
 class _Study:

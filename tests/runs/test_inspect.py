@@ -180,3 +180,22 @@ def test_a_text_without_a_known_symbol_is_refused(tmp_path):
 
     with pytest.raises(InputError, match=r"x\.txt: holds no symbol that the model knows"):
         inspected(planted(), tmp_path, text)
+
+
+def test_a_table_stands_beside_what_the_domain_says(tmp_path):
+    text, table = tmp_path / "x.txt", tmp_path / "mine.tsv"
+    text.write_text("ab(cd)Äef\n" * 200)
+    rows = ["is d\tside", *("1\t2.5" if s == "d" else "0\t" for s in text.read_text())]
+    table.write_text("\n".join(rows) + "\n")
+    path, planted_model = tmp_path / "model.safetensors", planted()
+    save_checkpoint(path, planted_model.card, planted_model.weights)
+
+    found = inspect_model(path, [str(text)], NullProgress(), [table])
+
+    named = {one.name: one for one in found.annotations}
+    assert "inside parentheses" in named
+    assert named["is d"].measure == "auc"
+    np.testing.assert_array_equal(named["is d"].values, [s == "d" for s in "ab(cd)ef\n" * 200])
+    assert "side" not in named  # it never varies where it is known
+    with pytest.raises(InputError, match=r"model.safetensors: is not known as a file of annot"):
+        inspect_model(path, [str(text)], NullProgress(), [path])

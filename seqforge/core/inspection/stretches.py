@@ -92,6 +92,12 @@ def _or_unknown(values: NDArray[Any] | None, size: int) -> NDArray[Any]:
     return np.full(size, np.nan, np.float32) if values is None else values
 
 
+def _is_truth(array: NDArray[Any]) -> bool:
+    """Whether what is known holds or does not."""
+    known = array[np.isfinite(array)]
+    return array.dtype == bool or bool(((known == 0) | (known == 1)).all())
+
+
 def annotations_at(tracks: Tracks, parts: Sequence[Stretch]) -> list[Annotation]:
     """Tracks of records in, annotations of the symbols of stretches, one after the other, out.
 
@@ -99,7 +105,7 @@ def annotations_at(tracks: Tracks, parts: Sequence[Stretch]) -> list[Annotation]
     """
     found = []
     for name, arrays in tracks.items():
-        truth = all(array.dtype == bool or not np.isfinite(array).any() for array in arrays)
+        truth = all(map(_is_truth, arrays))
         values = [arrays[part.record][part.start : part.stop].astype(np.float32) for part in parts]
         joined = np.concatenate(values) if values else np.zeros(0, np.float32)
         known = joined[np.isfinite(joined)]

@@ -71,3 +71,16 @@ def test_annotations_stand_where_their_symbols_do():
     assert found["place"].measure == "r"
     np.testing.assert_array_equal(found["place"].values, [0, 3, 4, np.nan, np.nan])
     assert annotations_of(object(), records) == {}
+
+
+def test_what_holds_or_does_not_is_truth_though_some_is_unknown():
+    records = [Record("ACG"), Record("TT")]
+    tracks = {
+        "half": [np.array([1, np.nan, 0], np.float32), np.array([True, False])],
+        "count": [np.array([1, np.nan, 0], np.float32), np.array([0, 2], np.float32)],
+    }
+
+    found = annotations_at(tracks, stretches(records, ACGT))
+
+    assert [(one.name, one.measure) for one in found] == [("half", "auc"), ("count", "r")]
+    np.testing.assert_array_equal(found[0].values, [1, np.nan, 0, 1, 0])
