@@ -239,8 +239,8 @@ def test_python_takes_every_option_of_the_command_line():
     from seqforge.cli.main import app
 
     names = {parameter.name for parameter in get_command(app).commands["run"].params}
-    elsewhere = {"pipeline", "more", "inputs", "out", "resume", "settings", "json_", "quiet",
-                 "verbose", "sample_every"}  # fmt: skip
+    elsewhere = {"pipeline", "more", "inputs", "out", "open_", "resume", "settings", "json_",
+                 "quiet", "verbose", "sample_every"}  # fmt: skip
     assert names - elsewhere == set(SHORT)
 
 

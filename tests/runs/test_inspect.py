@@ -13,6 +13,7 @@ from seqforge.core.model.checkpoint import Checkpoint, ModelCard, save_checkpoin
 from seqforge.errors import InputError
 from seqforge.runs.inspect import inspect_model
 from seqforge.runs.inspect_files import write_files
+from seqforge.runs.inspect_view import view_of
 from seqforge.runs.progress import NullProgress
 
 SYMBOLS = tuple("\n ()abcdefg")
@@ -145,6 +146,31 @@ def test_the_files_hold_what_was_found(found, tmp_path, bracketed):
     bits = np.array([float(row[3]) for row in cells[1:]])
     assert bits.mean() == pytest.approx(found.result.bits_per_symbol, abs=1e-4)
     assert not list(tmp_path.glob("*.bedgraph"))
+    page = (tmp_path / "inspect.html").read_text()
+    assert f"0:{PLANTED}" in page
+    assert len(page) < 5_000_000
+
+
+def test_the_page_shows_found_units_first_and_each_once(found):
+    view = view_of(found)
+
+    assert (view.units[0].layer, view.units[0].unit) == (0, PLANTED)
+    assert len({(one.layer, one.unit) for one in view.units}) == len(view.units) <= 16
+    np.testing.assert_allclose(view.units[0].values, found.trace.units()[:, PLANTED], atol=1e-6)
+    assert [record.length for record in view.records] == [len(view.symbols)] == [30_000]
+
+
+def test_a_table_adds_what_units_may_follow(bracketed, tmp_path):
+    text = bracketed.read_text()
+    rows = [str(int(symbol == "a")) for symbol in text]
+    table = tmp_path / "more.tsv"
+    table.write_text("\n".join(["is an a", *rows]) + "\n")
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, planted().card, planted().weights)
+
+    result = inspect_model(path, [str(bracketed)], NullProgress(), [table]).result
+
+    assert any(row.annotation == "is an a" for row in result.units)
 
 
 def test_of_genomes_both_strands_are_written(tmp_path):

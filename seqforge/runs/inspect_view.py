@@ -1,0 +1,127 @@
+"""What was found of a model's units in, what the page of ``seqforge inspect`` shows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from seqforge.core.data.domain import Mirrored
+from seqforge.core.inspection.trace import trace
+from seqforge.core.sampling.engine import KernelEngine
+from seqforge.reporting.inspect_view import (
+    MOST_IN_HEAT_MAP,
+    MOST_SYMBOLS,
+    MOST_UNITS,
+    GateSaturation,
+    InspectView,
+    Probe,
+    ShownAblation,
+    ShownAnnotation,
+    ShownDrive,
+    ShownRecord,
+    ShownUnit,
+)
+from seqforge.runs.inspect import Inspected
+from seqforge.runs.inspect_results import AblationRow, DriveRow, UnitRow
+
+_SHUT, _OPEN = 0.1, 0.9
+_SIGMOID = frozenset({"input", "forget", "output", "reset", "update"})
+"""Gates that open and shut."""
+_GATED = 4_096  # symbols whose gates are looked at
+
+
+def view_of(found: Inspected) -> InspectView:
+    """The first 100,000 symbols with the chosen units."""
+    card, size = found.checkpoint.card, min(len(found.trace), MOST_SYMBOLS)
+    seen, vocabulary = found.trace, card.vocabulary
+    layers, units = seen.hidden.shape[1:]
+    return InspectView(
+        model=card.name,
+        unit=found.domain.unit,
+        symbols="".join(("", *vocabulary.symbols)[number] for number in seen.ids[:size]),
+        bits=seen.bits[:size],
+        parameters=sum(array.size for array in found.checkpoint.weights.values()),
+        entropy=seen.entropy[:size],
+        vocabulary=vocabulary.symbols,
+        top_ids=seen.top_ids[:size],
+        top_probabilities=seen.top_probabilities[:size].astype(np.float32),
+        annotations=[
+            ShownAnnotation(one.name, one.measure, one.values[:size]) for one in found.annotations
+        ],
+        units=list(_units(found, size)),
+        shape=(layers, units),
+        all_units=seen.units(0, min(size, MOST_IN_HEAT_MAP)),
+        gates=list(_gates(found)),
+        probes=[Probe(**row.model_dump()) for row in found.result.probes],
+        memory=[
+            (None if distance == "all" else int(distance), bits)
+            for distance, bits in found.result.bits_after_reset.items()
+        ],
+        records=list(_records(found, size)),
+        tracks=isinstance(found.domain, Mirrored),
+    )
+
+
+def chosen(rows: Sequence[UnitRow]) -> list[UnitRow]:
+    """At most 16 units that text is coloured by: those found, the largest margins first, then the
+    best of other annotations; each unit once.
+    """
+    found = sorted((row for row in rows if row.found), key=lambda row: -row.margin)
+    others = sorted((row for row in rows if not row.found), key=lambda row: -row.margin)
+    seen, kept = set[tuple[int, int]](), []
+    for row in (*found, *others):
+        if (row.layer, row.unit) not in seen:
+            seen.add((row.layer, row.unit))
+            kept.append(row)
+    return kept[:MOST_UNITS]
+
+
+def _units(found: Inspected, size: int) -> Iterator[ShownUnit]:
+    width = found.trace.hidden.shape[2]
+    rows = chosen(found.result.units)
+    columns = [row.layer * width + row.unit for row in rows]
+    carried = found.trace.units(0, size)[:, columns]
+    for row, values in zip(rows, carried.T, strict=True):
+        yield ShownUnit(
+            layer=row.layer, unit=row.unit, values=values, annotation=row.annotation,
+            measure="r" if row.measure == "r" else "auc", value=row.value,
+            untrained=row.untrained, shifted=row.shifted, margin=row.margin, found=row.found,
+            ablation=_ablation(row.ablation), drive=_drive(row.drive),
+        )  # fmt: skip
+
+
+def _ablation(row: AblationRow | None) -> ShownAblation | None:
+    if row is None:
+        return None
+    return ShownAblation(row.where, row.elsewhere, row.random_where)
+
+
+def _drive(row: DriveRow | None) -> ShownDrive | None:
+    if row is None or row.at_low is None or row.at_high is None:
+        return None
+    return ShownDrive(row.low, row.high, row.at_low, row.at_high, row.undriven, row.random)
+
+
+def _gates(found: Inspected) -> Iterator[GateSaturation]:
+    """How often gates are shut and open, on the first symbols."""
+    engine, cell = KernelEngine.of(found.checkpoint), found.checkpoint.card.config.model.cell
+    seen = trace(engine, [found.trace.ids[:_GATED]], cell, gates=True)
+    if seen.gates is None:
+        return
+    for layer in range(seen.gates.shape[1]):
+        for place, name in enumerate(seen.gate_names):
+            if name in _SIGMOID:
+                values = seen.gates[:, layer, place].astype(np.float32)
+                shut, wide = (values < _SHUT).mean(axis=0), (values > _OPEN).mean(axis=0)
+                yield GateSaturation(layer, name, shut, wide)
+
+
+def _records(found: Inspected, size: int) -> Iterator[ShownRecord]:
+    left = size
+    for part in found.stretches:
+        if left <= 0:
+            return
+        length = min(len(part.ids), left)
+        yield ShownRecord(found.records[part.record].name, length, part.start)
+        left -= length
