@@ -86,6 +86,7 @@ DEAR = frozenset(
         "domains/music/musicxml/test_writer.py",
         "domains/music/render/test_audio.py",
         "domains/music/render/test_engraving.py",
+        "reporting/test_page_in_browser.py",
         "runs/test_pipeline_resuming.py",
         "runs/test_tensorboard.py",
     ]

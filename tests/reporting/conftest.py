@@ -6,7 +6,7 @@ from seqforge.core.data.ingest import Ingested
 from seqforge.core.training.events import EvaluationRecord
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary, ShownSamples
-from tests.reporting.material import Checker, least_summary
+from tests.reporting.material import INGEST, Checker, evaluations, least_summary
 
 
 @pytest.fixture
@@ -33,3 +33,13 @@ def page(tmp_path):
         return checker
 
     return write
+
+
+def evaluation_records():
+    """The evaluations of `material`, as records."""
+    return [EvaluationRecord.model_validate(line) for line in evaluations()]
+
+
+def ingested():
+    """Its files."""
+    return [Ingested(**{"records": 0, "symbols": 0} | line) for line in INGEST]
