@@ -31,7 +31,8 @@ _TAB = 8
 _SIGNS: dict[Kind, tuple[re.Pattern[str], float]] = {
     "C": (
         re.compile(
-            r"^(?:.*(?:[{}]|\);|\};)[ \t]*$|[ \t]*#[ \t]*(?:include|define|ifn?def|endif)\b.*"
+            r"^(?:.*(?:(?<!\{)\{|(?<!\})\}|\);|\};)[ \t]*$"
+            r"|[ \t]*#[ \t]*(?:include|define|ifn?def|endif)\b.*"
             r"|[ \t]*/\*.*|[ \t]+\*[ /].*|[ \t]*//.*)",
             re.M,
         ),

@@ -287,3 +287,19 @@ def test_the_domain_annotates_characters_or_bytes():
     found = TextDomain(bytes=True).annotate(data.decode("latin-1"))
     assert {len(values) for values in found.values()} == {len(data)}
     assert {len(values) for values in TextDomain().annotate("").values()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("{{Infobox\n| name = x\n}}\nA town {{citation}}\n* one\n", "prose"),
+        ("He ran;\nshe (too) sat.\n", "prose"),
+        ("static int a;\n\nint f(void)\n{\n\treturn a;\n}\n", "C"),
+        ("x = 1\n\n\ndef f(y):\n    return {y: x}\n", "Python"),
+        ("We say \\emph{that} $x$ is\nsmall, see \\ref{a}.\n", "TeX"),
+        ("<page>\n<title>x</title>\n</page>\n", "markup"),
+        ("", "prose"),
+    ],
+)
+def test_the_kind_of_a_text_is_told_from_its_lines(text, kind):
+    assert kind_of(text) == kind
