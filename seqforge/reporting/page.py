@@ -34,6 +34,7 @@ from seqforge.reporting.sections import (
 )
 from seqforge.reporting.similarity import similarity
 from seqforge.reporting.summary import Advice, RunSummary, ShownSamples
+from seqforge.reporting.verdict import THRESHOLDS
 
 _SHOWN = 2_000
 """Characters of each sample on the page; the file has the rest."""
@@ -127,6 +128,7 @@ def _sections(page: RunPage, folder: Path, at: Path) -> Iterator[Section]:
             mapping(summary.similarity), unit, any(one.after == "similarity" for one in page.more)
         ),
         ("files", "What was read"): macros.files(_files(page.ingest), parts_table(summary)),
+        ("checks", "What the checks ask"): _checks(macros, summary),
         ("machine", "Speed, memory, settings"): macros.machine(
             _machine(summary, len(page.metrics)),
             facts((readable(k), v) for k, v in summary.model.model_dump().items()),
@@ -136,6 +138,13 @@ def _sections(page: RunPage, folder: Path, at: Path) -> Iterator[Section]:
     }
     for (name, heading), text in markup.items():
         yield Section(name, heading, str(text))
+
+
+def _checks(macros: Any, summary: RunSummary) -> str:
+    """When each check of the verdict passes, wants a look, fails."""
+    chips = () if summary.verdict is None else summary.verdict.chips
+    rows = tuple((chip.name, *THRESHOLDS[chip.name]) for chip in chips if chip.name in THRESHOLDS)
+    return str(macros.checks(Table(("check", "passes", "look", "fails"), rows))) if rows else ""
 
 
 def _measured(summary: RunSummary, metrics: Sequence[EvaluationRecord]) -> str:

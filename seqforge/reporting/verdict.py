@@ -201,16 +201,17 @@ def saved_percent(bits: float, other: float) -> float:
 
 
 def _training(summary: RunSummary) -> _Checked:
-    read = times_read(summary)
-    figure = f"data read {read:.2g} times" if read < 10 else f"data read {read:.0f} times"
-    if summary.advice is not None and summary.advice.verdict == "nothing learnt":
-        return _Checked("enough training", "fail", figure, "nothing was learnt yet")
-    if read >= READ_ONCE:
-        return _Checked("enough training", "pass", figure, figure.replace("data", "the data were"))
+    name, read = "enough training", times_read(summary)
     share = f"{100 * read:.0f} %" if read >= 0.01 else "less than 1 %"
+    times = f"{read:.2g}" if read < 10 else f"{read:,.0f}"
+    whole = read >= READ_ONCE
+    figure = f"data read {times} times" if whole else f"{share} of the data read"
+    if summary.advice is not None and summary.advice.verdict == "nothing learnt":
+        return _Checked(name, "fail", figure, f"nothing was learnt yet ({figure})")
+    if whole:
+        return _Checked(name, "pass", figure, f"the data were read {times} times")
     state: State = "fail" if read < READ_LITTLE else "look"
-    because = f"{share} of the training data were read"
-    return _Checked("enough training", state, f"{share} of the data read", because)
+    return _Checked(name, state, figure, f"{share} of the training data were read")
 
 
 def _fit(summary: RunSummary, metrics: Sequence[EvaluationRecord]) -> _Checked:

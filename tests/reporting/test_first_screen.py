@@ -7,6 +7,7 @@ import pytest
 
 from seqforge.reporting.first_screen import beginning, link, next_steps, run_folder, title
 from seqforge.reporting.summary import RunSummary
+from seqforge.reporting.verdict import THRESHOLDS
 from tests.reporting.material import INGEST, SAMPLES, evaluations, least_summary, summary_of_a_run
 
 VERDICT = {
@@ -36,6 +37,8 @@ def test_the_verdict_comes_first_and_its_checks_lead_to_their_sections(page):
     assert {one[1:] for one in checks} <= inside
     for said in ("1.2 % more", "undecided", "0 of 1", "It draws, at temperature 1"):
         assert said in text, said
+    for said in THRESHOLDS["beats baselines"]:
+        assert said in text[text.index("What the checks ask") :], said
 
 
 def test_a_check_whose_section_is_missing_leads_to_one_that_is_there(page):

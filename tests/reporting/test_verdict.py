@@ -84,6 +84,12 @@ def test_training_is_enough_when_the_data_were_read_once(seen, wanted):
     assert state(verdict({"training": training}), "enough training") == wanted
 
 
+def test_what_learnt_nothing_did_not_train_enough_however_often_it_read():
+    found = verdict({"advice": {"verdict": "nothing learnt"}})
+    assert (found.word, state(found, "enough training")) == ("not yet", "fail")
+    assert "nothing was learnt yet (data read 2.6 times)" in found.reason.lower()
+
+
 def test_a_longer_budget_reads_the_data_once():
     training = {"steps": 1, "best_step": 1, "seconds": 20.0, "symbols_seen": 1_903_195}
     summary = RunSummary.model_validate(summary_of_a_run() | {"training": training})
