@@ -22,7 +22,7 @@ from seqforge.base.messages import (
 from seqforge.charts import curve
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.training.events import EvaluationRecord
-from seqforge.reporting.first_screen import FirstScreen, link, title
+from seqforge.reporting.first_screen import FirstScreen, Link, link, title
 from seqforge.reporting.measures import MeasureTable
 from seqforge.reporting.sections import (
     BaselineComparison,
@@ -38,6 +38,8 @@ from seqforge.reporting.verdict import THRESHOLDS
 
 _SHOWN = 2_000
 """Characters of each sample on the page; the file has the rest."""
+_MOST_LINKED = 100
+"""Files of a temperature that are linked."""
 _MOST_FILES = 12
 """More files than this are folded away; damaged ones are always shown."""
 
@@ -52,6 +54,8 @@ class ShownSample:
     file: str
     link: str
     """Relative URL; empty if the name cannot be one."""
+    others: Sequence[Link] = ()
+    """Further files of the same temperature."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,9 @@ def _sample(sample: ShownSamples, unit: str, folder: Path, at: Path) -> ShownSam
         note="; ".join(notes),
         file=file,
         link=link(file, folder, at),
+        others=[
+            Link(Path(one).name, link(one, folder, at)) for one in sample.files[1:_MOST_LINKED]
+        ],
     )
 
 

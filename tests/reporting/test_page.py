@@ -220,6 +220,14 @@ def test_duplicates_are_folded_and_damaged_files_stand_out_with_short_paths(page
     assert damaged < found.text.index("1 duplicate left out")
 
 
+def test_every_file_of_samples_is_linked(page):
+    files = [f"samples/t1.0-00{n}.{ending}" for n in (1, 2) for ending in ("mid", "abc")]
+    drawn = [{"temperature": 1.0, "text": "x", "file": files[0], "files": files}]
+    found = page({}, samples=drawn)
+    links = {value for tag, name, value in found.attributes if (tag, name) == ("a", "href")}
+    assert set(files) <= links
+
+
 def test_many_files_are_folded_and_cut(page):
     rows = [{"file": f"tune-{i}.abc", "status": "kept", "reason": ""} for i in range(450)]
 
