@@ -21,7 +21,7 @@ from seqforge.core.training.events import EvaluationRecord
 from seqforge.reporting.named_baselines import best, is_ngram, named_baselines
 from seqforge.reporting.sections import BaselineComparison, percent
 from seqforge.reporting.summary import RunSummary
-from seqforge.reporting.verdict import times_read
+from seqforge.reporting.verdict import LEVEL_PERCENT, saved_percent, times_read
 
 _SETTLED = 0.15
 """The first part of the longest curve may lie above the picture."""
@@ -116,6 +116,8 @@ def conclusion(ranked: Sequence[ComparedRun]) -> str:
     if not fair:
         return f"{said}; no other run was scored on the same data."
     second = fair[0]
+    if abs(saved_percent(first.bits, second.bits or 1.0)) < LEVEL_PERCENT:
+        return f"{said}, and so does {second.name}, on the same data."
     less = percent(first.bits, second.bits or 1.0)
     return f"{said}, {less} against {second.name} ({bits(second.bits)}), on the same data."
 

@@ -53,6 +53,8 @@ def test_runs_scored_on_other_data_are_not_compared(written):
     assert "against b (1.910), on the same data" in conclusion(
         [run("a", 1.9), other, run("b", 1.91)]
     )
+    level = conclusion([run("a", 1.9), run("b", 1.9)])
+    assert level == "a needs the fewest bits: 1.900 per base, and so does b, on the same data."
     assert "can be compared by their bits" in written(other, run("a", 1.9)).text
 
 
