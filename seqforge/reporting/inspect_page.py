@@ -128,7 +128,11 @@ def _reason(view: InspectView, found: Sequence[ShownUnit]) -> str:
 
 def _finding(unit: ShownUnit) -> str:
     control = _best(unit, unit.untrained)
-    beside = "" if control is None else f"; in untrained networks at most {_score(control)}"
+    beside = (
+        ""
+        if control is None
+        else f"; in untrained networks at most {_score(control, unit.measure)}"
+    )
     return f"{unit.name} follows {unit.annotation} ({_value(unit)}{beside})"
 
 
@@ -137,13 +141,17 @@ def _best(unit: ShownUnit, values: Iterable[float]) -> float | None:
     return max(values, key=abs if unit.measure == "r" else float, default=None)
 
 
-def _score(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+def _score(value: float | None, measure: str = "r") -> str:
+    """AUC to the thousandth: what counts is its distance to 1."""
+    if value is None:
+        return ""
+    text = f"{value:.2f}" if measure == "r" else f"{value:.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _value(unit: ShownUnit) -> str:
     name = "r" if unit.measure == "r" else "AUC"
-    return "" if unit.value is None else f"{name} = {_score(unit.value)}"
+    return "" if unit.value is None else f"{name} = {_score(unit.value, unit.measure)}"
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,8 @@ def _rows(view: InspectView) -> list[_Row]:
 def _row(unit: ShownUnit, number: int) -> _Row:
     return _Row(
         unit.name, number, unit.found, unit.annotation, _value(unit),
-        _score(_best(unit, unit.untrained)), _score(_best(unit, unit.shifted)),
+        _score(_best(unit, unit.untrained), unit.measure),
+        _score(_best(unit, unit.shifted), unit.measure),
         _ablation(unit), _drive(unit),
     )  # fmt: skip
 
@@ -235,7 +244,7 @@ def _probe_table(probes: Sequence[Probe]) -> Table:
     for one in probes:
         found.setdefault((one.annotation, one.measure), {})[one.layer] = one.value
     rows = tuple(
-        (name, "r" if measure == "r" else "AUC", *(_score(values.get(n)) for n in layers))
+        (name, "r" if measure == "r" else "AUC", *(_score(values.get(n), measure) for n in layers))
         for (name, measure), values in found.items()
     )
     return Table(("annotation", "measure", *(f"layer {n}" for n in layers)), rows)

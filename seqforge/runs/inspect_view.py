@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Mirrored
-from seqforge.core.inspection.trace import trace
+from seqforge.core.inspection.annotations import WritesNotes
+from seqforge.core.inspection.trace import Trace, trace
 from seqforge.core.sampling.engine import KernelEngine
 from seqforge.reporting.inspect_view import (
     MOST_IN_HEAT_MAP,
@@ -19,7 +21,9 @@ from seqforge.reporting.inspect_view import (
     ShownAblation,
     ShownAnnotation,
     ShownDrive,
+    ShownNote,
     ShownRecord,
+    ShownTune,
     ShownUnit,
 )
 from seqforge.runs.inspect import Inspected
@@ -59,36 +63,38 @@ def view_of(found: Inspected) -> InspectView:
             for distance, bits in found.result.bits_after_reset.items()
         ],
         records=list(_records(found, size)),
+        tunes=list(_tunes(found, size)),
         tracks=isinstance(found.domain, Mirrored),
     )
 
 
-def chosen(rows: Sequence[UnitRow]) -> list[UnitRow]:
-    """At most 16 units that text is coloured by: those found, the largest margins first, then the
-    best of other annotations; each unit once.
-    """
-    found = sorted((row for row in rows if row.found), key=lambda row: -row.margin)
-    others = sorted((row for row in rows if not row.found), key=lambda row: -row.margin)
-    seen, kept = set[tuple[int, int]](), []
-    for row in (*found, *others):
-        if (row.layer, row.unit) not in seen:
-            seen.add((row.layer, row.unit))
-            kept.append(row)
-    return kept[:MOST_UNITS]
+def ordered(rows: Sequence[UnitRow]) -> list[UnitRow]:
+    """Those found first, and the largest margins first."""
+    return sorted(rows, key=lambda row: (not row.found, -row.margin))
 
 
 def _units(found: Inspected, size: int) -> Iterator[ShownUnit]:
-    width = found.trace.hidden.shape[2]
-    rows = chosen(found.result.units)
-    columns = [row.layer * width + row.unit for row in rows]
-    carried = found.trace.units(0, size)[:, columns]
-    for row, values in zip(rows, carried.T, strict=True):
+    """All rows; the first 16 units, each in its first row, with what they carry."""
+    seen = set[tuple[int, int]]()
+    for row in ordered(found.result.units):
+        place = row.layer, row.unit
+        is_new = place not in seen and len(seen) < MOST_UNITS
+        if is_new:
+            seen.add(place)
         yield ShownUnit(
-            layer=row.layer, unit=row.unit, values=values, annotation=row.annotation,
+            layer=row.layer, unit=row.unit, annotation=row.annotation,
+            values=_carried(found.trace, *place, size) if is_new else None,
             measure="r" if row.measure == "r" else "auc", value=row.value,
             untrained=row.untrained, shifted=row.shifted, margin=row.margin, found=row.found,
             ablation=_ablation(row.ablation), drive=_drive(row.drive),
         )  # fmt: skip
+
+
+def _carried(seen: Trace, layer: int, unit: int, size: int) -> NDArray[np.float32]:
+    """One column of `Trace.units`."""
+    if seen.cell is None:
+        return seen.hidden[:size, layer, unit].astype(np.float32)
+    return np.asarray(np.tanh(seen.cell[:size, layer, unit].astype(np.float32)))
 
 
 def _ablation(row: AblationRow | None) -> ShownAblation | None:
@@ -125,3 +131,20 @@ def _records(found: Inspected, size: int) -> Iterator[ShownRecord]:
         length = min(len(part.ids), left)
         yield ShownRecord(found.records[part.record].name, length, part.start)
         left -= length
+
+
+def _tunes(found: Inspected, size: int) -> Iterator[ShownTune]:
+    """Records that were read in full, where the domain writes notes."""
+    at, domain = 0, found.domain
+    if not isinstance(domain, WritesNotes):
+        return
+    for part in found.stretches:
+        stop, symbols = at + len(part.ids), found.records[part.record].symbols
+        if stop <= size and len(part.ids) == len(symbols):
+            tune = domain.written_tune(symbols)
+            notes = [
+                ShownNote(at + one.start, at + one.stop, one.onset, one.length, one.height)
+                for one in tune.notes
+            ]
+            yield ShownTune(at, stop, notes, tune.bars)
+        at = stop

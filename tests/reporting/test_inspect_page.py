@@ -98,8 +98,8 @@ def test_tables_say_what_silencing_and_holding_do():
         "with random units it moves by \N{MINUS SIGN}2 to 3"
     ) in text
     assert "1:3 found place in line r = 0.91 \N{MINUS SIGN}0.42 \N{MINUS SIGN}0.11" in text
-    assert "0:2 vowel AUC = 0.91 0.93 0.55" in text
-    assert "vowel AUC 0.75 0.88" in text
+    assert "0:2 vowel AUC = 0.910 0.930 0.550" in text
+    assert "vowel AUC 0.750 0.875" in text
     assert "1 3.500 16 2.500 all 2.250" in text
 
 

@@ -151,13 +151,31 @@ def test_the_files_hold_what_was_found(found, tmp_path, bracketed):
     assert len(page) < 5_000_000
 
 
-def test_the_page_shows_found_units_first_and_each_once(found):
+def test_the_page_shows_found_units_first_and_has_values_of_each_once(found):
     view = view_of(found)
 
     assert (view.units[0].layer, view.units[0].unit) == (0, PLANTED)
-    assert len({(one.layer, one.unit) for one in view.units}) == len(view.units) <= 16
+    assert len(view.units) == len(found.result.units)
+    coloured = [(one.layer, one.unit) for one in view.units if one.values is not None]
+    assert len(set(coloured)) == len(coloured) == min(16, len({one.name for one in view.units}))
     np.testing.assert_allclose(view.units[0].values, found.trace.units()[:, PLANTED], atol=1e-6)
     assert [record.length for record in view.records] == [len(view.symbols)] == [30_000]
+
+
+def test_notes_of_tunes_stand_at_their_symbols_on_the_page(tmp_path):
+    from seqforge.runs.folder import find_model
+
+    path = tmp_path / "two.abc"
+    path.write_text(
+        "X:1\nM:2/4\nL:1/8\nK:C\nC2C2|G2G2|A2A2|G4|]\n\nX:2\nM:2/4\nL:1/8\nK:C\nc4|e4|]\n"
+    )
+
+    view = view_of(inspect_model(find_model("folk"), [str(path)], NullProgress()))
+
+    assert [len(tune.notes) for tune in view.tunes] == [7, 2]
+    for tune, letters in zip(view.tunes, ("CCGGAAG", "ce"), strict=True):
+        assert "".join(view.symbols[note.start] for note in tune.notes) == letters
+    assert view.tunes[1].stop == len(view.symbols)
 
 
 def test_a_table_adds_what_units_may_follow(bracketed, tmp_path):
