@@ -53,6 +53,7 @@ COMMANDS = {
         "--rounds", 2, "--backends", *BACKENDS,
     ],
     "sequences": ["compare_sequences.py", "sequences", "--as-genbank", "--rounds", 1],
+    "inspect": ["inspect_speed.py", "text.txt"],
     "midi": ["midi_reading.py", ROOT / "data", "--rounds", 2],
 }  # fmt: skip
 
@@ -132,6 +133,16 @@ def test_the_first_command_and_later_ones_are_timed(measured):
         assert row["first, seconds"] > 0
         assert row["later, processor seconds"] > 0
     assert "sample fly -n 1" in said
+
+
+def test_the_stages_of_an_inspection_are_timed(measured):
+    _, said, found = measured("inspect")
+    assert found["symbols"] == len(TEXT)
+    stages = [row["stage"] for row in found["stages"]]
+    assert stages[:4] == ["reading", "tracing", "ranking", "controls"]
+    assert sum(row["CPU seconds"] for row in found["stages"]) > 0
+    assert found["held_mb"] > 10
+    assert "held at most" in said
 
 
 def test_sampling_speed_is_measured_beside_the_eager_loop(measured):

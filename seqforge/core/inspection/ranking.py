@@ -4,14 +4,15 @@ correlation with numbers, area under the ROC curve (AUC) for what holds or does 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.machine import usable_cores
 from seqforge.core.inspection.annotations import Annotation, Measure, Values
 from seqforge.core.kernels.compiler import kernel
 
@@ -88,17 +89,19 @@ def score_units(units: Units, annotations: Sequence[Annotation]) -> Scores:
     size = len(units)
     measures = tuple(one.measure for one in annotations)
     width = units.units(0, 0).shape[1]
-    halves = []
-    for start, stop in ((0, size // 2), (size // 2, size)):
-        found = np.zeros((len(annotations), width))
-        steps = _Steps(units, start, stop)
-        for measure, work in (("r", partial(_correlations, units)), ("auc", steps.somers)):
-            chosen = [i for i, one in enumerate(measures) if one == measure]
-            if chosen:
-                values = np.stack([annotations[i].values[start:stop] for i in chosen])
-                found[chosen] = work(start, stop, values)
-        halves.append(found)
-    return Scores(measures, *halves)
+    first, second = np.zeros((2, len(annotations), width))
+
+    def work(part: tuple[Table, int, int, Measure]) -> None:
+        found, start, stop, measure = part
+        chosen = [i for i, one in enumerate(measures) if one == measure]
+        if chosen:
+            values = np.stack([annotations[i].values[start:stop] for i in chosen])
+            found[chosen] = _SCORES[measure](units, start, stop, values)
+
+    halves = ((first, 0, size // 2), (second, size // 2, size))
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        list(pool.map(work, [(*half, measure) for half in halves for measure in _SCORES]))
+    return Scores(measures, first, second)
 
 
 def _spans(start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -132,6 +135,18 @@ def _correlations(units: Units, start: int, stop: int, values: Values) -> Table:
 _NOISE = 1e-12  # what rounding leaves of the variance of something that does not vary
 
 
+def _differences(units: Units, start: int, stop: int, values: Values) -> Table:
+    """Somers' D, 2 AUC - 1, of truth values (A, n) for each unit (A, U)."""
+    steps, groups = _Steps(units, start, stop), range(0, len(values), _TOGETHER)
+    return np.concatenate([steps.somers(values[i : i + _TOGETHER]) for i in groups])
+
+
+_SCORES: dict[Measure, Callable[[Units, int, int, Values], Table]] = {
+    "r": _correlations,
+    "auc": _differences,
+}
+
+
 class _Steps:
     """Units of a span as numbers of steps, for AUC."""
 
@@ -140,12 +155,8 @@ class _Steps:
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._keep = (stop - start) * units.units(0, 0).shape[1] <= _KEPT
 
-    def somers(self, start: int, stop: int, values: Values) -> Table:
-        """Somers' D, 2 AUC - 1, of truth values (A, n) for each unit (A, U)."""
-        groups = range(0, len(values), _TOGETHER)
-        return np.concatenate([self._group(values[i : i + _TOGETHER]) for i in groups])
-
-    def _group(self, values: Values) -> Table:
+    def somers(self, values: Values) -> Table:
+        """Of a few annotations (A, n)."""
         digits = np.where(np.isfinite(values), values > 0.5, 2).astype(np.int64)
         powers = 3 ** np.arange(len(values))
         patterns, codes = np.unique(powers @ digits, return_inverse=True)
