@@ -10,8 +10,9 @@ from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.elementary import exponential, logarithm
 from seqforge.core.memory.memory import LogProbs
 
-SHARE = 1 / 256
-"""Part of the trust that is dealt out anew after every symbol."""
+SHARE = 1 / 4096
+"""Part of the trust that is dealt out anew after every symbol: a larger one costs more wherever one
+of the two is better throughout."""
 
 
 class Switch:
