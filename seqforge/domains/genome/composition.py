@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,10 @@ def copied_from(
     """
     searches = {name: CopySearch(sequences) for name, sequences in groups.items()}
     longest = max((search.longest_query for search in searches.values()), default=0)
-    for block in _overlapping(training_blocks, max(longest, _SEED)):
+    seeds = [np.empty(0, np.uint64), *(search.seeds for search in searches.values())]
+    wanted = membership(np.concatenate(seeds), _SEED)
+    for text in _overlapping(training_blocks, max(longest, _SEED)):
+        block = TrainingBlock.of(text, wanted)
         for search in searches.values():
             search.look_through(block)
     rows: dict[str, dict[str, float | None]] = {
@@ -96,6 +100,26 @@ def _overlapping(blocks: Iterable[str], longest: int) -> Iterator[str]:
         yield "".join(held)
 
 
+@dataclass(frozen=True)
+class TrainingBlock:
+    """A block of training data, as all searches look through it."""
+
+    text: str
+    codes: Codes
+    places: NDArray[np.int64]
+    """Where a seed of any search begins."""
+    seeds: Kmers
+    """The seeds at these places."""
+
+    @classmethod
+    def of(cls, text: str, wanted: NDArray[np.bool_]) -> TrainingBlock:
+        """A block and the seeds of all searches (4^12,) in, the block out."""
+        codes = base_codes(text)
+        seeds, whole = packed_kmers(codes, _SEED)
+        places = np.flatnonzero(wanted[seeds] & whole)
+        return cls(text, codes, places, seeds[places])
+
+
 class CopySearch:
     """Finds copies of training data, given in blocks, in some sequences."""
 
@@ -114,7 +138,11 @@ class CopySearch:
         self._codes = base_codes(self._text)
         self._wanted = {k: distinct_kmers(self._codes, k) for k in COPY_LENGTHS}
         self._found = {k: np.zeros(len(self._wanted[k]), bool) for k in COPY_LENGTHS}
-        self._seeds = membership(self._wanted[_SEED], _SEED)
+
+    @property
+    def seeds(self) -> Kmers:
+        """The k-mers from which copies are looked for."""
+        return self._wanted[_SEED]
 
     def share(self, k: int) -> float | None:
         """Share of the sequences' k-mers found so far, each counted as often as it occurs."""
@@ -128,21 +156,20 @@ class CopySearch:
             hits += int((there & whole).sum())
         return hits / total if total else None
 
-    def look_through(self, block: str) -> None:
+    def look_through(self, block: TrainingBlock) -> None:
         """Look through a block of training data."""
         if self.longest is None:
             return
-        codes = base_codes(block)
-        self._lengthen_short(codes)
-        seeds, whole = packed_kmers(codes, _SEED)
-        places = np.flatnonzero(self._seeds[seeds] & whole)
+        self._lengthen_short(block.codes)
+        _, ours = places_in(self._wanted[_SEED], block.seeds)
+        places, seeds = block.places[ours], block.seeds[ours]
         if self.longest >= _SEED:
-            self._lengthen(plain_bases(block), places)
+            self._lengthen(plain_bases(block.text), places)
         for k in COPY_LENGTHS:
-            places, kmers = _longer(codes, seeds, places, k)
+            places, seeds, kmers = _longer(block.codes, seeds, places, k)
             where, there = places_in(self._wanted[k], kmers)
             self._found[k][where[there]] = True
-            places = places[there]
+            places, seeds = places[there], seeds[there]
 
     def _lengthen_short(self, codes: Codes) -> None:
         """Matches shorter than a seed, by k-mers of the next length while there are any."""
@@ -196,17 +223,18 @@ class CopySearch:
 
 def _longer(
     codes: Codes, seeds: Kmers, places: NDArray[np.int64], k: int
-) -> tuple[NDArray[np.int64], Kmers]:
+) -> tuple[NDArray[np.int64], Kmers, Kmers]:
     """The k-mers at some places, as seed and letters behind it; places without one fall out."""
-    places = places[places <= len(codes) - k]
-    kmers = seeds[places]
+    inside = places <= len(codes) - k
+    places, seeds = places[inside], seeds[inside]
+    kmers = seeds
     for offset in range(_SEED, k):
         following = codes[places + offset]
-        places, kmers, following = (
-            array[following != NO_BASE] for array in (places, kmers, following)
+        places, seeds, kmers, following = (
+            array[following != NO_BASE] for array in (places, seeds, kmers, following)
         )
         kmers = kmers << np.uint64(2) | following.astype(np.uint64)
-    return places, kmers
+    return places, seeds, kmers
 
 
 KMER_DISTANCES = range(1, 7)
