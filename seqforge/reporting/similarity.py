@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from seqforge.base import html_page
 from seqforge.base.folders import write_atomically
 from seqforge.base.html_page import Section, records_table
-from seqforge.base.messages import format_number, mapping, plural
+from seqforge.base.messages import format_number, mapping, one_line, plural
 from seqforge.reporting.first_screen import Link
 from seqforge.reporting.sections import ShownControls, as_sentence
 
@@ -30,6 +30,7 @@ def similarity(
     """
     if not found:
         return ""
+    found = harmless(found)
     size, controls = found.get("library_length"), ShownControls.of(mapping(found.get("controls")))
     rows = [] if hits_follow else [mapping(row) for row in _items(found.get("table"))]
     shown = {
@@ -42,6 +43,15 @@ def similarity(
         "controls": controls,
     }
     return str(html_page.macros(__package__, "sections.html.jinja").similarity(shown))
+
+
+def harmless(value: Any) -> Any:
+    """What a search found in, the same with invisible characters of names as escapes out."""
+    if isinstance(value, Mapping):
+        return {one_line(str(name)): harmless(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [harmless(one) for one in value]
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _items(value: JsonValue) -> list[JsonValue]:
@@ -63,6 +73,7 @@ def write_search_page(
     Raises:
         RunError: If it cannot be written.
     """
+    found = harmless(found)
     controls = mapping(found.get("controls"))
     links = [Link(file.name, quote(file.name, errors="replace")) for file in files]
     macros = html_page.macros(__package__, "sections.html.jinja")

@@ -208,4 +208,4 @@ def test_what_was_stopped_goes_on_with_the_same_command(seqforge, tmp_path, monk
     for name in ("hits.tsv", "alignments.txt"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {"hits.tsv", "hits.json", "alignments.txt"}
+    assert left == {"hits.tsv", "hits.json", "alignments.txt", "report.html"}

@@ -58,7 +58,7 @@ class _Found:
     def place(self) -> str:
         """Where it is in the library."""
         strand = "+" if self.hsp.query_strand == self.hsp.hit_strand else "\N{MINUS SIGN}"
-        return f"{self.hit.id}:{self.hsp.hit_start:,}-{self.hsp.hit_end:,} ({strand})"
+        return f"{one_line(self.hit.id)}:{self.hsp.hit_start:,}-{self.hsp.hit_end:,} ({strand})"
 
     @property
     def style(self) -> str:
