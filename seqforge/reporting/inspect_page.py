@@ -34,7 +34,7 @@ _PARTS = (
 )  # fmt: skip
 """Of the script, in order."""
 _NAMED = 3
-"""Findings that the verdict names."""
+"""Annotations that are followed, and that the verdict names with units and figures."""
 
 
 def inspect_page(view: InspectView) -> str:
@@ -115,30 +115,32 @@ def _first(view: InspectView) -> _First:
 
 def _reason(view: InspectView, found: Sequence[ShownUnit]) -> str:
     """Which units were found, and what was looked for in vain."""
-    sentences = [f"{_finding(unit)}." for unit in found[:_NAMED]]
-    if len(found) > _NAMED:
-        sentences.append(f"The table has {len(found) - _NAMED:,} more.")
+    groups: dict[str, list[ShownUnit]] = {}
+    for unit in found:
+        groups.setdefault(unit.annotation, []).append(unit)
+    sentences = [_finding(group) for group in list(groups.values())[:_NAMED]]
+    if len(groups) > _NAMED:
+        sentences.append(f"Others follow {', '.join(list(groups)[_NAMED:])}.")
     names = [*(one.name for one in view.annotations), *(unit.annotation for unit in view.units)]
-    met = {unit.annotation for unit in found}
-    missed = [name for name in dict.fromkeys(names) if name and name not in met]
+    missed = [name for name in dict.fromkeys(names) if name and name not in groups]
     if missed:
         sentences.append(f"Looked for and not found: {', '.join(missed)}.")
     return " ".join(sentences)
 
 
-def _finding(unit: ShownUnit) -> str:
-    control = _best(unit, unit.untrained)
-    beside = (
-        ""
-        if control is None
-        else f"; in untrained networks at most {_score(control, unit.measure)}"
-    )
-    return f"{unit.name} follows {unit.annotation} ({_value(unit)}{beside})"
+def _finding(group: Sequence[ShownUnit]) -> str:
+    """The units that follow one annotation, the best one first."""
+    unit, others = group[0], [one.name for one in group[1:]]
+    control = _control(unit, unit.untrained)
+    said = _value(unit) + (f"; in untrained networks at most {control}" if control else "")
+    more = f", and so {'does' if len(others) == 1 else 'do'} {', '.join(others)}" if others else ""
+    return f"{unit.name} follows {unit.annotation} ({said}){more}."
 
 
-def _best(unit: ShownUnit, values: Iterable[float]) -> float | None:
-    """The control that comes nearest to a finding."""
-    return max(values, key=abs if unit.measure == "r" else float, default=None)
+def _control(unit: ShownUnit, values: Iterable[float]) -> str:
+    """The control that comes nearest to a finding; of r its size."""
+    sizes = (abs(value) if unit.measure == "r" else value for value in values)
+    return _score(max(sizes, default=None), unit.measure)
 
 
 def _score(value: float | None, measure: str = "r") -> str:
@@ -178,8 +180,8 @@ def _rows(view: InspectView) -> list[_Row]:
 def _row(unit: ShownUnit, number: int) -> _Row:
     return _Row(
         unit.name, number, unit.found, unit.annotation, _value(unit),
-        _score(_best(unit, unit.untrained), unit.measure),
-        _score(_best(unit, unit.shifted), unit.measure),
+        _control(unit, unit.untrained),
+        _control(unit, unit.shifted),
         _ablation(unit), _drive(unit),
     )  # fmt: skip
 

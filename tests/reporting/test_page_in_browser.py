@@ -17,12 +17,13 @@ from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.render.listening_page import write_page
 from seqforge.domains.music.render.sample_export import SampleExport, render
 from seqforge.reporting.comparison import ComparedRun, write_comparison
+from seqforge.reporting.inspect_page import inspect_page
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.similarity import write_search_page
 from seqforge.reporting.summary import RunSummary, ShownSamples
 from seqforge.reporting.verdict import judged
 from tests.conftest import missing
-from tests.reporting import material
+from tests.reporting import inspected, material
 from tests.reporting.conftest import evaluation_records, ingested
 
 MODES = {
@@ -107,8 +108,17 @@ def music_page(path):
     write_page(path, "New tunes", first, [second], 3, ["moved"])
 
 
+def page_of_units(view):
+    def write(path):
+        path.write_text(inspect_page(view), "utf-8")
+
+    return write
+
+
 PAGES = {"run": run_page, "comparison": comparison_page, "search": search_page,
-         "music": music_page}  # fmt: skip
+         "music": music_page, "units": page_of_units(inspected.made_up()),
+         "genome units": page_of_units(inspected.genome()),
+         "tune units": page_of_units(inspected.tunes())}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +141,8 @@ def test_a_page_is_sound_whoever_reads_it_and_however(browser, axe, pages, name,
     if mode == "print":
         page.emulate_media(media="print")
     page.goto(path.as_uri())
+    if "units" in name:
+        page.wait_for_selector("html[data-ready]")
 
     page.evaluate(axe)
     found = page.evaluate("axe.run()")["violations"]
@@ -186,4 +198,33 @@ def test_hits_unfold_to_their_alignments(browser, pages):
     assert not alignment.is_visible()
     page.click("text=1 alignment")
     assert alignment.is_visible()
+    page.close()
+
+
+def test_the_page_of_units_follows_pointer_and_keyboard(browser, pages):
+    page = browser.new_page(viewport=MODES["light"]["viewport"])
+    page.goto((pages / "units.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    page.locator("#pane .chunk span").nth(4).hover()
+    assert page.text_content("#here").startswith("< character 5:")
+    page.focus("#pane")
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#here").startswith("c character 6:")
+    page.check("input[value=surprise]")
+    assert page.text_content("#what") == "surprise"
+    page.keyboard.press("ArrowDown")
+    assert page.text_content("#what") == "unit 1:3: follows place in line"
+    page.close()
+
+
+def test_text_is_filled_in_where_it_is_scrolled_to(browser, tmp_path):
+    path = tmp_path / "long.html"
+    path.write_text(inspect_page(inspected.made_up(inspected.LINE * 2_000)), "utf-8")
+    page = browser.new_page(viewport=MODES["phone"]["viewport"])
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator(".chunk").last.locator("span").count() == 0
+    page.evaluate("document.getElementById('pane').scrollTop = 1e9")
+    page.locator(".chunk").last.locator("span").last.wait_for(state="attached")
+    assert page.locator(".chunk span").count() < 20_000
     page.close()

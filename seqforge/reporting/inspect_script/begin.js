@@ -26,6 +26,11 @@ build();
 startStaff();
 startHeat();
 startSearch();
+const foundUnit = radios().find((one) => one.dataset.found !== undefined);
+if (foundUnit) {
+  foundUnit.checked = true;
+  choose(foundUnit.value);
+}
 if (count) go(0);
 describe();
 document.documentElement.dataset.ready = "yes";
