@@ -66,7 +66,7 @@ class _Shown:
     def pulse(self, pulse: StepReport) -> None:
         if not self._due():
             return
-        self._draw(pulse.share, (_short if self._bars else _long)(pulse))
+        self._draw(pulse.share, (_short if self._bars else _long)(pulse, self._verbose))
 
     def evaluation(self, evaluation: Evaluation) -> None:
         if self._verbose and evaluation.valid_bits is not None:
@@ -102,7 +102,7 @@ class _Shown:
             return
         if self._bar is None:
             self._bar = _ProgressBar(
-                BarColumn(bar_width=12),
+                BarColumn(bar_width=10),
                 TextColumn("{task.percentage:>3.0f}% {task.description}", markup=False),
                 console=self._console,
                 transient=True,
@@ -152,12 +152,12 @@ def _excerpt(text: str, width: int) -> list[str]:
     return lines[:_SAMPLE_LINES]
 
 
-def _long(pulse: StepReport) -> str:
+def _long(pulse: StepReport, verbose: bool) -> str:
     """A step report in, a line of a log out."""
     valid = "" if pulse.valid_bits is None else f", held-out {pulse.valid_bits:.3f}"
     memory = peak_memory_mb()
     parts = [
-        f"loss {pulse.train_bits * math.log(2):.3f} ({pulse.train_bits:.3f} bits{valid})",
+        f"{_recent(pulse, verbose)}{valid}",
         f"{pulse.symbols_per_second / 1000:,.0f}k symbols/s",
         f"{clock_time(pulse.seconds_left)} left",
         *([] if memory is None else [f"{memory:,.0f} MB"]),
@@ -165,17 +165,25 @@ def _long(pulse: StepReport) -> str:
     return " | ".join(parts)
 
 
-def _short(pulse: StepReport) -> str:
+def _short(pulse: StepReport, verbose: bool) -> str:
     """A step report in, the text beside the bar out, for 80 columns."""
-    valid = "" if pulse.valid_bits is None else f" (held out {pulse.valid_bits:.3f})"
+    told = verbose or pulse.valid_bits is None  # in lines of their own
+    valid = "" if told else f" (held out {pulse.valid_bits:.3f})"
     memory = peak_memory_mb()
     parts = [
-        f"loss {pulse.train_bits * math.log(2):.3f}, {pulse.train_bits:.3f} bits{valid}",
+        f"{_recent(pulse, verbose)}{valid}",
         f"{pulse.symbols_per_second / 1000:,.0f}k/s",
         clock_time(pulse.seconds_left),
         *([] if memory is None else [f"{memory:,.0f} MB"]),
     ]
     return ", ".join(parts)
+
+
+def _recent(pulse: StepReport, verbose: bool) -> str:
+    """A step report in, the mean of the last steps and how many they are out."""
+    steps = f"last {pulse.recent_steps} steps" if pulse.recent_steps > 1 else "first step"
+    nats = f" ({pulse.train_bits * math.log(2):.3f} nats)" if verbose else ""
+    return f"{steps}: {pulse.train_bits:.3f} bits{nats}"
 
 
 def clock_time(seconds: float) -> str:

@@ -10,6 +10,9 @@ from itertools import pairwise
 
 import pytest
 
+from seqforge.cli import progress
+from seqforge.cli.progress import make_watcher
+from seqforge.core.training.events import StepReport
 from tests.cli.conftest import small
 from tests.cli.conversing import read_all
 
@@ -63,10 +66,25 @@ def test_a_terminal_shows_the_sample_under_the_bar(tmp_path, text_file):
     assert process.wait() == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
     after_step = re.findall(
-        r"% loss [^\r\n]*\r?\n\s*\r?\n?after step [\d,]+:\r?\n([^\r\n]+)", plain
+        r"% last \d+ steps: [\d.]+ bits[^\r\n]*\r?\n\s*\r?\n?after step [\d,]+:\r?\n([^\r\n]+)",
+        plain,
     )
     assert after_step
+    assert "nats" not in plain
     assert all(len(line) <= 80 for line in plain.splitlines())
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_line_says_bits_of_the_last_steps_and_nats_if_asked(monkeypatch, capsys, verbose):
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    watcher = make_watcher(quiet=False, verbose=verbose)
+    watcher.pulse(StepReport(1, 0.1, 3.0, 1, None, 47_000.0, 90.0))
+    watcher.pulse(StepReport(500, 0.45, 2.0, 20, 2.125, 47_000.0, 14.0))
+
+    first, later = capsys.readouterr().err.splitlines()
+    nats = " (1.386 nats)" if verbose else ""
+    assert "10% | first step: 3.000 bits" in first
+    assert f"45% | last 20 steps: 2.000 bits{nats}, held-out 2.125 | 47k symbols/s |" in later
 
 
 def test_the_size_is_judged_before_and_the_curves_after(seqforge, tmp_path, text_file):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from seqforge.core.config import TrainingConfig
 
 MOST_SCORED = 500_000  # symbols at each look; the final score is of all
+RECENT_STEPS = 20  # whose mean is what a progress line shows
 _FEWEST_SCORED = 20_000
 _LOOKING = 0.08  # share of a budget of time that looks at held-out data may take
 _SCORING_SPEED = 2.5  # scoring over training, in symbols a second
@@ -61,7 +62,9 @@ class StepReport:
     share: float
     """Share of the budget used, at most 1."""
     train_bits: float
-    """Running mean."""
+    """Mean of the last steps."""
+    recent_steps: int
+    """How many these are, at most `RECENT_STEPS`."""
     valid_bits: float | None
     symbols_per_second: float
     seconds_left: float

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
@@ -24,7 +24,13 @@ from seqforge.core.model.prepared import check_precision, precisions
 from seqforge.core.training.autotune import autotune
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.core.training.ema import WeightAverage
-from seqforge.core.training.events import MOST_SCORED, Evaluation, StepReport, TrainingClock
+from seqforge.core.training.events import (
+    MOST_SCORED,
+    RECENT_STEPS,
+    Evaluation,
+    StepReport,
+    TrainingClock,
+)
 from seqforge.core.training.lanes import Lanes, choose_lanes
 from seqforge.core.training.scheduled_sampling import Objective
 from seqforge.errors import ConfigError, RunError, SeqforgeError
@@ -141,9 +147,9 @@ class Trainer:
         self.settle()
         self._should_stop = should_stop
         self._began = time.perf_counter() - self.clock.total
-        running = bits(self.unseen_losses[-1]) if self.unseen_losses else 0.0
+        recent = deque(self.unseen_losses, maxlen=RECENT_STEPS)
         while (share := self._share()) < 1 and not self._out_of_patience():
-            running = self._step(share, running)
+            recent.append(self._step(share))
             if self.step % (self.evaluation_interval or 1) == 0 or self._share() >= 1:
                 began = time.perf_counter()
                 evaluation = self.evaluate()
@@ -153,7 +159,7 @@ class Trainer:
                 if self._out_of_patience():
                     return True
             # Last: what is saved here must not lie between a step and its evaluation.
-            on_step(self._pulse(running))
+            on_step(self._pulse(recent))
             if self._stopping if self.ranks.world > 1 else should_stop():
                 return self._share() >= 1
         return True
@@ -191,7 +197,8 @@ class Trainer:
         """Optimiser steps per epoch."""
         return -(-self.streams.windows_per_epoch // self.config.grad_accumulation)
 
-    def _step(self, share: float, running: float) -> float:
+    def _step(self, share: float) -> float:
+        """One step at this share of the budget; returns its loss, in nats."""
         began = time.perf_counter()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, share, self.rate_fallen)
@@ -216,7 +223,7 @@ class Trainer:
         self.clock.symbols += symbols
         if self.ranks.world == 1:
             self.clock.total = self._elapsed()
-        return bits(loss) if running == 0 else 0.98 * running + 0.02 * bits(loss)
+        return loss
 
     def _diverged(self) -> SeqforgeError:
         diverged = RunError(
@@ -308,10 +315,11 @@ class Trainer:
         interval = self.evaluation_interval or 1
         return self.step - self.best_step >= self.config.patience * interval
 
-    def _pulse(self, running: float) -> StepReport:
+    def _pulse(self, recent: Collection[float]) -> StepReport:
         share, speed = min(1.0, self._share()), self.clock.symbols_per_second
         left = self.clock.total * (1 - share) / share if share else float("inf")
-        return StepReport(self.step, share, running, self.last_valid, speed, left)
+        mean = bits(sum(recent) / len(recent))
+        return StepReport(self.step, share, mean, len(recent), self.last_valid, speed, left)
 
     def settle(self) -> None:
         """Measure and fix what is `auto`; fixed values stay."""

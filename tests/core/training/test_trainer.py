@@ -64,6 +64,21 @@ def test_a_model_reaches_the_entropy_of_the_source(tmp_path_factory):
     assert entropy - noise < found < entropy + noise + 0.01
 
 
+def test_a_step_reports_the_mean_of_the_last_twenty(tmp_path_factory):
+    """Evaluations each twenty steps are of the same steps."""
+    corpus = corpus_of(tmp_path_factory, dna(60_000), "80/10/10")
+    config = TrainingConfig(
+        budget="60steps", batch_size=8, seq_len=16, lanes=1, precision="fp32", num_evaluations=3
+    )
+    evaluations, reports = [], []
+    trainer_for(corpus, config).run(evaluations.append, reports.append)
+
+    assert [report.recent_steps for report in reports] == [*range(1, 20), *[20] * 41]
+    assert [one.step for one in evaluations] == [20, 40, 60]
+    for one in evaluations:
+        assert reports[one.step - 1].train_bits == pytest.approx(one.train_bits)
+
+
 def test_the_score_is_the_mean_over_all_symbols_in_one_pass(tmp_path_factory):
     """Chunks warmed on what precedes them score within 0.001 bits of one single stream."""
     corpus = corpus_of(tmp_path_factory, dna(80_000), "60/40/0")
