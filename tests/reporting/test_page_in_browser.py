@@ -214,6 +214,9 @@ def test_the_page_of_units_follows_pointer_and_keyboard(browser, pages):
     assert page.text_content("#what") == "surprise"
     page.keyboard.press("ArrowDown")
     assert page.text_content("#what") == "unit 1:3: follows place in line"
+    page.wait_for_function("document.getElementById('heat-row').style.top === '0px'")
+    page.select_option("#heat-order", "given")
+    page.wait_for_function("document.getElementById('heat-row').style.top === '45px'")
     page.close()
 
 
