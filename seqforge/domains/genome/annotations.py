@@ -112,11 +112,12 @@ class Feature(NamedTuple):
     """Of a coding stretch: bases before the first whole codon, in reading direction."""
 
 
-def read_features(path: Path, records: Sequence[Record]) -> dict[str, list[Truth]]:
+def read_features(path: Path, records: Sequence[Record]) -> dict[str, list[NDArray[Any]]]:
     """A GFF3, GTF or BED file in, for each name which bases (T,) of each record have it out.
 
     Names are the types of features (GFF3, GTF) or column 4 (BED; else the file's name). Coding
-    stretches (CDS) with a phase also give the three bases of codons, by strand.
+    stretches (CDS) with a phase also give the three bases of codons, by strand: 1, 0, and NaN for
+    bases that do not code there, so that they tell nothing but the phase.
 
     Raises:
         InputError: If a line is not of these formats, or no feature lies in a record.
@@ -136,7 +137,9 @@ def read_features(path: Path, records: Sequence[Record]) -> dict[str, list[Truth
         raise InputError(f"{path}: {_nothing(elsewhere, records)}")
     sizes = [len(record.symbols) for record in records]
     names = _kept_names(path, [one.name for _, one in found])
-    tracks = {name: [np.zeros(size, bool) for size in sizes] for name in dict.fromkeys(names)}
+    tracks: dict[str, list[NDArray[Any]]] = {
+        name: [np.zeros(size, bool) for size in sizes] for name in dict.fromkeys(names)
+    }
     for (number, one), name in zip(found, names, strict=True):
         tracks[name][number][one.start : one.stop] = True
     return tracks | _codons([pair for pair in found if pair[1].phase is not None], sizes)
@@ -197,14 +200,16 @@ def _are_numbers(cells: Sequence[str]) -> bool:
     return all(cell.isascii() and cell.isdigit() and len(cell) < 19 for cell in cells)
 
 
-def _codons(coding: Sequence[tuple[int, Feature]], sizes: Sequence[int]) -> dict[str, list[Truth]]:
-    """Which bases are the first, second and third of codons, by strand."""
-    tracks: dict[str, list[Truth]] = {}
+def _codons(
+    coding: Sequence[tuple[int, Feature]], sizes: Sequence[int]
+) -> dict[str, list[NDArray[Any]]]:
+    """Which coding bases are the first, second and third of codons, by strand."""
+    tracks: dict[str, list[NDArray[Any]]] = {}
     for strand, said in (("+", "forward"), ("-", "reverse")):
         here = [(number, one) for number, one in coding if one.strand == strand]
         if not here:
             continue
-        bases = [[np.zeros(size, bool) for size in sizes] for _ in range(3)]
+        bases = [[np.full(size, np.nan, np.float32) for size in sizes] for _ in range(3)]
         for number, one in here:
             read = np.arange(one.stop - one.start)
             if strand == "-":
@@ -212,7 +217,7 @@ def _codons(coding: Sequence[tuple[int, Feature]], sizes: Sequence[int]) -> dict
             place = (read - (one.phase or 0)) % 3
             for base in range(3):
                 part = bases[base][number][one.start : one.stop]
-                part |= (place == base)[: len(part)]
+                part[:] = np.fmax(part, (place == base)[: len(part)])
         for base in range(3):
             tracks[f"base {base + 1} of codons, {said} strand"] = bases[base]
     return tracks
