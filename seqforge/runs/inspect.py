@@ -110,7 +110,7 @@ def inspect_model(
     cell, engine = checkpoint.card.config.model.cell, KernelEngine.of(checkpoint)
     ids = [part.ids for part in parts]
     whole = trace(engine, ids, cell, progress=watcher.advance)
-    study = _Study(checkpoint, engine, domain, whole, ids, annotations_at(tracks, parts), watcher)
+    study = Study(checkpoint, engine, domain, whole, ids, annotations_at(tracks, parts), watcher)
     result = study.result(str(model))
     return Inspected(
         checkpoint, domain, records, tuple(parts), whole, tuple(study.annotations), result
@@ -144,7 +144,7 @@ def _tracks(domain: Domain, records: Sequence[Record], tables: Sequence[Path]) -
     return found
 
 
-class _Study:
+class Study:
     """The steps of an inspection, each worked out once."""
 
     def __init__(
@@ -164,7 +164,7 @@ class _Study:
         """All of it."""
         rows, probes = [], []
         if self.annotations:
-            rows = [self._row(finding) for finding in self._findings]
+            rows = [self._row(finding) for finding in self.findings]
             self._watcher.stage("probing")
             probes = self._probes()
         self._watcher.stage("resetting")
@@ -188,7 +188,8 @@ class _Study:
         return self._trace.bits[: self._size]
 
     @cached_property
-    def _findings(self) -> list[Finding]:
+    def findings(self) -> list[Finding]:
+        """The best units of each annotation, beside controls."""
         self._watcher.stage("ranking")
         scores = score_units(self._trace, self.annotations)
         self._watcher.stage("controls")
@@ -206,7 +207,7 @@ class _Study:
     @cached_property
     def _tested(self) -> list[Finding]:
         """The findings that are tested."""
-        found = [one for one in self._findings if one.found]
+        found = [one for one in self.findings if one.found]
         return sorted(found, key=lambda one: -one.margin)[:TESTED]
 
     def _row(self, finding: Finding) -> UnitRow:

@@ -35,6 +35,7 @@ from seqforge.runs.request import (
     settled_recipe,
 )
 from seqforge.runs.results import (
+    ExcerptResult,
     MemoryResult,
     RunFacts,
     RunResults,
@@ -129,6 +130,7 @@ class Pipeline:
         sampled, searched = None, None
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
+            self._stage("seeing", ExcerptResult, lambda: self._excerpt(corpus))
             searched = self._searched(corpus, lines)
         found = RunResults(trained, scored, remembered, sampled, searched)
         summary = self._judged(self._summary(corpus, found, began), lines)
@@ -250,6 +252,11 @@ class Pipeline:
             from seqforge.runs.memory import prepare_memory
 
             prepare_memory(domain, corpus.vocabulary, corpus.train.tokens)
+
+    def _excerpt(self, corpus: Corpus) -> ExcerptResult:
+        from seqforge.runs.excerpt import make_excerpt
+
+        return make_excerpt(self.folder, corpus, self.domain, self.watcher)
 
     def _remembered(self, corpus: Corpus, trained: TrainResult) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""

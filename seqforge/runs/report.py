@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from seqforge.base.html_page import Section
 from seqforge.base.messages import Advance, unheard
 from seqforge.core.data.domain import Domain
 from seqforge.core.data.ingest import Ingested, read_ingest
 from seqforge.core.data.presentation import NamesCopies, ShowsOnPage, SuggestsCommands
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.registry import load_domain
+from seqforge.reporting.excerpt import excerpt_section
 from seqforge.reporting.first_screen import link
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary, Verdict
 from seqforge.reporting.verdict import judged
 from seqforge.runs.folder import RunFolder, read_metrics
-from seqforge.runs.results import SampleResult
+from seqforge.runs.results import ExcerptResult, SampleResult
 
 
 def verdict_on(
@@ -48,11 +51,25 @@ def write_run_page(
         metrics=read_metrics(folder),
         samples=() if sampled is None else sampled.shown,
         ingest=read_ingest(folder.ingest) if folder.ingest.is_file() else (),
-        more=domain.page_sections(folder.path, files) if isinstance(domain, ShowsOnPage) else (),
+        more=[*_excerpt(folder), *_own_sections(domain, folder, files)],
         commands=domain.next_commands if isinstance(domain, SuggestsCommands) else (),
     )
     write_report(path or folder.page, page, folder.path)
     return path or folder.page
+
+
+def _excerpt(folder: RunFolder) -> Iterator[Section]:
+    """Held-out data coloured; older runs have none."""
+    seen = folder.result("seeing", ExcerptResult)
+    if seen is not None and seen.excerpt is not None:
+        command = f"seqforge inspect {shlex.quote(str(folder.path))} INPUT --out seen"
+        yield excerpt_section(seen.excerpt, command)
+
+
+def _own_sections(
+    domain: Domain | None, folder: RunFolder, files: Sequence[str]
+) -> Sequence[Section]:
+    return domain.page_sections(folder.path, files) if isinstance(domain, ShowsOnPage) else ()
 
 
 def report_run(folder: RunFolder, path: Path | None = None) -> Path:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from seqforge.core.config import RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain
+from seqforge.reporting.excerpt import Excerpt
 from seqforge.reporting.summary import (
     Advice,
     BaselineFigures,
@@ -108,6 +109,12 @@ class SampleResult(StageResult):
     sample_symbols_per_second: float
     report: Table
     measures: tuple[Measure, ...] = ()
+
+
+class ExcerptResult(StageResult):
+    """Held-out data as the network reads them, where anything is held out."""
+
+    excerpt: Excerpt | None = None
 
 
 class SearchOutcome(StageResult):
