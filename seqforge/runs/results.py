@@ -32,6 +32,7 @@ from seqforge.reporting.summary import (
     RunSummary,
     SamplesRow,
     ShownSamples,
+    ShownSurprise,
     SpeedSummary,
     Table,
     TrainingSummary,
@@ -109,6 +110,7 @@ class SampleResult(StageResult):
     sample_symbols_per_second: float
     report: Table
     measures: tuple[Measure, ...] = ()
+    surprise: ShownSurprise | None = None
 
 
 class ExcerptResult(StageResult):

@@ -27,7 +27,7 @@ _MOST_SAMPLES, _MOST_ALIGNMENTS, _LONGEST = 60, 8, 1_500
 """Shown; the files have all of them. An alignment of more columns is cut."""
 _LANES, _LANE, _AXIS = 5, 9, 22
 _WIDTH = 640
-_COLOURS = ((200.0, "s4"), (80.0, "s3"), (50.0, "s2"), (40.0, "s1"), (0.0, "s0"))
+_COLOURS = ((200.0, "hit4"), (80.0, "hit3"), (50.0, "hit2"), (40.0, "hit1"), (0.0, "hit0"))
 """Classes by bit score, as NCBI's graphic has its colours."""
 
 

@@ -45,7 +45,7 @@ def test_real_hits_come_first_and_low_complexity_is_greyed(results):
     classes = [value for tag, name, value in found.attributes if (tag, name) == ("tr", "class")]
     assert classes == ["weak", "weak"], "the run of A, and what has no hit"
     boxes = [value for tag, name, value in found.attributes if (tag, name) == ("rect", "class")]
-    assert boxes[0] == "s4", "a copy of 200 bases"
+    assert boxes[0] == "hit4", "a copy of 200 bases"
     assert "low" in boxes
     assert "none" in found.text
     assert re.search(r"Identities = (20\d)/\1 \(100%\)", found.text)
