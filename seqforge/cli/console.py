@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -77,6 +78,14 @@ def in_colour(stream: IO[str]) -> bool:
 def shows_bars(stream: IO[str]) -> bool:
     """Whether a stream can redraw lines: a terminal, not a dumb one."""
     return _on_terminal(stream) and not _is_dumb()
+
+
+def is_pipe(stream: IO[str]) -> bool:
+    """Whether somebody may read along: neither a terminal nor a file."""
+    try:
+        return not stream.isatty() and not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # without a file descriptor
+        return False
 
 
 def _on_terminal(stream: IO[str] | None) -> bool:

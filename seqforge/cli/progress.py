@@ -15,7 +15,7 @@ from rich.text import Text
 
 from seqforge.base.machine import peak_memory_mb
 from seqforge.base.messages import one_line, printable
-from seqforge.cli.console import console, shows_bars
+from seqforge.cli.console import console, is_pipe, shows_bars
 
 if TYPE_CHECKING:
     from seqforge.core.data.domain import Sample
@@ -203,6 +203,7 @@ class SamplingProgress:
         self._count, self._quiet, self._length = count, quiet, length
         self._console = console()
         self._bars = shows_bars(sys.stderr)
+        self._read_along = is_pipe(sys.stdout)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._drawn = self._finished = 0
@@ -214,8 +215,19 @@ class SamplingProgress:
 
     def __exit__(self, *error: object) -> None:
         """Take the bar away."""
+        self._close()
+
+    def make_way(self) -> None:
+        """Take the bar away for a while: text comes, and whoever reads the pipe that it goes
+        through may write to this terminal too."""
+        if self._read_along:
+            self._close()
+            self._last = time.monotonic()
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
     def drew(self, symbols: int) -> None:
         """Count symbols as they are drawn; cheap enough for an inner loop."""

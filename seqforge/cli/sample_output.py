@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seqforge.cli.app import STOPPED
-from seqforge.cli.console import echo, echo_data, echo_path, ready_stdout, say
+from seqforge.cli.console import (
+    echo,
+    echo_data,
+    echo_path,
+    is_pipe,
+    ready_stdout,
+    say,
+    shows_bars,
+)
 from seqforge.cli.options import command_line
 
 if TYPE_CHECKING:
@@ -119,7 +125,9 @@ def show(drawing: SamplingJob, quiet: bool) -> None:
             echo_data(domain.show(sample), nl=False)
         return
     tally = Tally(quiet)
-    with drawing.counting(0, quiet or sys.stdout.isatty()) as counting:
+    # A bar would stand in the middle of what is read along.
+    silent = quiet or sys.stdout.isatty() or shows_bars(sys.stderr)
+    with drawing.counting(0, silent) as counting:
         for one in map(stream, range(1, drawing.count + 1)):
             drawn = _told(one, counting)
             _echo(domain.showing(one.begun, chain([one.begun.symbols], drawn)))
@@ -137,11 +145,7 @@ def _read_along(drawing: SamplingJob) -> bool:
     """
     if sys.stdout.isatty():
         return True
-    try:
-        piped = not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
-    except (OSError, ValueError):  # stdout without a file descriptor
-        piped = False
-    return piped and drawing.settings["length"] >= _LONG
+    return is_pipe(sys.stdout) and drawing.settings["length"] >= _LONG
 
 
 def _told(stream: Stream, counting: SamplingProgress) -> Iterator[str]:
@@ -179,6 +183,7 @@ def _counted(drawing: SamplingJob, quiet: bool) -> Iterator[Sample]:
         for sample in drawing.samples(1, counting):
             counting.saw(sample)
             tally.take(sample)
+            counting.make_way()
             yield sample
     tally.say()
 
@@ -251,6 +256,7 @@ def _fill(
     with drawing.counting(begun, quiet) as counting:
         rest = drawing.samples(begun + 1, counting) if begun < drawing.count else iter(())
         for number, sample in enumerate(rest, begun + 1):
+            counting.make_way()
             if array is not None:
                 array.add(sample)
             if number > output.done:
@@ -279,16 +285,18 @@ def _stopped(output: SampleWriter, count: int) -> str:
 
 
 class _Array:
-    """Writes a JSON array to stdout, element by element."""
+    """Writes a JSON array to stdout, a line an element, each when the next is known to come."""
 
     def __init__(self) -> None:
-        self._before = "["
+        self._held = "["
 
     def add(self, sample: Sample) -> None:
         from seqforge.core.output.metadata import sample_as_json
 
-        echo_data(self._before + sample_as_json(sample), nl=False)
-        self._before = ",\n"
+        if self._held != "[":
+            echo_data(self._held + ",")
+            self._held = ""
+        self._held += sample_as_json(sample)
 
     def close(self) -> None:
-        echo("[]" if self._before == "[" else "]")
+        echo_data(self._held + "]")

@@ -78,6 +78,41 @@ def test_a_dumb_terminal_is_told_how_many_samples_there_are(monkeypatch):
     assert "  drawing | 0 of 4 samples, 20 symbols" in said
 
 
+def on_screen(written):
+    """What a terminal shows in the end of what was written to it."""
+    lines, row, column = [""], 0, 0
+    for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|.", written, re.DOTALL):
+        if piece == "\r":
+            column = 0
+        elif piece == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif piece == "\x1b[2K":
+            lines[row] = ""
+        elif piece == "\x1b[1A":
+            row -= 1
+        elif not piece.startswith("\x1b"):
+            lines[row] = lines[row][:column].ljust(column) + piece + lines[row][column + 1 :]
+            column += 1
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_no_bar_is_left_among_samples_whose_reader_shares_the_terminal(seqforge, form):
+    arguments = ["sample", "fly", "-n", "3", "--length", "90000", *form]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["sh", "-c", '"$0" -m seqforge "$@" | cat', sys.executable, *arguments],
+        stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    written = read_all(ours)
+
+    assert process.wait(PATIENCE) == 0
+    assert "of 3 samples" in written
+    assert on_screen(written) == seqforge(*arguments).stdout
+
+
 def test_an_error_on_a_dumb_terminal_has_no_escapes():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
