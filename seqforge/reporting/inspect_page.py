@@ -33,6 +33,8 @@ _PARTS = (
     "data", "cells", "text", "pointer", "colouring", "staff", "map", "search", "print", "begin",
 )  # fmt: skip
 """Of the script, in order."""
+_MISSED = 6
+"""Annotations that nothing follows, and that the verdict names."""
 _NAMED = 3
 """Annotations that are followed, and that the verdict names with units and figures."""
 
@@ -124,7 +126,8 @@ def _reason(view: InspectView, found: Sequence[ShownUnit]) -> str:
     names = [*(one.name for one in view.annotations), *(unit.annotation for unit in view.units)]
     missed = [name for name in dict.fromkeys(names) if name and name not in groups]
     if missed:
-        sentences.append(f"Looked for and not found: {', '.join(missed)}.")
+        rest = f" and {len(missed) - _MISSED} more" if len(missed) > _MISSED else ""
+        sentences.append(f"Looked for and not found: {', '.join(missed[:_MISSED])}{rest}.")
     return " ".join(sentences)
 
 

@@ -12,7 +12,7 @@ import pytest
 from seqforge.reporting.inspect_page import inspect_page
 from seqforge.reporting.inspect_view import InspectView, ShownRecord, ShownUnit
 from tests.patience import PATIENCE
-from tests.reporting.inspected import LAYERS, LINE, UNITS, genome, made_up, tunes
+from tests.reporting.inspected import LINE, genome, made_up, tunes
 
 
 def words(page):
@@ -270,9 +270,9 @@ def test_a_click_on_the_map_colours_by_that_unit(browse):
         const first = $("what").textContent;
         $("any-unit").dispatchEvent(new Event("change"));
         await frame();
-        return [first, $("what").textContent, canvas.height, $("heat-row").style.top];""",
+        return [first, $("what").textContent];""",
     )
-    assert found == ["unit 1:1", "unit 0:4", LAYERS * UNITS, "20px"]
+    assert found == ["unit 1:1", "unit 0:4"]
 
 
 def test_a_genome_stands_in_lines_of_equal_width_with_bars_beneath(browse):

@@ -214,9 +214,11 @@ def test_the_page_of_units_follows_pointer_and_keyboard(browser, pages):
     assert page.text_content("#what") == "surprise"
     page.keyboard.press("ArrowDown")
     assert page.text_content("#what") == "unit 1:3: follows place in line"
-    page.wait_for_function("document.getElementById('heat-row').style.top === '0px'")
+    page.locator("#heat-row[style*='top: 0px']").wait_for()
+    size = page.evaluate("document.getElementById('heat-canvas').height")
+    assert size == inspected.LAYERS * inspected.UNITS
     page.select_option("#heat-order", "given")
-    page.wait_for_function("document.getElementById('heat-row').style.top === '45px'")
+    page.locator("#heat-row[style*='top: 45px']").wait_for()
     page.close()
 
 
@@ -230,4 +232,19 @@ def test_text_is_filled_in_where_it_is_scrolled_to(browser, tmp_path):
     page.evaluate("document.getElementById('pane').scrollTop = 1e9")
     page.locator(".chunk").last.locator("span").last.wait_for(state="attached")
     assert page.locator(".chunk span").count() < 20_000
+    page.close()
+
+
+@pytest.mark.parametrize("mode", ["light", "phone"])
+def test_lines_of_bases_have_the_room_that_they_need(browser, pages, mode):
+    page = browser.new_page(viewport=MODES[mode]["viewport"])
+    page.goto((pages / "genome units.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    sizes = page.evaluate(
+        """[...document.querySelectorAll(".chunk")].filter((one) => one.full).map((one) =>
+          [one.clientHeight, one.scrollHeight, one.children.length])"""
+    )
+    assert len(sizes) > 2
+    for given, needed, _ in sizes:
+        assert abs(given - needed) <= 1
     page.close()

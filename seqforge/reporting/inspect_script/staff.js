@@ -12,7 +12,7 @@ const tunes = meta.tunes.map(([start, stop, size, barCount]) => {
   firstBar += barCount;
   return tune;
 });
-const QUARTER = 30, STEP = 5, SYSTEM = 120, BOTTOM = 80, MARGIN = 12;
+const QUARTER = 30, STEP = 5, MARGIN = 12, GAP = 28;
 let shownTune = null, rects = [];
 
 // Where each line of the staff begins, in quarters: as many whole bars as fit.
@@ -44,8 +44,13 @@ function layOut(tune) {
   };
   const line = (x1, x2, y1, y2, name = "") =>
     `<line x1="${x1}" x2="${x2}" y1="${y1}" y2="${y2}" class="${name}"></line>`;
-  let found = "", widest = width;
-  const y = (n, height) => n * SYSTEM + BOTTOM - (height - 2) * STEP;
+  let found = "", widest = width, lowest = 2, highest = 10;
+  for (let i = tune.from; i < tune.to; i++) {
+    lowest = Math.min(lowest, notes.height[i]);
+    highest = Math.max(highest, notes.height[i]);
+  }
+  const staffHeight = (highest - lowest) * STEP + GAP;
+  const y = (n, height) => n * staffHeight + GAP / 2 + (highest - height) * STEP;
   const x = (n, onset) => MARGIN + (onset - starts[n]) * QUARTER;
   starts.forEach((start, n) => {
     const ends = tune.bars.filter((bar) => bar > start && bar <= (starts[n + 1] ?? Infinity));
@@ -61,7 +66,7 @@ function layOut(tune) {
     for (let h = 12; h <= height; h += 2) found += line(left - 3, left + size + 3, y(n, h), y(n, h));
     found += `<rect x="${left}" y="${y(n, height) - STEP}" width="${size}" height="${2 * STEP}" rx="4" data-note="${i}"></rect>`;
   }
-  const tall = starts.length * SYSTEM;
+  const tall = starts.length * staffHeight;
   byId("staff").innerHTML =
     `<svg width="${widest}" height="${tall}" viewBox="0 0 ${widest} ${tall}" role="img" aria-label="The notes of the tune">${found}</svg>`;
   rects = [...byId("staff").querySelectorAll("rect")];

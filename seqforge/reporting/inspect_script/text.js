@@ -75,6 +75,7 @@ function setHeight(chunk) {
 function measure() {
   const probe = pane.appendChild(document.createElement("div"));
   probe.className = "chunk";
+  probe.style.contentVisibility = "visible"; // else it has no height before it is painted
   probe.innerHTML = `<b class="name">x</b>${line(0, Math.min(lineWidth, count))}`;
   lineHeight = probe.lastElementChild.getBoundingClientRect().height;
   nameHeight = probe.getBoundingClientRect().height - lineHeight;
