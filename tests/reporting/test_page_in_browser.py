@@ -20,7 +20,7 @@ from seqforge.reporting.comparison import ComparedRun, write_comparison
 from seqforge.reporting.inspect_page import inspect_page
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.similarity import write_search_page
-from seqforge.reporting.summary import RunSummary, ShownSamples
+from seqforge.reporting.summary import RunSummary, ShownSamples, ShownSurprise
 from seqforge.reporting.verdict import judged
 from tests.conftest import missing
 from tests.reporting import inspected, material
@@ -84,7 +84,8 @@ def hits():
 
 def run_page(path):
     samples = [ShownSamples.model_validate(one) for one in material.SAMPLES]
-    page = RunPage(summary(), evaluation_records(), samples, ingested(), [hits()])
+    costs = ShownSurprise(text="ACGT" * 50, bits=tuple(n / 50 for n in range(200)))
+    page = RunPage(summary(), evaluation_records(), samples, ingested(), [hits()], costs)
     write_report(path, page)
 
 
