@@ -249,3 +249,24 @@ def test_lines_of_bases_have_the_room_that_they_need(browser, pages, mode):
     for given, needed, _ in sizes:
         assert abs(given - needed) <= 1
     page.close()
+
+
+def test_bars_beneath_bases_come_and_go_and_the_place_stays(browser, pages):
+    page = browser.new_page(viewport=MODES["phone"]["viewport"])
+    page.goto((pages / "genome units.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    page.evaluate("document.getElementById('pane').scrollTop = 300")
+    before = first_in_view(page)
+    assert page.locator(".track i").count() > 0
+    page.uncheck("#bars input")
+    assert page.locator(".track").count() == 0
+    assert first_in_view(page) == before > 0
+    page.close()
+
+
+def first_in_view(page):
+    return page.evaluate(
+        """[...document.querySelectorAll(".chunk")].find((one) =>
+          one.getBoundingClientRect().bottom >
+            document.getElementById("pane").getBoundingClientRect().top + 1).start"""
+    )

@@ -13,13 +13,9 @@ function fitLines() {
   return true;
 }
 
+if (meta.tracks) fitLines();
 startTools();
 if (meta.tracks) {
-  const follows = annotations.findIndex(({ name }) => name === units[0]?.annotation);
-  if (annotations.length) underlined = annotations.length > MOST_BARS ? Math.max(0, follows) : -2;
-  byId("underline").value = String(underlined);
-  tracksKey();
-  fitLines();
   new ResizeObserver(() => { if (fitLines()) build(); }).observe(pane);
 }
 build();

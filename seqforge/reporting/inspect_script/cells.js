@@ -18,7 +18,8 @@ const around = (start, stop) => symbols.slice(Math.max(0, start), stop).map(name
 // ---- Colours
 
 let colouring = { name: "surprise", values: null, heat: -1 };
-let underlined = -1;
+let underlined = -1; // an annotation: in text
+const beneath = new Set(); // annotations: of tracks, as bars
 
 function shade(i) {
   if (colouring.name === "surprise") {
@@ -31,7 +32,7 @@ function shade(i) {
 function classes(i) {
   let found = shade(i);
   if (symbols[i] === "\n") found += " nl";
-  if (!meta.tracks && underlined >= 0 && holds(annotations[underlined], i)) found += " u";
+  if (underlined >= 0 && holds(annotations[underlined], i)) found += " u";
   if (marks[i]) found += " h";
   return i === at ? found + " at" : found;
 }

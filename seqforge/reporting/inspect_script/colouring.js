@@ -25,7 +25,7 @@ function choose(value) {
     const row = perLayer ? unit.layer * perLayer + unit.unit : -1;
     colouring = { ...unit, heat: row };
     const follows = annotations.findIndex(({ name }) => name === unit.annotation);
-    if (follows >= 0 && underlined !== -2) underline(follows);
+    if (follows >= 0) point(follows);
   }
   describe();
   recolour();
@@ -56,31 +56,69 @@ function chooseUnit(row) {
   choose(value);
 }
 
+// Show the annotation that a unit follows, in place of the one that was shown for another unit.
+let pointed = -1;
+function point(n) {
+  if (!meta.tracks) return underline(n);
+  if (beneath.has(n)) return undefined;
+  beneath.delete(pointed);
+  beneath.add((pointed = n));
+  return drawBars();
+}
+
 function underline(n) {
-  const select = byId("underline");
-  const fits = n < 0 || meta.tracks || annotations[n].measure === "auc";
-  const next = fits ? n : -1;
-  if (next === underlined) return;
-  underlined = next;
-  select.value = String(underlined);
-  if (meta.tracks) build();
-  else recolour();
-  tracksKey();
+  underlined = n >= 0 && annotations[n].measure === "auc" ? n : -1;
+  byId("underline").value = String(underlined);
+  recolour();
 }
 
-function tracksKey() {
-  const key = byId("tracks-key");
-  key.replaceChildren();
-  if (!meta.tracks || underlined === -1) return;
+const COLOURS = 5, MOST_BARS = 4; // bars beneath a line, if nobody asks for more
+
+// At first, all annotations; of many those that come last, since files are read last.
+function startBars() {
+  const box = byId("bars");
+  box.hidden = !annotations.length;
+  const first = Math.max(0, annotations.length - (annotations.length > MOST_BARS ? MOST_BARS - 1 : MOST_BARS));
   annotations.forEach((one, n) => {
-    if (underlined !== -2 && underlined !== n) return;
+    if (n >= first) beneath.add(n);
+    const label = document.createElement("label"), tick = document.createElement("input");
+    Object.assign(tick, { type: "checkbox", value: String(n) });
+    tick.addEventListener("change", () => {
+      if (tick.checked) beneath.add(n);
+      else beneath.delete(n);
+      drawBars();
+      show();
+    });
     const colour = document.createElement("i");
-    colour.className = `of${n % 5}`;
-    key.append(colour, one.name);
+    colour.className = `of${n % COLOURS}`;
+    label.append(tick, colour, one.name);
+    box.lastElementChild.append(label);
   });
+  showBars();
 }
 
-const MOST_BARS = 4; // beneath a line, if nobody asks for more
+function drawBars() {
+  showBars();
+  build();
+}
+
+function showBars() {
+  for (const tick of byId("bars").querySelectorAll("input")) tick.checked = beneath.has(+tick.value);
+  byId("tracks-key").replaceChildren(...[...beneath].flatMap((n) => {
+    const colour = document.createElement("i");
+    colour.className = `of${n % COLOURS}`;
+    return [colour, annotations[n].name];
+  }));
+}
+
+function startUnderline() {
+  const select = byId("underline");
+  annotations.forEach((one, n) => {
+    if (one.measure === "auc") select.add(new Option(one.name, String(n)));
+  });
+  byId("underline-box").hidden = select.options.length < 2;
+  select.addEventListener("change", () => { underline(+select.value); show(); });
+}
 
 function startTools() {
   byId("tools").hidden = byId("odds").hidden = false;
@@ -88,13 +126,8 @@ function startTools() {
     if (event.target.name === "colouring") choose(event.target.value);
   });
   byId("tools").addEventListener("submit", (event) => event.preventDefault());
-  const select = byId("underline");
-  if (meta.tracks && annotations.length) select.add(new Option("all", "-2"));
-  annotations.forEach((one, n) => {
-    if (meta.tracks || one.measure === "auc") select.add(new Option(one.name, String(n)));
-  });
-  byId("underline-box").hidden = select.options.length < 2;
-  select.addEventListener("change", () => { underline(+select.value); show(); });
+  if (meta.tracks) startBars();
+  else startUnderline();
   for (const name of document.querySelectorAll(".unit-name")) {
     const n = +name.dataset.unit;
     if (n < 0) continue;

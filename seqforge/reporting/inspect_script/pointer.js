@@ -84,7 +84,8 @@ function carried() {
   const list = document.createElement("p");
   list.className = "note";
   const one = annotations[underlined] ?? annotations.find(({ name }) => name === colouring.annotation);
-  if (one) list.textContent = `${one.name}: ${told(one, at)}`;
+  const shown = meta.tracks ? [...beneath].map((n) => annotations[n]) : one ? [one] : [];
+  list.textContent = shown.map((some) => `${some.name}: ${told(some, at)}`).join("; ");
   return [...found, list];
 }
 

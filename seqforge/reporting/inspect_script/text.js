@@ -39,7 +39,10 @@ function trackBounds() {
   return bounds;
 }
 
+const topOf = (element) => element.getBoundingClientRect().top - pane.getBoundingClientRect().top;
+
 function build() {
+  const inView = chunks.find((chunk) => topOf(chunk) + chunk.offsetHeight > 0)?.start ?? 0;
   watcher.disconnect();
   pane.textContent = "";
   if (meta.tracks) measure();
@@ -55,6 +58,7 @@ function build() {
     return element;
   });
   print(0);
+  if (inView) pane.scrollTop += topOf(chunkOf(inView));
 }
 
 // Lines of tracks are all of one height; that of wrapped text is a guess until it is in view.
@@ -129,9 +133,8 @@ function recordStart(i) {
 }
 
 function tracks(start, stop) {
-  const shown = underlined >= 0 ? [annotations[underlined]] : underlined === -2 ? annotations : [];
-  const bars = shown.map((one) =>
-    `<div class="track of${annotations.indexOf(one) % 5}">${bar(one, start, stop)}</div>`);
+  const bars = [...beneath].map((n) =>
+    `<div class="track of${n % COLOURS}">${bar(annotations[n], start, stop)}</div>`);
   return bars.length ? `<div class="tracks">${bars.join("")}</div>` : "";
 }
 
