@@ -220,7 +220,7 @@ class SamplingProgress:
     def make_way(self) -> None:
         """Take the bar away for a while: text comes, and whoever reads the pipe that it goes
         through may write to this terminal too."""
-        if self._read_along:
+        if self._bars and self._read_along:
             self._close()
             self._last = time.monotonic()
 
