@@ -204,7 +204,8 @@ def test_the_domain_of_the_tutorial_is_trained_and_sampled(morse, tmp_path):
 
 def test_a_domain_from_another_package_is_found_trained_and_sampled(morse, tmp_path):
     listed = morse("domains")
-    assert "morse      Telegrams: letters as dots and dashes. [telegraph]" in listed.stdout
+    assert "morse\n  Telegrams: letters as dots and dashes.\n" in listed.stdout
+    assert "morse (telegraph:MorseDomain, telegraph)\n" in morse("domains", "-v").stdout
     assert "--pause" in listed.stdout
 
     (tmp_path / "in").mkdir()

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seqforge.base.paths import folder_named
+from seqforge.base.tables import wrapped
 from seqforge.cli.app import app
-from seqforge.cli.console import echo, echo_data, echo_path, open_page
+from seqforge.cli.console import echo, echo_data, echo_path, open_page, screen_width
 from seqforge.cli.options import Encoding, Json, Open, Quiet, Verbose, await_stdin
 from seqforge.cli.sample_output import output_folder
 from seqforge.errors import ConfigError, RunError, Unfinished
@@ -332,11 +333,10 @@ def _search(
             document["controls"] = found.summary()["controls"]
         echo_data(json.dumps(document, indent=2))
         return
-    echo(found.table())
-    echo(found.sentence())
-    echo(parameters.said())
-    for note in found.notes():
-        echo(note)
+    width = screen_width()
+    echo(found.table(width))
+    for sentence in (found.sentence(), parameters.said(), *found.notes()):
+        echo(wrapped(sentence, width))
     for path in (*found.files, page):
         echo_path(path)
 

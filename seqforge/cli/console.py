@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -78,6 +79,11 @@ def in_colour(stream: IO[str]) -> bool:
 def shows_bars(stream: IO[str]) -> bool:
     """Whether a stream can redraw lines: a terminal, not a dumb one."""
     return _on_terminal(stream) and not _is_dumb()
+
+
+def screen_width() -> int | None:
+    """Columns of the terminal that stdout is; None if it is none."""
+    return shutil.get_terminal_size().columns if _on_terminal(sys.stdout) else None
 
 
 def is_pipe(stream: IO[str]) -> bool:
@@ -342,6 +348,11 @@ class AnswerOptions:
     out: Path | None = None
     quiet: bool = False
     verbose: bool = False
+
+    @property
+    def width(self) -> int | None:
+        """Columns that the answer has to fit into: those of a terminal, or None."""
+        return screen_width() if self.out in (None, STDOUT) else None
 
     def answer(self, document: Any, lines: Iterable[str]) -> None:
         """Print the answer to stdout, or write it to ``--out``."""

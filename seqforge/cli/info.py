@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from seqforge.base.messages import one_line
+from seqforge.base.tables import aligned, wrapped
 from seqforge.cli.app import app
 from seqforge.cli.console import asked
 from seqforge.cli.options import Json, Model, Out, Quiet, Verbose
@@ -45,12 +46,14 @@ def list_models(
 
     rows = [_row(name, path) for name, path in {**bundled_models(), **local_models()}.items()]
     found = asked(ctx, json_, out, quiet, verbose)
-    lines = []
-    for row in rows:
-        name, domain = one_line(row["name"]), one_line(row.get("domain", "-"))
-        where = f" ({one_line(row['path'])})" if found.verbose and "path" in row else ""
-        lines.append(f"{name:<34} {domain:<8} {one_line(row['said'])}{where}")
-    found.answer(rows, lines or ["no models yet; `seqforge run` makes one"])
+    columns = None if found.verbose else -1
+    table = [
+        ["model", "domain", "bits a symbol", "size", "date", "file"],
+        *(row for _, row in rows),
+    ]
+    lines = aligned([list(map(one_line, row[:columns])) for row in table], found.width)
+    none = ["no models yet; `seqforge run` makes one"]
+    found.answer([row for row, _ in rows], lines if rows else none)
 
 
 @models.command()
@@ -86,22 +89,25 @@ def show(
     if found.verbose:
         rows |= {key: str(value) for key, value in flat(card.config.model_dump()).items()}
         rows["files"] = ", ".join(f"{name} ({digest[:12]})" for name, digest in made.inputs)
-    lines = [f"{label:<12} {one_line(value)}" for label, value in rows.items()]
+    lines = aligned([(label, one_line(value)) for label, value in rows.items()], found.width)
     found.answer(card.model_dump(mode="json"), lines)
 
 
-def _row(name: str, path: Path) -> dict[str, Any]:
+def _row(name: str, path: Path) -> tuple[dict[str, Any], list[str]]:
+    """A model in, what is said of it out: for a program, and as cells of a table."""
     from seqforge.core.model.checkpoint import load_checkpoint
     from seqforge.errors import CheckpointError
 
     try:
         card = load_checkpoint(path).card
     except CheckpointError as error:
-        return {"name": name, "said": str(error)}
-    bits = _bits(card.provenance.bits_per_symbol)
-    size = f"{path.stat().st_size / 1e6:.1f} MB"
-    said = ", ".join(part for part in (bits, size, card.provenance.date) if part)
-    return {"name": name, "path": str(path), "domain": card.config.domain, "said": said}
+        row = {"name": name, "said": str(error)}
+        return row, [name, "-", str(error), "", "", str(path)]
+    made, size = card.provenance, f"{path.stat().st_size / 1e6:.1f} MB"
+    said = ", ".join(part for part in (_bits(made.bits_per_symbol), size, made.date) if part)
+    row = {"name": name, "path": str(path), "domain": card.config.domain, "said": said}
+    short = [f"{bits:.4f} ({part})" for part, bits in made.bits_per_symbol.items() if bits]
+    return row, [name, card.config.domain, ", ".join(short) or "-", size, made.date, str(path)]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -134,12 +140,12 @@ def domains(
             rows[name]["error"] = str(error)
     found, lines = asked(ctx, json_, out, quiet, verbose), list[str]()
     for name, row in rows.items():
-        lines.append(f"{name:<10} {row.get('description', row.get('error'))} [{row['package']}]")
-        if found.verbose:
-            lines.append(f"{'':<10}   {row['class']}")
-        for option, default in row.get("options", {}).items():
-            lines.append(f"{'':<10}   --{option.replace('_', '-')} (default: {default})")
-    found.answer(rows, lines)
+        named = f"{name} ({row['class']}, {row['package']})" if found.verbose else name
+        lines += [named, wrapped(f"  {row.get('description', row.get('error'))}", found.width, 2)]
+        options = row.get("options", {}).items()
+        flags = [[f"--{key.replace('_', '-')}", f"default: {one or '-'}"] for key, one in options]
+        lines += [*aligned(flags, found.width, indent=4), ""]
+    found.answer(rows, lines[:-1])
 
 
 def _described(name: str) -> dict[str, Any]:
@@ -169,6 +175,9 @@ _PROGRAMS = {
     "chromium": "testing that the report page opens",
     "nvidia-smi": "seeing an NVIDIA GPU",
 }
+
+
+_FACTS = ("seqforge", "python", "system", "cores", "processor", "device")
 
 
 WarmUp = Annotated[
@@ -209,23 +218,22 @@ def doctor(
         "programs": {name: shutil.which(name) for name in _PROGRAMS},
         "corpus_cache": {"folder": cache, "megabytes": round(size / 1e6, 1)},
     }
-    asked(ctx, json_, out, quiet, verbose).answer(found, _lines(found, verbose))
+    how = asked(ctx, json_, out, quiet, verbose)
+    how.answer(found, _lines(found, how.verbose, how.width))
 
 
-def _lines(found: dict[str, Any], verbose: bool) -> Iterator[str]:
-    for key in ("seqforge", "python", "system", "cores", "processor", "device"):
-        yield f"{key:<12} {found[key]}"
-    packages, cache = found["packages"], found["corpus_cache"]
-    yield "packages     " + ", ".join(f"{name} {known or '-'}" for name, known in packages.items())
-    yield (
-        f"cache        {cache['folder']} ({cache['megabytes']:,.1f} MB; may be removed at any time)"
-    )
+def _lines(found: dict[str, Any], verbose: bool, width: int | None) -> Iterator[str]:
+    cache = found["corpus_cache"]
+    size = f"{cache['megabytes']:,.1f} MB; may be removed at any time"
+    facts = {key: str(found[key]) for key in _FACTS} | {"cache": f"{cache['folder']} ({size})"}
     if verbose:
-        yield f"installed in {Path(__file__).parents[1]}"
-        yield f"run by       {sys.executable}"
-    yield "optional programs:"
-    for name, path in found["programs"].items():
-        yield f"  {name:<12} {path or 'not found'} ({_PROGRAMS[name]})"
+        facts |= {"installed in": str(Path(__file__).parents[1]), "run by": sys.executable}
+    yield from aligned(list(facts.items()), width)
+    yield "\npackages:"
+    yield from aligned([(k, v or "-") for k, v in found["packages"].items()], width, indent=2)
+    yield "\noptional programs:"
+    programs = [(k, v or "not found", _PROGRAMS[k]) for k, v in found["programs"].items()]
+    yield from aligned(programs, width, indent=2)
 
 
 def _version(package: str) -> str | None:

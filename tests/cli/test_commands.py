@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import mido
 import pretty_midi
@@ -206,7 +207,9 @@ def test_models_lists_ours_and_those_of_the_runs_here(seqforge, text_file):
     listed = seqforge("models")
     card = json.loads(seqforge("models", "show", "fly", "--json").stdout)
 
-    assert listed.stdout.splitlines()[0].startswith("fly")
+    heads, first = listed.stdout.splitlines()[:2]
+    assert re.split("  +", heads) == ["model", "domain", "bits a symbol", "size", "date"]
+    assert first.startswith("fly")
     assert "runs/text-mine" in listed.stdout
     assert card["provenance"]["bits_per_symbol"]["valid"] < 1.93
     assert card["config"]["data"]["split"] == "95/5/0"
@@ -214,7 +217,7 @@ def test_models_lists_ours_and_those_of_the_runs_here(seqforge, text_file):
 
 def test_domains_lists_options_and_doctor_the_machine(seqforge):
     domains = seqforge("domains").stdout
-    assert "--strands (default: both)" in domains
+    assert re.search("--strands +default: both", domains)
     found = json.loads(seqforge("doctor", "--json").stdout)
     assert found["cores"] >= 1
     assert found["packages"]["torch"]

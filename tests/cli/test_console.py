@@ -221,3 +221,20 @@ def test_adapt_without_a_number_is_once_wherever_it_stands(seqforge):
         found = seqforge("sample", *arguments, "--length", 5)
         assert (found.exit_code, found.stdout) == (0, once.stdout)
     assert "adapt=1" in once.stdout
+
+
+@pytest.mark.parametrize("command", ["models", "doctor", "domains", "models show folk"])
+def test_tables_break_no_word_at_eighty_columns(seqforge, command):
+    plain = seqforge(*command.split()).stdout
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqforge", *command.split()], stdout=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = read_all(ours)
+
+    assert process.wait(PATIENCE) == 0
+    paths = re.compile(r"\S*/\S{40,}")
+    assert all(len(line) <= 80 for line in shown.splitlines() if not paths.search(line))
+    assert sorted(shown.split()) == sorted(plain.split())

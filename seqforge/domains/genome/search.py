@@ -61,9 +61,9 @@ class SearchReport:
     unanswered: int = 0
     """Samples without an answer from the service."""
 
-    def table(self) -> str:
-        """A table per sample, in EBI's columns."""
-        return "\n".join(format_table(result) for result in self.results)
+    def table(self, width: int | None = None) -> str:
+        """A table per sample, in EBI's columns, in lines of this width."""
+        return "\n".join(format_table(result, width) for result in self.results)
 
     def summary(self) -> dict[str, Any]:
         """``library``, ``library_length``, ``sentence`` and the best hit of each sample, as
@@ -188,9 +188,9 @@ class ControlledSearchReport:
     files: tuple[Path, ...]
     """The report's, then controls.tsv, controls.json, controls.fa, controls.svg."""
 
-    def table(self) -> str:
-        """The samples' hits, then samples and controls compared."""
-        return f"{self.report.table()}\n{self.comparison.text()}"
+    def table(self, width: int | None = None) -> str:
+        """The samples' hits, then samples and controls compared, in lines of this width."""
+        return f"{self.report.table(width)}\n{self.comparison.text(width)}"
 
     def sentence(self) -> str:
         """The result and its verdict."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.base.tables import aligned, wrapped
 from seqforge.charts.ecdf import EcdfChart
 from seqforge.domains.genome.similarity.hits import Hsp, SearchResult, escaped, format_evalue
 
@@ -328,20 +329,15 @@ class ControlComparison:
                 lines.append("\t".join(escaped(" ".join(str(cell).split())) for cell in cells))
         return "\n".join([*lines, ""])
 
-    def text(self) -> str:
+    def text(self, width: int | None = None) -> str:
         """The table and the notes for a terminal; `sentence` says what they mean."""
         rows = [{key: _cell(cell) for key, cell in row.items()} for row in self.table()]
         heads = list(rows[0])
-        widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
-        lines = [
-            "  ".join(
-                cells[head].ljust(widths[head]) if head == heads[0]
-                else cells[head].rjust(widths[head])
-                for head in heads
-            ).rstrip()
-            for cells in [{head: head for head in heads}, *rows]
-        ]  # fmt: skip
-        return "\n".join([*lines, *self.notes])
+        cells = [heads, *([row[head] for head in heads] for row in rows)]
+        if width is not None and len(aligned(cells)[0]) > width:
+            cells = [list(column) for column in zip(*cells, strict=True)]  # a column a group
+        table = aligned(cells, width, right=range(1, len(cells[0])))
+        return "\n".join([*table, *(wrapped(note, width) for note in self.notes)])
 
 
 def found_whole(result: SearchResult) -> bool:

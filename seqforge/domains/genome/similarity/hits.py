@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seqforge.base.folders import write_atomically, write_json
 from seqforge.base.messages import one_line
+from seqforge.base.tables import aligned, wrapped
 from seqforge.core.config import Count
 from seqforge.domains.genome.similarity.evalues import KarlinAltschul, karlin_altschul
 from seqforge.domains.genome.similarity.smith_waterman import Scoring
@@ -337,26 +338,27 @@ def format_evalue(evalue: float) -> str:
     return f"{evalue:.2e}" if evalue < 1e-3 else f"{evalue:.2g}"
 
 
-def format_table(result: SearchResult, limit: int = 20) -> str:
-    """A result in, a table like EBI's summary out: a line per hit, from its best HSP."""
+def format_table(result: SearchResult, width: int | None = None, limit: int = 20) -> str:
+    """A result in, a table like EBI's summary out: a row per hit, from its best HSP.
+
+    Args:
+        result: Of one query.
+        width: Of the screen, if the table has to fit into it.
+        limit: Most rows.
+    """
     heads = ("DB:ID", "Source", "Length", "Score (Bits)", "Identities %", "Positives %", "E()")
-    rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    lines = [
+    title = (
         f"{one_line(result.query_id)} ({result.query_length:,} bases{_low_complexity(result)}) "
         f"against {one_line(result.database)}, {_size(result)}"
-    ]
+    )
+    lines = [wrapped(title, width)]
     if not result.hits:
         return f"{lines[0]}\nno hits with E() of {result.parameters.get('evalue', 10):g} or less\n"
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
+    rows = [heads, *(_table_row(hit) for hit in result.hits[:limit])]
+    lines += aligned(rows, width, right=range(2, len(heads)))
     if len(result.hits) > limit:
         lines.append(f"and {len(result.hits) - limit} more")
-    lines += [f"left out: {more}" for more in _more(result)]
+    lines += [wrapped(f"left out: {more}", width) for more in _more(result)]
     return "\n".join(lines) + "\n"
 
 
