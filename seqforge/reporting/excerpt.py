@@ -58,7 +58,7 @@ def excerpt_section(found: Excerpt, command: str) -> Section:
         f"<p class=note>All units, with tests of what they do: <code>{escape(command)}</code></p>",
     ]
     return Section(
-        "coloured", "What it sees in held-out data", "".join(parts), style(), after="samples"
+        "coloured", "What it sees in held-out data", "".join(parts), style(), after="learning"
     )
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from seqforge.base import html_page
 from seqforge.base.folders import write_atomically
@@ -25,8 +22,6 @@ from seqforge.base.messages import (
 from seqforge.charts import curve
 from seqforge.core.data.ingest import Ingested
 from seqforge.core.training.events import EvaluationRecord
-from seqforge.reporting import coloured_text
-from seqforge.reporting.coloured_text import darkest_bits, scale_legend
 from seqforge.reporting.first_screen import FirstScreen, Link, link, title
 from seqforge.reporting.measures import MeasureTable
 from seqforge.reporting.sections import (
@@ -38,7 +33,7 @@ from seqforge.reporting.sections import (
     sentences,
 )
 from seqforge.reporting.similarity import similarity
-from seqforge.reporting.summary import Advice, RunSummary, ShownSamples, ShownSurprise
+from seqforge.reporting.summary import Advice, RunSummary, ShownSamples
 from seqforge.reporting.verdict import THRESHOLDS
 
 _SHOWN = 2_000
@@ -86,9 +81,8 @@ class RunPage:
     ingest: Sequence[Ingested]
     """Lines of ``ingest.tsv``."""
     more: Sequence[Section] = ()
-    """Sections of a domain or of another part of the program; each names the one it follows."""
-    surprise: ShownSurprise | None = None
-    """Held-out data to colour by what they cost."""
+    """Sections of a domain, or of another part of the program such as the excerpt; each names the
+    one that it follows."""
     commands: Sequence[tuple[str, str]] = ()
     """Commands to try next, and what each is for; ``{run}`` stands for the run folder."""
 
@@ -111,8 +105,7 @@ def write_report(path: Path, page: RunPage, folder: Path | None = None) -> None:
 
 def render(page: RunPage, folder: Path, at: Path) -> str:
     """What a page is made of, the run's folder and the page's in, the page as HTML out."""
-    more = [*_surprise(page.surprise, page.summary), *page.more]
-    sections = html_page.placed(_sections(page, folder, at), more)
+    sections = html_page.placed(_sections(page, folder, at), page.more)
     names = [section.name for section in sections if section.markup.strip()]
     first = FirstScreen.of(page.summary, page.samples, names, folder, at, page.commands)
     macros = html_page.macros(__package__, "sections.html.jinja")
@@ -157,24 +150,6 @@ def _checks(macros: Any, summary: RunSummary) -> str:
     chips = () if summary.verdict is None else summary.verdict.chips
     rows = tuple((chip.name, *THRESHOLDS[chip.name]) for chip in chips if chip.name in THRESHOLDS)
     return str(macros.checks(Table(("check", "passes", "look", "fails"), rows))) if rows else ""
-
-
-def _surprise(found: ShownSurprise | None, summary: RunSummary) -> Iterator[Section]:
-    """Held-out symbols coloured by what they cost the network."""
-    if found is None or len(found.text) != len(found.bits) or not found.bits:
-        return
-    values = np.array(found.bits)
-    darkest, mean = darkest_bits(values), bits(float(values.mean()))
-    said = (
-        f"The beginning of the held-out data, each {summary.unit} by the bits that the network "
-        f"alone needs for it: {mean} in the mean of these."
-    )
-    text = coloured_text.coloured_text(
-        found.text, values, "surprise", "held-out data, coloured by surprise", darkest
-    )
-    markup = f"<p>{escape(said)}</p>\n{text}\n<p>{scale_legend('surprise', darkest)}</p>"
-    style = coloured_text.style()
-    yield Section("surprise", "What surprises it", markup, style, after="learning")
 
 
 def _measured(summary: RunSummary, metrics: Sequence[EvaluationRecord]) -> str:

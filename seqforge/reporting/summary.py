@@ -249,15 +249,6 @@ class Measure(SummaryPart):
     """The most of them."""
 
 
-class ShownSurprise(SummaryPart):
-    """The beginning of held-out data, as the page shows it."""
-
-    text: str
-    """Its symbols; a line break stands between records."""
-    bits: tuple[float, ...]
-    """What the network alone needs for each."""
-
-
 class ShownSamples(SamplesRow):
     """A row with the text that the page shows."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from seqforge.core.data.corpus import Corpus
-from seqforge.core.data.domain import Domain
+from seqforge.core.data.domain import DecodesSymbols, Domain
 from seqforge.core.data.vocabulary import END
 from seqforge.core.inspection.controls import Finding
 from seqforge.core.inspection.stretches import annotations_at, annotations_of, stretches
@@ -32,7 +32,7 @@ def make_excerpt(
 ) -> ExcerptResult:
     """Read the beginning of the held-out part with the best model."""
     records = list(held_out_records(corpus, _RANKED))
-    if corpus.held_out is None or not records:
+    if corpus.held_out is None or not records or not _readable(domain):
         return ExcerptResult()
     checkpoint = load_checkpoint(run.model)
     engine, cell = KernelEngine.of(checkpoint), checkpoint.card.config.model.cell
@@ -54,6 +54,11 @@ def make_excerpt(
             ranked=len(seen),
         )
     )
+
+
+def _readable(domain: Domain) -> bool:
+    """Whether symbols are what people read."""
+    return not isinstance(domain, DecodesSymbols) or domain.deciphering() is not None
 
 
 def held_out_records(corpus: Corpus, most: int) -> Iterator[Record]:

@@ -50,7 +50,6 @@ def write_run_page(
         summary=summary,
         metrics=read_metrics(folder),
         samples=() if sampled is None else sampled.shown,
-        surprise=None if sampled is None else sampled.surprise,
         ingest=read_ingest(folder.ingest) if folder.ingest.is_file() else (),
         more=[*_excerpt(folder), *_own_sections(domain, folder, files)],
         commands=domain.next_commands if isinstance(domain, SuggestsCommands) else (),

@@ -32,7 +32,6 @@ from seqforge.reporting.summary import (
     RunSummary,
     SamplesRow,
     ShownSamples,
-    ShownSurprise,
     SpeedSummary,
     Table,
     TrainingSummary,
@@ -110,7 +109,6 @@ class SampleResult(StageResult):
     sample_symbols_per_second: float
     report: Table
     measures: tuple[Measure, ...] = ()
-    surprise: ShownSurprise | None = None
 
 
 class ExcerptResult(StageResult):

@@ -29,7 +29,6 @@ from seqforge.runs.model_memory import ModelMemory
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import check_inputs
 from seqforge.runs.results import SampleResult
-from seqforge.runs.surprise import shown_surprise
 
 OPTIONS = SamplerParams(temperature=0.8, length=200, seed=0)
 """The same draws each time: only the model changes from sample to sample."""
@@ -158,7 +157,6 @@ def draw_samples_of_run(
         sample_symbols_per_second=round(symbols / seconds, 1),
         report=report | _of_grammar(checkpoint, config, domain, everything),
         measures=measured_samples(domain, groups, corpus),
-        surprise=shown_surprise(checkpoint, domain, corpus),
     )
 
 

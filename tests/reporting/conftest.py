@@ -16,7 +16,7 @@ def page(tmp_path):
     What a summary does not say is as little as can be.
     """
 
-    def write(summary, metrics=(), samples=(), ingest=(), more=(), surprise=None):
+    def write(summary, metrics=(), samples=(), ingest=(), more=()):
         path = tmp_path / "report.html"
         found = RunPage(
             RunSummary.model_validate(least_summary() | summary),
@@ -24,7 +24,6 @@ def page(tmp_path):
             [ShownSamples.model_validate({"count": 1} | sample) for sample in samples],
             [Ingested(**{"records": 0, "symbols": 0} | line) for line in ingest],
             more,
-            surprise,
         )
         write_report(path, found)
         checker = Checker()

@@ -8,7 +8,7 @@ from seqforge.base.html_page import Section
 from seqforge.core.data.ingest import SAME_CONTENT
 from seqforge.errors import RunError
 from seqforge.reporting.page import RunPage, write_report
-from seqforge.reporting.summary import RunSummary, ShownSurprise
+from seqforge.reporting.summary import RunSummary
 from tests.base.disks import room_for
 from tests.patience import PATIENCE
 from tests.reporting.material import (
@@ -287,14 +287,3 @@ def test_a_browser_shows_it(page, tmp_path, require_program):
 
     assert shown.stdout.decode().count("<polyline") == 4
     assert "the model is 1.2 % better" in shown.stdout.decode()
-
-
-def test_held_out_symbols_are_coloured_by_what_they_cost(page):
-    shown = ShownSurprise(text="ab<i>c", bits=(0.1, 9.0, 0.2, 0.3, 1.0, 2.0))
-    found = page(summary_of_a_run(), evaluations(), surprise=shown)
-    assert "What surprises it" in found.text
-    assert "ab<i>c" in found.text
-    assert "2.100 in the mean of these" in found.text
-    shades = [value for tag, name, value in found.attributes if (tag, name) == ("span", "class")]
-    assert len(set(shades)) > 3
-    assert "What surprises it" not in page(summary_of_a_run(), evaluations()).text

@@ -17,10 +17,11 @@ from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.render.listening_page import write_page
 from seqforge.domains.music.render.sample_export import SampleExport, render
 from seqforge.reporting.comparison import ComparedRun, write_comparison
+from seqforge.reporting.excerpt import Excerpt, ExcerptUnit, excerpt_section
 from seqforge.reporting.inspect_page import inspect_page
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.similarity import write_search_page
-from seqforge.reporting.summary import RunSummary, ShownSamples, ShownSurprise
+from seqforge.reporting.summary import RunSummary, ShownSamples
 from seqforge.reporting.verdict import judged
 from tests.conftest import missing
 from tests.reporting import inspected, material
@@ -84,8 +85,14 @@ def hits():
 
 def run_page(path):
     samples = [ShownSamples.model_validate(one) for one in material.SAMPLES]
-    costs = ShownSurprise(text="ACGT" * 50, bits=tuple(n / 50 for n in range(200)))
-    page = RunPage(summary(), evaluation_records(), samples, ingested(), [hits()], costs)
+    unit = ExcerptUnit(
+        layer=0, unit=3, annotation="CDS", measure="auc", value=0.9, untrained=0.6,
+        values=tuple(n / 100 - 1 for n in range(200)),
+    )  # fmt: skip
+    bits = tuple(n / 50 for n in range(200))
+    seen = Excerpt(part="test", symbols="ACGT" * 50, bits=bits, units=(unit,), ranked=200)
+    more = [hits(), excerpt_section(seen, "seqforge inspect run INPUT")]
+    page = RunPage(summary(), evaluation_records(), samples, ingested(), more)
     write_report(path, page)
 
 
