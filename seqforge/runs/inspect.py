@@ -66,7 +66,7 @@ EACH = 3
 TESTED = 12
 """Found units that are silenced and driven: those of the largest margins."""
 RANDOM = 8
-"""Units of the same layer beside them."""
+"""Units of the same layer beside them, of the half that varies more."""
 
 Ids = NDArray[np.int64]
 
@@ -231,13 +231,17 @@ class Study:
 
     @cached_property
     def _random(self) -> dict[int, list[int]]:
-        """Random units by layer, those under test not among them."""
+        """Random units by layer, of the half that varies more; those under test not among them.
+
+        A unit that is always at one value (many cells of an LSTM are) would be a weak control.
+        """
         tested = {one.unit for one in self._tested}
+        spread = self._trace.units(0, min(self._size, _LOOKED_AT)).std(axis=0)
         found = {}
         for layer in sorted({unit // self._width for unit in tested}):
-            others = [
-                u for u in range(layer * self._width, (layer + 1) * self._width) if u not in tested
-            ]
+            first, last = layer * self._width, (layer + 1) * self._width
+            least = np.median(spread[first:last])
+            others = [u for u in range(first, last) if u not in tested and spread[u] >= least]
             chosen = np.random.default_rng(layer).permutation(others)[:RANDOM]
             found[layer] = [int(unit) for unit in chosen]
         return found
@@ -261,13 +265,17 @@ class Study:
             found |= ablated(self._engine, self._some, self._bits, value)
         return found
 
-    def _ablation(self, finding: Finding) -> AblationRow:
+    def _ablation(self, finding: Finding) -> AblationRow | None:
+        """What silencing a unit costs; None if its layer has no other units to compare with."""
+
         def of(unit: int) -> Ablation:
             part, lengths = self._parts[finding.annotation], [len(ids) for ids in self._some]
             return rises(part, self._rises[self._place(unit)], lengths)
 
         own = of(finding.unit)
         others = [of(unit).where for unit in self._random[finding.unit // self._width]]
+        if not others:
+            return None
         return AblationRow(
             where=own.where, elsewhere=own.elsewhere,
             random_where=float(np.mean(others)), random_highest=max(others),
@@ -342,6 +350,7 @@ class Study:
 
 
 _DRIVEN = 4  # random units that are driven
+_LOOKED_AT = 1 << 14  # symbols, to see how much units vary
 
 
 def _first(ids: Sequence[Ids], most: int) -> list[Ids]:

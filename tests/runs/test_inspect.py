@@ -111,6 +111,16 @@ def test_driving_it_does_what_it_stands_for(found):
     assert all(abs(other) < drive.at_low - drive.at_high for other in drive.random)
 
 
+def test_random_units_are_those_that_vary(found):
+    """Of the half that varies more, and never the one under test."""
+    spread = found.trace.units()[: 1 << 14].std(axis=0)
+    drive = depth_rows(found.result)[0].drive
+
+    assert np.median(spread) > 0
+    assert len(drive.random) == 4
+    assert any(drive.random)
+
+
 def test_an_untrained_network_has_no_such_unit(bracketed, tmp_path):
     result = inspected(untrained(planted(), 17), tmp_path, bracketed).result
 
@@ -243,3 +253,16 @@ def test_a_table_stands_beside_what_the_domain_says(tmp_path):
     assert "side" not in named  # it never varies where it is known
     with pytest.raises(InputError, match=r"model.safetensors: is not known as a file of annot"):
         inspect_model(path, [str(text)], NullProgress(), [path])
+
+
+def test_a_network_of_one_unit_is_inspected_too(bracketed, tmp_path):
+    settings = ModelConfig(cell="gru", hidden_size=1, embedding_size=2)
+    torch.manual_seed(1)
+    network = CharRNN(len(SYMBOLS) + 1, **settings.model_dump())
+    card = planted().card.model_copy(update={"config": RunConfig(domain="text", model=settings)})
+
+    found = inspected(Checkpoint(card, network.arrays()), tmp_path, bracketed)
+
+    assert {(row.layer, row.unit) for row in found.result.units} == {(0, 0)}
+    write_files(found, tmp_path, NullProgress())
+    assert (tmp_path / "inspect.html").is_file()
