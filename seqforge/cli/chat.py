@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os.path
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any, get_args
@@ -37,11 +37,12 @@ What you type goes on from the text so far, without a line break at its end, and
 on from there. Type \\n for a line break, \\t for a tab, \\\\ for a backslash, // for a slash at the
 beginning. Ctrl-C stops the model and keeps what came; Ctrl-D leaves.
 
-  (empty line)      let the model go on; also /more, or /more 200 for so many symbols
+  (empty line)      let the model go on; also /more, or /more 200 for so many symbols this once
+                    (/length 200: from now on)
   /again            draw the last continuation anew, otherwise
   /undo             take the last turn back
   /new              forget the text and begin anew
-  /text             all of the text so far
+  /text             all of the text so far; what you typed is bold
   /save FILE        keep it in a file
   /show             the sampling options
 {settings}
@@ -161,6 +162,19 @@ def converse(model: Model, conversation: Conversation, unknown: Unknown, quiet: 
         terminal.break_line()
 
 
+def _last_line(pieces: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """Pieces of a text in, those of the end of its last line out."""
+    found: list[tuple[str, bool]] = []
+    room = _CONTEXT
+    for piece, typed in reversed(pieces):
+        _, ends, rest = piece.rpartition("\n")
+        found.append((rest[-room:], typed))
+        room -= len(rest)
+        if ends or room <= 0:
+            break
+    return found[::-1]
+
+
 class _Chat:
     """What a line does."""
 
@@ -245,7 +259,8 @@ class _Chat:
             return
         if terminal.shows_text:
             self._decipher = fresh
-            terminal.context(fresh(here[1], False).rpartition("\n")[2][-_CONTEXT:])
+            pieces = self._conversation.records[-1].pieces() if here[1] else iter(())
+            terminal.context(_last_line([(fresh(one, False), typed) for one, typed in pieces]))
             return
         record, text = self._written
         if record not in (0, here[0]) or not here[1].startswith(text):
@@ -327,11 +342,14 @@ class _Chat:
         self._terminal.remark("begun anew; /undo brings the text back")
 
     def _text(self) -> None:
-        for sample in self._conversation.samples():
+        records = self._conversation.records
+        for sample, record in zip(self._conversation.samples(), records, strict=True):
             whole = self._deciphering()
-            self._terminal.remark(
-                self._domain.show(sample) if whole is None else whole(sample.symbols, True)
-            )
+            if whole is None:
+                self._terminal.remark(self._domain.show(sample))
+                continue
+            pieces = [(whole(piece, False), typed) for piece, typed in record.pieces()]
+            self._terminal.remark([*pieces, (whole("", True), False)])
 
     def _save(self, value: str) -> None:
         samples = self._conversation.samples()

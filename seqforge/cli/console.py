@@ -11,7 +11,7 @@ import shutil
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -322,10 +322,15 @@ class Terminal:
             sys.stdout.flush()
             self._line_begun = not text.endswith("\n")
 
-    def context(self, text: str) -> None:
-        """Print the last line of the text so far, on a terminal only."""
+    def context(self, pieces: Sequence[tuple[str, bool]]) -> None:
+        """Print the last line of the text so far, on a terminal only.
+
+        Args:
+            pieces: Of that line, each with whether the person typed it.
+        """
+        text = "".join(piece for piece, _ in pieces)
         if text and self.shows_text:
-            self._console.print(Text(printable(text), style="dim"), end="")
+            self._console.print(_by_whom(pieces), end="")
             self._line_begun = not text.endswith("\n")
 
     def break_line(self) -> None:
@@ -333,11 +338,17 @@ class Terminal:
         if self._line_begun:
             self.text("\n")
 
-    def remark(self, text: str) -> None:
-        """Print a remark that is not part of the text."""
+    def remark(self, said: str | Sequence[tuple[str, bool]]) -> None:
+        """Print a remark that is not part of the text, or quote the text, in such pieces."""
         if self.shows_text:
             self.break_line()
-        self._console.print(Text(printable(text), style="dim"))
+        self._console.print(_by_whom([(said, False)] if isinstance(said, str) else said))
+
+
+def _by_whom(pieces: Iterable[tuple[str, bool]]) -> Text:
+    """What the person typed in bold, the rest dim."""
+    styled = [(printable(piece), "bold" if typed else "dim") for piece, typed in pieces]
+    return Text.assemble(*styled)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.cli.conversing import symbols_of
+from tests.cli.conversing import OnTerminal, symbols_of
 from tests.patience import PATIENCE
 
 pytest.importorskip("pty")
@@ -72,3 +72,18 @@ def test_with_the_text_sent_to_a_file_a_person_still_sees_the_prompt(terminal, t
         assert talk.process.wait(PATIENCE) == 0
 
     assert re.fullmatch(r"ACGT[ACGT]{30}\n", (tmp_path / "out.txt").read_text())
+
+
+def test_what_the_person_typed_is_bold(surroundings):
+    talk = OnTerminal({**surroundings, "TERM": "xterm"}, "fly", "-i", "--max-length", 40)
+    before = r"\x1b\[1mACGT\x1b\[0m(\x1b\[2m[ACGT]+\x1b\[0m)+\x1b\[1mTTT\x1b\[0m"
+    try:
+        talk.until("> ")
+        talk.type("acgt\n")
+        talk.until(r"\n\x1b\[1mACGT\x1b\[0m[ACGT]{40}\n> ")
+        talk.type("ttt\n")
+        talk.until(before + r"[ACGT]{40}\n> ")
+        talk.type("/text\n")
+        talk.until(before + r"(\x1b\[2m[ACGT]+\x1b\[0m)+\n> ")
+    finally:
+        talk.close()

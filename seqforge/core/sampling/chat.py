@@ -31,6 +31,8 @@ class Transcript:
 
     parts: tuple[str, ...] = ()
     """Its text in pieces, so that appending copies nothing."""
+    typed: tuple[int, ...] = ()
+    """Which of the pieces were typed; the others were drawn."""
     through: bool = False
     """Whether the chat continued into it through the end symbol of the record before."""
     given: int = 0
@@ -52,10 +54,16 @@ class Transcript:
         """The whole text, without the end symbol."""
         return "".join(self.parts)
 
+    def pieces(self) -> Iterator[tuple[str, bool]]:
+        """The text in pieces, each with whether it was typed."""
+        typed = set(self.typed)
+        return ((part, place in typed) for place, part in enumerate(self.parts))
+
     def said(self, text: str) -> Transcript:
         """The record with typed symbols added."""
         given = self.given if self.drawn else self.given + len(text)
-        return replace(self, parts=(*self.parts, text), given=given)
+        typed = (*self.typed, len(self.parts))
+        return replace(self, parts=(*self.parts, text), typed=typed, given=given)
 
     def continued(self, row: BatchState, ids: Sequence[int], text: str) -> Transcript:
         """The record with the symbols of the last call added."""
@@ -177,6 +185,11 @@ class Conversation:
     def has_drawn(self) -> bool:
         """Whether the last turn has a continuation that can be drawn again."""
         return bool(self._turns) and self._turns[-1].drawn_from is not None
+
+    @property
+    def records(self) -> tuple[Transcript, ...]:
+        """The records so far."""
+        return self._records
 
     def samples(self) -> list[Sample]:
         """The records so far, as samples."""
