@@ -79,7 +79,6 @@ app = typer.Typer(
     cls=_Group,
     name="seqforge",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train small sequence models on your own text, genome or tunes, and sample them.",

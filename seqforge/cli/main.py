@@ -12,8 +12,12 @@ from seqforge.cli import info, config  # noqa: F401
 # isort: on
 from seqforge.cli.app import app
 from seqforge.cli.console import guarded
+from seqforge.cli.examples import show_examples
 
 __all__ = ["app", "main"]
+
+
+show_examples(app)
 
 
 def main() -> None:

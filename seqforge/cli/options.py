@@ -27,16 +27,47 @@ from seqforge.errors import ConfigError
 if TYPE_CHECKING:
     from seqforge.core.sampling.options import Row
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output file or folder.")]
+OUTPUT = "Output"
+"""The panel of options that say where answers go and what is said on the way."""
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", rich_help_panel=OUTPUT, help="Output file or folder."),
+]
 Seed = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness (default 0).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on the way.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", rich_help_panel=OUTPUT, help="One JSON document on stdout, nothing else."
+    ),
+]
+Open = Annotated[
+    bool, typer.Option("--open", rich_help_panel=OUTPUT, help="Open the page in a browser.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", rich_help_panel=OUTPUT, help="Print results and errors only.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Print more on the way.")
+]
+
+
+def _models(incomplete: str) -> list[str]:
+    """The beginning of a model's name in, the names that begin so out, for the shell."""
+    from seqforge.runs.folder import bundled_models, local_models
+
+    return [name for name in (*bundled_models(), *local_models()) if name.startswith(incomplete)]
+
+
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A bundled name, a .safetensors file, a run folder.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A bundled name, a .safetensors file, a run folder.",
+        autocompletion=_models,
+    ),
 ]
 
 
@@ -247,9 +278,12 @@ class _SamplingCommand(TyperCommand):
 
 def _with_options(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
     """A function in, the same with the table's options in place of ``how`` out."""
+    from seqforge.core.sampling.options import BEGIN
     from seqforge.core.sampling.params import rows
 
-    table = {name: _option(rows()[name]) for name in names or rows()}
+    first = {None: 0, BEGIN: 1}  # as their groups stand in the help
+    ordered = sorted(names or rows(), key=lambda name: first.get(rows()[name].option.panel, 2))
+    table = {name: _option(rows()[name]) for name in ordered}
     hints = get_type_hints(function, include_extras=True)
     parameters: list[Parameter] = []
     for name, own in signature(function).parameters.items():

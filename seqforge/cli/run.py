@@ -36,12 +36,23 @@ if TYPE_CHECKING:
 
 # Options of the domain are not known here: they come with the inputs and are parted later.
 LENIENT = {"ignore_unknown_options": True}
-_PANEL = "Model and training"
+_PANEL = "Model and training (defaults are those of the pipeline)"
+
+
+def _pipelines(incomplete: str) -> list[str]:
+    """The beginning of a pipeline's name in, the names that begin so out, for the shell."""
+    from seqforge.registry import installed
+    from seqforge.runs.recipes import recipe_names
+
+    names = sorted({*recipe_names(), *installed()})
+    return [name for name in names if name.startswith(incomplete)]
+
 
 Pipeline = Annotated[
     str,
     typer.Argument(
         metavar="PIPELINE",
+        autocompletion=_pipelines,
         help="text, genome, music or another domain, a recipe's name, or recipe.toml",
     ),
 ]

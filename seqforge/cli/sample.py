@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from seqforge.core.sampling.params import SamplerParams
     from seqforge.core.sampling.sampler import OnSymbols
 
-PrimeFile = Annotated[Path | None, typer.Option(help="Begin with what is in this file.")]
+PrimeFile = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel="What to begin with", help="Begin with what is in this file."),
+]
 Interactive = Annotated[
     bool, typer.Option("--interactive", "-i", help="Write a text in turns with the model.")
 ]

@@ -17,7 +17,7 @@ from seqforge.base.messages import shown
 NEVER: Any = object()
 """What no value is equal to."""
 
-DRAW, STOP = "How to draw", "Where to stop"
+BEGIN, DRAW, STOP = "What to begin with", "How to draw", "Where to stop"
 _KIND_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
 
 

@@ -18,6 +18,7 @@ from pydantic import Field, SkipValidation, model_validator
 from seqforge.core.config import Count, TemperatureSchedule, in_floats
 from seqforge.core.records import Prompt
 from seqforge.core.sampling.options import (
+    BEGIN,
     NEVER,
     STOP,
     Option,
@@ -194,13 +195,13 @@ class SamplerParams(OptionTable):
         Option("Stop after N bars, where the domain has bars.", panel=STOP, metavar="N"),
     ] = None
     prime: Annotated[
-        Text, Option("Begin with this text.", panel=None, given=str | Path | Prompt, optional=True)
+        Text, Option("Begin with this text.", panel=BEGIN, given=str | Path | Prompt, optional=True)
     ] = ""
     suffix: Annotated[
         Text,
         Option(
             "End with this text, after exactly --length symbols (infilling).",
-            panel=None,
+            panel=BEGIN,
             given=str | Path | Prompt,
             optional=True,
         ),
@@ -208,7 +209,7 @@ class SamplerParams(OptionTable):
     candidates: Annotated[
         int,
         Field(ge=1, le=10_000),
-        Option("Candidates that are weighed before --suffix (importance resampling).", panel=None),
+        Option("Candidates that are weighed before --suffix (importance resampling).", panel=BEGIN),
     ] = 64
     seed: Annotated[
         int,
@@ -321,7 +322,7 @@ class DecodingParams(OptionTable):
         Option(
             "Symbols of prime or suffix that the model does not know: refuse them, leave them "
             "out, or take them for its unknown symbol.",
-            panel=None,
+            panel=BEGIN,
         ),
     ] = "refuse"
     beam: Annotated[

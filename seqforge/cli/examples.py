@@ -1,0 +1,72 @@
+"""A program in, three examples at the end of each command's help out."""
+
+from __future__ import annotations
+
+import typer
+
+EXAMPLES = {
+    "run": (
+        "seqforge run text --budget 1m --out runs/prose",
+        "seqforge run genome --fasta data/dm3-chr2R-slice.fa.gz --budget 2m",
+        "seqforge run shakespeare --budget 5m --hidden-size 128",
+    ),
+    "train": (
+        "seqforge train text docs --budget 1m --out runs/docs",
+        "seqforge train genome data/dm3-chr2R-slice.fa.gz --cell gru --budget 2m",
+        "seqforge train music data/tunes.abc --budget 500steps --split 80/10/10",
+    ),
+    "report": (
+        "seqforge report runs/prose --open",
+        "seqforge report runs/prose runs/docs --out comparison.html",
+        "seqforge report runs/prose --json",
+    ),
+    "sample": (
+        "seqforge sample fly -n 9 --length 500 -t 0.8 --seed 1 --out samples.fa",
+        "seqforge sample shakespeare --prime 'ROMEO:' --max-length 400 --top-p 0.95",
+        "seqforge sample shakespeare --interactive",
+    ),
+    "evaluate": (
+        "seqforge evaluate fly data/dm3-chr2R-slice.fa.gz",
+        "seqforge evaluate folk data/tunes.abc --json",
+        "seqforge evaluate fly data/dm3-chr2R-slice.fa.gz --memory",
+    ),
+    "inspect": (
+        "seqforge inspect shakespeare README.md",
+        "seqforge inspect fly data/dm3-chr2R-slice.fa.gz --out units",
+        "seqforge inspect folk data/tunes.abc --json",
+    ),
+    "blast": (
+        "seqforge blast samples.fa --against data/dm3-chr2R-slice.fa.gz",
+        "seqforge blast samples.fa --against data/dm3-chr2R-slice.fa.gz --dust",
+        "seqforge blast samples.fa --backend ebi --dry-run",
+    ),
+    "music": (
+        "seqforge music -n 3 --bars 16 --seed 4",
+        "seqforge music --prime data/melody.mid --keep-key --formats mid,abc,svg",
+        "seqforge music --transpose D --out tunes --play",
+    ),
+    "domains": (
+        "seqforge domains",
+        "seqforge domains --verbose",
+        "seqforge domains --json --out domains.json",
+    ),
+    "doctor": ("seqforge doctor", "seqforge doctor --warm-up", "seqforge doctor --json"),
+    "models": ("seqforge models", "seqforge models show fly", "seqforge models --json"),
+    "config": (
+        "seqforge config",
+        "seqforge config set database em_std_inv",
+        "seqforge config unset email",
+    ),
+}
+
+
+def show_examples(app: typer.Typer) -> None:
+    """A program in; the help of each of its commands and groups ends with its examples."""
+    for command in app.registered_commands:
+        command.epilog = _epilog(str(command.name or getattr(command.callback, "__name__", "")))
+    for group in app.registered_groups:
+        group.epilog = _epilog(str(group.name))
+
+
+def _epilog(name: str) -> str:
+    return "\n".join(("Examples:", *EXAMPLES.get(name, ())))

@@ -1,0 +1,67 @@
+"""The help of each command: examples that work, groups of options, completion in the shell."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from seqforge.cli.examples import EXAMPLES
+from seqforge.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = get_command(app).commands
+AS_INSTALLED = "import sys; sys.argv = ['seqforge']; from seqforge.cli.main import main; main()"
+MADE = {"samples.fa", "runs/prose", "runs/docs"}
+
+
+def test_every_command_has_three_examples_in_its_help(seqforge):
+    assert EXAMPLES.keys() == COMMANDS.keys()
+    for name, examples in EXAMPLES.items():
+        shown = [line.strip() for line in seqforge(name, "--help").stdout.splitlines()]
+        assert len(examples) == 3
+        assert shown[shown.index("Examples:") + 1 :][:3] == list(examples)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_its_options_exist_and_its_files_lie_in_a_clone(name):
+    for example in EXAMPLES[name]:
+        _, command, *arguments = shlex.split(example)
+        assert COMMANDS[command].make_context(command, arguments)
+        for path in (one for one in arguments if "/" in one and one not in MADE):
+            if "80/10/10" not in path:
+                assert (ROOT / path).exists(), example
+
+
+def test_what_examples_use_is_what_others_make():
+    outs = {
+        words[place + 1]
+        for words in map(shlex.split, sum(EXAMPLES.values(), ()))
+        for place, word in enumerate(words)
+        if word == "--out"
+    }
+    assert outs >= MADE
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sa", "sample"), ("sample sh", "shakespeare"), ("run gen", "genome"),
+     ("run folk --hid", "--hidden-size"), ("sample fly --top-", "--top-k")],
+)  # fmt: skip
+def test_the_shell_completes_commands_models_pipelines_and_options(typed, offered):
+    words = f"seqforge {typed}"
+    asked = subprocess.run(
+        [sys.executable, "-c", AS_INSTALLED], check=True, capture_output=True, text=True,
+        env={**os.environ, "_SEQFORGE_COMPLETE": "complete_bash", "COMP_WORDS": words,
+             "COMP_CWORD": str(len(words.split()) - 1)},
+    )  # fmt: skip
+    assert offered in asked.stdout.split()
+
+
+def test_options_stand_in_groups(seqforge):
+    shown = seqforge("sample", "--help").stdout
+    for group in ("What to begin with", "How to draw", "Where to stop", "Output"):
+        assert f"─ {group} ─" in shown
