@@ -8,7 +8,7 @@ EXAMPLES = {
     "run": (
         "seqforge run text --budget 1m --out runs/prose",
         "seqforge run genome --fasta data/dm3-chr2R-slice.fa.gz --budget 2m",
-        "seqforge run shakespeare --budget 5m --hidden-size 128",
+        "seqforge run text --input docs --budget 5m --hidden-size 128",
     ),
     "train": (
         "seqforge train text docs --budget 1m --out runs/docs",
@@ -43,7 +43,7 @@ EXAMPLES = {
     "music": (
         "seqforge music -n 3 --bars 16 --seed 4",
         "seqforge music --prime data/melody.mid --keep-key --formats mid,abc,svg",
-        "seqforge music --transpose D --out tunes --play",
+        "seqforge music --transpose D --out tunes",
     ),
     "domains": (
         "seqforge domains",
