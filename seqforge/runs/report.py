@@ -14,7 +14,7 @@ from seqforge.core.data.presentation import NamesCopies, ShowsOnPage, SuggestsCo
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.registry import load_domain
 from seqforge.reporting.excerpt import excerpt_section
-from seqforge.reporting.first_screen import link
+from seqforge.reporting.first_screen import link, run_folder
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary, Verdict
 from seqforge.reporting.verdict import judged
@@ -51,18 +51,18 @@ def write_run_page(
         metrics=read_metrics(folder),
         samples=() if sampled is None else sampled.shown,
         ingest=read_ingest(folder.ingest) if folder.ingest.is_file() else (),
-        more=[*_excerpt(folder), *_own_sections(domain, folder, files)],
+        more=[*_excerpt(folder, summary), *_own_sections(domain, folder, files)],
         commands=domain.next_commands if isinstance(domain, SuggestsCommands) else (),
     )
     write_report(path or folder.page, page, folder.path)
     return path or folder.page
 
 
-def _excerpt(folder: RunFolder) -> Iterator[Section]:
+def _excerpt(folder: RunFolder, summary: RunSummary) -> Iterator[Section]:
     """Held-out data coloured; older runs have none."""
     seen = folder.result("seeing", ExcerptResult)
     if seen is not None and seen.excerpt is not None:
-        command = f"seqforge inspect {shlex.quote(str(folder.path))} INPUT --out seen"
+        command = f"seqforge inspect {shlex.quote(run_folder(summary))} INPUT --out seen"
         yield excerpt_section(seen.excerpt, command)
 
 

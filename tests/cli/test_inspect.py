@@ -4,34 +4,38 @@ import json
 
 import pytest
 
+from seqforge.core.model.checkpoint import save_checkpoint
 from tests.conftest import ROOT
+from tests.runs.test_inspect import PLANTED, bracketed_text, planted
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    """A piece of a play, of which the bundled model knows every character."""
-    path = tmp_path_factory.mktemp("text") / "play.txt"
-    speech = "ROMEO:\nWhat light is this that breaks upon the window of the house?\n\n"
-    path.write_text(speech * 40)
-    return path
+def material(tmp_path_factory):
+    """A small model that knows brackets, and a text with some."""
+    folder = tmp_path_factory.mktemp("planted")
+    model, text = planted(), folder / "text.txt"
+    save_checkpoint(folder / "model.safetensors", model.card, model.weights)
+    text.write_text(bracketed_text(4_000))
+    return folder / "model.safetensors", text
 
 
-def test_the_table_names_units_and_the_files_are_written(seqforge, text, tmp_path):
+def test_the_table_names_units_and_the_files_are_written(seqforge, material, tmp_path):
+    model, text = material
     out = tmp_path / "seen"
-    result = seqforge("inspect", "shakespeare", text, "--out", out)
+    result = seqforge("inspect", model, text, "--out", out)
 
     assert result.exit_code == 0, result.stderr
     first, *_ = result.stdout.splitlines()
-    assert first.startswith(("0.", "1."))
     assert f"bits per character over {len(text.read_text()):,} symbols" in first
-    assert {"units.json", "trace.tsv"} <= {path.name for path in out.iterdir()}
+    assert {path.name for path in out.iterdir()} >= {"units.json", "trace.tsv", "inspect.html"}
     kept = json.loads((out / "units.json").read_text())
     found = [row for row in kept["units"] if row["found"]]
     assert f"{len(found)} units found" in first
+    assert f"0:{PLANTED}" in result.stdout
     for row in found:
         assert f"{row['layer']}:{row['unit']}" in result.stdout
 
-    again = seqforge("inspect", "shakespeare", text, "--out", out, "--json")
+    again = seqforge("inspect", model, text, "--out", out, "--json")
     assert again.exit_code == 0, again.stderr
     assert json.loads(again.stdout)["units"] == kept["units"]
 

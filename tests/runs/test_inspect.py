@@ -50,19 +50,23 @@ def planted():
     return Checkpoint(card, network.arrays())
 
 
-@pytest.fixture(scope="module")
-def bracketed(tmp_path_factory):
+def bracketed_text(symbols):
     """A text whose brackets are open for some ten symbols."""
     random = np.random.default_rng(0)
     text, inside = [], False
-    for _ in range(30_000):
+    for _ in range(symbols):
         if random.random() < 0.1:
             text.append(")" if inside else "(")
             inside = not inside
         else:
             text.append("abcdefg \n"[random.integers(9)])
+    return "".join(text)
+
+
+@pytest.fixture(scope="module")
+def bracketed(tmp_path_factory):
     path = tmp_path_factory.mktemp("text") / "bracketed.txt"
-    path.write_text("".join(text))
+    path.write_text(bracketed_text(30_000))
     return path
 
 

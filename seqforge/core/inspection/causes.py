@@ -30,7 +30,7 @@ DRAWN = 64, 200
 DISTANCES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Symbols that are read after a reset, before the one that is predicted."""
 
-_PLACES = 1024  # that are predicted after a reset
+_PLACES, _APART = 256, 8  # that are predicted after a reset, at least so far from each other
 _RIDGE = 1e-3  # of the mean variance of the units
 
 
@@ -118,7 +118,7 @@ def driven_means(
 def bits_after_reset(
     engine: TracingEngine, records: Sequence[Ids], whole: Bits
 ) -> dict[int | None, float]:
-    """Bits of the same 1,024 symbols when only so many before each have been read since a reset.
+    """Bits of the same 256 symbols when only so many before each have been read since a reset.
 
     A reset is the beginning of a record. None: all of the record before it.
     """
@@ -132,7 +132,8 @@ def bits_after_reset(
     )
     if not len(there):
         return {}
-    places = there[np.linspace(0, len(there) - 1, min(_PLACES, len(there))).astype(int)]
+    count = min(_PLACES, 1 + len(there) // _APART)
+    places = there[np.linspace(0, len(there) - 1, count).astype(int)]
     flat = np.concatenate([np.asarray(ids, np.int64) for ids in records])
     found: dict[int | None, float] = {}
     for distance in DISTANCES:
