@@ -165,6 +165,7 @@ APART = {
     "cli/test_common_options.py": "options that all commands share",
     "cli/test_escape_sequences.py": "all commands given names that steer a terminal",
     "cli/test_folders.py": "all commands whose --out is a folder",
+    "cli/test_help.py": "the help of all commands",
     "cli/test_held_out.py": "run, evaluate and --init tell the same of held-out data",
     "cli/test_leaving.py": "what any command leaves behind when it is stopped",
     "cli/test_pipes.py": "all commands given pipes",

@@ -14,8 +14,8 @@ from seqforge.base.html_page import Section
 from seqforge.reporting.coloured_text import coloured_text, darkest_bits, scale_legend, style
 
 
-class ExcerptUnit(BaseModel):
-    """A unit that was found, and what it carries in the excerpt."""
+class RankedUnit(BaseModel):
+    """A unit, what it follows, and how well: r or AUC on symbols by which it was not chosen."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,6 +24,11 @@ class ExcerptUnit(BaseModel):
     annotation: str
     measure: str
     value: float
+
+
+class ExcerptUnit(RankedUnit):
+    """A unit that was found, and what it carries in the excerpt."""
+
     untrained: float
     """The best of five untrained networks."""
     values: tuple[float, ...]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.inspection.annotations import WrittenNote
 from seqforge.reporting.coloured_text import (
     MOST_BITS,
     STEPS,
@@ -136,28 +137,14 @@ class ShownRecord:
 
 
 @dataclass(frozen=True)
-class ShownNote:
-    """A note, and the symbols that write it."""
-
-    start: int
-    """Its first symbol, counted in all N."""
-    stop: int
-    onset: float
-    """Quarters since its tune began, in written order."""
-    length: float
-    """Quarters."""
-    height: int
-    """Steps of the scale above middle C, as a staff has them."""
-
-
-@dataclass(frozen=True)
 class ShownTune:
     """The notes of one record."""
 
     start: int
     """The record's first symbol, counted in all N."""
     stop: int
-    notes: Sequence[ShownNote]
+    notes: Sequence[WrittenNote]
+    """Their symbols are counted in all N."""
     bars: Sequence[float]
     """Where bars end, in quarters since the tune began."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from seqforge.reporting.excerpt import RankedUnit
+
 
 class AblationRow(BaseModel):
     """What silencing a unit costs, in bits a symbol: held at its mean, the next symbol's."""
@@ -33,17 +35,9 @@ class DriveRow(BaseModel):
     """The differences that random units of the same layer make."""
 
 
-class UnitRow(BaseModel):
-    """A unit beside an annotation."""
+class UnitRow(RankedUnit):
+    """A unit beside an annotation; chosen on the first half of the input, judged on the second."""
 
-    model_config = ConfigDict(frozen=True)
-
-    layer: int
-    unit: int
-    annotation: str
-    measure: str
-    value: float
-    """r or AUC on the second half of the input; the unit was chosen on the first."""
     untrained: tuple[float, ...]
     shifted: tuple[float, ...]
     margin: float

@@ -21,7 +21,6 @@ from seqforge.reporting.inspect_view import (
     ShownAblation,
     ShownAnnotation,
     ShownDrive,
-    ShownNote,
     ShownRecord,
     ShownTune,
     ShownUnit,
@@ -142,9 +141,6 @@ def _tunes(found: Inspected, size: int) -> Iterator[ShownTune]:
         stop, symbols = at + len(part.ids), found.records[part.record].symbols
         if stop <= size and len(part.ids) == len(symbols):
             tune = domain.written_tune(symbols)
-            notes = [
-                ShownNote(at + one.start, at + one.stop, one.onset, one.length, one.height)
-                for one in tune.notes
-            ]
+            notes = [one._replace(start=at + one.start, stop=at + one.stop) for one in tune.notes]
             yield ShownTune(at, stop, notes, tune.bars)
         at = stop

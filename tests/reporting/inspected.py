@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seqforge.core.inspection.annotations import WrittenNote
 from seqforge.reporting.inspect_view import (
     GateSaturation,
     InspectView,
@@ -11,7 +12,6 @@ from seqforge.reporting.inspect_view import (
     ShownAblation,
     ShownAnnotation,
     ShownDrive,
-    ShownNote,
     ShownRecord,
     ShownTune,
     ShownUnit,
@@ -69,9 +69,9 @@ def tunes():
     """Two tunes, and a unit that rises along them."""
     text = "K:C\nC2 d|e4|\nK:G\nG4|\n"
     shown = [
-        ShownTune(0, 13, [ShownNote(4, 6, 0, 1, 0), ShownNote(7, 8, 1, 0.5, 8),
-                          ShownNote(9, 11, 1.5, 2, 9)], [1.5, 3.5]),
-        ShownTune(13, 21, [ShownNote(17, 19, 0, 2, 4)], [2.0]),
+        ShownTune(0, 13, [WrittenNote(4, 6, 0, 1, 0), WrittenNote(7, 8, 1, 0.5, 8),
+                          WrittenNote(9, 11, 1.5, 2, 9)], [1.5, 3.5]),
+        ShownTune(13, 21, [WrittenNote(17, 19, 0, 2, 4)], [2.0]),
     ]  # fmt: skip
     rising = np.linspace(-1, 1, len(text)).astype(np.float32)
     return InspectView(
