@@ -136,7 +136,8 @@ def read_pieces(
     """
     todo = pieces([len(ids) for ids in records])
     todo.sort(key=lambda piece: piece.context - piece.stop)
-    batches = [todo[i : i + _ROWS] for i in range(0, len(todo), _ROWS)]
+    rows = max(1, min(_ROWS, -(-len(todo) // usable_cores())))  # so that no core is idle
+    batches = [todo[i : i + rows] for i in range(0, len(todo), rows)]
     total, done = sum(piece.stop - piece.start for piece in todo), 0
 
     def read(batch: list[Piece]) -> int:
