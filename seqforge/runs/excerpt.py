@@ -8,7 +8,6 @@ import numpy as np
 
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import DecodesSymbols, Domain
-from seqforge.core.data.vocabulary import END
 from seqforge.core.inspection.controls import Finding
 from seqforge.core.inspection.stretches import annotations_at, annotations_of, stretches
 from seqforge.core.inspection.trace import Trace, trace
@@ -43,11 +42,11 @@ def make_excerpt(
     best: list[Finding] = []
     if named:
         best = _best(Study(checkpoint, engine, domain, seen, ids, named, watcher).findings)
-    size, symbols = min(SHOWN, len(seen)), ("", *checkpoint.card.vocabulary.symbols)
+    size = min(SHOWN, len(seen))
     return ExcerptResult(
         excerpt=Excerpt(
             part=corpus.held_out,
-            symbols="".join(symbols[number] for number in seen.ids[:size]),
+            symbols=checkpoint.card.vocabulary.decode(seen.ids[:size].tolist()),
             bits=tuple(np.round(seen.bits[:size], 3).tolist()),
             units=tuple(_unit(one, named[one.annotation].name, seen, size) for one in best),
             looked_for=tuple(one.name for one in named),
@@ -65,10 +64,10 @@ def held_out_records(corpus: Corpus, most: int) -> Iterator[Record]:
     """The held-out part's first symbols, as records."""
     if corpus.held_out is None:
         return
-    part, symbols = corpus.part(corpus.held_out), ("", *corpus.vocabulary.symbols)
+    part = corpus.part(corpus.held_out)
     for _, start, stop in part.segments.tolist():
         tokens = part.tokens[start : min(stop, start + most)]
-        text = "".join(symbols[number] for number in tokens if number != END)
+        text = corpus.vocabulary.decode(tokens.tolist())
         if text:
             yield Record(text)
             most -= len(text)

@@ -249,8 +249,8 @@ class Study:
     @cached_property
     def _means(self) -> NDArray[np.float64]:
         """The mean of what each unit carries (L * H,)."""
-        carried = self._trace.hidden if self._trace.cell is None else self._trace.cell
-        return np.asarray(carried[: self._size].mean(axis=0, dtype=np.float64).ravel())
+        carried = self._trace.carried[: self._size]
+        return np.asarray(carried.mean(axis=0, dtype=np.float64).ravel())
 
     @cached_property
     def _rises(self) -> dict[Unit, NDArray[np.float32]]:
@@ -296,10 +296,8 @@ class Study:
     def _ends(self, unit: int) -> tuple[float, float]:
         """The 5th and 95th percentile of what a unit carries."""
         layer, place = self._place(unit)
-        carried = self._trace.hidden if self._trace.cell is None else self._trace.cell
-        low, high = np.quantile(
-            carried[: self._size, layer, place].astype(np.float32), (0.05, 0.95)
-        )
+        carried = self._trace.carried[: self._size, layer, place].astype(np.float32)
+        low, high = np.quantile(carried, (0.05, 0.95))
         return float(low), float(high)
 
     @cached_property

@@ -42,7 +42,7 @@ def view_of(found: Inspected) -> InspectView:
     return InspectView(
         model=card.name,
         unit=found.domain.unit,
-        symbols="".join(("", *vocabulary.symbols)[number] for number in seen.ids[:size]),
+        symbols=vocabulary.decode(seen.ids[:size].tolist()),
         bits=seen.bits[:size],
         parameters=sum(array.size for array in found.checkpoint.weights.values()),
         entropy=seen.entropy[:size],

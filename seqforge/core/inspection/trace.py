@@ -102,9 +102,14 @@ class Trace:
         pairs = zip(self.top_ids[place], self.top_probabilities[place], strict=True)
         return [(symbols[number], float(chance)) for number, chance in pairs]
 
+    @property
+    def carried(self) -> Halves:
+        """(N, L, H): what a unit can be held at: the cell of an LSTM, else h."""
+        return self.hidden if self.cell is None else self.cell
+
     def units(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """What units carry, in [-1, 1], as (n, L * H): h, or tanh of an LSTM's cell."""
-        part = (self.hidden if self.cell is None else self.cell)[start:stop].astype(np.float32)
+        part = self.carried[start:stop].astype(np.float32)
         found = part if self.cell is None else np.tanh(part, out=part)
         return found.reshape(len(part), part.shape[1] * part.shape[2])
 
