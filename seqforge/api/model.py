@@ -87,11 +87,12 @@ class Model:
 
     @property
     def memory_path(self) -> Path:
-        """The file of its memory, whether there is one or not.
+        """The file of its memory.
 
         Raises:
-            CheckpointError: If the model was not opened from a file.
+            CheckpointError: If there is none, or the model was not opened from a file.
         """
+        self._memory_beside.check()
         return self._memory_beside.path
 
     @cached_property

@@ -20,6 +20,7 @@ from seqforge.cli.options import (
     Sampling,
     Verbose,
     await_stdin,
+    refuse_conflicts,
     sampling_command,
 )
 from seqforge.errors import CheckpointError, ConfigError
@@ -68,7 +69,7 @@ _Page = Annotated[
 _Play = Annotated[bool, typer.Option("--play", help="Play the first sample aloud.")]
 
 
-@sampling_command(app, "temperature", "bars", "seed", "unknown")
+@sampling_command(app, "temperature", "bars", "seed", "memory", "copy_limit", "unknown")
 def music(
     how: Sampling,
     prime: _Prime = None,
@@ -92,6 +93,7 @@ def music(
     from seqforge.domains.music.render.sample_export import parsed_formats
     from seqforge.runs.folder import find_model
 
+    refuse_conflicts(how, {}, {})
     await_stdin(prime, model)
     _check_folder(out)
     named = parsed_formats(f"{formats},wav" if play else formats)
@@ -109,7 +111,7 @@ def music(
         **_put_out(transpose, begun),
     )
     drawn: dict[str, Any] = {
-        **how.only("temperature", "bars", "seed"),
+        **how.only("temperature", "bars", "seed", "memory", "copy_limit"),
         **_lengths(loaded, how.values["bars"], prime),
         "prime": begun or "",
     }

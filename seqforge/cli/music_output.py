@@ -92,14 +92,16 @@ def export_samples(
                 kept.append(sample)
             yield sample
 
-    settings = settings_of(model, wanted.count, loaded.options(how), _put_out(domain))
+    options = loaded.options(how)
+    memory = loaded.memory_path if options.memory else None
+    settings = settings_of(model, wanted.count, options, _put_out(domain), memory=memory)
     drawing = SamplingJob(replace(domain, formats=quick), wanted.count, draw, None, settings)
     with output_folder(wanted.path.parent, _names(domain, wanted), quiet=speech.quiet):
         save(drawing, wanted.path, speech.quiet, False, named=not speech.json)
         if needed:
             if len(kept) < needed:  # resumed: earlier samples are drawn again
                 kept = loaded.sample(needed, **how)
-            _finish(domain, kept, loaded.options(how).prime, slow, wanted, speech)
+            _finish(domain, kept, options.prime, slow, wanted, speech)
 
 
 def _names(domain: MusicDomain, wanted: ExportRequest) -> str:

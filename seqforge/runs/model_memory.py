@@ -29,6 +29,15 @@ class ModelMemory:
         """The memory's own file."""
         return memory_path(self._model)
 
+    def check(self) -> None:
+        """See that there is one.
+
+        Raises:
+            CheckpointError: If there is none.
+        """
+        if not self.path.is_file():
+            raise CheckpointError(f"{self.path}: there is no memory; {self._remedy}")
+
     def opened(self, domain: Domain) -> SavedMemory:
         """The memory.
 
@@ -43,8 +52,7 @@ class ModelMemory:
 
             if not isinstance(domain, KeepsMemory):
                 raise DomainError(f"{self._checkpoint.card.name}: {domain.name} has no memory")
-            if not self.path.is_file():
-                raise CheckpointError(f"{self.path}: there is no memory; {self._remedy}")
+            self.check()
             prepare_mixture(self._checkpoint.card, domain)
             self._opened = load_memory(self.path, self._checkpoint, domain)
         return self._opened

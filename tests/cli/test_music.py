@@ -12,8 +12,10 @@ import pretty_midi
 import pytest
 import soundfile
 
+import seqforge as seqforge_module
 from seqforge.core.config import RunConfig
-from seqforge.core.model.checkpoint import save_checkpoint
+from seqforge.core.memory.memory_file import save_memory
+from seqforge.core.model.checkpoint import load_checkpoint, save_checkpoint
 from seqforge.domains.music import event_codec
 from seqforge.domains.music.domain import MusicDomain
 from seqforge.domains.music.keys import piece_to_c
@@ -278,6 +280,42 @@ def test_new_tunes_need_no_prime(seqforge, model, tmp_path):
     assert sorted(os.listdir(tmp_path / "new")) == ["tune.abc", "tune.html"]
 
 
+def remember(path):
+    """Keep a memory of the tunes beside a model."""
+    model, domain = load_checkpoint(path), MusicDomain()
+    vocabulary = model.card.vocabulary
+    known = "".join(symbol for symbol in TUNES.read_text() if symbol in vocabulary.symbols)
+    ids = np.tile(vocabulary.encode(known), 3)
+    memory = domain.memory(vocabulary, ids, len(ids), 1 << 16)
+    memory.learn(ids[:-300])
+    size = len(vocabulary)
+    memory.score(ids[-300:], np.full((300, size), -np.log(size), np.float32))
+    save_memory(path.with_name(f"{path.stem}.memory.safetensors"), memory, model)
+
+
+def test_tunes_are_drawn_with_the_memory_that_was_kept(seqforge, model, tmp_path):
+    path = model()
+    common = ("music", "--model", path, "--formats", "mid,abc", "--no-page", "--json")
+    alone = seqforge(*common, "--memory", "--out", tmp_path / "none")
+    assert alone.exit_code == 1
+    assert "there is no memory; train with --save-memory" in " ".join(alone.stderr.split())
+
+    remember(path)
+    plain, mixed, limited = (
+        seqforge(*common, *more, "--out", tmp_path / str(n))
+        for n, more in enumerate(([], ["--memory"], ["--memory", "--copy-limit", 3]))
+    )
+    assert (mixed.exit_code, mixed.stderr) == (0, "")
+    said = [json.loads(one.stdout) for one in (plain, mixed, limited)]
+    settings = [one["settings"] for one in said]
+    assert [one.get("copy_limit") for one in settings] == [None, 16, 3]
+    assert [one.get("memory", False) for one in settings] == [False, True, True]
+    drawn = [(tmp_path / str(n) / "tune.abc").read_text() for n in range(3)]
+    (wanted,) = seqforge_module.load(path).sample(memory=True, min_length=0)
+    assert said[1]["samples"][0]["mean_log_prob"] == wanted.mean_log_prob
+    assert len(set(drawn)) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -298,6 +336,12 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(seqforge, model, option
     assert result.exit_code == 1
     assert said in " ".join(result.stderr.split())
     assert not Path("music").exists()
+
+
+def test_a_limit_of_copies_needs_the_memory(seqforge, model):
+    result = seqforge("music", "--model", model(), "--copy-limit", 5)
+    assert result.exit_code == 2
+    assert "--copy-limit needs --memory: whose copies it limits" in " ".join(result.stderr.split())
 
 
 def test_play_without_a_player_names_those_there_are(seqforge, model, monkeypatch):
