@@ -51,9 +51,11 @@ from seqforge.core.data.presentation import (
 from seqforge.core.data.vocabulary import END, UNKNOWN, Vocabulary, narrowest
 from seqforge.core.inspection.annotations import (
     Annotates,
+    EngravesNotes,
     ReadsAnnotations,
     WritesNotes,
     WrittenNote,
+    WrittenScore,
     WrittenTune,
 )
 from seqforge.core.records import Block, Prompt, Record, Sample
@@ -68,14 +70,14 @@ from seqforge.errors import (
 
 __all__ = [
     "END", "UNKNOWN", "Annotates", "Appends", "Baseline", "Block", "Clusters", "Coded",
-    "ConfigError", "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError", "Governed",
-    "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "InputError", "LineDomain", "Measured",
-    "MeasuresGroups", "Mirrored", "NamesCopies", "Opens", "ProgramError", "Prompt", "Prompts",
-    "ReadsAnnotations", "ReadsBlocks", "Record", "RenderError", "Sample", "Section",
-    "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn", "ShowsOnPage", "StopsAfterUnits",
-    "SuggestsCommands", "SymbolDecoder", "Vocabulary", "Wording", "WritesFormats", "WritesNotes",
-    "WrittenNote", "WrittenTune", "automaton", "narrowest", "opened", "read_text",
-    "write_atomically",
+    "ConfigError", "Constraint", "Corpus", "DecodesSymbols", "Domain", "DomainError",
+    "EngravesNotes", "Governed", "HasBaselines", "HasDefaultInput", "HasKmers", "Hints",
+    "InputError", "LineDomain", "Measured", "MeasuresGroups", "Mirrored", "NamesCopies", "Opens",
+    "ProgramError", "Prompt", "Prompts", "ReadsAnnotations", "ReadsBlocks", "Record", "RenderError",
+    "Sample", "Section", "SeqforgeError", "Settles", "Shows", "ShowsAsDrawn", "ShowsOnPage",
+    "StopsAfterUnits", "SuggestsCommands", "SymbolDecoder", "Vocabulary", "Wording",
+    "WritesFormats", "WritesNotes", "WrittenNote", "WrittenScore", "WrittenTune", "automaton",
+    "narrowest", "opened", "read_text", "write_atomically",
 ]  # fmt: skip
 
 

@@ -43,11 +43,10 @@ def inspect_page(view: InspectView) -> str:
     """What was found out in, the page out."""
     macros = html_page.macros(__package__, "inspect.html.jinja")
     data = packed(view)
-    heat = data.meta["heat"]
     markup = {
         ("units", "What single units follow"): macros.units(_rows(view)),
-        ("heat", "All units"): macros.heat(view, heat),
-        ("search", "Where the same units fire"): macros.search(view, heat),
+        ("heat", "All units"): macros.heat(view, data.meta["heat"], data.meta["count"]),
+        ("search", "Where the same units fire"): macros.search(data.meta),
         ("gates", "How units hold and let through"): macros.gates(_plots(view.gates)),
         ("probes", "What each layer knows"): macros.probes(_probe_table(view.probes)),
         ("reach", "How far back it looks"): macros.reach(_reach(view.memory), view.unit),

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.inspection.annotations import WrittenNote
+from seqforge.core.inspection.annotations import WrittenNote, WrittenScore
+from seqforge.core.inspection.directions import Directions
 from seqforge.reporting.coloured_text import (
     MOST_BITS,
     STEPS,
@@ -30,9 +31,12 @@ MOST_UNITS = 16
 """Units that have a value at all these symbols."""
 MOST_IN_HEAT_MAP = 4_000
 """Symbols at which all units have a value, if there is room for so many."""
-MOST_BYTES = 3_300_000
+MOST_BYTES = 3_500_000
 """Of compressed data, so that the page stays under 5 MB."""
 
+_LEAST_HEAT = 800_000  # bytes of the map of all units, for which directions leave room
+_COARSE = 24  # steps between 0 and the largest value of the first direction
+_MOST_SCORES = 900_000  # bytes of compressed scores
 _FINE = 50  # steps between 0 and 1 in which activations are kept
 _UNKNOWN = 255  # of an annotation
 
@@ -147,6 +151,8 @@ class ShownTune:
     """Their symbols are counted in all N."""
     bars: Sequence[float]
     """Where bars end, in quarters since the tune began."""
+    score: WrittenScore | None = None
+    """Its numbers of notes are those in ``notes``."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +181,8 @@ class InspectView:
     """Layers, units of a layer."""
     all_units: Floats | None = None
     """(M, layers * units): of the first M symbols."""
+    directions: Directions | None = None
+    """Of all N symbols."""
     gates: Sequence[GateSaturation] = ()
     probes: Sequence[Probe] = ()
     memory: Sequence[tuple[int | None, float]] = ()
@@ -239,9 +247,12 @@ def packed(view: InspectView) -> PackedView:
         for number, one in enumerate(view.annotations)
     ]
     tunes = _add_tunes(found, view, len(symbols))
+    scores = _add_scores(found, view, len(symbols))
+    directions = _add_directions(found, view, len(symbols))
     heat = _add_heat(found, view, len(symbols))
     meta = {
-        "places": found.places, "count": len(symbols), "heat": heat, "fine": _FINE,
+        "places": found.places, "count": len(symbols), "heat": heat,
+        "directions": directions, "fine": _FINE,
         "steps": STEPS, "mostBits": MOST_BITS, "darkest": darkest_bits(view.bits),
         "faces": faces(symbols), "vocabulary": ["", *view.vocabulary],
         "vocabularyFaces": faces("".join(view.vocabulary)), "unit": view.unit,
@@ -250,7 +261,7 @@ def packed(view: InspectView) -> PackedView:
             for one in units
         ],
         "shape": view.shape, "annotations": scales, "records": _records(view, len(symbols)),
-        "tracks": view.tracks, "tunes": tunes,
+        "tracks": view.tracks, "tunes": tunes, "scores": scores,
         "shades": {"light": shades("light"), "dark": shades("dark")},
         "surprise": {"light": surprise_shades("light"), "dark": surprise_shades("dark")},
     }  # fmt: skip
@@ -302,6 +313,38 @@ def _add_tunes(found: _Bytes, view: InspectView, count: int) -> list[tuple[int, 
     found.add("noteLengths", np.array([note.length for note in notes], np.float32))
     found.add("bars", np.array([bar for tune in tunes for bar in tune.bars], np.float32))
     return [(tune.start, tune.stop, len(tune.notes), len(tune.bars)) for tune in tunes]
+
+
+def _add_scores(found: _Bytes, view: InspectView, count: int) -> list[tuple[int, int, int] | None]:
+    """Width, height and length in bytes of each tune's score, as many as there is room for."""
+    scores: list[tuple[int, int, int] | None] = []
+    markup, room = [], _MOST_SCORES
+    for tune in (tune for tune in view.tunes if tune.stop <= count):
+        data = b"" if tune.score is None else tune.score.markup.encode()
+        room -= len(zlib.compress(data))
+        if tune.score is None or room < 0:
+            scores.append(None)
+        else:
+            scores.append((tune.score.width, tune.score.height, len(data)))
+            markup.append(data)
+    found.add("scores", np.frombuffer(b"".join(markup), np.uint8))
+    return scores
+
+
+def _add_directions(found: _Bytes, view: InspectView, count: int) -> dict[str, Any] | None:
+    """As many as there is room for; how many they are, and a step of their values."""
+    if view.directions is None or not count:
+        return None
+    values = view.directions.values[:count]
+    step = float(np.quantile(np.abs(values), 0.999)) / _COARSE or 1.0
+    whole = np.clip(np.rint(values.T / step), -127, 127).astype(np.int8)
+    sizes = np.cumsum([len(zlib.compress(one.tobytes())) for one in whole])
+    room = MOST_BYTES - len(found.compressed()) - _LEAST_HEAT
+    kept = int(np.count_nonzero(sizes <= room))
+    loadings = np.rint(view.directions.loadings[:kept] * 32767).astype(np.int16)
+    found.add("directions", whole[:kept])
+    found.add("loadings", loadings)
+    return {"count": kept, "step": step / 32767} if kept else None
 
 
 def _add_heat(found: _Bytes, view: InspectView, count: int) -> int:

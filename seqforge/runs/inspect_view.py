@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.data.domain import Mirrored
-from seqforge.core.inspection.annotations import WritesNotes
+from seqforge.core.data.domain import Domain, Mirrored
+from seqforge.core.inspection.annotations import EngravesNotes, WritesNotes, WrittenScore
+from seqforge.core.inspection.directions import directions
 from seqforge.core.inspection.trace import Trace, trace
 from seqforge.core.sampling.engine import KernelEngine
 from seqforge.reporting.inspect_view import (
@@ -32,6 +34,7 @@ _SHUT, _OPEN = 0.1, 0.9
 _SIGMOID = frozenset({"input", "forget", "output", "reset", "update"})
 """Gates that open and shut."""
 _GATED = 4_096  # symbols whose gates are looked at
+_ENGRAVED = 20_000  # symbols whose scores are drawn
 
 
 def view_of(found: Inspected) -> InspectView:
@@ -55,6 +58,7 @@ def view_of(found: Inspected) -> InspectView:
         units=list(_units(found, size)),
         shape=(layers, units),
         all_units=seen.units(0, min(size, MOST_IN_HEAT_MAP)),
+        directions=directions(seen.units, size),
         gates=list(_gates(found)),
         probes=[Probe(**row.model_dump()) for row in found.result.probes],
         memory=[
@@ -134,13 +138,30 @@ def _records(found: Inspected, size: int) -> Iterator[ShownRecord]:
 
 def _tunes(found: Inspected, size: int) -> Iterator[ShownTune]:
     """Records that were read in full, where the domain writes notes."""
-    at, domain = 0, found.domain
+    domain = found.domain
     if not isinstance(domain, WritesNotes):
         return
+    whole = list(_whole_records(found, size))
+    scores = _scores(domain, [symbols for _, symbols in whole])
+    for (at, symbols), score in zip_longest(whole, scores):
+        tune = domain.written_tune(symbols)
+        notes = [one._replace(start=at + one.start, stop=at + one.stop) for one in tune.notes]
+        yield ShownTune(at, at + len(symbols), notes, tune.bars, score)
+
+
+def _whole_records(found: Inspected, size: int) -> Iterator[tuple[int, str]]:
+    """First symbols, counted in all, and symbols of records that are shown in full."""
+    at = 0
     for part in found.stretches:
         stop, symbols = at + len(part.ids), found.records[part.record].symbols
         if stop <= size and len(part.ids) == len(symbols):
-            tune = domain.written_tune(symbols)
-            notes = [one._replace(start=at + one.start, stop=at + one.stop) for one in tune.notes]
-            yield ShownTune(at, stop, notes, tune.bars)
+            yield at, symbols
         at = stop
+
+
+def _scores(domain: Domain, records: Sequence[str]) -> Sequence[WrittenScore | None]:
+    """The scores of the first records, where the domain engraves them."""
+    if not isinstance(domain, EngravesNotes):
+        return []
+    sizes = accumulate(map(len, records))
+    return domain.written_scores(records[: sum(size <= _ENGRAVED for size in sizes)])

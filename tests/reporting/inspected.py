@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqforge.core.inspection.annotations import WrittenNote
+from seqforge.core.inspection.directions import directions
 from seqforge.reporting.inspect_view import (
     GateSaturation,
     InspectView,
@@ -19,6 +20,11 @@ from seqforge.reporting.inspect_view import (
 
 LINE = "the <cat> & the d\u0301og sat, \0 quoth he\n"
 LAYERS, UNITS = 2, 6
+
+
+def of(everything):
+    """The directions of what all units carry."""
+    return directions(lambda start, stop: everything[start:stop], len(everything))
 
 
 def made_up(text=LINE * 40, **more):
@@ -46,6 +52,7 @@ def made_up(text=LINE * 40, **more):
             ShownAnnotation("place in line", "r", place), ShownAnnotation("vowel", "auc", vowel)
         ],
         "units": [found, missed], "shape": (LAYERS, UNITS), "all_units": everything,
+        "directions": of(everything),
         "gates": [GateSaturation(0, "forget", rng.uniform(0, 0.4, 6), rng.uniform(0, 0.4, 6))],
         "probes": [Probe(0, "vowel", "auc", 0.75), Probe(1, "vowel", "auc", 0.875)],
         "memory": [(1, 3.5), (16, 2.5), (None, 2.25)],

@@ -9,10 +9,12 @@ from html import unescape
 import numpy as np
 import pytest
 
+from seqforge.core.inspection.annotations import WrittenScore
+from seqforge.core.inspection.directions import Directions
 from seqforge.reporting.inspect_page import inspect_page
 from seqforge.reporting.inspect_view import InspectView, ShownRecord, ShownUnit
 from tests.patience import PATIENCE
-from tests.reporting.inspected import LINE, genome, made_up, tunes
+from tests.reporting.inspected import LAYERS, LINE, UNITS, genome, made_up, of, tunes
 
 
 def words(page):
@@ -97,10 +99,16 @@ def test_a_page_of_100_000_symbols_and_16_units_stays_under_5_mb():
         rng.uniform(0, 9, count), sorted(set(text)), rng.integers(0, 93, (count, 5)),
         rng.uniform(0, 1, (count, 5)), units=[ShownUnit(0, n, noise[:, n]) for n in range(16)],
         shape=(2, 640), all_units=rng.uniform(-1, 1, (4_000, 1280)).astype(np.float16),
+        directions=Directions(
+            rng.standard_normal((count, 24)).astype(np.float32), np.zeros((24, 1280), np.float32)
+        ),
     ))  # fmt: skip
     assert len(page.encode()) < 5_000_000
     assert "the first 100,000 characters of 100,008" in words(page)
     assert re.search(r'"heat":[1-9]\d\d', page), "no room for the map of all units"
+    directions = re.search(r'"directions":{"count":(\d+)', page)
+    assert directions, "no room for the directions of the search"
+    assert int(directions[1]) < 24
 
 
 @pytest.fixture
@@ -238,7 +246,7 @@ def test_units_that_fire_alike_are_found_again(browse):
     text = list(view.symbols)
     text[3:6] = "XYZ"
     found = run(
-        inspect_page(replace(view, all_units=everything, symbols="".join(text))),
+        inspect_page(replace(view, directions=of(everything), symbols="".join(text))),
         """$("phrase").value = "XYZ";
         $("search-form").requestSubmit();
         const hits = [...document.querySelectorAll("#hits button")];
@@ -254,6 +262,43 @@ def test_units_that_fire_alike_are_found_again(browse):
     assert {i % 37 for i in found[2]} == {3, 4, 5}
     number = int(re.search(r"character ([\d,]+)", found[3])[1].replace(",", ""))
     assert number % 37 == 6
+
+
+def test_search_and_map_reach_all_that_is_coloured(browse):
+    """Beyond the map of all units, which a large text is too long for, stand those of the list."""
+    _, run = browse
+    view = made_up(LINE * 100)
+    everything, late = view.all_units.copy(), len(view.symbols) - 100
+    everything[[late, 50, 1000]] = everything[late]
+    text = list(view.symbols)
+    text[late - 2 : late + 1] = "XYZ"
+    found = run(
+        inspect_page(replace(
+            view, symbols="".join(text), directions=of(everything), all_units=everything[:500],
+        )),
+        """const rows = () => $("heat-canvas").height;
+        const all = rows();
+        $("phrase").value = "XYZ";
+        $("search-form").requestSubmit();
+        const hits = [...document.querySelectorAll("#hits button")].slice(0, 2);
+        const places = hits.map((hit) => { hit.click(); return $("here").textContent; });
+        await frame();
+        const scores = hits.map((one) => one.textContent.slice(0, 4));
+        const most = document.querySelector("#hit-units button").textContent;
+        return [all, rows(), +$("heat-from").max > 500, scores, places, most];""",
+    )  # fmt: skip
+    all_rows, rows, reaches, scores, places, most = found
+    assert all_rows == LAYERS * UNITS
+    assert rows == 2
+    assert reaches
+    assert scores == ["1.00", "1.00"]
+    numbers = [int(re.search(r"character ([\d,]+)", one)[1].replace(",", "")) for one in places]
+    assert set(numbers) == {51, 1001}
+    deviations = everything[late] - everything.mean(0)
+    layer, unit, said = re.match(r"(\d):(\d) \((.*)\)", most).groups()
+    deviation = deviations[int(layer) * UNITS + int(unit)]
+    assert float(said.replace("\N{MINUS SIGN}", "-")) == pytest.approx(deviation, abs=0.1)
+    assert abs(deviation) == pytest.approx(np.abs(deviations).max(), abs=0.1)
 
 
 def test_a_click_on_the_map_colours_by_that_unit(browse):
@@ -318,6 +363,41 @@ def test_a_tune_stands_on_a_staff_its_notes_coloured_by_the_unit(browse):
     assert "character 8:" in here
     assert classes == ["", "at", ""]
     assert (count, bars) == (1, 1)
+
+
+def test_a_score_stands_in_place_of_the_staff_where_there_is_one(browse):
+    _, run = browse
+    view = tunes()
+    field = '<rect data-note="{}" x="{}" y="0" width="9" height="9"/>'
+    drawn = WrittenScore(90, 30, "<path d='M0 0h90'/>" + field.format(1, 0) + field.format(0, 40))
+    shown = [view.tunes[0], replace(view.tunes[1], score=replace_note(drawn))]
+    found = run(
+        inspect_page(replace(view, tunes=[replace(shown[0], score=drawn), shown[1]])),
+        """document.querySelector("input[value=unit0]").click();
+        const fields = () => [...document.querySelectorAll("#staff rect")];
+        const seen = () => [document.querySelector("#staff svg").getAttribute("viewBox"),
+          fields().map((one) => one.style.fill), fields().map((one) => one.getAttribute("class"))];
+        const shades = (i) => getComputedStyle(cells()[i]).backgroundColor;
+        cells()[4].click();
+        const first = seen();
+        fields()[0].dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        const here = $("here").textContent;
+        const own = [shades(7), shades(5)];
+        cells()[17].click();
+        return [first, here, own, seen(), [shades(18)]];""",
+    )
+    (box, fills, classes), here, shades, (other, (fill,), _), (shade,) = found
+    assert box == "0 0 90 30"
+    assert fills == shades
+    assert classes == ["", "at"]
+    assert "character 8:" in here
+    assert other == "0 0 90 31"
+    assert fill == shade
+
+
+def replace_note(score):
+    """The same score, a little higher, with one note."""
+    return score._replace(height=31, markup='<rect data-note="0" width="9" height="9"/>')
 
 
 def test_only_text_near_the_view_has_elements_and_is_printed(browse):

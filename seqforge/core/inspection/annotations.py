@@ -99,6 +99,28 @@ class WrittenTune(NamedTuple):
     """Where bars end, in quarters."""
 
 
+class WrittenScore(NamedTuple):
+    """A picture of a sequence, as notation has it."""
+
+    width: int
+    height: int
+    markup: str
+    """What an SVG element of this view box holds. An element that may take the colour of a note has
+    the note's number as ``data-note``."""
+
+
+@runtime_checkable
+class EngravesNotes(Protocol):
+    """A domain whose symbols have a score."""
+
+    def written_scores(self, symbols: Sequence[str]) -> Sequence[WrittenScore | None]:
+        """Symbols of some records in, the score of each out; None where there is none.
+
+        Notes are those of `WritesNotes.written_tune`, which are shown where there is no score.
+        """
+        ...
+
+
 @runtime_checkable
 class WritesNotes(Protocol):
     """A domain whose symbols write notes."""

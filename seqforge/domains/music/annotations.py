@@ -28,6 +28,7 @@ from seqforge.domains.music.abc.fields import (
     metre_text,
     unit_text,
 )
+from seqforge.domains.music.abc.written import WrittenPiece, WrittenSound
 from seqforge.domains.music.keys import FIELD_LINE, key_from_signature, parse_key
 
 _LETTERS = "CDEFGAB"
@@ -162,8 +163,31 @@ def tune_on_staff(symbols: str) -> WrittenTune:
 
 def events_on_staff(symbols: str, steps_per_quarter: int) -> WrittenTune:
     """The same for the code of events; a black key stands where the white one beneath it does."""
+    machine, spans, bars = _heard(symbols, steps_per_quarter)
+    notes = [
+        WrittenNote(
+            start, stop, note.start / steps_per_quarter, note.duration / steps_per_quarter,
+            7 * (note.pitch // 12 - 5) + _STEPS[note.pitch % 12],
+        )
+        for note, (start, stop) in zip(machine.notes, spans, strict=True)
+    ]  # fmt: skip
+    return WrittenTune(notes, bars)
+
+
+def written_events(symbols: str, steps_per_quarter: int) -> WrittenPiece:
+    """The piece of the code of events, and the symbols that its notes begin at."""
+    machine, spans, _ = _heard(symbols, steps_per_quarter)
+    sounds = (
+        WrittenSound(note.start, note.pitch, start)
+        for note, (start, _) in zip(machine.notes, spans, strict=True)
+    )
+    return WrittenPiece(machine.piece(), tuple(sounds))
+
+
+def _heard(symbols: str, steps_per_quarter: int) -> tuple[event_codec.Machine, Spans, list[float]]:
+    """What has sounded, the symbols of each note, and where bars end, in quarters."""
     machine = event_codec.Machine(steps_per_quarter)
-    spans: list[tuple[int, int]] = []
+    spans: Spans = []
     bars: list[float] = []
     for i, symbol in enumerate(symbols):
         machine.take(symbol)
@@ -173,14 +197,7 @@ def events_on_staff(symbols: str, steps_per_quarter: int) -> WrittenTune:
             spans.append((i, i + 1))
         elif machine.fresh:
             spans[-1] = spans[-1][0], i + 1
-    notes = [
-        WrittenNote(
-            start, stop, note.start / steps_per_quarter, note.duration / steps_per_quarter,
-            7 * (note.pitch // 12 - 5) + _STEPS[note.pitch % 12],
-        )
-        for note, (start, stop) in zip(machine.notes, spans, strict=True)
-    ]  # fmt: skip
-    return WrittenTune(notes, bars)
+    return machine, spans, bars
 
 
 _STEPS = (0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6)  # of the scale above C, of pitch classes

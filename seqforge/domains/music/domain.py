@@ -17,15 +17,17 @@ from seqforge.base.html_page import Section
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import CopyUnits, Record, Sample, SymbolDecoder
 from seqforge.core.data.presentation import Measured, Wording
-from seqforge.core.inspection.annotations import WrittenTune
+from seqforge.core.inspection.annotations import WrittenScore, WrittenTune
 from seqforge.domains.music import event_codec, report
 from seqforge.domains.music.abc import continuation, grammar, parser, tune_books
 from seqforge.domains.music.abc.writer import to_abc
+from seqforge.domains.music.abc.written import WrittenPiece, written_piece
 from seqforge.domains.music.annotations import (
     annotate_events,
     annotate_tune,
     events_on_staff,
     tune_on_staff,
+    written_events,
 )
 from seqforge.domains.music.file_type import music_file_type, read_notes, readable
 from seqforge.domains.music.keys import piece_in_keys, tune_in_keys
@@ -274,6 +276,20 @@ class MusicDomain:
         if self.code == "events":
             return events_on_staff(symbols, self.steps_per_quarter)
         return tune_on_staff(symbols)
+
+    def written_scores(self, symbols: Sequence[str]) -> list[WrittenScore | None]:
+        """Scores of tunes; see `EngravesNotes`."""
+        from seqforge.domains.music.render.tune_score import tune_scores
+
+        return tune_scores(
+            [self._written(one) for one in symbols],
+            [self.written_tune(one).notes for one in symbols],
+        )
+
+    def _written(self, symbols: str) -> WrittenPiece:
+        if self.code == "events":
+            return written_events(symbols, self.steps_per_quarter)
+        return written_piece(symbols, self.steps_per_quarter)
 
     def unit_end(self, symbols: str, given: int, count: int, over: bool) -> int | None:
         """The end of the count-th bar after the first ``given`` symbols; see `StopsAfterUnits`."""

@@ -58,6 +58,19 @@ class TimeSignature(NamedTuple):
     denominator: int
 
 
+class BarSign(NamedTuple):
+    """A bar line that is no plain one."""
+
+    step: int
+    closes: bool
+    """Whether a repeat ends here."""
+    opens: bool
+    """Whether one begins."""
+    double: bool
+    ending: str
+    """Passes of the ending that begins here, such as ``1,3``; or empty."""
+
+
 class KeySignature(NamedTuple):
     """From ``step`` on; ``sharps`` is -7 (seven flats) to 7."""
 

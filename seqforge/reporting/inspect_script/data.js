@@ -3,7 +3,7 @@ if (typeof DecompressionStream === "undefined") return; // the page stays as it 
 const meta = JSON.parse(byId("meta").textContent);
 const buffer = await unpacked(byId("data").textContent.trim());
 const TYPES = {
-  uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array,
+  uint8: Uint8Array, int8: Int8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array,
 };
 const array = (name) => {
   const place = meta.places[name];

@@ -3,22 +3,17 @@
 const ROW = 5, COLUMN = 9;
 let order = [], heatFrom = 0, shownColumns = 0;
 
-let deviations = null, lengths = null;
+let deviations = null;
 function deviate() {
   if (deviations) return;
   const rows = heat.length / heatCount;
   deviations = new Float32Array(heat.length);
-  lengths = new Float32Array(heatCount);
   for (let row = 0; row < rows; row++) {
     let mean = 0;
     for (let i = 0, j = row * heatCount; i < heatCount; i++, j++) mean += heat[j];
     mean /= heatCount;
-    for (let i = 0, j = row * heatCount; i < heatCount; i++, j++) {
-      const off = (deviations[j] = heat[j] - mean);
-      lengths[i] += off * off;
-    }
+    for (let i = 0, j = row * heatCount; i < heatCount; i++, j++) deviations[j] = heat[j] - mean;
   }
-  for (let i = 0; i < heatCount; i++) lengths[i] = Math.sqrt(lengths[i]) || 1;
 }
 
 function likeness(row, other) {
@@ -41,6 +36,13 @@ function orderHeat() {
   order.sort((a, b) => like[b] - like[a]);
 }
 
+// Of some units there are values at all symbols: the map goes on with these.
+const everywhere = new Map(units.map((unit) => [unit.layer * perLayer + unit.unit, unit.values]));
+const mapped = units.length ? count : heatCount;
+const mapRows = () => heatFrom + shownColumns <= heatCount ? order
+  : order.filter((row) => everywhere.has(row));
+const mapValues = (row) => everywhere.get(row) ?? heatValues(row);
+
 let drawn = 0;
 function drawHeat() {
   if (!heat || drawn) return;
@@ -49,26 +51,26 @@ function drawHeat() {
 
 function paintHeat() {
   const box = byId("heat-box");
-  const columns = Math.min(heatCount, Math.max(20, Math.floor((box.clientWidth - 2) / COLUMN)));
-  if (at < heatCount && (at < heatFrom || at >= heatFrom + columns)) heatFrom = at - (columns >> 1);
-  heatFrom = Math.max(0, Math.min(heatCount - columns, heatFrom));
-  byId("heat-from").max = heatCount - columns;
+  const columns = Math.min(mapped, Math.max(20, Math.floor((box.clientWidth - 2) / COLUMN)));
+  if (at < mapped && (at < heatFrom || at >= heatFrom + columns)) heatFrom = at - (columns >> 1);
+  heatFrom = Math.max(0, Math.min(mapped - columns, heatFrom));
+  byId("heat-from").max = mapped - columns;
   byId("heat-from").value = heatFrom;
   shownColumns = columns;
-  const canvas = byId("heat-canvas");
+  const canvas = byId("heat-canvas"), rows = mapRows();
   canvas.width = columns;
-  canvas.height = order.length;
+  canvas.height = rows.length;
   canvas.style.width = `${columns * COLUMN}px`;
-  canvas.style.height = `${order.length * ROW}px`;
-  canvas.getContext("2d").putImageData(heatImage(columns), 0, 0);
+  canvas.style.height = `${rows.length * ROW}px`;
+  canvas.getContext("2d").putImageData(heatImage(rows, columns), 0, 0);
   paintAxis(columns);
-  const place = order.indexOf(colouring.heat);
+  const place = rows.indexOf(colouring.heat);
   byId("heat-row").hidden = place < 0;
   byId("heat-row").style.top = `${place * ROW}px`;
 }
 
-function heatImage(columns) {
-  const image = new ImageData(columns, order.length);
+function heatImage(rows, columns) {
+  const image = new ImageData(columns, rows.length);
   const pixels = new Uint32Array(image.data.buffer);
   const colours = palette().map((text) => {
     const [red, green, blue] = [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16));
@@ -76,10 +78,9 @@ function heatImage(columns) {
   });
   const table = Uint32Array.from({ length: 2 * meta.fine + 1 }, (_, v) =>
     colours[Math.round(((v - meta.fine) / meta.fine) * meta.steps) + meta.steps]);
-  order.forEach((row, n) => {
-    for (let i = 0, j = row * heatCount + heatFrom; i < columns; i++, j++) {
-      pixels[n * columns + i] = table[heat[j] + meta.fine];
-    }
+  rows.forEach((row, n) => {
+    const values = mapValues(row);
+    for (let i = 0; i < columns; i++) pixels[n * columns + i] = table[values[heatFrom + i] + meta.fine];
   });
   return image;
 }
@@ -113,13 +114,16 @@ function startHeat() {
     drawHeat();
   });
   const canvas = byId("heat-canvas");
-  const place = (event) => ({
-    row: order[Math.min(order.length - 1, Math.floor(event.offsetY / ROW))],
-    i: heatFrom + Math.min(shownColumns - 1, Math.floor(event.offsetX / COLUMN)),
-  });
+  const place = (event) => {
+    const rows = mapRows();
+    return {
+      row: rows[Math.min(rows.length - 1, Math.floor(event.offsetY / ROW))],
+      i: heatFrom + Math.min(shownColumns - 1, Math.floor(event.offsetX / COLUMN)),
+    };
+  };
   canvas.addEventListener("pointermove", (event) => {
     const { row, i } = place(event);
-    const value = signed(heat[row * heatCount + i] / meta.fine);
+    const value = signed(mapValues(row)[i] / meta.fine);
     byId("heat-note").textContent =
       `unit ${unitName(row)} after ${around(i - 9, i + 1)} (${meta.unit} ${number(i + 1)}): ${value}. A click colours the text by it.`;
   });

@@ -1,8 +1,11 @@
 // Where the same units fire
 
+// What all units carry, in the directions in which they differ most
+const directions = meta.directions ? array("directions") : null, loadings = array("loadings");
+
 function occurrences(phrase) {
   const wanted = Array.from(phrase), found = [];
-  for (let i = 0; i + wanted.length <= heatCount; i++) {
+  for (let i = 0; i + wanted.length <= count; i++) {
     let n = 0;
     while (n < wanted.length && symbols[i + n] === wanted[n]) n++;
     if (n === wanted.length) found.push(i + n - 1);
@@ -11,22 +14,33 @@ function occurrences(phrase) {
 }
 
 function meanAt(ends) {
-  const rows = heat.length / heatCount, mean = new Float32Array(rows);
-  for (let row = 0; row < rows; row++) {
-    for (const i of ends) mean[row] += deviations[row * heatCount + i] / ends.length;
-  }
+  const mean = new Float32Array(meta.directions.count);
+  mean.forEach((_, k) => {
+    for (const i of ends) mean[k] += directions[k * count + i] / ends.length;
+  });
   return mean;
 }
 
 function cosines(vector) {
-  const found = new Float32Array(heatCount);
+  const products = new Float32Array(count), lengths = new Float32Array(count);
   let length = 0;
-  vector.forEach((value, row) => {
+  vector.forEach((value, k) => {
     length += value * value;
-    for (let i = 0, j = row * heatCount; i < heatCount; i++, j++) found[i] += value * deviations[j];
+    for (let i = 0, j = k * count; i < count; i++, j++) {
+      products[i] += value * directions[j];
+      lengths[i] += directions[j] * directions[j];
+    }
   });
-  length = Math.sqrt(length) || 1;
-  return found.map((product, i) => product / (lengths[i] * length));
+  return products.map((product, i) => product / (Math.sqrt(lengths[i] * length) || 1));
+}
+
+// Directions in, deviations of all units out
+function deviationsOf(vector) {
+  const found = new Float32Array(loadings.length / vector.length);
+  vector.forEach((value, k) => {
+    found.forEach((_, row) => { found[row] += value * meta.directions.step * loadings[k * found.length + row]; });
+  });
+  return found;
 }
 
 const HITS = 12;
@@ -49,11 +63,10 @@ function search(phrase) {
   byId("hit-units").replaceChildren();
   if (!ends.length) {
     byId("search-status").textContent = phrase
-      ? `"${phrase}" is not among the first ${number(heatCount)} symbols.` : "Type a phrase of the text.";
+      ? `"${phrase}" is not among the ${number(count)} symbols.` : "Type a phrase of the text.";
     recolour();
     return;
   }
-  deviate();
   const size = Array.from(phrase).length, vector = meanAt(ends), scores = cosines(vector);
   for (const end of ends) marks.fill(1, end - size + 1, end + 1);
   const best = bestApart(scores, ends);
@@ -62,7 +75,7 @@ function search(phrase) {
   byId("search-status").textContent =
     `"${phrase}" occurs ${times}. The units are most alike after these, which are outlined in the text (1: the same; 0: unrelated):`;
   byId("hits").append(...best.map((i) => hit(i, size, scores[i])));
-  byId("hit-units").append("Units that deviate most: ", ...strongest(vector));
+  byId("hit-units").append("Units that deviate most: ", ...strongest(deviationsOf(vector)));
   recolour();
 }
 
@@ -84,7 +97,7 @@ function strongest(vector) {
   const rows = Array.from(vector.keys()).sort((a, b) => Math.abs(vector[b]) - Math.abs(vector[a]));
   return rows.slice(0, 6).flatMap((row, n) => {
     const button = document.createElement("button");
-    const value = signed(vector[row] / meta.fine);
+    const value = signed(vector[row]);
     Object.assign(button, { className: "plain", type: "button", textContent: `${unitName(row)} (${value})` });
     button.addEventListener("click", () => { chooseUnit(row); byId("text").scrollIntoView(); });
     return n ? [", ", button] : [button];
@@ -92,7 +105,7 @@ function strongest(vector) {
 }
 
 function startSearch() {
-  if (!heat || !byId("search-form")) return;
+  if (!directions || !byId("search-form")) return;
   byId("search-form").hidden = false;
   byId("search-form").addEventListener("submit", (event) => {
     event.preventDefault();

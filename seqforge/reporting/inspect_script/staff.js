@@ -1,4 +1,4 @@
-// A tune on a staff
+// A tune: its score, or where there is none a staff with heights and lengths
 
 const notes = meta.tunes.length ? {
   start: array("noteStarts"), stop: array("noteStops"), height: array("noteHeights"),
@@ -11,6 +11,12 @@ const tunes = meta.tunes.map(([start, stop, size, barCount]) => {
   firstNote += size;
   firstBar += barCount;
   return tune;
+});
+let scoreByte = 0;
+meta.scores.forEach((score, n) => {
+  if (!score) return;
+  const [width, height, size] = score;
+  tunes[n].score = { width, height, from: scoreByte, to: (scoreByte += size) };
 });
 const QUARTER = 30, STEP = 5, MARGIN = 12, GAP = 28;
 let shownTune = null, rects = [];
@@ -35,6 +41,20 @@ function drawStaff() {
 
 function layOut(tune) {
   shownTune = tune;
+  byId("staff").innerHTML = tune.score ? engraved(tune.score) : staffOf(tune);
+  byId("staff").classList.toggle("engraved", Boolean(tune.score));
+  rects = [...byId("staff").querySelectorAll("[data-note]")].map((rect) => {
+    rect.note = tune.from + Number(rect.dataset.note);
+    return rect;
+  });
+}
+
+function engraved({ width, height, from, to }) {
+  const markup = new TextDecoder().decode(array("scores").subarray(from, to));
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="The score of the tune">${markup}</svg>`;
+}
+
+function staffOf(tune) {
   const width = Math.max(200, byId("staff-box").clientWidth - 4);
   const room = (width - 2 * MARGIN) / QUARTER, starts = systems(tune, room);
   const system = (onset) => {
@@ -64,18 +84,16 @@ function layOut(tune) {
     const size = Math.max(5, notes.length[i] * QUARTER - 2);
     for (let h = 0; h >= height; h -= 2) found += line(left - 3, left + size + 3, y(n, h), y(n, h));
     for (let h = 12; h <= height; h += 2) found += line(left - 3, left + size + 3, y(n, h), y(n, h));
-    found += `<rect x="${left}" y="${y(n, height) - STEP}" width="${size}" height="${2 * STEP}" rx="4" data-note="${i}"></rect>`;
+    found += `<rect x="${left}" y="${y(n, height) - STEP}" width="${size}" height="${2 * STEP}" rx="4" data-note="${i - tune.from}"></rect>`;
   }
   const tall = starts.length * staffHeight;
-  byId("staff").innerHTML =
-    `<svg width="${widest}" height="${tall}" viewBox="0 0 ${widest} ${tall}" role="img" aria-label="The notes of the tune">${found}</svg>`;
-  rects = [...byId("staff").querySelectorAll("rect")];
+  return `<svg width="${widest}" height="${tall}" viewBox="0 0 ${widest} ${tall}" role="img" aria-label="The notes of the tune">${found}</svg>`;
 }
 
 function paintNotes() {
   const shades = palette(), surprising = meta.surprise[dark.matches && !printing ? "dark" : "light"];
   for (const rect of rects) {
-    const i = +rect.dataset.note, last = notes.stop[i] - 1, name = shade(last);
+    const i = rect.note, last = notes.stop[i] - 1, name = shade(last);
     rect.style.fill = name === "" ? "none" : (name[0] === "s" ? surprising : shades)[+name.slice(1)];
     const here = notes.start[i] <= at && at <= last;
     rect.setAttribute("class", here ? "at" : marks[last] ? "h" : "");
@@ -86,8 +104,8 @@ function startStaff() {
   if (!notes) return;
   byId("staff-box").hidden = byId("staff-note").hidden = false;
   byId("staff").addEventListener("click", (event) => {
-    const note = event.target.dataset?.note;
-    if (note !== undefined) go(notes.stop[+note] - 1, { scroll: true, speak: true });
+    const note = event.target.note;
+    if (note !== undefined) go(notes.stop[note] - 1, { scroll: true, speak: true });
   });
   new ResizeObserver(() => { shownTune = null; drawStaff(); }).observe(byId("staff-box"));
 }

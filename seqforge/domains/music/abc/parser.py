@@ -126,6 +126,39 @@ class Parser:
             self._common.append((name, value))
 
 
+class WrittenParser(Parser):
+    """Parses a tune and keeps where each element is written."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._spans: dict[int, dict[int, tuple[int, int]]] = {}
+        self._start = 0
+        for line in text.split("\n"):
+            self.line(line)
+            self._start += len(line) + 1
+
+    def line(self, line: str) -> None:
+        """Parse one line, a field or music."""
+        if FIELD_LINE.match(line):
+            super().line(line)
+            return
+        self._in_header = False
+        for token in TOKEN.finditer(line):
+            elements = self._voices.now.elements
+            before = len(elements)
+            if handler := _HANDLERS.get(token.lastgroup or ""):
+                handler(self._voices.now, token)
+            elif token.lastgroup == "field":
+                self._field(token["field_name"], token["field_value"].strip())
+            span = self._start + token.start(), self._start + token.end()
+            new = self._spans.setdefault(id(elements), {})
+            new.update((number, span) for number in range(before, len(elements)))
+
+    def spans(self, elements: list[Element]) -> dict[int, tuple[int, int]]:
+        """One of `voices` in, the symbols (first, end) of its elements, by number, out."""
+        return self._spans.get(id(elements), {})
+
+
 class _Voice:
     """Parser state of one voice."""
 

@@ -225,6 +225,15 @@ def perform(voices: Sequence[Sequence[Element]], steps_per_quarter: int, skipped
     return Decoded(normalised(piece), bars, full, skipped, end)
 
 
+def placed(elements: Sequence[Element], steps_per_quarter: int) -> Iterator[tuple[int, int]]:
+    """Elements of a voice in written order in, the first step and the end of each out."""
+    performer = _Performer(4 * steps_per_quarter)
+    for element in elements:
+        before = performer.end
+        performer.take(element)
+        yield before, performer.end
+
+
 def _bars(elements: Sequence[Element]) -> tuple[int, int, float]:
     """Elements in; full bars, bars and the length of the pick-up in whole notes out.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from seqforge.domains.music.musicxml.instruments import drum_place, part_name
-from seqforge.domains.music.notes import DRUMS, Piece
+from seqforge.domains.music.notes import DRUMS, BarSign, Piece
 from seqforge.domains.music.score.layout import Score, ScorePart, Spelled, Speller, score_of
 from seqforge.domains.music.score.note_values import NoteValue
 from seqforge.domains.music.score.quantize import QUARTER, Bar
@@ -31,8 +32,8 @@ def add(parent: Element, name: str, text: object = None, **attributes: str) -> E
 class NoteWriter:
     """Writes the notes of a part."""
 
-    def __init__(self, part: ScorePart, name: str) -> None:
-        self._name = name
+    def __init__(self, part: ScorePart, name: str, has_ids: bool = False) -> None:
+        self._name, self._has_ids = name, has_ids
         self._is_drums = part.program == DRUMS
         self._has_staves = len(part.staves) > 1
 
@@ -52,8 +53,10 @@ class NoteWriter:
         """Write a note, chord or rest."""
         pitches: tuple[int | None, ...] = value.sound.pitches if value.sound else (None,)
         for place, pitch in enumerate(pitches):
-            given = {"color": GIVEN_COLOUR} if value.sound and value.sound.given else {}
-            note = add(measure, "note", **given)
+            look = {"color": GIVEN_COLOUR} if value.sound and value.sound.given else {}
+            if self._has_ids and pitch is not None:
+                look["id"] = f"{self._name}-{staff}-{voice}-{value.start}-{pitch}"
+            note = add(measure, "note", **look)
             if place:
                 add(note, "chord")
             name = self._pitch(note, value, pitch, spelled)
@@ -136,7 +139,10 @@ _DRUM_CHANNEL = 10
 _COMPOUND_UNIT = 8
 
 
-def to_musicxml(piece: Piece, title: str = "", prime_end: int = 0) -> str:
+def to_musicxml(
+    piece: Piece, title: str = "", prime_end: int = 0,
+    signs: Sequence[BarSign] = (), has_ids: bool = False,
+) -> str:  # fmt: skip
     """A piece in, a MusicXML document out.
 
     One part per program; a keyboard part has two staves. Onsets and lengths are quantized to
@@ -147,8 +153,10 @@ def to_musicxml(piece: Piece, title: str = "", prime_end: int = 0) -> str:
         title: Title above the music.
         prime_end: End of the prime in steps: its notes are coloured, and a mark shows where the
             model continues. 0: no prime.
+        signs: Repeats, endings and double bar lines; a bar is split at each that is inside it.
+        has_ids: Whether notes have ids: ``PART-STAFF-VOICE-STEP-PITCH``, steps of the score.
     """
-    score = score_of(piece, prime_end)
+    score = score_of(piece, prime_end, signs)
     root = Element("score-partwise", version="4.0")
     if title:
         add(add(root, "work"), "work-title", _NOT_XML.sub(" ", title))
@@ -158,7 +166,7 @@ def to_musicxml(piece: Piece, title: str = "", prime_end: int = 0) -> str:
     for number, part in enumerate(score.parts, 1):
         _declare(parts, part, f"P{number}", score.part_named())
     for number, part in enumerate(score.parts, 1):
-        written = _PartWriter(score, part, f"P{number}", is_first=number == 1)
+        written = _PartWriter(score, part, f"P{number}", number == 1, has_ids)
         written.write(add(root, "part", id=f"P{number}"))
     ElementTree.indent(root, " ")
     return _HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -185,11 +193,13 @@ def _declare(parts: Element, part: ScorePart, name: str, shown: bool) -> None:
 class _PartWriter:
     """Writes a part's measures."""
 
-    def __init__(self, score: Score, part: ScorePart, name: str, is_first: bool) -> None:
+    def __init__(
+        self, score: Score, part: ScorePart, name: str, is_first: bool, has_ids: bool
+    ) -> None:
         self._score, self._part, self._is_first = score, part, is_first
         self._is_drums = part.program == DRUMS
-        self._sharps = 0
-        self._notes = NoteWriter(part, name)
+        self._sharps, self._ending = 0, ""
+        self._notes = NoteWriter(part, name, has_ids)
         self._speller = Speller([voice for staff in part.staves for voice in staff.voices])
 
     def write(self, parent: Element) -> None:
@@ -199,18 +209,50 @@ class _PartWriter:
         for number, bar in enumerate(self._score.bars):
             is_pickup = number == 0 and bar.offset > 0
             is_short = bar.length < bar.full
-            counted += not is_pickup
+            counted += not bar.offset
             attributes = {"number": "0" if is_pickup else str(counted)}
             if is_short:
                 attributes["implicit"] = "yes"
             measure = add(parent, "measure", **attributes)
             self._attributes(measure, number, bar, before)
+            self._begins(measure, bar)
             if self._is_first:
                 self._directions(measure, bar)
             self._bar(measure, bar)
-            if bar is self._score.bars[-1]:
-                add(add(measure, "barline", location="right"), "bar-style", "light-heavy")
+            self._ends(measure, bar, is_last=bar is self._score.bars[-1])
             before = bar
+
+    def _begins(self, measure: Element, bar: Bar) -> None:
+        """The bar line before a bar, where a repeat or an ending begins."""
+        sign = self._score.signs.get(bar.start)
+        if sign is None or not (sign.opens or sign.ending):
+            return
+        line = add(measure, "barline", location="left")
+        if sign.opens:
+            add(line, "bar-style", "heavy-light")
+        if sign.ending:
+            self._ending = sign.ending
+            add(line, "ending", number=sign.ending, type="start")
+        if sign.opens:
+            add(line, "repeat", direction="forward")
+
+    def _ends(self, measure: Element, bar: Bar, is_last: bool) -> None:
+        """The bar line after a bar, where it is no plain one."""
+        sign = self._score.signs.get(bar.end)
+        closes = sign is not None and sign.closes
+        is_double = sign is not None and sign.double and not sign.opens
+        if not (is_last or closes or is_double or (sign is not None and self._ending)):
+            return
+        line = add(measure, "barline", location="right")
+        if is_last or closes:
+            add(line, "bar-style", "light-heavy")
+        elif is_double:
+            add(line, "bar-style", "light-light")
+        if self._ending:
+            add(line, "ending", number=self._ending, type="stop")
+            self._ending = ""
+        if closes:
+            add(line, "repeat", direction="backward")
 
     def _attributes(self, measure: Element, number: int, bar: Bar, before: Bar | None) -> None:
         key = self._score.keys.get(number)

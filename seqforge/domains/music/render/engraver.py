@@ -19,6 +19,17 @@ OPTIONS = {
     "svgRemoveXlink": True,  # SVG 2 has href without a prefix
 }
 
+ONE_PAGE = {
+    "pageWidth": 1500,
+    "pageHeight": 60_000,
+    "pageMarginTop": 20,
+    "pageMarginBottom": 20,
+    "pageMarginLeft": 20,
+    "pageMarginRight": 20,
+    "header": "none",
+}
+"""Of a score that is shown as one picture, whatever its height."""
+
 _SEED = 1  # of the names of a page's parts: else they are others each time
 
 # The tempo mark's note and dot stand in the private area of a music font; any font has these.
@@ -34,7 +45,7 @@ def main() -> None:
     documents: list[str] = json.load(sys.stdin)
     verovio.enableLog(verovio.LOG_ERROR)  # it goes to stderr
     toolkit = verovio.toolkit()
-    toolkit.setOptions(OPTIONS)
+    toolkit.setOptions(OPTIONS | (ONE_PAGE if "--one-page" in sys.argv else {}))
     json.dump([_engraved(toolkit, text) for text in documents], sys.stdout)
 
 

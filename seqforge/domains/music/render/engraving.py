@@ -46,19 +46,22 @@ def svg_pages_of(documents: Sequence[str], seconds: float = 20.0) -> list[list[s
     return [list(score.pages) for score in engraved(documents, seconds)]
 
 
-def engraved(documents: Sequence[str], seconds: float = 20.0) -> list[Engraved]:
+def engraved(
+    documents: Sequence[str], seconds: float = 20.0, one_page: bool = False
+) -> list[Engraved]:
     """Several scores in, engraved in one child process, out.
 
     Args:
         documents: As for `svg_pages`.
         seconds: How long all of them may take together.
+        one_page: Whether each becomes one page without margins, however long it is.
 
     Raises:
         RenderError: If one cannot be drawn, or not in time.
     """
     if not documents:
         return []
-    drawn, log = _engraver(documents, seconds)
+    drawn, log = _engraver(documents, seconds, ["--one-page"] if one_page else [])
     for number, score in enumerate(drawn, 1):
         # Of what is no score it makes an empty page.
         if log or not score.pages or _BAR not in score.pages[0]:
@@ -70,10 +73,12 @@ def engraved(documents: Sequence[str], seconds: float = 20.0) -> list[Engraved]:
     return drawn
 
 
-def _engraver(documents: Sequence[str], seconds: float) -> tuple[list[Engraved], str]:
+def _engraver(
+    documents: Sequence[str], seconds: float, options: Sequence[str]
+) -> tuple[list[Engraved], str]:
     """The output of the child process, and its complaints."""
     # As a file: by its name all that this package imports would be imported there as well.
-    command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py"))]
+    command = [sys.executable, "-P", str(Path(__file__).with_name("engraver.py")), *options]
     try:
         ended = run_child(command, seconds, given=json.dumps(list(documents)).encode())
     except OverTime as error:

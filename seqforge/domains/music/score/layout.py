@@ -15,6 +15,7 @@ from seqforge.domains.music.keys import PITCH_CLASS, find_key, signature, spelli
 from seqforge.domains.music.notes import (
     DEFAULT_TEMPO,
     DRUMS,
+    BarSign,
     KeySignature,
     Note,
     Piece,
@@ -24,7 +25,15 @@ from seqforge.domains.music.notes import (
     skyline,
 )
 from seqforge.domains.music.score.note_values import NoteValue, StaffNote, note_values_of
-from seqforge.domains.music.score.quantize import QUARTER, SIXTEENTH, Bar, bars_of, triplet_beats
+from seqforge.domains.music.score.quantize import (
+    QUARTER,
+    SIXTEENTH,
+    Bar,
+    bars_of,
+    in_metre,
+    split_at,
+    triplet_beats,
+)
 from seqforge.domains.music.score.voice_separation import Voice, percussion, voices_of
 
 MIDDLE_C = 60
@@ -286,22 +295,26 @@ class Score:
     tempos: list[Tempo]
     parts: list[ScorePart]
     prime_end: int
+    signs: dict[int, BarSign]
+    """Bar lines that are no plain ones, by step."""
 
     def part_named(self) -> bool:
         """Whether parts need names."""
         return len(self.parts) > 1
 
 
-def score_of(piece: Piece, prime_end: int = 0) -> Score:
+def score_of(piece: Piece, prime_end: int = 0, signs: Sequence[BarSign] = ()) -> Score:
     """A piece in, its score out.
 
     Args:
         piece: On any grid.
         prime_end: Steps of the piece; notes that begin before it are given.
+        signs: Bar lines that are no plain ones, in steps of the piece.
     """
     prime_end = -(-prime_end * QUARTER // piece.steps_per_quarter)
+    placed = {round(one.step * QUARTER / piece.steps_per_quarter): one for one in signs}
     piece = resampled(normalised(piece), QUARTER)
-    bars = bars_of(piece)
+    bars = in_metre(split_at(bars_of(piece), placed), placed)
     parts = [
         _part(replace(piece, notes=tuple(notes)), program, bars, prime_end)
         for program, notes in _by_program(piece)
@@ -309,7 +322,7 @@ def score_of(piece: Piece, prime_end: int = 0) -> Score:
     voices = [voice for part in parts for staff in part.staves for voice in staff.voices]
     last = max((voice.sounds[-1].end for voice in voices), default=0)
     bars = [bar for number, bar in enumerate(bars) if bar.start < last or number == 0]
-    return Score(bars, _keys(piece, bars), _tempos(piece), parts, prime_end)
+    return Score(bars, _keys(piece, bars), _tempos(piece), parts, prime_end, placed)
 
 
 def _by_program(piece: Piece) -> list[tuple[int, list[Note]]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -86,6 +86,31 @@ def bars_of(piece: Piece) -> list[Bar]:
             bars.append(Bar(place, end - place, time.numerator, denominator))
             place = end
     return bars
+
+
+def split_at(bars: Iterable[Bar], steps: Iterable[int]) -> list[Bar]:
+    """Bars in, the same out, but that one is two where a step is inside it."""
+    cuts = sorted(step for step in set(steps) if step % SHORTEST == 0)
+    found: list[Bar] = []
+    for bar in bars:
+        for cut in (cut for cut in cuts if bar.start < cut < bar.end):
+            found.append(replace(bar, length=cut - bar.start))
+            bar = replace(bar, start=cut, length=bar.end - cut, offset=bar.offset + cut - bar.start)
+        found.append(bar)
+    return found
+
+
+def in_metre(bars: Sequence[Bar], ends: Container[int]) -> list[Bar]:
+    """Bars in, out with those in the metre around them that are short before one of ``ends``."""
+    found = list(bars)
+    for number in range(1, len(bars) - 1):
+        bar, before, after = found[number], found[number - 1], bars[number + 1]
+        metre = before.numerator, before.denominator
+        if (after.numerator, after.denominator) == metre and (
+            bar.end in ends and bar.length < before.full
+        ):
+            found[number] = replace(bar, numerator=metre[0], denominator=metre[1])
+    return found
 
 
 def _rounded(step: int) -> int:

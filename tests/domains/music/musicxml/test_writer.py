@@ -22,6 +22,7 @@ from seqforge.domains.music.musicxml.reader import read_musicxml
 from seqforge.domains.music.musicxml.writer import GIVEN_COLOUR, to_musicxml
 from seqforge.domains.music.notes import (
     DRUMS,
+    BarSign,
     KeySignature,
     Note,
     Piece,
@@ -246,6 +247,56 @@ def test_a_pickup_is_bar_nought():
     root = ElementTree.fromstring(to_musicxml(melody([2] + [4] * 4, 4, 4, pickup=12)))
     bars = [dict(measure.attrib) for measure in root.iter("measure")]
     assert bars == [{"number": "0", "implicit": "yes"}, {"number": "1"}]
+
+
+def test_repeats_and_endings_stand_where_they_are_written():
+    """A repeat inside a bar splits it; a short bar before one keeps the metre."""
+    piece = melody([4] * 4 + [4] * 4 + [4] * 3 + [4] * 4, 2, 4)
+    piece = replace(piece, time_signatures=(
+        TimeSignature(0, 2, 4), TimeSignature(192, 3, 4), TimeSignature(264, 2, 4),
+    ))  # fmt: skip
+    signs = [
+        BarSign(0, False, True, False, ""), BarSign(72, True, True, False, ""),
+        BarSign(96, False, False, False, "1"), BarSign(144, True, False, False, "2"),
+        BarSign(192, False, False, True, ""),
+    ]  # fmt: skip
+    root = ElementTree.fromstring(to_musicxml(piece, signs=signs, has_ids=True))
+    found = []
+    for measure in root.iter("measure"):
+        lines = [
+            [line.get("location"), *(
+                one.get("direction") or one.get("number") + one.get("type")
+                for one in [*line.iter("ending"), *line.iter("repeat")]
+            )]
+            for line in measure.iter("barline")
+        ]  # fmt: skip
+        found.append((len(measure.findall("note")), lines))
+    assert found[:6] == [
+        (2, [["left", "forward"]]),
+        (1, [["right", "backward"]]),
+        (1, [["left", "forward"]]),
+        (2, [["left", "1start"], ["right", "1stop", "backward"]]),
+        (2, [["left", "2start"], ["right", "2stop"]]),
+        (3, []),
+    ]
+    ids = [note.get("id") for note in root.iter("note")]
+    assert ids[:3] == ["P1-1-1-0-67", "P1-1-1-96-67", "P1-1-1-192-67"]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_short_bar_before_a_repeat_keeps_the_metre():
+    piece = melody([2] * 6 + [2] * 5 + [2] * 6, 6, 8)
+    piece = replace(piece, time_signatures=(
+        TimeSignature(0, 6, 8), TimeSignature(72, 5, 8), TimeSignature(132, 6, 8),
+    ))  # fmt: skip
+    sign = BarSign(132, True, False, False, "")
+
+    def metres(signs):
+        root = ElementTree.fromstring(to_musicxml(piece, signs=signs))
+        return [time.findtext("beats") for time in root.iter("time")]
+
+    assert metres([]) == ["6", "5", "6"]
+    assert metres([sign]) == ["6"]
 
 
 @pytest.mark.parametrize(
