@@ -14,6 +14,8 @@ Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT = 720, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 700, 14, 284
+_LETTER = 9  # width
+_FEWEST = 3  # ticks of an axis
 STYLES = 8
 """Colours; further series have the same ones, dashed."""
 
@@ -69,10 +71,15 @@ class XyChart:
                 f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{at}" y2="{at}"></line>'
                 f'<text x="{_LEFT - 8}" y="{at}" dy=".35em" text-anchor="end">{label}</text>'
             )
+        taken = 0.0
         for value, label in x.ticks():
-            parts.append(
-                f'<text x="{x(value)}" y="{_BOTTOM + 24}" text-anchor="middle">{label}</text>'
-            )
+            at, half = x(value), _LETTER * len(label) / 2
+            at = min(at, _WIDTH - half)
+            if at - half > taken:
+                taken = at + half + _LETTER
+                parts.append(
+                    f'<text x="{at}" y="{_BOTTOM + 24}" text-anchor="middle">{label}</text>'
+                )
         parts.append(
             f'<text x="{_RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{escape(self.x_label)}</text>'
         )
@@ -127,4 +134,7 @@ class _Axis:
         few = self._high - self._low < 2
         values = [m * 10.0**power for power in powers for m in ((1, 2, 5) if few else (1,))]
         inside = [v for v in values if self._low <= math.log10(v) <= self._high]
+        if len(inside) < _FEWEST:  # a short piece of the axis: as on a plain one
+            low, high = 10**self._low, 10**self._high
+            inside = [v for v in round_ticks(low, high, most=4) if low <= v <= high]
         return [(v, format_number(v)) for v in inside]

@@ -344,12 +344,13 @@ def _search(
 def _page(samples: Path, found: Any, folder: Path) -> Path:
     """What was found in, its page written; returns where."""
     from seqforge.base.messages import one_line
+    from seqforge.domains.genome.composition import WORDINGS
     from seqforge.domains.genome.similarity.hits_section import hits_section, read_hits
     from seqforge.reporting.similarity import write_search_page
 
     page, title = folder / "report.html", f"{one_line(samples.name)}, searched"
     hits = hits_section(read_hits(folder / "hits.json"))
-    write_search_page(page, title, found.summary(), hits, found.files)
+    write_search_page(page, title, found.summary(), hits, found.files, WORDINGS)
     return page
 
 

@@ -254,6 +254,9 @@ def _probe_table(probes: Sequence[Probe]) -> Table:
     return Table(("annotation", "measure", *(f"layer {n}" for n in layers)), rows)
 
 
+_FINE = 0.1  # bits: a curve that rises by less has finer labels
+
+
 @dataclass(frozen=True)
 class _Reach:
     """The curve of bits over symbols read since a reset."""
@@ -275,7 +278,10 @@ def _reach(memory: Sequence[tuple[int | None, float]]) -> _Reach | None:
     return _Reach(
         " ".join(f"{x},{y}" for x, y in zip(places, heights, strict=True)),
         tuple(Tick(x, label) for x, label in zip(places, labels, strict=True)),
-        tuple(Tick(230 - 50 * n, f"{level:.2f}") for n, level in enumerate(levels)),
+        tuple(
+            Tick(230 - 50 * n, f"{level:.{2 if high - low > _FINE else 3}f}")
+            for n, level in enumerate(levels)
+        ),
         Table(("symbols read", "bits"), tuple(
             (label, as_bits(value)) for label, (_, value) in zip(labels, memory, strict=True)
         )),

@@ -5,7 +5,6 @@ bytes and where each array lies in them out.
 from __future__ import annotations
 
 import base64
-import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +33,9 @@ MOST_IN_HEAT_MAP = 4_000
 MOST_BYTES = 3_500_000
 """Of compressed data, so that the page stays under 5 MB."""
 
-_LEAST_HEAT = 800_000  # bytes of the map of all units, for which directions leave room
-_COARSE = 24  # steps between 0 and the largest value of the first direction
+_LEAST_HEAT = 500_000  # bytes of the map of all units, for which directions leave room
+_COARSE = 16  # steps between 0 and the largest value of the first direction
+_TRIED, _UNEVEN = 256, 1.05  # symbols that tell how far the map is compressed, and reserve
 _MOST_SCORES = 900_000  # bytes of compressed scores
 _FINE = 50  # steps between 0 and 1 in which activations are kept
 _UNKNOWN = 255  # of an annotation
@@ -306,8 +306,9 @@ def _add_tunes(found: _Bytes, view: InspectView, count: int) -> list[tuple[int, 
     """First symbol, end, number of notes and of bars of each tune that is shown in full."""
     tunes = [tune for tune in view.tunes if tune.stop <= count]
     notes = [note for tune in tunes for note in tune.notes]
-    found.add("noteStarts", np.array([note.start for note in notes], np.int32))
-    found.add("noteStops", np.array([note.stop for note in notes], np.int32))
+    starts = np.array([note.start for note in notes], np.int32)
+    found.add("noteSteps", np.diff(starts, prepend=np.int32(0)))
+    found.add("noteSizes", np.array([note.stop for note in notes], np.int32) - starts)
     found.add("noteHeights", np.array([note.height for note in notes], np.int32))
     found.add("noteOnsets", np.array([note.onset for note in notes], np.float32))
     found.add("noteLengths", np.array([note.length for note in notes], np.float32))
@@ -349,11 +350,13 @@ def _add_directions(found: _Bytes, view: InspectView, count: int) -> dict[str, A
 
 def _add_heat(found: _Bytes, view: InspectView, count: int) -> int:
     """As many symbols as there is room for, at most `MOST_IN_HEAT_MAP`; returns how many."""
-    if view.all_units is None or view.shape is None:
+    if view.all_units is None or view.shape is None or not count:
         return 0
-    width = math.prod(view.shape)
-    room = (MOST_BYTES - len(found.compressed())) // width
-    most = min(count, len(view.all_units), MOST_IN_HEAT_MAP, max(room, 0))
+    known = view.all_units[: min(count, MOST_IN_HEAT_MAP)]
+    some = _fine(known[:_TRIED]).T
+    one = _UNEVEN * len(zlib.compress(some.tobytes())) / some.shape[1]
+    room = int((MOST_BYTES - len(found.compressed())) / one)
+    most = min(len(known), max(room, 0))
     found.add("heat", _fine(view.all_units[:most]).T)
     return most
 

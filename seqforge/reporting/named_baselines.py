@@ -31,8 +31,16 @@ class NamedBaseline:
     @property
     def label(self) -> str:
         """Its title, order and kind."""
-        order = "" if self.order is None else f", order {self.order}"
-        return f"{self.title}{order} ({self.kind})"
+        return f"{self._ordered} ({self.kind})"
+
+    @property
+    def said(self) -> str:
+        """The same for within brackets."""
+        return f"{self._ordered}, {self.kind}"
+
+    @property
+    def _ordered(self) -> str:
+        return self.title if self.order is None else f"{self.title}, order {self.order}"
 
 
 def named_baselines(counted: BaselineScores, figures: BaselineFigures) -> list[NamedBaseline]:

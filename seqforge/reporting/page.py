@@ -21,6 +21,7 @@ from seqforge.base.messages import (
 )
 from seqforge.charts import curve
 from seqforge.core.data.ingest import Ingested
+from seqforge.core.data.presentation import Wording
 from seqforge.core.training.events import EvaluationRecord
 from seqforge.reporting.first_screen import FirstScreen, Link, link, title
 from seqforge.reporting.measures import MeasureTable
@@ -130,7 +131,10 @@ def _sections(page: RunPage, folder: Path, at: Path) -> Iterator[Section]:
         ),
         ("measures", "What the samples are like"): _measures(macros, summary),
         ("similarity", "Are they like anything known?"): similarity(
-            mapping(summary.similarity), unit, any(one.after == "similarity" for one in page.more)
+            mapping(summary.similarity),
+            unit,
+            any(one.after == "similarity" for one in page.more),
+            wordings={one.name: Wording(one.words, one.share) for one in summary.measures},
         ),
         ("files", "What was read"): macros.files(_files(page.ingest), parts_table(summary)),
         ("checks", "What the checks ask"): _checks(macros, summary),

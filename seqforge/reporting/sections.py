@@ -20,6 +20,8 @@ from seqforge.base.messages import (
 )
 from seqforge.charts.ecdf import EcdfChart
 from seqforge.core.data.overlap import Overlap
+from seqforge.core.data.presentation import Wording
+from seqforge.reporting.measures import shown
 from seqforge.reporting.named_baselines import (
     NamedBaseline,
     best,
@@ -68,11 +70,11 @@ def _shape(value: object) -> str | tuple[str, ...]:
 
 
 def parts_table(summary: RunSummary) -> Table:
-    """A summary in, a table of train, valid and test out: size, bits per symbol, perplexity."""
+    """A summary in, a table of train, valid and test out: size, and what the network needs."""
     columns = {
         "symbols": dict(summary.symbols),
         "records": dict(summary.records),
-        "bits per symbol": dict(summary.bits_per_symbol),
+        "bits per symbol, network alone": dict(summary.bits_per_symbol),
         "perplexity": dict(summary.perplexity),
     }
     known = {title: values for title, values in columns.items() if set(values.values()) - {None}}
@@ -99,14 +101,16 @@ class ShownControls:
     """The data in which copies were searched."""
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> ShownControls | None:
+    def of(
+        cls, found: Mapping[str, Any], wordings: Mapping[str, Wording] | None = None
+    ) -> ShownControls | None:
         """``controls`` of a search summary in, the section out; any value may be null."""
         if not found:
             return None
         picture = _picture(mapping(found.get("picture")))
         labels = mapping(found.get("labels"))
         copying = [
-            {"measure": name, **{str(labels.get(kind) or kind): v for kind, v in row.items()}}
+            _copied(name, row, labels, wordings or {})
             for name, row in mapping(found.get("copying")).items()
             if isinstance(row, Mapping)
         ]
@@ -119,6 +123,15 @@ class ShownControls:
             copying=records_table(copying),
             source=str(found.get("copied_from") or "the training data"),
         )
+
+
+def _copied(
+    name: str, row: Mapping[str, Any], labels: Mapping[str, Any], wordings: Mapping[str, Wording]
+) -> dict[str, str]:
+    """A measure of copies in, in words and percent out."""
+    said = wordings.get(name, Wording(name))
+    cells = {str(labels.get(kind) or kind): shown(finite(v), said.share) for kind, v in row.items()}
+    return {"measure": said.words, **cells}
 
 
 def _picture(found: Mapping[str, Any]) -> EcdfChart | None:
@@ -284,8 +297,9 @@ def memory_bars(summary: RunSummary) -> list[ChartBar]:
         "network and memory (adaptive)": found.mixed_adaptive,
         "the same, with dynamic evaluation": found.mixed_dynamic,
     }
+    of_headline = [label for label, value in rows.items() if value == headline.bits][-1:]
     bars = [
-        ChartBar(label, value, is_model=value == headline.bits)
+        ChartBar(label, value, is_model=label in of_headline)
         for label, value in rows.items()
         if value is not None
     ]

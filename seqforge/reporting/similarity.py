@@ -13,13 +13,15 @@ from seqforge.base import html_page
 from seqforge.base.folders import write_atomically
 from seqforge.base.html_page import Section, records_table
 from seqforge.base.messages import format_number, mapping, one_line, plural
+from seqforge.core.data.presentation import Wording
 from seqforge.reporting.first_screen import Link
 from seqforge.reporting.sections import ShownControls, as_sentence
 
 
 def similarity(
-    found: Mapping[str, Any], unit: str, hits_follow: bool = False, said: bool = False
-) -> str:
+    found: Mapping[str, Any], unit: str, hits_follow: bool = False, said: bool = False,
+    wordings: Mapping[str, Wording] | None = None,
+) -> str:  # fmt: skip
     """What a search found in, the markup of its section out: the conclusion first.
 
     Args:
@@ -27,18 +29,20 @@ def similarity(
         unit: Of the symbols.
         hits_follow: Whether another section has the hits, so that no table of them is shown.
         said: Whether the conclusion stands elsewhere already.
+        wordings: Of measures of copies, by name.
     """
     if not found:
         return ""
     found = harmless(found)
-    size, controls = found.get("library_length"), ShownControls.of(mapping(found.get("controls")))
+    size = found.get("library_length")
+    controls = ShownControls.of(mapping(found.get("controls")), wordings)
     rows = [] if hits_follow else [mapping(row) for row in _items(found.get("table"))]
     shown = {
         "conclusion": controls.sentence if controls and not said else "",
         "sentence": "" if hits_follow else as_sentence(found.get("sentence")),
         "library": found.get("library") or "",
         "size": "" if size is None else f"{format_number(size)} {plural(unit)}",
-        "notes": [str(note) for note in _items(found.get("notes"))],
+        "notes": [as_sentence(note) for note in _items(found.get("notes"))],
         "table": records_table(rows),
         "controls": controls,
     }
@@ -59,8 +63,9 @@ def _items(value: JsonValue) -> list[JsonValue]:
 
 
 def write_search_page(
-    path: Path, title: str, found: Mapping[str, Any], hits: Section, files: Sequence[Path]
-) -> None:
+    path: Path, title: str, found: Mapping[str, Any], hits: Section, files: Sequence[Path],
+    wordings: Mapping[str, Wording] | None = None,
+) -> None:  # fmt: skip
     """Write the page of a search that is no part of a run.
 
     Args:
@@ -69,6 +74,7 @@ def write_search_page(
         found: What `similarity` takes.
         hits: The section on hits.
         files: Those beside the page, which it links.
+        wordings: Of measures of copies, by name.
 
     Raises:
         RunError: If it cannot be written.
@@ -80,6 +86,9 @@ def write_search_page(
     head = macros.search_head(
         title, as_sentence(controls.get("sentence") or found.get("sentence")), links
     )
-    beside = Section("similarity", "Beside chance", similarity(found, "base", True, said=True))
+    beside = Section(
+        "similarity", "Beside chance" if controls else "What was searched",
+        similarity(found, "base", True, said=True, wordings=wordings),
+    )  # fmt: skip
     text = html_page.page(f"{title} - seqforge", str(head), [hits, beside])
     write_atomically(path, text.encode("utf-8", "replace"))

@@ -171,7 +171,7 @@ def _baselines(summary: RunSummary) -> _Checked:
     if saved < LEVEL_PERCENT:
         return _Checked(name, "look", *_worse(model, strongest, "the best baseline"))
     figure = f"{saved:.1f} % fewer bits than the best"
-    because = f"{saved:.1f} % fewer bits than the best baseline ({strongest.label})"
+    because = f"{saved:.1f} % fewer bits than the best baseline ({strongest.said})"
     alone = summary.bits_per_symbol.of(part)
     if alone is not None and ngram and saved_percent(alone, ngram.bits) < LEVEL_PERCENT:
         because = f"{because}, but the network alone is no better than the best n-gram"

@@ -40,6 +40,21 @@ def test_dots_lie_by_powers_and_have_their_names():
     assert {"a", "b", "c", "d", "1,000", "10,000"} <= set(words)
 
 
+@pytest.mark.parametrize(
+    "places", [(265_477, 920_876, 937_794), (20.2, 20.3, 20.4), (1, 1e9), (900, 1000)]
+)
+def test_an_axis_has_labels_that_can_be_read(places):
+    """Two at least, within the picture, none on another."""
+    series = {str(n): [(place, 1.0)] for n, place in enumerate(places)}
+    found = drawn(XyChart("weights", "bits", series, dots=True, log_x=True))
+    labels = [(float(one.get("x")), one.text) for one in found["text"] if one.get("y") == "308"]
+    assert len(labels) >= 2
+    ends = [(x - 4.5 * len(text), x + 4.5 * len(text)) for x, text in labels]
+    assert all(first[1] < second[0] for first, second in pairwise(ends))
+    assert ends[0][0] >= 0
+    assert ends[-1][1] <= 720
+
+
 def test_what_lies_above_stays_within_the_picture():
     chart = XyChart("s", "bits", {"a": [(0, 100.0), (1, 2.0), (2, 1.0)]}, most_y=2.0)
     (line,) = drawn(chart)["polyline"]

@@ -79,6 +79,13 @@ def test_symbols_and_bits_are_enough():
     assert inspect_page(InspectView("empty", "base", "", np.zeros(0)))
 
 
+def test_labels_of_a_flat_curve_differ():
+    page = inspect_page(made_up(memory=[(1, 1.951), (16, 1.949), (None, 1.944)]))
+    labels = re.findall(r'text-anchor="end">(1\.9\d+)</text>', page)
+    assert len(labels) == 5
+    assert len(set(labels)) == 5
+
+
 def test_hostile_names_stay_text():
     hostile = "</script><img src=x onerror=alert(1)>"
     view = made_up(model=hostile, unit=hostile, text=hostile, records=[ShownRecord(hostile, 38)])

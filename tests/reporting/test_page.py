@@ -8,6 +8,7 @@ from seqforge.base.html_page import Section
 from seqforge.core.data.ingest import SAME_CONTENT
 from seqforge.errors import RunError
 from seqforge.reporting.page import RunPage, write_report
+from seqforge.reporting.sections import memory_bars
 from seqforge.reporting.summary import RunSummary
 from tests.base.disks import room_for
 from tests.patience import PATIENCE
@@ -104,6 +105,21 @@ def test_dynamic_evaluation_is_a_row_and_says_how_much_it_scored(page):
     assert "as it is the model needs 1.924 for these." in part
     assert "Dynamic evaluation scored" not in whole
     assert "dynamic evaluation" not in page(summary_of_a_run()).text
+
+
+def test_what_the_network_needs_alone_is_said_to_be_that(page):
+    """The first number is of network and memory; one row is marked, also where two are level."""
+    memory = {"alone_frozen": 2.0, "alone_adaptive": 1.75, "mixed_frozen": 1.9,
+              "mixed_adaptive": 1.75, "mixed_dynamic": 1.8}  # fmt: skip
+    headline = {"bits": 1.75, "what": "network+memory", "part": "test", "adaptive": True}
+    found = page(summary_of_a_run() | {"memory": memory, "headline": headline})
+    assert "bits per symbol, network alone" in found.text
+    summary = RunSummary.model_validate(
+        summary_of_a_run() | {"memory": memory, "headline": headline}
+    )
+    assert [bar.label for bar in memory_bars(summary) if bar.is_model] == [
+        "network and memory (adaptive)"
+    ]
 
 
 def test_without_a_test_part_the_valid_part_speaks(page):

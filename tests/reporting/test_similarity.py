@@ -1,6 +1,7 @@
 """What a search found, as a section and as a page of its own."""
 
 from seqforge.base.html_page import Section
+from seqforge.core.data.presentation import Wording
 from seqforge.reporting.similarity import similarity, write_search_page
 from tests.reporting.material import Checker, summary_of_a_run
 
@@ -38,3 +39,21 @@ def test_a_search_has_a_page_of_its_own(tmp_path):
     assert found.text.index("Nothing shows") < found.text.index("here")
     links = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
     assert links == ["hits.tsv", "a%3Ab.txt", "#hits", "#similarity"]
+
+
+def test_a_search_without_controls_speaks_of_no_chance(tmp_path):
+    path, hits = tmp_path / "report.html", Section("hits", "The hits", "<p>here</p>")
+    plain = {**FOUND, "controls": None, "notes": ["more were left out: --max-hsps 5"]}
+    write_search_page(path, "a.fa, searched", plain, hits, [])
+    text = read(path.read_text()).text
+    assert "What was searched" in text
+    assert "chance" not in text
+    assert "More were left out: --max-hsps 5." in text
+
+
+def test_copies_are_told_in_words_and_percent():
+    said = Wording("runs of 24 bases that the training data have (24-mers)", share=True)
+    text = read(similarity(FOUND, "base", wordings={"24-mers found in training": said})).text
+    assert said.words in text
+    assert "6.25 %" in text
+    assert "0.0625" not in text

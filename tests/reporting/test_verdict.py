@@ -41,6 +41,7 @@ def test_a_run_that_passes_every_check_is_good():
     assert (found.word, {chip.state for chip in found.chips}) == ("good", {"pass"})
     assert [chip.name for chip in found.chips] == list(THRESHOLDS)
     assert found.reason.startswith("1.2 % fewer bits than the best baseline (Witten-Bell n-gram")
+    assert "))" not in found.reason
 
 
 def test_one_check_that_fails_is_not_yet_and_one_that_wants_a_look_is_said():

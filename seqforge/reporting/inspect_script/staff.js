@@ -1,10 +1,14 @@
 // A tune: its score, or where there is none a staff with heights and lengths
 
 const notes = meta.tunes.length ? {
-  start: array("noteStarts"), stop: array("noteStops"), height: array("noteHeights"),
+  start: summed(array("noteSteps")), size: array("noteSizes"), height: array("noteHeights"),
   onset: array("noteOnsets"), length: array("noteLengths"), bars: array("bars"),
 } : null;
 let firstNote = 0, firstBar = 0;
+function summed(steps) {
+  let sum = 0;
+  return steps.map((step) => (sum += step));
+}
 const tunes = meta.tunes.map(([start, stop, size, barCount]) => {
   const tune = { start, stop, from: firstNote, to: firstNote + size, bars: [] };
   if (notes) tune.bars = [...notes.bars.subarray(firstBar, firstBar + barCount)];
@@ -31,6 +35,8 @@ function systems(tune, room) {
   }
   return starts;
 }
+
+const lastOf = (note) => notes.start[note] + notes.size[note] - 1;
 
 function drawStaff() {
   if (!notes) return;
@@ -93,7 +99,7 @@ function staffOf(tune) {
 function paintNotes() {
   const shades = palette(), surprising = meta.surprise[dark.matches && !printing ? "dark" : "light"];
   for (const rect of rects) {
-    const i = rect.note, last = notes.stop[i] - 1, name = shade(last);
+    const i = rect.note, last = lastOf(i), name = shade(last);
     rect.style.fill = name === "" ? "none" : (name[0] === "s" ? surprising : shades)[+name.slice(1)];
     const here = notes.start[i] <= at && at <= last;
     rect.setAttribute("class", here ? "at" : marks[last] ? "h" : "");
@@ -105,7 +111,7 @@ function startStaff() {
   byId("staff-box").hidden = byId("staff-note").hidden = false;
   byId("staff").addEventListener("click", (event) => {
     const note = event.target.note;
-    if (note !== undefined) go(notes.stop[note] - 1, { scroll: true, speak: true });
+    if (note !== undefined) go(lastOf(note), { scroll: true, speak: true });
   });
   new ResizeObserver(() => { shownTune = null; drawStaff(); }).observe(byId("staff-box"));
 }
