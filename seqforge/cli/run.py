@@ -81,8 +81,11 @@ Budget = Annotated[
     ),
 ]
 Cell = Annotated[
-    Literal["lstm", "gru", "rnn"] | None,
-    typer.Option(rich_help_panel=_PANEL, help="Recurrent cell."),
+    str | None,
+    typer.Option(
+        rich_help_panel=_PANEL,
+        help="Recurrent cell: lstm, gru, rnn, mingru, ...; all: docs/cells.md.",
+    ),
 ]
 Split = Annotated[
     str | None,

@@ -23,6 +23,7 @@ from pydantic import (
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
+from seqforge.core.cells.catalogue import cell_names, cell_type
 from seqforge.core.records import parse_regions
 from seqforge.errors import ConfigError
 
@@ -182,12 +183,20 @@ class DataConfig(BaseModel):
     """Rarer symbols become the unknown symbol."""
 
 
+def _checked_cell(name: str) -> str:
+    try:
+        return cell_type(name).name
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
 class ModelConfig(BaseModel):
     """Table ``[model]``: the network."""
 
     model_config = STRICT
 
-    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    cell: Annotated[str, AfterValidator(_checked_cell)] = "lstm"
+    """A name of `core.cells.catalogue`, or of a cell that a package brings."""
     hidden_size: Width = 256
     num_layers: Annotated[int, Field(ge=1, le=100)] = 1
     embedding_size: Width | None = None
@@ -202,11 +211,27 @@ class ModelConfig(BaseModel):
     """Dropout rate of whole symbols in the embedding (Gal and Ghahramani 2016)."""
     tied: bool = False
     """Whether embedding and output share weights (Press and Wolf 2017)."""
+    forget_bias: Annotated[float, Field(ge=-100, le=100)] | None = None
+    """What the bias of the forget gate begins at; default: the cell's own (1 for an LSTM)."""
 
     @model_validator(mode="after")
     def _tied_are_as_wide(self) -> Self:
         if self.tied and self.embedding_size not in (None, self.hidden_size):
             raise ValueError("tied weights need an embedding_size equal to hidden_size")
+        return self
+
+    @model_validator(mode="after")
+    def _the_cell_has_them(self) -> Self:
+        cell = cell_type(self.cell)
+        if self.forget_bias is not None and cell.forget is None:
+            having = ", ".join(name for name in cell_names() if cell_type(name).forget)
+            raise ValueError(
+                f"{self.cell} has no forget gate, so no forget_bias; these have: {having}"
+            )
+        if self.weight_drop and not cell.equations.products:
+            raise ValueError(
+                f"{self.cell} has no recurrent weights, so no weight_drop; take --dropout"
+            )
         return self
 
 

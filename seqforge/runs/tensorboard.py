@@ -26,16 +26,15 @@ from torch.utils.tensorboard import RecordWriter, summary  # noqa: TID253
 from seqforge.base.atomic_files import open_new, open_to_append, sync, sync_folder
 from seqforge.base.folders import disk_errors, make_folder, write_atomically
 from seqforge.charts.png import png_bytes
+from seqforge.core.cells.catalogue import cell_type
+from seqforge.core.cells.weights import gate_arrays, gate_names
 from seqforge.core.data.domain import Domain, Sample, Shows
 from seqforge.core.evaluation.likelihood import perplexity
-from seqforge.core.model.cells import GATE_NAMES, gate_arrays
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.checkpoint import Arrays
 from seqforge.core.training.events import Evaluation, EvaluationRecord
 from seqforge.core.training.trainer import Trainer
 from seqforge.runs.folder import RunFolder, read_metrics
-
-_STATE = {"lstm": "h and c"}
 
 
 def model_graph(model: CharRNN, batch_size: int, seq_len: int) -> GraphDef:
@@ -73,11 +72,12 @@ def _layer(
     shape = [*window, model.hidden_size]
     before = f"{scope}/state_before"
     inputs = [x, before, *_names(scope, layer)]
-    gates = f"gates: {', '.join(GATE_NAMES[model.cell])}"
+    states = " and ".join(cell_type(model.cell).states)
+    gates = f"gates: {', '.join(gate_names(model.cell))}"
     name = f"{scope}/{model.cell}"
     nodes = [
         *_weights(scope, layer),
-        _node(before, "Placeholder", [], [shape[0], shape[2]], about=_STATE.get(model.cell, "h")),
+        _node(before, "Placeholder", [], [shape[0], shape[2]], about=states),
         _node(name, model.cell.upper(), inputs, shape, _count(layer), gates),
     ]
     if model.dropout:

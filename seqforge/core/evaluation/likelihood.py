@@ -18,7 +18,7 @@ from seqforge.base.machine import release_pages
 from seqforge.base.messages import Advance, unheard
 from seqforge.core.data.corpus import Segment, TokenPart, Tokens
 from seqforge.core.data.split import CONTEXT
-from seqforge.core.model.cells import GATES
+from seqforge.core.kernels.ops import block_names
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.prepared import PreparedModel, prepare_model
 
@@ -170,7 +170,7 @@ def _window_length(model: CharRNN, rows: int) -> int:
     """Steps that a batch of ``rows`` takes at a time: shorter ones for a larger model."""
     symbols = len(model.output.bias)
     if model.output.bias.device.type == "cpu":
-        most = _NUMBERS // (rows * (symbols + GATES[model.cell] * model.hidden_size))
+        most = _NUMBERS // (rows * (symbols + len(block_names(model.cell)) * model.hidden_size))
     else:
         most = _LOGITS // (rows * symbols)
     return max(8, min(_WINDOW, most))

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from seqforge.base.machine import release_pages, usable_cores
 from seqforge.base.messages import Advance, unheard
+from seqforge.core.cells.catalogue import cell_type
 from seqforge.core.data.vocabulary import Vocabulary
-from seqforge.core.kernels.ops import CELLS
+from seqforge.core.kernels.ops import block_names
 from seqforge.core.sampling.engine import TracingEngine
 from seqforge.core.sampling.states_kernel import States
 
@@ -217,12 +218,11 @@ def trace(
         gates: Whether activations are kept too.
         progress: Told of symbols read.
     """
-    layout, count = CELLS[cell].layout, sum(map(len, records))
-    gate_names = layout.names if gates else ()
+    count, gate_names = sum(map(len, records)), block_names(cell) if gates else ()
     first = engine.trace(engine.begin(1), np.zeros((1, 1), np.int64))
     (layers, units), width = first.hidden.shape[1::2], min(TOP, first.logits.shape[-1])
     shapes: dict[str, tuple[int, ...]] = {"hidden": (count, layers, units)}
-    if layout.keeps == "cell":
+    if cell_type(cell).carried:
         shapes["cell"] = shapes["hidden"]
     if gates:
         shapes["gates"] = (count, layers, len(gate_names), units)

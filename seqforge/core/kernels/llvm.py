@@ -109,6 +109,19 @@ class Vector:
         """Logistic function 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2."""
         return (self * 0.5).tanh() * 0.5 + 0.5
 
+    def relu(self) -> Vector:
+        """The number, or 0 where it is below 0; NaN stays."""
+        return self._where_positive(self)
+
+    def positive(self) -> Vector:
+        """1 where the number is above 0, else 0."""
+        return self._where_positive(self.code.constant(1.0))
+
+    def _where_positive(self, chosen: Vector) -> Vector:
+        b, zero = self.code.builder, self.code.constant(0.0).value
+        above = b.fcmp_unordered(">", self.value, zero)
+        return Vector(self.code, b.select(above, chosen.value, zero))
+
 
 def _polynomial(x: Vector, coefficients: tuple[float, ...]) -> Vector:
     result = x.code.constant(coefficients[-1])

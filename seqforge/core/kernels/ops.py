@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from llvmlite import ir
 
+from seqforge.core.cells.catalogue import cell_type
 from seqforge.core.kernels.llvm import (
     BF16,
     F32,
@@ -288,3 +289,9 @@ class RNN:
 
 
 CELLS: dict[str, Cell] = {"lstm": LSTM(), "gru": GRU(), "rnn": RNN()}
+"""Those written by hand; the others are made from their equations."""
+
+
+def block_names(cell: str) -> tuple[str, ...]:
+    """What the blocks of a cell's activations are called."""
+    return CELLS[cell].layout.names if cell in CELLS else cell_type(cell).equations.blocks

@@ -36,6 +36,7 @@ def pack(weight: Tensor, bf16: bool) -> Tensor:
 class Weights:
     """A layer's weights as its kernel reads them; differentiable with respect to the module's."""
 
+    cell: str
     start: Tensor
     """(V, N), a symbol's row of the table; or (1, N), the biases."""
     w_in: Tensor | None
@@ -49,11 +50,25 @@ class Weights:
 
     def leaves(self) -> Weights:
         """The same numbers, cut off from where they come from, to work out gradients for."""
-        w_in = None if self.w_in is None else _leaf(self.w_in)
-        return Weights(_leaf(self.start), w_in, _leaf(self.w_state))
+        w_in = None if self.w_in is None else leaf(self.w_in)
+        return Weights(self.cell, leaf(self.start), w_in, leaf(self.w_state))
+
+    def packed(self, bf16: bool, training: bool) -> Packed:
+        """Packed, for the way back too where they are trained."""
+        with torch.no_grad():
+            w_in, w_state = self.w_in, self.w_state
+            inputs = None if w_in is None else w_in.shape[1]
+            return Packed(
+                kernels(Shape(self.cell, w_state.shape[1], inputs, bf16)),
+                None if w_in is None else pack(w_in, bf16),
+                pack(w_state, bf16),
+                None if w_in is None or not training else pack(w_in.t(), bf16),
+                pack(w_state.t(), bf16) if training else None,
+            )
 
 
-def _leaf(weights: Tensor) -> Tensor:
+def leaf(weights: Tensor) -> Tensor:
+    """The same numbers, cut off from where they come from."""
     return weights.detach().requires_grad_()
 
 
@@ -72,17 +87,20 @@ def layer_weights(cell: str, layer: nn.RNNBase, w_hh: Tensor, embedding: Tensor 
     parameters = dict(layer.named_parameters())
     w_ih, b_ih, b_hh = (parameters[f"{n}_l0"] for n in ("weight_ih", "bias_ih", "bias_hh"))
     biases = _biases(cell, b_ih, b_hh, hidden, width)
-    w_state = _rows(w_hh, layout.from_state, hidden, width, width)
+    w_state = padded_gates(w_hh, layout.from_state, hidden, width, width)
     if embedding is None:
-        w_in = _rows(w_ih, layout.from_input, hidden, width, padded(w_ih.shape[1]))
-        return Weights(biases[None], w_in, w_state)
+        w_in = padded_gates(w_ih, layout.from_input, hidden, width, padded(w_ih.shape[1]))
+        return Weights(cell, biases[None], w_in, w_state)
     gates = embedding @ w_ih.t()
-    table = _rows(gates.t(), layout.from_input, hidden, width, len(embedding)).t()
+    table = padded_gates(gates.t(), layout.from_input, hidden, width, len(embedding)).t()
     rest = len(biases) - table.shape[1]
-    return Weights((pad(table, (0, rest)).float() + biases).contiguous(), None, w_state)
+    start = (pad(table, (0, rest)).float() + biases).contiguous()
+    return Weights(cell, start, None, w_state)
 
 
-def _rows(weight: Tensor, order: tuple[int, ...], hidden: int, width: int, inner: int) -> Tensor:
+def padded_gates(
+    weight: Tensor, order: tuple[int, ...], hidden: int, width: int, inner: int
+) -> Tensor:
     """Gates of (G * H, K) weights in a given order, padded to ``width`` rows each and ``inner``."""
     gates = weight.view(-1, hidden, weight.shape[1])
     if order != tuple(range(len(gates))):
@@ -113,41 +131,25 @@ class Packed:
     backward_in: Tensor | None = None
     backward_state: Tensor | None = None
 
+    def run(
+        self, x: Tensor, weights: Weights, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Read a window.
 
-def pack_weights(cell: str, weights: Weights, bf16: bool, training: bool) -> Packed:
-    """Pack a layer's weights, for the way back too where it is trained."""
-    with torch.no_grad():
-        w_in, w_state = weights.w_in, weights.w_state
-        inputs = None if w_in is None else w_in.shape[1]
-        return Packed(
-            kernels(Shape(cell, w_state.shape[1], inputs, bf16)),
-            None if w_in is None else pack(w_in, bf16),
-            pack(w_state, bf16),
-            None if w_in is None or not training else pack(w_in.t(), bf16),
-            pack(w_state.t(), bf16) if training else None,
-        )
+        Args:
+            x: (T, B) symbols, int64, or (T, B, I) of the kernel's kind, contiguous.
+            weights: The same weights; gradients go to them.
+            state: (h,) or (h, c), each (B, H) unpadded, float32; no gradient goes to it.
 
-
-def run_window(
-    x: Tensor, weights: Weights, packed: Packed, state: tuple[Tensor, ...]
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Read a window.
-
-    Args:
-        x: (T, B) symbols, int64, or (T, B, I) of the kernel's kind, contiguous.
-        weights: What gradients go to.
-        packed: The same weights, packed.
-        state: (h,) or (h, c), each (B, H) unpadded, float32; no gradient goes to it.
-
-    Returns:
-        h of every step, (T, B, H) padded, of the kernel's kind; and the state after the window.
-    """
-    given = (x, weights.start, weights.w_in, weights.w_state, packed, state)
-    out, kept = _Window.apply(*given)  # type: ignore[no-untyped-call]  # torch types no apply
-    hidden = state[0].shape[1]
-    if CELLS[packed.kernels.shape.cell].layout.keeps == "hidden":
-        return out, (kept[:, :hidden],)
-    return out, (out[-1, :, :hidden].detach().to(torch.float32, copy=True), kept[:, :hidden])
+        Returns:
+            h of every step, (T, B, H) padded, of the kernel's kind; and the state after the window.
+        """
+        given = (x, weights.start, weights.w_in, weights.w_state, self, state)
+        out, kept = _Window.apply(*given)  # type: ignore[no-untyped-call]  # torch types no apply
+        hidden = state[0].shape[1]
+        if CELLS[self.kernels.shape.cell].layout.keeps == "hidden":
+            return out, (kept[:, :hidden],)
+        return out, (out[-1, :, :hidden].detach().to(torch.float32, copy=True), kept[:, :hidden])
 
 
 class _Window(torch.autograd.Function):
@@ -163,13 +165,13 @@ class _Window(torch.autograd.Function):
         kind = torch.bfloat16 if kernel.shape.bf16 else torch.float32
         h = torch.empty(steps + 1, rows, width, dtype=kind)
         kept = torch.empty(steps + 1, rows, width)
-        h[0] = _widened(state[0], width)
-        kept[0] = _widened(state[-1], width)
+        h[0] = widened(state[0], width)
+        kept[0] = widened(state[-1], width)
         act = torch.empty(steps, rows, kernel.columns, dtype=kind)
         pre = torch.empty(rows, kernel.columns)
         ids, dense = (x, None) if w_in is None else (None, x)
         kernel.forward(
-            *_addresses(start, ids, dense, packed.forward_in, packed.forward_state, h, kept,
+            *addresses(start, ids, dense, packed.forward_in, packed.forward_state, h, kept,
                         act, pre), steps, rows,
         )  # fmt: skip
         ctx.packed, ctx.start_rows = packed, len(start)
@@ -190,7 +192,7 @@ class _Window(torch.autograd.Function):
         dh, dkept = torch.zeros(2, rows, kernel.shape.hidden)
         dout = dout.to(act.dtype).contiguous()
         kernel.backward(
-            *_addresses(None if dense else x, act, kept, dout, packed.backward_in,
+            *addresses(None if dense else x, act, kept, dout, packed.backward_in,
                         packed.backward_state, dpre, dx, dstart, dh, dkept), steps, rows,
         )  # fmt: skip
         flat = dpre.view(steps * rows, kernel.columns)
@@ -202,11 +204,12 @@ class _Window(torch.autograd.Function):
         return dx, dstart, dw_in, dw_state.float(), None, None
 
 
-def _widened(state: Tensor, width: int) -> Tensor:
+def widened(state: Tensor, width: int) -> Tensor:
+    """A state (B, H), with zeros up to a width."""
     return pad(state, (0, width - state.shape[1])) if state.shape[1] < width else state
 
 
-def _addresses(*tensors: Tensor | None) -> list[int | None]:
+def addresses(*tensors: Tensor | None) -> list[int | None]:
     """Where the numbers of contiguous tensors lie."""
     for tensor in tensors:
         if tensor is not None and not tensor.is_contiguous():

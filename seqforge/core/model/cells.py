@@ -1,53 +1,75 @@
-"""A name in, a recurrent cell out: LSTM, GRU, RNN; their gates and the shapes of their weights."""
+"""A cell's name in, an initialised layer out, run by torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-"""Gates per cell, in torch's order: LSTM input, forget, cell, output; GRU reset, update, new."""
+from seqforge.core.cells.catalogue import FUSED, cell_type
+from seqforge.core.cells.weights import gate_names
+from seqforge.core.model.equation_layer import EquationLayer
 
 _MODULES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 LayerState = tuple[Tensor, ...]
-"""Carried state of a layer: (h, c) for an LSTM, (h,) for the others; each (B, H)."""
+"""Carried state of a layer: (h, c) for an LSTM, (h,) for a GRU; each (B, H)."""
+
+RecurrentLayer = nn.RNNBase | EquationLayer
 
 
-def recurrent_layer(cell: str, input_size: int, hidden_size: int) -> nn.RNNBase:
+def recurrent_layer(
+    cell: str, input_size: int, hidden_size: int, forget_bias: float | None = None
+) -> RecurrentLayer:
     """A cell's name and sizes in, an initialised layer out.
 
     Input weights are uniform (Glorot and Bengio 2010), recurrent weights orthogonal (Saxe et al.
-    2014), each gate on its own; biases are zero but for the LSTM's forget gate, which is 1
-    (Jozefowicz et al. 2015).
+    2014), each gate on its own by its own fan-in and fan-out; biases are zero but for that of the
+    forget gate, which is the cell's own (1 for an LSTM: Jozefowicz et al. 2015), or as given. The
+    IRNN begins as its paper says: the identity, small normal input weights (Le et al. 2015).
     """
-    layer = _MODULES[cell](input_size, hidden_size)
+    kind = cell_type(cell)
+    made = _MODULES[cell] if cell in FUSED else partial(EquationLayer, cell)
+    layer: RecurrentLayer = made(input_size, hidden_size)
     weights = dict(layer.named_parameters())
     with torch.no_grad():
-        for gate in weights["weight_ih_l0"].chunk(GATES[cell]):
-            nn.init.xavier_uniform_(gate)
-        for gate in weights["weight_hh_l0"].chunk(GATES[cell]):
-            nn.init.orthogonal_(gate)
-        weights["bias_ih_l0"].zero_()
-        weights["bias_hh_l0"].zero_()
-        if cell == "lstm":
-            weights["bias_ih_l0"][hidden_size : 2 * hidden_size] = 1.0
+        for gate in _gates(weights["weight_ih_l0"], hidden_size):
+            if kind.start == "identity":
+                nn.init.normal_(gate, std=_IDENTITY_STD)
+            else:
+                nn.init.xavier_uniform_(gate)
+        for gate in _gates(weights.get("weight_hh_l0"), hidden_size):
+            if kind.start == "identity":
+                nn.init.eye_(gate)
+            else:
+                nn.init.orthogonal_(gate)
+        for name in ("bias_ih_l0", "bias_hh_l0"):
+            if name in weights:
+                weights[name].zero_()
+        if kind.forget is not None:
+            first = kind.equations.blocks.index(kind.forget) * hidden_size
+            bias = kind.forget_bias if forget_bias is None else forget_bias
+            weights["bias_ih_l0"][first : first + hidden_size] = bias
     return layer
+
+
+def _gates(weights: Tensor | None, hidden_size: int) -> tuple[Tensor, ...]:
+    """The weights (G * H, K) gate by gate; nothing of none."""
+    return () if weights is None else weights.chunk(len(weights) // hidden_size)
+
+
+_IDENTITY_STD = 0.001  # Le et al. 2015
 
 
 def zero_state(cell: str, batch: int, hidden_size: int, like: Tensor) -> LayerState:
     """The initial state of a layer: zeros (B, H)."""
-    parts = 2 if cell == "lstm" else 1
-    return tuple(like.new_zeros(batch, hidden_size) for _ in range(parts))
+    return tuple(like.new_zeros(batch, hidden_size) for _ in cell_type(cell).states)
 
 
 def run_layer(
-    layer: nn.RNNBase, x: Tensor, state: LayerState, w_hh: Tensor | None = None
+    layer: RecurrentLayer, x: Tensor, state: LayerState, w_hh: Tensor | None = None
 ) -> tuple[Tensor, LayerState]:
     """A window and a state in, outputs and the next state out, by torch's own layer.
 
@@ -60,6 +82,8 @@ def run_layer(
     Returns:
         (T, B, H), and the state after the window.
     """
+    if isinstance(layer, EquationLayer):
+        return layer.run(x, state, w_hh)
     hidden = tuple(part.unsqueeze(0) for part in state)
     given = (x, hidden if len(hidden) == 2 else hidden[0])
     if w_hh is None or w_hh is layer.weight_hh_l0:
@@ -70,13 +94,15 @@ def run_layer(
     return out, tuple(part.squeeze(0) for part in after)
 
 
-def activations(cell: str, layer: nn.RNNBase, x: Tensor, h: Tensor) -> Tensor:
-    """Input (R, I) and h before (R, H) in, activations (R, blocks, H) as `ops.Layout.names` has
-    them out.
+def activations(cell: str, layer: RecurrentLayer, x: Tensor, state: LayerState) -> Tensor:
+    """Input (R, I) and the state before in, activations (R, blocks, H) as `block_names` has them
+    out.
     """
-    weights = dict(layer.named_parameters())
-    of_x = torch.addmm(weights["bias_ih_l0"], x, weights["weight_ih_l0"].t()).chunk(GATES[cell], 1)
-    of_h = torch.addmm(weights["bias_hh_l0"], h, weights["weight_hh_l0"].t()).chunk(GATES[cell], 1)
+    if isinstance(layer, EquationLayer):
+        return layer.activations(x, state)
+    weights, h, gates = dict(layer.named_parameters()), state[0], len(gate_names(cell))
+    of_x = torch.addmm(weights["bias_ih_l0"], x, weights["weight_ih_l0"].t()).chunk(gates, 1)
+    of_h = torch.addmm(weights["bias_hh_l0"], h, weights["weight_hh_l0"].t()).chunk(gates, 1)
     both = [a + b for a, b in zip(of_x, of_h, strict=True)]
     if cell == "lstm":
         i, f, g, o = both
@@ -87,35 +113,3 @@ def activations(cell: str, layer: nn.RNNBase, x: Tensor, h: Tensor) -> Tensor:
     else:
         found = [both[0].tanh()]
     return torch.stack(found, 1)
-
-
-GATE_NAMES = {
-    "lstm": ("input", "forget", "cell", "output"),
-    "gru": ("reset", "update", "new"),
-    "rnn": ("hidden",),
-}
-"""Names of the gates, in torch's order."""
-
-_LAYER, _ONE_LAYER = "layers.", "_l0"
-
-
-def gate_arrays(
-    cell: str, arrays: Mapping[str, NDArray[Any]]
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Arrays shaped like the weights in, the same arrays out, those of recurrent layers gate by
-    gate.
-
-    Args:
-        cell: lstm, gru or rnn.
-        arrays: By the names that they have in a model; a recurrent one is (gates * H, ...).
-
-    Yields:
-        ``layer_0/forget/weight_hh`` and (H, ...); ``output/bias`` and the like as they are.
-    """
-    for name, array in arrays.items():
-        if not name.startswith(_LAYER):
-            yield name.replace(".", "/"), array
-            continue
-        _, layer, weight = name.split(".")
-        for gate, part in zip(GATE_NAMES[cell], np.split(array, GATES[cell]), strict=True):
-            yield f"layer_{layer}/{gate}/{weight.removesuffix(_ONE_LAYER)}", part

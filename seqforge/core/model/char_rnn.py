@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from seqforge.base.machine import physical_memory
 from seqforge.core.config import ModelConfig
-from seqforge.core.model.cells import GATES, recurrent_layer, zero_state
+from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, zero_state
+from seqforge.core.model.checkpoint import weight_shapes
 from seqforge.core.model.prepared import RnnState, prepare_model
 from seqforge.errors import CheckpointError, ConfigError
 
@@ -38,6 +40,7 @@ class CharRNN(nn.Module):
         weight_drop: float = 0.0,
         embedding_dropout: float = 0.0,
         tied: bool = False,
+        forget_bias: float | None = None,
     ) -> None:
         """Make a model with fresh weights.
 
@@ -53,7 +56,9 @@ class CharRNN(nn.Module):
         self.weight_drop, self.embedding_dropout = weight_drop, embedding_dropout
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         widths = [embedding_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(recurrent_layer(cell, width, hidden_size) for width in widths)
+        self.layers = nn.ModuleList(
+            recurrent_layer(cell, width, hidden_size, forget_bias) for width in widths
+        )
         self.output = nn.Linear(hidden_size, vocab_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5 if tied else 0.1)
         nn.init.zeros_(self.output.bias)
@@ -80,11 +85,11 @@ class CharRNN(nn.Module):
         logits, after = network.run(ids.t().contiguous(), state)
         return logits.transpose(0, 1), after
 
-    def recurrent_layers(self) -> list[nn.RNNBase]:
+    def recurrent_layers(self) -> list[RecurrentLayer]:
         """The recurrent layers, the first one first."""
         return list(self.layers)  # type: ignore[arg-type]  # a ModuleList of them
 
-    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
+    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor | None]]:
         """The embedding and each layer's recurrent weights, with dropout applied.
 
         Embedding dropout takes whole symbols away (Gal and Ghahramani 2016), weight drop single
@@ -94,13 +99,18 @@ class CharRNN(nn.Module):
             noise: Where the masks are drawn from; without it nothing is dropped.
         """
         embedding = self.embedding.weight
-        recurrent = [layer.get_parameter("weight_hh_l0") for layer in self.layers]
+        recurrent: list[Tensor | None] = [
+            dict(layer.named_parameters()).get("weight_hh_l0") for layer in self.layers
+        ]
         if noise is None:
-            return embedding, list(recurrent)
+            return embedding, recurrent
         rows = (len(embedding), 1)
         return (
             _dropped(embedding, rows, self.embedding_dropout, noise),
-            [_dropped(w, tuple(w.shape), self.weight_drop, noise) for w in recurrent],
+            [
+                None if w is None else _dropped(w, tuple(w.shape), self.weight_drop, noise)
+                for w in recurrent
+            ],
         )
 
     def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
@@ -153,11 +163,7 @@ def check_memory(vocab_size: int, config: ModelConfig) -> None:
     Raises:
         ConfigError: If not even these do.
     """
-    hidden = config.hidden_size
-    embedding = config.embedding_size or hidden
-    rows = GATES[config.cell] * hidden
-    weights = vocab_size * (embedding + hidden) + rows * (embedding + hidden + 2)
-    weights += (config.num_layers - 1) * rows * (2 * hidden + 2)
+    weights = sum(map(math.prod, weight_shapes(vocab_size, config).values()))
     memory = physical_memory()
     needed = 2 * _BYTES * weights
     if memory is not None and needed > memory:

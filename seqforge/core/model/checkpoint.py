@@ -19,6 +19,7 @@ from safetensors.numpy import save
 
 from seqforge.base.folders import write_atomically
 from seqforge.base.messages import first_problem, unreadable
+from seqforge.core.cells.weights import layer_shapes
 from seqforge.core.config import STRICT, ModelConfig, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
@@ -34,7 +35,6 @@ Shapes = dict[str, tuple[int, ...]]
 
 _MOST_HEADER = 1 << 25
 """Bytes of a safetensors header; every character of Unicode as a vocabulary takes 20 MB."""
-_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 _FLOATS = {"F16", "F32"}
 _UNREADABLE = (
     ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
@@ -179,15 +179,11 @@ def check_weights(checkpoint: Checkpoint) -> None:
 def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
     """A configuration in, the shape of every array by torch's names out."""
     hidden, width = model.hidden_size, model.embedding_size or model.hidden_size
-    gates = hidden * _GATES[model.cell]
     shapes: Shapes = {"embedding.weight": (vocab_size, width)}
     for layer in range(model.num_layers):
-        shapes |= {
-            f"layers.{layer}.weight_ih_l0": (gates, hidden if layer else width),
-            f"layers.{layer}.weight_hh_l0": (gates, hidden),
-            f"layers.{layer}.bias_ih_l0": (gates,),
-            f"layers.{layer}.bias_hh_l0": (gates,),
-        }
+        inputs = hidden if layer else width
+        for name, shape in layer_shapes(model.cell, inputs, hidden).items():
+            shapes[f"layers.{layer}.{name}"] = shape
     return shapes | {"output.weight": (vocab_size, hidden), "output.bias": (vocab_size,)}
 
 

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from seqforge.core.kernels.equation_window import equation_weights
 from seqforge.core.kernels.llvm import HAS_BF16
-from seqforge.core.kernels.recurrence import layer_weights, pack_weights, run_window
-from seqforge.core.model.cells import LayerState, run_layer
+from seqforge.core.kernels.recurrence import layer_weights
+from seqforge.core.model.cells import LayerState, RecurrentLayer, run_layer
+from seqforge.core.model.equation_layer import EquationLayer
 from seqforge.errors import ConfigError
 
 RnnState = list[LayerState]
@@ -28,10 +30,10 @@ class RecurrentModel(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """All weights, shared ones once."""
 
-    def recurrent_layers(self) -> list[nn.RNNBase]:
+    def recurrent_layers(self) -> list[RecurrentLayer]:
         """The recurrent layers, the first one first."""
 
-    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor]]:
+    def dropped_weights(self, noise: torch.Generator | None) -> tuple[Tensor, list[Tensor | None]]:
         """The embedding and each layer's recurrent weights, with dropout applied."""
 
     def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
@@ -119,8 +121,8 @@ class CompiledModel:
         embedding, recurrent = model.dropped_weights(noise)
         first = embedding if table else None
         with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            made = [
-                layer_weights(model.cell, layer, w_hh, None if n else first)
+            made: list[Any] = [
+                _laid_out(model.cell, layer, w_hh, None if n else first)
                 for n, (layer, w_hh) in enumerate(
                     zip(model.recurrent_layers(), recurrent, strict=True)
                 )
@@ -128,7 +130,7 @@ class CompiledModel:
         self._made = [tensor for weights in made for tensor in weights.tensors()]
         cut = training and not whole_graph
         self._layers = [weights.leaves() for weights in made] if cut else made
-        self._packed = [pack_weights(model.cell, w, bf16, training) for w in self._layers]
+        self._packed = [weights.packed(bf16, training) for weights in self._layers]
         self._ends = [model.output.weight, model.output.bias]
         if not table:
             self._made.append(embedding)
@@ -147,7 +149,7 @@ class CompiledModel:
             raise IndexError(f"symbol {int(ids.max())} of {len(self._ends[-1])}")
         x, after = self._inputs(ids), []
         for weights, packed, before in zip(self._layers, self._packed, state, strict=True):
-            x, layer_state = run_window(x, weights, packed, before)
+            x, layer_state = packed.run(x, weights, before)
             x = self._model.drop(x, noise)
             after.append(layer_state)
         weight, bias = self._ends[-2:]
@@ -169,6 +171,16 @@ class CompiledModel:
         outputs = [*self._made, self._model.output.weight, self._model.output.bias]
         start = _Gradients.apply(gradients, *outputs)  # type: ignore[no-untyped-call]  # torch's
         return list(torch.autograd.grad(start, self._parameters))
+
+
+def _laid_out(
+    cell: str, layer: RecurrentLayer, w_hh: Tensor | None, embedding: Tensor | None
+) -> Any:
+    """A layer's weights as its kernel reads them."""
+    if isinstance(layer, EquationLayer):
+        return equation_weights(cell, layer, w_hh, embedding)
+    assert w_hh is not None, "each of torch's layers has recurrent weights"
+    return layer_weights(cell, layer, w_hh, embedding)
 
 
 class _Gradients(torch.autograd.Function):

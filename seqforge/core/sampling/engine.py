@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.cells.catalogue import cell_names
+from seqforge.core.cells.weights import layer_shapes
 from seqforge.core.kernels.compiler import bound, kernel
 from seqforge.core.kernels.elementary import logarithm
-from seqforge.core.kernels.ops import CELLS
 from seqforge.core.sampling.logit_filters import (
     END,
     NO_FILTERS,
@@ -105,12 +106,12 @@ def prepare_for(model: Path) -> None:
     """The same for a model's file, before it is read; nothing where its cell cannot be found."""
     with suppress(OSError, ValueError), model.open("rb") as stream:
         found = _CELL.search(stream.read(_HEAD))
-        if found and (cell := found[1].decode()) in CELLS:
+        if found and (cell := found[1].decode()) in cell_names():
             prepare(cell)
 
 
 _HEAD = 1 << 16  # bytes: the settings stand at the beginning of a header
-_CELL = re.compile(rb'\\"cell\\": ?\\"([a-z]+)\\"')
+_CELL = re.compile(rb'\\"cell\\": ?\\"([a-z0-9-]+)\\"')
 
 
 def prepare_mixture(card: ModelCard, domain: Domain) -> threading.Thread:
@@ -147,14 +148,11 @@ _FEW = 64  # symbols that a memory is tried out with
 
 def _smallest(cell: str, symbols: int = 2) -> dict[str, NDArray[np.float32]]:
     """The weights of the smallest network with a cell."""
-    gates = len(CELLS[cell].layout.from_input)
     shapes: dict[str, tuple[int, ...]] = {
         "embedding.weight": (symbols, 1), "output.weight": (symbols, 1),
         "output.bias": (symbols,),
     }  # fmt: skip
-    for name in ("ih", "hh"):
-        shapes[f"layers.0.weight_{name}_l0"] = gates, 1
-        shapes[f"layers.0.bias_{name}_l0"] = (gates,)
+    shapes |= {f"layers.0.{name}": shape for name, shape in layer_shapes(cell, 1, 1).items()}
     return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
 

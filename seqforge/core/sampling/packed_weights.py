@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.cells import symbols
+from seqforge.core.cells.catalogue import cell_type
+from seqforge.core.cells.weights import gate_names
+from seqforge.core.kernels.equation_step import kept_parts
 from seqforge.core.kernels.intrinsics import TILE
+from seqforge.core.kernels.kernel_cache import digest_of
 from seqforge.core.kernels.ops import CELLS, padded
 
 Floats = NDArray[np.float32]
@@ -24,7 +30,9 @@ class PackedWeights(NamedTuple):
     weights: Floats
     """All of them; every part begins at a cache line."""
     layers: NDArray[np.int64]
-    """(L, 3): where a layer's start rows, packed input weights and packed state weights begin."""
+    """(L, 3 or more): where a layer's start rows, packed input weights and packed state weights
+    begin; of a cell made from equations, start rows, input weights, diagonals, and the weights of
+    each source."""
     cell: str
     hidden: int
     vocab_size: int
@@ -49,6 +57,12 @@ class PackedWeights(NamedTuple):
     """(L, H): 0 for a unit that is held, 1 for the others."""
     shift: Floats = _NONE
     """(L, H): the values of those that are held, 0 for the others."""
+    equations: str = ""
+    """A digest of the cell's equations; nothing for a cell whose gates are written by hand."""
+    input_column: int = 0
+    """First of the columns that the input feeds."""
+    kept: int = 1
+    """How many vectors of H numbers a row keeps beside h."""
 
 
 def aligned(*shape: int) -> Floats:
@@ -66,28 +80,52 @@ def pack_model(cell: str, weights: Mapping[str, NDArray[Any]]) -> PackedWeights:
         KeyError: If one is missing.
         ValueError: If one has the wrong shape.
     """
-    layout, parts = CELLS[cell].layout, _Parts()
+    parts, one_layer = _Parts(), _layer if cell in CELLS else _equation_layer
     layers: list[list[int]] = []
-    while f"layers.{len(layers)}.weight_hh_l0" in weights:
-        layers.append(_layer(cell, weights, len(layers), parts))
-    inner_size = weights["layers.0.weight_hh_l0"].shape[1]
+    while f"layers.{len(layers)}.weight_ih_l0" in weights:
+        layers.append(one_layer(cell, weights, len(layers), parts))
     out = np.asarray(weights["output.weight"], np.float32)
+    inner_size = len(weights["layers.0.bias_ih_l0"]) // len(gate_names(cell))
     bias = np.asarray(weights["output.bias"], np.float32).reshape(len(out))
     if out.shape[1] != inner_size:
         raise ValueError("the output does not fit the hidden layer")
     hidden, width = padded(inner_size), _tiled(len(out))
     parts.add(np.pad(bias, (0, width - len(out))))
     output = parts.add(_packed(np.pad(out, ((0, 0), (0, hidden - inner_size)))))
+    made = PackedWeights(
+        parts.joined(), np.array(layers, np.int64), cell, hidden, len(out), 0, 0, 0, 0, 0, output,
+        width, inner_size,
+    )  # fmt: skip
+    return made._replace(**_hand_written(cell, hidden) if cell in CELLS else _made(cell, hidden))
+
+
+def _hand_written(cell: str, hidden: int) -> dict[str, Any]:
+    """Where the columns of a cell's blocks are."""
+    layout = CELLS[cell].layout
+    columns, state_column = layout.blocks * hidden, layout.first_from_state * hidden
     from_input, from_state = (
         _tiled(len(f) * hidden) for f in (layout.from_input, layout.from_state)
     )
-    state_column = layout.first_from_state * hidden
-    return PackedWeights(
-        parts.joined(), np.array(layers, np.int64), cell, hidden, len(out),
-        layout.blocks * hidden, from_input, from_state, state_column,
-        max(from_input, state_column + from_state, layout.blocks * hidden), output, width,
-        inner_size,
-    )  # fmt: skip
+    return {
+        "columns": columns, "from_input": from_input, "from_state": from_state,
+        "state_column": state_column,
+        "stride": max(from_input, state_column + from_state, columns),
+    }  # fmt: skip
+
+
+def _made(cell: str, hidden: int) -> dict[str, Any]:
+    """The same, and what else is to be known of a cell that is made from its equations."""
+    kind = cell_type(cell)
+    equations = kind.equations
+    fed = [equations.from_input, *(source.blocks for source in equations.sources)]
+    ends = [blocks[0] * hidden + _tiled(len(blocks) * hidden) for blocks in fed]
+    columns = len(equations.blocks) * hidden
+    said = f"{equations!r} {digest_of(symbols.__name__)}"
+    return {
+        "columns": columns, "from_input": _tiled(len(equations.from_input) * hidden),
+        "input_column": equations.from_input[0] * hidden, "stride": max(*ends, columns),
+        "kept": len(kept_parts(kind)), "equations": sha256(said.encode()).hexdigest()[:16],
+    }  # fmt: skip
 
 
 class _Parts:
@@ -135,6 +173,37 @@ def _layer(cell: str, weights: Mapping[str, NDArray[Any]], number: int, parts: _
     begins = parts.add(wide)
     inputs = parts.add(_packed(_gates(w_ih, layout.from_input, hidden))) if number else 0
     return [begins, inputs, parts.add(_packed(state_rows))]
+
+
+def _equation_layer(
+    cell: str, weights: Mapping[str, NDArray[Any]], number: int, parts: _Parts
+) -> list[int]:
+    """Where start rows, input weights, diagonals and the weights of each source begin."""
+    equations = cell_type(cell).equations
+
+    def given(name: str) -> NDArray[Any]:
+        return np.asarray(weights[f"layers.{number}.{name}_l0"], np.float64)
+
+    w_ih, start = given("weight_ih"), given("bias_ih").reshape(1, len(equations.blocks), -1)
+    hidden = start.shape[2]
+    rest = padded(hidden) - hidden
+    if number == 0:
+        table = np.asarray(weights["embedding.weight"], np.float64) @ w_ih.T
+        start = np.repeat(start, len(table), axis=0)
+        start[:, list(equations.from_input)] += table.reshape(len(table), -1, hidden)
+    begins = parts.add(np.pad(start, ((0, 0), (0, 0), (0, rest))))
+    every = tuple(range(len(equations.from_input)))
+    inputs = parts.add(_packed(_gates(w_ih, every, hidden))) if number else 0
+    diagonals = 0
+    if equations.diagonals:
+        diagonals = parts.add(np.pad(given("diagonal"), ((0, 0), (0, rest))))
+    w_hh = given("weight_hh") if equations.products else np.zeros((0, hidden))
+    found, used = [begins, inputs, diagonals], 0
+    for source in equations.sources:
+        rows = w_hh[used : used + len(source.blocks) * hidden]
+        found.append(parts.add(_packed(_gates(rows, tuple(range(len(source.blocks))), hidden))))
+        used += len(rows)
+    return found
 
 
 def _gates(weight: NDArray[Any], order: tuple[int, ...], hidden: int) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
+from seqforge.core.kernels.equation_step import equation_step, held_equation_step
 from seqforge.core.kernels.intrinsics import gates, held_gates, product
 from seqforge.core.sampling.logit_filters import (
     END,
@@ -35,21 +36,24 @@ class KernelState(NamedTuple):
     h: Floats
     """(L, R, H)."""
     kept: Floats
-    """(L, R, H): the LSTM's cell, or h again."""
+    """(L, R, K * H): the LSTM's cell, or h again; what a cell carries beside h."""
     logits: Floats
     """(R, width): of the symbol to come; padded places hold zeros."""
     pre: Floats
     """(R, stride), scratch."""
     ids: Ids
     """(R,), scratch: what the rows read next."""
+    source: Floats
+    """(R, H), scratch: what is multiplied with weights and is not h."""
 
 
 def zero_state(network: PackedWeights, rows: int) -> KernelState:
     """The state before anything was read."""
     shape = (len(network.layers), rows, network.hidden)
     return KernelState(
-        aligned(*shape), aligned(*shape), aligned(rows, network.width),
-        aligned(rows, network.stride), np.zeros(rows, np.int64),
+        aligned(*shape), aligned(*shape[:2], network.kept * network.hidden),
+        aligned(rows, network.width), aligned(rows, network.stride), np.zeros(rows, np.int64),
+        aligned(rows, network.hidden),
     )  # fmt: skip
 
 
@@ -70,7 +74,33 @@ def step_layer(network: PackedWeights, state: KernelState, ids: Ids, layer: int)
         _copy(network.weights, source, state.pre[row], network.columns)
     if layer > 0:
         product(state.h, (layer - 1) * rows * h, h, network.weights, parts[1],
-                state.pre, 0, network.stride, network.from_input, rows)  # fmt: skip
+                state.pre, network.input_column, network.stride, network.from_input,
+                rows)  # fmt: skip
+    if network.equations != "":
+        _follow_equations(network, state, layer, rows)
+    else:
+        _gated(network, state, layer, rows)
+
+
+@kernel
+def _follow_equations(network: PackedWeights, state: KernelState, layer: int, rows: int) -> None:
+    if network.holds == "held":
+        held_equation_step(
+            network.cell, network.weights, network.layers[layer], state.pre, state.kept[layer],
+            state.h[layer], state.source, network.hidden, network.stride, rows,
+            network.scale[layer], network.shift[layer],
+        )  # fmt: skip
+    else:
+        equation_step(
+            network.cell, network.weights, network.layers[layer], state.pre, state.kept[layer],
+            state.h[layer], state.source, network.hidden, network.stride, rows,
+        )  # fmt: skip
+
+
+@kernel
+def _gated(network: PackedWeights, state: KernelState, layer: int, rows: int) -> None:
+    """The product with h, and the gates."""
+    h, parts = network.hidden, network.layers[layer]
     product(state.h, layer * rows * h, h, network.weights, parts[2], state.pre,
             network.state_column, network.stride, network.from_state, rows)  # fmt: skip
     for row in range(rows):

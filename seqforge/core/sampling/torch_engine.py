@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqforge.base.machine import choose_device
+from seqforge.core.cells.catalogue import cell_type
 from seqforge.core.model.cells import activations
 from seqforge.core.model.char_rnn import model_from_arrays
 from seqforge.core.model.checkpoint import Checkpoint, check_weights
@@ -79,7 +80,8 @@ class TorchEngine:
         for symbols in ids:
             before, logits = state.carried, state.logits
             self.step(state, symbols)
-            parts = [logits, *(self._stacked(state.carried, which) for which in (0, -1))]
+            carried = (0, cell_type(self._model.cell).carried)
+            parts = [logits, *(self._stacked(state.carried, which) for which in carried)]
             if gates:
                 parts.append(self._gates(symbols, before, state.carried))
             for several, part in zip(found, parts, strict=False):
@@ -99,7 +101,7 @@ class TorchEngine:
         x = self._model.embedding(torch.from_numpy(ids).to(self._device))
         found = []
         for layer, was, now in zip(self._model.recurrent_layers(), before, after, strict=True):
-            found.append(activations(self._model.cell, layer, x, was[0]))
+            found.append(activations(self._model.cell, layer, x, was))
             x = now[0]
         return torch.stack(found).cpu().numpy()
 

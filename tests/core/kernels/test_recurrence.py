@@ -10,7 +10,7 @@ from torch import nn
 from seqforge.core.kernels.compiler import compile_function
 from seqforge.core.kernels.llvm import BF16, F32, HAS_BF16, WIDTH, i64
 from seqforge.core.kernels.ops import Matrix, Product
-from seqforge.core.kernels.recurrence import Weights, layer_weights, pack, pack_weights, run_window
+from seqforge.core.kernels.recurrence import Weights, layer_weights, pack
 
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 PRECISIONS = [False, pytest.param(True, marks=pytest.mark.skipif(not HAS_BF16, reason="no bf16"))]
@@ -125,8 +125,8 @@ def test_two_layers_are_torchs_forwards_and_backwards(bf16, cell, hidden, width,
     x = ids
     for layer, table in ((first, embedding), (second, None)):
         weights = layer_weights(cell, layer, layer.weight_hh_l0, table)
-        packed = pack_weights(cell, weights, bf16, training=True)
-        x, after = run_window(x, weights, packed, state)
+        packed = weights.packed(bf16, training=True)
+        x, after = packed.run(x, weights, state)
     out = x[..., :hidden].float()
     found = torch.autograd.grad((out * upstream).sum(), parameters)
 
@@ -141,8 +141,8 @@ def test_what_lies_behind_the_padding_stays_zero():
     """A layer of 20 is computed as one of 32 on a wide machine: the rest must not leak in."""
     first, _, embedding = two_layers("gru", 20, 5, 4, 0)
     weights = layer_weights("gru", first, first.weight_hh_l0, embedding)
-    packed = pack_weights("gru", weights, False, training=False)
-    out, _ = run_window(torch.randint(0, 4, (6, 3)), weights, packed, (torch.randn(3, 20),))
+    packed = weights.packed(False, training=False)
+    out, _ = packed.run(torch.randint(0, 4, (6, 3)), weights, (torch.randn(3, 20),))
 
     assert out.shape[2] >= 20
     assert not out[..., 20:].any()
@@ -151,15 +151,15 @@ def test_what_lies_behind_the_padding_stays_zero():
 def test_a_tensor_with_holes_is_refused():
     first, _, embedding = two_layers("lstm", 16, 5, 4, 0)
     weights = layer_weights("lstm", first, first.weight_hh_l0, embedding)
-    packed = pack_weights("lstm", weights, False, training=False)
+    packed = weights.packed(False, training=False)
     state = (torch.zeros(3, 16), torch.zeros(3, 16))
 
     with pytest.raises(ValueError, match="contiguous"):
-        run_window(torch.zeros(3, 6, dtype=torch.int64).t(), weights, packed, state)
+        packed.run(torch.zeros(3, 6, dtype=torch.int64).t(), weights, state)
 
 
 def test_leaves_are_the_same_numbers_cut_off_from_where_they_come_from():
-    weights = Weights(torch.ones(2, requires_grad=True) * 3, None, torch.ones(2, 2))
+    weights = Weights("rnn", torch.ones(2, requires_grad=True) * 3, None, torch.ones(2, 2))
     leaves = weights.leaves()
 
     assert torch.equal(leaves.start, weights.start)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.core.model.cells import GATE_NAMES, GATES, gate_arrays
+from seqforge.core.cells.catalogue import CATALOGUE
+from seqforge.core.cells.weights import gate_arrays, gate_names
 from seqforge.core.model.char_rnn import CharRNN
 
 
@@ -26,14 +27,13 @@ def states(model):
     return np.array(seen)
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", CATALOGUE)
 def test_every_weight_has_one_name_and_keeps_its_values(cell):
     model = CharRNN(5, cell=cell, hidden_size=3, num_layers=2, embedding_size=4)
     parts = dict(gate_arrays(cell, model.arrays()))
 
     assert sum(part.size for part in parts.values()) == model.num_parameters()
-    assert len(GATE_NAMES[cell]) == GATES[cell]
-    assert parts[f"layer_0/{GATE_NAMES[cell][0]}/weight_ih"].shape == (3, 4)
+    assert parts[f"layer_0/{gate_names(cell)[0]}/weight_ih"].shape == (3, 4)
     assert {"embedding/weight", "output/weight", "output/bias"} < set(parts)
 
 

@@ -28,7 +28,7 @@ def plain_held(model, ids, held):
 
 
 def step(cell, layer, x, state, number, held):
-    act = activations(cell, layer, x, state[0])[0]
+    act = activations(cell, layer, x, state)[0]
     if cell == "lstm":
         kept = act[1] * state[1][0] + act[0] * act[2]
     elif cell == "gru":

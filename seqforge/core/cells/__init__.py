@@ -1,0 +1,1 @@
+"""Equations of recurrent cells in, their blocks, products and derivatives out; and the cells."""
