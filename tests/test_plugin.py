@@ -64,18 +64,14 @@ class MorseDomain:
 '''
 
 
-@pytest.fixture
-def morse(tmp_path):
-    """A package as pip leaves it: the module and its metadata with an entry point."""
-    site = tmp_path / "site"
-    metadata = site / "telegraph-1.0.dist-info"
+def with_package(site, name, source, entry_points):
+    """What runs seqforge beside a package as pip leaves it: a module and its metadata."""
+    metadata = site / f"{name}-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (site / "telegraph.py").write_text(textwrap.dedent(DOMAIN))
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: telegraph\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(
-        "[seqforge.domains]\nmorse = telegraph:MorseDomain\n"
-    )
-    program = site / "with_telegraph.py"  # its folder is the first that modules are looked for in
+    (site / f"{name}.py").write_text(textwrap.dedent(source))
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(entry_points)
+    program = site / f"with_{name}.py"  # its folder is the first that modules are looked for in
     program.write_text("import runpy\nrunpy.run_module('seqforge', run_name='__main__')\n")
 
     def call(*arguments):
@@ -84,6 +80,35 @@ def morse(tmp_path):
         return SimpleNamespace(stdout=said, stderr=complaints, returncode=command.returncode)
 
     return call
+
+
+@pytest.fixture
+def morse(tmp_path):
+    """seqforge beside a package with a domain."""
+    entry = "[seqforge.domains]\nmorse = telegraph:MorseDomain\n"
+    return with_package(tmp_path / "site", "telegraph", DOMAIN, entry)
+
+
+def test_a_cell_of_another_package_trains_and_draws_and_its_file_names_the_package(tmp_path):
+    """The cell is the one that the documents show."""
+    (shown,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "cells.md").read_text(), re.DOTALL
+    )
+    entry = "[seqforge.cells]\nleaky = dripping:LEAKY\n"
+    beside = with_package(tmp_path / "site", "dripping", shown, entry)
+    text, out = tmp_path / "text.txt", tmp_path / "out"
+    text.write_text("to be or not to be\n" * 60)
+
+    small = ["--hidden-size", "8", "--seq-len", "16", "--batch-size", "2", "--budget", "4steps"]
+    made = beside("train", "text", text, "--cell", "leaky", "--no-memory", *small, "--out", out)
+    assert made.returncode == 0, made.stderr
+    drawn = beside("sample", out, "-n", "1", "--length", "20")
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+
+    alone = Command("sample", str(out), "-n", "1")
+    _, complaint = alone.communicate()
+    assert alone.returncode == 1
+    assert "its cell 'leaky' is of the package 'dripping 1.0', which is not installed" in complaint
 
 
 def test_the_names_for_plug_ins_are_sorted_and_documented():

@@ -23,7 +23,7 @@ from pydantic import (
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
-from seqforge.core.cells.catalogue import cell_names, cell_type
+from seqforge.core.cells.catalogue import check_settings, known_cell
 from seqforge.core.records import parse_regions
 from seqforge.errors import ConfigError
 
@@ -183,19 +183,12 @@ class DataConfig(BaseModel):
     """Rarer symbols become the unknown symbol."""
 
 
-def _checked_cell(name: str) -> str:
-    try:
-        return cell_type(name).name
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
 class ModelConfig(BaseModel):
     """Table ``[model]``: the network."""
 
     model_config = STRICT
 
-    cell: Annotated[str, AfterValidator(_checked_cell)] = "lstm"
+    cell: Annotated[str, AfterValidator(known_cell)] = "lstm"
     """A name of `core.cells.catalogue`, or of a cell that a package brings."""
     hidden_size: Width = 256
     num_layers: Annotated[int, Field(ge=1, le=100)] = 1
@@ -222,16 +215,7 @@ class ModelConfig(BaseModel):
 
     @model_validator(mode="after")
     def _the_cell_has_them(self) -> Self:
-        cell = cell_type(self.cell)
-        if self.forget_bias is not None and cell.forget is None:
-            having = ", ".join(name for name in cell_names() if cell_type(name).forget)
-            raise ValueError(
-                f"{self.cell} has no forget gate, so no forget_bias; these have: {having}"
-            )
-        if self.weight_drop and not cell.equations.products:
-            raise ValueError(
-                f"{self.cell} has no recurrent weights, so no weight_drop; take --dropout"
-            )
+        check_settings(self.cell, self.forget_bias, self.weight_drop)
         return self
 
 

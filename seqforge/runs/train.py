@@ -17,6 +17,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from seqforge.base.messages import visible_controls
+from seqforge.core.cells.catalogue import package_of
 from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Mirrored, Sample
@@ -323,5 +324,6 @@ class CheckpointWriter:
             config=self._public_config(),
             symbols=self._task.corpus.vocabulary.symbols,
             unknown=self._task.corpus.vocabulary.unknown,
+            cell_package=package_of(self._task.config.model.cell),
             provenance=provenance,
         )

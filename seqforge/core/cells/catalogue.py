@@ -206,7 +206,6 @@ FUSED = ("lstm", "gru", "rnn")
 """Those whose kernels are written by hand, and that torch has layers of."""
 
 
-@cache
 def _brought() -> dict[str, EntryPoint]:
     """Cells of other packages."""
     return {point.name: point for point in entry_points(group=GROUP)}
@@ -244,3 +243,30 @@ def package_of(name: str) -> str:
     """The package, and its version, that brought a cell; empty for ours."""
     point = None if name in CATALOGUE else _brought().get(name)
     return f"{point.dist.name} {point.dist.version}" if point is not None and point.dist else ""
+
+
+def known_cell(name: str) -> str:
+    """A cell's name in, the same out.
+
+    Raises:
+        ValueError: As `cell_type`.
+    """
+    try:
+        cell_type(name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+def check_settings(name: str, forget_bias: float | None, weight_drop: float) -> None:
+    """Refuse settings that a cell has no use for.
+
+    Raises:
+        ValueError: Says which cells have one.
+    """
+    cell = cell_type(name)
+    if forget_bias is not None and cell.forget is None:
+        having = ", ".join(known for known in cell_names() if cell_type(known).forget)
+        raise ValueError(f"{name} has no forget gate, so no forget_bias; these have one: {having}")
+    if weight_drop and not cell.equations.products:
+        raise ValueError(f"{name} has no recurrent weights, so no weight_drop; give --dropout")

@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seqforge.base.folders import write_atomically
-from seqforge.base.messages import first_problem, unreadable
+from seqforge.base.messages import first_problem, shown, unreadable
+from seqforge.core.cells.catalogue import cell_names
 from seqforge.core.cells.weights import layer_shapes
 from seqforge.core.config import STRICT, ModelConfig, RunConfig
 from seqforge.core.data.overlap import Sketch
@@ -108,6 +109,8 @@ class ModelCard(BaseModel):
     config: RunConfig
     symbols: tuple[str, ...]
     unknown: bool = False
+    cell_package: str = ""
+    """The package that brought the cell, and its version; empty for a cell of seqforge."""
     provenance: Provenance = Provenance()
 
     @property
@@ -200,6 +203,7 @@ def _card(path: Path, described: _Described) -> ModelCard:
             "use the version that wrote it, or train it again"
         )
     values = {key: value for key, value in header.items() if key != "digest"}
+    _check_cell(path, header)
     try:
         card = ModelCard.model_validate(values)
         _ = card.vocabulary
@@ -208,6 +212,18 @@ def _card(path: Path, described: _Described) -> ModelCard:
     except (ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path}: a damaged header: {error}") from error
     return card
+
+
+def _check_cell(path: Path, header: Mapping[str, Any]) -> None:
+    """Say where a cell can be had that is not here."""
+    package, config = header.get("cell_package"), header.get("config")
+    model = config.get("model") if isinstance(config, dict) else None
+    cell = model.get("cell") if isinstance(model, dict) else None
+    if package and isinstance(cell, str) and cell not in cell_names():
+        raise CheckpointError(
+            f"{path}: its cell {shown(cell, 60)} is of the package {shown(str(package), 100)}, "
+            "which is not installed; install it, then load the model again"
+        )
 
 
 def _check_shapes(path: Path, described: _Described, wanted: Shapes) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.cells.catalogue import cell_names
+from seqforge.core.cells.catalogue import CATALOGUE
 from seqforge.core.cells.weights import layer_shapes
 from seqforge.core.kernels.compiler import bound, kernel
 from seqforge.core.kernels.elementary import logarithm
@@ -106,7 +106,7 @@ def prepare_for(model: Path) -> None:
     """The same for a model's file, before it is read; nothing where its cell cannot be found."""
     with suppress(OSError, ValueError), model.open("rb") as stream:
         found = _CELL.search(stream.read(_HEAD))
-        if found and (cell := found[1].decode()) in cell_names():
+        if found and (cell := found[1].decode()) in CATALOGUE:
             prepare(cell)
 
 
