@@ -26,6 +26,7 @@ from seqforge.core.records import Prompt
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.engine import prepare_for
+from seqforge.core.sampling.next_symbols import NextSymbol, next_symbols
 from seqforge.core.sampling.options import check_kind, driven_units
 from seqforge.core.sampling.params import How, SamplerParams, conflict, said
 from seqforge.core.sampling.request import Ending, SamplingRequest
@@ -202,10 +203,33 @@ class Model:
         if unknown is None:
             unknown = "map" if self.card.vocabulary.unknown else "refuse"
         symbols = self.prompt(text, unknown, "the text").symbols
-        engine: Engine = self._engine
-        if memory:
-            engine = self._memory_beside.engine(engine, self.domain, 0, exact=True)
-        return Sampler(self._checkpoint, engine=engine).score(symbols)
+        return Sampler(self._checkpoint, engine=self._reading(memory)).score(symbols)
+
+    def next(
+        self, context: str | Path | Prompt = "", k: int = 10, unknown: Unknown = "refuse",
+        memory: bool = False,
+    ) -> list[NextSymbol]:  # fmt: skip
+        """The ``k`` likeliest symbols after a context, each with its probability.
+
+        The model's own: no temperature, no filter, no grammar. The end of a record is "".
+
+        Args:
+            context: How the record begins, written as a prime is.
+            k: Most symbols.
+            unknown: What becomes of symbols of the context that the model does not know.
+            memory: Mix with the memory that was saved beside the model.
+
+        Raises:
+            CheckpointError: If a memory is asked for and there is none.
+            InputError: If the context has a symbol that the model does not know.
+            ValueError: If an argument is of the wrong kind or out of range.
+        """
+        check_kind("k", k, int)
+        if k < 1:
+            raise ValueError(f"k must be 1 or above, not {k}")
+        begun = self.prompt(context, unknown, "the context").symbols
+        ids = self.card.vocabulary.encode(begun).astype(np.int64)
+        return next_symbols(self._reading(memory), self.card.vocabulary, ids, k)
 
     def trace(self, text: str | Path, unknown: Unknown | None = None, gates: bool = False) -> Trace:
         """What the network expected and what all its units did at each symbol of a record.
@@ -291,6 +315,12 @@ class Model:
         for note in prompt.notes:
             add_remark(f"{prompt.name}: {note}")
         return known_prompt(prompt, self.domain, vocabulary, unknown, remedied=what != _STOP)
+
+    def _reading(self, memory: bool) -> Engine:
+        """What reads a text, and forbids nothing."""
+        if memory:
+            return self._memory_beside.engine(self._engine, self.domain, 0, exact=True)
+        return self._engine
 
     def _planned(self, how: How) -> tuple[Sampler, SamplingRequest]:
         options = self.options(how)

@@ -25,6 +25,11 @@ EXAMPLES = {
         "seqforge sample shakespeare --prime 'ROMEO:' --max-length 400 --top-p 0.95",
         "seqforge sample shakespeare --interactive",
     ),
+    "next": (
+        "seqforge next shakespeare 'O Rome'",
+        "seqforge next fly TATAAA -k 5",
+        "seqforge next folk --json",
+    ),
     "evaluate": (
         "seqforge evaluate fly data/dm3-chr2R-slice.fa.gz",
         "seqforge evaluate folk data/tunes.abc --json",
