@@ -147,12 +147,12 @@ def _loop(threads: int, onednn: bool) -> str:
     return counted if onednn else f"{counted}, without oneDNN"
 
 
-def many_streams(rounds: int, seconds: float) -> list[dict[str, Any]]:
+def many_streams(rounds: int, seconds: float, most: int = _STREAMS) -> list[dict[str, Any]]:
     """Many samples side by side, on one core and on all."""
     model = checkpoint("lstm", _MANY_HIDDEN)
     contenders = {
         f"{streams} streams, {threads} threads": kernel(model, streams, threads)
-        for streams in (1, 16, _STREAMS)
+        for streams in sorted({1, min(16, most), most})
         for threads in thread_counts()
         if threads <= streams
     }
@@ -206,7 +206,7 @@ def default_files(domain: Any) -> list[Path]:
 
 
 def with_memory(
-    rounds: int, seconds: float, models: Sequence[str] = _MODELS
+    rounds: int, seconds: float, models: Sequence[str] = _MODELS, most: int = _STREAMS
 ) -> list[dict[str, Any]]:
     """Draws from network and memory, copies limited, beside those of the network alone."""
     rows = []
@@ -215,11 +215,11 @@ def with_memory(
         mixed = mixed_engine(model, load(name).domain)
         contenders = {
             f"{what}, {streams}": kernel(model, streams, threads, engine)
-            for streams, threads in ((1, 1), (_STREAMS, thread_counts()[-1]))
+            for streams, threads in ((1, 1), (most, thread_counts()[-1]))
             for what, engine in (("alone", None), ("mixed", mixed))
         }
         found = rounds_of(contenders, rounds, seconds)
-        for streams in (1, _STREAMS):
+        for streams in (1, most):
             alone, both = (
                 statistics.median(found[f"{what}, {streams}"]) for what in ("alone", "mixed")
             )
@@ -271,16 +271,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--parts", nargs="+", choices=list(_PARTS), default=list(_PARTS))
     parser.add_argument("--models", nargs="+", default=_MODELS, help="of the part memory")
+    parser.add_argument("--streams", type=int, default=_STREAMS, help="side by side, at most")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one contender's turn")
     parser.add_argument("--out", type=Path, help="JSON")
     given = parser.parse_args(arguments)
-    settings = {"rounds": given.rounds, "seconds": given.seconds, "vocabulary": len(_SYMBOLS) + 1}
+    settings = {
+        "rounds": given.rounds, "seconds": given.seconds, "streams": given.streams,
+        "vocabulary": len(_SYMBOLS) + 1,
+    }  # fmt: skip
     document: dict[str, Any] = about(0, settings)
+    how: dict[str, dict[str, Any]] = {
+        "memory": {"models": given.models, "most": given.streams}, "many": {"most": given.streams},
+    }  # fmt: skip
     for part in given.parts:
         say(part)
-        how = {"models": given.models} if part == "memory" else {}
-        rows = _PARTS[part](given.rounds, given.seconds, **how)
+        rows = _PARTS[part](given.rounds, given.seconds, **how.get(part, {}))
         document[part] = rows
         shown = [{key: row[key] for key in row if key != "rounds"} for row in rows]
         print(f"{table(shown)}\n", flush=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
 
@@ -19,6 +21,12 @@ GROUP = "seqforge.domains"
 
 def installed() -> dict[str, EntryPoint]:
     """Entry points of the installed domains by name, in alphabetical order."""
+    return dict(_installed_on(tuple(sys.path)))
+
+
+@lru_cache(maxsize=1)  # a command asks ten times, and all packages are read for an answer
+def _installed_on(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Places of packages in, their domains out."""
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
 
 

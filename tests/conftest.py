@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
+import typer
+import typer.testing
 from filelock import FileLock
 from hypothesis import settings
 
@@ -22,6 +26,16 @@ settings.load_profile("seqforge")
 
 # A shell's background job is deaf to Ctrl-C, and so would be the programs that tests stop with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+
+@cache
+def _made(app: typer.Typer, *functions: object, make=typer.testing._get_command):
+    """Commands of functions, made once: typer makes them anew at each call of the program."""
+    return make(app)
+
+
+typer.testing._get_command = lambda app: _made(app, *(c.callback for c in app.registered_commands))
 
 find_programs()  # before anything can change, for all that this process starts
 
@@ -99,6 +113,12 @@ def pytest_addoption(parser):
         "--quick", action="store_true",
         help="each test with its first parameters and few examples, without those that take long",
     )  # fmt: skip
+
+
+def pytest_collection_finish():
+    """What was collected stays: it need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):

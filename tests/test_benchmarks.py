@@ -12,7 +12,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from seqforge.core.data.corpus import TokenPart
+from seqforge.core.model.checkpoint import save_checkpoint
 from tests.conftest import ROOT
+from tests.core.sampling.tiny import checkpoint
 from tests.forking import Command
 from tests.programs import find_program
 
@@ -38,8 +40,7 @@ COMMANDS = {
     ],
     "sampling": [
         "sample_speed.py", "--parts", "one", "many", "strategies", "memory", "--rounds", 1,
-        "--models", "folk",
-        "--seconds", 0.02,
+        "--models", "folk", "--streams", 3, "--seconds", 0.01,
     ],
     "first": ["first_command.py", "--rounds", 1, "--only", "sample fly", "help"],
     "quality": [
@@ -53,7 +54,7 @@ COMMANDS = {
         "--rounds", 2, "--backends", *BACKENDS,
     ],
     "sequences": ["compare_sequences.py", "sequences", "--as-genbank", "--rounds", 1],
-    "inspect": ["inspect_speed.py", "short.txt"],
+    "inspect": ["inspect_speed.py", "short.txt", "--model", "small.safetensors"],
     "midi": ["midi_reading.py", ROOT / "data", "--rounds", 2],
 }  # fmt: skip
 
@@ -64,6 +65,8 @@ def measured(tmp_path_factory, new_cache):
     folder = tmp_path_factory.mktemp("benchmarks")
     (folder / "text.txt").write_text(TEXT)
     (folder / "short.txt").write_text(TEXT[:700])
+    small = checkpoint(symbols=tuple(sorted(set(TEXT))))
+    save_checkpoint(folder / "small.safetensors", small.card, small.weights)
     (folder / "text").mkdir()
     (folder / "sequences" / "deeper").mkdir(parents=True)
     (folder / "sequences" / "one.fa").write_text(">a b\nACGTNNRY\nacguX--\n>c\nACGT\n")
@@ -152,9 +155,9 @@ def test_sampling_speed_is_measured_beside_the_eager_loop(measured):
     for row in found["one"]:
         assert row["times"] == pytest.approx(row["kernel"] / row["loop"], abs=0.06)
         assert row["fastest loop"] >= row["loop"] > 0
-    assert found["many"][-1]["drawn"].startswith("256 streams")
+    assert found["many"][-1]["drawn"].startswith("3 streams")
     assert [(row["model"], row["streams"]) for row in found["memory"]] == [
-        ("folk", 1), ("folk", 256),
+        ("folk", 1), ("folk", 3),
     ]  # fmt: skip
     assert {row["strategy"] for row in found["strategies"]} >= {"plain", "top-p 0.9"}
     assert "lstm 2x64" in said

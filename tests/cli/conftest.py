@@ -94,10 +94,11 @@ def text_file(tmp_path):
 
 
 def remembering(out: Path, *more: object) -> list[object]:
-    """Options of a run that takes a second or two."""
+    """Options of a run that takes a second."""
     return ["--out", out, "--budget", "30steps", "--hidden-size", 16, "--num-layers", 1,
             "--batch-size", 8, "--seq-len", 16, "--precision", "fp32",
-            "--set", "sampling.length=60", *more]  # fmt: skip
+            "--set", "training.num_evaluations=5", "--set", "sampling.length=60",
+            *more]  # fmt: skip
 
 
 def small(out: Path, *more: object) -> list[object]:

@@ -81,7 +81,7 @@ def test_a_dumb_terminal_is_told_how_many_samples_there_are(monkeypatch):
 def on_screen(written):
     """What a terminal shows in the end of what was written to it."""
     lines, row, column = [""], 0, 0
-    for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|.", written, re.DOTALL):
+    for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
         if piece == "\r":
             column = 0
         elif piece == "\n":
@@ -92,14 +92,15 @@ def on_screen(written):
         elif piece == "\x1b[1A":
             row -= 1
         elif not piece.startswith("\x1b"):
-            lines[row] = lines[row][:column].ljust(column) + piece + lines[row][column + 1 :]
-            column += 1
+            end = column + len(piece)
+            lines[row] = lines[row][:column].ljust(column) + piece + lines[row][end:]
+            column = end
     return "\n".join(lines)
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_no_bar_is_left_among_samples_whose_reader_shares_the_terminal(seqforge, form):
-    arguments = ["sample", "fly", "-n", "3", "--length", "90000", *form]
+    arguments = ["sample", "fly", "-n", "3", "--length", "45000", *form]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["sh", "-c", '"$0" -m seqforge "$@" | cat', sys.executable, *arguments],

@@ -104,7 +104,8 @@ def test_the_size_is_judged_before_and_the_curves_after(seqforge, tmp_path, text
 
 
 def test_a_run_without_held_out_data_gets_no_verdict(seqforge, tmp_path, text_file):
-    result = seqforge("run", "text", text_file, *small(tmp_path / "run"), "--split", "100/0/0")
+    size = [*small(tmp_path / "run"), "--set", "training.num_evaluations=30"]
+    result = seqforge("run", "text", text_file, *size, "--split", "100/0/0")
     assert result.exit_code == 0, result.stderr
     said = json.loads((tmp_path / "run" / "summary.json").read_text())["advice"]
     assert said["before"]
