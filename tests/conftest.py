@@ -28,7 +28,6 @@ settings.load_profile("seqforge")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
 @cache
 def _made(app: typer.Typer, *functions: object, make=typer.testing._get_command):
     """Commands of functions, made once: typer makes them anew at each call of the program."""

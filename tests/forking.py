@@ -12,6 +12,7 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import threading
@@ -120,6 +121,14 @@ def beginning() -> Iterator[Callable[..., Command]]:
     finally:
         for one in running:
             one.end()
+
+
+def two_ranks(begin: Callable[..., Command], *words: object, **more: object) -> list[Command]:
+    """Begin a command as two processes, which know of each other what torchrun would tell them."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **more}
+    return [begin(*words, RANK=str(rank), LOCAL_RANK=str(rank), **told) for rank in range(2)]
 
 
 def _live(

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from functools import partial
@@ -13,6 +12,7 @@ import pytest
 
 from seqforge import core
 from seqforge.core.model.checkpoint import load_checkpoint
+from tests.forking import two_ranks
 from tests.patience import PATIENCE, wait_for
 
 SIZE = ["--hidden-size", 24, "--num-layers", 2, "--dropout", 0.2, "--batch-size", 8,
@@ -48,15 +48,10 @@ class Torchrun:
 
 
 class Pair:
-    """Two processes that know of each other what torchrun would have told them."""
+    """`two_ranks` of the program."""
 
     def __init__(self, begin, *words: object) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
-        told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        self.both = [
-            begin(*words, RANK=str(rank), LOCAL_RANK=str(rank), **told) for rank in range(2)
-        ]
+        self.both = two_ranks(begin, *words)
 
     def ended(self):
         said = [one.communicate(PATIENCE) for one in self.both]
@@ -120,7 +115,7 @@ def test_two_processes_train_the_model_of_one(pair, seqforge, text_file, tmp_pat
 
     They add up the same numbers in another order; a high learning rate makes more of that.
     """
-    order = ["train", "text", text_file, "--budget", "200steps", *SIZE, *more]
+    order = ["train", "text", text_file, "--budget", "80steps", *SIZE, *more]
     code, out, err = pair(*order, "--lanes", 1, "--out", tmp_path / "both").ended()
     one = seqforge(*order, "--lanes", 2, "--out", tmp_path / "one")
 
@@ -142,7 +137,7 @@ def test_stopped_by_ctrl_c_it_goes_on_with_two_processes_or_one(
 
     At this rate another order of the sums is worth 1e-6 after so many steps, at the usual one 5e-5.
     """
-    order = ["train", "text", text_file, "--budget", "600steps", *SIZE, "--learning-rate", 1e-3]
+    order = ["train", "text", text_file, "--budget", "300steps", *SIZE, "--learning-rate", 1e-3]
     first = torchrun(*order, "--lanes", 1, "--out", tmp_path / "run")
     _, _, said = first.interrupt_when((tmp_path / "run" / "metrics.jsonl").exists)
     assert said.count("stopped, everything saved; go on with:") == 1
@@ -159,7 +154,7 @@ def test_stopped_by_ctrl_c_it_goes_on_with_two_processes_or_one(
     whole = seqforge(*order, "--lanes", 2, "--out", tmp_path / "whole")
 
     assert last.exit_code == whole.exit_code == 0, last.stderr + whole.stderr
-    assert [step for step, _, _ in looks(tmp_path / "run")] == list(range(60, 601, 60))
+    assert [step for step, _, _ in looks(tmp_path / "run")] == list(range(30, 301, 30))
     assert largest_difference(tmp_path / "run", tmp_path / "whole") < 1e-4
 
 
@@ -172,14 +167,15 @@ def test_a_time_budget_and_what_is_auto_are_decided_once(pair, text_file, tmp_pa
     assert summary["training"]["seconds"] >= 1
 
 
-def test_a_mistake_is_said_once(torchrun, tmp_path):
-    code, _, err = torchrun("train", "text", tmp_path / "none.txt").ended()
+def test_a_mistake_is_said_once(pair, tmp_path):
+    code, _, err = pair("train", "text", tmp_path / "none.txt").ended()
     assert code == 1
     assert err.count("none.txt: there is no such file or folder") == 1
 
 
 def test_when_one_process_is_killed_the_other_ends_in_a_sentence(pair, text_file, tmp_path):
-    order = ["train", "text", text_file, "--budget", "5000steps", *SIZE]
+    order = ["train", "text", text_file, "--budget", "5000steps", *SIZE,
+             "--set", "training.num_evaluations=500"]  # fmt: skip
     first, second = pair(*order, "--out", tmp_path / "run").both
     wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() or first.poll() is not None)
     second.kill()

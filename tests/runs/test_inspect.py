@@ -15,6 +15,7 @@ from seqforge.runs.inspect import inspect_model
 from seqforge.runs.inspect_files import write_files
 from seqforge.runs.inspect_view import view_of
 from seqforge.runs.progress import NullProgress
+from tests.core.sampling.tiny import checkpoint
 
 SYMBOLS = tuple("\n ()abcdefg")
 PLANTED = 5
@@ -176,15 +177,23 @@ def test_the_page_shows_found_units_first_and_has_values_of_each_once(found):
     assert [record.length for record in view.records] == [len(view.symbols)] == [30_000]
 
 
-def test_notes_of_tunes_stand_at_their_symbols_on_the_page(tmp_path):
-    from seqforge.runs.folder import find_model
+def small_model(path, domain, symbols, **options):
+    """A network of random weights for what a domain writes."""
+    made = checkpoint(symbols=tuple(sorted(symbols)), hidden_size=8)
+    config = RunConfig(domain=domain, domain_options=options, model=made.card.config.model)
+    save_checkpoint(path, made.card.model_copy(update={"config": config}), made.weights)
+    return path
 
+
+def test_notes_of_tunes_stand_at_their_symbols_on_the_page(tmp_path):
     path = tmp_path / "two.abc"
     path.write_text(
         "X:1\nM:2/4\nL:1/8\nK:C\nC2C2|G2G2|A2A2|G4|]\n\nX:2\nM:2/4\nL:1/8\nK:C\nc4|e4|]\n"
     )
 
-    view = view_of(inspect_model(find_model("folk"), [str(path)], NullProgress()))
+    model = small_model(tmp_path / "model.safetensors", "music", set(path.read_text()), code="abc")
+
+    view = view_of(inspect_model(model, [str(path)], NullProgress()))
 
     assert [len(tune.notes) for tune in view.tunes] == [7, 2]
     for tune, letters in zip(view.tunes, ("CCGGAAG", "ce"), strict=True):
@@ -208,16 +217,16 @@ def test_a_table_adds_what_units_may_follow(bracketed, tmp_path):
 def test_of_genomes_both_strands_are_written(tmp_path):
     """The surprise of the reverse complement, read the other way, stands at the same bases."""
     from seqforge import load
-    from seqforge.runs.folder import find_model
 
     bases = "".join(np.random.default_rng(3).choice(list("ACGT"), 700))
     path = tmp_path / "x.fa"
     path.write_text(f">chr1 of nothing\n{bases[:300]}NNNN{bases[300:]}\n")
+    small = small_model(tmp_path / "model.safetensors", "genome", "ACGT")
 
-    found = inspect_model(find_model("fly"), [str(path)], NullProgress())
+    found = inspect_model(small, [str(path)], NullProgress())
     write_files(found, tmp_path, NullProgress())
 
-    model, tracks = load("fly"), {}
+    model, tracks = load(small), {}
     for name in ("surprise", "surprise-reverse"):
         head, *lines = (tmp_path / f"{name}.bedgraph").read_text().splitlines()
         assert head.startswith("track type=bedGraph")

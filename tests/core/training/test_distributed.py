@@ -1,8 +1,6 @@
 """What a process does that is alone, what several agree on, and how they share a batch."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.distributed import ALONE, Ranks, joined_process_group
 from seqforge.core.training.lanes import Lanes, choose_lanes
 from seqforge.errors import ConfigError
+from tests.forking import beginning, two_ranks
 from tests.patience import PATIENCE
 
 
@@ -65,11 +64,10 @@ with open(f"{sys.argv[1]}/{mine}.json", "w") as file:
 
 def test_two_processes_tell_each_other_values_arrays_and_errors(tmp_path):
     (tmp_path / "talk.py").write_text(TALK)
-    subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         str(tmp_path / "talk.py"), str(tmp_path)],
-        check=True, timeout=PATIENCE, capture_output=True,
-    )  # fmt: skip
+    with beginning() as begin:
+        for process in two_ranks(begin, tmp_path, script=tmp_path / "talk.py"):
+            _, said = process.communicate(PATIENCE)
+            assert process.returncode == 0, said
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
 
     for found in (first, second):
