@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -53,7 +54,7 @@ class SamplingRequest:
     waits: bool
     """Whether more symbols may be needed before a sample's end is certain."""
 
-    @property
+    @cached_property  # the same for every sample, of which there may be many short ones
     def settings(self) -> dict[str, Any]:
         """Sampling options that differ from the defaults."""
         opening = {OPENING: self.opening} if self.opening else {}
@@ -84,7 +85,7 @@ class SamplingRequest:
             mean_log_prob=log_prob / count if count else None,
             ended=ended,
             removed_mass=removed / count if count and has_grammar else None,
-            settings=self.settings,
+            settings=dict(self.settings),
         )
 
     def streams(self, rows: int, call: int) -> BatchState:

@@ -12,7 +12,7 @@ from seqforge.core.config import DataConfig
 from seqforge.core.data.ingest import ingest
 from seqforge.core.evaluation.adaptive_likelihood import DynamicNetwork, dynamic_score
 from seqforge.core.evaluation.likelihood import score, symbol_log_probs
-from seqforge.core.model.char_rnn import model_from_arrays
+from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.domains.text import TextDomain
 from seqforge.runs.folder import find_model
@@ -27,6 +27,16 @@ def checkpoint():
 def model(checkpoint):
     card = checkpoint.card
     return model_from_arrays(len(card.vocabulary), card.config.model, checkpoint.weights, "x")
+
+
+@pytest.fixture
+def small(checkpoint):
+    """Of random weights, for the same symbols."""
+    torch.manual_seed(2)
+    settings = checkpoint.card.config.model.model_copy(
+        update={"hidden_size": 32, "embedding_size": 16}
+    )
+    return CharRNN(len(checkpoint.card.vocabulary), **settings.model_dump())
 
 
 def corpus_of(folder, text, vocabulary, split="70/15/15"):
@@ -100,17 +110,17 @@ def slow_dynamic_bits(model, train, part, windows, rate=5e-4, decay=1e-3, segmen
     return total / math.log(2) / (stop - scored_from)
 
 
-def test_it_is_the_papers_update_and_the_model_stays_as_it_was(model, scene):
-    before = model.arrays()
+def test_it_is_the_papers_update_and_the_model_stays_as_it_was(small, scene):
+    before = small.arrays()
 
-    found = dynamic_score(model, scene.train, scene.test, 120)
+    found = dynamic_score(small, scene.train, scene.test, 120)
 
     assert found.symbols == scene.test.scored
-    assert found.frozen_bits == pytest.approx(score(model, scene.test), abs=1e-4)
-    after = model.arrays()
+    assert found.frozen_bits == pytest.approx(score(small, scene.test), abs=1e-4)
+    after = small.arrays()
     assert all(after[name].tobytes() == weights.tobytes() for name, weights in before.items())
     assert found.bits == pytest.approx(
-        slow_dynamic_bits(model, scene.train, scene.test, 30), abs=2e-4
+        slow_dynamic_bits(small, scene.train, scene.test, 30), abs=2e-4
     )
 
 
@@ -124,12 +134,12 @@ def test_a_model_that_adapts_knows_the_end_of_a_play_better(model, plays):
     assert again[0] == again[1]
 
 
-def test_without_a_rate_nothing_is_learned(model, plays):
-    found = dynamic_score(model, plays.train, plays.test, 20, learning_rate=0)
+def test_without_a_rate_nothing_is_learned(small, plays):
+    found = dynamic_score(small, plays.train, plays.test, 20, learning_rate=0)
     assert found.bits == pytest.approx(found.frozen_bits, abs=1e-5)
 
 
-def test_lines_that_are_records_each_begin_anew(model, checkpoint, tmp_path, shared_data):
+def test_lines_that_are_records_each_begin_anew(small, checkpoint, tmp_path, shared_data):
     """A step goes over several records shorter than a segment; all their ends are scored."""
     words = (shared_data / "labelled" / "names" / "English.txt").read_text().splitlines()
     known = [w for w in words if set(w) <= set(checkpoint.card.symbols)][:400]
@@ -141,11 +151,11 @@ def test_lines_that_are_records_each_begin_anew(model, checkpoint, tmp_path, sha
         vocabulary=checkpoint.card.vocabulary,
     )  # fmt: skip
 
-    found = dynamic_score(model, corpus.train, corpus.test, 1_000)
+    found = dynamic_score(small, corpus.train, corpus.test, 1_000)
 
     assert corpus.test.records > 30
     assert found.symbols == corpus.test.symbols + corpus.test.records
-    assert found.frozen_bits == pytest.approx(score(model, corpus.test), abs=1e-4)
+    assert found.frozen_bits == pytest.approx(score(small, corpus.test), abs=1e-4)
     assert found.bits < found.frozen_bits
 
 
@@ -153,19 +163,19 @@ def gathered(chunks):
     return np.concatenate([log_probs for _, log_probs in chunks])
 
 
-def test_its_log_probs_are_those_that_are_scored_and_sum_to_one(model, scene):
-    learner = DynamicNetwork(model, scene.train, 30)
+def test_its_log_probs_are_those_that_are_scored_and_sum_to_one(small, scene):
+    learner = DynamicNetwork(small, scene.train, 30)
     found = gathered(learner.log_probs(scene.test))
 
     ((_, scored_from, stop),) = scene.test.segments.tolist()
     symbols = scene.test.tokens[scored_from:stop].astype(int)
     bits = -found[np.arange(len(found)), symbols].mean(dtype=np.float64) / math.log(2)
-    assert bits == pytest.approx(dynamic_score(model, scene.train, scene.test, 120).bits, abs=1e-6)
+    assert bits == pytest.approx(dynamic_score(small, scene.train, scene.test, 120).bits, abs=1e-6)
     np.testing.assert_allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_nothing_of_a_symbol_is_used_before_it_is_scored(model, scene, every):
+def test_nothing_of_a_symbol_is_used_before_it_is_scored(small, scene, every):
     """Up to the place where symbols change, and no further, the log-probabilities are the same."""
     at = int(scene.test.segments[0, 1]) + 700
     changed = scene.test.tokens.copy()
@@ -177,7 +187,7 @@ def test_nothing_of_a_symbol_is_used_before_it_is_scored(model, scene, every):
     ]
 
     one, other = (
-        gathered(DynamicNetwork(model, scene.train, 10, every=every).log_probs(part))
+        gathered(DynamicNetwork(small, scene.train, 10, every=every).log_probs(part))
         for part in parts
     )
 
@@ -185,15 +195,15 @@ def test_nothing_of_a_symbol_is_used_before_it_is_scored(model, scene, every):
     assert (one[701:] != other[701:]).any(axis=1).all()
 
 
-def test_it_learns_from_one_stretch_of_several_and_from_part_to_part(model, plays):
-    frozen = gathered(symbol_log_probs(model, plays.test))
-    nothing = DynamicNetwork(model, plays.train, 10, every=1_000_000)
+def test_it_learns_from_one_stretch_of_several_and_from_part_to_part(small, plays):
+    frozen = gathered(symbol_log_probs(small, plays.test))
+    nothing = DynamicNetwork(small, plays.train, 10, every=1_000_000)
 
     ((start, scored_from, stop),) = plays.test.segments.tolist()
     first = replace(plays.test, segments=np.array([[start, scored_from, scored_from + 1024]]))
     rest = replace(plays.test, segments=np.array([[start, scored_from + 1024, stop]]))
-    whole = DynamicNetwork(model, plays.train, 10)
-    parts = DynamicNetwork(model, plays.train, 10)
+    whole = DynamicNetwork(small, plays.train, 10)
+    parts = DynamicNetwork(small, plays.train, 10)
 
     np.testing.assert_allclose(gathered(nothing.log_probs(plays.test))[:32], frozen[:32], atol=1e-4)
     found = np.concatenate([gathered(parts.log_probs(part)) for part in (first, rest)])

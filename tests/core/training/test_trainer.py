@@ -150,16 +150,22 @@ EVERYTHING = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stop_at", [1, 12, 31, 59])
-@pytest.mark.parametrize(("config", "model"), [(CONFIG, DROPPING), EVERYTHING])
-def test_going_on_from_a_saved_state_gives_the_same_bytes(
-    tmp_path_factory, tmp_path, stop_at, config, model
-):
-    """N steps, save, load in a new trainer, M steps equal N + M steps: weights and evaluations."""
+@pytest.fixture(scope="module", params=[(CONFIG, DROPPING), EVERYTHING], ids=["plain", "all"])
+def undisturbed(request, tmp_path_factory):
+    """Settings, corpus, a trainer that came to its end, and what it saw."""
+    config, model = request.param
     corpus = corpus_of(tmp_path_factory, dna(20_000))
-    run_config = RunConfig(domain="genome", model=model, training=config)
     whole, seen = trainer_for(corpus, config, model), []
     whole.run(seen.append)
+    with whole.kept_weights():
+        yield config, model, corpus, whole.model.arrays(), seen
+
+
+@pytest.mark.parametrize("stop_at", [1, 12, 31, 59])
+def test_going_on_from_a_saved_state_gives_the_same_bytes(undisturbed, tmp_path, stop_at):
+    """N steps, save, load in a new trainer, M steps equal N + M steps: weights and evaluations."""
+    config, model, corpus, weights, seen = undisturbed
+    run_config = RunConfig(domain="genome", model=model, training=config)
 
     first, again = trainer_for(corpus, config, model), []
     first.run(again.append, should_stop=lambda: first.step == stop_at)
@@ -168,10 +174,10 @@ def test_going_on_from_a_saved_state_gives_the_same_bytes(
     load_state(tmp_path / "resume.safetensors", second, run_config, "hash")
     second.run(again.append)
 
-    for trainer in (whole, second):
-        trainer.kept_weights().__enter__()
-    for name, array in whole.model.arrays().items():
-        assert second.model.arrays()[name].tobytes() == array.tobytes(), name
+    with second.kept_weights():
+        found = second.model.arrays()
+    for name, array in weights.items():
+        assert found[name].tobytes() == array.tobytes(), name
     timeless = [
         [(e.step, e.train_bits, e.valid_bits, e.best) for e in run] for run in (seen, again)
     ]
