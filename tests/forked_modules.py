@@ -12,6 +12,7 @@ for _name in (
     "seqforge.runs.pipeline", "seqforge.api.model", "seqforge.runs.train", "seqforge.runs.evaluate",
     "seqforge.reporting.page", "seqforge.domains.text.domain", "seqforge.domains.genome.domain",
     "seqforge.domains.music.domain", "seqforge.domains.genome.search",
+    "seqforge.domains.genome.ebi.backend", "seqforge.domains.genome.ebi.client",
 ):  # fmt: skip
     importlib.import_module(_name)
 

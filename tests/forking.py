@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -86,6 +87,10 @@ class Command:
 
     def kill(self) -> None:
         self._process.kill()
+
+    def gone(self, timeout: float) -> bool:
+        """Wait for its end in a thread beside one that waits too; whether it came."""
+        return bool(connection.wait([self._process.sentinel], timeout))
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """All that it still says, once it has ended. Raises: subprocess.TimeoutExpired."""

@@ -1,6 +1,6 @@
 """One run of the client in a process of its own, to be killed at any moment.
 
-python -m tests.ebi_double.client_process URL FOLDER SPEED ZERO < queries.json
+python tests/ebi_double/client_process.py URL FOLDER SPEED ZERO < queries.json
 prints ``ready`` when its imports are done, and writes FOLDER/outcome.json at its end. Its clock
 runs SPEED times as fast as time does, and began at the double's start when time was ZERO.
 """
@@ -20,6 +20,8 @@ from seqforge.domains.genome.similarity.hits import Query, SearchParameters, to_
 from seqforge.errors import RunError, SeqforgeError
 from tests.ebi_double.clock import START
 from tests.patience import PATIENCE
+
+STOPPED = 130
 
 _DEADLINE = 10_000_000.0
 """By the clock that runs so much faster than time: nothing may end because the machine is busy."""
@@ -58,4 +60,7 @@ def main(url: str, folder: Path, speed: float, zero: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
+    try:
+        sys.exit(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)

@@ -1,9 +1,5 @@
 """The memory beside the network: what a run says of each alone and of both."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -14,6 +10,8 @@ from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
 from seqforge.runs.results import MemoryResult
 from tests.conftest import ROOT
+from tests.forking import Command
+from tests.patience import PATIENCE
 
 SMALL = {
     "model.hidden_size": 8, "training.budget": "8steps", "training.batch_size": 4,
@@ -151,13 +149,14 @@ print(len(ready) > len(before), kept() == ready)
 
 def check_that_nothing_is_compiled_after_preparation(recipe, source, tmp_path):
     (tmp_path / "corpus").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", PREPARED, recipe, str(source), str(tmp_path / "corpus")],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "SEQFORGE_CACHE": str(tmp_path / "cache")},
+    (tmp_path / "prepared.py").write_text(PREPARED)
+    process = Command(
+        recipe, source, tmp_path / "corpus",
+        script=tmp_path / "prepared.py", SEQFORGE_CACHE=str(tmp_path / "cache"),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True", "True"]
+    said, complaints = process.communicate(PATIENCE)
+    assert process.returncode == 0, complaints
+    assert said.split() == ["True", "True"]
 
 
 def test_a_memory_that_was_prepared_waits_for_no_kernel(recipe_folder, tmp_path):

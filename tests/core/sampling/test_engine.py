@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from seqforge.base.paths import bundled_folder
-from tests.conftest import ROOT
+from tests.forking import Command
+from tests.patience import PATIENCE
 
 WAITED = """
 import sys, threading
@@ -91,9 +92,8 @@ def test_what_is_no_model_has_nothing_compiled(content, tmp_path):
 @pytest.mark.parametrize("domain", ["text", "genome"])
 def test_what_draws_with_a_memory_is_compiled_before_the_memory_is_read(domain, tmp_path):
     """All but the network's own kernel, which is prepared when the model is opened."""
-    done = subprocess.run(
-        [sys.executable, "-c", MIXED, domain], capture_output=True, text=True, check=False,
-        cwd=ROOT, env={**os.environ, "SEQFORGE_CACHE": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True", "True"]
+    (tmp_path / "mixed.py").write_text(MIXED)
+    process = Command(domain, script=tmp_path / "mixed.py", SEQFORGE_CACHE=str(tmp_path))
+    said, complaints = process.communicate(PATIENCE)
+    assert process.returncode == 0, complaints
+    assert said.split() == ["True", "True"]

@@ -11,13 +11,12 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count, pairwise
 from pathlib import Path
@@ -25,16 +24,16 @@ from pathlib import Path
 import pytest
 
 from seqforge.domains.genome.similarity.hits import from_json
-from tests.ebi_double import EbiDouble, Fault
+from tests.ebi_double import EbiDouble, Fault, client_process
 from tests.ebi_double.asking import Asking
 from tests.ebi_double.clock import START, Clock
 from tests.ebi_double.wire import Cut, Exchange, Reply
+from tests.forking import Command
 from tests.patience import PATIENCE
 
 if sys.platform == "win32":
     pytest.skip("there is no SIGKILL here", allow_module_level=True)
 
-ROOT = Path(__file__).parents[4]
 SPEED = 60.0  # the client's minute is a second
 NAMES = ("exact", "mutated", "minus", "several", "none")
 
@@ -47,46 +46,39 @@ class Runs:
     folder: Path
     queries: dict[str, str]
     zero: float
-    process: subprocess.Popen[bytes] | None = None
+    process: Command | None = None
     deaths: list[dict[str, str]] = field(default_factory=list)
     """The store's states at each death."""
     moments: list[str] = field(default_factory=list)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         """A new process, its imports done."""
-        command = [sys.executable, "-m", "tests.ebi_double.client_process", self.double.url]
-        command += [str(self.folder), str(SPEED), str(self.zero)]
-        self.process = process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(self.queries).encode())
-        process.stdin.close()
-        assert process.stdout.readline() == b"ready\n"
-        return process
+        self.end()
+        self.process = Command(
+            self.double.url, self.folder, SPEED, self.zero,
+            script=Path(client_process.__file__), stdin=json.dumps(self.queries),
+        )  # fmt: skip
+        assert self.process.stdout.readline() == "ready\n"
+
+    def end(self) -> None:
+        """No process is left."""
+        if self.process is not None:
+            self.process.end()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """A signal to the process of the moment, and its death where it is SIGKILL."""
         if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(PATIENCE)
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
+            assert self.process.gone(PATIENCE)
 
     def finish(self) -> bool:
         """Wait for the end; whether it came by itself, without an error."""
         process = self.process
         assert process is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        code = process.wait(PATIENCE)
-        with process.stdout, process.stderr:
-            words = process.stderr.read().decode()
-        assert code in {0, -signal.SIGKILL, -signal.SIGINT}, words
+        _, words = process.communicate(PATIENCE)
+        code = process.returncode
+        assert code in {0, -signal.SIGKILL, client_process.STOPPED}, words
         if code:
             self.deaths.append(self.states())
         return code == 0
@@ -114,7 +106,9 @@ def running(division, folder):
         division.engine, clock=lambda: START + (time.time() - zero) * SPEED, run_seconds=9
     )
     with double:
-        yield Runs(double, folder, queries, zero)
+        made = Runs(double, folder, queries, zero)
+        yield made
+        made.end()
 
 
 @pytest.fixture
