@@ -30,7 +30,8 @@ SHORT = {
     "precision": "training.precision", "lanes": "training.lanes", "blast": "search.backend",
     "against": "search.against", "init": "init.model",
     "extend_vocabulary": "init.extend_vocabulary", "memory": "memory.enabled",
-    "memory_budget": "memory.budget", "save_memory": "memory.save",
+    "memory_budget": "memory.budget", "memory_effort": "memory.effort",
+    "save_memory": "memory.save",
 }  # fmt: skip
 """Command-line options by name, and the settings they stand for."""
 _PLAIN_SECONDS = 5.0

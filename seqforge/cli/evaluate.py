@@ -9,7 +9,16 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.console import asked
-from seqforge.cli.options import Encoding, Json, Model, Out, Quiet, Verbose, await_stdin
+from seqforge.cli.options import (
+    Encoding,
+    Json,
+    MemoryEffort,
+    Model,
+    Out,
+    Quiet,
+    Verbose,
+    await_stdin,
+)
 
 if TYPE_CHECKING:
     from seqforge.runs.results import EvaluateResult
@@ -26,6 +35,9 @@ Memory = Annotated[
 MemoryBudget = Annotated[
     str, typer.Option(metavar="1G|500M", help="Most bytes of its counts.")
 ]  # fmt: skip
+Effort = Annotated[
+    MemoryEffort, typer.Option(help="best: fewer bits at two or three times the time.")
+]
 
 
 @app.command()
@@ -38,6 +50,7 @@ def evaluate(
     encoding: Encoding = "",
     memory: Memory = False,
     memory_budget: MemoryBudget = "1G",
+    memory_effort: Effort = "fast",
     out: Out = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -45,14 +58,14 @@ def evaluate(
 ) -> None:
     """Score files: bits per symbol and perplexity, beside n-gram and compressor baselines."""
     from seqforge.cli.progress import make_watcher
-    from seqforge.runs.evaluate import evaluate_model
+    from seqforge.runs.evaluate import MemoryWanted, evaluate_model
     from seqforge.runs.folder import find_model
 
     await_stdin(model, inputs)
-    budget = _size(memory_budget) if memory else None
+    wanted = MemoryWanted(_size(memory_budget), memory_effort) if memory else None
     watcher = make_watcher(quiet or json_, verbose)
     try:
-        result = evaluate_model(find_model(model), inputs, watcher, verbose, budget)
+        result = evaluate_model(find_model(model), inputs, watcher, verbose, wanted)
     finally:
         watcher.close()
     asked(ctx, json_, out, quiet, verbose).answer(result.model_dump(mode="json"), _lines(result))

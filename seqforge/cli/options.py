@@ -197,6 +197,7 @@ def command_line() -> str:
     return shlex.join(["seqforge", *sys.argv[1:]])
 
 
+MemoryEffort = Literal["fast", "best"]
 Count = Annotated[int, typer.Option("-n", "--count", min=1, max=10**12, help="How many.")]
 
 

@@ -15,6 +15,7 @@ from seqforge.cli.app import STOPPED, app
 from seqforge.cli.console import echo, echo_data, open_page, say
 from seqforge.cli.options import (
     Json,
+    MemoryEffort,
     Open,
     Out,
     Quiet,
@@ -168,6 +169,10 @@ MemoryBudget = Annotated[
     str | None,
     typer.Option(metavar="1G|500M", help="Most bytes of its counts.", rich_help_panel=_PANEL),
 ]
+Effort = Annotated[
+    MemoryEffort | None,
+    typer.Option(help="best: fewer bits at two or three times the time.", rich_help_panel=_PANEL),
+]
 SaveMemory = Annotated[
     bool,
     typer.Option(
@@ -206,6 +211,7 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "lanes": ("training.lanes", Lanes),
     "memory": ("memory.enabled", Memory),
     "memory_budget": ("memory.budget", MemoryBudget),
+    "memory_effort": ("memory.effort", Effort),
     "save_memory": ("memory.save", SaveMemory),
     "blast": ("search.backend", Blast),
     "against": ("search.against", Against),

@@ -341,6 +341,8 @@ class MemoryConfig(BaseModel):
     """Whether contexts and repeats of the training data are counted, and mixed with the network."""
     budget: Annotated[str, _checked_by(parse_size)] = "1G"
     """Most bytes of its counts: ``1G``, ``500M``."""
+    effort: Literal["fast", "best"] = "fast"
+    """``best``: fewer bits at two or three times the time."""
     save: bool = False
     """Whether it is kept beside the model, for samples: ``memory.safetensors``."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import torch
 
@@ -29,7 +30,7 @@ from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
-from seqforge.runs.memory import prepare_memory, second_half_scores
+from seqforge.runs.memory import of_effort, prepare_memory, second_half_scores
 from seqforge.runs.model_memory import ModelMemory
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
@@ -103,9 +104,18 @@ _HALVES = "50/50/0"
 _FILES = 3  # named in a sentence
 
 
+class MemoryWanted(NamedTuple):
+    """A memory that is to be scored beside a network."""
+
+    budget: int
+    """Bytes of its counts."""
+    effort: str = "fast"
+    """See `MemoryConfig`."""
+
+
 def evaluate_model(
     model: Path, inputs: Sequence[str], watcher: ProgressListener, every_file: bool = False,
-    memory: int | None = None,
+    memory: MemoryWanted | None = None,
 ) -> EvaluateResult:  # fmt: skip
     """A model and files in, its bits per symbol, and those of baselines on the second half, out.
 
@@ -117,8 +127,8 @@ def evaluate_model(
         inputs: Files and folders.
         watcher: Told of files that are refused.
         every_file: Whether it is told of the others too.
-        memory: Bytes of a memory's counts, to score one beside the network; None: none. One that
-            was saved with the model is taken as it is.
+        memory: To score one beside the network; None: none. One that was saved with the model is
+            taken as it is.
 
     Raises:
         ConfigError: If the domain has no memory, and one is wanted.
@@ -177,19 +187,21 @@ def _saved_memory(
 
 def _halves(
     network: CharRNN, corpus: Corpus, domain: Domain, watcher: ProgressListener,
-    memory: int | None, saved: SavedMemory | None,
+    memory: MemoryWanted | None, saved: SavedMemory | None,
 ) -> tuple[float, HalfScores]:  # fmt: skip
     """Bits per symbol of both halves together, and the second beside baselines."""
     if memory is not None:
-        prepare_memory(_with_memory(domain), corpus.vocabulary, corpus.train.tokens)
+        with_memory = of_effort(_with_memory(domain), memory.effort)
+        prepare_memory(with_memory, corpus.vocabulary, corpus.train.tokens)
     halves = (corpus.train, corpus.valid)
     bits = [score(network, part, threads=scoring_threads(network)) for part in halves]
     scored = [part.scored for part in halves]
     counted, figures = baselines(corpus, domain, watcher)
     remembered = None
     if memory is not None:
-        with_memory, told = _with_memory(domain), watcher.advance
-        remembered = second_half_scores(network, corpus, with_memory, memory, told, saved)
+        remembered = second_half_scores(
+            network, corpus, with_memory, memory.budget, watcher.advance, saved
+        )
     half = HalfScores(
         bits_per_symbol=round(bits[1], 4), baselines=counted, memory=remembered,
         saved_memory=saved is not None, **dict(figures),

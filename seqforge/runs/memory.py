@@ -19,7 +19,15 @@ from seqforge.core.data.corpus import Corpus, Segment, TokenPart
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.evaluation.adaptive_likelihood import DynamicNetwork
 from seqforge.core.evaluation.likelihood import bits, symbol_log_probs
-from seqforge.core.memory.memory import HasMemory, Ids, LogProbs, Memory, Network, ScoresTogether
+from seqforge.core.memory.memory import (
+    HasBestMemory,
+    HasMemory,
+    Ids,
+    LogProbs,
+    Memory,
+    Network,
+    ScoresTogether,
+)
 from seqforge.core.memory.switching import Switch
 from seqforge.core.model.adapting import SEGMENT
 from seqforge.core.model.char_rnn import CharRNN
@@ -33,6 +41,9 @@ _KEPT = 1 << 25
 """Log-probabilities of a network that are kept for another pass."""
 _MOST_STEPS = 8_000
 """Steps of dynamic evaluation; a longer part is learnt from with gaps."""
+_LONGER, _MORE = 4, 3
+"""Thorough, it has steps of up to so many times as many symbols, and so many times the steps,
+before there are gaps."""
 
 Expert = Callable[[TokenPart], Iterable[tuple[Segment, Network]]]
 """A part in, its chunks in order with a network's log-probabilities out."""
@@ -49,6 +60,18 @@ class _Work(NamedTuple):
     def on(cls, corpus: Corpus, progress: Advance) -> _Work:
         """In the corpus's folder, unless its cache was removed meanwhile."""
         return cls(corpus.folder if corpus.folder.is_dir() else Path(gettempdir()), progress)
+
+
+class _Best:
+    """A domain whose memory is its best one."""
+
+    def __init__(self, domain: HasBestMemory) -> None:
+        self.memory = domain.best_memory
+
+
+def of_effort(domain: HasMemory, effort: str) -> HasMemory:
+    """A domain whose memory is the one of an effort, ``fast`` or ``best``, if it has two."""
+    return _Best(domain) if effort == "best" and isinstance(domain, HasBestMemory) else domain
 
 
 def prepare_memory(domain: HasMemory, vocabulary: Vocabulary, training: Ids) -> threading.Thread:
@@ -73,8 +96,9 @@ def _try_out(domain: HasMemory, vocabulary: Vocabulary, training: Ids) -> None:
 
 
 def memory_scores(
-    network: CharRNN, corpus: Corpus, domain: HasMemory, budget: int, steps: int, progress: Advance
-) -> MemoryScores:
+    network: CharRNN, corpus: Corpus, domain: HasMemory, budget: int, steps: int,
+    progress: Advance, thorough: bool = False,
+) -> MemoryScores:  # fmt: skip
     """What memory and network need on the part of the headline, alone and together.
 
     The memory learns from the training part; the mixer learns on the valid part, which the
@@ -88,6 +112,7 @@ def memory_scores(
         budget: Bytes of its counts.
         steps: How many steps the network was trained for, as many as it adapts for at most.
         progress: Told of symbols read.
+        thorough: Dynamic evaluation learns from more of what it reads.
     """
     assert corpus.held_out is not None
     part, tested = corpus.part(corpus.held_out), corpus.held_out == "test"
@@ -97,10 +122,22 @@ def memory_scores(
     symbols = sum(each.scored for each in (*before, part))
     experts: list[Expert] = [_Frozen(network, work.folder)]
     if (most := min(steps, _MOST_STEPS)) > 0:
-        every = max(1, -(-symbols // (most * SEGMENT)))
-        dynamic = DynamicNetwork(network, corpus.train, max(1, steps // 4), every=every)
+        segment, every = _stretches(symbols, most, thorough)
+        dynamic = DynamicNetwork(
+            network, corpus.train, max(1, steps // 4), segment=segment, every=every
+        )
         experts.append(dynamic.log_probs)
     return _all_ways(memory, experts, before, part, work)
+
+
+def _stretches(symbols: int, most: int, thorough: bool) -> tuple[int, int]:
+    """How many symbols a step of dynamic evaluation learns from, and from one of how many such
+    stretches."""
+    segment = SEGMENT
+    if thorough:
+        segment *= min(max(1, -(-symbols // (most * SEGMENT))), _LONGER)
+        most *= _MORE
+    return segment, max(1, -(-symbols // (most * segment)))
 
 
 def second_half_scores(

@@ -249,9 +249,10 @@ class Pipeline:
         """Compile what the memory needs while the network is scored."""
         domain, wanted = self.domain, self.config.memory.enabled and corpus.held_out is not None
         if wanted and isinstance(domain, HasMemory) and self.folder.undone(["remembering"]):
-            from seqforge.runs.memory import prepare_memory
+            from seqforge.runs.memory import of_effort, prepare_memory
 
-            prepare_memory(domain, corpus.vocabulary, corpus.train.tokens)
+            chosen = of_effort(domain, self.config.memory.effort)
+            prepare_memory(chosen, corpus.vocabulary, corpus.train.tokens)
 
     def _excerpt(self, corpus: Corpus) -> ExcerptResult:
         from seqforge.runs.excerpt import make_excerpt
@@ -267,11 +268,12 @@ class Pipeline:
         def work() -> MemoryResult:
             from seqforge.core.model.checkpoint import load_checkpoint
             from seqforge.runs.evaluate import torch_model
-            from seqforge.runs.memory import memory_scores
+            from seqforge.runs.memory import memory_scores, of_effort
 
             network = torch_model(load_checkpoint(self.folder.model), str(self.folder.model))
             budget, told = parse_size(config.budget), self.watcher.advance
-            scores = memory_scores(network, corpus, domain, budget, trained.steps, told)
+            chosen, best = of_effort(domain, config.effort), config.effort == "best"
+            scores = memory_scores(network, corpus, chosen, budget, trained.steps, told, best)
             return MemoryResult(scores=scores)
 
         return self._stage("remembering", MemoryResult, work)
@@ -303,13 +305,14 @@ class Pipeline:
         from seqforge.core.memory.memory_file import save_memory
         from seqforge.core.model.checkpoint import load_checkpoint
         from seqforge.runs.evaluate import torch_model
-        from seqforge.runs.memory import learnt_memory
+        from seqforge.runs.memory import learnt_memory, of_effort
 
         assert isinstance(domain, HasMemory)
         self.watcher.stage("keeping the memory")
         model, budget = load_checkpoint(self.folder.model), parse_size(config.memory.budget)
         network = torch_model(model, str(self.folder.model))
-        memory = learnt_memory(network, corpus, domain, budget, self.watcher.advance)
+        chosen = of_effort(domain, config.memory.effort)
+        memory = learnt_memory(network, corpus, chosen, budget, self.watcher.advance)
         save_memory(self.folder.memory, memory, model)
 
     def _warn_of_memory(self, scored: ScoreResult, remembered: MemoryResult | None) -> None:

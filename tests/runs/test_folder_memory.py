@@ -12,7 +12,7 @@ from seqforge.core.data.domain import copy_units
 from seqforge.core.memory.memory_file import load_memory
 from seqforge.core.model.checkpoint import load_checkpoint
 from seqforge.errors import CheckpointError, ConfigError
-from seqforge.runs.evaluate import evaluate_model
+from seqforge.runs.evaluate import MemoryWanted, evaluate_model
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
@@ -143,7 +143,9 @@ def test_a_saved_memory_is_scored_without_learning_again(kept, tmp_path):
     path.write_text(source.read_text()[:1500])
     (elsewhere := tmp_path / "other.safetensors").write_bytes(folder.model.read_bytes())
     saved, new = (
-        evaluate_model(model, [str(path)], NullProgress(), memory=4_000_000).second_half
+        evaluate_model(
+            model, [str(path)], NullProgress(), memory=MemoryWanted(4_000_000)
+        ).second_half
         for model in (folder.model, elsewhere)
     )
 

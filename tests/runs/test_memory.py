@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqforge.reporting.summary import MemoryScores, RunSummary
-from seqforge.runs.evaluate import evaluate_model
+from seqforge.runs.evaluate import MemoryWanted, evaluate_model
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress
 from seqforge.runs.request import RunRequest
@@ -90,7 +90,7 @@ def test_where_only_valid_is_held_out_the_mixture_has_no_frozen_score(fasta, tmp
 
 def test_evaluate_scores_a_memory_that_has_read_the_first_half(finished, fasta):
     """The copy in the second half is of the first."""
-    found = evaluate_model(finished.model, [str(fasta)], NullProgress(), memory=10**8)
+    found = evaluate_model(finished.model, [str(fasta)], NullProgress(), memory=MemoryWanted(10**8))
 
     scores = found.second_half.memory
     assert scores.alone_adaptive < found.second_half.bits_per_symbol - 0.1
@@ -126,32 +126,33 @@ from seqforge.core.data.ingest import ingest
 from seqforge.core.evaluation.likelihood import score
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.registry import load_domain
-from seqforge.runs.memory import memory_scores, prepare_memory
+from seqforge.runs.memory import memory_scores, of_effort, prepare_memory
 
 def kept():
     return sorted(path.name for path in cache_root().rglob("*.kernel"))
 
-recipe, source, folder = sys.argv[1:]
+recipe, source, folder, effort = sys.argv[1:]
 domain = load_domain(recipe)
 corpus, _ = ingest(domain, [Path(source)], DataConfig(split="80/10/10"), Path(folder))
 network = CharRNN(len(corpus.vocabulary), hidden_size=8)
 score(network, corpus.test)
 before = kept()
-prepare_memory(domain, corpus.vocabulary, corpus.train.tokens)
+chosen = of_effort(domain, effort)
+prepare_memory(chosen, corpus.vocabulary, corpus.train.tokens)
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
         thread.join()
 ready = kept()
-memory_scores(network, corpus, domain, 1 << 24, 0, lambda *_: None)
+memory_scores(network, corpus, chosen, 1 << 24, 0, lambda *_: None)
 print(len(ready) > len(before), kept() == ready)
 """
 
 
-def check_that_nothing_is_compiled_after_preparation(recipe, source, tmp_path):
+def check_that_nothing_is_compiled_after_preparation(recipe, source, tmp_path, effort="fast"):
     (tmp_path / "corpus").mkdir()
     (tmp_path / "prepared.py").write_text(PREPARED)
     process = Command(
-        recipe, source, tmp_path / "corpus",
+        recipe, source, tmp_path / "corpus", effort,
         script=tmp_path / "prepared.py", SEQFORGE_CACHE=str(tmp_path / "cache"),
     )  # fmt: skip
     said, complaints = process.communicate(PATIENCE)
@@ -159,8 +160,9 @@ def check_that_nothing_is_compiled_after_preparation(recipe, source, tmp_path):
     assert said.split() == ["True", "True"]
 
 
-def test_a_memory_that_was_prepared_waits_for_no_kernel(recipe_folder, tmp_path):
-    check_that_nothing_is_compiled_after_preparation(*recipe_folder, tmp_path)
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_a_memory_that_was_prepared_waits_for_no_kernel(recipe_folder, tmp_path, effort):
+    check_that_nothing_is_compiled_after_preparation(*recipe_folder, tmp_path, effort)
 
 
 def test_a_genomes_memory_that_was_prepared_waits_for_no_kernel(fasta, tmp_path):

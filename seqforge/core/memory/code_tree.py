@@ -41,8 +41,17 @@ class CodeTree(NamedTuple):
     """Its place in the group: 1 on top, 2 and 3, then 4 to 7."""
 
 
-def code_tree(ids: NDArray[Any], vocab_size: int) -> CodeTree:
+BEFORE, AROUND, FURTHER = (-1, -2), (-1, 1), (-1, -2, -3)
+"""Where the symbols stand that say which ones are alike: the two before, those on both sides, the
+three before."""
+
+
+def code_tree(
+    ids: NDArray[Any], vocab_size: int, places: tuple[int, ...] = BEFORE
+) -> CodeTree:  # fmt: skip
     """Training symbols (T,) and the number of ids, at least two, in; the tree out.
+
+    ``places``: see `BEFORE`; trees of other places join other symbols.
 
     Raises:
         ValueError: If there is nothing to decide.
@@ -58,7 +67,7 @@ def code_tree(ids: NDArray[Any], vocab_size: int) -> CodeTree:
         leaves.append(_huffman(rest, counts))
     merged = np.full(vocab_size, len(some))
     merged[some] = np.arange(len(some))
-    return _numbered(_clustered(_joint(merged[ids], len(leaves)), leaves))
+    return _numbered(_clustered(_joint(merged[ids], len(leaves), places), leaves))
 
 
 def _huffman(symbols: NDArray[Any], counts: NDArray[Any]) -> Any:
@@ -75,11 +84,14 @@ def _huffman(symbols: NDArray[Any], counts: NDArray[Any]) -> Any:
     return heap[0][2]
 
 
-def _joint(ids: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """How often each symbol follows each pair of symbols (size, pairs)."""
-    pairs = ids[1:-1].astype(np.int64) * size + ids[:-2]
-    kept, column = np.unique(pairs, return_inverse=True)
-    flat = np.bincount(ids[2:] * len(kept) + column, minlength=size * len(kept))
+def _joint(ids: NDArray[Any], size: int, places: tuple[int, ...]) -> NDArray[np.float64]:
+    """How often each symbol occurs with each of what stands at some places (size, contexts)."""
+    first, last = max(0, -min(places)), len(ids) - max(0, *places)
+    contexts = np.zeros(max(last - first, 0), np.int64)
+    for place in places:
+        contexts = contexts * size + ids[first + place : last + place]
+    kept, column = np.unique(contexts, return_inverse=True)
+    flat = np.bincount(ids[first:last] * len(kept) + column, minlength=size * len(kept))
     return flat.reshape(size, len(kept)).astype(np.float64)
 
 

@@ -165,6 +165,17 @@ class HasMemory(Protocol):
         ...
 
 
+@runtime_checkable
+class HasBestMemory(HasMemory, Protocol):
+    """A domain with another memory too, that needs fewer bits at two or three times the time."""
+
+    def best_memory(
+        self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int
+    ) -> Memory:
+        """See `HasMemory.memory`."""
+        ...
+
+
 def check_names(arrays: Arrays, new: Memory) -> None:
     """See that arrays have the names of a new memory's.
 

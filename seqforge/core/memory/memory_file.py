@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.memory.memory import HasStreams, KeepsMemory, Memory, SavedMemory
+from seqforge.core.memory.several import parts_of
 from seqforge.core.model.checkpoint import (
     MEMORY_FORMAT,
     Checkpoint,
@@ -50,6 +51,7 @@ def save_memory(path: Path, memory: Memory, model: Checkpoint) -> None:
         "domain": model.card.config.domain,
         "symbols": list(model.card.symbols),
         "weights": weights_digest(model.weights),
+        "memories": max(1, len(parts_of(arrays))),
         "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()},
     }
     write_arrays(path, header, {name: _packed(array) for name, array in arrays.items()})
@@ -76,7 +78,10 @@ def load_memory(path: Path, model: Checkpoint, domain: KeepsMemory) -> SavedMemo
             "to trust; give the memory that was saved with it"
         )
     try:
-        memory = domain.saved_memory(card.vocabulary, _unpacked(header["arrays"], packed))
+        arrays = _unpacked(header["arrays"], packed)
+        if max(1, len(parts_of(arrays))) != header.get("memories", 1):
+            raise ValueError("it has another number of memories than it says")
+        memory = domain.saved_memory(card.vocabulary, arrays)
     except _UNREADABLE as error:
         raise CheckpointError(f"{path}: cannot be used ({error}); save the memory again") from error
     if not isinstance(memory, HasStreams):

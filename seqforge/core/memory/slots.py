@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
-from seqforge.core.kernels.intrinsics import find_equal, find_least, prefetch
+from seqforge.core.kernels.intrinsics import find_equal, find_least, high_product, prefetch
 from seqforge.core.memory.code_tree import DEEPEST, GROUP
 from seqforge.core.memory.contexts import Hashes, hashed
 
@@ -32,6 +32,7 @@ HISTORY_RATE = 0.004
 RUN_RATE = 0.006
 GRID_RATE = 0.003
 _CLASSES = 32
+_BYTES_A_SYMBOL = 35 * 2 * 2 * LINE  # contexts, groups of decisions, uint16
 
 Words = NDArray[np.uint16]
 Floats = NDArray[np.float32]
@@ -75,9 +76,16 @@ class SlotRoom(NamedTuple):
     run_lengths: NDArray[np.int64]
 
 
+def table_bytes(symbols: int, budget: int, memories: int = 1) -> int:
+    """How large the tables of contexts have to be for so many symbols, within a budget: a power of
+    two for a memory by itself, an equal part of all for one of several."""
+    share = min(budget // memories, max(1 << 22, symbols * _BYTES_A_SYMBOL))
+    return share if memories > 1 else 1 << max(share.bit_length() - 1, 10)
+
+
 def slot_tables(contexts: int, budget: int, stretch: Floats) -> SlotTables:
     """Empty tables that take so many bytes at most."""
-    lines = 1 << max(int(budget // (2 * LINE)).bit_length() - 1, 4)
+    lines = max(int(budget // (2 * LINE)), 16)
     slots = np.zeros(lines * LINE, np.uint16)
     slots[SLOW:MET] = HALF
     slots[MET : MET + 8] = 1
@@ -105,12 +113,25 @@ def slot_room(contexts: int) -> SlotRoom:
 
 
 @kernel
+def _below_power(count: int) -> int:
+    """One less than the first power of two that is no less than a count; a mask."""
+    mask = count - 1
+    for n in range(5):
+        mask |= mask >> (1 << n)
+    return mask
+
+
+@kernel
 def aim(tables: SlotTables, room: SlotRoom, group: int, level: int) -> None:
     """Find the lines of a group of decisions, and begin to fetch them."""
-    mask = len(tables.slots) // LINE - 1
+    lines = len(tables.slots) // LINE
+    mask = _below_power(lines)
     for i in range(len(room.hashes)):
         h = hashed(room.hashes[i] + np.uint64(i), np.uint64(group))
-        line = max(int(h >> np.uint64(20)) & mask, 1) * LINE
+        place = int(h >> np.uint64(20)) & mask
+        if place >= lines:  # there are so many where they are no power of two
+            place = int(high_product(h, np.uint64(lines)))
+        line = max(place, 1) * LINE
         room.lines[level, i] = line if group == 0 or room.run_found[i] > 0 else 0
         room.checks[level, i] = int(h & np.uint64(0xFFFF))
         prefetch(tables.slots, room.lines[level, i])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.memory import copies, slots
-from seqforge.core.memory.code_tree import DEEPEST, GROUP, CodeTree, code_tree
+from seqforge.core.memory.code_tree import BEFORE, DEEPEST, GROUP, CodeTree, code_tree
 from seqforge.core.memory.contexts import (
     GENERAL,
     RECENT,
@@ -49,7 +49,6 @@ _NODES, _RANKS, _OWN_SETS, _OF_NETWORK = 1024, 256, 10, 6
 _HASHED = 4096
 _COPIED, _HEADS = (16, 8, 5), 20
 _LEAST = 1e-6
-_BYTES_A_SYMBOL = 35 * 2 * 2 * slots.LINE  # contexts, groups of decisions, uint16
 _REFINER_MASK = (1 << REFINER_BITS) - 1
 
 
@@ -282,11 +281,6 @@ def predict_symbols(
             chances[at] = chances[node] + logarithm(yes if answer == 1 else 1.0 - yes)
 
 
-def table_bytes(symbols: int, budget: int) -> int:
-    """How large the tables of contexts have to be for so many symbols, within a budget."""
-    return min(budget, max(1 << 22, symbols * _BYTES_A_SYMBOL))
-
-
 def _layout(kind: Contexts) -> tuple[int, int]:
     """How many inputs the mixer has, and how many with those that fill its vectors up."""
     inputs = kind.count * slots.INPUTS + copies.COPIES * copies.INPUTS + 3
@@ -335,20 +329,21 @@ class SymbolMemory:
     contexts: ClassVar[Contexts] = GENERAL
 
     def __init__(
-        self, sample: Ids, vocab_size: int, budget: int = 1 << 28, traits: Traits | None = None
-    ) -> None:
+        self, sample: Ids, vocab_size: int, budget: int = 1 << 28, traits: Traits | None = None,
+        places: tuple[int, ...] = BEFORE,
+    ) -> None:  # fmt: skip
         """
         Args:
             sample: Training symbols, for the code tree; nothing else is learnt of them.
             vocab_size: V, the end symbol counted.
             budget: Bytes for the tables of contexts.
             traits: What the domain's contexts know of symbols (V, K).
+            places: See `code_tree`.
         """
-        kind = self.contexts
-        mixer = _mixer_of(kind)
+        kind, tree = self.contexts, code_tree(sample, vocab_size, places)
         self.tables = Tables(
-            code_tree(sample, vocab_size), slots.slot_tables(kind.count, budget, stretch_table()),
-            copies.copy_tables(_COPIED, _HEADS), mixer,
+            tree, slots.slot_tables(kind.count, budget, stretch_table()),
+            copies.copy_tables(_COPIED, _HEADS), _mixer_of(kind),
             no_traits(vocab_size) if traits is None else traits, _ranks(sample, vocab_size),
             np.array([kind.orders], np.int64),
         )  # fmt: skip

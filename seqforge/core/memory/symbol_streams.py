@@ -201,7 +201,7 @@ def _tree(found: CodeTree, size: int) -> CodeTree:
 
 def _slots(found: SlotTables, new: SlotTables) -> SlotTables:
     lines = found.slots.size // LINE
-    if lines < 16 or lines & (lines - 1) or found.slots.shape != (lines * LINE,):
+    if lines < 16 or found.slots.shape != (lines * LINE,):
         raise ValueError("the table of contexts has no size of one")
     return new._replace(
         slots=_like("slots", found.slots, new.slots),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -147,17 +148,29 @@ class MusicDomain:
 
     def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
         """See `HasMemory.memory`."""
-        from seqforge.core.memory.symbol_memory import table_bytes
+        from seqforge.core.memory.slots import table_bytes
         from seqforge.domains.music.memory import TuneMemory
 
         size, events = table_bytes(symbols, budget), self.code == "events"
         return TuneMemory.made(training, vocabulary.symbols, events, size)
 
+    def best_memory(
+        self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int
+    ) -> Memory:
+        """See `HasBestMemory.best_memory`."""
+        from seqforge.core.memory.slots import table_bytes
+        from seqforge.domains.music.memory import TuneMemories
+
+        size = table_bytes(symbols, budget, TuneMemories.count)
+        return TuneMemories.made(training, vocabulary.symbols, self.code == "events", size)
+
     def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
         """See `KeepsMemory`."""
-        from seqforge.domains.music.memory import TuneMemory
+        from seqforge.core.memory.several import restored
+        from seqforge.domains.music.memory import TuneMemories, TuneMemory
 
-        return TuneMemory.saved(vocabulary.symbols, self.code == "events", arrays)
+        one = partial(TuneMemory.saved, vocabulary.symbols, self.code == "events")
+        return restored(TuneMemories, one, arrays)
 
     def copy_units(self, vocabulary: Vocabulary) -> CopyUnits:
         """16 notes, whatever else stands between them."""

@@ -5,12 +5,13 @@ contour and rhythm; and the memory that has them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
+from seqforge.core.memory.code_tree import AROUND, BEFORE
 from seqforge.core.memory.contexts import (
     Contexts,
     Hashes,
@@ -25,6 +26,7 @@ from seqforge.core.memory.contexts import (
     write_orders,
 )
 from seqforge.core.memory.memory import Arrays, Ids
+from seqforge.core.memory.several import SeveralMemories
 from seqforge.core.memory.symbol_streams import StreamedMemory
 from seqforge.domains.music.event_codec import PITCHES
 
@@ -211,12 +213,15 @@ class TuneMemory(StreamedMemory):
     contexts: ClassVar[Contexts] = TUNES
 
     @classmethod
-    def made(cls, sample: Ids, symbols: Sequence[str], events: bool, budget: int) -> Self:
+    def made(
+        cls, sample: Ids, symbols: Sequence[str], events: bool, budget: int,
+        places: tuple[int, ...] = BEFORE,
+    ) -> Self:  # fmt: skip
         """Training symbols and a vocabulary's symbols (V - 1) in, a new memory out.
 
-        ``events``: they are of the events code, not ABC.
+        ``events``: they are of the events code, not ABC; ``places``: see `code_tree`.
         """
-        return cls(sample, len(symbols) + 1, budget, traits(symbols, events))
+        return cls(sample, len(symbols) + 1, budget, traits(symbols, events), places)
 
     @classmethod
     def saved(cls, symbols: Sequence[str], events: bool, arrays: Arrays) -> Self:
@@ -227,3 +232,19 @@ class TuneMemory(StreamedMemory):
         """
         new = cls.made(np.arange(len(symbols) + 1, dtype=np.uint16), symbols, events, 0)
         return new.restored(arrays)
+
+
+VIEWS = (BEFORE, AROUND)
+"""What the trees of several memories go by."""
+
+
+class TuneMemories(SeveralMemories):
+    """Memories for tunes whose code trees join other symbols."""
+
+    kind: ClassVar[Any] = TuneMemory
+    count = len(VIEWS)
+
+    @classmethod
+    def made(cls, sample: Ids, symbols: Sequence[str], events: bool, budget: int) -> Self:
+        """As `TuneMemory.made`; ``budget``: bytes of each one's tables."""
+        return cls([TuneMemory.made(sample, symbols, events, budget, each) for each in VIEWS])

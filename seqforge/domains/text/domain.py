@@ -8,6 +8,7 @@ import codecs
 import re
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from importlib.util import find_spec
 from itertools import chain, repeat
 from pathlib import Path
@@ -90,16 +91,27 @@ class TextDomain:
 
     def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
         """See `HasMemory.memory`."""
-        from seqforge.core.memory.symbol_memory import table_bytes
+        from seqforge.core.memory.slots import table_bytes
         from seqforge.domains.text.memory import TextMemory
 
         return TextMemory.made(training, vocabulary.symbols, table_bytes(symbols, budget))
 
+    def best_memory(
+        self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int
+    ) -> Memory:
+        """See `HasBestMemory.best_memory`."""
+        from seqforge.core.memory.slots import table_bytes
+        from seqforge.domains.text.memory import TextMemories
+
+        share = table_bytes(symbols, budget, TextMemories.count)
+        return TextMemories.made(training, vocabulary.symbols, share)
+
     def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
         """See `KeepsMemory`."""
-        from seqforge.domains.text.memory import TextMemory
+        from seqforge.core.memory.several import restored
+        from seqforge.domains.text.memory import TextMemories, TextMemory
 
-        return TextMemory.saved(vocabulary.symbols, arrays)
+        return restored(TextMemories, partial(TextMemory.saved, vocabulary.symbols), arrays)
 
     def read(self, path: Path) -> Iterator[Record]:
         """The file as one record, or its parts between separators."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
+from seqforge.core.memory.code_tree import AROUND, BEFORE
 from seqforge.core.memory.contexts import (
     RECENT,
     Contexts,
@@ -26,6 +27,7 @@ from seqforge.core.memory.contexts import (
     write_orders,
 )
 from seqforge.core.memory.memory import Ids
+from seqforge.core.memory.several import SeveralMemories
 from seqforge.core.memory.symbol_streams import StreamedMemory
 
 END, LOWER, UPPER, DIGIT, SPACE, NEWLINE, OPENING, CLOSING, STOP, OTHER = range(10)
@@ -324,14 +326,17 @@ class TextMemory(StreamedMemory):
     contexts: ClassVar[Contexts] = TEXT
 
     @classmethod
-    def made(cls, sample: Ids, symbols: Sequence[str], budget: int = 1 << 29) -> TextMemory:
+    def made(
+        cls, sample: Ids, symbols: Sequence[str], budget: int = 1 << 29,
+        places: tuple[int, ...] = BEFORE,
+    ) -> TextMemory:  # fmt: skip
         """Training symbols and a vocabulary's symbols (V - 1) in, a new memory out: a
-        `BarredTextMemory` where there are many bars."""
+        `BarredTextMemory` where there are many bars; ``places``: see `code_tree`."""
         table = traits(symbols)
         bars = table[:, 4] == BAR
         counts = np.bincount(sample[:_SAMPLE], minlength=len(table))
         barred = counts[bars].sum() > _MANY_BARS * counts.sum()
-        return (BarredTextMemory if barred else cls)(sample, len(table), budget, table)
+        return (BarredTextMemory if barred else cls)(sample, len(table), budget, table, places)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -361,3 +366,19 @@ class BarredTextMemory(TextMemory):
     """A memory for text that is divided by bars: music as text, tables."""
 
     contexts: ClassVar[Contexts] = BARRED
+
+
+VIEWS = (BEFORE, AROUND)
+"""What the trees of several memories go by."""
+
+
+class TextMemories(SeveralMemories):
+    """Memories for text whose code trees join other characters."""
+
+    kind: ClassVar[Any] = TextMemory
+    count = len(VIEWS)
+
+    @classmethod
+    def made(cls, sample: Ids, symbols: Sequence[str], budget: int) -> Self:
+        """As `TextMemory.made`; ``budget``: bytes of each one's tables."""
+        return cls([TextMemory.made(sample, symbols, budget, each) for each in VIEWS])

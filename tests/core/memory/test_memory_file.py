@@ -12,7 +12,7 @@ import pytest
 from seqforge.core.memory.memory_file import load_memory, save_memory
 from seqforge.core.model.checkpoint import load_checkpoint, read_arrays, write_arrays
 from seqforge.domains.text.domain import TextDomain
-from seqforge.domains.text.memory import TextMemory
+from seqforge.domains.text.memory import TextMemories, TextMemory
 from seqforge.errors import CheckpointError
 from seqforge.runs.folder import memory_path
 from tests.core.memory import laws
@@ -110,6 +110,30 @@ def test_a_file_of_other_arrays_is_refused(path, model):
     write_arrays(path, header, arrays)
     with pytest.raises(CheckpointError, match="another version of seqforge wrote it"):
         load_memory(path, model, DOMAIN)
+
+
+def test_several_memories_are_one_file_that_says_how_many(model, tmp_path):
+    several, path = TextMemories.made(IDS, SYMBOLS, 70_000), tmp_path / "memory.safetensors"
+    several.learn(IDS[:300])
+    several.score(IDS[300:], laws.network_of(IDS[300:], SIZE))
+    save_memory(path, several, model)
+    loaded = load_memory(path, model, DOMAIN)
+    header, arrays = read_arrays(path)
+
+    assert header["memories"] == 2
+    assert type(loaded) is TextMemories
+    np.testing.assert_array_equal(drawn(loaded), drawn(several))
+    header["memories"] = 3
+    write_arrays(path, header, arrays)
+    with pytest.raises(CheckpointError, match="another number of memories than it says"):
+        load_memory(path, model, DOMAIN)
+
+
+def test_a_file_of_before_there_were_several_opens(path, memory, model):
+    header, arrays = read_arrays(path)
+    assert header.pop("memories") == 1
+    write_arrays(path, header, arrays)
+    np.testing.assert_array_equal(drawn(load_memory(path, model, DOMAIN)), drawn(memory))
 
 
 def test_a_memory_is_no_model_and_a_model_no_memory(path, model, tmp_path):
