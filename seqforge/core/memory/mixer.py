@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.elementary import exponential, logarithm
-from seqforge.core.kernels.intrinsics import add_scaled, dot
+from seqforge.core.kernels.intrinsics import add_scaled, dot, prefetch
 from seqforge.core.memory.code_tree import DEEPEST
 
 Floats = NDArray[np.float32]
@@ -160,10 +160,8 @@ def copy_way(tables: MixerTables, way: int, network: tuple[int, int], width: int
 @kernel
 def squash(x: float) -> float:
     """1 / (1 + exp(-x))."""
-    if x > 0.0:
-        return 1.0 / (1.0 + exponential(-x))
-    e = exponential(x)
-    return e / (1.0 + e)
+    e = exponential(-abs(x))
+    return (1.0 if x > 0.0 else e) / (1.0 + e)
 
 
 @kernel
@@ -191,6 +189,16 @@ def mix(tables: MixerTables, room: MixerRoom, depth: int, way: int) -> float:
 
 
 @kernel
+def ask_refiners(tables: MixerTables, room: MixerRoom, depth: int, way: int) -> None:
+    """Begin to fetch what `refine` will read."""
+    at = way * DEEPEST + depth
+    for r in range(REFINERS):
+        cell = room.contexts[at, r] * _STEPS
+        for line in range(0, _STEPS, 16):
+            prefetch(tables.refined[way, r], cell + line)
+
+
+@kernel
 def refine(tables: MixerTables, room: MixerRoom, depth: int, way: int, stretched: float) -> float:
     """The probability of a yes, after what came of such probabilities in the refiners' contexts."""
     place = max(min((stretched + 8.0) * 2.0, 31.999), 0.0)
@@ -214,12 +222,14 @@ def learn_mixture(tables: MixerTables, room: MixerRoom, depth: int, way: int, an
         error = (wish - squash(room.final_stretched[at, f])) * FINAL_RATE
         for s in range(room.stretched.shape[1]):
             row[s] = float(row[s]) + error * room.stretched[at, s]
+    for s in range(room.chosen.shape[1]):  # by itself, so that it becomes vector code
+        room.stretched[at, s] = squash(room.stretched[at, s])
     for s in range(room.chosen.shape[1]):
         row_number = tables.starts[s] + room.chosen[at, s]
         visits = tables.visits[way, row_number]
         tables.visits[way, row_number] = visits + 1
         rate = FIRST_RATE / (1.0 + float(visits) / HALVED) + LAST_RATE
-        error = wish - squash(room.stretched[at, s])
+        error = wish - room.stretched[at, s]
         if abs(error) > RIGHT:
             step = np.float32(error * rate)
             add_scaled(weights, row_number * len(inputs), step, inputs, 0, len(inputs))

@@ -33,6 +33,7 @@ from seqforge.core.memory.mixer import (
     WAYS,
     MixerRoom,
     MixerTables,
+    ask_refiners,
     copy_way,
     learn_mixture,
     mix,
@@ -188,6 +189,7 @@ def give_networks(tables: Tables, row: Row, depth: int, way: int) -> None:
 @kernel
 def chance_of_yes(tables: Tables, row: Row, depth: int, way: int) -> float:
     """The probability of a yes, by the evidence that was gathered."""
+    ask_refiners(tables.mixer, row.mixer, depth, way)
     give_networks(tables, row, depth, way)
     stretched = mix(tables.mixer, row.mixer, depth, way)
     chance = refine(tables.mixer, row.mixer, depth, way, stretched)
