@@ -1,8 +1,13 @@
-"""A program in, three examples at the end of each command's help out."""
+"""A program in, three examples at the end of each command's help out; where the command line names
+a domain, three of that one.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+from typer.core import TyperCommand
 
 EXAMPLES = {
     "run": (
@@ -65,13 +70,63 @@ EXAMPLES = {
 }
 
 
+OF_DOMAINS = {
+    ("run", "text"): (
+        "seqforge run text --budget 1m --out runs/prose",
+        "seqforge run text --input docs --budget 5m --hidden-size 128",
+        "seqforge run text README.md --bytes --no-memory --budget 2m",
+    ),
+    ("run", "genome"): (
+        "seqforge run genome --fasta data/dm3-chr2R-slice.fa.gz --budget 2m",
+        "seqforge run genome data/dm3-chr2R-slice.fa.gz --strands forward --blast off",
+        "seqforge run genome data/dm3-chr2R-slice.fa.gz --init fly --budget 10m --open",
+    ),
+    ("run", "music"): (
+        "seqforge run music data/tunes.abc --budget 1m --open",
+        "seqforge run music data/tunes.abc --init folk --budget 2m",
+        "seqforge run music data/tunes.abc data/melody.mid --code events --budget 1m",
+    ),
+    ("train", "text"): (
+        "seqforge train text docs --budget 1m --out runs/docs",
+        "seqforge train text README.md --cell lstm --dropout 0.3 --budget 3epochs",
+        "seqforge train text docs --init shakespeare --extend-vocabulary --budget 2m",
+    ),
+    ("train", "genome"): (
+        "seqforge train genome data/dm3-chr2R-slice.fa.gz --cell gru --budget 2m",
+        "seqforge train genome data/dm3-chr2R-slice.fa.gz --strands forward --budget 5m",
+        "seqforge train genome data/dm3-chr2R-slice.fa.gz --init fly --budget 5m",
+    ),
+    ("train", "music"): (
+        "seqforge train music data/tunes.abc --budget 500steps --split 80/10/10",
+        "seqforge train music data/tunes.abc --init folk --budget 1m",
+        "seqforge train music data/tunes.abc data/melody.mid --code events --budget 2m",
+    ),
+}
+_DOMAINS = {"fly": "genome", "folk": "music", "shakespeare": "text"}
+"""Of pipelines that are named otherwise."""
+
+
+class _OfDomain(TyperCommand):
+    """A command whose first argument may name a domain."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        named = next((one for one in args if not one.startswith("-")), "")
+        key = str(self.name), _DOMAINS.get(named, named)
+        self.epilog = _epilog(OF_DOMAINS.get(key, EXAMPLES[key[0]]))
+        return super().parse_args(ctx, args)
+
+
 def show_examples(app: typer.Typer) -> None:
     """A program in; the help of each of its commands and groups ends with its examples."""
+    domains = {command for command, _ in OF_DOMAINS}
     for command in app.registered_commands:
-        command.epilog = _epilog(str(command.name or getattr(command.callback, "__name__", "")))
+        name = str(command.name or getattr(command.callback, "__name__", ""))
+        command.epilog = _epilog(EXAMPLES.get(name, ()))
+        if name in domains:
+            command.cls = _OfDomain
     for group in app.registered_groups:
-        group.epilog = _epilog(str(group.name))
+        group.epilog = _epilog(EXAMPLES.get(str(group.name), ()))
 
 
-def _epilog(name: str) -> str:
-    return "\n".join(("Examples:", *EXAMPLES.get(name, ())))
+def _epilog(examples: tuple[str, ...]) -> str:
+    return "\n".join(("Examples:", *examples))

@@ -1,6 +1,7 @@
 """The help of each command: examples that work, groups of options, completion in the shell."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from seqforge.cli.examples import EXAMPLES
+from seqforge.cli.examples import EXAMPLES, OF_DOMAINS
 from seqforge.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,19 @@ def test_every_command_has_three_examples_in_its_help(seqforge):
         assert shown[shown.index("Examples:") + 1 :][:3] == list(examples)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("typed", [*OF_DOMAINS, ("run", "folk"), ("train", "fly")])
+def test_the_help_of_a_domain_has_examples_of_that_one(seqforge, typed):
+    command, pipeline = typed
+    domain = {"folk": "music", "fly": "genome"}.get(pipeline, pipeline)
+    shown = [line.strip() for line in seqforge(*typed, "--help").stdout.splitlines()]
+    examples = shown[shown.index("Examples:") + 1 :][:3]
+    assert examples == list(OF_DOMAINS[command, domain])
+    assert all(one.startswith(f"seqforge {command} {domain} ") for one in examples)
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *OF_DOMAINS])
 def test_its_options_exist_and_its_files_lie_in_a_clone(name):
-    for example in EXAMPLES[name]:
+    for example in (EXAMPLES | OF_DOMAINS)[name]:
         _, command, *arguments = shlex.split(example)
         assert COMMANDS[command].make_context(command, arguments)
         for path in (one for one in arguments if "/" in one and one not in MADE):
@@ -59,6 +70,20 @@ def test_the_shell_completes_commands_models_pipelines_and_options(typed, offere
              "COMP_CWORD": str(len(words.split()) - 1)},
     )  # fmt: skip
     assert offered in asked.stdout.split()
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("sa", "sample"), ("sample sh", "shakespeare"), ("run gen", "genome")]
+)
+def test_other_shells_are_answered_as_they_ask(shell, typed, offered):
+    asked = subprocess.run(
+        [sys.executable, "-c", AS_INSTALLED], check=True, capture_output=True, text=True,
+        env={**os.environ, "_SEQFORGE_COMPLETE": f"complete_{shell}",
+             "_TYPER_COMPLETE_ARGS": f"seqforge {typed}",
+             "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    )  # fmt: skip
+    assert re.search(rf"\b{offered}\b", asked.stdout)
 
 
 def test_options_stand_in_groups(seqforge):

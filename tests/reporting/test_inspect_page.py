@@ -402,6 +402,25 @@ def test_a_score_stands_in_place_of_the_staff_where_there_is_one(browse):
     assert fill == shade
 
 
+def test_the_note_under_the_pointer_is_in_view(browse):
+    _, run = browse
+    view = tunes()
+    tall = WrittenScore(90, 900, "".join(
+        f'<rect data-note="{n}" y="{400 * n}" width="9" height="9"/>' for n in range(3)
+    ))  # fmt: skip
+    shown = [replace(view.tunes[0], score=tall), view.tunes[1]]
+    tops = run(
+        inspect_page(replace(view, tunes=shown)),
+        """const top = () => $("staff-box").scrollTop;
+        cells()[9].click();
+        const last = top();
+        cells()[4].click();
+        return [last, top()];""",
+    )
+    assert tops[0] > 500
+    assert tops[1] == 0
+
+
 def replace_note(score):
     """The same score, a little higher, with one note."""
     return score._replace(height=31, markup='<rect data-note="0" width="9" height="9"/>')

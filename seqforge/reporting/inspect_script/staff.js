@@ -103,6 +103,18 @@ function paintNotes() {
     rect.style.fill = name === "" ? "none" : (name[0] === "s" ? surprising : shades)[+name.slice(1)];
     const here = notes.start[i] <= at && at <= last;
     rect.setAttribute("class", here ? "at" : marks[last] ? "h" : "");
+    if (here) revealNote(rect);
+  }
+}
+
+function revealNote(rect) {
+  const box = byId("staff-box"), frame = box.getBoundingClientRect();
+  const place = rect.getBoundingClientRect();
+  if (place.top < frame.top || place.bottom > frame.bottom) {
+    box.scrollTop += place.top - frame.top - frame.height / 3;
+  }
+  if (place.left < frame.left || place.right > frame.right) {
+    box.scrollLeft += place.left - frame.left - frame.width / 3;
   }
 }
 
