@@ -238,6 +238,8 @@ def _flushed(code: int) -> int:
 
 
 _PROMPT = "> "
+_BOLD, _PLAIN = "\033[1m", "\033[0m"
+_NO_WIDTH = "\001{}\002"  # how readline is told that something in a prompt takes no place
 
 
 def ready_stdout() -> None:
@@ -265,8 +267,8 @@ class Terminal:
     def __init__(self) -> None:
         self.shows_text, self.asks = sys.stdout.isatty(), sys.stdin.isatty()
         self.stopped = False
-        self._reading = False
-        self._line_begun = False
+        self._reading = self._line_begun = False
+        self._has_readline = False
         self._console = console(not self.shows_text, soft_wrap=True)
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="surrogateescape")  # a bad byte is said, not died of
@@ -280,6 +282,8 @@ class Terminal:
             return
         with suppress(ImportError):
             import readline  # noqa: F401  its import alone gives ``input`` its editing and history
+
+            self._has_readline = True
         before = signal.signal(signal.SIGINT, self._interrupt)
         try:
             yield
@@ -302,9 +306,10 @@ class Terminal:
             sys.stderr.write(prompt)
             sys.stderr.flush()
             prompt = ""
+        is_bold = bool(prompt) and self._has_readline and not self._console.is_dumb_terminal
         try:
             self._reading = True
-            return input(prompt)
+            return input(prompt + _NO_WIDTH.format(_BOLD) if is_bold else prompt)
         except EOFError:
             if self.asks:
                 self._console.print()
@@ -314,6 +319,9 @@ class Terminal:
             raise
         finally:
             self._reading = False
+            if is_bold:
+                sys.stdout.write(_PLAIN)
+                sys.stdout.flush()
 
     def text(self, text: str) -> None:
         """Print text as it comes."""

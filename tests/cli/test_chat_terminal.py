@@ -79,8 +79,10 @@ def test_what_the_person_typed_is_bold(surroundings):
     before = r"\x1b\[1mACGT\x1b\[0m(\x1b\[2m[ACGT]+\x1b\[0m)+\x1b\[1mTTT\x1b\[0m"
     try:
         talk.until("> ")
+        talk.until(r"^\x1b\[1m")  # so is what is being typed
         talk.type("acgt\n")
-        talk.until(r"\n\x1b\[1mACGT\x1b\[0m[ACGT]{40}\n> ")
+        talk.until(r"acgt\n\x1b\[0m")
+        talk.until(r"\x1b\[1mACGT\x1b\[0m[ACGT]{40}\n> ")
         talk.type("ttt\n")
         talk.until(before + r"[ACGT]{40}\n> ")
         talk.type("/text\n")
