@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -142,9 +142,7 @@ def domains(
     for name, row in rows.items():
         named = f"{name} ({row['class']}, {row['package']})" if found.verbose else name
         lines += [named, wrapped(f"  {row.get('description', row.get('error'))}", found.width, 2)]
-        options = row.get("options", {}).items()
-        flags = [[f"--{key.replace('_', '-')}", f"default: {one or '-'}"] for key, one in options]
-        lines += [*aligned(flags, found.width, indent=4), ""]
+        lines += [*aligned(_flags(name) if "options" in row else [], found.width, indent=4), ""]
     found.answer(rows, lines[:-1])
 
 
@@ -157,6 +155,36 @@ def _described(name: str) -> dict[str, Any]:
         "description": (found.__doc__ or "").strip().split("\n")[0],
         "options": {option: str(fields[option].default) for option in option_types(name)},
     }
+
+
+def _flags(domain: str) -> list[list[str]]:
+    """Options of a domain, what each may be, and its default, as they are typed."""
+    from seqforge.registry import domain_class, option_types
+
+    fields = getattr(domain_class(domain), "__dataclass_fields__", {})
+    return [
+        [f"--{name.replace('_', '-')}", _choices(kind), f"default: {_typed(fields[name].default)}"]
+        for name, kind in option_types(domain).items()
+    ]
+
+
+def _choices(kind: Any) -> str:
+    """A type in, what it may be out: its words, or number, text."""
+    inside = [one for one in get_args(kind) if one not in (type(None), Ellipsis)]
+    if get_origin(kind) is Literal:
+        return ", ".join(map(str, inside))
+    if inside:
+        return _choices(inside[0])
+    return {int: "number", float: "number", bool: "on, off", str: "text"}.get(kind, "-")
+
+
+def _typed(value: Any) -> str:
+    """A default in, how it is typed out."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "-" if value in (None, "") else str(value)
 
 
 _PACKAGES = ("torch", "numpy", "safetensors", "parasail", "music21", "mido",

@@ -217,7 +217,11 @@ def test_models_lists_ours_and_those_of_the_runs_here(seqforge, text_file):
 
 def test_domains_lists_options_and_doctor_the_machine(seqforge):
     domains = seqforge("domains").stdout
-    assert re.search("--strands +default: both", domains)
+    assert re.search("--strands +both, forward +default: both", domains)
+    assert re.search("--formats +mid, abc, .* +default: mid,abc\n", domains)
+    assert re.search("--separator +text +default: -\n", domains)
+    assert re.search("--transpose +number +default: 0\n", domains)
+    assert not re.search("None|False|True", domains)
     found = json.loads(seqforge("doctor", "--json").stdout)
     assert found["cores"] >= 1
     assert found["packages"]["torch"]
