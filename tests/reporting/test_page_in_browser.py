@@ -29,10 +29,15 @@ from tests.reporting.conftest import evaluation_records, ingested
 
 MODES = {
     "light": {"viewport": {"width": 1280, "height": 800}},
-    "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True},
-    "print": {"viewport": {"width": 800, "height": 1100}},
 }
+LOOKS = {
+    "light": [("screen", "light", MODES["light"]["viewport"]),
+              ("screen", "dark", MODES["light"]["viewport"]),
+              ("print", "light", {"width": 800, "height": 1100})],
+    "phone": [("screen", "light", MODES["phone"]["viewport"])],
+}  # fmt: skip
+"""What one opened page is looked at on: a medium, its colours, its size."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,7 @@ def page_of_units(view):
 
 
 PAGES = {"run": run_page, "comparison": comparison_page, "search": search_page,
-         "music": music_page, "units": page_of_units(inspected.made_up()),
+         "music": music_page, "units": page_of_units(inspected.made_up(inspected.LINE * 12)),
          "genome units": page_of_units(inspected.genome()),
          "tune units": page_of_units(inspected.tunes())}  # fmt: skip
 
@@ -146,21 +151,22 @@ def test_a_page_is_sound_whoever_reads_it_and_however(browser, axe, pages, name,
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
-    if mode == "print":
-        page.emulate_media(media="print")
     page.goto(path.as_uri())
     if "units" in name:
         page.wait_for_selector("html[data-ready]")
-
     page.evaluate(axe)
-    found = page.evaluate("axe.run()")["violations"]
-    sizes = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+
+    for medium, colours, viewport in LOOKS[mode]:
+        page.emulate_media(media=medium, color_scheme=colours)
+        page.set_viewport_size(viewport)
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        sizes = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], (medium, colours)
+        assert sizes[0] <= sizes[1], "it scrolls down alone"
     context.close()
 
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
     assert said == []
     assert set(asked) <= {"file", "data"}
-    assert sizes[0] <= sizes[1], "it scrolls down alone"
     assert path.stat().st_size < 5_000_000
 
 
