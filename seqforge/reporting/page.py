@@ -181,10 +181,10 @@ def _files(lines: Sequence[Ingested]) -> FilesRead:
     damaged = [line for line in lines if line.status == "refused" and not line.duplicate]
     used = [line for line in lines if line.status != "refused"]
     files = "1 file" if len(lines) == 1 else f"{len(lines):,} files"
-    refused = len(damaged) + len(duplicates)
     copies = f"{len(duplicates):,} duplicate{'s'[: len(duplicates) != 1]} left out"
     return FilesRead(
-        sentence=f"{files}: {len(used):,} read, {refused:,} refused.",
+        sentence=f"{files}: {len(used):,} read, {copies + ', ' if duplicates else ''}"
+        f"{len(damaged):,} refused.",
         damaged=_file_table(damaged, lines),
         duplicates=_file_table(duplicates, lines),
         duplicates_left_out=copies,
@@ -200,7 +200,10 @@ def _file_table(lines: Iterable[Ingested], among: Sequence[Ingested]) -> Table:
     def short(text: str) -> str:
         return text.replace(common, "") if common else text
 
-    rows = [replace(line, file=short(line.file), reason=short(line.reason)) for line in lines]
+    def said(line: Ingested) -> str:
+        return short(line.reason.removeprefix(f"{line.file}: "))
+
+    rows = [replace(line, file=short(line.file), reason=said(line)) for line in lines]
     return records_table([*map(asdict, rows)])
 
 
