@@ -24,7 +24,8 @@ def installed(tmp_path_factory):
     environment = folder / "environment"
     venv.create(environment, with_pip=False, symlinks=True)
     (site,) = environment.glob("lib/python*/site-packages")
-    target = ["--target", str(site), "--no-deps", "--no-index", "--quiet", str(wheel)]
+    target = ["--target", str(site), "--no-deps", "--no-index", "--no-compile", "--quiet",
+              str(wheel)]  # fmt: skip
     subprocess.run([sys.executable, "-m", "pip", "install", *target], check=True)
     theirs = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "dependencies.pth").write_text(theirs + "\n")

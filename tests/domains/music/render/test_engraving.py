@@ -57,7 +57,7 @@ def melody() -> Piece:
     return read_midi(data_folder() / "melody.mid", 24)[0]
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.slow)])
 def test_random_pieces_are_drawn_by_one_process_without_an_error(count):
     """Every written note is drawn."""
     documents = [to_musicxml(random_piece(seed), f"piece {seed}") for seed in range(count)]
