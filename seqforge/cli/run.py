@@ -13,6 +13,7 @@ import typer
 from seqforge.base.paths import folder_named, is_piped
 from seqforge.cli.app import STOPPED, app
 from seqforge.cli.console import echo, echo_data, open_page, say
+from seqforge.cli.experiments import run_as_experiment
 from seqforge.cli.options import (
     Json,
     MemoryEffort,
@@ -43,9 +44,9 @@ _PANEL = "Model and training (defaults are those of the pipeline)"
 def _pipelines(incomplete: str) -> list[str]:
     """The beginning of a pipeline's name in, the names that begin so out, for the shell."""
     from seqforge.registry import installed
-    from seqforge.runs.recipes import recipe_names
+    from seqforge.runs.recipes import experiment_names, recipe_names
 
-    names = sorted({*recipe_names(), *installed()})
+    names = sorted({*recipe_names(), *experiment_names(), *installed()})
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -240,6 +241,9 @@ def launcher(only_train: bool) -> Callable[..., None]:
     ) -> None:
         folder_named(out)
         chosen = _chosen(named) | assignments(settings or [])
+        files = [*(inputs or []), *(more or [])]
+        if run_as_experiment(pipeline, files, chosen, out, quiet, verbose, json_, open_):
+            return
         paths, options = _parted(ctx, pipeline, more or [])
         await_stdin(pipeline, inputs, paths, named["against"], named["init"])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}

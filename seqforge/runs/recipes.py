@@ -18,6 +18,7 @@ Settings = Mapping[str, object]
 """Settings under their dotted keys, unchecked."""
 
 _ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
+_EXPERIMENTS = "experiments"
 _LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
 _SHOWN = 40
 
@@ -70,7 +71,7 @@ def find_recipe(name: str) -> Recipe:
         return read_recipe(ours)
     if name in installed():
         return Recipe(name, f"domain {name}", {"domain": name})
-    known = sorted({*recipe_names(), *installed()})
+    known = sorted({*recipe_names(), *experiment_names(), *installed()})
     raise ConfigError(
         f"{shown(name, 60)} is neither a pipeline nor a recipe; there are {', '.join(known)}, or "
         f"give a path that ends in .toml{did_you_mean(name, known)}"
@@ -78,8 +79,18 @@ def find_recipe(name: str) -> Recipe:
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that ship."""
+    """Names of the recipes that ship; those of experiments are `experiment_names`."""
     return sorted(path.stem for path in recipe_folder().glob("*.toml"))
+
+
+def experiment_names() -> list[str]:
+    """Names of the recipes that ship, of experiments: many small trainings and one page."""
+    return sorted(path.stem for path in (recipe_folder() / _EXPERIMENTS).glob("*.toml"))
+
+
+def experiment_path(name: str) -> Path:
+    """Where a shipped experiment's recipe is, if there is one of this name."""
+    return recipe_folder() / _EXPERIMENTS / f"{name}.toml"
 
 
 def read_recipe(path: Path, named: Path | None = None) -> Recipe:
