@@ -12,7 +12,7 @@ import pytest
 from seqforge.core.inspection.annotations import WrittenScore
 from seqforge.core.inspection.directions import Directions
 from seqforge.reporting.inspect_page import inspect_page
-from seqforge.reporting.inspect_view import InspectView, ShownRecord, ShownUnit
+from seqforge.reporting.inspect_view import InspectView, ShownAnnotation, ShownRecord, ShownUnit
 from tests.patience import PATIENCE
 from tests.reporting.inspected import LAYERS, LINE, UNITS, genome, made_up, of, tunes
 
@@ -344,6 +344,25 @@ def test_a_genome_stands_in_lines_of_equal_width_with_bars_beneath(browse):
         assert bars[0] == ""
         assert names == ["chrA", "chrB"]
         assert ["5,001", text[100 : 100 + size]] in lines
+
+
+def test_of_many_annotations_of_a_genome_the_longest_are_shown_first(browse):
+    """Exons, not the places in their codons, wherever they stand in the list."""
+    _, run = browse
+    view = genome()
+    held = np.arange(1000)
+    tracks = {"base 1": held % 3 == 0, "exon": held < 300, "repeat": held % 100 < 20,
+              "base 2": held % 3 == 1, "low": held % 50 < 9, "base 3": held % 3 == 2}  # fmt: skip
+    annotations = [
+        ShownAnnotation(name, "auc", values.astype(np.float32)) for name, values in tracks.items()
+    ]
+    annotations.append(ShownAnnotation("GC", "r", (held / 1000).astype(np.float32)))
+    ticked = run(
+        inspect_page(replace(view, annotations=annotations)),
+        """return [...document.querySelectorAll("#bars label")]
+          .filter((one) => one.querySelector("input").checked).map((one) => one.textContent);""",
+    )
+    assert ticked == ["exon", "repeat", "low"]
 
 
 def test_a_tune_stands_on_a_staff_its_notes_coloured_by_the_unit(browse):

@@ -74,13 +74,29 @@ function underline(n) {
 
 const COLOURS = 5, MOST_BARS = 4; // bars beneath a line, if nobody asks for more
 
-// At first, all annotations; of many those that come last, since files are read last.
+// At first, all annotations; of many those that hold over the longest stretches: exons, not codons.
+function firstBars() {
+  const all = [...annotations.keys()];
+  if (all.length <= MOST_BARS) return all;
+  const lengths = annotations.map(stretch);
+  return all.sort((a, b) => lengths[b] - lengths[a] || a - b).slice(0, MOST_BARS - 1);
+}
+
+function stretch(one) {
+  let symbolsHeld = 0, stretches = 0;
+  for (let i = 0; i < count; i++) {
+    if (!holds(one, i)) continue;
+    symbolsHeld++;
+    if (!i || !holds(one, i - 1)) stretches++;
+  }
+  return symbolsHeld / (stretches || 1);
+}
+
 function startBars() {
   const box = byId("bars");
   box.hidden = !annotations.length;
-  const first = Math.max(0, annotations.length - (annotations.length > MOST_BARS ? MOST_BARS - 1 : MOST_BARS));
+  for (const n of firstBars()) beneath.add(n);
   annotations.forEach((one, n) => {
-    if (n >= first) beneath.add(n);
     const label = document.createElement("label"), tick = document.createElement("input");
     Object.assign(tick, { type: "checkbox", value: String(n) });
     tick.addEventListener("change", () => {
