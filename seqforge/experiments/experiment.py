@@ -49,6 +49,8 @@ class Experiment(Protocol):
 
 EXPERIMENTS = {
     "counting": "counting",
+    "greff": "greff",
+    "jozefowicz": "jozefowicz",
     "memory-length": "memory_length",
 }
 """Names and their modules in this package."""

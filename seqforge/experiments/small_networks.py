@@ -25,6 +25,8 @@ class Batch:
     """(T, B): what is read."""
     targets: Tensor
     """(T, B): what comes next, where it is to be predicted; else `IGNORED`."""
+    weights: Tensor | None = None
+    """(T, B): how much each of them counts; None: all alike."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,15 @@ def _share(step: int, steps: int) -> float:
 
 
 def mean_loss(network: PreparedModel, model: CharRNN, batch: Batch) -> Tensor:
-    """Nats a predicted symbol, the mean of each sequence's mean."""
+    """Nats a predicted symbol by their weights, the mean of each sequence's mean."""
     logits, _ = network.run(batch.ids, model.zero_state(batch.ids.shape[1]))
     nats = cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), reduction="none", ignore_index=IGNORED
     ).view(batch.targets.shape)
-    counted = (batch.targets != IGNORED).sum(0).clamp(min=1)
-    return (nats.sum(0) / counted).mean()
+    counted = (batch.targets != IGNORED).float()
+    if batch.weights is not None:
+        counted = counted * batch.weights
+    return ((nats * counted).sum(0) / counted.sum(0).clamp(min=1e-6)).mean()
 
 
 @torch.no_grad()
