@@ -16,11 +16,24 @@ Users' mistakes raise one of these; callers' mistakes raise ValueError.
 
 from __future__ import annotations
 
+import re
+
 NO_MEMORY = (
     "not enough memory for this; give a smaller --batch-size, --hidden-size or input, or end other "
     "programs"
 )
 """The sentence when memory runs out."""
+
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|can(no|')t allocate memory|not enough memory|can't start new thread|"
+    "failed to map segment",  # of a library that is loaded when it is first wanted
+    re.IGNORECASE,
+)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch has no error of its own for that."""
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 class SeqforgeError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from seqforge.base.messages import format_number
@@ -33,6 +33,8 @@ class XyChart:
     """Whether the axis runs by powers of ten; what is not positive is left out."""
     most_y: float | None = None
     """Higher values lie above the picture."""
+    marks: Mapping[str, float] = field(default_factory=dict)
+    """Upright lines at values of the first axis, which reaches as far, by what they are called."""
 
     def legend(self) -> list[tuple[str, str]]:
         """The class of each series in the picture, and its name."""
@@ -44,14 +46,17 @@ class XyChart:
         every = [point for points in shown.values() for point in points]
         if not every:
             return ""
-        x = _Axis([px for px, _ in every], _LEFT, _RIGHT, self.log_x, from_zero=not self.dots)
+        marks = [place for place in self.marks.values() if place > 0 or not self.log_x]
+        x = _Axis(
+            [*(px for px, _ in every), *marks], _LEFT, _RIGHT, self.log_x, from_zero=not self.dots
+        )
         heights = [py for _, py in every]
         if self.most_y is not None:
             heights = [min(self.most_y, py) for py in heights]
         y = _Axis(heights, _BOTTOM, _TOP)
         said = escape(f"{self.y_label} over {self.x_label}")
         parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">']
-        parts += self._axes(x, y)
+        parts += [*self._axes(x, y), *self._lines_of_marks(x)]
         for number, (name, points) in enumerate(shown.items()):
             draw = self._dots if self.dots else self._line
             parts += draw(name, points, style(number), x, y)
@@ -83,6 +88,20 @@ class XyChart:
         parts.append(
             f'<text x="{_RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{escape(self.x_label)}</text>'
         )
+        return parts
+
+    def _lines_of_marks(self, x: _Axis) -> list[str]:
+        parts = []
+        for name, value in self.marks.items():
+            if value > 0 or not self.log_x:
+                at = x(value)
+                left = at > (_LEFT + _RIGHT) / 2
+                beside, anchor = (at - 8, "end") if left else (at + 8, "start")
+                parts.append(
+                    f'<line class="mark" x1="{at}" x2="{at}" y1="{_TOP}" y2="{_BOTTOM}"></line>'
+                    f'<text x="{beside:.1f}" y="{_TOP + 10}" text-anchor="{anchor}">'
+                    f"{escape(name)}</text>"
+                )
         return parts
 
     def _line(self, name: str, points: Points, of: str, x: _Axis, y: _Axis) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 import typer
@@ -11,7 +10,7 @@ from typer.core import TyperGroup
 
 from seqforge.base.paths import as_typed, forget
 from seqforge.cli.console import StdoutError, echo, say
-from seqforge.errors import NO_MEMORY, SaidElsewhere, SeqforgeError
+from seqforge.errors import NO_MEMORY, SaidElsewhere, SeqforgeError, out_of_memory
 from seqforge.version import __version__
 
 STOPPED = 130
@@ -19,13 +18,6 @@ STOPPED = 130
 # Products this small gain nothing from a second thread, and lose most of their speed to it when
 # anything else runs. numpy reads this when it is first imported, which no command has done yet.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-_OUT_OF_MEMORY = re.compile(
-    "out of memory|can(no|')t allocate memory|not enough memory|can't start new thread|"
-    "failed to map segment",  # of a library that is loaded when it is first wanted
-    re.IGNORECASE,
-)
 
 
 class _Group(TyperGroup):
@@ -53,8 +45,8 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             say("stopped", "yellow")
             raise typer.Exit(STOPPED) from None
-        except (MemoryError, RuntimeError, ImportError) as error:  # torch has none of its own
-            if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+        except (MemoryError, RuntimeError, ImportError) as error:
+            if not out_of_memory(error):
                 raise
             say(f"error: {NO_MEMORY}", "red")
             raise typer.Exit(1) from error

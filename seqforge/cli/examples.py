@@ -20,6 +20,11 @@ EXAMPLES = {
         "seqforge train genome data/dm3-chr2R-slice.fa.gz --cell gru --budget 2m",
         "seqforge train music data/tunes.abc --budget 500steps --split 80/10/10",
     ),
+    "sweep": (
+        "seqforge sweep text --input docs --trials 12 --budget 1m --out runs/sizes",
+        "seqforge sweep music data/tunes.abc --set-range training.learning_rate=1e-3..1e-2",
+        "seqforge sweep text docs --set-range model.cell=gru,lstm --storage sqlite:///sweep.db",
+    ),
     "report": (
         "seqforge report runs/prose --open",
         "seqforge report runs/prose runs/docs --out comparison.html",

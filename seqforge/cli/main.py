@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 # isort: off
-from seqforge.cli import run, report, sample, next, evaluate, inspect  # noqa: F401
+from seqforge.cli import run, sweep, report, sample, next, evaluate, inspect  # noqa: F401
 from seqforge.cli import blast, music  # noqa: F401
 from seqforge.cli import info, config  # noqa: F401
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -28,6 +28,7 @@ from seqforge.cli.options import (
     extra_arguments,
     given,
 )
+from seqforge.cli.sweep_run import run_as_sweep
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -240,29 +241,37 @@ def launcher(only_train: bool) -> Callable[..., None]:
         **named: Any,
     ) -> None:
         folder_named(out)
-        chosen = _chosen(named) | assignments(settings or [])
+        chosen = chosen_of(named) | assignments(settings or [])
         files = [*(inputs or []), *(more or [])]
         if run_as_experiment(pipeline, files, chosen, out, quiet, verbose, json_, open_):
             return
-        paths, options = _parted(ctx, pipeline, more or [])
+        paths, options = parted(ctx, pipeline, more or [])
         await_stdin(pipeline, inputs, paths, named["against"], named["init"])
         chosen |= {f"domain_options.{key}": value for key, value in options.items()}
+        named_inputs = (*(inputs or []), *paths)
+        if not only_train and run_as_sweep(
+            pipeline, named_inputs, chosen, out, quiet, verbose, json_, open_
+        ):
+            return
         if chosen.get("search.backend") == "ebi":  # asked now, and not after hours of training
             from seqforge.cli.config import settle
 
             settle("Sending the samples of a run to EMBL-EBI")
-        order = _order(
-            pipeline, (*(inputs or []), *paths), chosen, out, resume, only_train, sample_every
-        )
+        order = _order(pipeline, named_inputs, chosen, out, resume, only_train, sample_every)
         if open_ and only_train:
             raise ConfigError("train writes no page to open; run does")
         _run(order, quiet or json_, verbose, json_, open_)
 
-    return _with_settings(launch)
+    return with_settings(launch)
 
 
-def _with_settings(launch: Callable[..., None]) -> Callable[..., None]:
-    """The function with an option for each setting in the place of its ``named``."""
+def with_settings(
+    launch: Callable[..., None], before: str = "sample_every", without: Collection[str] = ()
+) -> Callable[..., None]:
+    """The function with an option for each setting, but some, in the place of its ``named``.
+
+    They stand before one of its own in the help.
+    """
     hints = get_type_hints(launch, include_extras=True)
     own = signature(launch).parameters
     parameters = [
@@ -270,7 +279,7 @@ def _with_settings(launch: Callable[..., None]) -> Callable[..., None]:
         for name, one in own.items()
         if name != "named"
     ]
-    place = list(own).index("sample_every")
+    place = list(own).index(before)
     parameters[place:place] = [
         Parameter(
             name,
@@ -279,13 +288,14 @@ def _with_settings(launch: Callable[..., None]) -> Callable[..., None]:
             annotation=kind,
         )
         for name, (_, kind) in _SETTINGS.items()
+        if name not in without
     ]
     launch.__dict__["__signature__"] = Signature(parameters)
     launch.__annotations__ = {one.name: one.annotation for one in parameters}
     return launch
 
 
-def _chosen(named: Mapping[str, Any]) -> dict[str, Any]:
+def chosen_of(named: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that options were given for, by their keys."""
     against = named["against"]
     values = {
@@ -361,7 +371,7 @@ def _say_stopped(order: RunRequest, folder: RunFolder) -> None:
     say(said, "yellow")
 
 
-def _parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[str], dict[str, Any]]:
+def parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Part what was typed behind the pipeline into inputs and options of its domain."""
     if not any(argument.startswith("-") and argument != "-" for argument in more):
         return more, {}

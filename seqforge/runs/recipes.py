@@ -17,7 +17,7 @@ from seqforge.registry import installed, with_search_options
 Settings = Mapping[str, object]
 """Settings under their dotted keys, unchecked."""
 
-_ABOUT = ("description", "inputs", "note", "made")  # what a recipe says beside its settings
+_ABOUT = ("description", "inputs", "note", "made", "sweep")  # beside its settings
 _EXPERIMENTS = "experiments"
 _LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
 _SHOWN = 40
@@ -37,6 +37,8 @@ class Recipe:
     description: str = ""
     note: str = ""
     """For the model's card: source and licence of the data."""
+    sweep: dict[str, object] | None = None
+    """Table ``[sweep]``, unchecked: a recipe that has one is run as a sweep."""
 
     def with_settings(self, settings: Settings) -> Recipe:
         """The recipe with some settings changed, each under its dotted key."""
@@ -122,7 +124,14 @@ def recipe_of(document: Mapping[str, object], path: Path) -> Recipe:
         inputs=tuple(_seen_from(path.parent, item) for item in inputs),
         description=str(about.get("description", "")),
         note=str(about.get("note", "")),
+        sweep=_sweep(about.get("sweep"), path),
     )
+
+
+def _sweep(table: object, path: Path) -> dict[str, object] | None:
+    if table is None or isinstance(table, dict):
+        return table
+    raise ConfigError(f"{path}: sweep: a table is wanted (got {shown(table)})")
 
 
 def _seen_from(folder: Path, item: str) -> str:

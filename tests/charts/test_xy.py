@@ -40,6 +40,20 @@ def test_dots_lie_by_powers_and_have_their_names():
     assert {"a", "b", "c", "d", "1,000", "10,000"} <= set(words)
 
 
+def test_a_mark_stands_upright_at_its_value_and_the_axis_reaches_it():
+    chart = XyChart(
+        "weights", "bits", {"a": [(1e4, 2.0)], "b": [(1e5, 1.0)]}, dots=True, log_x=True,
+        marks={HOSTILE: 1e6, "none": 0.0},
+    )  # fmt: skip
+    root = ET.fromstring(chart.svg())
+    (mark,) = [line for line in root.findall(".//line") if line.get("class") == "mark"]
+    first, second = (float(dot.get("cx")) for dot in root.findall(".//circle"))
+    assert mark.get("x1") == mark.get("x2")
+    assert float(mark.get("x1")) - second == pytest.approx(second - first, abs=0.2)
+    assert float(mark.get("x1")) <= 700
+    assert HOSTILE in [text.text for text in root.findall(".//text")]
+
+
 @pytest.mark.parametrize(
     "places", [(265_477, 920_876, 937_794), (20.2, 20.3, 20.4), (1, 1e9), (900, 1000)]
 )

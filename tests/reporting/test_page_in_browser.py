@@ -22,6 +22,7 @@ from seqforge.reporting.inspect_page import inspect_page
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.similarity import write_search_page
 from seqforge.reporting.summary import RunSummary, ShownSamples
+from seqforge.reporting.sweep_page import BestTrial, SweepSummary, SweptTrial, write_sweep_page
 from seqforge.reporting.verdict import judged
 from tests.conftest import missing
 from tests.reporting import inspected, material
@@ -121,6 +122,25 @@ def music_page(path):
     write_page(path, "New tunes", first, [second], 3, ["moved"])
 
 
+def sweep_page(path):
+    trials = [
+        SweptTrial(number=n, state="done", bits=2 + (n - 3) ** 2 / 50, weights=50_000 * 2**n,
+                   settings={"model.hidden_size": 64 * n + 64, "model.num_layers": 1 + n % 3},
+                   seconds=20.0, folder=f"trials/00{n}")
+        for n in range(8)
+    ]  # fmt: skip
+    left = SweptTrial(number=8, state="failed", reason="<no> memory", settings={"a.b": 1})
+    best = BestTrial(trial=3, bits=2.0, settings=trials[3].settings)
+    found = SweepSummary(
+        best=best, trials=(*trials, left), wanted=12, recipe="text", budget="20s",
+        ranges={"model.hidden_size": "64..512", "model.num_layers": "1..3"}, unit="character",
+        own=trials[5].settings, train_symbols=1_003_854,
+        importances={"model.hidden_size": 0.9, "model.num_layers": 0.1},
+    )  # fmt: skip
+    curves = {n: [(x, 4.0 / x + n / 10) for x in (1.0, 5.0, 20.0)] for n in range(8)}
+    write_sweep_page(path, found, curves)
+
+
 def page_of_units(view):
     def write(path):
         path.write_text(inspect_page(view), "utf-8")
@@ -129,7 +149,8 @@ def page_of_units(view):
 
 
 PAGES = {"run": run_page, "comparison": comparison_page, "search": search_page,
-         "music": music_page, "units": page_of_units(inspected.made_up(inspected.LINE * 12)),
+         "music": music_page, "sweep": sweep_page,
+         "units": page_of_units(inspected.made_up(inspected.LINE * 12)),
          "genome units": page_of_units(inspected.genome()),
          "tune units": page_of_units(inspected.tunes())}  # fmt: skip
 

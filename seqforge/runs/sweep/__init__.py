@@ -1,0 +1,1 @@
+"""Many trainings of one recipe under different settings, shared through one storage."""
