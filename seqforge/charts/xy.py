@@ -150,9 +150,12 @@ class _Axis:
         if not self._log:
             return [(v, f"{v:.4g}") for v in round_ticks(self._low, self._high)]
         powers = range(math.floor(self._low), math.ceil(self._high) + 1)
-        few = self._high - self._low < 2
-        values = [m * 10.0**power for power in powers for m in ((1, 2, 5) if few else (1,))]
-        inside = [v for v in values if self._low <= math.log10(v) <= self._high]
+        inside: list[float] = []
+        for multiples in ((1, 2, 5),) if self._high - self._low < 2 else ((1,), (1, 3)):
+            values = [m * 10.0**power for power in powers for m in multiples]
+            inside = [v for v in values if self._low <= math.log10(v) <= self._high]
+            if len(inside) >= _FEWEST:
+                break
         if len(inside) < _FEWEST:  # a short piece of the axis: as on a plain one
             low, high = 10**self._low, 10**self._high
             inside = [v for v in round_ticks(low, high, most=4) if low <= v <= high]

@@ -112,7 +112,7 @@ def write_sweep_page(path: Path, found: SweepSummary, curves: Mapping[int, Point
     """
     macros = html_page.macros(__package__, "sweep_page.html.jinja")
     picture, learned, names = _by_weights(found), _curves(found, curves), _short(found.ranges)
-    columns = ("bits", *names.values(), "weights", "weights a training symbol", "training")
+    columns = ("bits", *names.values(), "weights", "weights a symbol", "training")
     mattered = _importances(found)
     sections = [
         Section("size", "Bits against weights", str(macros.weights(picture.svg(), rule(found)))),

@@ -55,7 +55,14 @@ def test_a_mark_stands_upright_at_its_value_and_the_axis_reaches_it():
 
 
 @pytest.mark.parametrize(
-    "places", [(265_477, 920_876, 937_794), (20.2, 20.3, 20.4), (1, 1e9), (900, 1000)]
+    "places",
+    [
+        (33_474, 1_003_855, 2_833_986),
+        (265_477, 920_876, 937_794),
+        (20.2, 20.3, 20.4),
+        (1, 1e9),
+        (900, 1000),
+    ],
 )
 def test_an_axis_has_labels_that_can_be_read(places):
     """Two at least, within the picture, none on another."""
