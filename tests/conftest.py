@@ -79,6 +79,7 @@ DEAR = frozenset(
         "cli/test_run_distributed.py",
         "cli/test_run_init.py",
         "cli/test_sample_output.py",
+        "cli/test_sweep.py",
         "core/kernels/test_kernel_cache.py",
         "core/model/test_checkpoint.py",
         "core/output/test_writer.py",

@@ -21,9 +21,9 @@ EXAMPLES = {
         "seqforge train music data/tunes.abc --budget 500steps --split 80/10/10",
     ),
     "sweep": (
-        "seqforge sweep text --input docs --trials 12 --budget 1m --out runs/sizes",
-        "seqforge sweep music data/tunes.abc --set-range training.learning_rate=1e-3..1e-2",
-        "seqforge sweep text docs --set-range model.cell=gru,lstm --storage sqlite:///sweep.db",
+        "seqforge sweep text --input docs --trials 12 --budget 1m",
+        "seqforge sweep music data/tunes.abc --set-range model.dropout=0..0.5",
+        "seqforge sweep text docs --set-range model.cell=gru,lstm --out cells",
     ),
     "report": (
         "seqforge report runs/prose --open",

@@ -116,7 +116,7 @@ def test_killed_in_the_middle_it_goes_on_with_nothing_lost(whole, source, start,
 
 
 def test_a_finished_sweep_does_nothing_and_says_it_again(whole, source):
-    out, result = whole
+    out, _ = whole
     before = files_of(out / "trials")
     again = call(*words(source, "--out", out, "--json"))
     assert again.exit_code == 0, again.stderr
