@@ -107,7 +107,8 @@ class SweepStudy:
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, by their numbers."""
-        return self._study.get_trials(deepcopy=False)
+        found: list[FrozenTrial] = self._study.get_trials(deepcopy=False)
+        return found
 
     def finished(self) -> int:
         """How many are."""
