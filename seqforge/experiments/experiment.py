@@ -52,6 +52,7 @@ EXPERIMENTS = {
     "greff": "greff",
     "jozefowicz": "jozefowicz",
     "memory-length": "memory_length",
+    "temperature": "temperature",
 }
 """Names and their modules in this package."""
 
