@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -402,6 +403,7 @@ def _elsewhere(answer: requests.Response) -> str:
     )
 
 
+@cache  # what is installed is looked for on the disk, and every request says it
 def user_agent() -> str:
     """The User-Agent header, in the form of the service's own clients."""
     python, system = platform.python_version(), platform.system()

@@ -22,7 +22,7 @@ LENGTHS = (20, 30, 50, 80, 120, 200, 350, 500, 800, 2000)
 
 
 LIBRARIES = [
-    pytest.param((250_000, 350_000), id="small"),
+    pytest.param((160_000, 220_000), id="small"),
     pytest.param((1_000_000, 1_400_000), marks=pytest.mark.slow, id="large"),
 ]
 """Where the first of the two sequences of a library ends, and where the second does."""
