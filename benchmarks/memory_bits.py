@@ -1,11 +1,12 @@
 """Bits a symbol of network and memory on five held-out parts, as a run states them.
 
-    python benchmarks/memory_bits.py --data FOLDER [--rows tinyshakespeare dm6-small ...]
+    python benchmarks/memory_bits.py --data FOLDER [--rows tinyshakespeare ...] [--effort best]
 
 Each row is one `seqforge train`: the network learns from the train part, the mixer from the valid
 part, and test is scored. FOLDER has the files of `ROWS`. A result is kept after each row; rows that
-were not asked for stay as they were. ``load`` is that of the last quarter of an hour: budgets in
-minutes need a quiet machine. Figures of other compressors are in docs/memory.md.
+were not asked for stay as they were; those of the other effort have a name of their own. ``load``
+is that of the last quarter of an hour: budgets in minutes need a quiet machine. Figures of other
+compressors are in docs/memory.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,15 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--effort", choices=("fast", "best"), default="fast")
     chosen = parser.parse_args()
     rows = read_result(_RESULT)["rows"] if _RESULT.exists() else {}
+    best = chosen.effort == "best"
     for name in chosen.rows:
-        rows[name] = measured(ROWS[name], chosen.data)
+        row = ROWS[name]
+        if best:
+            row = replace(row, options=f"{row.options} --memory-effort best")
+        rows[f"{name}-best" if best else name] = measured(row, chosen.data)
         write_result(_RESULT, {**about(0, {}), "rows": rows})
     print(table([
         {"row": name, "headline": row["headline"]["bits"], "wanted": row["wanted"],
