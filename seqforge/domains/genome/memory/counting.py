@@ -283,8 +283,9 @@ def count_one(
 
 
 @kernel
-def ask(counts: Counts, h: np.uint64, r: np.uint64) -> None:
-    """Ask for the lines of memory that the contexts of a base will need."""
+def ask(counts: Counts, h: np.uint64, r: np.uint64, zone: int) -> None:
+    """Ask for the lines of memory that the contexts of a base will need; ``zone`` is the one at
+    hand, and mostly that of the base."""
     for a in range(SLOTS):
         _ask_slot(counts, a, context_of(h, counts, a))
         _ask_slot(counts, a, context_behind(r, counts, a))
@@ -292,6 +293,10 @@ def ask(counts: Counts, h: np.uint64, r: np.uint64) -> None:
         order = int(counts.orders[a])
         prefetch(counts.direct, first_of(counts, a, of_order(h, order)))
         prefetch(counts.direct, first_of(counts, a, behind(r, order)))
+    for a in range(2, APART):
+        order = int(counts.zone_orders[a])
+        prefetch(counts.zoned, first_in_zone(counts, a, zone, of_order(h, order)))
+        prefetch(counts.zoned, first_in_zone(counts, a, zone, behind(r, order)))
     for b in range(SEEDINGS):
         length = int(counts.seeds[b])
         prefetch(counts.heads[b], KEPT * seed_place(h, length, counts.head_shift))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.elementary import logarithm
-from seqforge.core.kernels.intrinsics import popcount
+from seqforge.core.kernels.intrinsics import popcount, prefetch
 from seqforge.domains.genome.memory.counting import (
     context_of,
     field_sum,
@@ -171,6 +171,12 @@ def first_nearby(learnt: Learnt, a: int, h: np.uint64) -> int:
     order = int(learnt.fast_orders[a])
     place = folded(of_order(h, order), int(learnt.fast_bits[a]), 2 * order)
     return int(learnt.fast_begins[a]) + 4 * place
+
+
+@kernel
+def ask_nearby(learnt: Learnt, h: np.uint64) -> None:
+    """Ask for the line of memory that the largest of them will need."""
+    prefetch(learnt.fast, first_nearby(learnt, NEARBY - 1, h))
 
 
 @kernel

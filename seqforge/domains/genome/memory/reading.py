@@ -15,8 +15,10 @@ from seqforge.domains.genome.memory.counting import (
     read_back,
     read_on,
     richer,
+    zone_of,
 )
 from seqforge.domains.genome.memory.experts import (
+    ask_nearby,
     choose_rows,
     first_nearby,
     give_networks,
@@ -198,7 +200,9 @@ def read(
         note_base(row, bases, i)
         if i + 1 < len(bases):
             ahead = int(bases[i + 1])
-            ask(counts, read_on(row.words[0], ahead), read_back(row.words[1], ahead))
+            h, r = read_on(row.words[0], ahead), read_back(row.words[1], ahead)
+            ask(counts, h, r, zone_of(int(row.rich[0])))
+            ask_nearby(learnt, h)
         find_repeats(packed, i + 1, counts, row)
 
 
