@@ -7,8 +7,11 @@ symbols of what is given: ``3e36d9-h1h39f94eeh43keg3c=-13991064.`` is 3369 - 139
 
 from __future__ import annotations
 
+import itertools
+import random
 import string
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +59,7 @@ def _with_distractors(rng: np.random.Generator, texts: Sequence[str]) -> list[st
     return [whole[a:b] for a, b in zip([0, *cuts], cuts, strict=False)]
 
 
-def xml_text(rng: np.random.Generator, length: int, longest: int) -> str:
+def xml_text(rng: random.Random, length: int, longest: int) -> str:
     """Documents one after the other, cut at a length; tags of up to so many letters."""
     parts: list[str] = []
     written = 0
@@ -66,33 +69,34 @@ def xml_text(rng: np.random.Generator, length: int, longest: int) -> str:
     return "".join(parts)[:length]
 
 
-def xml_document(rng: np.random.Generator, longest: int) -> str:
+def xml_document(rng: random.Random, longest: int) -> str:
     """A document: by a coin, and from the 51st time on always, the last open tag is closed, or all
     is over if none is; else a new tag is opened, with two random letters or more.
     """
-    coins = rng.random(MOST_ITERATIONS).tolist()
     parts: list[str] = []
     opened: list[str] = []
-    while True:
-        if coins and coins.pop() < 0.5:
-            opened.append(_tag(rng, longest))
+    for place in itertools.count():
+        if place < MOST_ITERATIONS and rng.random() < 0.5:
+            size = rng.randint(SHORTEST_TAG, longest)
+            opened.append("".join(rng.choices(LETTERS, k=size)))
             parts.append(f"<{opened[-1]}>")
         elif opened:
             parts.append(f"</{opened.pop()}>")
         else:
-            return "".join(parts)
-
-
-def _tag(rng: np.random.Generator, longest: int) -> str:
-    letters = rng.integers(ord("a"), ord("z") + 1, rng.integers(SHORTEST_TAG, longest + 1))
-    return bytes(letters.tolist()).decode()
+            break
+    return "".join(parts)
 
 
 def ids_of(text: str, symbols: str) -> Ids:
     """Text in, the place of each of its symbols among all out."""
+    return _places(symbols)[np.frombuffer(text.encode(), np.uint8)]
+
+
+@cache
+def _places(symbols: str) -> Ids:
     table = np.zeros(128, np.int64)
     table[[ord(symbol) for symbol in symbols]] = np.arange(len(symbols))
-    return table[np.frombuffer(text.encode(), np.uint8)]
+    return table
 
 
 def in_closing_tags(text: str) -> NDArray[np.bool_]:

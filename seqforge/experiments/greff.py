@@ -23,7 +23,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, dropout, pad
 from torch.nn.utils.rnn import pad_sequence
 
 from seqforge.base.html_page import Section, Table
-from seqforge.charts.xy import XyChart
+from seqforge.charts.dot_plot import DotPlot
 from seqforge.core.config import STRICT, Fraction
 from seqforge.core.kernels.equation_window import equation_weights
 from seqforge.core.model.cells import recurrent_layer, zero_state
@@ -258,17 +258,11 @@ def sections(rows: Sequence[Row], settings: GreffSettings) -> list[Section]:
         for cell in order
     )  # fmt: skip
     columns = ("cell", "nats a frame", "spread", f"beside {PLAIN}", "Greff et al. 2017")
-    dots = {
-        cell: [(float(place), value) for value in tests[cell]]
-        for place, cell in enumerate(order, 1)
-    }
+    dots = {cell: {"a seed": tests[cell], "mean": [means[cell]]} for cell in order}
     return [
         table_section("variants", "Test part", Table(columns, lines)),
-        chart_section(
-            "seeds", "Every seed", XyChart("place in the order", "nats a frame", dots, dots=True),
-            "A dot a seed; lower is better.",
-        ),
-    ]  # fmt: skip
+        chart_section("seeds", "Every seed", DotPlot("nats a frame", dots), "Lower is better."),
+    ]
 
 
 def conclusion(rows: Sequence[Row], settings: GreffSettings) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from seqforge.base import html_page
 from seqforge.base.atomic_files import write_atomically
 from seqforge.base.html_page import Section, Table, records_table
+from seqforge.charts.dot_plot import DotPlot
 from seqforge.charts.xy import XyChart
 from seqforge.experiments.experiment import Experiment, Row
 
@@ -47,7 +48,7 @@ def table_section(name: str, title: str, table: Table, folded: bool = False) -> 
     return Section(name, title, markup)
 
 
-def chart_section(name: str, title: str, chart: XyChart, said: str = "") -> Section:
+def chart_section(name: str, title: str, chart: XyChart | DotPlot, said: str = "") -> Section:
     """A picture with its legend as a part of the page; nothing where nothing can be drawn.
 
     Args:
@@ -59,7 +60,7 @@ def chart_section(name: str, title: str, chart: XyChart, said: str = "") -> Sect
     return Section(name, title, figure(chart, said))
 
 
-def figure(chart: XyChart, said: str = "") -> str:
+def figure(chart: XyChart | DotPlot, said: str = "") -> str:
     """A picture with its legend, as markup."""
     drawn = chart.svg()
     if not drawn:
