@@ -116,7 +116,8 @@ def write_sweep_page(path: Path, found: SweepSummary, curves: Mapping[int, Point
     mattered = _importances(found)
     sections = [
         Section("size", "Bits against weights", str(macros.weights(picture.svg(), rule(found)))),
-        Section("trials", "All trials", str(macros.table(columns, _rows(found), _rest(found)))),
+        Section("trials", "All trials", str(macros.table(columns, _rows(found), _rest(found))),
+                ".swept thead th { white-space: nowrap; }"),
         Section("curves", "How they learned",
                 str(macros.curves(learned.svg(), learned.legend(), len(learned.series)))),
         Section("mattered", "What each setting mattered", str(macros.mattered(mattered))),
@@ -172,8 +173,8 @@ def advice(found: SweepSummary) -> list[str]:
         )
     for key in _at_an_end(found, best):
         said.append(
-            f"The best {_name(key)} lies at an end of its range ({found.ranges[key]}): a wider one "
-            f"may hold a better one (--set-range {key}=...)."
+            f"The best {_name(key)} lies at an end of its range ({found.ranges[key]}): a wider "
+            f"range may hold a better one (--set-range {key}=...)."
         )
     if not said:
         return [_budget_note(found)]

@@ -42,12 +42,12 @@ def underneath(study):
 
 
 def test_the_same_seed_draws_the_same_and_another_others(opened, tmp_path):
-    first = drawn(opened(), 9, tmp_path)
+    first = drawn(opened(), 8, tmp_path)
     (tmp_path / "s.db").unlink()
-    assert drawn(opened(), 9, tmp_path) == first
+    assert drawn(opened(), 8, tmp_path) == first
     (tmp_path / "s.db").unlink()
-    assert drawn(opened(seed=1), 9, tmp_path) != first
-    assert len({str(one) for one in first}) == 9
+    assert drawn(opened(seed=1), 1, tmp_path) != first[:1]
+    assert len({str(one) for one in first}) == 8
     for one in first:
         assert 64 <= one["model.hidden_size"] <= 512
         assert one["model.hidden_size"] % 16 == 0
@@ -57,7 +57,7 @@ def test_the_same_seed_draws_the_same_and_another_others(opened, tmp_path):
 
 def test_what_the_first_trials_came_to_moves_the_later_ones(opened, tmp_path):
     """Lower is better here, and the middle of what is drawn at random is 0.01."""
-    found = [one["training.learning_rate"] for one in drawn(opened(), 18, tmp_path)]
+    found = [one["training.learning_rate"] for one in drawn(opened(), 14, tmp_path)]
     assert median(found[6:]) < 0.005
 
 
