@@ -105,7 +105,8 @@ def test_the_page_has_every_cell_with_what_was_published():
         assert page.count(f'<th scope="row">{cell}</th>') == 2
     assert "<td>0.451 (0.450 to 0.452)</td><td>0.907</td>" in page
     said = conclusion(rows, SMALL)
-    assert "arithmetic: mut3 first (0.451), rnn last (0.001)" in said
+    assert "Arithmetic: mut3 first (0.451), rnn last (0.001), rank correlation" in said
+    assert "most at jozefowicz-lstm, number 9 here and 6 there. XML: mut3 first (0.22" in said
 
 
 def test_rank_correlation_is_that_of_scipy():
