@@ -194,6 +194,12 @@ def test_what_cannot_be_swept_is_one_sentence_before_any_trial(source, more, sai
     assert not Path("s").exists()
 
 
+def test_an_experiment_is_no_recipe_to_sweep():
+    result = call("sweep", "counting", "--out", "s")
+    assert result.exit_code == 1
+    assert "counting is an experiment and has trials of its own" in " ".join(result.stderr.split())
+
+
 def test_a_folder_of_something_else_and_another_sweep_are_refused(whole, source, tmp_path):
     other = call(*words(source, "--out", whole[0], "--seq-len", 16))
     assert other.exit_code == 1

@@ -28,7 +28,7 @@ from seqforge.runs.folder import RUNS, RunFolder, new_folder, read_metrics
 from seqforge.runs.load_inputs import gather
 from seqforge.runs.pipeline import run
 from seqforge.runs.progress import NullProgress, ProgressListener
-from seqforge.runs.recipes import Recipe, Settings
+from seqforge.runs.recipes import Recipe, Settings, experiment_path
 from seqforge.runs.request import AskedRun, RunRequest, normal
 from seqforge.runs.sweep.ranges import Range, SweepTable, allowed, combinations, ranges_of
 
@@ -83,6 +83,11 @@ class Sweep:
         self._request = request
         if is_piped(request.pipeline) or any(map(is_piped, request.inputs)):
             raise ConfigError("a sweep reads its inputs for each trial: name files, and no pipe")
+        if experiment_path(request.pipeline).is_file():
+            raise ConfigError(
+                f"{request.pipeline} is an experiment and has trials of its own; a sweep trains a "
+                "recipe, such as text"
+            )
         chosen = {"memory.enabled": False, **(request.settings or {})}
         own = AskedRun.of(RunRequest(request.pipeline)).recipe
         if own.sweep is None:  # its budget is for one run
@@ -286,7 +291,7 @@ def _came_to(study: SweepStudy, number: int) -> str:
         return f"trial {number} came to no score"
     best = min(scored, key=lambda one: (scored[one], one))
     others = "the best so far" if best == number else f"the best so far: {scored[best]:.4f}"
-    return f"trial {number}: {scored[number]:.4f} bits, {others} ({len(scored)} trials are done)"
+    return f"trial {number}: {scored[number]:.4f} bits, {others} ({len(scored)} done)"
 
 
 def _curve(folder: Path) -> list[tuple[float, float]]:
