@@ -79,7 +79,7 @@ def read_pieces(path: Path) -> Pieces:
     try:
         found = loadmat(path)
         parts = [[_frames(piece) for piece in found[f"{part}data"][0]] for part in PARTS]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # whatever scipy raises at what is no such file, or a damaged one
         raise InputError(
             f"{path}: not a MATLAB file with traindata, validdata and testdata of pieces of "
             f"{KEYS} keys ({error})"

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from seqforge.core.model.checkpoint import read_arrays, write_arrays
+from seqforge.runs.recipes import experiment_names, recipe_names
 from tests.cli.conftest import small
 
 BAD = {
@@ -187,9 +188,10 @@ def test_a_setting_that_makes_no_sense_is_named(seqforge, tmp_path, text_file, o
 
 
 def test_an_unknown_pipeline_or_model_lists_those_that_there_are(seqforge):
-    assert "there are fly, folk, genome, music, shakespeare, text" in " ".join(
-        seqforge("run", "nonsense").stderr.split()
-    )
+    said = " ".join(seqforge("run", "nonsense").stderr.split())
+    listed = said.partition("there are ")[2].split(", or give")[0].split(", ")
+    assert listed == sorted({*recipe_names(), *experiment_names()})
+    assert {"text", "counting"} <= set(listed)
     assert "is not a bundled model" in " ".join(seqforge("sample", "nonsense").stderr.split())
 
 

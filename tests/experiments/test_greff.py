@@ -1,12 +1,14 @@
 """Chorales are read as they lie, scored as a plain loop scores them, and trials repeat."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
 
 from seqforge.core.model.cells import zero_state
-from seqforge.errors import ConfigError
+from seqforge.errors import ConfigError, InputError
 from seqforge.experiments.greff import (
     KEYS,
     VARIANTS,
@@ -92,9 +94,24 @@ def test_what_is_no_file_of_chorales_is_refused_before_any_trial(tmp_path):
     (tmp_path / "text.mat").write_text("C major\n" * 40)
     savemat(tmp_path / "other.mat", {"x": np.zeros(3)})
     savemat(tmp_path / "narrow.mat", {f"{p}data": np.zeros((1, 2)) for p in ("train", "valid")})
-    for name in ("none.mat", "text.mat", "other.mat", "narrow.mat"):
+    (tmp_path / "empty.mat").write_bytes(b"")
+    for name in ("none.mat", "text.mat", "other.mat", "narrow.mat", "empty.mat"):
         with pytest.raises(ConfigError, match=f"{name}: not a MATLAB file with traindata"):
             checked_settings("greff", {"data": [str(tmp_path / name)]}, "greff.toml")
+
+
+def test_a_damaged_file_is_refused_or_read(chorales):
+    """Cut anywhere, or with bytes changed."""
+    whole, rng = chorales.read_bytes(), np.random.default_rng(0)
+    path = chorales.with_name("damaged.mat")
+    for _ in range(60):
+        damaged = bytearray(whole[: rng.integers(len(whole))] if rng.random() < 0.5 else whole)
+        for place in rng.integers(len(damaged) or 1, size=3 * bool(damaged)):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        read_pieces.cache_clear()
+        with suppress(InputError):
+            assert all(piece.shape[1] == KEYS for piece in read_pieces(path).test)
 
 
 def test_the_page_has_every_variant_best_first(chorales):
