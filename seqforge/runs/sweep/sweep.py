@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -331,5 +332,5 @@ def told(folder: Path) -> Iterator[str]:
     yield conclusion(found)
     if found.best is not None:
         best = found.trials[found.best.trial]
-        yield f"model:  {folder / str(best.folder)}"
+        yield f"model:  {os.path.normpath(folder / str(best.folder))}"
     yield f"report: {folder / _PAGE}"
