@@ -36,7 +36,7 @@ COMMANDS = {
     ],
     "loss": [
         "train_speed.py", "--to-loss", "text.txt", "--loop-json", "loop.json", "--steps", 1,
-        "--loop-threads", 1, "--budgets", "20steps", "--train-options", " ".join(TINY),
+        "--loop-threads", 1, "--budgets", "120steps", "--train-options", " ".join(TINY),
     ],
     "sampling": [
         "sample_speed.py", "--parts", "one", "many", "strategies", "memory", "--rounds", 1,
