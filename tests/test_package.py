@@ -156,7 +156,7 @@ def test_whatever_is_imported_is_declared():
 
     names = {"Bio": "biopython", "resvg_py": "resvg-py", "tomli_w": "tomli-w",
              "backports": "backports.zstd", "urllib3": "requests",
-             "typing_extensions": "pydantic"}  # fmt: skip
+             "typing_extensions": "pydantic", "sqlalchemy": "optuna"}  # fmt: skip
     perhaps = {"tinysoundfont", "fluidsynth"}
     imported = set()
     for path in Path(ROOT, "seqforge").rglob("*.py"):
@@ -170,5 +170,7 @@ def test_whatever_is_imported_is_declared():
     found = {name.split(".")[0] for name in imported if name} - {"seqforge"} - perhaps
     found -= set(sys.stdlib_module_names)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=;\[ ]", line)[0] for line in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["sweep"], *extras["experiments"]]
+    declared = {re.split(r"[<>=;\[ ]", line)[0] for line in wanted}
     assert {names.get(name, name) for name in found} <= declared
