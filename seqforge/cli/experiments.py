@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,7 @@ def run_as_experiment(
         run_experiment(recipe.name, settings, folder, watcher, command_line())
     except KeyboardInterrupt:
         watcher.close()
-        again = shlex.join(["seqforge", "run", pipeline, "--out", str(folder.path)])
-        say(f"stopped, all trials that ended are kept; go on with: {again}", "yellow")
+        say(f"stopped, all trials that ended are kept; go on with: {command_line()}", "yellow")
         raise typer.Exit(STOPPED) from None
     finally:
         watcher.close()

@@ -1,6 +1,7 @@
 """Trials that ended are kept whatever happens, and nothing is done twice."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -64,6 +65,25 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
     assert {key: r for key, r in folder.rows().items() if key in before} == before
     assert "median of 2 seeds" in said
     assert "Units that count" in folder.page.read_text()
+
+
+def test_ctrl_c_keeps_what_has_ended_and_says_the_command_that_goes_on(tmp_path):
+    """It has all settings: without them the folder would be refused."""
+    out = tmp_path / "out"
+    command = Command("run", "counting", "--out", out, *WORDS, "--set", "experiment.seeds=500")
+    folder = ExperimentFolder(out)
+    late = time.monotonic() + PATIENCE
+    while not folder.rows():
+        assert command.poll() is None, command.communicate()
+        assert time.monotonic() < late
+        time.sleep(0.05)
+    command.send_signal(signal.SIGINT)
+    complaint = command.communicate()[1]
+    assert command.returncode == 130, complaint
+    said = " ".join(complaint.split())
+    assert f"go on with: seqforge run counting --out {out} --set" in said
+    assert "--set experiment.seeds=500" in said
+    assert folder.rows()
 
 
 def test_a_finished_experiment_does_nothing_again(tmp_path):
