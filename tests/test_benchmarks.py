@@ -55,6 +55,7 @@ COMMANDS = {
     ],
     "sequences": ["compare_sequences.py", "sequences", "--as-genbank", "--rounds", 1],
     "inspect": ["inspect_speed.py", "short.txt", "--model", "small.safetensors"],
+    "ngrams": ["ngram_speed.py", "text.txt", "--symbols", 900, "--orders", 3],
     "midi": ["midi_reading.py", ROOT / "data", "--rounds", 2],
 }  # fmt: skip
 
@@ -137,6 +138,19 @@ def test_the_first_command_and_later_ones_are_timed(measured):
         assert row["first, seconds"] > 0
         assert row["later, processor seconds"] > 0
     assert "sample fly -n 1" in said
+
+
+def test_counting_ngrams_is_timed(measured):
+    _, said, found = measured("ngrams")
+    assert [(row["order"], row["smoothing"]) for row in found["models"]] == [
+        (3, "none"),
+        (3, "kneser-ney"),
+    ]
+    for row in found["models"]:
+        assert row["symbols"] == 901  # with the end of the record
+        assert row["counted, seconds"] > 0
+        assert row["file, MB"] > 12e-6 * row["grams"]
+    assert "peak memory, MB" in said
 
 
 def test_the_stages_of_an_inspection_are_timed(measured):

@@ -45,9 +45,11 @@ if TYPE_CHECKING:
     from seqforge.core.inspection.trace import Trace
     from seqforge.core.sampling.dynamic_evaluation import Adaptation
     from seqforge.core.sampling.engine import Engine, KernelEngine, TracingEngine
+    from seqforge.core.sampling.ngram_engine import NgramEngine
 
 
 _STOP = "where to stop"
+_CONTEXTS = ("the prime", "the context")
 _MOST_UNASKED = 1_000_000
 """Most symbols of a record without a given length, whatever the model's settings."""
 _ON_KERNELS = ("auto", "cpu")
@@ -246,9 +248,9 @@ class Model:
 
         if unknown is None:
             unknown = "map" if self.card.vocabulary.unknown else "refuse"
-        symbols = self.prompt(text, unknown, "the text").symbols
+        symbols, cell = self.prompt(text, unknown, "the text").symbols, self.card.config.model.cell
         ids = self.card.vocabulary.encode(symbols, "the text")
-        return trace(self._engine, [ids], self.card.config.model.cell, gates=gates)
+        return trace(self._network("has no units to trace"), [ids], cell, gates=gates)
 
     def adapted(
         self, prime: str | Path | Prompt, passes: int = 1, unknown: Unknown = "refuse"
@@ -261,6 +263,7 @@ class Model:
         from seqforge.core.sampling.dynamic_evaluation import adapt_to_prime
 
         check_kind("passes", passes, int)
+        self._network("has no weights to adapt")
         symbols = self.prompt(prime, unknown).symbols
         adaptation = adapt_to_prime(
             self._checkpoint, self.card.vocabulary.encode(symbols, "the prime"), passes=passes
@@ -314,7 +317,12 @@ class Model:
         prompt = read_prompt(self.domain, source, vocabulary, what)
         for note in prompt.notes:
             add_remark(f"{prompt.name}: {note}")
-        return known_prompt(prompt, self.domain, vocabulary, unknown, remedied=what != _STOP)
+        known = known_prompt(prompt, self.domain, vocabulary, unknown, remedied=what != _STOP)
+        if what in _CONTEXTS and self.card.config.model.smoothing == "none":
+            ids = vocabulary.encode(known.symbols).astype(np.int64)
+            if sentence := cast("NgramEngine", self._engine).fallback(ids):
+                add_remark(f"{known.name}: {sentence}")
+        return known
 
     def _reading(self, memory: bool) -> Engine:
         """What reads a text, and forbids nothing."""
@@ -363,6 +371,7 @@ class Model:
             return engine
         if self._device not in _ON_KERNELS:
             raise ConfigError(f"units are driven on the CPU alone, not on {self._device}")
+        self._network("has no units to hold")
         try:
             return cast("KernelEngine", engine).held(held)
         except ValueError as error:
@@ -370,16 +379,30 @@ class Model:
 
     @property
     def _memory_beside(self) -> ModelMemory:
+        if self.card.config.model.is_ngram:
+            raise ConfigError(f"{self.card.name}: an n-gram model has no memory beside it")
         if self._memory is None:
             raise CheckpointError(f"{self.card.name}: was not opened from a file with a memory")
         return self._memory
 
-    @cached_property
-    def _engine(self) -> TracingEngine:
-        if self._device in _ON_KERNELS:
-            from seqforge.core.sampling.engine import KernelEngine
+    def _network(self, lack: str) -> TracingEngine:
+        """The engine of a network.
 
-            return KernelEngine.of(self._checkpoint)
+        Raises:
+            ConfigError: If it is an n-gram model, with what that lacks.
+        """
+        if self.card.config.model.is_ngram:
+            raise ConfigError(f"{self.card.name}: is an n-gram model and {lack}")
+        return cast("TracingEngine", self._engine)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        if self._device in _ON_KERNELS:
+            from seqforge.core.sampling.ngram_engine import cpu_engine
+
+            return cpu_engine(self._checkpoint)
+        if self.card.config.model.is_ngram:
+            raise ConfigError(f"{self.card.name}: an n-gram model is read on the CPU alone")
         from seqforge.core.sampling.torch_engine import TorchEngine
 
         return TorchEngine(self._checkpoint, self._device)

@@ -121,6 +121,37 @@ def mapped(folder: Path, blocks: Iterable[NDArray[Any]], dtype: DTypeLike) -> ND
         return np.asarray(np.memmap(stream, dtype, "r+"))
 
 
+class GrowingArray:
+    """An array in a temporary file that is added to, then memory-mapped."""
+
+    def __init__(self, folder: Path, dtype: DTypeLike) -> None:
+        with disk_errors(folder):
+            self._stream = TemporaryFile(dir=folder)  # noqa: SIM115  # closed by `done`
+        self._folder, self._dtype, self.size = folder, np.dtype(dtype), 0
+
+    def add(self, block: NDArray[Any]) -> None:
+        """Put a block behind the others.
+
+        Raises:
+            RunError: If the disk is full.
+        """
+        with disk_errors(self._folder):
+            self._stream.write(np.ascontiguousarray(block, self._dtype).data)
+        self.size += len(block)
+
+    def done(self) -> NDArray[Any]:
+        """The array; nothing is added any more.
+
+        Raises:
+            RunError: If the disk is full.
+        """
+        with disk_errors(self._folder), self._stream as stream:
+            stream.flush()
+            if not self.size:
+                return np.empty(0, self._dtype)
+            return np.asarray(np.memmap(stream, self._dtype, "r+"))
+
+
 def release_pages(array: NDArray[Any]) -> None:
     """Release the pages of a memory map; they can be read again.
 

@@ -86,14 +86,22 @@ def _lines(result: EvaluateResult) -> Iterator[str]:
 
     half = result.second_half
     known = "" if result.perplexity is None else f"(perplexity {result.perplexity:.4f}) "
-    yield (
-        f"{result.bits_per_symbol:.4f} bits per {result.unit} {known}"
-        f"over {result.symbols:,} symbols"
-    )
+    if result.bits_per_symbol is None:
+        yield (
+            f"infinitely many bits per {result.unit} over {result.symbols:,} symbols: "
+            f"{result.never_seen:,} were never seen after their contexts{_others(result)}"
+        )
+    else:
+        yield (
+            f"{result.bits_per_symbol:.4f} bits per {result.unit} {known}"
+            f"over {result.symbols:,} symbols"
+        )
     if result.trained_on.sentence:
         yield result.trained_on.sentence
     yield "on the second half of the input, where the baselines have learnt from the first:"
     rows: list[tuple[str, float | None]] = [("the model (frozen)", half.bits_per_symbol)]
+    if half.never_seen:
+        rows.append((f"the model, without {half.never_seen:,} never seen", half.bits_of_seen))
     if half.memory is not None:
         scores = half.memory
         rows += [
@@ -107,3 +115,7 @@ def _lines(result: EvaluateResult) -> Iterator[str]:
     for label, bits in rows:
         if bits is not None:
             yield f"  {label:<{width}} {bits:8.4f}"
+
+
+def _others(result: EvaluateResult) -> str:
+    return "" if result.bits_of_seen is None else f"; the others need {result.bits_of_seen:.4f}"

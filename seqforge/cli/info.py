@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -18,6 +18,9 @@ from seqforge.cli.console import asked
 from seqforge.cli.options import Json, Model, Out, Quiet, Verbose
 from seqforge.errors import RunError
 from seqforge.version import __version__
+
+if TYPE_CHECKING:
+    from seqforge.core.model.checkpoint import ModelCard
 
 models = typer.Typer(help="Bundled and local models, and their cards.", invoke_without_command=True)
 app.add_typer(models, name="models")
@@ -74,15 +77,16 @@ def show(
     rows = {
         "model": f"{card.name} ({path})",
         "domain": card.config.domain,
-        "network": f"{model.num_layers} x {model.hidden_size} {model.cell}",
+        "n-grams" if model.is_ngram else "network": model.title,
         "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
         "trained on": _listed([name for name, _ in made.inputs]),
         "sizes": ", ".join(f"{made.symbols.get(part, 0):,} {part}" for part in PARTS),
-        "held out": _bits(made.bits_per_symbol) or "nothing",
-        "training": f"{made.steps:,} steps, {made.trained_seconds:,.0f} s, {made.date}",
+        "held out": _bits(made.bits_per_symbol) or _unscored(card),
+        "training": f"{'counted' if model.is_ngram else f'{made.steps:,} steps'}, "
+        f"{made.trained_seconds:,.0f} s, {made.date}",
         "seed": str(card.config.training.seed),
         "started from": ", ".join(f"{one.name} ({one.sha256[:12]})" for one in made.ancestors)
-        or "fresh weights",
+        or ("nothing" if model.is_ngram else "fresh weights"),
         "note": made.note or "-",
         "written by": f"seqforge {card.seqforge_version}, format {card.format}",
     }
@@ -91,6 +95,12 @@ def show(
         rows["files"] = ", ".join(f"{name} ({digest[:12]})" for name, digest in made.inputs)
     lines = aligned([(label, one_line(value)) for label, value in rows.items()], found.width)
     found.answer(card.model_dump(mode="json"), lines)
+
+
+def _unscored(card: ModelCard) -> str:
+    """Why a model has no held-out score."""
+    held_out = any(card.provenance.symbols.get(part) for part in ("valid", "test"))
+    return "infinitely many bits" if held_out and card.config.model.is_ngram else "nothing"
 
 
 def _row(name: str, path: Path) -> tuple[dict[str, Any], list[str]]:

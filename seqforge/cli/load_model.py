@@ -80,11 +80,10 @@ def adapted(loaded: Model, prime: str | Prompt, passes: int | None, quiet: bool)
 def described(loaded: Model, options: SamplerParams, device: str) -> str:
     """A model and its sampling options, one line each."""
     card, drawn = loaded.card, {**options.settings, "length": options.length, "seed": options.seed}
-    network = card.config.model
     where = "cpu" if device == "auto" else device
     return (
-        f"{card.name}: {card.config.domain}, {network.num_layers} x {network.hidden_size} "
-        f"{network.cell}, {len(card.symbols)} symbols, on {where}\n"
+        f"{card.name}: {card.config.domain}, {card.config.model.title}, "
+        f"{len(card.symbols)} symbols, on {where}\n"
         f"temperature {options.temperature:g}, "
         + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in drawn.items())
     )

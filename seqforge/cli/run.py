@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from seqforge.base.paths import folder_named, is_piped
 from seqforge.cli.app import STOPPED, app
-from seqforge.cli.console import echo, echo_data, open_page, say
+from seqforge.cli.console import echo_data, open_page
 from seqforge.cli.experiments import run_as_experiment
 from seqforge.cli.options import (
     Json,
@@ -28,12 +27,12 @@ from seqforge.cli.options import (
     extra_arguments,
     given,
 )
+from seqforge.cli.run_output import say_stopped, tell
 from seqforge.cli.sweep_run import run_as_sweep
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqforge.core.training.distributed import Ranks
-    from seqforge.reporting.summary import RunSummary
     from seqforge.runs.folder import RunFolder
     from seqforge.runs.request import RunRequest
 
@@ -87,8 +86,22 @@ Cell = Annotated[
     str | None,
     typer.Option(
         rich_help_panel=_PANEL,
-        help="Recurrent cell: lstm, gru, rnn, mingru, ...; all: docs/cells.md.",
+        help="Recurrent cell: lstm, gru, rnn, mingru, ... (all: docs/cells.md); or ngram.",
     ),
+]
+Order = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=32,
+        metavar="N",
+        rich_help_panel=_PANEL,
+        help="Symbols of context of an n-gram model (default 4).",
+    ),
+]
+Smoothing = Annotated[
+    Literal["none", "kneser-ney"] | None,
+    typer.Option(help="Smoothing of an n-gram model (default none).", rich_help_panel=_PANEL),
 ]
 Split = Annotated[
     str | None,
@@ -198,6 +211,8 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "split": ("data.split", Split),
     "hold_out": ("data.hold_out", HoldOut),
     "cell": ("model.cell", Cell),
+    "order": ("model.order", Order),
+    "smoothing": ("model.smoothing", Smoothing),
     "hidden_size": ("model.hidden_size", HiddenSize),
     "num_layers": ("model.num_layers", NumLayers),
     "embedding_size": ("model.embedding_size", EmbeddingSize),
@@ -349,26 +364,15 @@ def _lead(order: RunRequest, ranks: Ranks, quiet: bool, verbose: bool, json_: bo
         folder = run(order, watcher, ranks)
     except Interrupted as stopped:
         watcher.close()
-        _say_stopped(order, stopped.folder)
+        say_stopped(order, stopped.folder)
         raise typer.Exit(STOPPED) from None
     finally:
         watcher.close()
     if json_:
         echo_data(folder.summary.read_text(encoding="utf-8"), nl=False)
     else:
-        _tell(folder)
+        tell(folder)
     return folder
-
-
-def _say_stopped(order: RunRequest, folder: RunFolder) -> None:
-    """How to go on; quoted so that it can be typed as it stands."""
-    words = ["seqforge", "train" if order.only_train else "run", order.pipeline]
-    if folder.worked:
-        again = shlex.join([*words, "--out", str(folder.path), "--resume"])
-        said = f"stopped, everything saved; go on with: {again}"
-    else:
-        said = "stopped before anything was trained; nothing was lost"
-    say(said, "yellow")
 
 
 def parted(ctx: typer.Context, pipeline: str, more: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -390,39 +394,6 @@ def _place(library: str) -> str:
 
 def _lanes(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isdecimal() and text.isascii() else text
-
-
-def _tell(folder: RunFolder) -> None:
-    """The few lines that a finished run ends in."""
-    from seqforge.reporting.named_baselines import best, is_ngram, named_baselines
-    from seqforge.reporting.summary import RunSummary
-
-    summary = RunSummary.read(folder.summary)
-    counted = summary.baselines
-    rival = best(row for row in named_baselines(counted, summary.figures) if is_ngram(row))
-    if (first := summary.headline) is not None and rival is not None:
-        network = summary.bits_per_symbol.of(counted.part)
-        with_memory = first.what == "network+memory"
-        alone = f"; the network alone, frozen, {network:.4f}" if with_memory else ""
-        echo(
-            f"{first.bits:.4f} bits per {summary.unit} on held-out data "
-            f"({first.part}{_overlap(summary)}){alone}; the best n-gram (order {rival.order}) "
-            f"needs {rival.bits:.4f}"
-        )
-    for row in summary.samples:
-        if row.file is not None:
-            echo(f"samples at t={row.temperature}: {folder.path / row.file}")
-    if found := summary.similarity:
-        echo(str(found.get("said") or found["sentence"]))
-    echo(f"model:  {folder.model}")
-    if folder.page.is_file():
-        echo(f"report: {folder.page}")
-
-
-def _overlap(summary: RunSummary) -> str:
-    """What the headline says of held-out data that were trained on as well."""
-    found = summary.overlap.measured
-    return f"; {found.remark(summary.unit)}" if found.notable else ""
 
 
 app.command("run", context_settings=LENIENT, help=(

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -23,7 +22,9 @@ from pydantic import (
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
-from seqforge.core.cells.catalogue import check_settings, known_cell
+from seqforge.core.model_config import STRICT as STRICT
+from seqforge.core.model_config import Fraction as Fraction
+from seqforge.core.model_config import ModelConfig as ModelConfig
 from seqforge.core.records import parse_regions
 from seqforge.errors import ConfigError
 
@@ -137,11 +138,7 @@ def in_floats(number: Any) -> Any:
 
 
 _MOST_LANES = 4096
-STRICT = ConfigDict(frozen=True, extra="forbid")
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
-Width = Annotated[int, Field(ge=1, le=16384)]
 
 
 def _checked_lanes(lanes: int | str) -> int | str:
@@ -181,42 +178,6 @@ class DataConfig(BaseModel):
     ``split`` then divides the rest into train and valid."""
     min_count: Count = 1
     """Rarer symbols become the unknown symbol."""
-
-
-class ModelConfig(BaseModel):
-    """Table ``[model]``: the network."""
-
-    model_config = STRICT
-
-    cell: Annotated[str, AfterValidator(known_cell)] = "lstm"
-    """A name of `core.cells.catalogue`, or of a cell that a package brings."""
-    hidden_size: Width = 256
-    num_layers: Annotated[int, Field(ge=1, le=100)] = 1
-    embedding_size: Width | None = None
-    """Width of the embedding; default: that of the hidden layers."""
-    dropout: Fraction = 0.0
-    """Dropout rate between layers and on the output."""
-    variational: bool = False
-    """Whether a dropout mask is kept over a window (Gal and Ghahramani 2016)."""
-    weight_drop: Fraction = 0.0
-    """Dropout rate of recurrent weights (Merity et al. 2018)."""
-    embedding_dropout: Fraction = 0.0
-    """Dropout rate of whole symbols in the embedding (Gal and Ghahramani 2016)."""
-    tied: bool = False
-    """Whether embedding and output share weights (Press and Wolf 2017)."""
-    forget_bias: Annotated[float, Field(ge=-100, le=100)] | None = None
-    """What the bias of the forget gate begins at; default: the cell's own (1 for an LSTM)."""
-
-    @model_validator(mode="after")
-    def _tied_are_as_wide(self) -> Self:
-        if self.tied and self.embedding_size not in (None, self.hidden_size):
-            raise ValueError("tied weights need an embedding_size equal to hidden_size")
-        return self
-
-    @model_validator(mode="after")
-    def _the_cell_has_them(self) -> Self:
-        check_settings(self.cell, self.forget_bias, self.weight_drop)
-        return self
 
 
 _RENAMED = {

@@ -145,7 +145,9 @@ def _row(run: ComparedRun, of: str) -> ShownRun:
         bits(run.bits),
         bits(summary.bits_per_symbol.of(counted.part)),
         against,
-        f"{model.cell} {model.num_layers} x {format_number(model.hidden_size)}",
+        model.title
+        if model.is_ngram
+        else f"{model.cell} {model.num_layers} x {format_number(model.hidden_size)}",
         format_number(summary.parameters),
         f"{times_read(summary):.2g} times",
         duration(summary.training.seconds),

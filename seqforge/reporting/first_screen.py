@@ -202,7 +202,7 @@ def next_steps(summary: RunSummary, commands: Sequence[tuple[str, str]] = ()) ->
     steps = [Step(command.replace("{run}", folder), why) for command, why in known]
     checks = {} if summary.verdict is None else {c.name: c.state for c in summary.verdict.chips}
     wanting = {checks.get("beats baselines"), checks.get("enough training")} & {"look", "fail"}
-    if wanting and summary.command:
+    if wanting and summary.command and summary.ngram is None:
         steps.insert(0, Step(_longer(summary), "trains longer, in a new folder"))
     return steps
 

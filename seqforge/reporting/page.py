@@ -251,7 +251,7 @@ def _machine(summary: RunSummary, evaluations: int) -> Table:
             ("time in all", duration(summary.wall_seconds)),
             ("peak memory", None if memory is None else f"{memory:,.0f} MB"),
             ("evaluations", evaluations or None),
-            ("weights", summary.parameters),
+            ("weights" if summary.ngram is None else "grams", summary.parameters),
             ("vocabulary", summary.vocabulary_size),
             ("precision", summary.precision),
             ("lanes", summary.lanes),

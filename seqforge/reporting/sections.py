@@ -74,9 +74,14 @@ def parts_table(summary: RunSummary) -> Table:
     columns = {
         "symbols": dict(summary.symbols),
         "records": dict(summary.records),
-        "bits per symbol, network alone": dict(summary.bits_per_symbol),
+        f"bits per symbol{'' if summary.ngram else ', network alone'}": (
+            dict(summary.bits_per_symbol)
+        ),
         "perplexity": dict(summary.perplexity),
     }
+    if summary.ngram is not None:
+        columns["never seen after their contexts"] = dict(summary.ngram.never_seen)
+        columns["bits per symbol, the others"] = dict(summary.ngram.bits_of_seen)
     known = {title: values for title, values in columns.items() if set(values.values()) - {None}}
     rows = tuple(
         (part, *(format_number(values.get(part)) for values in known.values()))
@@ -199,6 +204,8 @@ class BaselineComparison:
     """Train-test overlap."""
     uniform: float
     """Bits of guessing evenly."""
+    never_seen: int = 0
+    """Held-out symbols that an n-gram model gives no chance."""
 
     @classmethod
     def of(cls, summary: RunSummary) -> BaselineComparison:
@@ -215,6 +222,7 @@ class BaselineComparison:
             orders=counted.orders,
             overlap=summary.overlap.measured,
             uniform=counted.uniform,
+            never_seen=0 if summary.ngram is None else summary.ngram.never_seen.of(counted.part),
         )
 
     @property
@@ -247,6 +255,11 @@ class BaselineComparison:
 
     def sentences(self, unit: str) -> list[str]:
         """Verdicts as sentences, against the n-gram first."""
+        if self.never_seen and self.model is None:
+            return [
+                f"Training never had {self.never_seen:,} held-out symbols after their contexts: "
+                f"without smoothing the score is infinitely many bits per {unit}."
+            ]
         if self.model is None:
             return ["Nothing was held out or scored, so how good the model is cannot be said."]
         said = []
@@ -328,11 +341,17 @@ def _of_order(order: int | None) -> str:
 def done(summary: RunSummary) -> str:
     """A summary in, a sentence on the network, its training data and the time out."""
     model, layers = summary.model, summary.model.num_layers
+    data = (
+        f"{format_number(summary.symbols.train)} {plural(summary.unit)}; the run took "
+        f"{duration(summary.wall_seconds)}"
+    )
+    if model.is_ngram:
+        grams = f"{format_number(summary.parameters)} different grams"
+        return f"{model.title[:1].upper()}{model.title[1:]} ({grams}), counted in {data}."
     what = (
         f"{model.cell.upper()} with {layers} {'layer' if layers == 1 else 'layers'} of "
         f"{format_number(model.hidden_size)} ({format_number(summary.parameters)} weights), "
-        f"trained on {format_number(summary.symbols.train)} {plural(summary.unit)}; the run took "
-        f"{duration(summary.wall_seconds)}"
+        f"trained on {data}"
     )
     return f"{_article(what)} {what}."
 

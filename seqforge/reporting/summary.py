@@ -12,8 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, Validati
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem, unreadable
-from seqforge.core.config import InitConfig, ModelConfig
+from seqforge.core.config import InitConfig
 from seqforge.core.data.overlap import WINDOW, Overlap
+from seqforge.core.model_config import ModelConfig
 from seqforge.errors import RunError
 
 Table = Annotated[dict[str, JsonValue], BeforeValidator(as_json)]
@@ -49,6 +50,29 @@ class HeldOutScores(SummaryPart):
     def of(self, part: HeldOutPart | None) -> float | None:
         """A part in, its score out; None if there is none."""
         return None if part is None else self.valid if part == "valid" else self.test
+
+
+class NeverSeen(SummaryPart):
+    """A count for each held-out part."""
+
+    valid: int | None = None
+    """Of the valid part; null where it is empty."""
+    test: int | None = None
+    """Of the test part; null where it is empty."""
+
+    def of(self, part: HeldOutPart | None) -> int:
+        """A part in, its count out; 0 if there is none."""
+        return (self.valid if part == "valid" else self.test if part == "test" else None) or 0
+
+
+class NgramScores(SummaryPart):
+    """What an n-gram model gives no chance."""
+
+    never_seen: NeverSeen
+    """Held-out symbols that training never had after their contexts. Without smoothing each needs
+    infinitely many bits, and `bits_per_symbol` is null."""
+    bits_of_seen: HeldOutScores
+    """Bits per symbol of the others."""
 
 
 class BaselineScores(SummaryPart):
@@ -111,7 +135,7 @@ class Headline(SummaryPart):
     """Bits per symbol."""
     part: HeldOutPart
     """What it was measured on."""
-    what: Literal["network", "network+memory"]
+    what: Literal["network", "network+memory", "ngram"]
     """What was scored."""
     adaptive: bool
     """Whether it also learned from each symbol once that was scored."""
@@ -289,13 +313,15 @@ class RunSummary(SummaryPart):
     vocabulary_size: int
     """Different symbols, the end symbol among them."""
     parameters: int
-    """Weights of the network."""
+    """Weights of the network, or grams of the n-gram model."""
     init: InitConfig | None = None
     """The model that training started from (`model`, `sha256`, `extend_vocabulary`); null: none."""
     model: Annotated[ModelConfig, BeforeValidator(_known)]
-    """The network: the settings `model.*`."""
+    """The network or n-gram model: the settings `model.*`."""
     bits_per_symbol: HeldOutScores
-    """Bits per symbol of the network."""
+    """Bits per symbol of the network or n-gram model."""
+    ngram: NgramScores | None = None
+    """Of an n-gram model; null for a network."""
     perplexity: HeldOutScores
     """2 to the power of these."""
     baselines: BaselineScores
@@ -328,7 +354,7 @@ class RunSummary(SummaryPart):
     seed: int
     """The seed of the run."""
     precision: str
-    """fp32, bf16 or fp16."""
+    """fp32, bf16 or fp16; counts for an n-gram model."""
     lanes: int
     """Threads that trained."""
     ranks: int = 1

@@ -111,8 +111,7 @@ def judged(
     """
     found = [
         _baselines(summary),
-        _training(summary),
-        _fit(summary, metrics),
+        *([_training(summary), _fit(summary, metrics)] if summary.ngram is None else []),
         *_copies(summary, copy_measure),
         *_chance(summary),
         *_refused(ingest),
@@ -133,7 +132,8 @@ def _reason(summary: RunSummary, found: Sequence[_Checked]) -> str:
     if not decided:
         return _sentence(one.because for one in found[:_SAID])
     said = [one.because for one in decided[:_SAID]]
-    if {"beats baselines", "enough training"} & {one.name for one in decided}:
+    trainable = summary.ngram is None
+    if trainable and {"beats baselines", "enough training"} & {one.name for one in decided}:
         said.append(f"try --budget {longer_budget(summary)}")
     return _sentence(said)
 
@@ -163,6 +163,9 @@ def _baselines(summary: RunSummary) -> _Checked:
     part, headline = summary.baselines.part, summary.headline
     model = headline.bits if headline else summary.bits_per_symbol.of(part)
     strongest, ngram = best(rows), best(filter(is_ngram, rows))
+    if model is None and summary.ngram is not None and (n := summary.ngram.never_seen.of(part)):
+        said = f"{n:,} held-out symbols were never seen after their contexts"
+        return _Checked(name, "fail", "infinitely many bits", f"{said}; try --smoothing kneser-ney")
     if model is None or strongest is None:
         return _Checked(name, "look", "nothing held out", "nothing was held out to score")
     if ngram is not None and saved_percent(model, ngram.bits) < LEVEL_PERCENT:

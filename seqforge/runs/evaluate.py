@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -28,6 +28,7 @@ from seqforge.errors import ConfigError
 from seqforge.registry import options_for_files
 from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
+from seqforge.runs.count import ngram_halves, rounded
 from seqforge.runs.folder import RunFolder
 from seqforge.runs.load_inputs import Inputs, gather
 from seqforge.runs.memory import of_effort, prepare_memory, second_half_scores
@@ -136,7 +137,9 @@ def evaluate_model(
         CheckpointError: If the model cannot be used.
     """
     checkpoint = load_checkpoint(model)
-    network, config = torch_model(checkpoint, str(model)), checkpoint.card.config
+    config = checkpoint.card.config
+    if config.model.is_ngram and memory is not None:
+        raise ConfigError(f"{model}: an n-gram model has no memory beside it; leave out --memory")
     with TemporaryDirectory(prefix="seqforge-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         options = options_for_files(config.domain_options)
@@ -158,18 +161,32 @@ def evaluate_model(
             watcher.note(note)
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
-        saved = None if memory is None else _saved_memory(model, checkpoint, found.domain, watcher)
-        whole, second = _halves(network, corpus, found.domain, watcher, memory, saved)
+        score, second = _scores(model, checkpoint, corpus, found.domain, watcher, memory)
         return EvaluateResult(
             model=str(model),
             unit=found.domain.unit,
             symbols=corpus.train.symbols + corpus.valid.symbols,
-            bits_per_symbol=round(whole, 4),
-            perplexity=perplexity(whole),
+            **score,
             second_half=second,
             trained_on=trained_on,
             refused=tuple(line.reason for line in lines if line.status == "refused"),
         )
+
+
+def _scores(
+    path: Path, checkpoint: Checkpoint, corpus: Corpus, domain: Domain, watcher: ProgressListener,
+    memory: MemoryWanted | None,
+) -> tuple[dict[str, Any], HalfScores]:  # fmt: skip
+    """What an `EvaluateResult` says of both halves together, and the second beside baselines."""
+    if checkpoint.card.config.model.is_ngram:
+        counted, second = ngram_halves(checkpoint, corpus, domain, watcher)
+        whole = counted.bits
+        seen = {"never_seen": counted.never_seen, "bits_of_seen": rounded(counted.bits_of_seen)}
+    else:
+        network, seen = torch_model(checkpoint, str(path)), {}
+        saved = None if memory is None else _saved_memory(path, checkpoint, domain, watcher)
+        whole, second = _halves(network, corpus, domain, watcher, memory, saved)
+    return {"bits_per_symbol": rounded(whole), "perplexity": perplexity(whole), **seen}, second
 
 
 def _saved_memory(

@@ -45,7 +45,7 @@ from seqforge.core.inspection.trace import Trace, trace
 from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint
 from seqforge.core.records import Record
 from seqforge.core.sampling.engine import KernelEngine, Unit
-from seqforge.errors import InputError
+from seqforge.errors import ConfigError, InputError
 from seqforge.registry import options_for_files
 from seqforge.runs.inspect_results import (
     AblationRow,
@@ -100,6 +100,8 @@ def inspect_model(
         CheckpointError: If the model cannot be used.
     """
     checkpoint = load_checkpoint(model)
+    if checkpoint.card.config.model.is_ngram:
+        raise ConfigError(f"{model}: is an n-gram model and has no units to inspect")
     watcher.stage("reading")
     domain, records = _records(checkpoint, inputs, watcher)
     parts = stretches(records, checkpoint.card.vocabulary)

@@ -119,7 +119,7 @@ class Pipeline:
         self._compile_ahead()
         corpus, lines = self._read()
         self._check_memory(corpus)
-        if not self.folder.undone(["training"]):
+        if self._counts or not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
         trained = self._stage("training", TrainResult, lambda: self._train(corpus))
         self._prepare_memory(corpus)
@@ -140,6 +140,11 @@ class Pipeline:
             write_run_page(self.folder, self.domain, summary)
         self.folder.finish(self.request.only_train)
 
+    @property
+    def _counts(self) -> bool:
+        """Whether the model is no network but one of n-grams."""
+        return self.config.model.is_ngram
+
     def _stage(self, name: str, kind: type[_Result], work: Callable[[], _Result]) -> _Result:
         def timed() -> _Result:
             trim_memory()
@@ -156,6 +161,8 @@ class Pipeline:
     def _compile_ahead(self) -> None:
         """Compile the layers while the inputs are read and torch is imported."""
         training, model = self.config.training, self.config.model
+        if model.is_ngram:
+            return
         if training.device in ("auto", "cpu") and self.folder.undone(["training"]):
             named = {"fp32": PRODUCT_KINDS[:1], "bf16": PRODUCT_KINDS[1:]}
             kinds = named.get(training.precision, PRODUCT_KINDS)
@@ -197,28 +204,33 @@ class Pipeline:
             yield f"and {len(noted) - _NOTES} more notes, in {self.folder.ingest}"
 
     def _train(self, corpus: Corpus) -> TrainResult:
-        from seqforge.runs.train import TrainTask, train_model
+        from seqforge.runs.train_task import TrainTask
 
         request, start = self.request, self.request.start
         if start is not None:
             digests, split = request.inputs.digests, self.config.data.split
             for note in start.notes(corpus, self.domain, digests, split):
                 self.watcher.note(note)
-        return train_model(
-            TrainTask(
-                run=self.folder,
-                name=request.pipeline if request.note else self.folder.path.resolve().name,
-                config=self.config,
-                domain=self.domain,
-                corpus=corpus,
-                corpus_key=request.corpus_key,
-                provenance=self._provenance(corpus),
-                watcher=self.watcher,
-                sample_every=request.sample_every,
-                start=None if start is None else start.weights,
-                ranks=self.ranks,
-            )
+        task = TrainTask(
+            run=self.folder,
+            name=request.pipeline if request.note else self.folder.path.resolve().name,
+            config=self.config,
+            domain=self.domain,
+            corpus=corpus,
+            corpus_key=request.corpus_key,
+            provenance=self._provenance(corpus),
+            watcher=self.watcher,
+            sample_every=request.sample_every,
+            start=None if start is None else start.weights,
+            ranks=self.ranks,
         )
+        if self._counts:
+            from seqforge.runs.count import count_model
+
+            return count_model(task)
+        from seqforge.runs.train import train_model
+
+        return train_model(task)
 
     def _provenance(self, corpus: Corpus) -> Provenance:
         request, start, sketch = self.request, self.request.start, corpus.partition.sketch
@@ -234,6 +246,10 @@ class Pipeline:
         )
 
     def _score(self, corpus: Corpus, trained: TrainResult) -> ScoreResult:
+        if self._counts:
+            from seqforge.runs.count import score_counted
+
+            return score_counted(self.folder, corpus, self.domain, self.watcher)
         from seqforge.runs.baselines import baselines
         from seqforge.runs.evaluate import adaptive_score, final_score
 
@@ -245,9 +261,14 @@ class Pipeline:
             bits_per_symbol=found, baselines=counted, figures=figures, dynamic=dynamic
         )
 
+    @property
+    def _with_memory(self) -> bool:
+        """Whether a memory is scored beside the network."""
+        return self.config.memory.enabled and not self._counts
+
     def _prepare_memory(self, corpus: Corpus) -> None:
         """Compile what the memory needs while the network is scored."""
-        domain, wanted = self.domain, self.config.memory.enabled and corpus.held_out is not None
+        domain, wanted = self.domain, self._with_memory and corpus.held_out is not None
         if wanted and isinstance(domain, HasMemory) and self.folder.undone(["remembering"]):
             from seqforge.runs.memory import of_effort, prepare_memory
 
@@ -255,6 +276,8 @@ class Pipeline:
             prepare_memory(chosen, corpus.vocabulary, corpus.train.tokens)
 
     def _excerpt(self, corpus: Corpus) -> ExcerptResult:
+        if self._counts:
+            return ExcerptResult()  # there are no units to trace
         from seqforge.runs.excerpt import make_excerpt
 
         return make_excerpt(self.folder, corpus, self.domain, self.watcher)
@@ -262,7 +285,7 @@ class Pipeline:
     def _remembered(self, corpus: Corpus, trained: TrainResult) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""
         domain, config = self.domain, self.config.memory
-        if not config.enabled or not isinstance(domain, HasMemory) or corpus.held_out is None:
+        if not (self._with_memory and isinstance(domain, HasMemory)) or corpus.held_out is None:
             return None
 
         def work() -> MemoryResult:
@@ -287,6 +310,8 @@ class Pipeline:
         domain, config = self.domain, self.config
         if not config.keeps_memory:
             return
+        if self._counts:
+            raise ConfigError("an n-gram model has no memory beside it; leave out --save-memory")
         if not isinstance(domain, HasMemory) or not isinstance(domain, KeepsMemory):
             raise ConfigError(f"{domain.name} has no memory to keep; leave out --save-memory")
         if not config.memory.enabled:

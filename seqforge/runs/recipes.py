@@ -10,7 +10,9 @@ from pathlib import Path
 from seqforge.base.atomic_files import read_toml
 from seqforge.base.messages import did_you_mean, shown
 from seqforge.base.paths import STDIN, is_piped, recipe_folder, spooled
+from seqforge.core.cells.catalogue import NGRAM
 from seqforge.core.config import RunConfig, with_setting
+from seqforge.core.model_config import NGRAM_SETTINGS
 from seqforge.errors import ConfigError
 from seqforge.registry import installed, with_search_options
 
@@ -45,6 +47,12 @@ class Recipe:
         changed = _copied(self.settings)
         for key, value in settings.items():
             with_setting(changed, key, value)
+        if _table(changed, "model").get("cell") == NGRAM:
+            _check_counted(settings)
+            if "model.cell" in settings:  # a recipe for a network gives way
+                own = ("cell", *NGRAM_SETTINGS)
+                table = _table(changed, "model").items()
+                changed["model"] = {key: value for key, value in table if key in own}
         where = f"{self.name} with the options given" if settings else self.where
         return replace(self, settings=changed, where=where)
 
@@ -55,6 +63,43 @@ class Recipe:
             ConfigError: Naming the key and what was wanted.
         """
         return with_search_options(RunConfig.of(self.settings, self.where), self.where)
+
+
+_OF_TRAINING = ("model.", "training.", "memory.", "init.")
+_COUNTED = {f"model.{name}" for name in ("cell", *NGRAM_SETTINGS)} | {"training.seed"}
+
+
+def _check_counted(settings: Settings) -> None:
+    """Refuse settings of networks and their training for an n-gram model.
+
+    Raises:
+        ConfigError: Names them, and those that it has.
+    """
+    if settings.get("init.model") is not None:
+        raise ConfigError(
+            "an n-gram model counts its training data and begins from no other model; leave out "
+            "--init"
+        )
+    off = {"memory.enabled": False}  # asks for what is so anyway
+    strange = [
+        key.partition(".")[2]
+        for key, value in settings.items()
+        if key.startswith(_OF_TRAINING) and key not in _COUNTED and off.get(key) != value
+    ]
+    if strange:
+        names = " or ".join(_OPTIONS.get(name, name) for name in strange)
+        raise ConfigError(
+            f"an n-gram model is counted, not trained, and has no {names}; it has "
+            f"{' and '.join(NGRAM_SETTINGS)}"
+        )
+
+
+_OPTIONS = {"enabled": "memory", "save": "memory"}  # what a person gave for these keys
+
+
+def _table(settings: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = settings.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -27,6 +27,7 @@ from seqforge.reporting.summary import (
     HeldOutScores,
     Measure,
     MemoryScores,
+    NgramScores,
     OverlapSummary,
     PartCounts,
     RunSummary,
@@ -83,6 +84,7 @@ class ScoreResult(StageResult):
     baselines: BaselineScores
     figures: BaselineFigures = BaselineFigures()
     dynamic: DynamicScores = DynamicScores()
+    ngram: NgramScores | None = None
 
 
 class MemoryResult(StageResult):
@@ -127,7 +129,12 @@ class SearchOutcome(StageResult):
 class HalfScores(BaselineFigures):
     """The second half of an input, beside baselines that have learnt from the first."""
 
-    bits_per_symbol: float
+    bits_per_symbol: float | None
+    """None where it is infinite, as it may be of n-grams."""
+    never_seen: int | None = None
+    """Symbols that an n-gram model never saw after their contexts; None of a network."""
+    bits_of_seen: float | None = None
+    """Bits per symbol of the others; None of a network."""
     baselines: BaselineScores
     memory: MemoryScores | None = None
     """With a memory that has learnt from the first half too; None where none was asked for."""
@@ -158,7 +165,12 @@ class EvaluateResult(BaseModel):
     model: str
     unit: str
     symbols: int
-    bits_per_symbol: float
+    bits_per_symbol: float | None
+    """None where it is infinite, as it may be of n-grams."""
+    never_seen: int | None = None
+    """Symbols that an n-gram model never saw after their contexts; None of a network."""
+    bits_of_seen: float | None = None
+    """Bits per symbol of the others; None of a network."""
     perplexity: float | None
     second_half: HalfScores
     trained_on: TrainedOn
@@ -219,6 +231,7 @@ def summarise(
         model=config.model,
         bits_per_symbol=bits,
         perplexity=HeldOutScores(valid=perplexity(bits.valid), test=perplexity(bits.test)),
+        ngram=scored.ngram,
         baselines=scored.baselines,
         **_with_memory(scored.figures, results.memory),
         headline=_headline(results),
@@ -276,7 +289,8 @@ def _headline(results: RunResults) -> Headline | None:
     alone = bits.of(part)
     if alone is None:
         return None
-    return Headline(bits=round(alone, 4), part=part, what="network", adaptive=False)
+    what: Literal["network", "ngram"] = "network" if results.scoring.ngram is None else "ngram"
+    return Headline(bits=round(alone, 4), part=part, what=what, adaptive=False)
 
 
 def _counts(corpus: Corpus, what: str) -> PartCounts:

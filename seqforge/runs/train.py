@@ -9,35 +9,27 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
 
 from seqforge.base.messages import visible_controls
-from seqforge.core.cells.catalogue import package_of
-from seqforge.core.config import Budget, RunConfig
-from seqforge.core.data.corpus import Corpus
-from seqforge.core.data.domain import Domain, Mirrored, Sample
+from seqforge.core.data.domain import Mirrored, Sample
 from seqforge.core.model.checkpoint import (
     Arrays,
     ModelCard,
-    Provenance,
     save_checkpoint,
     write_arrays,
 )
 from seqforge.core.model.warm_start import symbol_shares
 from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
-from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.core.training.events import Evaluation, StepReport
 from seqforge.core.training.resume import Snapshot, Snapshots
 from seqforge.core.training.trainer import Trainer
 from seqforge.errors import RunError
 from seqforge.reporting.summary import Advice
-from seqforge.runs.folder import RunFolder, read_metrics
-from seqforge.runs.progress import ProgressListener
+from seqforge.runs.folder import read_metrics
 from seqforge.runs.results import TrainResult
 from seqforge.runs.sample import PreviewInterval, preview
 from seqforge.runs.tensorboard import (
@@ -46,8 +38,8 @@ from seqforge.runs.tensorboard import (
     evaluation_record,
     gradients,
 )
+from seqforge.runs.train_task import TrainTask
 from seqforge.runs.worker import WorkerSetup, interruptible, make_trainer, score_first
-from seqforge.version import __version__
 
 
 class WriterThread:
@@ -86,25 +78,6 @@ class WriterThread:
         """Finish all jobs and end the thread; raises the last job's error."""
         self._pool.shutdown()
         self.wait()
-
-
-@dataclass(frozen=True)
-class TrainTask:
-    """Inputs of the training stage."""
-
-    run: RunFolder
-    name: str
-    config: RunConfig
-    domain: Domain
-    corpus: Corpus
-    corpus_key: str
-    provenance: Provenance
-    watcher: ProgressListener
-    sample_every: Budget | None = None
-    """How often to show a sample: seconds or steps; None: at each evaluation."""
-    start: Arrays | None = None
-    """Initial weights of a warm start."""
-    ranks: Ranks = ALONE
 
 
 def train_model(task: TrainTask) -> TrainResult:
@@ -299,14 +272,6 @@ class CheckpointWriter:
         while not self._drawn.empty():
             self._task.watcher.sample(*self._drawn.get())
 
-    def _public_config(self) -> RunConfig:
-        """The settings without the path of the initial model, which its name and hash replace."""
-        config = self._task.config
-        if config.init.model is None:
-            return config
-        init = config.init.model_copy(update={"model": Path(config.init.model).name})
-        return config.model_copy(update={"init": init})
-
     def _card(self, evaluation: Evaluation | None) -> ModelCard:
         provenance = self._task.provenance
         if evaluation is not None:
@@ -318,12 +283,4 @@ class CheckpointWriter:
                     "date": date.today().isoformat(),
                 }
             )
-        return ModelCard(
-            seqforge_version=__version__,
-            name=self._task.name,
-            config=self._public_config(),
-            symbols=self._task.corpus.vocabulary.symbols,
-            unknown=self._task.corpus.vocabulary.unknown,
-            cell_package=package_of(self._task.config.model.cell),
-            provenance=provenance,
-        )
+        return self._task.card(provenance)

@@ -209,6 +209,11 @@ def warm_start_of(
             f"(SHA-256 {config.init.sha256}, now {digest}); name it again with --init"
         )
     checkpoint = load_checkpoint(find_model(config.init.model))
+    if checkpoint.card.config.model.is_ngram:
+        raise CheckpointError(
+            f"{config.init.model}: is an n-gram model, which holds counts and no weights to go on "
+            "from; name a network"
+        )
     # A recipe that names no model says what a fresh one would be, and gives way.
     given = settings if _MODEL in settings else flat(recipe.settings)
     config = _fitted(config, checkpoint.card.config, given, config.init.model)

@@ -206,6 +206,10 @@ FUSED = ("lstm", "gru", "rnn")
 """Those whose kernels are written by hand, and that torch has layers of."""
 
 
+NGRAM = "ngram"
+"""What stands in a cell's place in an n-gram model, which is no network."""
+
+
 def _brought() -> dict[str, EntryPoint]:
     """Cells of other packages."""
     return {point.name: point for point in entry_points(group=GROUP)}
@@ -227,8 +231,8 @@ def cell_type(name: str) -> CellType:
         return CATALOGUE[name]
     if name not in _brought():
         raise ConfigError(
-            f"there is no cell {shown(name, 60)}{did_you_mean(name, cell_names())}; "
-            f"cells: {', '.join(cell_names())}"
+            f"there is no cell {shown(name, 60)}{did_you_mean(name, [*cell_names(), NGRAM])}; "
+            f"cells: {', '.join(cell_names())}; {NGRAM} counts instead"
         )
     try:
         found: CellType = _brought()[name].load()
@@ -246,13 +250,14 @@ def package_of(name: str) -> str:
 
 
 def known_cell(name: str) -> str:
-    """A cell's name in, the same out.
+    """A cell's name, or that of n-gram models, in, the same out.
 
     Raises:
         ValueError: As `cell_type`.
     """
     try:
-        cell_type(name)
+        if name != NGRAM:
+            cell_type(name)
     except ConfigError as error:
         raise ValueError(str(error)) from error
     return name

@@ -15,6 +15,7 @@ from seqforge.base.messages import Advance, unheard
 from seqforge.core.evaluation.context_order import ContextOrder, Places, Stretch, context_order
 from seqforge.core.evaluation.ngram import HELD_OUT_LIMIT, thin
 from seqforge.core.kernels.compiler import kernel
+from seqforge.core.model.ngram import HIGHEST_COUNT, discounts_of
 
 TRAIN_LIMIT = 16_000_000
 """Most symbols counted, both directions together: 180 MB of places and text, on disk."""
@@ -22,8 +23,6 @@ CHOOSING_LIMIT = 200_000
 """Most symbols that the order is chosen by."""
 HIGHEST_ORDER = 16
 _PATIENCE = 2
-_FALLBACK = (0.0, 0.5, 1.0, 1.5)  # discounts where counts of counts give none, as KenLM's
-_HIGHEST_COUNT = 4  # whose number of grams is needed
 
 
 @dataclass(frozen=True)
@@ -130,25 +129,13 @@ def _orders(
     tally, first = _Tally.of(vocab_size), contexts.held_out_from
     lower = np.full(len(contexts.rooms), 1 / vocab_size)
     for order in range(highest + 1):
-        histograms = np.zeros((2, _HIGHEST_COUNT + 1), np.int64)
+        histograms = np.zeros((2, HIGHEST_COUNT + 1), np.int64)
         arrays = (contexts.order, contexts.symbols, contexts.common)
         count_counts(*arrays, order, first, tally, histograms)
-        discounts = np.stack([_discounts(histogram) for histogram in histograms])
+        discounts = np.stack([discounts_of(histogram) for histogram in histograms])
         probability = lower.copy()
         score(*arrays, order, first, tally, contexts.rooms, discounts, lower, probability)
         yield order, probability
-
-
-def _discounts(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How many grams are counted 0, 1, ... 4 times in, what is taken from a count of 0, 1, 2 and
-    3 or more out (Chen and Goodman 1999, equation 26).
-    """
-    if not histogram[1:].all():
-        return np.array(_FALLBACK)
-    share = histogram[1] / (histogram[1] + 2 * histogram[2])
-    found = [k - (k + 1) * share * histogram[k + 1] / histogram[k] for k in (1, 2, 3)]
-    sound = all(0 < discount < k for k, discount in enumerate(found, 1))
-    return np.array([0.0, *found] if sound else _FALLBACK)
 
 
 @kernel

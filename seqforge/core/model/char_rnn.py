@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqforge.base.machine import physical_memory
-from seqforge.core.config import ModelConfig
 from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, zero_state
 from seqforge.core.model.checkpoint import weight_shapes
 from seqforge.core.model.prepared import RnnState, prepare_model
+from seqforge.core.model_config import ModelConfig
 from seqforge.errors import CheckpointError, ConfigError
 
 _BYTES = 4  # a weight, or its gradient

@@ -22,7 +22,7 @@ class NextSymbol(NamedTuple):
 def next_symbols(engine: Engine, vocabulary: Vocabulary, context: Ids, k: int) -> list[NextSymbol]:
     """The ``k`` likeliest symbols after a record has begun with a context, the likeliest first.
 
-    Equally likely ones stand in the order of their ids.
+    Equally likely ones stand in the order of their ids; those without any chance are left out.
 
     Args:
         engine: Reads the context.
@@ -37,4 +37,4 @@ def next_symbols(engine: Engine, vocabulary: Vocabulary, context: Ids, k: int) -
     weights = np.exp(logits - logits.max())
     shares = weights / weights.sum()
     order = np.argsort(-shares, kind="stable")[:k]
-    return [NextSymbol(vocabulary.decode([i]), float(shares[i])) for i in order]
+    return [NextSymbol(vocabulary.decode([i]), float(shares[i])) for i in order if shares[i] > 0]

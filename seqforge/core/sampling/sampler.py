@@ -18,7 +18,8 @@ from seqforge.base.machine import usable_cores
 from seqforge.core.data.constraint import Constraint
 from seqforge.core.data.domain import Domain, Opens, Sample
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard
-from seqforge.core.sampling.engine import Engine, KernelEngine
+from seqforge.core.sampling.engine import Engine
+from seqforge.core.sampling.ngram_engine import cpu_engine
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import (
     Ending,
@@ -218,6 +219,8 @@ def _chosen(
     fits = fitting(plan.grammar, places, suffix)
     if fits.any():
         log_probs[~fits] = -np.inf
+    if log_probs.max() == -np.inf:  # an n-gram model has seen the suffix after none of them
+        log_probs = np.zeros(len(log_probs))
     chances = np.exp(log_probs - log_probs.max())
     key = [plan.options.seed, number + (len(chances) << _CANDIDATE)]
     wanted = np.random.Generator(np.random.Philox(key=key)).random() * chances.sum()
@@ -268,7 +271,7 @@ class Sampler:
         """
         self.name = checkpoint.card.name
         self.vocabulary = checkpoint.card.vocabulary
-        self._engine: Engine = engine or KernelEngine.of(checkpoint)
+        self._engine: Engine = engine or cpu_engine(checkpoint)
         self._openings = tuple(openings)
         self._rows, self._threads = rows, threads or usable_cores()
         size = len(self.vocabulary)

@@ -301,7 +301,8 @@ def begin_call(streams: BatchState) -> None:
 
 
 @kernel
-def _open_rows(streams: BatchState) -> int:
+def open_rows(streams: BatchState) -> int:
+    """How many rows are open."""
     count = 0
     for row in range(len(streams.open)):
         count += int(streams.open[row])
@@ -326,7 +327,7 @@ def read_and_draw(
         step(network, state, ids[t])
     begin_call(streams)
     for column in range(streams.drawn.shape[1]):
-        if _open_rows(streams) == 0:
+        if open_rows(streams) == 0:
             break
         draw_rows(streams, state.logits, filters, grammar, column, state.ids)
         step(network, state, state.ids)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from seqforge.core.config import ModelConfig, RunConfig, TrainingConfig
@@ -241,3 +242,19 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
     save_file(weights, path, metadata={KEY: text})
     with pytest.raises(CheckpointError, match="a damaged header"):
         load_checkpoint(path)
+
+
+def test_the_file_is_the_one_that_the_library_writes(tmp_path):
+    """Arrays of all kinds, without being copied first."""
+    kinds = ("u8", "i8", "f8", "f4", "u4", "i4", "f2", "u2", "i2", "i1", "u1", "?")
+    arrays = {f"{kind} {n}": np.arange(n).astype(kind) for kind in kinds for n in (0, 3)}
+    arrays |= {"across": np.ones((2, 3), np.float32).T, "none": np.array(True)}
+    path, theirs = tmp_path / "ours", tmp_path / "theirs"
+    write_arrays(path, {"said": 'é\\ " \x7f \x00 \n', "number": 1}, arrays)
+    with safe_open(path, framework="numpy") as stream:
+        text = stream.metadata()
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    save_file(whole, theirs, metadata=text)
+    assert path.read_bytes() == theirs.read_bytes()
+    _, found = read_arrays(path)
+    assert found.keys() == arrays.keys()
