@@ -78,7 +78,7 @@ class JozefowiczSettings(BaseModel):
     hidden_size: Annotated[int, Field(ge=1, le=1024)] = 64
     arithmetic_steps: Annotated[int, Field(ge=1)] = 1600
     """Of training, each on `batch_size` problems."""
-    xml_steps: Annotated[int, Field(ge=1)] = 900
+    xml_steps: Annotated[int, Field(ge=1)] = 2700
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 20
     scored: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Problems or texts of the test stream; the validation stream has half of that."""
