@@ -7,6 +7,7 @@ n if its likeliest symbol is the right one at every such place, the end included
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -55,8 +56,8 @@ class CountingSettings(BaseModel):
 
     model_config = STRICT
 
-    cells: tuple[str, ...] = ("lstm", "irnn", "gru", "rnn")
-    """Names of cells."""
+    cells: tuple[str, ...] = ("lstm/10", "lstm", "irnn", "gru", "rnn")
+    """Names of cells; ``lstm/10`` is an lstm whose forget bias begins at 10."""
     languages: tuple[Annotated[int, Field(ge=2, le=3)], ...] = (2, 3)
     """2: a^n b^n, 3: a^n b^n c^n."""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 10
@@ -66,24 +67,26 @@ class CountingSettings(BaseModel):
     tried_to: Annotated[int, Field(ge=1, le=10_000)] = 2000
     """The largest n that is tried."""
     hidden_size: Annotated[int, Field(ge=1, le=1024)] = 10
-    steps: Annotated[int, Field(ge=1)] = 2500
+    steps: Annotated[int, Field(ge=1)] = 4000
     """Of training, each on `batch_size` words."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    learning_rates: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1e-2, 3e-2)
+    """Each cell has the one at which training ends with the lowest loss, median of its seeds."""
 
 
 SETTINGS = CountingSettings
 
 
 def trials(settings: CountingSettings) -> list[Trial]:
-    """A trial a language, cell and seed."""
+    """A trial a language, cell, learning rate and seed."""
     return [
         Trial(
-            f"{letters}-{cell}-{seed}",
-            {"cell": cell, "language": _LANGUAGES[letters], "seed": seed},
+            f"{letters}-{cell}-{rate:g}-{seed}",
+            {"cell": cell, "language": _LANGUAGES[letters], "learning_rate": rate, "seed": seed},
         )
         for letters in settings.languages
         for cell in settings.cells
+        for rate in settings.learning_rates
         for seed in range(settings.seeds)
     ]
 
@@ -91,18 +94,20 @@ def trials(settings: CountingSettings) -> list[Trial]:
 def run(trial: Trial, settings: CountingSettings) -> Row:
     """Train, and count until the first failure; of seed 0 the states while counting are kept."""
     letters = next(n for n, name in _LANGUAGES.items() if name == trial.fields["language"])
-    seed = trial.fields["seed"]
-    model = fresh_network(trial.fields["cell"], letters + 1, settings.hidden_size, seed)
+    seed, rate = trial.fields["seed"], trial.fields["learning_rate"]
+    name, _, bias = trial.fields["cell"].partition("/")
+    forget_bias = float(bias) if bias else None
+    model = fresh_network(name, letters + 1, settings.hidden_size, seed, forget_bias)
     rng = np.random.default_rng(seed)
 
     def draw() -> Batch:
         return words(rng.integers(1, settings.trained_to + 1, settings.batch_size), letters)
 
-    practice = Practice(settings.steps, settings.learning_rate)
+    practice = Practice(settings.steps, rate)
     loss = practise(model, practice, draw)
     row: dict[str, Any] = {
         "fails_from": first_failure(model, letters, settings.tried_to),
-        "loss": loss,
+        "loss": loss if math.isfinite(loss) else None,
     }
     if seed == 0:
         row["states"] = counting_states(model, letters, 2 * settings.trained_to)
@@ -185,17 +190,13 @@ def sections(rows: Sequence[Row], settings: CountingSettings) -> list[Section]:
         ),
     )
     found = [table_section("failures", "The first n that fails", table)]
-    every = {
-        cell: [
-            (float(place), float(_reached(row, settings)))
-            for place, row in enumerate(_of(rows, cell, letters), 1)
-        ]
-        for letters in settings.languages[:1]
-        for cell in settings.cells
-    }
+    letters = settings.languages[0]
     sorted_ = {
-        cell: list(zip([x for x, _ in points], sorted(y for _, y in points), strict=True))
-        for cell, points in every.items()
+        cell: [
+            (float(place), float(reached))
+            for place, reached in enumerate(_failures(rows, cell, letters, settings), 1)
+        ]
+        for cell in settings.cells
     }
     language = _LANGUAGES[settings.languages[0]]
     found.append(chart_section(
@@ -210,7 +211,7 @@ def sections(rows: Sequence[Row], settings: CountingSettings) -> list[Section]:
 def _units(rows: Sequence[Row], settings: CountingSettings) -> list[str]:
     pictures = []
     for row in rows:
-        if row.get("states") and row["language"] == _LANGUAGES[settings.languages[0]]:
+        if row.get("states") and row in _of(rows, row["cell"], settings.languages[0]):
             series = {
                 f"unit {number}": list(enumerate(values))
                 for number, values in enumerate(row["states"], 1)
@@ -224,7 +225,18 @@ def _units(rows: Sequence[Row], settings: CountingSettings) -> list[str]:
 
 
 def _of(rows: Sequence[Row], cell: str, letters: int) -> list[Row]:
-    return [r for r in rows if r["cell"] == cell and r["language"] == _LANGUAGES[letters]]
+    """The rows of a cell at its learning rate."""
+    found = [r for r in rows if r["cell"] == cell and r["language"] == _LANGUAGES[letters]]
+    by_rate: dict[float, list[Row]] = {}
+    for row in found:
+        by_rate.setdefault(row["learning_rate"], []).append(row)
+    losses = {rate: statistics.median(map(_loss, some)) for rate, some in by_rate.items()}
+    return by_rate[min(losses, key=lambda rate: losses[rate])] if losses else []
+
+
+def _loss(row: Row) -> float:
+    """Infinite where training broke down."""
+    return math.inf if row["loss"] is None else float(row["loss"])
 
 
 def _reached(row: Row, settings: CountingSettings) -> int:
@@ -232,15 +244,20 @@ def _reached(row: Row, settings: CountingSettings) -> int:
     return int(row["fails_from"] or settings.tried_to + 1)
 
 
+def _failures(
+    rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings
+) -> list[int]:
+    """The first n that fails, of each seed, sorted."""
+    return sorted(_reached(row, settings) for row in _of(rows, cell, letters))
+
+
 def median(rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings) -> float:
     """Of the first n that fails, over the seeds."""
-    return statistics.median(_reached(row, settings) for row in _of(rows, cell, letters))
+    return statistics.median(_failures(rows, cell, letters, settings))
 
 
 def _summary(rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings) -> str:
-    reached = sorted(_reached(row, settings) for row in _of(rows, cell, letters))
-    if not reached:
-        return ""
+    reached = _failures(rows, cell, letters, settings)
     middle = median(rows, cell, letters, settings)
     return f"{_said(middle, settings)} ({reached[0]} to {_said(reached[-1], settings)})"
 

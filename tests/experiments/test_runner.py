@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -11,9 +10,11 @@ from seqforge.experiments.counting import CountingSettings
 from seqforge.experiments.runner import ExperimentFolder, checked_settings, run_experiment
 from seqforge.runs.progress import NullProgress
 from tests.forking import Command
-from tests.patience import PATIENCE
+from tests.patience import wait_for
 
-SMALL = {"cells": ["gru", "rnn"], "languages": [2], "seeds": 2, "steps": 5, "tried_to": 60}
+SMALL = {"cells": ["gru", "rnn"], "languages": [2], "seeds": 2, "steps": 5, "tried_to": 60,
+         "learning_rates": [0.01]}  # fmt: skip
+KEYS = [f"2-{cell}-0.01-{seed}" for cell in ("gru", "rnn") for seed in (0, 1)]
 WORDS = [word for key, value in SMALL.items()
          for word in ("--set", f"experiment.{key}={json.dumps(value)}")]  # fmt: skip
 
@@ -26,22 +27,22 @@ def begun(path):
 
 
 def row(key):
-    return {"key": key, "cell": "gru", "language": "a^n b^n", "seed": 0, "fails_from": 7,
-            "loss": 1.0, "seconds": 0.0}  # fmt: skip
+    return {"key": key, "cell": "gru", "language": "a^n b^n", "seed": 0, "learning_rate": 0.01,
+            "fails_from": 7, "loss": 1.0, "seconds": 0.0}  # fmt: skip
 
 
 def test_rows_are_kept_and_a_line_that_was_cut_off_is_none(tmp_path):
     folder = begun(tmp_path / "x")
-    folder.add(row("2-gru-0"))
+    folder.add(row("2-gru-0.01-0"))
     whole = (folder.path / "rows.jsonl").read_bytes()
-    folder.add(row("2-gru-1"))
+    folder.add(row("2-gru-0.01-1"))
     every = (folder.path / "rows.jsonl").read_bytes()
     for cut in range(len(whole), len(every)):
         (folder.path / "rows.jsonl").write_bytes(every[:cut])
-        assert set(folder.rows()) <= {"2-gru-0", "2-gru-1"}
-        assert "2-gru-0" in folder.rows()
-    folder.add(row("2-rnn-0"))  # behind the line that was cut off
-    assert {"2-gru-0", "2-rnn-0"} <= set(folder.rows())
+        assert set(folder.rows()) <= {"2-gru-0.01-0", "2-gru-0.01-1"}
+        assert "2-gru-0.01-0" in folder.rows()
+    folder.add(row("2-rnn-0.01-0"))  # behind the line that was cut off
+    assert {"2-gru-0.01-0", "2-rnn-0.01-0"} <= set(folder.rows())
 
 
 def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
@@ -49,11 +50,7 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
     out = tmp_path / "out"
     command = Command("run", "counting", "--out", out, "--quiet", *WORDS)
     folder = ExperimentFolder(out)
-    late = time.monotonic() + PATIENCE
-    while not folder.rows():
-        assert command.poll() is None, command.communicate()
-        assert time.monotonic() < late
-        time.sleep(0.05)
+    wait_for(lambda: folder.rows() or command.poll() is not None)
     command.end()
     before = folder.rows()
 
@@ -61,7 +58,7 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
     said, complaint = again.communicate()
     assert again.returncode == 0, complaint
     rows = json.loads(folder.summary.read_text())["experiment"]["rows"]
-    assert [r["key"] for r in rows] == ["2-gru-0", "2-gru-1", "2-rnn-0", "2-rnn-1"]
+    assert [r["key"] for r in rows] == KEYS
     assert {key: r for key, r in folder.rows().items() if key in before} == before
     assert "median of 2 seeds" in said
     assert "Units that count" in folder.page.read_text()
@@ -72,11 +69,7 @@ def test_ctrl_c_keeps_what_has_ended_and_says_the_command_that_goes_on(tmp_path)
     out = tmp_path / "out"
     command = Command("run", "counting", "--out", out, *WORDS, "--set", "experiment.seeds=500")
     folder = ExperimentFolder(out)
-    late = time.monotonic() + PATIENCE
-    while not folder.rows():
-        assert command.poll() is None, command.communicate()
-        assert time.monotonic() < late
-        time.sleep(0.05)
+    wait_for(lambda: folder.rows() or command.poll() is not None)
     command.send_signal(signal.SIGINT)
     complaint = command.communicate()[1]
     assert command.returncode == 130, complaint
@@ -88,7 +81,7 @@ def test_ctrl_c_keeps_what_has_ended_and_says_the_command_that_goes_on(tmp_path)
 
 def test_a_finished_experiment_does_nothing_again(tmp_path):
     folder = begun(tmp_path / "x")
-    for key in ("2-gru-0", "2-gru-1", "2-rnn-0", "2-rnn-1"):
+    for key in KEYS:
         folder.add({**row(key), "cell": key[2:5]})
     before = (folder.path / "rows.jsonl").read_bytes()
     run_experiment("counting", CountingSettings(**SMALL), folder, NullProgress())
