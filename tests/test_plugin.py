@@ -102,6 +102,7 @@ def test_a_cell_of_another_package_trains_and_draws_and_its_file_names_the_packa
     small = ["--hidden-size", "8", "--seq-len", "16", "--batch-size", "2", "--budget", "4steps"]
     made = beside("train", "text", text, "--cell", "leaky", "--no-memory", *small, "--out", out)
     assert made.returncode == 0, made.stderr
+    assert "Error" not in made.stderr, "in a thread"
     drawn = beside("sample", out, "-n", "1", "--length", "20")
     assert (drawn.returncode, drawn.stderr) == (0, "")
 

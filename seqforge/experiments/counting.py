@@ -103,7 +103,7 @@ def run(trial: Trial, settings: CountingSettings) -> Row:
     def draw() -> Batch:
         return words(rng.integers(1, settings.trained_to + 1, settings.batch_size), letters)
 
-    practice = Practice(settings.steps, rate)
+    practice = Practice(settings.steps, rate, symbols_alike=True)
     loss = practise(model, practice, draw)
     row: dict[str, Any] = {
         "fails_from": first_failure(model, letters, settings.tried_to),

@@ -36,6 +36,8 @@ class Practice:
     steps: int
     learning_rate: float
     clip_norm: float = 1.0
+    symbols_alike: bool = False
+    """Whether each predicted symbol counts alike; else each sequence does, whatever its length."""
 
 
 def fresh_network(
@@ -49,7 +51,7 @@ def fresh_network(
 
 
 def practise(model: CharRNN, practice: Practice, draw: Callable[[], Batch]) -> float:
-    """Train on batches as they are drawn; each sequence counts alike, whatever its length.
+    """Train on batches as they are drawn.
 
     Returns:
         Mean loss of the last tenth of the steps, in nats a symbol.
@@ -62,7 +64,7 @@ def practise(model: CharRNN, practice: Practice, draw: Callable[[], Batch]) -> f
             group["lr"] = practice.learning_rate * _share(step, practice.steps)
         batch = draw()
         network = prepare_model(model, "fp32", training=True, whole_graph=True)
-        loss = mean_loss(network, model, batch)
+        loss = mean_loss(network, model, batch, practice.symbols_alike)
         if not torch.isfinite(loss):
             return math.inf
         gradients = torch.autograd.grad(loss, parameters)
@@ -82,8 +84,10 @@ def _share(step: int, steps: int) -> float:
     return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
 
 
-def mean_loss(network: PreparedModel, model: CharRNN, batch: Batch) -> Tensor:
-    """Nats a predicted symbol by their weights, the mean of each sequence's mean."""
+def mean_loss(
+    network: PreparedModel, model: CharRNN, batch: Batch, symbols_alike: bool = False
+) -> Tensor:
+    """Nats a predicted symbol by their weights, the mean of each sequence's mean; or of all."""
     logits, _ = network.run(batch.ids, model.zero_state(batch.ids.shape[1]))
     nats = cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), reduction="none", ignore_index=IGNORED
@@ -91,6 +95,8 @@ def mean_loss(network: PreparedModel, model: CharRNN, batch: Batch) -> Tensor:
     counted = (batch.targets != IGNORED).float()
     if batch.weights is not None:
         counted = counted * batch.weights
+    if symbols_alike:
+        return (nats * counted).sum() / counted.sum()
     return ((nats * counted).sum(0) / counted.sum(0).clamp(min=1e-6)).mean()
 
 

@@ -14,7 +14,8 @@ from seqforge.core.config import parse_size
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
 from seqforge.core.data.ingest import Ingested
-from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
+from seqforge.core.kernels.compile_ahead import prepare_layers
+from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS
 from seqforge.core.memory.memory import HasMemory, KeepsMemory
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.training.distributed import ALONE, Ranks

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS, prepare_layers
+from seqforge.core.kernels.compile_ahead import prepare_layers
+from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS
 from seqforge.core.kernels.ops import CELLS
 from seqforge.core.memory.memory import HasMemory
 from seqforge.core.model.checkpoint import load_checkpoint

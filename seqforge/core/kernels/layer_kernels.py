@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,7 @@ from seqforge.core.kernels.llvm import (
     Writer,
     i64,
 )
-from seqforge.core.kernels.ops import CELLS, Cell, Matrix, Product, padded
+from seqforge.core.kernels.ops import CELLS, Cell, Matrix, Product
 
 PRODUCT_KINDS = (False, True) if HAS_BF16 else (False,)
 """Whether products may be of bfloat16 numbers on this processor."""
@@ -193,27 +193,3 @@ class Kernels:
                 code.store(code.load(dstart, place) + vector, dstart, place)
             keeps_h = self._cell.layout.keeps == "hidden"
             code.store(direct, dh if keeps_h else dkept, carried)
-
-
-def prepare_layers(
-    cell: str, hidden: int, num_layers: int, kinds: Sequence[bool]
-) -> threading.Thread:
-    """Begin to compile the layers of a network, or to load them, beside whatever else is done.
-
-    A pass meanwhile waits for its own function. ``kinds``: whether products are of bfloat16.
-    """
-    width = padded(hidden)
-    shapes = [
-        Shape(cell, width, inputs, bf16)
-        for bf16 in kinds
-        for inputs in (None, width)[: min(num_layers, 2)]
-    ]
-
-    def work() -> None:
-        for shape in shapes:
-            found = kernels(shape)
-            _ = found.forward, found.backward
-
-    begun = threading.Thread(target=work)  # no daemon: LLVM must not be cut off
-    begun.start()
-    return begun
