@@ -127,7 +127,7 @@ class PackedEquation:
             h of every step, (T, B, H) padded, of the kernel's kind; and the states after.
         """
         given = (x, weights.start, weights.w_in, weights.w_state, weights.diagonals, self, state)
-        out, kept = _Window.apply(*given)  # type: ignore[no-untyped-call]  # torch types no apply
+        out, kept = _EquationWindow.apply(*given)  # type: ignore[no-untyped-call]  # torch types no apply
         hidden = state[0].shape[1]
         return out, tuple(part[:, :hidden].contiguous() for part in kept)
 
@@ -142,19 +142,19 @@ def _by_source(
     return torch.cat([pack(part, bf16).flatten() for part in parts])
 
 
-class _Window(torch.autograd.Function):
-    """One layer over one window."""
+class _EquationWindow(torch.autograd.Function):
+    """A layer of any cell over one window."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, start: Tensor, w_in: Tensor | None, w_state: Tensor | None,
         diagonals: Tensor | None, packed: PackedEquation, state: tuple[Tensor, ...],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        kernel, (steps, rows) = packed.kernels, x.shape[:2]
-        width = kernel.shape.hidden
+        (steps, rows), kernel = x.shape[:2], packed.kernels
+        width, states = kernel.shape.hidden, len(state)
         kind = torch.bfloat16 if kernel.shape.bf16 else torch.float32
+        kept = torch.empty(steps + 1, states, rows, width)
         h = torch.empty(steps + 1, rows, width, dtype=kind)
-        kept = torch.empty(steps + 1, len(state), rows, width)
         h[0] = widened(state[0], width)
         kept[0] = torch.stack([widened(part, width) for part in state])
         act = torch.empty(steps, rows, kernel.columns, dtype=kind)
