@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from seqforge.base.atomic_files import read_toml
-from seqforge.base.messages import did_you_mean, shown
+from seqforge.base.messages import did_you_mean, first_problem, shown
 from seqforge.base.paths import is_piped
 from seqforge.errors import ConfigError
-from seqforge.experiments.experiment import EXPERIMENTS
-from seqforge.experiments.runner import checked_settings
+from seqforge.experiments.experiment import EXPERIMENTS, load_experiment
 from seqforge.runs.recipes import experiment_names, experiment_path
 
 _TABLE = "experiment"
@@ -77,3 +76,17 @@ def find_experiment(name: str) -> ExperimentRecipe | None:
             f"{', '.join(EXPERIMENTS)}{did_you_mean(str(called), experiment_names())}"
         )
     return ExperimentRecipe(called, values, str(path))
+
+
+def checked_settings(name: str, values: Mapping[str, Any], where: str) -> BaseModel:
+    """An experiment's name and values in, its settings out.
+
+    Raises:
+        ConfigError: Naming the setting and what was wanted.
+    """
+    kind = load_experiment(name).SETTINGS
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problem = first_problem(error, list(kind.model_fields))
+        raise ConfigError(f"{where}: experiment.{problem}") from error

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from seqforge.base.atomic_files import as_json, open_to_append, read_toml, sync, write_atomically
 from seqforge.base.file_locks import held_folder
 from seqforge.base.folders import disk_errors, make_folder, write_json
 from seqforge.base.machine import usable_cores
-from seqforge.base.messages import first_problem
-from seqforge.errors import ConfigError, RunError
+from seqforge.errors import RunError
 from seqforge.experiments.experiment import Row, Trial, load_experiment
 from seqforge.experiments.page import write_page
 from seqforge.runs.progress import ProgressListener
@@ -105,20 +104,6 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if was.get(key) != asked.get(key):
             return f"was begun with {key} = {was.get(key)!r}, not {asked.get(key)!r}"
     return "was begun otherwise"
-
-
-def checked_settings(name: str, values: Mapping[str, Any], where: str) -> BaseModel:
-    """An experiment's name and values in, its settings out.
-
-    Raises:
-        ConfigError: Naming the setting and what was wanted.
-    """
-    kind = load_experiment(name).SETTINGS
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        problem = first_problem(error, list(kind.model_fields))
-        raise ConfigError(f"{where}: experiment.{problem}") from error
 
 
 def run_experiment(

@@ -22,7 +22,7 @@ from seqforge.experiments.greff import (
     sections,
     trials,
 )
-from seqforge.experiments.runner import checked_settings
+from seqforge.experiments.recipe import checked_settings
 
 
 def pieces(seed, count):

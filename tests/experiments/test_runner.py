@@ -7,7 +7,8 @@ import pytest
 
 from seqforge.errors import ConfigError, RunError
 from seqforge.experiments.counting import CountingSettings
-from seqforge.experiments.runner import ExperimentFolder, checked_settings, run_experiment
+from seqforge.experiments.recipe import checked_settings
+from seqforge.experiments.runner import ExperimentFolder, run_experiment
 from seqforge.runs.progress import NullProgress
 from tests.forking import Command
 from tests.patience import wait_for

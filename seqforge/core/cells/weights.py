@@ -47,7 +47,9 @@ def layer_shapes(cell: str, inputs: int, hidden: int) -> Shapes:
 
 
 def rows_of(cell: str, weight: str) -> list[str]:
-    """What each H rows of one of a layer's weights belong to: a block, or source to block."""
+    """What each H rows of one of a layer's weights, or each diagonal, belong to: a block, or source
+    to block.
+    """
     if cell in FUSED:
         return list(_GATES[cell])
     parts = cell_type(cell).equations
@@ -55,6 +57,8 @@ def rows_of(cell: str, weight: str) -> list[str]:
         return [parts.blocks[block] for block in parts.from_input]
     if weight == "bias_ih":
         return list(parts.blocks)
+    if weight == "diagonal":
+        return list(parts.diagonals)
     names = [
         (number, parts.blocks[block])
         for number, source in enumerate(parts.sources)
@@ -85,9 +89,6 @@ def gate_arrays(
             continue
         _, layer, weight = name.split(".")
         kind = weight.removesuffix(_ONE_LAYER)
-        if kind == "diagonal":
-            gates = list(cell_type(cell).equations.diagonals)
-        else:
-            gates = rows_of(cell, kind)
+        gates = rows_of(cell, kind)
         for gate, part in zip(gates, np.split(array, len(gates)), strict=True):
             yield f"layer_{layer}/{gate}/{kind}", part.squeeze(0) if kind == "diagonal" else part

@@ -24,11 +24,6 @@ def kept_parts(cell: CellType) -> list[int]:
     return list(range(1, len(cell.states))) or [0]
 
 
-def tiled_columns(blocks: int, hidden: int) -> int:
-    """Columns of so many blocks, padded to the tile."""
-    return -(-blocks * hidden // TILE) * TILE
-
-
 class _Step:
     """The code of a step while it is written."""
 
