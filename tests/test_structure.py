@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import DEAR, ROOT
 
 PACKAGE = ROOT / "seqforge"
-MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 288, 450, 60
+MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 300, 450, 60
 
 
 def _name(path: Path) -> str:

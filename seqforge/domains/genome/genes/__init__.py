@@ -1,0 +1,1 @@
+"""Genes: annotations in, labels of bases out; labels in, genes by a grammar out."""
