@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHORT = {
     "seed": "training.seed", "budget": "training.budget", "split": "data.split",
     "hold_out": "data.hold_out", "min_count": "data.min_count", "cell": "model.cell",
-    "order": "model.order", "smoothing": "model.smoothing",
+    "attention": "model.attention", "order": "model.order", "smoothing": "model.smoothing",
     "hidden_size": "model.hidden_size", "num_layers": "model.num_layers",
     "embedding_size": "model.embedding_size", "dropout": "model.dropout",
     "batch_size": "training.batch_size", "seq_len": "training.seq_len",

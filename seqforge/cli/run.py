@@ -89,6 +89,16 @@ Cell = Annotated[
         help="Recurrent cell: lstm, gru, rnn, mingru, ... (all: docs/cells.md); or ngram.",
     ),
 ]
+Attention = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=4096,
+        metavar="N",
+        rich_help_panel=_PANEL,
+        help="Attention over so many past states of the top layer (default 0: none).",
+    ),
+]
 Order = Annotated[
     int | None,
     typer.Option(
@@ -211,6 +221,7 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "split": ("data.split", Split),
     "hold_out": ("data.hold_out", HoldOut),
     "cell": ("model.cell", Cell),
+    "attention": ("model.attention", Attention),
     "order": ("model.order", Order),
     "smoothing": ("model.smoothing", Smoothing),
     "hidden_size": ("model.hidden_size", HiddenSize),

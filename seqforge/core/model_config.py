@@ -49,6 +49,8 @@ class ModelConfig(BaseModel):
     """Whether embedding and output share weights (Press and Wolf 2017)."""
     forget_bias: Annotated[float, Field(ge=-100, le=100)] | None = None
     """What the bias of the forget gate begins at; default: the cell's own (1 for an LSTM)."""
+    attention: Annotated[int, Field(ge=0, le=4096)] = 0
+    """How many states of the top layer before the present one are looked at; 0: none."""
 
     order: Annotated[int, Field(ge=0, le=32)] | None = None
     """Symbols of context of an n-gram model; default there: 4."""
@@ -92,7 +94,12 @@ class ModelConfig(BaseModel):
         if self.is_ngram:
             how = "unsmoothed" if self.smoothing == "none" else "Kneser-Ney"
             return f"n-grams of order {self.order}, {how}"
-        return f"{self.num_layers} x {self.hidden_size} {self.cell}"
+        return f"{self.num_layers} x {self.hidden_size} {self.cell}{self.looks_back}"
+
+    @property
+    def looks_back(self) -> str:
+        """The attention, behind a comma; empty without."""
+        return f", attention over {self.attention}" if self.attention else ""
 
     @model_validator(mode="after")
     def _tied_are_as_wide(self) -> Self:

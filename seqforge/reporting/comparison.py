@@ -147,7 +147,8 @@ def _row(run: ComparedRun, of: str) -> ShownRun:
         against,
         model.title
         if model.is_ngram
-        else f"{model.cell} {model.num_layers} x {format_number(model.hidden_size)}",
+        else f"{model.cell} {model.num_layers} x {format_number(model.hidden_size)}"
+        f"{model.looks_back}",
         format_number(summary.parameters),
         f"{times_read(summary):.2g} times",
         duration(summary.training.seconds),

@@ -350,8 +350,8 @@ def done(summary: RunSummary) -> str:
         return f"{model.title[:1].upper()}{model.title[1:]} ({grams}), counted in {data}."
     what = (
         f"{model.cell.upper()} with {layers} {'layer' if layers == 1 else 'layers'} of "
-        f"{format_number(model.hidden_size)} ({format_number(summary.parameters)} weights), "
-        f"trained on {data}"
+        f"{format_number(model.hidden_size)}{model.looks_back} "
+        f"({format_number(summary.parameters)} weights), trained on {data}"
     )
     return f"{_article(what)} {what}."
 

@@ -52,6 +52,15 @@ def model_graph(model: CharRNN, batch_size: int, seq_len: int) -> GraphDef:
     for number, layer in enumerate(model.layers):
         nodes += _layer(model, f"layer_{number}", layer, x, window)
         x = nodes[-1].name
+    if model.attention is not None:
+        looking = ["attention/states_before", *_names("attention", model.attention)]
+        before = [batch_size, len(model.attention.position), model.hidden_size]
+        nodes += [
+            *_weights("attention", model.attention), _node(looking[0], "Placeholder", [], before),
+            _node("attention/out", "Attention", [x, *looking], [*window, model.hidden_size],
+                  _count(model.attention)),
+        ]  # fmt: skip
+        x = nodes[-1].name
     tied = model.output.weight is model.embedding.weight
     nodes += [node for node in _weights("output", model.output)
               if not (tied and node.name == "output/weight")]  # fmt: skip

@@ -102,6 +102,7 @@ EVERYTHING = [
         "training.grad_accumulation=2", "training.label_smoothing=0.1",
         "training.scheduled_sampling=0.3",
         "model.variational=true", "model.weight_drop=0.2", "model.embedding_dropout=0.1",
+        "model.attention=20",
         "training.num_evaluations=20",
     ) for word in ("--set", setting)
 ]  # fmt: skip

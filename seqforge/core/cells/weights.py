@@ -46,6 +46,14 @@ def layer_shapes(cell: str, inputs: int, hidden: int) -> Shapes:
     return shapes
 
 
+def attention_shapes(hidden: int, window: int) -> Shapes:
+    """The weights of attention over so many states of ``hidden`` units."""
+    return {
+        "attention.query": (hidden, hidden), "attention.mix": (hidden, hidden),
+        "attention.position": (window,),
+    }  # fmt: skip
+
+
 def rows_of(cell: str, weight: str) -> list[str]:
     """What each H rows of one of a layer's weights, or each diagonal, belong to: a block, or source
     to block.

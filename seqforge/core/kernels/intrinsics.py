@@ -133,22 +133,22 @@ def high_product(a: np.uint64, b: np.uint64) -> np.uint64:
     return np.uint64(int(a) * int(b) >> 64)
 
 
-_LANES = 16
+LANES = 16
 """Sums that `dot` keeps side by side on every processor, however wide its vectors are."""
 
 
 def _write_dot(
     code: Code, a: Array, a_at: Number, b: Array, b_at: Number, size: Number
 ) -> Number:  # fmt: skip
-    builder, kind = code.builder, ir.VectorType(F32, _LANES)
-    sums = [ir.Constant(kind, [0.0] * _LANES)]
-    with code.running(0, size.value, _LANES, sums) as i:
+    builder, kind = code.builder, ir.VectorType(F32, LANES)
+    sums = [ir.Constant(kind, [0.0] * LANES)]
+    with code.running(0, size.value, LANES, sums) as i:
         left, right = (
             builder.load(_lanes(code, array, builder.add(at.value, i)), align=4)
             for array, at in ((a, a_at), (b, b_at))
         )
         sums[0] = builder.fadd(sums[0], builder.fmul(left, right))
-    total, width = sums[0], _LANES
+    total, width = sums[0], LANES
     while width > 1:  # the upper half on the lower, always in this order
         width //= 2
         places = [[start + lane for lane in range(width)] for start in (0, width)]
@@ -162,7 +162,7 @@ def _write_dot(
 
 def _lanes(code: Code, array: Array, index: Any) -> Any:
     place = code.at(array.pointer, F32, index)
-    return code.builder.bitcast(place, ir.VectorType(F32, _LANES).as_pointer())
+    return code.builder.bitcast(place, ir.VectorType(F32, LANES).as_pointer())
 
 
 def _places(chosen: list[int]) -> Any:
@@ -175,9 +175,9 @@ def dot(a: Floats, a_at: int, b: Floats, b_at: int, size: int) -> np.float32:
 
     The same bits on every processor: 16 sums, then their halves added until one is left.
     """
-    sums = np.zeros(_LANES, np.float32)
-    for i in range(0, size, _LANES):
-        sums += a[a_at + i :][:_LANES] * b[b_at + i :][:_LANES]
+    sums = np.zeros(LANES, np.float32)
+    for i in range(0, size, LANES):
+        sums += a[a_at + i :][:LANES] * b[b_at + i :][:LANES]
     while len(sums) > 1:
         sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
     return np.float32(sums[0])
@@ -187,11 +187,11 @@ def _write_add_scaled(
     code: Code, target: Array, target_at: Number, scale: Number, source: Array, source_at: Number,
     size: Number,
 ) -> None:  # fmt: skip
-    builder, kind = code.builder, ir.VectorType(F32, _LANES)
+    builder, kind = code.builder, ir.VectorType(F32, LANES)
     none = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(none, scale.value, ir.Constant(I32, 0))
-    spread = builder.shuffle_vector(first, none, _places([0] * _LANES))
-    with code.loop(0, size.value, _LANES) as i:
+    spread = builder.shuffle_vector(first, none, _places([0] * LANES))
+    with code.loop(0, size.value, LANES) as i:
         place = _lanes(code, target, builder.add(target_at.value, i))
         added = builder.load(_lanes(code, source, builder.add(source_at.value, i)), align=4)
         total = builder.fadd(builder.load(place, align=4), builder.fmul(spread, added))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqforge.base.machine import physical_memory
+from seqforge.core.model.attention import PastAttention
 from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, zero_state
 from seqforge.core.model.checkpoint import weight_shapes
 from seqforge.core.model.prepared import RnnState, prepare_model
@@ -41,6 +42,7 @@ class CharRNN(nn.Module):
         embedding_dropout: float = 0.0,
         tied: bool = False,
         forget_bias: float | None = None,
+        attention: int = 0,
     ) -> None:
         """Make a model with fresh weights.
 
@@ -64,11 +66,13 @@ class CharRNN(nn.Module):
         nn.init.zeros_(self.output.bias)
         if tied:
             self.output.weight = self.embedding.weight
+        self.attention = PastAttention(hidden_size, attention) if attention else None
 
     def zero_state(self, batch: int) -> RnnState:
-        """The initial state of all layers."""
+        """The initial state of all layers; then of the attention, if there is one."""
         like = self.embedding.weight
-        return [zero_state(self.cell, batch, self.hidden_size, like) for _ in self.layers]
+        layers = [zero_state(self.cell, batch, self.hidden_size, like) for _ in self.layers]
+        return layers if self.attention is None else [*layers, self.attention.zero_state(batch)]
 
     def forward(self, ids: Tensor, state: RnnState | None = None) -> tuple[Tensor, RnnState]:
         """Ids in, logits of the next symbols out, in fp32 and without dropout.

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from seqforge.base.atomic_files import disk_errors, replacing
 from seqforge.base.messages import first_problem, shown, unreadable
 from seqforge.core.cells.catalogue import cell_names
-from seqforge.core.cells.weights import layer_shapes
+from seqforge.core.cells.weights import attention_shapes, layer_shapes
 from seqforge.core.config import STRICT, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
@@ -211,6 +211,8 @@ def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
         inputs = hidden if layer else width
         for name, shape in layer_shapes(model.cell, inputs, hidden).items():
             shapes[f"layers.{layer}.{name}"] = shape
+    if model.attention:
+        shapes |= attention_shapes(hidden, model.attention)
     return shapes | {"output.weight": (vocab_size, hidden), "output.bias": (vocab_size,)}
 
 

@@ -12,11 +12,13 @@ from torch.nn.functional import linear
 from seqforge.core.kernels.equation_window import equation_weights
 from seqforge.core.kernels.llvm import HAS_BF16
 from seqforge.core.kernels.recurrence import layer_weights
+from seqforge.core.model.attention import PastAttention
 from seqforge.core.model.cells import LayerState, RecurrentLayer, run_layer
 from seqforge.core.model.equation_layer import EquationLayer
 from seqforge.errors import ConfigError
 
 RnnState = list[LayerState]
+"""What each layer carries; then, of a model with attention, its last states of the top layer."""
 
 
 class RecurrentModel(Protocol):
@@ -26,6 +28,7 @@ class RecurrentModel(Protocol):
     hidden_size: int
     embedding: nn.Embedding
     output: nn.Linear
+    attention: PastAttention | None
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """All weights, shared ones once."""
@@ -131,10 +134,12 @@ class CompiledModel:
         cut = training and not whole_graph
         self._layers = [weights.leaves() for weights in made] if cut else made
         self._packed = [weights.packed(bf16, training) for weights in self._layers]
-        self._ends = [model.output.weight, model.output.bias]
+        looking = [] if model.attention is None else list(model.attention.parameters())
+        self._ends: list[Tensor] = [*looking, model.output.weight, model.output.bias]
         if not table:
             self._made.append(embedding)
             self._ends.insert(0, embedding.detach().requires_grad_() if cut else embedding)
+        self._made += looking
         self.leaves = [t for weights in self._layers for t in weights.tensors()] + self._ends
 
     def run(
@@ -148,10 +153,10 @@ class CompiledModel:
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(self._ends[-1]):
             raise IndexError(f"symbol {int(ids.max())} of {len(self._ends[-1])}")
         x, after = self._inputs(ids), []
-        for weights, packed, before in zip(self._layers, self._packed, state, strict=True):
-            x, layer_state = packed.run(x, weights, before)
-            x = self._model.drop(x, noise)
+        for number, (weights, packed) in enumerate(zip(self._layers, self._packed, strict=True)):
+            x, layer_state = packed.run(x, weights, state[number])
             after.append(layer_state)
+            x = self._model.drop(looked_back(self._model, x, state, after), noise)
         weight, bias = self._ends[-2:]
         top = x[..., : self._model.hidden_size]
         if top.dtype == torch.float32:
@@ -201,6 +206,23 @@ class _Gradients(torch.autograd.Function):
         return (None, *ctx.gradients)
 
 
+def looked_back(model: RecurrentModel, x: Tensor, state: RnnState, after: RnnState) -> Tensor:
+    """What a layer gives (T, B, H), with attention over the past if it is the top layer of a model
+    that has it.
+
+    Args:
+        model: Whose layer it is.
+        x: What it gives.
+        state: The state before the window.
+        after: The state after the window of all layers so far; the attention's is put behind it.
+    """
+    if model.attention is None or len(after) < len(model.recurrent_layers()):
+        return x
+    x, past = model.attention.run(x, *state[-1])
+    after.append((past,))
+    return x
+
+
 class TorchModel:
     """A model prepared for torch's own layers (cuDNN on a GPU)."""
 
@@ -219,12 +241,11 @@ class TorchModel:
         half = torch.float16 if self._precision == "fp16" else torch.bfloat16
         with torch.autocast(ids.device.type, half, enabled=self._precision != "fp32"):
             x = torch.nn.functional.embedding(ids, self._embedding)
-            for layer, w_hh, before in zip(
-                model.recurrent_layers(), self._recurrent, state, strict=True
-            ):
-                x, layer_state = run_layer(layer, x, before, w_hh)
-                x = model.drop(x, noise)
+            layers = zip(model.recurrent_layers(), self._recurrent, strict=True)
+            for number, (layer, w_hh) in enumerate(layers):
+                x, layer_state = run_layer(layer, x, state[number], w_hh)
                 after.append(tuple(part.float() for part in layer_state))
+                x = model.drop(looked_back(model, x, state, after), noise)
             return model.output(x).float(), after
 
     def parameter_gradients(self, gradients: Sequence[Tensor]) -> list[Tensor]:

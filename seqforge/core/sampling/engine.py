@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.cells.catalogue import CATALOGUE
-from seqforge.core.cells.weights import layer_shapes
+from seqforge.core.cells.weights import attention_shapes, layer_shapes
 from seqforge.core.kernels.compiler import bound, kernel
 from seqforge.core.kernels.elementary import logarithm
 from seqforge.core.sampling.logit_filters import (
@@ -35,6 +35,7 @@ from seqforge.core.sampling.sampling_kernel import (
     Ids,
     KernelState,
     closed_batch,
+    copy_row,
     draw_column,
     read_and_draw,
     step,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import HasStreams, Streams
     from seqforge.core.model.checkpoint import Checkpoint, ModelCard
+    from seqforge.core.model_config import ModelConfig
     from seqforge.core.sampling.copy_limit import CopyGuard, CopyLimit
 
 Unit = tuple[int, int]
@@ -91,12 +93,13 @@ class TracingEngine(Engine, Protocol):
         """Feed ids (T, R); returns the states of all units after each."""
 
 
-def prepare(cell: str) -> threading.Thread:
-    """Begin to compile the kernel of a cell, or to load it, beside whatever else is done.
+def prepare(cell: str, attention: bool = False) -> threading.Thread:
+    """Begin to compile the kernel of a cell, with attention or without, or to load it, beside
+    whatever else is done.
 
     A draw meanwhile waits for the rest. The thread is no daemon: LLVM must not be cut off.
     """
-    smallest = KernelEngine(pack_model(cell, _smallest(cell)))
+    smallest = KernelEngine(pack_model(cell, _smallest(cell, attention)))
     begun = threading.Thread(target=smallest.begin, args=(1,))
     begun.start()
     return begun
@@ -105,25 +108,25 @@ def prepare(cell: str) -> threading.Thread:
 def prepare_for(model: Path) -> None:
     """The same for a model's file, before it is read; nothing where its cell cannot be found."""
     with suppress(OSError, ValueError), model.open("rb") as stream:
-        found = _CELL.search(stream.read(_HEAD))
+        head = stream.read(_HEAD)
+        found = _CELL.search(head)
         if found and (cell := found[1].decode()) in CATALOGUE:
-            prepare(cell)
+            prepare(cell, _ATTENTION.search(head) is not None)
 
 
 _HEAD = 1 << 16  # bytes: the settings stand at the beginning of a header
 _CELL = re.compile(rb'\\"cell\\": ?\\"([a-z0-9-]+)\\"')
+_ATTENTION = re.compile(rb'\\"attention\\": ?[1-9]')
 
 
 def prepare_mixture(card: ModelCard, domain: Domain) -> threading.Thread:
     """The same for the mixture of a network and a memory, beside the reading of the memory."""
-    begun = threading.Thread(
-        target=_try_out, args=(card.config.model.cell, domain, card.vocabulary)
-    )
+    begun = threading.Thread(target=_try_out, args=(card.config.model, domain, card.vocabulary))
     begun.start()
     return begun
 
 
-def _try_out(cell: str, domain: Domain, vocabulary: Vocabulary) -> None:
+def _try_out(model: ModelConfig, domain: Domain, vocabulary: Vocabulary) -> None:
     """Have a small network and a small memory draw a symbol."""
     from seqforge.core.data.domain import copy_units
     from seqforge.core.memory.memory import HasMemory
@@ -136,7 +139,8 @@ def _try_out(cell: str, domain: Domain, vocabulary: Vocabulary) -> None:
         memory: Any = domain.memory(vocabulary, ids, len(ids), 0)
         units = copy_units(domain, vocabulary)
         limit = CopyLimit(memory.history, units, units.limit)
-        network = KernelEngine(pack_model(cell, _smallest(cell, size)))
+        smallest = _smallest(model.cell, model.attention > 0, size)
+        network = KernelEngine(pack_model(model.cell, smallest))
         rows = closed_batch(1, size, 0, 1)
         rows.open[:], rows.limits[:], rows.ends_left[:] = True, 1, 1
         engine = MemoryEngine(network, memory, size, limit=limit)
@@ -146,12 +150,14 @@ def _try_out(cell: str, domain: Domain, vocabulary: Vocabulary) -> None:
 _FEW = 64  # symbols that a memory is tried out with
 
 
-def _smallest(cell: str, symbols: int = 2) -> dict[str, NDArray[np.float32]]:
+def _smallest(cell: str, attention: bool, symbols: int = 2) -> dict[str, NDArray[np.float32]]:
     """The weights of the smallest network with a cell."""
     shapes: dict[str, tuple[int, ...]] = {
         "embedding.weight": (symbols, 1), "output.weight": (symbols, 1),
         "output.bias": (symbols,),
     }  # fmt: skip
+    if attention:
+        shapes |= attention_shapes(1, 1)
     shapes |= {f"layers.0.{name}": shape for name, shape in layer_shapes(cell, 1, 1).items()}
     return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
@@ -249,14 +255,13 @@ class KernelEngine:
     def rows(self, state: KernelState, chosen: Ids) -> KernelState:
         """See `Engine.rows`."""
         found = zero_state(self.network, len(chosen))
-        found.h[:], found.kept[:] = state.h[:, chosen], state.kept[:, chosen]
-        found.logits[:] = state.logits[chosen]
+        for row, other in enumerate(chosen):
+            copy_row(found, row, state, other)
         return found
 
     def put(self, state: KernelState, row: int, source: KernelState) -> None:
         """See `Engine.put`."""
-        state.h[:, row], state.kept[:, row] = source.h[:, 0], source.kept[:, 0]
-        state.logits[row] = source.logits[0]
+        copy_row(state, row, source, 0)
 
 
 @dataclass

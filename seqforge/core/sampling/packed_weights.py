@@ -13,7 +13,7 @@ from seqforge.core.cells import symbols
 from seqforge.core.cells.catalogue import cell_type
 from seqforge.core.cells.weights import gate_names
 from seqforge.core.kernels.equation_step import kept_parts
-from seqforge.core.kernels.intrinsics import TILE
+from seqforge.core.kernels.intrinsics import LANES, TILE
 from seqforge.core.kernels.kernel_cache import digest_of
 from seqforge.core.kernels.ops import CELLS, padded
 
@@ -63,6 +63,17 @@ class PackedWeights(NamedTuple):
     """First of the columns that the input feeds."""
     kept: int = 1
     """How many vectors of H numbers a row keeps beside h."""
+    attends: str = ""
+    """Whether there is attention over the past: "past", or nothing; compiled apart."""
+    window: int = 0
+    """How many states before the present one it sees."""
+    span: int = 0
+    """Numbers that the output layer reads of a row: H, padded to the tile if there is attention."""
+    query: int = 0
+    """Where the packed weights of queries, over the square root of H, begin; likewise ``mix``."""
+    mix: int = 0
+    position: int = 0
+    """Where the biases of its places begin, the oldest first."""
 
 
 def aligned(*shape: int) -> Floats:
@@ -90,13 +101,35 @@ def pack_model(cell: str, weights: Mapping[str, NDArray[Any]]) -> PackedWeights:
     if out.shape[1] != inner_size:
         raise ValueError("the output does not fit the hidden layer")
     hidden, width = padded(inner_size), _tiled(len(out))
+    attends = "attention.query" in weights
+    span = _spanned(inner_size) if attends else hidden
     parts.add(np.pad(bias, (0, width - len(out))))
-    output = parts.add(_packed(np.pad(out, ((0, 0), (0, hidden - inner_size)))))
+    output = parts.add(_packed(np.pad(out, ((0, 0), (0, span - inner_size)))))
+    attention = _attention(weights, hidden, span, parts) if attends else {}
     made = PackedWeights(
         parts.joined(), np.array(layers, np.int64), cell, hidden, len(out), 0, 0, 0, 0, 0, output,
-        width, inner_size,
+        width, inner_size, span=span, **attention,
     )  # fmt: skip
     return made._replace(**_hand_written(cell, hidden) if cell in CELLS else _made(cell, hidden))
+
+
+def _attention(
+    weights: Mapping[str, NDArray[Any]], hidden: int, span: int, parts: _Parts
+) -> dict[str, Any]:
+    """Where the attention's weights are, and its window."""
+    query, mix, position = (
+        np.asarray(weights[f"attention.{name}"], np.float64)
+        for name in ("query", "mix", "position")
+    )
+    units = len(query)
+    query, mix = (
+        np.pad(weight, ((0, span - units), (0, inputs - units)))
+        for weight, inputs in ((query * units**-0.5, hidden), (mix, span))
+    )
+    return {
+        "attends": "past", "window": len(position), "query": parts.add(_packed(query)),
+        "mix": parts.add(_packed(mix)), "position": parts.add(position),
+    }  # fmt: skip
 
 
 def _hand_written(cell: str, hidden: int) -> dict[str, Any]:
@@ -223,3 +256,8 @@ def _packed(weight: NDArray[Any]) -> NDArray[Any]:
 
 def _tiled(size: int) -> int:
     return -(-size // TILE) * TILE
+
+
+def _spanned(size: int) -> int:
+    """The next size that `product` and `dot` both take."""
+    return -(-size // max(TILE, LANES)) * max(TILE, LANES)

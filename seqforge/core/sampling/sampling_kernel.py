@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqforge.core.kernels.compiler import kernel
 from seqforge.core.kernels.equation_step import equation_step, held_equation_step
-from seqforge.core.kernels.intrinsics import gates, held_gates, product
+from seqforge.core.kernels.intrinsics import add_scaled, dot, gates, held_gates, product
 from seqforge.core.sampling.logit_filters import (
     END,
     FilterParams,
@@ -45,16 +45,37 @@ class KernelState(NamedTuple):
     """(R,), scratch: what the rows read next."""
     source: Floats
     """(R, H), scratch: what is multiplied with weights and is not h."""
+    past: Floats
+    """(R, w * span): the last states of the top layer, in a ring; w is 0 without attention."""
+    oldest: Ids
+    """(R,): the place in the ring of the oldest, which the next one replaces."""
+    looks: Floats
+    """(R, span), scratch: queries, then what is found."""
+    top: Floats
+    """(R, span), scratch: what the output layer reads."""
+    scores: Floats
+    """(w,), scratch."""
+    chances: Weights
+    """(w,), scratch: the scores' softmax."""
 
 
 def zero_state(network: PackedWeights, rows: int) -> KernelState:
     """The state before anything was read."""
     shape = (len(network.layers), rows, network.hidden)
+    window, span = network.window, network.span if network.window else 0
     return KernelState(
         aligned(*shape), aligned(*shape[:2], network.kept * network.hidden),
         aligned(rows, network.width), aligned(rows, network.stride), np.zeros(rows, np.int64),
-        aligned(rows, network.hidden),
+        aligned(rows, network.hidden), aligned(rows, window * span), np.zeros(rows, np.int64),
+        aligned(rows, span), aligned(rows, span), aligned(window), np.zeros(window),
     )  # fmt: skip
+
+
+def copy_row(target: KernelState, row: int, source: KernelState, other: int) -> None:
+    """Copy what a row of another state carries into a row."""
+    target.h[:, row], target.kept[:, row] = source.h[:, other], source.kept[:, other]
+    target.logits[row] = source.logits[other]
+    target.past[row], target.oldest[row] = source.past[other], source.oldest[other]
 
 
 @kernel
@@ -114,13 +135,54 @@ def _gated(network: PackedWeights, state: KernelState, layer: int, rows: int) ->
 
 @kernel
 def step_output(network: PackedWeights, state: KernelState) -> None:
-    """The logits of the last layer's h."""
-    rows, h = len(state.logits), network.hidden
+    """The logits of the last layer's h, or of that and what attention finds."""
+    rows, first = len(state.logits), (len(network.layers) - 1) * len(state.logits) * network.hidden
     biases = network.output - network.width
     for row in range(rows):
         _copy(network.weights, biases, state.logits[row], network.width)
-    product(state.h, (len(network.layers) - 1) * rows * h, h, network.weights, network.output,
-            state.logits, 0, network.width, network.width, rows)  # fmt: skip
+    if network.attends != "":
+        _look_back(network, state, first)
+        product(state.top, 0, network.span, network.weights, network.output, state.logits, 0,
+                network.width, network.width, rows)  # fmt: skip
+    else:
+        product(state.h, first, network.span, network.weights, network.output, state.logits, 0,
+                network.width, network.width, rows)  # fmt: skip
+
+
+@kernel
+def _look_back(network: PackedWeights, state: KernelState, first: int) -> None:
+    """See `model.attention`. The last layer's h, from ``first`` on, joins the ring of each row."""
+    rows, span, h = len(state.logits), network.span, state.h[len(network.layers) - 1]
+    for row in range(rows):
+        for i in range(span):
+            state.looks[row, i], state.top[row, i] = 0.0, 0.0
+        _copy(h[row], 0, state.top[row], network.hidden)
+    product(state.h, first, network.hidden, network.weights, network.query, state.looks, 0, span,
+            span, rows)  # fmt: skip
+    for row in range(rows):
+        _find(network, state, row)
+        oldest = state.oldest[row]
+        for i in range(span):
+            state.past[row, oldest * span + i] = state.top[row, i]
+        state.oldest[row] = (oldest + 1) % network.window
+    product(state.looks, 0, span, network.weights, network.mix, state.top, 0, span, span,
+            rows)  # fmt: skip
+
+
+@kernel
+def _find(network: PackedWeights, state: KernelState, row: int) -> None:
+    """A row's query in, the weighted sum of its states in the same place out."""
+    window, span = network.window, network.span
+    for slot in range(window):
+        place = (slot - state.oldest[row]) % window
+        found = dot(state.looks[row], 0, state.past[row], slot * span, span)
+        state.scores[slot] = found + network.weights[network.position + place]
+    log_total(state.scores, window, state.chances)
+    for i in range(span):
+        state.looks[row, i] = 0.0
+    for slot in range(window):
+        add_scaled(state.looks[row], 0, np.float32(state.chances[slot]), state.past[row],
+                   slot * span, span)  # fmt: skip
 
 
 @kernel

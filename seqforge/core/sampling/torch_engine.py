@@ -93,16 +93,17 @@ class TorchEngine:
 
     def _stacked(self, carried: RnnState, which: int) -> NDArray[np.float32]:
         """One of the tensors that layers carry: (L, R, H)."""
-        return torch.stack([layer[which] for layer in carried]).cpu().numpy()
+        layers = carried[: len(self._model.layers)]
+        return torch.stack([layer[which] for layer in layers]).cpu().numpy()
 
     @torch.no_grad()
     def _gates(self, ids: Ids, before: RnnState, after: RnnState) -> NDArray[np.float32]:
         """Activations (L, R, blocks, H) of a step that has been made."""
         x = self._model.embedding(torch.from_numpy(ids).to(self._device))
         found = []
-        for layer, was, now in zip(self._model.recurrent_layers(), before, after, strict=True):
-            found.append(activations(self._model.cell, layer, x, was))
-            x = now[0]
+        for number, layer in enumerate(self._model.recurrent_layers()):
+            found.append(activations(self._model.cell, layer, x, before[number]))
+            x = after[number][0]
         return torch.stack(found).cpu().numpy()
 
     def run(

@@ -135,21 +135,23 @@ class Lanes:
         return tensor.to(self._device, non_blocking=True)
 
     def carried(self) -> Tensor:
-        """A copy of the carried state, (rows of this process, layers, parts, H)."""
+        """A copy of the carried state, (rows of this process, numbers of a row)."""
         lanes = [
-            torch.stack([torch.stack(layer, 1) for layer in state], 1) for state in self.states
+            torch.cat([part.flatten(1) for layer in state for part in layer], 1)
+            for state in self.states
         ]
         return torch.cat(lanes)
 
     def carry_on(self, carried: Tensor) -> None:
-        """Restore the carried state from that of all processes, (B, layers, parts, H)."""
-        self.states = [
-            [
-                tuple(part.contiguous() for part in layer.unbind(1))
-                for layer in carried[rows].to(self._device).unbind(1)
-            ]
-            for rows in self._rows
-        ]
+        """Restore the carried state from that of all processes, (B, numbers of a row)."""
+        for rows, state in zip(self._rows, self.states, strict=True):
+            left = carried[rows].to(self._device)
+            for number, layer in enumerate(state):
+                sizes = [part[0].numel() for part in layer]
+                *parts, left = torch.split(left, [*sizes, left.shape[1] - sum(sizes)], 1)
+                state[number] = tuple(
+                    part.reshape(like.shape) for part, like in zip(parts, layer, strict=True)
+                )
 
     def close(self) -> None:
         """Stop the threads."""
@@ -157,7 +159,7 @@ class Lanes:
 
 
 def _zeroed(layer: LayerState, resets: Tensor) -> LayerState:
-    return tuple(part.masked_fill(resets[:, None], 0.0) for part in layer)
+    return tuple(part.masked_fill(resets.view(-1, *[1] * (part.dim() - 1)), 0.0) for part in layer)
 
 
 def _generator(key: tuple[int, int, int], device: torch.device) -> torch.Generator:

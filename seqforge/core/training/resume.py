@@ -162,7 +162,7 @@ def _check_precision(settled: str, trainer: Trainer) -> None:
 
 
 def _carried(trainer: Trainer) -> Tensor | None:
-    """On rank 0 the carried state of all ranks, (B, layers, parts, H); elsewhere nothing."""
+    """On rank 0 the carried state of all ranks, (B, numbers of a row); elsewhere nothing."""
     mine = trainer.lanes.carried().cpu()
     parts = trainer.ranks.gather(mine.flatten())
     return torch.cat(parts).view(-1, *mine.shape[1:]) if parts else None
@@ -204,5 +204,5 @@ def _restore(trainer: Trainer, arrays: Arrays) -> None:
     if trainer.average is not None:
         for number, value in enumerate(trainer.average.values):
             value.copy_(torch.from_numpy(arrays[f"average.{number}"]))
-    trainer.lanes.carry_on(torch.from_numpy(arrays["state"].copy()))
+    trainer.lanes.carry_on(torch.from_numpy(arrays["state"].copy()).flatten(1))
     trainer.unseen_losses = arrays["unseen_losses"].tolist()

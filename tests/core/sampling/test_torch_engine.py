@@ -23,6 +23,7 @@ MODELS = {
     "lstm": {"cell": "lstm"}, "gru": {"cell": "gru", "hidden_size": 37},
     "rnn": {"cell": "rnn", "num_layers": 2}, "deep": {"num_layers": 3, "hidden_size": 9},
     "narrow": {"embedding_size": 5}, "tied": {"tied": True, "cell": "gru"},
+    "looks back": {"attention": 7}, "wide": {"attention": 40, "hidden_size": 70, "cell": "mut1"},
     "many": {"symbols": tuple(chr(0x4E00 + n) for n in range(150))},
 }  # fmt: skip
 

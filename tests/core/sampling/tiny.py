@@ -43,6 +43,9 @@ def checkpoint(seed=0, scale=1.5, end=0.0, sharp=1.0, symbols=SYMBOLS, unknown=F
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(scale)
+        if network.attention is not None:  # its mixture begins at zero
+            torch.nn.init.normal_(network.attention.mix, std=0.2)
+            torch.nn.init.normal_(network.attention.position)
         network.output.weight.mul_(sharp)
         network.output.bias[0] += end
     config = RunConfig(domain="text", model=settings)

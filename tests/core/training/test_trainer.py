@@ -146,7 +146,7 @@ EVERYTHING = (
         "label_smoothing": 0.1, "scheduled_sampling": 0.3,
     }),
     ModelConfig(cell="gru", hidden_size=24, num_layers=2, dropout=0.3, variational=True,
-                weight_drop=0.2, embedding_dropout=0.1),
+                weight_drop=0.2, embedding_dropout=0.1, attention=20),
 )  # fmt: skip
 
 
