@@ -22,6 +22,8 @@ _POSSIBLE = -1e29
 Scores = NDArray[np.float32]
 Weights = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+Path = NDArray[np.uint8]
+"""States by their number."""
 
 
 class Edge(NamedTuple):
@@ -80,14 +82,6 @@ class StateMachine(NamedTuple):
         )  # fmt: skip
 
 
-class Run(NamedTuple):
-    """A stretch of a path in one state."""
-
-    state: int
-    start: int
-    stop: int
-
-
 class _Rings(NamedTuple):
     """What is kept of the last symbols, by their place modulo R."""
 
@@ -124,10 +118,10 @@ class Decoder:
         """Symbols whose states are given out."""
         self._back = np.zeros((0, states), np.uint8)
         """By which edge each state was reached, 0 for staying, from the first unsettled symbol."""
-        self._open: Run | None = None
 
-    def read(self, scores: Scores, sites: Scores) -> Iterator[Run]:
-        """Scores of labels (N, L) and of sites (N, F) at the next symbols in, what is settled out.
+    def read(self, scores: Scores, sites: Scores) -> Path:
+        """Scores of labels (N, L) and of sites (N, F) at the next symbols in, the states of those
+        that are settled now out (M,); M may be 0, or more than N.
 
         Scores are logarithms; `NEVER` where there is no such site.
         """
@@ -136,33 +130,32 @@ class Decoder:
         _forward(self._machine, said, there, self._done, self._rings, back)
         self._done += len(scores)
         self._back = np.concatenate([self._back, back])
-        yield from self._settle(self._agreed())
+        return self._settle(self._agreed())
 
-    def finish(self) -> Iterator[Run]:
-        """The rest of the best path.
+    def finish(self) -> Path:
+        """The states of the other symbols.
 
         Raises:
             ValueError: If no path leads through the machine.
         """
-        if self._done:
-            last = self._last() + self._machine.end
-            if last.max() < _POSSIBLE:
-                raise ValueError("no path of the machine fits the sites")
-            yield from self._settle(self._traced(int(last.argmax()), len(self._back)))
-        if self._open is not None:
-            yield self._open
+        if not self._done:
+            return np.zeros(0, np.uint8)
+        last = self._last() + self._machine.end
+        if last.max() < _POSSIBLE:
+            raise ValueError("no path of the machine fits the sites")
+        return self._settle(self._traced(int(last.argmax()), len(self._back)))
 
     def _last(self) -> Weights:
         last: Weights = self._rings.best[(self._done - 1) % len(self._rings.best)]
         return last
 
-    def _traced(self, state: int, size: int) -> NDArray[np.uint8]:
+    def _traced(self, state: int, size: int) -> Path:
         """The best path to a state, so many symbols behind what is settled."""
-        path = np.zeros(size, np.uint8)
+        path: Path = np.zeros(size, np.uint8)
         _trace(self._machine, self._back, state, path)
         return path
 
-    def _agreed(self) -> NDArray[np.uint8]:
+    def _agreed(self) -> Path:
         """The states of the symbols on which all paths agree that may still win."""
         marks = np.zeros_like(self._back)
         crossing = np.zeros(len(marks) + 1, np.int64)
@@ -173,27 +166,18 @@ class Decoder:
         size, state = divmod(cut, marks.shape[1])
         return self._traced(state, size + 1)
 
-    def _settle(self, path: NDArray[np.uint8]) -> Iterator[Run]:
-        """States of the next symbols in, whole runs out; the last one may go on."""
-        starts = np.flatnonzero(np.append(True, path[1:] != path[:-1])[: len(path)]).tolist()
-        for start, stop in zip(starts, [*starts[1:], len(path)], strict=False):
-            run = Run(int(path[start]), self._settled + start, self._settled + stop)
-            if self._open is not None and self._open.state == run.state:
-                self._open = Run(run.state, self._open.start, run.stop)
-            else:
-                if self._open is not None:
-                    yield self._open
-                self._open = run
+    def _settle(self, path: Path) -> Path:
         self._settled += len(path)
         self._back = self._back[len(path) :]
+        return path
 
 
-def decode(machine: StateMachine, blocks: Iterable[tuple[Scores, Scores]]) -> Iterator[Run]:
-    """A machine and blocks of scores (see `Decoder.read`) in, the runs of the best path out."""
+def decode(machine: StateMachine, blocks: Iterable[tuple[Scores, Scores]]) -> Iterator[Path]:
+    """A machine and blocks of scores (see `Decoder.read`) in, the states of the best path out."""
     decoder = Decoder(machine)
     for scores, sites in blocks:
-        yield from decoder.read(scores, sites)
-    yield from decoder.finish()
+        yield decoder.read(scores, sites)
+    yield decoder.finish()
 
 
 @kernel

@@ -223,7 +223,7 @@ def _of_strand(sensors: Sensors, codes: Codes) -> Floats:
     codes = np.ascontiguousarray(codes)
     out = np.zeros((len(codes), PER_STRAND), np.float32)
     sums = np.zeros((4, len(codes) + 1))
-    _sum_odds(sensors, codes, sums, out)
+    sum_odds(sensors, codes, sums, out)
     _window_odds(np.array(WIDTHS), sums, out)
     _score_sites(sensors, codes, out)
     _measure_frames(codes, np.zeros(3, np.int64), out)
@@ -231,7 +231,7 @@ def _of_strand(sensors: Sensors, codes: Codes) -> Floats:
 
 
 @kernel
-def _sum_odds(sensors: Sensors, codes: Codes, sums: NDArray[np.float64], out: Floats) -> None:
+def sum_odds(sensors: Sensors, codes: Codes, sums: NDArray[np.float64], out: Floats) -> None:
     """The log-odds of each base as each of a codon, and their running sums by frame."""
     h, known = 0, 0
     for t in range(len(codes)):
