@@ -33,7 +33,7 @@ from seqforge.domains.genome.genes.labels import (
     START,
     STRAND,
 )
-from seqforge.domains.genome.genes.sensors import is_stop
+from seqforge.domains.genome.genes.sensors import Sensors, is_stop, label_odds
 from seqforge.domains.genome.genes.transcripts import Transcript
 from seqforge.domains.genome.nucleotides import Codes
 
@@ -42,61 +42,97 @@ LEAST_BETWEEN = 6
 SITES = 15
 """Columns of `site_scores` for a strand."""
 _START, _END, _NO_STOP, _DONOR, _ACCEPTOR, _CODON, _SPLICED_CODON = 0, 1, 2, 3, 9, 13, 14
-_LOWEST = np.log(1e-6)
+_RAREST = 1e-6  # of probabilities
 
 # States of a strand, after the one between genes. An exon has a state for each base of codons, and
 # one for the middle base of a codon that an intron parts behind its first base; the start codon,
 # which no intron parts, has three of its own. An intron has a state for where in a codon it lies,
 # and for what bases before it might begin a stop codon.
 _PARTED, _CODED, _INTRON = 3, 4, 7
-_PER_STRAND = 13
+_WAYS = 6
+_PER_STRAND = _INTRON + 2 * _WAYS  # short introns, then long ones
 
 
 class Weights(NamedTuple):
-    """How the grammar weighs what the network says; found on a stretch it was not trained on."""
+    """How the grammar weighs what it is told; found on a stretch the network was not trained on."""
 
     gene: float = 0.0
     """Added for each gene, in nats."""
     intron: float = 0.0
-    """Added for each intron."""
+    """Added for each intron, besides what its length makes it."""
     coding: float = 0.0
     """Added for each coding base."""
     site: float = 1.0
     """Factor of what is said of starts, ends, donors and acceptors."""
+    network: float = 1.0
+    """Factor of the network's log-odds."""
+    sensors: float = 0.0
+    """Factor of those of the sensors."""
 
 
 class Lengths(NamedTuple):
-    """The shortest there are, in bases."""
+    """How long introns are, and the shortest gene; in bases."""
 
     intron: int = 40
+    """The shortest intron."""
     gene: int = 60
-    """Coding bases."""
+    """The fewest coding bases."""
+    long: int = 120
+    """The shortest of the long introns; lengths of the others, and of these, fall off
+    geometrically."""
+    short_share: float = 0.5
+    short_more: float = 20.0
+    """Mean bases of short introns beyond the shortest."""
+    long_more: float = 2000.0
+    """Mean bases of long introns beyond their shortest."""
+
+
+_FEWEST_INTRONS = 20  # that lengths are learnt from
 
 
 def lengths_of(transcripts: Iterable[Transcript]) -> Lengths:
-    """Transcripts in, the lengths out that all but a few of their introns and genes have."""
+    """Transcripts in, lengths out that all but a few of their introns and genes have."""
     each = list(transcripts)
-    introns = [b - a for one in each for a, b in one.introns]
     coding = [sum(b - a for a, b in one.exons) for one in each]
-    found = [int(np.quantile(sizes, 0.002)) if sizes else 0 for sizes in (introns, coding)]
-    return Lengths(max(found[0], 20), max(found[1], 30))
+    introns = np.array(sorted({place for one in each for place in one.introns})).reshape(-1, 2)
+    sizes = introns[:, 1] - introns[:, 0]
+    gene = max(int(np.quantile(coding, 0.002)), 30) if coding else Lengths().gene
+    if len(sizes) < _FEWEST_INTRONS:
+        return Lengths(gene=gene)
+    shortest = max(int(np.quantile(sizes, 0.002)), 20)
+    sizes = np.maximum(sizes, shortest)
+    cuts = [shortest + 10, *np.quantile(sizes, np.linspace(0.05, 0.95, 37)).astype(int)]
+    splits = [_split(sizes, shortest, int(cut), gene) for cut in cuts if cut > shortest]
+    return max(splits, key=lambda pair: pair[0])[1]
+
+
+def _split(
+    sizes: NDArray[np.int64], shortest: int, cut: int, gene: int
+) -> tuple[float, Lengths]:  # fmt: skip
+    """Introns taken for short below a cut and long from it on; how likely that makes them."""
+    short, long = sizes[sizes < cut] - shortest, sizes[sizes >= cut] - cut
+    share = (len(short) + 1) / (len(sizes) + 2)
+    means = [(float(part.sum()) + 10) / (len(part) + 1) for part in (short, long)]
+    chance = len(short) * np.log(share) + len(long) * np.log(1 - share)
+    for part, mean in zip((short, long), means, strict=True):
+        chance += len(part) * np.log(1 / (1 + mean)) + part.sum() * np.log(mean / (1 + mean))
+    return float(chance), Lengths(shortest, gene, cut, share, *means)
 
 
 def gene_machine(weights: Weights, lengths: Lengths) -> StateMachine:
     """The state machine of genes on both strands, over the labels of `NAMES`."""
-    labels, least = [INTERGENIC], [LEAST_BETWEEN]
+    labels, least, stay = [INTERGENIC], [LEAST_BETWEEN], [0.0]
     edges: list[Edge] = []
     for strand in range(2):
         labels += [EXON + strand * STRAND + place for place in _places(strand)]
-        labels += [INTRON + strand * STRAND] * 6
-        least += [1] * _INTRON + [lengths.intron] * 6
-        edges += _edges(weights, 1 + strand * _PER_STRAND, strand * SITES, strand)
+        labels += [INTRON + strand * STRAND] * (2 * _WAYS)
+        least += [1] * _INTRON + [lengths.intron] * _WAYS + [lengths.long] * _WAYS
+        stay += [NEVER] * _INTRON
+        for more in (lengths.short_more, lengths.long_more):
+            stay += [float(np.log(more / (1 + more)))] * _WAYS
+        edges += _edges(weights, lengths, 1 + strand * _PER_STRAND, strand)
     outside = [0.0] + [NEVER] * (len(labels) - 1)
-    stay = [NEVER if label in _EXONS else 0.0 for label in labels]
     return StateMachine.of(labels, edges, least, stay, outside, outside)
-
-
-_EXONS = frozenset(EXON + place + shift for place in range(3) for shift in (0, STRAND))
 
 
 def _places(strand: int) -> list[int]:
@@ -104,32 +140,45 @@ def _places(strand: int) -> list[int]:
     return [0, 1, 2, 1, 0, 1, 2] if strand == 0 else [2, 1, 0, 1, 2, 1, 0]
 
 
-def _edges(weights: Weights, state: int, site: int, strand: int) -> Iterator[Edge]:
-    """The edges of a strand, from left to right; ``state`` is its first and ``site`` likewise."""
-    first, second, third = state, state + 1, state + 2
-    parted, coded, introns = state + _PARTED, state + _CODED, state + _INTRON
+def _edges(weights: Weights, lengths: Lengths, state: int, strand: int) -> Iterator[Edge]:
+    """The edges of a strand, from left to right; ``state`` is its first."""
+    first, second, third, site = state, state + 1, state + 2, strand * SITES
+    coded, introns = state + _CODED, state + _INTRON
     yield Edge(first, second)
     yield Edge(second, third, 0.0, site + _NO_STOP)
     yield Edge(third, first)
-    yield Edge(parted, third)
+    yield Edge(state + _PARTED, third)
     yield Edge(coded, coded + 1)
     yield Edge(coded + 1, coded + 2)
-    half = weights.intron / 2
-    # What lies before each intron, what may lie behind it, and the columns of both.
-    ways = [(third, first)] + [(first, parted)] * (2 + strand) + [(second, third)] * (3 - strand)
-    for number, (source, target) in enumerate(ways):
-        yield Edge(source, introns + number, half, site + _DONOR + number)
-        yield Edge(introns + number, target, half, site + _ACCEPTOR + _BEHIND[strand][number])
     if strand == 0:
         yield Edge(0, coded, weights.gene / 2, site + _START)
         yield Edge(coded + 2, first)
-        yield Edge(coded + 2, introns, half, site + _DONOR)
         yield Edge(third, 0, weights.gene / 2, site + _END)
     else:
         yield Edge(0, first, weights.gene / 2, site + _START)
         yield Edge(third, coded, 0.0, site + _CODON)
-        yield Edge(introns, coded, half, site + _SPLICED_CODON)
         yield Edge(coded + 2, 0, weights.gene / 2, site + _END)
+    short, long = lengths.short_share, 1 - lengths.short_share
+    for place, share, more in (
+        (introns, short, lengths.short_more), (introns + _WAYS, long, lengths.long_more),
+    ):  # fmt: skip
+        chance = weights.intron + float(np.log(share / (1 + more)))
+        yield from _intron_edges(chance, state, place, strand)
+
+
+def _intron_edges(chance: float, state: int, introns: int, strand: int) -> Iterator[Edge]:
+    """The edges to introns of one kind and back."""
+    first, second, third, site = state, state + 1, state + 2, strand * SITES
+    parted, coded = state + _PARTED, state + _CODED
+    # What lies before each intron, what may lie behind it, and the columns of both.
+    ways = [(third, first)] + [(first, parted)] * (2 + strand) + [(second, third)] * (3 - strand)
+    for number, (source, target) in enumerate(ways):
+        yield Edge(source, introns + number, chance, site + _DONOR + number)
+        yield Edge(introns + number, target, 0.0, site + _ACCEPTOR + _BEHIND[strand][number])
+    if strand == 0:
+        yield Edge(coded + 2, introns, chance, site + _DONOR)
+    else:
+        yield Edge(introns, coded, 0.0, site + _SPLICED_CODON)
 
 
 _BEHIND = ((0, 1, 0, 2, 3, 0), (0, 1, 2, 0, 3, 0))
@@ -168,8 +217,7 @@ def _base(codes: Codes, t: int) -> int:
 
 @kernel
 def _odds(scores: Scores, label: int, other: int, weight: float) -> float:
-    odds: float = max(float(scores[label]), _LOWEST) - max(float(scores[other]), _LOWEST)
-    return weight * odds
+    return weight * (float(scores[label]) - float(scores[other]))
 
 
 @kernel
@@ -269,31 +317,47 @@ class Gene(NamedTuple):
 
 
 def find_genes(
-    codes: Codes, blocks: Iterable[NDArray[np.floating]], weights: Weights, lengths: Lengths
-) -> Iterator[Gene]:
+    codes: Codes, blocks: Iterable[NDArray[np.floating]], weights: Weights, lengths: Lengths,
+    sensors: Sensors | None = None,
+) -> Iterator[Gene]:  # fmt: skip
     """Bases of a contig (T,) and probabilities of their labels (T, L) in blocks in, genes out.
 
     They come in order of their last bases; those with too few coding bases are left out.
     """
-    decoder = Decoder(gene_machine(weights, lengths))
-    bias = np.where(CODING, weights.coding, 0.0).astype(np.float32)
-    reader, start = _PathReader(), 0
+    decoder, reader, start = Decoder(gene_machine(weights, lengths)), _PathReader(), 0
     before = np.zeros(len(NAMES), np.float32)
+    bias = np.where(CODING, weights.coding, 0.0).astype(np.float32)
     for block in blocks:
-        known = np.log(np.maximum(block.astype(np.float32), 1e-6))
-        sites = site_scores(codes, start, known, before, weights.site)
-        path = decoder.read(known + bias, sites)
+        scores = label_scores(codes, start, block, weights, sensors)
+        sites = site_scores(codes, start, scores, before, weights.site)
+        path = decoder.read(scores + bias, sites)
         reader.note(block[:, CODING].sum(1))
         yield from _long(reader.genes(path), lengths)
-        start, before = start + len(block), known[-1]
+        start, before = start + len(block), scores[-1]
     yield from _long(reader.genes(decoder.finish()), lengths)
+
+
+def label_scores(
+    codes: Codes, start: int, block: NDArray[np.floating], weights: Weights,
+    sensors: Sensors | None,
+) -> Scores:  # fmt: skip
+    """Probabilities of labels (N, L) from a base on in, log-odds against intergenic bases out: the
+    network's and those of the sensors, weighed."""
+    known = np.log(np.maximum(block.astype(np.float32), _RAREST))
+    scores: Scores = np.float32(weights.network) * (known - known[:, :1])
+    if sensors is not None and weights.sensors:
+        odds = label_odds(sensors, codes, start, start + len(block))
+        scores += np.float32(weights.sensors) * odds
+    return scores
 
 
 def _long(genes: Iterable[Gene], lengths: Lengths) -> Iterator[Gene]:
     return (one for one in genes if sum(b - a for a, b in one.transcript.exons) >= lengths.gene)
 
 
-_KINDS = np.array([0] + [1] * _INTRON + [2] * 6 + [3] * _INTRON + [4] * 6, np.uint8)
+_KINDS = np.array(
+    [0] + [1] * _INTRON + [2] * (2 * _WAYS) + [3] * _INTRON + [4] * (2 * _WAYS), np.uint8
+)
 """Of each state: nothing, exon and intron of the forward strand, of the reverse one."""
 
 

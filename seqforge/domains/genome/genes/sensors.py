@@ -21,6 +21,7 @@ from seqforge.domains.genome.genes.labels import (
     INTERGENIC,
     INTRON,
     START,
+    STRAND,
     UNLABELLED,
     Labels,
     other_strand,
@@ -228,6 +229,45 @@ def _of_strand(sensors: Sensors, codes: Codes) -> Floats:
     _score_sites(sensors, codes, out)
     _measure_frames(codes, np.zeros(3, np.int64), out)
     return out
+
+
+def label_odds(
+    sensors: Sensors, codes: Codes, start: int = 0, stop: int | None = None
+) -> Floats:  # fmt: skip
+    """Codes of a contig (T,) in, log-odds of each label of bases ``start`` to ``stop`` against the
+    first one out (N, L): what the sensors alone know, for a grammar to find genes by.
+
+    It depends on the bases up to `SPAN` before and behind.
+    """
+    stop = len(codes) if stop is None else stop
+    a, b = max(start - SPAN, 0), min(stop + SPAN, len(codes))
+    out = np.zeros((b - a, 1 + 2 * STRAND), np.float32)
+    piece = np.ascontiguousarray(codes[a:b])
+    for strand, read in enumerate((piece, np.ascontiguousarray(complemented(piece)))):
+        odds = np.zeros((b - a, STRAND), np.float32)
+        _odds_of_labels(sensors, read, odds)
+        out[:, 1 + strand * STRAND :][:, :STRAND] = odds if strand == 0 else odds[::-1]
+    return out[start - a : stop - a]
+
+
+@kernel
+def _odds_of_labels(sensors: Sensors, codes: Codes, out: Floats) -> None:
+    """Of one strand; the labels but the first are columns."""
+    h, known = 0, 0
+    for t in range(len(codes)):
+        base = int(codes[t])
+        known = known + 1 if base < NO_BASE else 0
+        h = (h * 4 + (base & 3)) & (_HEXAMERS - 1)
+        if known > ORDER:
+            out[t, INTRON - 1] = sensors.intron[h]
+            for place in range(3):
+                out[t, EXON - 1 + place] = sensors.coding[place, h]
+        for site in range(4):
+            plain = INTRON if site < 2 else EXON + 2 * (site - 2)
+            odds = _LOWEST
+            if is_site(codes, t, site):
+                odds = min(max(site_score(sensors, codes, t, site), _LOWEST), _HIGHEST)
+            out[t, site_label(site) - 1] = float(out[t, plain - 1]) + odds
 
 
 @kernel

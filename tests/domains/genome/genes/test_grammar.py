@@ -15,6 +15,8 @@ from seqforge.domains.genome.genes.grammar import (
     site_scores,
 )
 from seqforge.domains.genome.genes.labels import NAMES, labels_of
+from seqforge.domains.genome.genes.scores import compare_genes
+from seqforge.domains.genome.genes.sensors import count_sites_and_hexamers, sensors_of
 from seqforge.domains.genome.genes.transcripts import Transcript, bases_of, clusters
 from seqforge.domains.genome.nucleotides import base_codes, complemented
 
@@ -180,3 +182,40 @@ def test_a_sure_network_finds_the_genes_of_a_fly(annotation, chromosome):
     ]
     assert len(kept) > 10
     assert len(set(found) & set(moved)) >= len(moved) - 1
+
+
+def test_lengths_of_introns_of_two_kinds():
+    generator = np.random.default_rng(0)
+    sizes = [*(50 + generator.geometric(0.1, 700)), *(300 + generator.geometric(0.001, 300))]
+    transcripts = [
+        Transcript("+", ((start, start + 90), (start + 90 + int(size), start + 300 + int(size))), 0)
+        for start, size in enumerate(sizes)
+    ]
+    found = lengths_of(transcripts)
+    assert 50 <= found.intron <= 52
+    assert found.gene == 300
+    assert 100 < found.long < 500
+    assert found.short_share == pytest.approx(0.7, abs=0.05)
+    assert found.short_more == pytest.approx(10, abs=3)
+    assert found.long_more == pytest.approx(1000, abs=200)
+    assert lengths_of(transcripts[:5]) == Lengths(gene=300)
+    assert lengths_of([]) == Lengths()
+
+
+def test_sensors_and_the_grammar_find_genes_of_a_fly_without_a_network(annotation, chromosome):
+    labels = labels_of(annotation.on("chr2R"), len(chromosome))
+    train = slice(5_000_000, START)
+    sensors = sensors_of(count_sites_and_hexamers(chromosome[train], labels[train]))
+    uniform = np.full((STOP - START, len(NAMES)), 1 / len(NAMES), np.float32)
+    lengths = lengths_of(one for one in annotation.on("chr2R") if one.span[1] < START)
+    weights = Weights(gene=-10, intron=-4, network=0, sensors=1)
+    codes = chromosome[START:STOP]
+    found = list(find_genes(codes, in_blocks(uniform, 50_000), weights, lengths, sensors))
+    assert [problem_of(codes, gene.transcript) for gene in found] == [[]] * len(found)
+    moved = [
+        one._replace(exons=tuple((a - START, b - START) for a, b in one.exons))
+        for one in annotation.on("chr2R")
+    ]
+    scores = compare_genes([gene.transcript for gene in found], moved, (0, STOP - START))
+    assert scores.bases.f1 > 0.85
+    assert scores.exons.f1 > 0.6
