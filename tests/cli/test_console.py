@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from seqforge.cli import progress
 from seqforge.cli.console import say
+from seqforge.cli.main import app
 from seqforge.cli.progress import make_watcher
 from tests.cli.conversing import read_all
 from tests.patience import PATIENCE
@@ -100,7 +102,7 @@ def on_screen(written):
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_no_bar_is_left_among_samples_whose_reader_shares_the_terminal(seqforge, form):
-    arguments = ["sample", "fly", "-n", "3", "--length", "45000", *form]
+    arguments = ["sample", "fly", "-n", "3", "--length", "15000", *form]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["sh", "-c", '"$0" -m seqforge "$@" | cat', sys.executable, *arguments],
@@ -225,17 +227,21 @@ def test_adapt_without_a_number_is_once_wherever_it_stands(seqforge):
 
 
 @pytest.mark.parametrize("command", ["models", "doctor", "domains", "models show folk"])
-def test_tables_break_no_word_at_eighty_columns(seqforge, command):
+def test_tables_break_no_word_at_eighty_columns(seqforge, monkeypatch, command):
     plain = seqforge(*command.split()).stdout
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqforge", *command.split()], stdout=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
-    )  # fmt: skip
-    os.close(theirs)
-    shown = read_all(ours)
+    with os.fdopen(theirs, "w") as stream, ThreadPoolExecutor() as reader:
+        shown = reader.submit(read_all, ours)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setenv("TERM", "xterm")
+            patch.setenv("COLUMNS", "80")
+            with pytest.raises(SystemExit) as ended:
+                app(command.split())
+        stream.close()
+        shown = shown.result()
 
-    assert process.wait(PATIENCE) == 0
+    assert ended.value.code == 0
     paths = re.compile(r"\S*/\S{40,}")
     assert all(len(line) <= 80 for line in shown.splitlines() if not paths.search(line))
     assert sorted(shown.split()) == sorted(plain.split())

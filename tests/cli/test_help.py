@@ -1,10 +1,7 @@
 """The help of each command: examples that work, groups of options, completion in the shell."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,11 @@ from typer.main import get_command
 
 from seqforge.cli.examples import EXAMPLES, OF_DOMAINS
 from seqforge.cli.main import app
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = get_command(app).commands
-AS_INSTALLED = "import sys; sys.argv = ['seqforge']; from seqforge.cli.main import main; main()"
+AS_INSTALLED = Path(__file__).with_name("as_installed.py")
 MADE = {"samples.fa", "runs/prose", "runs/docs"}
 
 
@@ -62,28 +60,27 @@ def test_what_examples_use_is_what_others_make():
     [("sa", "sample"), ("sample sh", "shakespeare"), ("run gen", "genome"),
      ("run folk --hid", "--hidden-size"), ("sample fly --top-", "--top-k")],
 )  # fmt: skip
-def test_the_shell_completes_commands_models_pipelines_and_options(typed, offered):
+def test_the_shell_completes_commands_models_pipelines_and_options(start, typed, offered):
     words = f"seqforge {typed}"
-    asked = subprocess.run(
-        [sys.executable, "-c", AS_INSTALLED], check=True, capture_output=True, text=True,
-        env={**os.environ, "_SEQFORGE_COMPLETE": "complete_bash", "COMP_WORDS": words,
-             "COMP_CWORD": str(len(words.split()) - 1)},
+    asked = start(
+        script=AS_INSTALLED, _SEQFORGE_COMPLETE="complete_bash", COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split()) - 1),
     )  # fmt: skip
-    assert offered in asked.stdout.split()
+    assert offered in asked.communicate(PATIENCE)[0].split()
+    assert asked.returncode == 0
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 @pytest.mark.parametrize(
     ("typed", "offered"), [("sa", "sample"), ("sample sh", "shakespeare"), ("run gen", "genome")]
 )
-def test_other_shells_are_answered_as_they_ask(shell, typed, offered):
-    asked = subprocess.run(
-        [sys.executable, "-c", AS_INSTALLED], check=True, capture_output=True, text=True,
-        env={**os.environ, "_SEQFORGE_COMPLETE": f"complete_{shell}",
-             "_TYPER_COMPLETE_ARGS": f"seqforge {typed}",
-             "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+def test_other_shells_are_answered_as_they_ask(start, shell, typed, offered):
+    asked = start(
+        script=AS_INSTALLED, _SEQFORGE_COMPLETE=f"complete_{shell}",
+        _TYPER_COMPLETE_ARGS=f"seqforge {typed}", _TYPER_COMPLETE_FISH_ACTION="get-args",
     )  # fmt: skip
-    assert re.search(rf"\b{offered}\b", asked.stdout)
+    assert re.search(rf"\b{offered}\b", asked.communicate(PATIENCE)[0])
+    assert asked.returncode == 0
 
 
 def test_options_stand_in_groups(seqforge):

@@ -157,8 +157,10 @@ def test_a_line_begins_after_what_ctrl_c_cut(terminal):
     assert talk.process.wait(PATIENCE) == 130
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-@pytest.mark.parametrize("more", [(), ("--json",), ("-i",)])
+@pytest.mark.parametrize(
+    ("encoding", "more"),
+    [("latin-1", ()), ("latin-1", ("--json",)), ("latin-1", ("-i",)), ("ascii", ())],
+)
 def test_what_is_piped_is_utf_8_whatever_the_surroundings_say(toy, tmp_path, encoding, more):
     model = toy("text", "ab€défg")
     result = subprocess.run(

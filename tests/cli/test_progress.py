@@ -54,7 +54,8 @@ def test_another_interval_is_no_other_run(seqforge, tmp_path, text_file):
 def test_a_terminal_shows_the_sample_under_the_bar(tmp_path, text_file):
     """In 80 columns nothing is wider than the screen."""
     ours, theirs = pty.openpty()
-    arguments = ["train", "text", text_file, *small(tmp_path / "run"), "--budget", "2s"]
+    arguments = ["train", "text", text_file, *small(tmp_path / "run"), "--budget", "200steps",
+                 "--sample-every", "50steps"]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "seqforge", *map(str, arguments)],
         stdout=subprocess.DEVNULL, stderr=theirs, stdin=theirs,

@@ -10,11 +10,18 @@ from seqforge.experiments.temperature import (
     sections,
     trials,
 )
+from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize(("model", "word"), [("folk", "key clarity"), ("fly", "GC content")])
-def test_a_cold_model_goes_in_circles_and_a_hot_one_surprises_itself(model, word):
-    settings = TemperatureSettings(model=model, temperatures=(0.1, 1.8), count=3, length=120)
+@pytest.mark.parametrize(
+    ("model", "data", "word"),
+    [("folk", (str(ROOT / "data" / "tunes.abc"),), "key clarity"), ("fly", (), "GC content")],
+    ids=["tunes of one's own", "the example of genomes"],
+)
+def test_a_cold_model_goes_in_circles_and_a_hot_one_surprises_itself(model, data, word):
+    settings = TemperatureSettings(
+        model=model, data=data, temperatures=(0.1, 1.8), count=3, length=120
+    )
     cold, hot = [{**trial.fields, **run(trial, settings)} for trial in trials(settings)]
 
     assert cold["bits"] < hot["bits"]

@@ -206,6 +206,7 @@ def test_keys_move_and_change_the_colouring(browse):
           press(key);
           seen.push([$("here").textContent, $("what").textContent]);
         }
+        await frame();
         return [seen, $("spoken").textContent, document.querySelectorAll(".at").length];""",
     )
     places = [re.search(r"character ([\d,]+)", text)[1] for text, _ in found[0]]

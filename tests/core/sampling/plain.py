@@ -75,7 +75,7 @@ def chances(logits, options, position=0, seen=(), forbidden=(), edge=EDGE):
         far = [abs(-math.log(p) - entropy) if p else math.inf for p in found]
         nearest = sorted(range(len(far)), key=lambda i: (far[i], i))
         for one, other in pairwise(nearest):
-            if found[one] != found[other] and far[other] - far[one] < edge:
+            if scores[one] != scores[other] and far[other] - far[one] < edge:
                 raise OnTheEdge
         found = _only(found, _fewest(found, nearest, options.typical_p, edge))
     return found

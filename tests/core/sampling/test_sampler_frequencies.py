@@ -13,7 +13,7 @@ from seqforge.core.sampling.torch_engine import TorchEngine
 from .plain import chances
 from .tiny import STRATEGIES, checkpoint, grammar, log_probs
 
-COUNT = 20_000
+COUNT = 10_000
 PRIME = "abca"
 
 
@@ -117,4 +117,4 @@ def test_the_same_count_of_another_model_is_found_out():
     options = SamplerParams(length=2, prime=PRIME, seed=9)
     counts = drawn_pairs(Sampler(checkpoint(seed=4)), options)
     with pytest.raises(AssertionError):
-        assert_as_often(counts, pairs(checkpoint(seed=4, scale=1.6), options))
+        assert_as_often(counts, pairs(checkpoint(seed=4, scale=1.7), options))

@@ -7,7 +7,7 @@ from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.request import StreamBuffer
 from seqforge.core.sampling.sampler import Sampler
 
-from .tiny import STRATEGIES, checkpoint, grammar
+from .tiny import FEW, STRATEGIES, checkpoint, grammar
 
 EXACT = {"length": 125, "exact_length": True, "prime": "cafe", "seed": 1}
 NATURAL = {"length": 200, "records": 3, "seed": 2**63 - 1}
@@ -18,8 +18,10 @@ def kept(samples):
     return [(s.number, s.symbols, s.mean_log_prob, s.removed_mass, s.ended) for s in samples]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [*((name, "lstm") for name in STRATEGIES), *((n, c) for n in FEW for c in ("gru", "rnn"))],
+)
 @pytest.mark.parametrize("how", [EXACT, NATURAL], ids=["exact", "natural"])
 def test_rows_threads_and_first_change_nothing(how, name, cell):
     """10,000 symbols each: texts, log-probabilities and removed mass to the last bit."""

@@ -30,6 +30,8 @@ STRATEGIES = {
         "top_p": 0.95, "min_p": 0.02, "typical_p": 0.9,
     },
 }  # fmt: skip
+FEW = ("plain", "all")
+"""How a symbol is chosen does not hang on the cell: with the other cells a few are enough."""
 
 
 def checkpoint(seed=0, scale=1.5, end=0.0, sharp=1.0, symbols=SYMBOLS, unknown=False, **model):

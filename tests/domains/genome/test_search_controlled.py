@@ -68,17 +68,17 @@ def test_copies_are_more_like_the_library_than_chance(compare, random_bases, mut
 def test_shuffled_samples_are_called_more_like_it_no_oftener_than_the_level_says(
     compare, random_bases
 ):
-    """60 times six samples that are shuffles of the library itself: alarms at p = 0.05."""
+    """30 times six samples that are shuffles of the library itself: alarms at p = 0.05."""
     rng = random.Random(5)
     library = random_bases(3_000)
     ps = []
-    for seed in range(60):
+    for seed in range(30):
         samples = [shuffled(library[i * 400 : i * 400 + 80], (seed, i)) for i in range(6)]
         found = compare(samples, library, kinds=("shuffle",), seed=rng.randrange(10**6))
         ps.append(found.comparison.tests()["shuffle"].p)
 
-    assert sum(p <= 0.05 for p in ps) <= 8  # 3, and three standard deviations
-    assert 0.4 < sum(ps) / len(ps) < 0.7
+    assert sum(p <= 0.05 for p in ps) <= 5  # 1.5, and three standard deviations
+    assert 0.35 < sum(ps) / len(ps) < 0.7
 
 
 def test_held_out_sequence_that_the_library_has_is_not_compared_with(compare, random_bases):

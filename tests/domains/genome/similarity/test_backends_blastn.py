@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 
 import pytest
@@ -48,12 +49,18 @@ def queries(rng, mutated, random_bases):
     return made_of
 
 
+def database(maker, folder, library):
+    order = [maker, "-in", library, "-dbtype", "nucl", "-out", folder / "db"]
+    subprocess.run(order, check=True, capture_output=True)
+
+
 def blastn(program, maker, folder, library, queries, parameters):
-    subprocess.run(
-        [maker, "-in", library, "-dbtype", "nucl", "-out", folder / "db"],
-        check=True,
-        capture_output=True,
-    )
+    database(maker, folder, library)
+    return answers(program, folder, queries, parameters)
+
+
+def answers(program, folder, queries, parameters):
+    """What it says of each query, by the database in a folder."""
     path = folder / "queries.fa"
     path.write_text("".join(f">{query.id}\n{query.bases}\n" for query in queries))
     scores = {
@@ -143,7 +150,7 @@ def test_masked_the_best_hit_is_blastns_too(
     """Queries with low-complexity stretches in them: found by the rest, then gone on through."""
     low = [span for span in dust_intervals(chr2r[:second]) if 14 <= span[1] - span[0] < 200]
     queries = []
-    for number in range(30):
+    for number in range(15):
         start, stop = rng.choice(low)
         left, right = rng.choice([15, 30, 60, 150]), rng.choice([0, 15, 30, 60, 150])
         bases = chr2r[max(0, start - left) : stop + right]
@@ -154,8 +161,8 @@ def test_masked_the_best_hit_is_blastns_too(
     theirs = blastn(*programs, tmp_path, library, queries, parameters)
     ours = LocalBackend([library]).search(queries, parameters, silent)
 
-    assert sum(result.masked > 0.1 for result in ours) >= 20
-    assert sum(map(compare, queries, ours, theirs)) >= 25
+    assert sum(result.masked > 0.1 for result in ours) >= 10
+    assert sum(map(compare, queries, ours, theirs)) >= 12
 
 
 def test_what_is_masked_whole_finds_nothing_as_in_blastn(programs, tmp_path, fasta, random_bases):
@@ -176,20 +183,27 @@ SYSTEMS = [(1, -3, 5, 2), (1, -2, 5, 2), (2, -3, 5, 2), (1, -1, 3, 2), (5, -4, 1
            (4, -5, 6, 5), (1, -4, 2, 2), (2, -7, 4, 2), (2, -5, 4, 2)]  # fmt: skip
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_every_pair_of_codes_scores_as_in_blastn(programs, tmp_path, random_bases, system):
-    """One code in 121 letters against each other one: score, identities and E-value."""
+@pytest.mark.parametrize(
+    ("system", "asked"),
+    [(SYSTEMS[0], CODES), *((other, CODES[n % 3 :: 3]) for n, other in enumerate(SYSTEMS[1:]))],
+)
+def test_every_pair_of_codes_scores_as_in_blastn(programs, tmp_path, random_bases, system, asked):
+    """One code in 121 letters against each other one: score, identities and E-value.
+
+    Each third of the codes is asked for under a third of the other systems of scores.
+    """
     left, right = random_bases(60), random_bases(60)
     library = tmp_path / "codes.fa"
     library.write_text(
         "".join(f">{c}\n{random_bases(200)}{left}{c}{right}{random_bases(99)}\n" for c in CODES)
     )
-    queries = [Query(code, left + code + right) for code in CODES]
+    queries = [Query(code, left + code + right) for code in asked]
     parameters = SearchParameters(*system)
 
     theirs = blastn(*programs, tmp_path, library, queries, parameters)
     ours = LocalBackend([library]).search(queries, parameters, silent)
 
+    assert len(ours) == len(asked)
     for result, expected in zip(ours, theirs, strict=True):
         found = {hit.id: hit.hsps[0] for hit in result.hits}
         named = {hit["description"][0]["title"]: hit["hsps"][0] for hit in expected["hits"]}
@@ -227,16 +241,26 @@ COSTS = [(pair, (40, 40)) for pair in SCORE_PAIRS] + [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def twenty(programs, tmp_path_factory):
+    """A folder with a database of twenty sequences of 3,000 bases."""
+    folder, rng = tmp_path_factory.mktemp("twenty"), random.Random(7)
+    library = folder / "library.fa"
+    bases = ["".join(rng.choices("ACGT", k=3000)) for _ in range(20)]
+    library.write_text("".join(f">s{n}\n{one}\n" for n, one in enumerate(bases)))
+    database(programs[1], folder, library)
+    return folder
+
+
 @pytest.mark.parametrize(("pair", "gaps"), COSTS)
-def test_statistics_are_what_blastn_prints(programs, tmp_path, fasta, random_bases, pair, gaps):
+def test_statistics_are_what_blastn_prints(programs, twenty, random_bases, pair, gaps):
     """Lambda, K, H, length adjustment and search space, for queries of 20 to 1,000 bases."""
-    library = fasta(*(random_bases(3000) for _ in range(20)))
     queries = [Query(f"q{m}", random_bases(m)) for m in range(20, 1001, 10)]
     parameters = SearchParameters(*pair, *gaps, evalue=1e-6)
     statistics = karlin_altschul(*pair, *gaps)
 
     for query, found in zip(
-        queries, blastn(*programs, tmp_path, library, queries, parameters), strict=True
+        queries, answers(programs[0], twenty, queries, parameters), strict=True
     ):
         told, size = found["stat"], (len(query.bases), 60_000, 20)
         assert (told["lambda"], told["kappa"], told["entropy"]) == pytest.approx(
