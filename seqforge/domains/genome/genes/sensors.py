@@ -53,6 +53,7 @@ _SITES_AT = 4 + 3 * len(WIDTHS)
 _FRAMES_AT = _SITES_AT + len(SITES)
 _CONTEXTS = 4**ORDER
 _HEXAMERS = 4 * _CONTEXTS
+_KNOWN = 32.0  # pseudocounts after each word of bases
 _KNOWN_SITES = 20.0  # pseudocounts after each base of a site
 _MOST = 3.0  # of one base's log-odds
 _LOWEST, _HIGHEST = -6.0, 10.0  # of a site's
@@ -128,19 +129,19 @@ def _smoothed_sites(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def _log_odds(
     these: NDArray[np.float64], those: NDArray[np.float64]
 ) -> NDArray[np.float64]:  # fmt: skip
-    a, b = (
-        _shares(_smoothed(each).reshape(*each.shape[:-1], _CONTEXTS, 4)) for each in (these, those)
-    )
-    odds: NDArray[np.float64] = np.log(a / b).reshape(these.shape)
+    odds: NDArray[np.float64] = np.log(_chances(these, ORDER) / _chances(those, ORDER))
     return odds
 
 
-def _smoothed(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Counts and some more, shared out as after the last two bases alone."""
-    shorter = counts.reshape(*counts.shape[:-1], _CONTEXTS // 16, 64).sum(-2) + 1
-    prior = _shares(shorter.reshape(*shorter.shape[:-1], 16, 4)).reshape(shorter.shape)
-    smoothed: NDArray[np.float64] = counts + 8 * np.tile(prior, _CONTEXTS // 16)
-    return smoothed
+def _chances(counts: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """Counts (..., 4^(order + 1)) of words in, the chance of their last base after the others out;
+    mixed with the chance after one base less, the more the rarer the others are."""
+    words = counts.reshape(*counts.shape[:-1], -1, 4)
+    if order == 0:
+        return _shares(words + 1).reshape(counts.shape)
+    shorter = _chances(counts.reshape(*counts.shape[:-1], 4, -1).sum(-2), order - 1)
+    prior = np.tile(shorter, 4).reshape(words.shape)
+    return _shares(words + _KNOWN * prior).reshape(counts.shape)
 
 
 @kernel
