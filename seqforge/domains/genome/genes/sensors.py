@@ -8,7 +8,8 @@ and how far the next stop codons lie in each frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -113,6 +114,15 @@ def sensors_of(counts: SensorCounts) -> Sensors:
         site[: BEFORE + first] = site[BEFORE + last :] = 0
     clipped = (np.clip(each, -_MOST, _MOST).astype(np.float32) for each in (coding, intron, sites))
     return Sensors(*clipped)
+
+
+def left_out(parts: Sequence[SensorCounts]) -> list[Sensors]:
+    """Counts of the parts of some training data in, for each part sensors of all the others out.
+
+    A network that learns from what sensors say of their own training data trusts them too much.
+    """
+    total = reduce(SensorCounts.plus, parts)
+    return [sensors_of(total.plus(part, -1)) for part in parts]
 
 
 def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -263,6 +273,9 @@ def _odds_of_labels(sensors: Sensors, codes: Codes, out: Floats) -> None:
             out[t, INTRON - 1] = sensors.intron[h]
             for place in range(3):
                 out[t, EXON - 1 + place] = sensors.coding[place, h]
+        if base == NO_BASE:  # no exon reaches across a gap
+            for place in range(3):
+                out[t, EXON - 1 + place] = 0.0 - _MOST
         for site in range(4):
             plain = INTRON if site < 2 else EXON + 2 * (site - 2)
             odds = _LOWEST

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.core.kernels.compiler import checked, interpreted
-from seqforge.domains.genome.genes.labels import labels_of
+from seqforge.domains.genome.genes.labels import NAMES, PARTNERS, labels_of
 from seqforge.domains.genome.genes.sensors import (
     FEATURES,
     MARGIN,
@@ -15,6 +15,8 @@ from seqforge.domains.genome.genes.sensors import (
     Sensors,
     count_sites_and_hexamers,
     features,
+    label_odds,
+    left_out,
     sensors_of,
 )
 from seqforge.domains.genome.nucleotides import complemented
@@ -82,6 +84,9 @@ def test_counts_can_be_taken_out_again(chromosome, labels):
     ]
     for a, b in zip(parts[0].plus(parts[1]).plus(parts[1], -1), parts[0], strict=True):
         np.testing.assert_array_equal(a, b)
+    for found, wanted in zip(left_out(parts), parts[::-1], strict=True):
+        for a, b in zip(found, sensors_of(wanted), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_sensors_are_plain_arrays(sensors):
@@ -106,3 +111,28 @@ def test_they_tell_genes_of_a_fly_apart(sensors, chromosome, labels):
         assert rank_share(there, alike) > least
     coding, elsewhere = found[said == 3, 7], found[said == 0, 7]  # a window of 72, second place
     assert rank_share(coding, elsewhere) > 0.9
+
+
+def test_odds_of_labels_are_those_of_their_sensors(sensors):
+    """A base of a codon has the log-odds of its hexamer, and a site those of its matrix besides."""
+    codes = random_codes(4, 500)
+    codes[200:203] = 4
+    odds, said = label_odds(sensors, codes), features(sensors, codes)
+    assert odds.shape == (500, len(NAMES))
+    assert (odds[:, 0] == 0).all()
+    known = np.flatnonzero(codes < 4)
+    for half, first in ((0, 2), (PER_STRAND, 10)):
+        np.testing.assert_allclose(
+            odds[known, first : first + 3], said[known, half : half + 3], atol=1e-6
+        )
+        for site, label, plain in ((0, 6, 0), (1, 7, 0), (2, 4, 1), (3, 5, 3)):
+            score = said[:, half + SITES_AT + site]
+            there = np.flatnonzero(score > 0)
+            added = odds[there, first - 1 + label] - odds[there, first - 1 + plain]
+            np.testing.assert_allclose(added, 4 * score[there] - 6, atol=1e-4)
+    assert (odds[200:203, 2:5] < -2).all()
+    np.testing.assert_allclose(label_odds(sensors, codes, 100, 300), odds[100:300], atol=1e-6)
+    np.testing.assert_allclose(
+        label_odds(sensors, np.ascontiguousarray(complemented(codes)))[::-1][:, PARTNERS], odds,
+        atol=1e-6,
+    )  # fmt: skip
