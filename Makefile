@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 test: $(VENV)/tests
 	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not slow"
 
-# Each test once and not at length: a look before a commit, in a minute and a half on two cores.
+# Each test once and not at length: a look before a commit, in little more than a minute on two cores.
 quick: $(VENV)/tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --quick
 

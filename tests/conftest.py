@@ -17,6 +17,7 @@ import typer.testing
 from filelock import FileLock
 from hypothesis import settings
 
+from tests.dear import is_dear
 from tests.programs import find_program, find_programs
 
 # The machine may be busy with anything: a slow example is no failure.
@@ -54,60 +55,6 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is missing on this machine")
 
 
-DEAR = frozenset(
-    [
-        "test_benchmarks.py",
-        "test_music_benchmarks.py",
-        "test_package.py",
-        "test_mutations.py",
-        "test_plugin.py",
-        "faults/test_faults.py",
-        "cli/test_bad_input.py",
-        "cli/test_blast.py",
-        "cli/test_blast_library.py",
-        "cli/test_chat.py",
-        "cli/test_chat_terminal.py",
-        "cli/test_commands.py",
-        "cli/test_console.py",
-        "cli/test_held_out.py",
-        "cli/test_leaving.py",
-        "cli/test_music.py",
-        "cli/test_pipes.py",
-        "cli/test_progress.py",
-        "cli/test_python.py",
-        "cli/test_run.py",
-        "cli/test_run_distributed.py",
-        "cli/test_run_init.py",
-        "cli/test_sample_output.py",
-        "cli/test_sweep.py",
-        "core/kernels/test_kernel_cache.py",
-        "core/model/test_checkpoint.py",
-        "core/output/test_writer.py",
-        "core/sampling/test_sampler_frequencies.py",
-        "core/training/test_diagnosis.py",
-        "core/training/test_distributed.py",
-        "domains/genome/test_search_controlled.py",
-        "domains/genome/test_fasta_scale.py",
-        "domains/genome/ebi/test_job_runner_killed.py",
-        "domains/genome/ebi/test_job_runner_limits.py",
-        "domains/genome/ebi/test_transport.py",
-        "domains/genome/similarity/test_backends_blastn.py",
-        "domains/genome/similarity/test_backends_killed.py",
-        "domains/genome/similarity/test_evalues_calibration.py",
-        "domains/music/test_domain_round_trips.py",
-        "domains/music/test_keys.py",
-        "domains/music/abc/test_grammar.py",
-        "domains/music/musicxml/test_writer.py",
-        "domains/music/render/test_audio.py",
-        "domains/music/render/test_engraving.py",
-        "reporting/test_page_in_browser.py",
-        "runs/test_pipeline_resuming.py",
-        "runs/test_tensorboard.py",
-    ]
-)
-"""Files of tests that train for long or start many programs: `--quick` leaves them out."""
-
-
 def pytest_addoption(parser):
     parser.addoption(
         "--quick", action="store_true",
@@ -121,17 +68,32 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_ignore_collect(collection_path, config):
+    """What imports a file that is left out whole costs is left out too."""
+    if config.getoption("quick") and is_dear(_in_tests(collection_path)):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("quick"):
         return
     settings.load_profile("quick")
     kept: dict[str, pytest.Item] = {}
+    left: list[pytest.Item] = []
     for item in items:
-        file = str(item.path.relative_to(ROOT / "tests"))
-        if file not in DEAR and item.get_closest_marker("slow") is None:
-            kept.setdefault(item.nodeid.partition("[")[0], item)
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept.values()])
+        name = item.nodeid.partition("[")[0]
+        dear = is_dear(_in_tests(item.path), name.rpartition("::")[2])
+        if dear or name in kept or item.get_closest_marker("slow") is not None:
+            left.append(item)
+        else:
+            kept[name] = item
+    config.hook.pytest_deselected(items=left)
     items[:] = kept.values()
+
+
+def _in_tests(path: Path) -> str:
+    return path.relative_to(ROOT / "tests").as_posix()
 
 
 @pytest.fixture(scope="session")

@@ -153,10 +153,11 @@ def test_silence_at_the_end_changes_nothing(bars, silent):
 def test_every_measure_is_within_its_bounds(piece):
     most = {"pitch-class entropy": 3.585, "range": 127, "mean absolute step": 127}
     piece = normalised(piece)
+    count = len(piece.notes)
+    most |= {"notes": count, "notes per quarter": count * piece.steps_per_quarter}
     for name, value in melody_features(piece).items():
         low = -1 if name == "key clarity" else 0
-        free = name in ("notes", "notes per quarter")
-        assert value is None or low <= value <= (len(piece.notes) if free else most.get(name, 1))
+        assert value is None or low <= value <= most.get(name, 1)
 
 
 def test_random_notes_keep_number_range_and_metre():
