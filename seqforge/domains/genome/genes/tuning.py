@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.base.messages import Advance, unheard
+from seqforge.domains.genome.genes.classical import PLAIN
 from seqforge.domains.genome.genes.grammar import Lengths, Weights, find_genes
 from seqforge.domains.genome.genes.scores import GeneScores, compare_genes
 from seqforge.domains.genome.genes.sensors import Sensors
 from seqforge.domains.genome.genes.transcripts import Transcript
 from seqforge.domains.genome.nucleotides import Codes
 
-START = Weights(gene=-10.0, intron=-4.0, network=0.5, sensors=0.75)
+START = PLAIN._replace(network=0.5, sensors=0.75)
 """Where the search begins: near what was best for a fly."""
-ALONE = START._replace(network=0.0, sensors=1.0)
-"""Weights of a grammar that hears no network."""
 STEPS = {
     "network": (0.25, 0.1), "sensors": (0.25, 0.1), "gene": (4.0, 2.0), "intron": (2.0, 1.0),
     "coding": (0.02, 0.01), "site": (0.3, 0.15),

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from seqforge.domains.genome.genes.classical import PLAIN
 from seqforge.domains.genome.genes.grammar import lengths_of
 from seqforge.domains.genome.genes.labels import NAMES, labels_of
 from seqforge.domains.genome.genes.sensors import count_sites_and_hexamers, sensors_of
-from seqforge.domains.genome.genes.tuning import ALONE, STEPS, Stretch, scores_of, tuned_weights
+from seqforge.domains.genome.genes.tuning import STEPS, Stretch, scores_of, tuned_weights
 
 START, STOP, SIZE = 5_400_000, 6_000_000, 60_000
 
@@ -38,7 +39,7 @@ def worth(scores):
 
 def test_tuning_makes_it_better(stretches, learnt):
     sensors, lengths = learnt
-    start = ALONE._replace(gene=-40.0)
+    start = PLAIN._replace(gene=-40.0)
     seen = []
     found = tuned_weights(
         stretches, lengths, sensors, start, 2, lambda done, total, what: seen.append((done, total))
@@ -51,9 +52,9 @@ def test_tuning_makes_it_better(stretches, learnt):
 
 def test_scores_of_stretches_are_added(stretches, learnt):
     sensors, lengths = learnt
-    whole = scores_of(stretches, ALONE, lengths, sensors)
-    parts = [scores_of([one], ALONE, lengths, sensors) for one in stretches]
+    whole = scores_of(stretches, PLAIN, lengths, sensors)
+    parts = [scores_of([one], PLAIN, lengths, sensors) for one in stretches]
     assert parts[0] + parts[1] == whole
     assert whole.exons.there > 10
     with pytest.raises(ValueError, match="no stretch"):
-        scores_of([], ALONE, lengths, sensors)
+        scores_of([], PLAIN, lengths, sensors)
