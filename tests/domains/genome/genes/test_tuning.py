@@ -42,7 +42,12 @@ def test_tuning_makes_it_better(stretches, learnt):
     start = PLAIN._replace(gene=-40.0)
     seen = []
     found = tuned_weights(
-        stretches, lengths, sensors, start, 2, lambda done, total, what: seen.append((done, total))
+        stretches,
+        lengths,
+        sensors,
+        [start],
+        2,
+        lambda done, total, what: seen.append((done, total)),
     )
     assert worth(scores_of(stretches, found, lengths, sensors)) > worth(
         scores_of(stretches, start, lengths, sensors)
