@@ -40,16 +40,18 @@ class PastAttention(nn.Module):
         output layer reads, in the first's shape, and the last w states, float32, out.
         """
         hidden, window = len(self.query), len(self.position)
-        own = top[..., :hidden]
+        own = top[..., :hidden].contiguous()  # torch takes whole matrices far more quickly
         known = torch.cat([past.to(own.dtype), own.transpose(0, 1)], 1)
         queries = linear(own, self.query.to(own.dtype) * hidden**-0.5).transpose(0, 1)
         found = [
-            self._found(some, known[:, first : first + window + some.shape[1]])
+            self._found(
+                some.contiguous(), known[:, first : first + window + some.shape[1]].contiguous()
+            )
             for first, some in zip(
                 range(0, len(top), _BLOCK), torch.split(queries, _BLOCK, 1), strict=True
             )
         ]
-        out = own + linear(torch.cat(found, 1).transpose(0, 1), self.mix.to(own.dtype))
+        out = own + linear(torch.cat(found, 1), self.mix.to(own.dtype)).transpose(0, 1)
         return pad(out, (0, top.shape[2] - hidden)), known[:, -window:].float()
 
     def _found(self, queries: Tensor, known: Tensor) -> Tensor:
