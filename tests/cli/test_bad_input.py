@@ -210,7 +210,7 @@ def test_files_of_other_kinds_in_a_folder_are_mentioned(seqforge, tmp_path, text
 @pytest.mark.parametrize(
     "setting",
     ["sampling.temperatures=[]", "sampling.temperatures=[Infinity]", "model.tied=true",
-     "model.hidden_size=1000000", "training.lanes=0", 'training.lanes="two"',
+     "model.attention=-1", "model.hidden_size=1000000", "training.lanes=0", 'training.lanes="two"',
      "training.seed=18446744073709551616"],
 )  # fmt: skip
 def test_a_setting_out_of_range_is_refused_before_anything_is_done(

@@ -134,6 +134,7 @@ def test_what_networks_have_is_refused_in_a_sentence(counted, material):
         (("train", "text", words, "--cell", "ngram", "--init", "shakespeare"), "leave out --init"),
         (("train", "text", words, "--init", counted), "holds counts and no weights"),
         (("train", "text", words, "--order", 4), "a network has no order"),
+        (("train", "text", words, "--cell", "ngram", "--attention", 3), "and has no attention"),
         (("sample", counted, "--prime", "the", "--adapt", 1), "no weights to adapt"),
         (("sample", counted, "--drive", "0:1=1"), "no units to hold"),
         (("sample", counted, "--memory"), "no memory beside it"),

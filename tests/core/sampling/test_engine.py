@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from seqforge.base.paths import bundled_folder
+from seqforge.core.model.checkpoint import save_checkpoint
+from tests.core.sampling.tiny import checkpoint
 from tests.forking import Command
 from tests.patience import PATIENCE
 
@@ -66,10 +68,15 @@ print(len(ready) > len(before), new <= {"read_and_draw"})
 )
 
 
-@pytest.mark.parametrize("model", ["fly", "folk"])  # an LSTM and a GRU
+@pytest.mark.parametrize("model", ["fly", "folk", "looks back"])  # an LSTM, a GRU, attention
 def test_a_models_kernel_is_compiled_before_the_model_is_read(model, tmp_path):
+    path = bundled_folder() / f"{model}.safetensors"
+    if not path.exists():
+        path = tmp_path / "made.safetensors"
+        made = checkpoint(cell="rnn", attention=10)
+        save_checkpoint(path, made.card, made.weights)
     done = subprocess.run(
-        [sys.executable, "-c", PREPARED, str(bundled_folder() / f"{model}.safetensors")],
+        [sys.executable, "-c", PREPARED, str(path)],
         capture_output=True, text=True, check=False,
         env={**os.environ, "SEQFORGE_CACHE": str(tmp_path)},
     )  # fmt: skip
