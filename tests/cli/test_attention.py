@@ -13,7 +13,7 @@ def test_a_model_with_attention_is_used_like_any(seqforge, text_file, tmp_path):
     assert trained.exit_code == 0, trained.output
 
     checkpoint = load_checkpoint(run / "model.safetensors")
-    assert checkpoint.card.config.model.title == "1 x 16 lstm, attention over 20"
+    assert checkpoint.card.config.model.title == "1 x 16 gru, attention over 20"
     assert checkpoint.weights["attention.mix"].any(), "it has learnt"
     drawn = seqforge("sample", run, "-n", 2, "--length", 30, "--prime", "the")
     assert drawn.exit_code == 0, drawn.output
