@@ -28,10 +28,16 @@ def test_blocks_make_the_array_and_each_shows_what_comes_next(size, block, overl
         assert found.tolist() == array[start : start + block + overlap].tolist()
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    path = tmp_path_factory.mktemp("long") / "x.npy"
+    np.save(path, np.random.default_rng(0).integers(1, 5, _SIZE, np.uint8))
+    return path
+
+
 @pytest.fixture
-def mapped(tmp_path):
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(1, 5, _SIZE).astype(np.uint8))
-    return np.load(tmp_path / "x.npy", mmap_mode="r")
+def mapped(kept):
+    return np.load(kept, mmap_mode="r")
 
 
 def resident_file_bytes():

@@ -19,7 +19,7 @@ from seqforge.runs.request import RunRequest
 from tests.runs.test_memory import SMALL
 from tests.small_runs import text, tunes
 
-KEPT = {**SMALL, "memory.save": True, "memory.budget": "4M"}
+KEPT = {**SMALL, "memory.save": True, "memory.budget": "1M"}
 
 
 def repeated(_: int) -> str:

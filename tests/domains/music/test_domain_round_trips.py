@@ -25,9 +25,9 @@ def counts(round_trips, folder, **numbers) -> dict[str, int]:
 
 
 def test_a_few_of_each_kind_come_back_exactly(round_trips, tmp_path):
-    found = counts(round_trips, tmp_path, midi=None, chorales=1, tunes=40, random=120)
+    found = counts(round_trips, tmp_path, midi=None, chorales=1, tunes=40, random=60)
     assert found == {
-        "chorales": 1, "tunes": 40, "random texts, events": 120, "random texts, abc": 120,
+        "chorales": 1, "tunes": 40, "random texts, events": 60, "random texts, abc": 60,
     }  # fmt: skip
 
 

@@ -37,9 +37,13 @@ def decoded(abc: str) -> tuple[Note, ...]:
     return parser.decode(abc, 24).piece.notes
 
 
-@pytest.mark.parametrize("semitones", SOME)
-def test_every_note_of_the_corpus_moves_and_comes_back(semitones, tunes):
-    for abc in tunes:
+@pytest.mark.parametrize("place", range(len(SOME)))
+def test_every_note_of_the_corpus_moves_and_comes_back(place, tunes):
+    """Each tune by one of the intervals and by the next: two of five."""
+    for number, abc in enumerate(tunes):
+        if (number - place) % len(SOME) > 1:
+            continue
+        semitones = SOME[place]
         moved = transposed(abc, semitones)
         assert sounds(moved) == sounds(abc, semitones)
         assert cleaned("X:1\nT:x\n" + moved) == moved
