@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from scipy.io import savemat
 from torch.nn.functional import binary_cross_entropy
 
 from tests.conftest import ROOT
@@ -37,6 +36,8 @@ def roll(rng, length):
 @pytest.fixture
 def mat_folder(tmp_path):
     """The three collections, tiny."""
+    from scipy.io import savemat
+
     rng = np.random.default_rng(3)
     for name in ("JSB_Chorales", "Nottingham", "Piano_midi"):
         parts = {}

@@ -5,7 +5,6 @@ import json
 import re
 
 import mido
-import pretty_midi
 import pytest
 from Bio import SeqIO
 
@@ -157,6 +156,7 @@ def test_blast_without_a_library_sends_nothing_and_searches_here(seqforge, tmp_p
 
 
 def test_tunes_become_midi_that_three_programs_read(tunes_model):
+    import pretty_midi
     from music21 import converter
 
     files = sorted((tunes_model / "samples").glob("*.mid"))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import mido
 import numpy as np
-import pretty_midi
 import pytest
 import soundfile
 
@@ -66,6 +65,7 @@ def metas(path):
 
 @pytest.mark.filterwarnings("ignore")  # of music21 about its own guesses
 def test_all_of_it(seqforge, model, tmp_path):
+    import pretty_midi
     from music21 import converter
 
     out = tmp_path / "out"

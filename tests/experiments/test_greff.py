@@ -5,7 +5,6 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import torch
-from scipy.io import savemat
 
 from seqforge.core.model.cells import zero_state
 from seqforge.errors import ConfigError, InputError
@@ -35,6 +34,8 @@ def pieces(seed, count):
 
 @pytest.fixture
 def chorales(tmp_path):
+    from scipy.io import savemat
+
     path = tmp_path / "few.mat"
     parts = {f"{part}data": pieces(n, 5) for n, part in enumerate(("train", "valid", "test"))}
     savemat(path, parts)
@@ -89,6 +90,8 @@ def test_a_trial_says_the_same_twice_and_training_helps(chorales):
 
 
 def test_what_is_no_file_of_chorales_is_refused_before_any_trial(tmp_path):
+    from scipy.io import savemat
+
     with pytest.raises(ConfigError, match=r"data: chorales are wanted; give --input JSB"):
         checked_settings("greff", {}, "greff.toml")
     (tmp_path / "text.mat").write_text("C major\n" * 40)

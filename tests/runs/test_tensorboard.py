@@ -8,9 +8,6 @@ import wave
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.proto.graph_pb2 import GraphDef
-from tensorboard.util.tensor_util import make_ndarray
 
 from seqforge.cli.main import app
 from seqforge.core.cells.weights import gate_names
@@ -23,6 +20,8 @@ from tests.patience import wait_for
 
 
 def board(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     events = EventAccumulator(str(run / "tensorboard"), {"tensors": 0, "scalars": 0, "images": 0,
                                                          "audio": 0, "histograms": 0})  # fmt: skip
     events.Reload()
@@ -116,6 +115,8 @@ def test_gradients_are_no_longer_than_they_are_clipped_to(tunes):
 
 
 def test_the_graph_leads_from_symbols_to_the_loss(tunes):
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+
     _, events = tunes
     graph = GraphDef.FromString(events.Graph().SerializeToString())
     nodes = {node.name: node for node in graph.node}
@@ -143,6 +144,8 @@ def test_the_graph_has_every_weight_once(cell, tied):
 
 
 def test_each_look_has_a_sample_as_text_picture_and_sound(tunes):
+    from tensorboard.util.tensor_util import make_ndarray
+
     run, events = tunes
     steps = [line["step"] for line in metrics(run)]
     texts = events.Tensors("sample/text_summary")

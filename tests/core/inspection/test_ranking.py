@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu, pearsonr
 
 from seqforge.core.inspection.annotations import Annotation
 from seqforge.core.inspection.ranking import BINS, score_units
@@ -29,6 +28,8 @@ def noise(count, units=4, seed=0):
 
 @given(count=st.integers(40, 300), seed=st.integers(0, 99), hole=st.floats(0, 0.5))
 def test_r_is_pearsons_where_the_annotation_is_known(count, seed, hole):
+    from scipy.stats import pearsonr
+
     random, x = np.random.default_rng(seed), noise(count, seed=seed)
     values = random.normal(size=count) + x[:, 0]
     values[random.random(count) < hole] = np.nan
@@ -43,6 +44,8 @@ def test_r_is_pearsons_where_the_annotation_is_known(count, seed, hole):
 
 @given(count=st.integers(40, 300), seed=st.integers(0, 99), share=st.floats(0.1, 0.9))
 def test_auc_is_mann_and_whitneys_of_the_steps(count, seed, share):
+    from scipy.stats import mannwhitneyu
+
     random, x = np.random.default_rng(seed), noise(count, seed=seed)
     holds = random.random((7, count)) < share
     holds[:, [0, count // 2]], holds[:, [1, count // 2 + 1]] = True, False
@@ -106,6 +109,8 @@ def test_what_does_not_vary_has_no_score():
 
 
 def test_the_chunks_do_not_show():
+    from scipy.stats import pearsonr
+
     x = noise(50_000, units=3)
     values = [Annotation.of("v", x[:, 1] + np.arange(50_000) * 1e-4),
               Annotation.of("b", x[:, 2] > 0)]  # fmt: skip

@@ -7,8 +7,6 @@ import subprocess
 import sys
 
 import mido
-import music21
-import pretty_midi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +124,9 @@ def rubbish() -> list[tuple[MusicDomain, str]]:
 @pytest.mark.filterwarnings("ignore")  # of music21 about its own guesses
 @pytest.mark.parametrize("number", range(len(rubbish())))
 def test_every_written_file_is_read_by_mido_pretty_midi_and_music21(number, tmp_path):
+    import music21
+    import pretty_midi
+
     domain, text = rubbish()[number]
 
     midi, abc = domain.write([Sample(text)], tmp_path / "x.mid")
@@ -181,6 +182,8 @@ def test_where_a_bar_ends_does_not_change_as_more_is_drawn(text, bars, given):
 
 @pytest.mark.filterwarnings("ignore")
 def test_musicxml_gives_the_notes_that_music21_wrote(tmp_path):
+    import music21
+
     piece, _ = read_midi(MELODY, 24)
     score = music21.converter.parse(str(MELODY), forceSource=True, quantizePost=False)
     path = tmp_path / "x.musicxml"

@@ -7,7 +7,6 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp
 
 from seqforge.domains.music.report import closeness, closeness_of_few, compared, gathered
 
@@ -17,6 +16,8 @@ DASH = "\N{EN DASH}"
 
 @given(VALUES, VALUES)
 def test_closeness_is_scipys_kolmogorov_smirnov_distance_from_one(some, reference):
+    from scipy.stats import ks_2samp
+
     distance = ks_2samp(some, reference, method="asymp").statistic
     assert closeness(some, reference) == pytest.approx(1 - distance)
 

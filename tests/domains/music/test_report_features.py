@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import music21
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +171,7 @@ def test_random_notes_keep_number_range_and_metre():
 
 def test_the_key_found_is_the_one_that_music21_finds(shared_data):
     """Its key analysis, given Temperley's profiles of 1999 and the last note twice as long."""
+    import music21
 
     class Temperley(music21.analysis.discrete.KeyWeightKeyAnalysis):
         def getWeights(self, weightType="major"):

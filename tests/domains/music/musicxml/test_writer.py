@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from music21 import converter
 
 from seqforge.base.paths import data_folder
 from seqforge.domains.music.abc import parser, tune_books
@@ -76,6 +75,8 @@ def as_heard(piece: Piece) -> list[tuple[int, Fraction, Fraction]]:
 
 def as_music21(xml: str) -> list[tuple[int, Fraction, Fraction]]:
     """What music21 hears; ties followed here, since its stripTies loses some after chords."""
+    from music21 import converter
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         score = converter.parseData(xml, format="musicxml")
@@ -121,6 +122,8 @@ def test_any_piece_makes_a_sound_document(piece):
 @settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
 @given(piece=pieces(8))
 def test_music21_reads_any_piece(piece):
+    from music21 import converter
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         score = converter.parseData(to_musicxml(piece), format="musicxml")

@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
 from seqforge.base.paths import data_folder
 from seqforge.domains.music.midi.midi_file import read_midi
@@ -154,4 +153,6 @@ def test_nothing_to_draw_is_no_page():
 
 def picture(png: bytes) -> np.ndarray:
     """(height, width, 3), 0-255."""
+    from matplotlib.image import imread
+
     return (imread(io.BytesIO(png), format="png")[:, :, :3] * 255).round().astype(np.uint8)
