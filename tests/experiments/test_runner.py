@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from seqforge.runs.progress import NullProgress
 from tests.forking import Command
 from tests.patience import wait_for
 
+ONE_CORE = Path(__file__).with_name("on_one_core.py")
 SMALL = {"cells": ["gru", "rnn"], "languages": [2], "seeds": 2, "steps": 5, "tried_to": 60,
          "learning_rates": [0.01]}  # fmt: skip
 KEYS = [f"2-{cell}-0.01-{seed}" for cell in ("gru", "rnn") for seed in (0, 1)]
@@ -49,7 +51,7 @@ def test_rows_are_kept_and_a_line_that_was_cut_off_is_none(tmp_path):
 def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
     """By SIGKILL, as soon as a row is there; the rows that were there stay as they are."""
     out = tmp_path / "out"
-    command = Command("run", "counting", "--out", out, "--quiet", *WORDS)
+    command = Command("run", "counting", "--out", out, "--quiet", *WORDS, script=ONE_CORE)
     folder = ExperimentFolder(out)
     wait_for(lambda: folder.rows() or command.poll() is not None)
     command.end()
@@ -68,7 +70,8 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
 def test_ctrl_c_keeps_what_has_ended_and_says_the_command_that_goes_on(tmp_path):
     """It has all settings: without them the folder would be refused."""
     out = tmp_path / "out"
-    command = Command("run", "counting", "--out", out, *WORDS, "--set", "experiment.seeds=500")
+    words = [*WORDS, "--set", "experiment.seeds=500"]
+    command = Command("run", "counting", "--out", out, *words, script=ONE_CORE)
     folder = ExperimentFolder(out)
     wait_for(lambda: folder.rows() or command.poll() is not None)
     command.send_signal(signal.SIGINT)
