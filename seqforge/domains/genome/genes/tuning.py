@@ -21,10 +21,11 @@ from seqforge.domains.genome.nucleotides import Codes
 STARTS = tuple(
     PLAIN._replace(network=network, coding=coding)
     for network, coding in (
-        (0.0, 0.0), (0.003, 0.0), (0.01, 0.01), (0.03, 0.02), (0.1, 0.05), (0.3, 0.1), (1.0, 0.1),
+        (0.05, 0.02), (0.0, 0.0), (0.005, 0.0), (0.01, 0.0), (0.02, 0.01), (0.1, 0.05), (0.3, 0.1),
+        (1.0, 0.1),
     )
 )  # fmt: skip
-"""Where the search may begin. What a network says of neighbouring bases is nearly the same thing
+"""Where the search may begin, the usual ones first. What a network says of neighbouring bases is nearly the same thing
 said again, what the sensors say is not: its factor is small, but for a network that knows all."""
 STEPS = {
     "sensors": (0.2, 0.1), "gene": (4.0, 2.0), "intron": (2.0, 1.0),
