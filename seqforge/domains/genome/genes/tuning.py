@@ -25,8 +25,8 @@ STARTS = tuple(
         (1.0, 0.1),
     )
 )  # fmt: skip
-"""Where the search may begin, the usual ones first. What a network says of neighbouring bases is nearly the same thing
-said again, what the sensors say is not: its factor is small, but for a network that knows all."""
+"""Where the search may begin, the usual ones first. What a network says of neighbouring bases is
+nearly the same thing said again, what the sensors say is not: its factor is small."""
 STEPS = {
     "sensors": (0.2, 0.1), "gene": (4.0, 2.0), "intron": (2.0, 1.0),
     "coding": (0.02, 0.01), "site": (0.3, 0.15), "network": (1.5, 1.25),
