@@ -23,6 +23,7 @@ from seqforge.core.model.warm_start import load_pretrained, symbol_shares
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.core.training.events import Evaluation
 from seqforge.core.training.resume import Snapshots, load_state
+from seqforge.core.training.task import NextSymbol
 from seqforge.core.training.trainer import Trainer
 
 
@@ -102,7 +103,8 @@ def make_trainer(
         model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     model.to(choose_device(shared.config.training.device))
     mirror = None if shared.mirror is None else np.array(shared.mirror, np.int64)
-    trainer = Trainer(model, corpus, shared.config.training, mirror=mirror, ranks=ranks)
+    task = NextSymbol(corpus, shared.config.training, mirror)
+    trainer = Trainer(model, task, shared.config.training, ranks=ranks)
     if shared.resume is not None:
         load_state(shared.resume, trainer, shared.config, shared.corpus_key)
     return trainer
@@ -110,7 +112,7 @@ def make_trainer(
 
 def score_first(trainer: Trainer) -> Evaluation | None:
     """The evaluation before the first step, if anything is held out."""
-    if trainer.step or not trainer.corpus.valid.symbols:
+    if trainer.step or not trainer.task.held_out:
         return None
     trainer.settle()
     return trainer.evaluate()

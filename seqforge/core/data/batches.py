@@ -27,6 +27,11 @@ class BatchWindow:
     resets: NDArray[np.bool_]
     """(B,); rows whose carried state is zeroed first."""
 
+    @property
+    def symbols(self) -> int:
+        """B * T."""
+        return self.inputs.size
+
 
 class TbpttBatches:
     """B rows over a token array, half of them backwards through ``mirror`` if there is one.

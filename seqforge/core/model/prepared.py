@@ -125,7 +125,7 @@ class CompiledModel:
         first = embedding if table else None
         with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             made: list[Any] = [
-                _laid_out(model.cell, layer, w_hh, None if n else first)
+                laid_out(model.cell, layer, w_hh, None if n else first)
                 for n, (layer, w_hh) in enumerate(
                     zip(model.recurrent_layers(), recurrent, strict=True)
                 )
@@ -178,7 +178,7 @@ class CompiledModel:
         return list(torch.autograd.grad(start, self._parameters))
 
 
-def _laid_out(
+def laid_out(
     cell: str, layer: RecurrentLayer, w_hh: Tensor | None, embedding: Tensor | None
 ) -> Any:
     """A layer's weights as its kernel reads them."""

@@ -6,10 +6,9 @@ import time
 from typing import Protocol
 
 from seqforge.core.config import Budget, TrainingConfig
-from seqforge.core.data.batches import BatchWindow, TbpttBatches
 from seqforge.core.training.distributed import Ranks
 from seqforge.core.training.events import TrainingClock, affordable_symbols
-from seqforge.core.training.lanes import Lanes
+from seqforge.core.training.task import GradientLanes, LearningTask, StepData
 
 _WINDOWS, _MOST_WINDOWS = 3, 20
 _SECONDS = 1.0
@@ -22,7 +21,7 @@ class Tunable(Protocol):
     budget: Budget
     config: TrainingConfig
     ranks: Ranks
-    streams: TbpttBatches
+    task: LearningTask
     clock: TrainingClock
     precisions: list[str]
     precision: str | None
@@ -33,14 +32,14 @@ class Tunable(Protocol):
     def steps_per_epoch(self) -> int:
         """Optimiser steps per epoch."""
 
-    def make_lanes(self, precision: str) -> Lanes:
+    def make_lanes(self, precision: str) -> GradientLanes:
         """Make lanes of this process, with a zero state."""
 
     def use_precision(self, precision: str) -> None:
         """Set the precision from now on."""
 
 
-def seconds_per_step(lanes: Lanes, window: BatchWindow, windows: int, ranks: Ranks) -> float:
+def seconds_per_step(lanes: GradientLanes, window: StepData, windows: int, ranks: Ranks) -> float:
     """Lanes and windows in, seconds per step (loss and gradients) out; weights are not changed.
 
     Every rank measures itself at the same time, since that is how they will work, and then all
@@ -107,7 +106,7 @@ def _planned_looks(trainer: Tunable, seconds_a_step: float | None) -> tuple[int,
 def _probe(trainer: Tunable, precision: str) -> float:
     """Seconds per step at a precision; weights and carried state are restored."""
     lanes = trainer.make_lanes(precision)
-    window, windows = trainer.streams.window(0), trainer.config.grad_accumulation
+    window, windows = trainer.task.window(0), trainer.config.grad_accumulation
     seconds = seconds_per_step(lanes, window, windows, trainer.ranks)
     lanes.close()
     return seconds

@@ -7,19 +7,18 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from seqforge.core.config import Budget, TrainingConfig
-from seqforge.core.data.batches import TbpttBatches
-from seqforge.core.data.corpus import Corpus
-from seqforge.core.evaluation.likelihood import bits, score
-from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.evaluation.likelihood import bits
 from seqforge.core.model.prepared import check_precision, precisions
 from seqforge.core.training.autotune import autotune
 from seqforge.core.training.distributed import ALONE, Ranks
@@ -31,8 +30,9 @@ from seqforge.core.training.events import (
     StepReport,
     TrainingClock,
 )
-from seqforge.core.training.lanes import Lanes, choose_lanes
+from seqforge.core.training.lanes import choose_lanes
 from seqforge.core.training.scheduled_sampling import Objective
+from seqforge.core.training.task import GradientLanes, LearningTask
 from seqforge.errors import ConfigError, RunError, SeqforgeError
 
 
@@ -71,8 +71,24 @@ def learning_rate(config: TrainingConfig, share: float, fallen: float = 1.0) -> 
 _ALWAYS_ACCUMULATED = 1000  # windows a step, however small the input is
 
 
+class TrainableModel(Protocol):
+    """What a trainer needs of a model, beside what its task does with it."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All weights."""
+
+    def num_parameters(self) -> int:
+        """Number of weights."""
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of the weights as plain arrays, by name."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Take weights over."""
+
+
 class Trainer:
-    """Trains a model on the train part of a corpus.
+    """Trains a model on the training part of a task's data.
 
     The caller gives what happens at an evaluation and after a step; the trainer itself writes no
     file. Its whole state is in the public attributes, which `resume.py` keeps. Among several
@@ -82,27 +98,18 @@ class Trainer:
 
     def __init__(
         self,
-        model: CharRNN,
-        corpus: Corpus,
+        model: TrainableModel,
+        task: LearningTask,
         config: TrainingConfig,
         *,
-        mirror: Any = None,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self.corpus, self.config, self.ranks = model, corpus, config, ranks
+        self.model, self.task, self.config, self.ranks = model, task, config, ranks
         self.budget = Budget.parse(config.budget)
         self.device = next(model.parameters()).device
-        self.streams = TbpttBatches(
-            corpus.train,
-            config.batch_size,
-            config.seq_len,
-            seed=config.seed,
-            reset_probability=config.reset_probability,
-            mirror=mirror,
-        )
         self.optimizer = _optimizer(model, config)
-        ranks.broadcast_object(lambda: _check_held_out(config, corpus))
-        ranks.broadcast_object(lambda: _check_accumulation(config, self.streams.windows_per_epoch))
+        ranks.broadcast_object(lambda: _check_held_out(config, task))
+        ranks.broadcast_object(lambda: _check_accumulation(config, task.windows_per_epoch))
         self.average = None
         if config.ema_share:
             self.average = WeightAverage(list(model.parameters()), config.ema_share)
@@ -170,9 +177,9 @@ class Trainer:
         self.lane_count = count
         self.lanes = self.make_lanes(self.precision or "fp32")
 
-    def make_lanes(self, precision: str) -> Lanes:
+    def make_lanes(self, precision: str) -> GradientLanes:
         """Make lanes of this process, with a zero state."""
-        return Lanes(self.model, self.lane_count, self.config.batch_size, precision, self.ranks)
+        return self.task.lanes(self.model, self.lane_count, precision, self.ranks)
 
     def use_precision(self, precision: str) -> None:
         """Set the precision from now on; float16 needs a loss scale."""
@@ -195,7 +202,7 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps per epoch."""
-        return -(-self.streams.windows_per_epoch // self.config.grad_accumulation)
+        return -(-self.task.windows_per_epoch // self.config.grad_accumulation)
 
     def _step(self, share: float) -> float:
         """One step at this share of the budget; returns its loss, in nats."""
@@ -245,10 +252,10 @@ class Trainer:
         losses, symbols = [], 0
         windows = config.grad_accumulation
         for number in range(self.step * windows, (self.step + 1) * windows):
-            window = self.streams.window(number)
+            window = self.task.window(number)
             loss, gradients = self.lanes.gradients(window, config.seed, number, objective)
             losses.append(loss)
-            symbols += window.inputs.size
+            symbols += window.symbols
             if total:
                 torch._foreach_add_(total, gradients)
             else:
@@ -268,7 +275,7 @@ class Trainer:
     def evaluate(self) -> Evaluation:
         """Score the valid part (or a large piece of it) and note whether it is the best so far."""
         valid = None
-        if self.corpus.valid.symbols:
+        if self.task.held_out:
             valid = self.ranks.broadcast_object(self._score)
         seen = self.unseen_losses
         best = valid is None or (
@@ -296,9 +303,8 @@ class Trainer:
         # The other processes wait meanwhile and leave their cores; a GPU takes a batch at a time.
         others = self.ranks.local_world if self.device.type == "cpu" else 1
         with self.kept_weights():
-            return score(
+            return self.task.score(
                 self.model,
-                self.corpus.valid,
                 most=self.evaluation_symbols,
                 precision=self.precision or "fp32",
                 threads=self.lane_count * others,
@@ -374,8 +380,9 @@ class FusedAdamW:
         )
 
 
-def _optimizer(model: CharRNN, config: TrainingConfig) -> torch.optim.Optimizer:
-    device, weights = model.output.bias.device.type, model.parameters()
+def _optimizer(model: TrainableModel, config: TrainingConfig) -> torch.optim.Optimizer:
+    weights = list(model.parameters())
+    device = weights[0].device.type
     if device == "cpu":  # it has all that is asked of one
         made = FusedAdamW(weights, config.learning_rate, config.weight_decay)
         return cast(torch.optim.Optimizer, made)
@@ -388,9 +395,9 @@ def _optimizer(model: CharRNN, config: TrainingConfig) -> torch.optim.Optimizer:
     )
 
 
-def _check_held_out(config: TrainingConfig, corpus: Corpus) -> None:
+def _check_held_out(config: TrainingConfig, task: LearningTask) -> None:
     asked = {"schedule: plateau": config.schedule == "plateau", "patience": config.patience}
-    for name in (name for name, wanted in asked.items() if wanted and not corpus.valid.symbols):
+    for name in (name for name, wanted in asked.items() if wanted and not task.held_out):
         raise ConfigError(
             f"training.{name} looks at held-out data, and none are held out; give a --split "
             "whose middle number is above 0"

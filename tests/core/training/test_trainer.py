@@ -14,6 +14,7 @@ from seqforge.core.data.vocabulary import END
 from seqforge.core.evaluation.likelihood import chunked, evenly, score, symbol_losses
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.resume import load_state, save_state, snapshot
+from seqforge.core.training.task import NextSymbol
 from seqforge.core.training.trainer import Trainer, learning_rate
 from seqforge.errors import CheckpointError
 from tests.core.data.test_ingest import Records
@@ -38,7 +39,7 @@ def trainer_for(corpus, config, model=None):
     torch.manual_seed(config.seed)
     settings = model or ModelConfig(hidden_size=32, num_layers=2)
     network = CharRNN(len(corpus.vocabulary), **settings.model_dump())
-    return Trainer(network, corpus, config)
+    return Trainer(network, NextSymbol(corpus, config), config)
 
 
 def test_a_tiny_model_learns_repeats_below_a_fifth_of_a_bit(tmp_path_factory):

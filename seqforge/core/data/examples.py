@@ -1,0 +1,187 @@
+"""Pairs of sequences in, one file with their ids out, and back: what the tasks beside generation
+learn from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.core.data.split import PARTS
+from seqforge.core.model.checkpoint import Arrays, read_arrays, write_arrays
+from seqforge.errors import CheckpointError
+
+Ids = NDArray[np.integer]
+FORMAT = 1
+IGNORED = 255
+"""A label that is neither learnt nor scored."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A source and what it is to be turned into, in symbols."""
+
+    source: str
+    target: tuple[str, ...]
+    """One class; a label a symbol; or the symbols of the other sequence."""
+    group: str
+    """Examples of a group are held out together or not at all."""
+    where: str = ""
+    """File and line, for messages."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of one part, as ids."""
+
+    sources: Ids
+    """All sources, one behind the other."""
+    source_ends: NDArray[np.int64]
+    """(N,), where each ends."""
+    targets: Ids
+    target_ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.source_ends)
+
+    def source(self, number: int) -> Ids:
+        """The ids of a source."""
+        return _piece(self.sources, self.source_ends, number)
+
+    def target(self, number: int) -> Ids:
+        """The ids of a target."""
+        return _piece(self.targets, self.target_ends, number)
+
+    @property
+    def source_lengths(self) -> NDArray[np.int64]:
+        """(N,)."""
+        return np.diff(self.source_ends, prepend=0)
+
+    @property
+    def target_lengths(self) -> NDArray[np.int64]:
+        """(N,)."""
+        return np.diff(self.target_ends, prepend=0)
+
+    @property
+    def symbols(self) -> int:
+        """Of all sources."""
+        return len(self.sources)
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[Ids, Ids]]) -> Examples:
+        """Pairs of source and target ids in, one array of each out."""
+        found = list(pairs)
+        sources, source_ends = joined([source for source, _ in found])
+        targets, target_ends = joined([target for _, target in found])
+        return cls(sources, source_ends, targets, target_ends)
+
+
+def joined(pieces: Sequence[Ids]) -> tuple[Ids, NDArray[np.int64]]:
+    """Arrays in, all behind one another and where each ends out."""
+    whole = np.concatenate(pieces) if pieces else np.zeros(0, np.uint8)
+    return whole, np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+
+
+def _piece(whole: Ids, ends: NDArray[np.int64], number: int) -> Ids:
+    start = ends[number - 1] if number else 0
+    return whole[start : ends[number]]
+
+
+TaskName = Literal["classify", "label", "translate"]
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """All that a task learns from: the parts of the split, and what ids stand for."""
+
+    task: TaskName
+    parts: Mapping[str, Examples]
+    """train, valid, test."""
+    source_symbols: tuple[str, ...]
+    """Id n is number n - 1; id 0 stands for both ends, and for symbols that are not known."""
+    target_symbols: tuple[str, ...]
+    """Classes or labels: id n is number n. Of a translation as those of sources."""
+    sensors: Mapping[str, NDArray[np.float32]]
+    """What the domain's sensors learnt from the training part; empty without sensors."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was read and how it was split."""
+
+    def write(self, path: Path) -> None:
+        """Write it to one file.
+
+        Raises:
+            RunError: If the disk refuses.
+        """
+        header = {
+            "examples_format": FORMAT,
+            "task": self.task,
+            "source_symbols": self.source_symbols,
+            "target_symbols": self.target_symbols,
+            "notes": self.notes,
+        }
+        arrays: Arrays = {f"sensors.{name}": array for name, array in self.sensors.items()}
+        for name, part in self.parts.items():
+            for field in Examples.__dataclass_fields__:
+                arrays[f"{name}.{field}"] = getattr(part, field)
+        write_arrays(path, header, arrays)
+
+    @classmethod
+    def read(cls, path: Path) -> ExampleSet:
+        """Read what `write` wrote.
+
+        Raises:
+            CheckpointError: If the file is missing or damaged, or another one.
+        """
+        header, arrays = read_arrays(path)
+        if header.get("examples_format") != FORMAT:
+            raise CheckpointError(f"{path}: holds no examples; remove it")
+        parts = {
+            part: Examples(*(arrays[f"{part}.{field}"] for field in Examples.__dataclass_fields__))
+            for part in PARTS
+        }
+        first = "sensors."
+        sensors = {n.removeprefix(first): a for n, a in arrays.items() if n.startswith(first)}
+        return cls(
+            header["task"],
+            parts,
+            tuple(header["source_symbols"]),
+            tuple(header["target_symbols"]),
+            sensors,
+            tuple(header["notes"]),
+        )
+
+
+class SymbolTable:
+    """Symbols of any length to ids from 1 on, and back; 0 is the end, and what is not known."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self.symbols = tuple(symbols)
+        self._ids = {symbol: number for number, symbol in enumerate(symbols, 1)}
+
+    def __len__(self) -> int:
+        return len(self.symbols) + 1
+
+    def encode(self, sequence: Iterable[str]) -> NDArray[np.uint16]:
+        """Symbols in, ids out."""
+        return np.array([self._ids.get(symbol, 0) for symbol in sequence], np.uint16)
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Ids in, symbols out, without ends."""
+        return [self.symbols[number - 1] for number in ids if number]
+
+
+def counted_symbols(sequences: Iterable[Iterable[str]], min_count: int = 1) -> tuple[str, ...]:
+    """Sequences in, the symbols that stand in them so often, sorted, out."""
+    counts: dict[str, int] = {}
+    for sequence in sequences:
+        for symbol in sequence:
+            counts[symbol] = counts.get(symbol, 0) + 1
+    return tuple(sorted(symbol for symbol, count in counts.items() if count >= min_count))
+
+
+Header = dict[str, Any]
