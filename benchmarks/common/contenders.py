@@ -23,6 +23,7 @@ from common.transformer import Transformer, TransformerTrainer
 from seqforge.core.config import TrainingConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.model.char_rnn import CharRNN
+from seqforge.core.training.task import NextSymbol
 from seqforge.core.training.trainer import Trainer
 
 _SIDE, _PRODUCTS = 1024, 8  # a step of the peak: so many products of matrices so wide
@@ -107,7 +108,7 @@ def _seqforge(contender: Contender) -> tuple[Step, str]:
         len(corpus.vocabulary), cell=contender.cell, num_layers=contender.layers,
         hidden_size=contender.hidden,
     )  # fmt: skip
-    trainer = Trainer(model, corpus, config)
+    trainer = Trainer(model, NextSymbol(corpus, config), config)
 
     def step() -> int:
         before = trainer.clock.symbols

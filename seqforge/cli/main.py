@@ -6,7 +6,7 @@ import sys
 
 # isort: off
 from seqforge.cli import run, sweep, report, sample, next, evaluate, inspect  # noqa: F401
-from seqforge.cli import blast, music  # noqa: F401
+from seqforge.cli import tasks, blast, music  # noqa: F401
 from seqforge.cli import info, config  # noqa: F401
 
 # isort: on

@@ -113,6 +113,22 @@ Smoothing = Annotated[
     Literal["none", "kneser-ney"] | None,
     typer.Option(help="Smoothing of an n-gram model (default none).", rich_help_panel=_PANEL),
 ]
+Task = Annotated[
+    Literal["generate", "classify", "label", "translate"] | None,
+    typer.Option(
+        help="What the model is for: the next symbol (generate), a class a text, a label a "
+        "symbol, or another text (translate).",
+        rich_help_panel=_PANEL,
+    ),
+]
+Bidirectional = Annotated[
+    bool | None,
+    typer.Option(
+        "--bidirectional/--no-bidirectional",
+        help="Layers that read both ways, for tasks but generate (default there: both ways).",
+        rich_help_panel=_PANEL,
+    ),
+]
 Split = Annotated[
     str | None,
     typer.Option(help="train/valid/test in percent (default 90/5/5).", rich_help_panel=_PANEL),
@@ -220,6 +236,7 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "budget": ("training.budget", Budget),
     "split": ("data.split", Split),
     "hold_out": ("data.hold_out", HoldOut),
+    "task": ("task.kind", Task),
     "cell": ("model.cell", Cell),
     "attention": ("model.attention", Attention),
     "order": ("model.order", Order),
@@ -227,6 +244,7 @@ _SETTINGS: dict[str, tuple[str, Any]] = {
     "hidden_size": ("model.hidden_size", HiddenSize),
     "num_layers": ("model.num_layers", NumLayers),
     "embedding_size": ("model.embedding_size", EmbeddingSize),
+    "bidirectional": ("model.bidirectional", Bidirectional),
     "dropout": ("model.dropout", Dropout),
     "batch_size": ("training.batch_size", BatchSize),
     "seq_len": ("training.seq_len", SeqLen),

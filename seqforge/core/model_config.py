@@ -26,6 +26,10 @@ NGRAM_SETTINGS = ("order", "smoothing")
 """Settings that n-gram models alone have."""
 
 
+TASK_SETTINGS = ("bidirectional", "stride", "convolution", "ngrams")
+"""Settings that only networks of tasks beside generation have."""
+
+
 class ModelConfig(BaseModel):
     """Table ``[model]``: the network, or the n-gram model."""
 
@@ -51,6 +55,15 @@ class ModelConfig(BaseModel):
     """What the bias of the forget gate begins at; default: the cell's own (1 for an LSTM)."""
     attention: Annotated[int, Field(ge=0, le=4096)] = 0
     """How many states of the top layer before the present one are looked at; 0: none."""
+
+    bidirectional: bool | None = None
+    """Whether layers read in both directions, where a task allows it; default there: yes."""
+    stride: Annotated[int, Field(ge=1, le=64)] = 1
+    """Symbols that are one step of the layers of a model that labels."""
+    convolution: Annotated[int, Field(ge=0, le=255)] = 0
+    """Width of a convolution before the layers of a model that labels; odd; 0: none."""
+    ngrams: Annotated[int, Field(ge=0, le=6)] = 0
+    """Longest n-gram of a linear part beside the layers of a model that classifies; 0: none."""
 
     order: Annotated[int, Field(ge=0, le=32)] | None = None
     """Symbols of context of an n-gram model; default there: 4."""
@@ -81,7 +94,12 @@ class ModelConfig(BaseModel):
     def _own_settings(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the settings of the other kind, which say nothing."""
         others = _OF_NETWORKS if self.is_ngram else NGRAM_SETTINGS
-        return {name: value for name, value in dump(self).items() if name not in others}
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if name not in others and (name not in TASK_SETTINGS or value != fields[name].default)
+        }
 
     @property
     def is_ngram(self) -> bool:
@@ -100,6 +118,12 @@ class ModelConfig(BaseModel):
     def looks_back(self) -> str:
         """The attention, behind a comma; empty without."""
         return f", attention over {self.attention}" if self.attention else ""
+
+    @model_validator(mode="after")
+    def _a_convolution_is_odd(self) -> Self:
+        if self.convolution and self.convolution % 2 == 0:
+            raise ValueError("the width of a convolution is odd; give 3, 5, 7, ...")
+        return self
 
     @model_validator(mode="after")
     def _tied_are_as_wide(self) -> Self:

@@ -316,6 +316,18 @@ class RunSummary(SummaryPart):
     """Weights of the network, or grams of the n-gram model."""
     init: InitConfig | None = None
     """The model that training started from (`model`, `sha256`, `extend_vocabulary`); null: none."""
+    task: Literal["generate", "classify", "label", "translate"] = "generate"
+    """What the model is for."""
+    metrics: dict[str, float] = {}
+    """Of a task beside generation, on `metrics_part`: `accuracy` and `macro_f1` of classes and
+    labels; `coding_f1`, `exon_f1`, `transcript_f1` of genes; `exact` and `token_accuracy` of
+    translations."""
+    metrics_part: HeldOutPart | None = None
+    """The part that they were measured on."""
+    baseline: str = ""
+    """The simple model beside them, in words."""
+    baseline_metrics: dict[str, float] = {}
+    """The same measures of that."""
     model: Annotated[ModelConfig, BeforeValidator(_known)]
     """The network or n-gram model: the settings `model.*`."""
     bits_per_symbol: HeldOutScores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.folders import make_folder, write_atomically, write_json
@@ -49,6 +49,9 @@ from seqforge.runs.results import (
 )
 from seqforge.runs.sample import draw_samples_of_run, training_data_from
 
+if TYPE_CHECKING:
+    from seqforge.runs.tasks.pipeline import TaskPipeline
+
 _NOTES = 4  # what reading changed is told of so many files; ingest.tsv has all
 
 
@@ -85,7 +88,17 @@ def _run_in(folder: RunFolder, asked: AskedRun, watcher: ProgressListener, ranks
         ranks.broadcast_object(lambda: None)
         watcher.note(f"{folder.path}: this run is finished; nothing is left to do")
     else:
-        Pipeline(resolved, watcher, ranks).run()
+        _pipeline(resolved, watcher, ranks).run()
+
+
+def _pipeline(
+    resolved: ResolvedRequest, watcher: ProgressListener, ranks: Ranks
+) -> Pipeline | TaskPipeline:
+    if resolved.config.task.kind == "generate":
+        return Pipeline(resolved, watcher, ranks)
+    from seqforge.runs.tasks.pipeline import TaskPipeline
+
+    return TaskPipeline(resolved, watcher, ranks)
 
 
 def _lacks_memory(folder: RunFolder, asked: AskedRun) -> bool:

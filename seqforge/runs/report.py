@@ -79,6 +79,10 @@ def report_run(folder: RunFolder, path: Path | None = None) -> Path:
         RunError: If it is not finished, or something of it cannot be read.
     """
     summary, domain = finished_summary(folder), domain_of(folder)
+    if summary.task != "generate":
+        from seqforge.runs.tasks.pipeline import report_task
+
+        return report_task(folder, summary, path)
     return write_run_page(folder, domain, summary, path)
 
 

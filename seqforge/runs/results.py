@@ -7,7 +7,6 @@ that is done is not done again.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -253,7 +252,7 @@ def summarise(
         lanes=trained.lanes,
         ranks=trained.ranks,
         device=trained.device,
-        versions=_versions(),
+        versions=versions(),
         samples=sampled.samples if sampled else (),
         report=sampled.report if sampled else {},
         measures=sampled.measures if sampled else (),
@@ -298,6 +297,7 @@ def _counts(corpus: Corpus, what: str) -> PartCounts:
     return PartCounts(**parts)
 
 
-def _versions() -> Mapping[str, str]:
+def versions() -> dict[str, str]:
+    """What the results of a run may depend on."""
     libraries = {name: version(name) for name in ("torch", "numpy")}
     return {"seqforge": __version__, "python": platform.python_version(), **libraries}

@@ -283,7 +283,7 @@ class MetricsLog:
         self._run, self._cell = run, trainer.model.cell
         _cut_metrics(run, trainer.step)
         self.board = TensorboardLog(run.tensorboard, trainer.step)
-        if trainer.step == 0:
+        if trainer.step == 0 and isinstance(trainer.model, CharRNN):
             config = trainer.config
             try:
                 self.board.graph(trainer.model, config.batch_size, config.seq_len)

@@ -5,7 +5,6 @@ checkpoints.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
@@ -16,12 +15,7 @@ import numpy as np
 
 from seqforge.base.messages import visible_controls
 from seqforge.core.data.domain import Mirrored, Sample
-from seqforge.core.model.checkpoint import (
-    Arrays,
-    ModelCard,
-    save_checkpoint,
-    write_arrays,
-)
+from seqforge.core.model.checkpoint import Arrays, ModelCard, write_arrays
 from seqforge.core.model.warm_start import symbol_shares
 from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
 from seqforge.core.training.events import Evaluation, StepReport
@@ -38,7 +32,7 @@ from seqforge.runs.tensorboard import (
     evaluation_record,
     gradients,
 )
-from seqforge.runs.train_task import TrainTask
+from seqforge.runs.train_task import KeptTraining, TrainTask
 from seqforge.runs.worker import WorkerSetup, interruptible, make_trainer, score_first
 
 
@@ -95,9 +89,24 @@ def train_model(task: TrainTask) -> TrainResult:
         task.watcher.note(f"going on from step {trainer.step:,}")
     size = _size(task, trainer)
     task.watcher.note(advised := check_model_size(size))
+    run_training(task, trainer, shared.scored_first)
+    verdict = diagnose_curves(read_metrics(task.run), size, trainer.clock.symbols)
+    if verdict is None:
+        return train_result(trainer, Advice(before=advised))
+    task.watcher.note(verdict.sentence)
+    said = Advice(before=advised, verdict=verdict.kind, after=verdict.sentence)
+    return train_result(trainer, said)
+
+
+def run_training(task: KeptTraining, trainer: Trainer, scored_first: bool = False) -> None:
+    """Train to the end of the budget, and keep the best model: on rank 0.
+
+    Raises:
+        KeyboardInterrupt: When stopped from outside, everything being saved.
+    """
     with interruptible(task.ranks) as stop:
         with CheckpointWriter(task, trainer) as keeper:
-            if shared.scored_first:
+            if scored_first:
                 keeper.begin()
             finished = trainer.run(keeper.evaluation, keeper.step, stop.is_set)
             keeper.save()
@@ -107,12 +116,6 @@ def train_model(task: TrainTask) -> TrainResult:
         )  # everything is written: the other processes may end
     if not finished:
         raise KeyboardInterrupt
-    verdict = diagnose_curves(read_metrics(task.run), size, trainer.clock.symbols)
-    if verdict is None:
-        return _result(trainer, Advice(before=advised))
-    task.watcher.note(verdict.sentence)
-    said = Advice(before=advised, verdict=verdict.kind, after=verdict.sentence)
-    return _result(trainer, said)
 
 
 def _size(task: TrainTask, trainer: Trainer) -> ModelSize:
@@ -143,7 +146,8 @@ def _shared(task: TrainTask) -> WorkerSetup:
     )
 
 
-def _result(trainer: Trainer, advice: Advice) -> TrainResult:
+def train_result(trainer: Trainer, advice: Advice | None = None) -> TrainResult:
+    """How far a training came."""
     return TrainResult(
         steps=trainer.step,
         best_step=trainer.best_step,
@@ -182,7 +186,7 @@ class CheckpointWriter:
     would hold if training had waited.
     """
 
-    def __init__(self, task: TrainTask, trainer: Trainer) -> None:
+    def __init__(self, task: KeptTraining, trainer: Trainer) -> None:
         self._task, self._trainer = task, trainer
         self._snapshots = Snapshots(trainer, task.config, task.corpus_key)
         self._cadence = PreviewInterval(task.sample_every) if task.sample_every else None
@@ -205,7 +209,7 @@ class CheckpointWriter:
     def begin(self) -> None:
         """Save the initial model of a warm start, which training may never improve on."""
         if (found := score_first(self._trainer)) is not None:
-            save_checkpoint(self._task.run.model, self._card(found), self._trainer.model.arrays())
+            self._task.save(self._card(found), self._trainer.model.arrays())
             self._task.watcher.note(f"held-out before the first step: {found.valid_bits:.4f} bits")
 
     def step(self, pulse: StepReport) -> None:
@@ -233,15 +237,15 @@ class CheckpointWriter:
 
         def keep() -> None:
             if evaluation.best:
-                save_checkpoint(self._task.run.model, card, weights)
+                self._task.save(card, weights)
             self._logbook.write(look)
-            with suppress(OSError):  # removed by a person: what is open stays open
-                os.utime(self._task.corpus.folder)  # in use: not one to be cleared away
+            self._task.keep_data()
             write_arrays(self._task.run.resume, *state)
             sample, text = self._draw(card, weights, evaluation.step, shown)
             if sample is not None:
                 with _only_raising(RunError):  # a picture must not end a training
-                    self._logbook.board.sample(self._task.domain, sample, text, evaluation.step)
+                    board = self._logbook.board
+                    board.sample(self._task.domain, sample, text, evaluation.step)
             self._logbook.board.flush()
 
         self._beside.do(keep)
@@ -258,6 +262,8 @@ class CheckpointWriter:
         self, card: ModelCard, weights: Arrays, step: int, shown: bool
     ) -> tuple[Sample | None, str]:
         """Draw a preview in the writer thread; a domain's failure becomes a note."""
+        if not self._task.draws:
+            return None, ""
         try:
             sample = preview(self._task.domain, card, weights)
             text = visible_controls(self._task.domain.show(sample))

@@ -44,6 +44,19 @@ class WorkerSetup(BaseModel):
     """Whether the model is evaluated before the first step."""
 
 
+class TaskSetup(BaseModel):
+    """What all processes of a training share."""
+
+    model_config = STRICT
+
+    config: RunConfig
+    examples: Path
+    """The file of the examples, which all must see."""
+    corpus_key: str
+    resume: Path | None
+    """Rank 0 reads it."""
+
+
 def run_worker(ranks: Ranks) -> bool:
     """Train along with rank 0, silently.
 
@@ -56,11 +69,12 @@ def run_worker(ranks: Ranks) -> bool:
     told: dict[str, object] | None = ranks.broadcast_object(lambda: None)
     if told is None:  # nothing is left to train
         return True
-    shared = WorkerSetup.model_validate(told)
-    trainer = make_trainer(shared, ranks)
+    kind: type[WorkerSetup | TaskSetup] = TaskSetup if "examples" in told else WorkerSetup
+    shared = kind.model_validate(told)
+    trainer = _trainer(shared, ranks)
     snapshots = Snapshots(trainer, shared.config, shared.corpus_key)
     with interruptible(ranks) as stop:
-        if shared.scored_first:
+        if isinstance(shared, WorkerSetup) and shared.scored_first:
             score_first(trainer)
         finished = trainer.run(
             lambda evaluation: snapshots.take(),
@@ -73,6 +87,17 @@ def run_worker(ranks: Ranks) -> bool:
             lambda: None
         )  # until rank 0 has written: one that ends early ends the others
     return finished
+
+
+def _trainer(shared: WorkerSetup | TaskSetup, ranks: Ranks) -> Trainer:
+    if isinstance(shared, WorkerSetup):
+        return make_trainer(shared, ranks)
+    from seqforge.core.model.example_file import read_examples
+    from seqforge.runs.tasks.training import make_task_trainer
+
+    seen = shared.examples.is_file()
+    ranks.check(None if seen else _unseen(shared.examples, ranks))
+    return make_task_trainer(shared, read_examples(shared.examples), ranks)
 
 
 def make_trainer(

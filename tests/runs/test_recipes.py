@@ -102,12 +102,14 @@ def test_a_training_that_diverges_is_one_sentence(tmp_path):
 
     from seqforge.core.config import TrainingConfig
     from seqforge.core.model.char_rnn import CharRNN
+    from seqforge.core.training.task import NextSymbol
     from seqforge.core.training.trainer import Trainer
 
     corpus, _ = corpus_from(tmp_path, "abc" * 4000)
     model = CharRNN(4, hidden_size=8)
     with torch.no_grad():
         model.output.bias[0] = float("inf")
-    trainer = Trainer(model, corpus, TrainingConfig(budget="9steps", precision="fp32"))
+    config = TrainingConfig(budget="9steps", precision="fp32")
+    trainer = Trainer(model, NextSymbol(corpus, config), config)
     with pytest.raises(RunError, match=r"diverged at step 0: .*lower --learning-rate"):
         trainer.run(lambda evaluation: None)

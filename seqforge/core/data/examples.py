@@ -1,25 +1,17 @@
-"""Pairs of sequences in, one file with their ids out, and back: what the tasks beside generation
-learn from.
-"""
+"""Pairs of sequences in, their ids by part out: what the tasks beside generation learn from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.data.split import PARTS
-from seqforge.core.model.checkpoint import Arrays, read_arrays, write_arrays
-from seqforge.errors import CheckpointError
-
 Ids = NDArray[np.integer]
-FORMAT = 1
-IGNORED = 255
-"""A label that is neither learnt nor scored."""
+IGNORED = 65535
+"""The id of a label that is neither learnt nor scored."""
 
 
 @dataclass(frozen=True)
@@ -111,50 +103,6 @@ class ExampleSet:
     notes: tuple[str, ...] = ()
     """Sentences on what was read and how it was split."""
 
-    def write(self, path: Path) -> None:
-        """Write it to one file.
-
-        Raises:
-            RunError: If the disk refuses.
-        """
-        header = {
-            "examples_format": FORMAT,
-            "task": self.task,
-            "source_symbols": self.source_symbols,
-            "target_symbols": self.target_symbols,
-            "notes": self.notes,
-        }
-        arrays: Arrays = {f"sensors.{name}": array for name, array in self.sensors.items()}
-        for name, part in self.parts.items():
-            for field in Examples.__dataclass_fields__:
-                arrays[f"{name}.{field}"] = getattr(part, field)
-        write_arrays(path, header, arrays)
-
-    @classmethod
-    def read(cls, path: Path) -> ExampleSet:
-        """Read what `write` wrote.
-
-        Raises:
-            CheckpointError: If the file is missing or damaged, or another one.
-        """
-        header, arrays = read_arrays(path)
-        if header.get("examples_format") != FORMAT:
-            raise CheckpointError(f"{path}: holds no examples; remove it")
-        parts = {
-            part: Examples(*(arrays[f"{part}.{field}"] for field in Examples.__dataclass_fields__))
-            for part in PARTS
-        }
-        first = "sensors."
-        sensors = {n.removeprefix(first): a for n, a in arrays.items() if n.startswith(first)}
-        return cls(
-            header["task"],
-            parts,
-            tuple(header["source_symbols"]),
-            tuple(header["target_symbols"]),
-            sensors,
-            tuple(header["notes"]),
-        )
-
 
 class SymbolTable:
     """Symbols of any length to ids from 1 on, and back; 0 is the end, and what is not known."""
@@ -182,6 +130,3 @@ def counted_symbols(sequences: Iterable[Iterable[str]], min_count: int = 1) -> t
         for symbol in sequence:
             counts[symbol] = counts.get(symbol, 0) + 1
     return tuple(sorted(symbol for symbol, count in counts.items() if count >= min_count))
-
-
-Header = dict[str, Any]

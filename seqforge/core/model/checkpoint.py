@@ -20,7 +20,7 @@ from seqforge.base.atomic_files import disk_errors, replacing
 from seqforge.base.messages import first_problem, shown, unreadable
 from seqforge.core.cells.catalogue import cell_names
 from seqforge.core.cells.weights import attention_shapes, layer_shapes
-from seqforge.core.config import STRICT, RunConfig
+from seqforge.core.config import STRICT, VERBS, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.model.ngram import check_counts, check_described
@@ -119,6 +119,8 @@ class ModelCard(BaseModel):
     unknown: bool = False
     cell_package: str = ""
     """The package that brought the cell, and its version; empty for a cell of seqforge."""
+    target_symbols: tuple[str, ...] = ()
+    """Classes, labels, or symbols of translations, of a model of such a task."""
     provenance: Provenance = Provenance()
 
     @property
@@ -157,6 +159,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     described = _described(path)
     card = _card(path, described)
+    if (kind := card.config.task.kind) != "generate":
+        raise CheckpointError(
+            f"{path}: this model {VERBS[kind]} and does not generate; give it to seqforge {kind}"
+        )
     if card.config.model.is_ngram:
         return _counted(path, card, described)
     _check_shapes(path, described, weight_shapes(len(card.vocabulary), card.config.model))
@@ -168,6 +174,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "lower --learning-rate if its training diverged"
         )
     return Checkpoint(card, weights)
+
+
+def load_card(path: Path) -> ModelCard:
+    """A model file of any task in, its card out; the weights are not read.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, not ours, or of another format.
+    """
+    return _card(path, _described(path))
 
 
 def _counted(path: Path, card: ModelCard, described: _Described) -> Checkpoint:

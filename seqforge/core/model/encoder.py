@@ -4,6 +4,8 @@ may read in both directions.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -28,10 +30,10 @@ class RecurrentStack(nn.Module):
         directions = 2 if bidirectional else 1
         self.size = directions * hidden_size
         widths = [input_size] + [self.size] * (num_layers - 1)
-        self.forwards = nn.ModuleList(
+        self.forwards: Any = nn.ModuleList(
             recurrent_layer(cell, width, hidden_size, forget_bias) for width in widths
         )
-        self.backwards = nn.ModuleList(
+        self.backwards: Any = nn.ModuleList(
             recurrent_layer(cell, width, hidden_size, forget_bias)
             for width in widths[: len(widths) * (directions - 1)]
         )

@@ -87,7 +87,7 @@ class Lanes:
         of (seed, step). The loss is the plain one whatever the objective; the gradients are the
         objective's. Both are the part of this process: all add up to those of the window.
         """
-        noise = _generator((seed, step, _WEIGHTS), self._device)
+        noise = random_of((seed, step, _WEIGHTS), self._device)
         network = prepare_model(
             self._model, self.precision, training=True, noise=noise, symbols=window.inputs.size
         )
@@ -113,7 +113,7 @@ class Lanes:
             self._moved(array[rows].T) for array in (window.inputs, window.targets, window.resets)
         )
         state = [_zeroed(layer, resets) for layer in self.states[lane]]
-        noise = _generator(key, self._device)
+        noise = random_of(key, self._device)
         if objective.scheduled_sampling:
             inputs = sampled_inputs(network, inputs, state, objective, noise)
         logits, after = network.run(inputs, state, noise)
@@ -162,7 +162,7 @@ def _zeroed(layer: LayerState, resets: Tensor) -> LayerState:
     return tuple(part.masked_fill(resets.view(-1, *[1] * (part.dim() - 1)), 0.0) for part in layer)
 
 
-def _generator(key: tuple[int, int, int], device: torch.device) -> torch.Generator:
+def random_of(key: tuple[int, int, int], device: torch.device) -> torch.Generator:
     """The random generator of (seed, step, lane)."""
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
     return torch.Generator(device).manual_seed(seed >> 1)

@@ -1,5 +1,5 @@
-"""What a trainer learns, as a protocol; and the task of all generating models: a corpus in, windows,
-gradients and the held-out score of next-symbol prediction out.
+"""A corpus in, windows, gradients and the held-out score of next-symbol prediction out: the task of
+all models that generate; and the protocol of all tasks.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ class LearningTask(Protocol):
     def window(self, step: int) -> StepData:
         """The data of step ``step`` (from 0): a function of it and of the seed."""
 
-    def lanes(
-        self, model: Any, count: int, precision: str, ranks: Ranks = ALONE
-    ) -> GradientLanes:
+    def lanes(self, model: Any, count: int, precision: str, ranks: Ranks = ALONE) -> GradientLanes:
         """Lanes of this process, with nothing carried."""
 
     def score(self, model: Any, most: int, precision: str, threads: int) -> float:

@@ -74,6 +74,11 @@ _ALWAYS_ACCUMULATED = 1000  # windows a step, however small the input is
 class TrainableModel(Protocol):
     """What a trainer needs of a model, beside what its task does with it."""
 
+    cell: str
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All weights by name."""
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """All weights."""
 

@@ -30,6 +30,7 @@ from seqforge.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
+    from seqforge.core.data.examples import Example, TaskName
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
 
@@ -130,6 +131,12 @@ class TextDomain:
         for number, piece in enumerate(pieces, 1):
             if piece:
                 yield Record(piece, f"{path.name}:{number}", str(path))
+
+    def examples(self, task: TaskName, paths: Sequence[Path]) -> Iterator[Example]:
+        """See `ReadsExamples`."""
+        from seqforge.domains.text.examples import text_examples
+
+        return text_examples(task, paths, self.encoding)
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
         """The same in blocks; without a separator no file is in memory whole."""

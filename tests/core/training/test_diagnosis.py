@@ -9,6 +9,7 @@ from seqforge.core.config import ModelConfig, TrainingConfig
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.training.diagnosis import ModelSize, check_model_size, diagnose_curves
 from seqforge.core.training.events import EvaluationRecord
+from seqforge.core.training.task import NextSymbol
 from seqforge.core.training.trainer import Trainer
 from seqforge.runs.tensorboard import evaluation_record
 from tests.core.training.test_trainer import corpus_of, dna
@@ -163,7 +164,9 @@ def learnt(tmp_path_factory, text, steps, model):
     config = TrainingConfig(
         budget=f"{steps}steps", batch_size=16, seq_len=32, precision="fp32", learning_rate=5e-3
     )
-    trainer = Trainer(CharRNN(len(corpus.vocabulary), **model.model_dump()), corpus, config)
+    trainer = Trainer(
+        CharRNN(len(corpus.vocabulary), **model.model_dump()), NextSymbol(corpus, config), config
+    )
     lines = []
     trainer.run(lambda evaluation: lines.append(evaluation_record(evaluation)))
     trainer.close()

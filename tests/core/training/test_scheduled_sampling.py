@@ -164,7 +164,7 @@ def test_accumulated_windows_are_one_step_of_their_mean_gradient(tmp_path_factor
     by_hand = trainer_for(corpus, config)
 
     loss, found, symbols = trainer._gradients(0.0)
-    parts = [by_hand.lanes.gradients(by_hand.streams.window(n), 0, n) for n in range(3)]
+    parts = [by_hand.lanes.gradients(by_hand.task.window(n), 0, n) for n in range(3)]
 
     assert loss == pytest.approx(sum(part[0] for part in parts) / 3)
     assert symbols == 3 * 4 * 16

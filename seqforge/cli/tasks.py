@@ -1,0 +1,109 @@
+"""seqforge classify, label, translate: a model of a task and texts in, what it says of them out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqforge.cli.app import app
+from seqforge.cli.console import echo, echo_data
+from seqforge.cli.options import Json
+from seqforge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqforge.core.model.task_model import TaskModel
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .safetensors file or a run folder.")]
+Texts = Annotated[
+    list[str] | None, typer.Argument(metavar="[TEXT ...]", help="Texts, one an argument.")
+]
+Input = Annotated[
+    Path | None,
+    typer.Option("--input", "-i", metavar="FILE", help="A file with a text a line."),
+]
+Most = Annotated[int, typer.Option("-k", min=1, metavar="N", help="Classes shown of each text.")]
+Beam = Annotated[
+    int | None, typer.Option(min=1, max=100, metavar="N", help="Width of the beam search.")
+]
+
+
+@app.command("classify")
+def classify(
+    model: Model, texts: Texts = None, input_: Input = None, most: Most = 3, json_: Json = False
+) -> None:
+    """Say of which class texts are, with probabilities: a model trained with --task classify."""
+    from seqforge.runs.tasks.predict import class_probabilities
+
+    loaded, given = _loaded(model, "classify"), _texts(texts, input_)
+    chances = class_probabilities(loaded, [loaded.sources.encode(text) for text in given])
+    found = []
+    for row in chances:
+        order = row.argsort()[::-1][: most if not json_ else len(row)]
+        names = loaded.card.target_symbols
+        found.append(
+            [{"label": names[n], "probability": round(float(row[n]), 6)} for n in order.tolist()]
+        )
+    _tell(given, found, json_, _classes)
+
+
+@app.command("translate")
+def translate(
+    model: Model, texts: Texts = None, input_: Input = None, beam: Beam = None, json_: Json = False
+) -> None:
+    """Turn texts into what a model trained with --task translate makes of them (beam search)."""
+    from seqforge.runs.tasks.predict import translations
+
+    loaded, given = _loaded(model, "translate"), _texts(texts, input_)
+    width = beam or loaded.card.config.task.beam
+    made = translations(loaded, [loaded.sources.encode(text) for text in given], width)
+    found = [
+        {
+            "text": "".join(loaded.targets.decode(one.ids)),
+            "log_probability": round(one.log_chance, 4),
+        }
+        for one in made
+    ]
+    _tell(given, found, json_, lambda one: str(one["text"]))
+
+
+def _classes(rows: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(f"{row['label']} {row['probability']:.2f}" for row in rows)
+
+
+def _loaded(name: str, kind: str) -> TaskModel:
+    from seqforge.core.model.task_model import load_task_model
+    from seqforge.runs.folder import find_model
+
+    return load_task_model(find_model(name), kind)
+
+
+def _texts(texts: Sequence[str] | None, file: Path | None) -> list[str]:
+    """The texts that were given.
+
+    Raises:
+        ConfigError: If there is none, or one is empty.
+    """
+    from seqforge.base.textio import read_text
+
+    found = list(texts or [])
+    if file is not None:
+        found += [line for line in read_text(file).split("\n") if line.strip()]
+    if not found:
+        raise ConfigError("there is no text; give some, or --input FILE with a text a line")
+    if not all(text.strip() for text in found):
+        raise ConfigError("one of the texts is empty; leave it out")
+    return found
+
+
+def _tell(
+    given: Sequence[str], found: Sequence[Any], json_: bool, shown: Callable[[Any], str]
+) -> None:
+    if json_:
+        echo_data(json.dumps(found if len(found) > 1 else found[0], ensure_ascii=False))
+        return
+    for text, one in zip(given, found, strict=True):
+        echo(f"{text}\t{shown(one)}" if len(given) > 1 else shown(one))

@@ -1,0 +1,1 @@
+"""Runs of the tasks beside generation: classify, label, translate."""

@@ -1,0 +1,118 @@
+"""A task's model and sources in, its classes, labels or translations out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqforge.base.machine import usable_cores
+from seqforge.base.messages import Advance, unheard
+from seqforge.core.model.task_model import TaskModel
+from seqforge.core.model.task_networks import Batch
+from seqforge.core.model.translator import (
+    Translation,
+    Translator,
+    translate,
+    translate_greedily,
+)
+
+Ids = NDArray[np.integer]
+Sensed = Callable[[Ids, int, int], NDArray[np.float32]]
+"""Sensors of the stretch from start to stop of a source."""
+
+_BATCH = 64
+_LONGER = 2.0
+"""A translation is cut at so many times the length of its source, and a few symbols more."""
+
+
+def class_probabilities(
+    model: TaskModel, sources: Sequence[Ids], progress: Advance = unheard
+) -> NDArray[np.float32]:
+    """Sources in, the probability of each class (N, C) out."""
+    found = np.zeros((len(sources), len(model.card.target_symbols)), np.float32)
+
+    def work(rows: NDArray[np.int64]) -> None:
+        batch = Batch.of([sources[row] for row in rows], [np.zeros(1)] * len(rows))
+        with torch.no_grad():
+            found[rows] = model.network.logits(batch, "fp32").softmax(1).numpy()
+
+    _in_threads(work, _batches(sources), progress)
+    return found
+
+
+def label_probabilities(
+    model: TaskModel, source: Ids, sensed: Sensed | None = None, stretch: int = 16_384,
+    margin: int = 1_024,
+) -> Iterator[NDArray[np.float32]]:  # fmt: skip
+    """A source of any length in, the probabilities of its labels (N, L), stretch by stretch, out.
+
+    Each stretch is read with so many symbols of margin on both sides.
+    """
+    stride = model.network.config.stride
+    stretch, margin = -(-stretch // stride) * stride, -(-margin // stride) * stride
+    for start in range(0, len(source), stretch):
+        first, last = max(0, start - margin), min(len(source), start + stretch + margin)
+        sensors = () if sensed is None else (sensed(source, first, last),)
+        batch = Batch.of([source[first:last]], [np.zeros(last - first)], sensors)
+        with torch.no_grad():
+            found = model.network.logits(batch, "fp32")[:, 0].softmax(1).numpy()
+        yield found[start - first : start - first + stretch]
+
+
+def translations(
+    model: TaskModel, sources: Sequence[Ids], beam: int, progress: Advance = unheard
+) -> list[Translation]:
+    """Sources in, the best translation of each out; see `translate`."""
+    network = model.network
+    assert isinstance(network, Translator)
+    found: list[Translation | None] = [None] * len(sources)
+
+    def work(rows: NDArray[np.int64]) -> None:
+        batch = Batch.of([sources[row] for row in rows], [np.zeros(1)] * len(rows))
+        made = translate(network, batch, beam, _longest([sources[row] for row in rows]))
+        for row, one in zip(rows.tolist(), made, strict=True):
+            found[row] = one
+
+    _in_threads(work, _batches(sources), progress)
+    return [one for one in found if one is not None]
+
+
+def greedy_translations(
+    model: TaskModel, sources: Sequence[Ids], progress: Advance = unheard
+) -> list[list[int]]:
+    """Sources in, the translation of each, greedily, out: the quick way to score many."""
+    network = model.network
+    assert isinstance(network, Translator)
+    found: list[list[int]] = [[] for _ in sources]
+
+    def work(rows: NDArray[np.int64]) -> None:
+        batch = Batch.of([sources[row] for row in rows], [np.zeros(1)] * len(rows))
+        made = translate_greedily(network, batch, _longest([sources[row] for row in rows]))
+        for row, one in zip(rows.tolist(), made, strict=True):
+            found[row] = one
+
+    _in_threads(work, _batches(sources), progress)
+    return found
+
+
+def _longest(sources: Sequence[Ids]) -> int:
+    return round(_LONGER * max(map(len, sources))) + 10
+
+
+def _batches(sources: Sequence[Ids]) -> list[NDArray[np.int64]]:
+    """Rows of sources of about the same length."""
+    order = np.argsort([len(source) for source in sources], kind="stable")
+    return [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
+
+
+def _in_threads(
+    work: Callable[[NDArray[np.int64]], None], batches: Sequence[NDArray[np.int64]],
+    progress: Advance,
+) -> None:  # fmt: skip
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for done, _ in enumerate(pool.map(work, batches), 1):
+            progress(done, len(batches), "batches")
