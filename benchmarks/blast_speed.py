@@ -23,8 +23,9 @@ from common import about, say, scratch, table, write_result
 from seqforge.base.folders import sha256_of
 from seqforge.domains.genome.similarity.backends import LocalBackend, SearchBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters, SearchResult
+from seqforge.domains.genome.similarity.hits import Query, SearchResult
 from seqforge.domains.genome.similarity.library import read_library
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 
 _BACKENDS: Mapping[str, Callable[[list[Path]], SearchBackend]] = {
     "local": LocalBackend, "blast+": BlastPlusBackend,

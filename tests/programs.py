@@ -11,8 +11,8 @@ import os
 import shutil
 
 PROGRAMS = (
-    "abc2midi", "blastn", "chromium", "dustmasker", "fluidsynth", "makeblastdb", "openssl",
-    "strace",
+    "abc2midi", "blastn", "blastp", "chromium", "dustmasker", "fluidsynth", "makeblastdb",
+    "openssl", "segmasker", "strace",
 )  # fmt: skip
 _FOUND = "SEQFORGE_TEST_PROGRAMS"
 """Tells processes that tests start, workers among them, what was found."""

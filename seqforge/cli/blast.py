@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seqforge.cli.blast_backends import AtEbi, Library
     from seqforge.domains.genome.similarity.backends import SearchBackend
     from seqforge.domains.genome.similarity.controls import Controls
-    from seqforge.domains.genome.similarity.hits import SearchParameters
+    from seqforge.domains.genome.similarity.parameters import Residues, SearchLimits
     from seqforge.runs.progress import ProgressListener
 
     MadeOf = Callable[[Library], tuple[list[Path], Controls | None]]
@@ -41,7 +41,7 @@ Against = Annotated[
 BackendName = Annotated[
     Literal["auto", "local", "blast+", "ebi"],
     typer.Option("--backend",
-                 help="local: Smith-Waterman; blast+: blastn; ebi: EMBL-EBI; auto: local with "
+                 help="local: Smith-Waterman; blast+: NCBI's own; ebi: EMBL-EBI; auto: local with "
                       "--against, ebi with an e-mail address or consent, else local in the library "
                       "at hand."),
 ]  # fmt: skip
@@ -68,7 +68,7 @@ Tool = Annotated[
     Literal["ncbiblast", "fasta"], typer.Option(rich_help_panel=_EBI, help="Search program.")
 ]
 Protein = Annotated[
-    bool, typer.Option("--protein", rich_help_panel=_EBI, help="The samples are proteins.")
+    bool, typer.Option("--protein", help="The samples are proteins: blastp, BLOSUM62.")
 ]
 Resubmit = Annotated[
     list[str] | None,
@@ -100,15 +100,19 @@ MaxHsps = Annotated[
     int, typer.Option(min=1, rich_help_panel=_SCORES, help="Alignments kept per library sequence.")
 ]
 MatchScores = Annotated[
-    str, typer.Option(rich_help_panel=_SCORES, help="Match reward and mismatch penalty.")
+    str,
+    typer.Option(rich_help_panel=_SCORES, help="Match reward and mismatch penalty of bases."),
 ]
 Gaps = Annotated[
-    str,
-    typer.Option(rich_help_panel=_SCORES, help="Gap costs: to open, and per base."),
-]
+    str | None,
+    typer.Option(rich_help_panel=_SCORES,
+                 help="Gap costs: to open, and per letter (default 5,2; of proteins 11,1)."),
+]  # fmt: skip
 Dust = Annotated[
     bool,
-    typer.Option("--dust", rich_help_panel=_SCORES, help="Mask low-complexity sequence (DUST)."),
+    typer.Option(
+        "--dust", rich_help_panel=_SCORES, help="Mask low-complexity sequence: DUST, SEG."
+    ),
 ]
 Folder = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for hits.tsv, hits.json, alignments.")
@@ -139,7 +143,7 @@ def blast(
     max_hits: MaxHits = 50,
     max_hsps: MaxHsps = 5,
     match_scores: MatchScores = "1,-3",
-    gaps: Gaps = "5,2",
+    gaps: Gaps = None,
     dust: Dust = False,
     out: Folder = None,
     resume: Resume = False,
@@ -155,13 +159,15 @@ def blast(
 
     _check(locals())
     folder_named(out)
-    parameters = _parameters(evalue, match_scores, gaps, dust, max_hits, max_hsps)
+    letters: Residues = "protein" if protein else "dna"
+    parameters = _parameters(letters, match_scores, gaps, evalue=evalue, dust=dust,
+                             max_hits=max_hits, max_hsps=max_hsps)  # fmt: skip
     await_stdin(samples, against, held_out)
     folder = out or _folder_of(samples)
     asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
 
     def made_of(library: Library) -> tuple[list[Path], Controls | None]:
-        return with_controls(controls, held_out, samples, library, folder)
+        return with_controls(controls, held_out, samples, library, folder, letters)
 
     if dry_run:
         echo(asked.dry_run(email, parameters, made_of(Library(()))[1]))
@@ -171,9 +177,9 @@ def blast(
         watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
         open_=open_,
     )  # fmt: skip
-    places = _Places(samples, asked, email, yes, folder, made_of, search, quiet)
+    places = _Places(samples, asked, email, yes, folder, made_of, search, quiet, letters)
     with output_folder(folder, _FILES, timed=["hits.json"], quiet=quiet):
-        if backend == "ebi" or protein or resubmit:
+        if backend == "ebi" or resubmit:
             places.at_ebi()
         elif against or backend != "auto":
             places.at_home(backend, against)
@@ -200,6 +206,7 @@ class _Places:
     made_of: MadeOf
     search: Callable[..., None]
     quiet: bool
+    letters: Residues
 
     def at_home(self, name: str, against: Sequence[Path] | None, why: str = "") -> None:
         """Search on this machine; a library that nobody named is said, and ``why`` it is here."""
@@ -207,16 +214,16 @@ class _Places:
         from seqforge.domains.genome.similarity.backends import resumable
 
         if against:
-            library = named_library(against, self.folder)
+            library = named_library(against, self.folder, self.letters)
         else:
-            library = library_at_hand(self.samples, self.folder)
+            library = library_at_hand(self.samples, self.folder, self.letters)
         files, wanted = self.made_of(library)
         if library.what and not self.quiet:
             echo(f"searching here, in {library.what}; --against FASTA searches another", err=True)
             if why:
                 echo(why, err=True)
         try:
-            with resumable(at_home(name, files), self.folder) as searcher:
+            with resumable(at_home(name, files, self.letters), self.folder) as searcher:
                 self.search(searcher, wanted)
         except KeyboardInterrupt:
             echo("what was found is kept; the same command goes on", err=True)
@@ -246,7 +253,8 @@ class _Places:
             if not can_ask():
                 how = "--email, or once and for all `seqforge config set email ...`"
                 return f"nothing was sent: {leaving} takes an address ({how})"
-            if not wanted_elsewhere(leaving, library_at_hand(self.samples, self.folder).what):
+            at_hand = library_at_hand(self.samples, self.folder, self.letters)
+            if not wanted_elsewhere(leaving, at_hand.what):
                 return "nothing was sent"
         try:
             _, wanted = self.made_of(Library(()))
@@ -275,8 +283,7 @@ def _folder_of(samples: Path) -> Path:
     return samples.with_name(f"{samples.stem}-similarity")
 
 
-_AT_EBI = ("database", "email", "yes", "dry_run", "deadline", "tool", "protein", "resubmit",
-           "base_url")  # fmt: skip
+_AT_EBI = ("database", "email", "yes", "dry_run", "deadline", "tool", "resubmit", "base_url")
 """Options that mean nothing at home; silence about one of them would be a lie."""
 
 
@@ -288,11 +295,11 @@ def _check(options: dict[str, Any]) -> None:
     """
     plain = {option: known.default for option, known in signature(blast).parameters.items()}
     name = options["backend"]
+    if options["protein"] and options["match_scores"] != plain["match_scores"]:
+        raise ConfigError("--match-scores are of nucleotides; proteins are scored by BLOSUM62")
     if name == "ebi" and options["against"]:
         raise ConfigError("--against is a local library, which --backend ebi does not search")
     if name in ("auto", "ebi") and not options["against"]:
-        if options["protein"] and options["controls"]:
-            raise ConfigError("--controls are made of nucleotides; leave them out with --protein")
         return
     for option in _AT_EBI:
         if options[option] != plain[option]:
@@ -303,7 +310,7 @@ def _check(options: dict[str, Any]) -> None:
 
 def _search(
     samples: Path, searcher: SearchBackend, controls: Any, *, folder: Path,
-    parameters: SearchParameters, watcher: ProgressListener, json_: bool, verbose: bool,
+    parameters: SearchLimits, watcher: ProgressListener, json_: bool, verbose: bool,
     open_: bool,
 ) -> None:  # fmt: skip
     """Search, write the results, and print them."""
@@ -361,16 +368,18 @@ def _few(sentences: list[str]) -> list[str]:
 
 
 def _parameters(
-    evalue: float, match_scores: str, gaps: str, dust: bool, max_hits: int, max_hsps: int
-) -> SearchParameters:
-    from seqforge.domains.genome.similarity.hits import SearchParameters
+    letters: Residues, match_scores: str, gaps: str | None, **limits: Any
+) -> SearchLimits:
+    from seqforge.domains.genome.similarity.parameters import ProteinParameters, SearchParameters
 
+    if letters == "protein":
+        gap_open, gap_extend = _pair(gaps or "11,1", "--gaps 11,1")
+        return ProteinParameters(gap_open=gap_open, gap_extend=gap_extend, **limits)
     reward, penalty = _pair(match_scores, "--match-scores 1,-3")
-    gap_open, gap_extend = _pair(gaps, "--gaps 5,2")
+    gap_open, gap_extend = _pair(gaps or "5,2", "--gaps 5,2")
     return SearchParameters(
-        reward=reward, penalty=penalty, gap_open=gap_open, gap_extend=gap_extend, evalue=evalue,
-        dust=dust, max_hits=max_hits, max_hsps=max_hsps,
-    )  # fmt: skip
+        reward=reward, penalty=penalty, gap_open=gap_open, gap_extend=gap_extend, **limits
+    )
 
 
 def _pair(text: str, example: str) -> tuple[int, int]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from seqforge.domains.genome.ebi.job_store import JobStore
     from seqforge.domains.genome.similarity.backends import LibraryBackend, SearchBackend
     from seqforge.domains.genome.similarity.controls import Controls
-    from seqforge.domains.genome.similarity.hits import Query, Residues, SearchParameters
+    from seqforge.domains.genome.similarity.hits import Query
+    from seqforge.domains.genome.similarity.parameters import Residues, SearchLimits
 
 _MODEL = re.compile(r"\bmodel=(\S+)")
 _SLICE = "the slice of Drosophila melanogaster's chromosome 2R that ships with seqforge"
@@ -39,15 +40,16 @@ class Library:
     """The run whose training part it is."""
 
 
-def named_library(against: Sequence[Path], folder: Path) -> Library:
+def named_library(against: Sequence[Path], folder: Path, letters: Residues = "dna") -> Library:
     """The library of ``--against``: files, or the training data of a run.
 
     Args:
         against: As it was given.
         folder: Where a run's training part is written, if the run has not left it.
+        letters: What the samples are made of.
 
     Raises:
-        ConfigError: If a folder is none of a run of genomes.
+        ConfigError: If a folder is none of a run of such sequences.
         RunError: If the run's input is gone or has changed.
     """
     runs = [RunFolder(path) for path in against if path.is_dir()]
@@ -59,28 +61,38 @@ def named_library(against: Sequence[Path], folder: Path) -> Library:
                 f"--against {run.path}: is a folder but not a run; name FASTA files, or a run "
                 "folder"
             )
-        if run.recipe().config().domain != "genome":
-            raise ConfigError(f"--against {run.path}: is not a run of genomes")
+        if (domain := run.recipe().config().domain) != _DOMAINS[letters]:
+            how = " (--protein searches proteins)" if domain == _DOMAINS["protein"] else ""
+            raise ConfigError(f"--against {run.path}: is not a run of {_DOMAINS[letters]}s{how}")
     if len(against) > 1:
         raise ConfigError(f"--against {runs[0].path}: a run folder is a library of its own")
-    return Library((_training_part(runs[0], folder),), run=runs[0])
+    return Library((_training_part(runs[0], folder, letters),), run=runs[0])
 
 
-def library_at_hand(samples: Path, folder: Path) -> Library:
+def library_at_hand(samples: Path, folder: Path, letters: Residues = "dna") -> Library:
     """The library without ``--against``.
 
     Args:
         samples: FASTA; the headers say which model drew them.
         folder: Where a run's training part is written, if the run has not left it.
+        letters: What the samples are made of.
+
+    Raises:
+        ConfigError: If there is none: of proteins none ships.
     """
     from seqforge.runs.sample import run_of
 
-    models = _models(samples)
+    models = _models(samples, letters)
     for run in filter(None, [run_of(samples), *_runs_named(models, samples)]):
         with suppress(SeqforgeError):  # of another domain, or its input is gone
-            if run.recipe().config().domain == "genome":
-                part = _training_part(run, folder)
+            if run.recipe().config().domain == _DOMAINS[letters]:
+                part = _training_part(run, folder, letters)
                 return Library((part,), f"what {run.path} was trained on", run)
+    if letters == "protein":
+        raise ConfigError(
+            "what these samples' model learnt from is not at hand, and no proteins ship with "
+            "seqforge; name a library with --against FASTA"
+        )
     what = f"{_SLICE} (what these samples' model learnt from is not at hand)"
     bundled = [name for name in models if name in bundled_models()]
     if bundled and len(models) == 1:
@@ -89,8 +101,9 @@ def library_at_hand(samples: Path, folder: Path) -> Library:
 
 
 def with_controls(
-    kinds: str | None, held_out: Path | None, samples: Path, library: Library, folder: Path
-) -> tuple[list[Path], Controls | None]:
+    kinds: str | None, held_out: Path | None, samples: Path, library: Library, folder: Path,
+    letters: Residues = "dna",
+) -> tuple[list[Path], Controls | None]:  # fmt: skip
     """The library's files, and the controls asked for; None for none.
 
     Samples in a run folder know what their run trained on: that part alone is then the library,
@@ -111,10 +124,12 @@ def with_controls(
     wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
     if library.run is not None:
         learnt = _learnt(library.run, needed="real" in wanted and held_out is None)
-        return list(library.files), Controls.of_files(wanted, library.files, held_out, learnt)
-    learnt = None if library.what else training_data_of_samples(samples)
-    controls = Controls.of_files(wanted, library.files, held_out, learnt)
-    return library_of(library.files, learnt, folder), controls
+    else:
+        learnt = None if library.what else training_data_of_samples(samples)
+    controls = Controls.of_files(wanted, library.files, held_out, learnt, letters=letters)
+    if library.run is not None:
+        return list(library.files), controls
+    return library_of(library.files, learnt, folder, letters), controls
 
 
 def _learnt(run: RunFolder, needed: bool) -> TrainingData | None:
@@ -129,23 +144,24 @@ def _learnt(run: RunFolder, needed: bool) -> TrainingData | None:
         return None
 
 
-def _training_part(run: RunFolder, folder: Path) -> Path:
+def _training_part(run: RunFolder, folder: Path, letters: Residues) -> Path:
     """What a run trained on: as it left it, else from its input once more."""
     from seqforge.domains.genome.similarity.library import TRAINING, measure, write_training_library
     from seqforge.runs.sample import training_data_of_run
 
     kept = run.similarity / TRAINING
     with suppress(SeqforgeError):  # missing, or damaged
-        measure([kept])
+        measure([kept], letters)
         return kept
-    return write_training_library(training_data_of_run(run), folder)
+    return write_training_library(training_data_of_run(run), folder, letters)
 
 
-def _models(samples: Path) -> list[str]:
+def _models(samples: Path, letters: Residues) -> list[str]:
     """The models named in the headers."""
-    from seqforge.domains.genome.fasta import read_sequences
+    from seqforge.domains.genome.similarity.kinds import kind_of
 
-    named = (_MODEL.search(record.description) for record in read_sequences(samples))
+    records = (block.ends for block in kind_of(letters).blocks(samples))
+    named = (_MODEL.search(record.description) for record in records if record is not None)
     return list(dict.fromkeys(found[1] for found in named if found))
 
 
@@ -159,10 +175,11 @@ def _runs_named(models: Sequence[str], samples: Path) -> Iterator[RunFolder]:
             yield run
 
 
-_PROTEINS = "uniprotkb_swissprot"  # searched where the samples are proteins
+_DOMAINS: dict[Residues, str] = {"dna": "genome", "protein": "protein"}
+"""Whose runs have such samples."""
 
 
-def at_home(name: str, library: Sequence[Path]) -> LibraryBackend:
+def at_home(name: str, library: Sequence[Path], letters: Residues = "dna") -> LibraryBackend:
     """A local backend.
 
     Raises:
@@ -171,7 +188,9 @@ def at_home(name: str, library: Sequence[Path]) -> LibraryBackend:
     from seqforge.domains.genome.similarity.backends import LocalBackend
     from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 
-    return BlastPlusBackend(library) if name == "blast+" else LocalBackend(library)
+    if name == "blast+":
+        return BlastPlusBackend(library, letters=letters)
+    return LocalBackend(library, letters)
 
 
 @dataclass(frozen=True)
@@ -188,7 +207,7 @@ class AtEbi:
     quiet: bool
 
     def dry_run(
-        self, email: str | None, parameters: SearchParameters, controls: Controls | None
+        self, email: str | None, parameters: SearchLimits, controls: Controls | None
     ) -> str:
         """The requests that would be sent, as JSON; sends nothing."""
         from tempfile import TemporaryDirectory
@@ -320,12 +339,9 @@ class AtEbi:
 
     def _database(self) -> list[str]:
         """What was asked for, else what is settled, else a division that the service offers."""
-        from seqforge.domains.genome.ebi.settings import EbiSettings
-        from seqforge.domains.genome.search import INVERTEBRATES
+        from seqforge.domains.genome.search import default_database
 
-        if self.databases:
-            return list(self.databases)
-        return [EbiSettings.load().database or (_PROTEINS if self.protein else INVERTEBRATES)]
+        return list(self.databases) if self.databases else [default_database(self._letters)]
 
     def _say(self, text: str) -> None:
         if not self.quiet:

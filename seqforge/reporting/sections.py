@@ -156,8 +156,8 @@ def as_sentence(text: object) -> str:
     return f"{said[:1].upper()}{said[1:].removesuffix('.')}." if said else ""
 
 
-_USUAL_ORDERS = (0, 2, 4)
-"""Shown beside the best order: letter frequencies, and two that textbooks have."""
+_USUAL_ORDERS = (0, 2, 3, 4)
+"""Shown beside the best order: letter frequencies, and those that textbooks have."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import pytest
 from seqforge.domains.genome.ebi.backend import EbiBackend
 from seqforge.domains.genome.ebi.client import EbiClient
 from seqforge.domains.genome.ebi.job_store import JobStore
-from seqforge.domains.genome.similarity.hits import Hsp, Query, SearchParameters, SearchResult
+from seqforge.domains.genome.similarity.hits import Hsp, Query, SearchResult
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from tests.ebi_double.clock import Clock
 from tests.ebi_double.faults import Fault
 from tests.ebi_double.library import SmallDivision

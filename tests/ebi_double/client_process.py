@@ -16,7 +16,8 @@ from seqforge.base.folders import write_atomically
 from seqforge.domains.genome.ebi.backend import EbiBackend
 from seqforge.domains.genome.ebi.client import EbiClient
 from seqforge.domains.genome.ebi.job_store import JobStore
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters, to_json
+from seqforge.domains.genome.similarity.hits import Query, to_json
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.errors import RunError, SeqforgeError
 from tests.ebi_double.clock import START
 from tests.patience import PATIENCE

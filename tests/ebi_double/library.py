@@ -47,12 +47,30 @@ def small_division(folder: Path) -> SmallDivision:
     return SmallDivision(path, engine_for(path), queries)
 
 
-def _random(rng: random.Random, length: int) -> str:
-    return "".join(rng.choices("ACGT", k=length))
+def small_swiss_prot(folder: Path) -> SmallDivision:
+    """Write forty proteins (always the same) and build the engine of their library."""
+    rng, residues = random.Random(19), "ACDEFGHIKLMNPQRSTVWY"
+    proteins = [_random(rng, rng.randrange(80, 500), residues) for _ in range(40)]
+    path = folder / "proteins.fa"
+    with path.open("w", encoding="ascii") as stream:
+        for number, protein in enumerate(proteins):
+            stream.write(f">SP:P{number:02}_DROME Protein {number} OS=Drosophila melanogaster\n")
+            stream.write(f"{protein}\n")
+    queries = {
+        "exact": proteins[3][10:70],
+        "mutated": _mutated(rng, proteins[7], 0.4, residues),
+        "none": "MKV",  # too short for an E-value of 10
+    }
+    return SmallDivision(path, engine_for(path, "protein"), queries)
 
 
-def _mutated(rng: random.Random, bases: str, rate: float) -> str:
+def _random(rng: random.Random, length: int, letters: str = "ACGT") -> str:
+    return "".join(rng.choices(letters, k=length))
+
+
+def _mutated(rng: random.Random, sequence: str, rate: float, letters: str = "ACGT") -> str:
     """Replaced letters only, so that places stay what they were."""
     return "".join(
-        rng.choice("ACGT".replace(base, "")) if rng.random() < rate else base for base in bases
+        rng.choice(letters.replace(letter, "")) if rng.random() < rate else letter
+        for letter in sequence
     )

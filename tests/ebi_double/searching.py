@@ -10,9 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from seqforge.domains.genome.similarity.hits import Hsp, Query, SearchParameters, SearchResult
+from seqforge.domains.genome.similarity.hits import Hsp, Query, SearchResult
 from seqforge.domains.genome.similarity.library import measure, read_library
 from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.parameters import (
+    ProteinParameters,
+    Residues,
+    SearchLimits,
+    SearchParameters,
+)
 from seqforge.errors import SeqforgeError
 from tests.ebi_double.validation import InputSequence
 from tests.patience import PATIENCE
@@ -37,6 +43,8 @@ class Asked:
     dust: bool = True
     word_size: int = 11
     task: str = "blastn"
+    matrix: str = ""
+    """Of proteins."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +72,23 @@ class Engine(Protocol):
         """Remove what was built for the library."""
 
 
-def engine_for(library: Path) -> Engine:
+def engine_for(library: Path, letters: Residues = "dna") -> Engine:
     """BLAST+ when it is installed, else the local search."""
-    if find_program("blastn") and find_program("makeblastdb"):
-        return BlastEngine(library)
-    return LocalEngine(library)
+    if find_program("blastn") and find_program("blastp") and find_program("makeblastdb"):
+        return BlastEngine(library, letters)
+    return LocalEngine(library, letters)
 
 
 class BlastEngine:
-    """Debian's or anybody's blastn, with EBI's command line."""
+    """Debian's or anybody's blastn or blastp, with EBI's command line."""
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self, library: Path, letters: Residues = "dna") -> None:
         self.library = library
+        self._program, kind = ("blastp", "prot") if letters == "protein" else ("blastn", "nucl")
         self._found: dict[tuple[str, Asked], Found] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="ebi-double-")
         self._base = Path(self._folder.name)
-        command = ["makeblastdb", "-in", str(library), "-dbtype", "nucl", "-title", "library"]
+        command = ["makeblastdb", "-in", str(library), "-dbtype", kind, "-title", "library"]
         command += ["-out", str(self._base / "library")]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
@@ -108,20 +117,22 @@ class BlastEngine:
         options = {
             "-task": asked.task,
             "-evalue": asked.evalue,
-            "-reward": asked.reward,
-            "-penalty": asked.penalty,
             "-gapopen": asked.gap_open,
             "-gapextend": asked.gap_extend,
             "-max_hsps": asked.max_hsps,
-            "-dust": "yes" if asked.dust else "no",
             "-word_size": asked.word_size,
             "-outfmt": outfmt,
         }
+        masks = "yes" if asked.dust else "no"
+        if self._program == "blastn":
+            options |= {"-reward": asked.reward, "-penalty": asked.penalty, "-dust": masks}
+        else:
+            options |= {"-matrix": asked.matrix, "-seg": masks, "-comp_based_stats": "F"}
         if outfmt == 15:
             options["-max_target_seqs"] = asked.max_hits
         else:
             options["-num_descriptions"] = options["-num_alignments"] = asked.max_hits
-        command = ["blastn", "-db", str(self._base / "library")]
+        command = [self._program, "-db", str(self._base / "library")]
         command += [str(part) for pair in options.items() for part in pair]
         done = subprocess.run(
             command,
@@ -138,11 +149,12 @@ class BlastEngine:
 class LocalEngine:
     """The package's own Smith-Waterman; it masks nothing."""
 
-    def __init__(self, library: Path) -> None:
-        self.library = library
-        self._size = measure([library])
+    def __init__(self, library: Path, letters: Residues = "dna") -> None:
+        self.library, self._letters = library, letters
+        self._size = measure([library], letters)
         self._titles = {
-            entry.id: f"{entry.id} {entry.description}".strip() for entry in read_library([library])
+            entry.id: f"{entry.id} {entry.description}".strip()
+            for entry in read_library([library], letters)
         }
 
     def find(self, query: InputSequence, asked: Asked) -> Found:
@@ -158,7 +170,8 @@ class LocalEngine:
             }
             for hit in result.hits
         ]
-        return Found("BLASTN local", query, self._size.sequences, self._size.letters, hits)
+        program = "BLASTP" if self._letters == "protein" else "BLASTN"
+        return Found(f"{program} local", query, self._size.sequences, self._size.letters, hits)
 
     def pairwise(self, query: InputSequence, asked: Asked) -> str | None:
         return None
@@ -167,14 +180,17 @@ class LocalEngine:
         """Nothing was built."""
 
     def _search(self, query: InputSequence, asked: Asked) -> SearchResult:
-        parameters = SearchParameters(
-            reward=asked.reward,
-            penalty=asked.penalty,
-            gap_open=asked.gap_open,
-            gap_extend=asked.gap_extend,
-            evalue=asked.evalue,
-            max_hits=asked.max_hits,
-            max_hsps=asked.max_hsps,
+        common: dict[str, Any] = {
+            "gap_open": asked.gap_open,
+            "gap_extend": asked.gap_extend,
+            "evalue": asked.evalue,
+            "max_hits": asked.max_hits,
+            "max_hsps": asked.max_hsps,
+        }
+        parameters: SearchLimits = (
+            ProteinParameters(**common)
+            if self._letters == "protein"
+            else SearchParameters(reward=asked.reward, penalty=asked.penalty, **common)
         )
         return search_library([Query("q", query.letters)], self.library, parameters, threads=1)[0]
 
@@ -186,6 +202,7 @@ def _as_blast(number: int, hsp: Hsp) -> dict[str, Any]:
         "score": hsp.score,
         "evalue": hsp.evalue,
         "identity": hsp.identity_count,
+        "positive": hsp.positive_count,
         "query_from": hsp.query_start,
         "query_to": hsp.query_end,
         "query_strand": "Plus",

@@ -16,7 +16,10 @@ def filled_in(job: Job) -> dict[str, str]:
     """All that reports tell of the parameters, with the service's own for what was not sent."""
     if job.tool == "ncbiblast":
         own = {"exp": "10", "filter": "T", "gapopen": "-1", "gapext": "-1", "match_scores": "1,-3"}
-        own |= {"task": "blastn", "wordsize": "11", "hsps": "100"}
+        own |= {"task": "blastn", "wordsize": "11", "hsps": "100", "matrix": ""}
+        if job.value("program", "blastn") == "blastp":
+            own |= {"filter": "F", "task": "blastp", "wordsize": "6", "matrix": "BLOSUM62"}
+            own |= {"gapopen": "11", "gapext": "1"}
     else:
         own = {"exp": "10", "filter": "none", "gapopen": "-14", "gapext": "-4", "ktup": "6"}
         own |= {"match_scores": "+5/-4"}
@@ -47,6 +50,7 @@ def asked(form: Mapping[str, str]) -> Asked:
         dust=form["filter"] == "T",
         word_size=int(form["wordsize"]),
         task=form["task"],
+        matrix=form["matrix"],
     )
 
 
@@ -67,6 +71,12 @@ def command_line(job: Job, form: Mapping[str, str]) -> str:
     databases = " ".join(job.form["database"])
     if job.tool == "fasta":
         return f"cat {job.id}.sequence | fasta36 -p -n -E 10.0 @:1- +{databases}+ {form['ktup']}"
+    if form["task"] == "blastp":
+        return (
+            f'blastp -db "{databases}" -query {job.id}.sequence -outfmt 11 -matrix '
+            f"{form['matrix']} -evalue {form['exp']} -gapopen {form['gapopen']} -gapextend "
+            f"{form['gapext']} -seg no -word_size {form['wordsize']} -comp_based_stats F"
+        )
     reward, _, penalty = form["match_scores"].partition(",")
     return (
         f'blastn -db "{databases}" -query {job.id}.sequence -task {form["task"]} -outfmt 11 '

@@ -32,23 +32,33 @@ class Finished:
     found: Found
     command: str
 
+    @property
+    def program(self) -> str:
+        """What the service calls it."""
+        return self.found.version.split()[0].lower() if self.tool == "ncbiblast" else "fasta36"
+
+    @property
+    def stype(self) -> str:
+        """What query and databases are made of."""
+        return "protein" if self.program == "blastp" else "nucleotide"
+
 
 def as_json(done: Finished, style: Style) -> bytes:
     """The document of the type ``json``."""
-    found, blast = done.found, done.tool == "ncbiblast"
+    found, blast, kind = done.found, done.tool == "ncbiblast", done.stype
     document: dict[str, Any] = {
-        "program": "blastn" if blast else "fasta36",
+        "program": done.program,
         "version": found.version,
         "command": html.escape(done.command),
         "query_def": found.query.name,
         **{f"query_{key}": "NA" for key in ("db", "id", "acc", "desc", "url", "os")},
-        "query_stype": "nucleotide",
+        "query_stype": kind,
         "query_len": len(found.query.letters),
         "db_count": len(done.database),
         "db_num": found.sequences,
         "db_len": found.letters,
         "dbs": [
-            {"name": name, "stype": "nucleotide", "created": date(done.started, style)}
+            {"name": name, "stype": kind, "created": date(done.started, style)}
             for name in done.database
         ],
         "alignments": int(done.form["alignments"]),
@@ -126,24 +136,31 @@ def whole_percent(count: int, columns: int) -> int:
 
 
 def strands(hsp: dict[str, Any]) -> str:
-    """plus/plus or plus/minus."""
+    """plus/plus or plus/minus; of proteins there is none, which EBI writes so."""
+    if "query_strand" not in hsp:
+        return "none/none"
     return f"{hsp['query_strand']}/{hsp['hit_strand']}".lower()
 
 
+def positives(hsp: dict[str, Any]) -> float:
+    """The share of columns of a positive score; of nucleotides that of identical ones."""
+    return percent(hsp.get("positive", hsp["identity"]), hsp["align_len"])
+
+
 def _blast_hsp(hsp: dict[str, Any], done: Finished) -> dict[str, Any]:
-    share = percent(hsp["identity"], hsp["align_len"])
+    protein = done.stype == "protein"
     return {
         "hsp_num": hsp["num"],
         "hsp_score": hsp["score"],
         "hsp_bit_score": hsp["bit_score"],
         "hsp_expect": expect(hsp["evalue"]),
         "hsp_align_len": hsp["align_len"],
-        "hsp_identity": share,
-        "hsp_positive": share,
+        "hsp_identity": percent(hsp["identity"], hsp["align_len"]),
+        "hsp_positive": positives(hsp),
         "hsp_gaps": whole_percent(hsp["gaps"], hsp["align_len"]),
-        "hsp_query_frame": "1",
-        "hsp_hit_frame": "1" if hsp["hit_strand"] == "Plus" else "-1",
-        "hsp_strand": strands(hsp),
+        "hsp_query_frame": "0" if protein else "1",
+        "hsp_hit_frame": "0" if protein else "1" if hsp["hit_strand"] == "Plus" else "-1",
+        "hsp_strand": "none/none" if protein else strands(hsp),
         "hsp_query_from": hsp["query_from"],
         "hsp_query_to": hsp["query_to"],
         "hsp_hit_from": hsp["hit_from"],
@@ -210,10 +227,9 @@ def as_xml(done: Finished, style: Style) -> bytes:
         for number, name in enumerate(done.database, 1)
     )
     times = f'start="{date(done.started, style)}" end="{date(done.ended, style)}"'
-    program = "blastn" if done.tool == "ncbiblast" else "fasta36"
     return f"""{XML}<EBIApplicationResult xmlns="{_NS}">
 <Header>
-<program name="{program}" version={quoteattr(found.version)} citation="PMID:9254694"/>
+<program name="{done.program}" version={quoteattr(found.version)} citation="PMID:9254694"/>
 <commandLine command={quoteattr(done.command)}/>
 <parameters>
 <sequences total="1"><sequence number="1" name={quoteattr(found.query.name)} type="n" \
@@ -253,7 +269,7 @@ def _xml_alignment(hsp: dict[str, Any]) -> str:
         "bits": hsp["bit_score"],
         "expectation": expect(hsp["evalue"]),
         "identity": share,
-        "positives": share,
+        "positives": positives(hsp),
         "gaps": whole_percent(hsp["gaps"], hsp["align_len"]),
         "strand": strands(hsp),
     }

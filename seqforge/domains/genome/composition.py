@@ -306,17 +306,19 @@ def composition_report(samples: Sequence[str], held_out: Sequence[str]) -> dict[
     half of the held-out sequence, each to the other half of the held-out sequence. The second
     is what chance and the genome's own unevenness make.
     """
-    here, there = _halves(held_out)
-    drawn, _ = _halves(samples)
-    rows: dict[str, Any] = {"GC content": _row(gc_content(samples), gc_content(held_out))}
+    here, there = halves(held_out)
+    drawn, _ = halves(samples)
+    rows: dict[str, Any] = {"GC content": beside(gc_content(samples), gc_content(held_out))}
     for k in KMER_DISTANCES:
-        rows[f"{k}-mer distance to held-out (bits)"] = _row(
+        rows[f"{k}-mer distance to held-out (bits)"] = beside(
             _distance(drawn, there, k), _distance(here, there, k)
         )
-    rows["order-5 entropy (bits per base)"] = _row(
+    rows["order-5 entropy (bits per base)"] = beside(
         _markov_entropy(samples, 5), _markov_entropy(held_out, 5)
     )
-    rows["mean longest open reading frame (bases)"] = _row(_mean_orf(samples), _mean_orf(held_out))
+    rows["mean longest open reading frame (bases)"] = beside(
+        _mean_orf(samples), _mean_orf(held_out)
+    )
     return rows
 
 
@@ -360,7 +362,7 @@ WORDINGS = {
 }
 
 
-def _halves(sequences: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+def halves(sequences: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Every other sequence, and the rest; of one sequence its two halves."""
     if len(sequences) != 1:
         return sequences[::2], sequences[1::2]
@@ -368,7 +370,8 @@ def _halves(sequences: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return [sequences[0][:middle]], [sequences[0][middle:]]
 
 
-def _row(samples: float | None, held_out: float | None) -> dict[str, float | None]:
+def beside(samples: float | None, held_out: float | None) -> dict[str, float | None]:
+    """A measure of samples and of held-out sequence in, its row out."""
     return {"samples": samples, "held-out": held_out}
 
 

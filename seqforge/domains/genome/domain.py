@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from seqforge.base.folders import write_atomically
 from seqforge.base.html_page import Section
 from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
 from seqforge.core.data.presentation import Measured, Wording
-from seqforge.core.output.metadata import header_word, settings_of, temperature_of
 from seqforge.domains.genome.composition import WORDINGS
+from seqforge.domains.genome.fasta_samples import WritesFasta, pieces_like
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
     from seqforge.core.data.domain import Baseline, TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
-    from seqforge.domains.genome.similarity.hits import SearchOptions
+    from seqforge.domains.genome.similarity.parameters import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class GenomeDomain:
+class GenomeDomain(WritesFasta):
     """FASTA or GenBank nucleotides, upper-cased; each contig is a record, split at runs of N."""
 
     name: ClassVar[str] = "genome"
@@ -151,43 +150,12 @@ class GenomeDomain:
         there = [0, *(ord(_COMPLEMENT[base]) if base else 0 for base in bases)]
         return np.array(here, np.int64), np.array(there, np.int64)
 
-    def write(self, samples: Sequence[Sample], path: Path) -> list[Path]:
-        """One FASTA file: ``>sample_1 model=fly t=0.8 seed=0 ...``."""
-        pieces = [self.piece(sample, not place) for place, sample in enumerate(samples)]
-        write_atomically(path, b"".join(pieces))
-        return [path]
-
-    def piece(self, sample: Sample, first: bool) -> bytes:
-        """The FASTA record of a sample."""
-        return self.show(sample).encode()
-
-    def show(self, sample: Sample) -> str:
-        """The FASTA record of a sample."""
-        from seqforge.domains.genome.nucleotides import fasta_record
-
-        return fasta_record(_header(sample), sample.symbols, self.line_width)
-
-    def showing(self, sample: Sample, pieces: Iterable[str]) -> Iterator[str]:
-        """The header, then the bases as they come, in lines."""
-        yield f">{_header(sample)}\n"
-        column = 0
-        for piece in pieces:
-            place, shown = 0, ""
-            while place < len(piece):
-                if column == self.line_width:
-                    shown, column = shown + "\n", 0
-                part = piece[place : place + self.line_width - column]
-                shown, place, column = shown + part, place + len(part), column + len(part)
-            yield shown
-        if column:
-            yield "\n"
-
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Composition and copies, beside those of held-out sequence."""
         from seqforge.domains.genome.composition import composition_report, copy_report
 
         drawn = [sample.drawn.upper() for sample in samples]
-        held_out = _pieces_like(drawn, corpus)
+        held_out = pieces_like(drawn, corpus)
         blocks = (block.upper() for block in corpus.blocks("train"))
         return composition_report(drawn, held_out) | copy_report(drawn, held_out, blocks)
 
@@ -196,13 +164,13 @@ class GenomeDomain:
         from seqforge.domains.genome.composition import measured_groups
 
         drawn = [[sample.drawn.upper() for sample in group] for group in groups]
-        held_out = _pieces_like([bases for group in drawn for bases in group], corpus)
+        held_out = pieces_like([bases for group in drawn for bases in group], corpus)
         return measured_groups(drawn, held_out, (block.upper() for block in corpus.blocks("train")))
 
     @staticmethod
     def search_options() -> type[SearchOptions]:
         """Options of the search at the end of a run."""
-        from seqforge.domains.genome.similarity.hits import SearchOptions
+        from seqforge.domains.genome.similarity.parameters import SearchOptions
 
         return SearchOptions
 
@@ -228,10 +196,9 @@ class GenomeDomain:
 
     def page_sections(self, folder: Path, files: Sequence[str]) -> list[Section]:
         """See `ShowsOnPage`: the hits of a search."""
-        from seqforge.domains.genome.similarity.hits_section import hits_section, read_hits
+        from seqforge.domains.genome.similarity.hits_section import run_hits
 
-        results = read_hits(folder / "similarity" / "hits.json")
-        return [hits_section(results)] if results else []
+        return run_hits(folder)
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""
@@ -245,32 +212,3 @@ def _partners(vocabulary: Vocabulary) -> NDArray[np.int64] | None:
     if None in other:  # a base without its partner: the data have one strand's symbols only
         return None
     return np.array([0, *other], np.int64)
-
-
-def _header(sample: Sample) -> str:
-    fields = {
-        "model": header_word("_".join(sample.model.split())) or None,
-        "t": temperature_of(sample),
-        "seed": sample.seed,
-        "prime": sample.prime_length or None,
-        "suffix": sample.suffix_length or None,
-        "mean_log_prob": None if sample.mean_log_prob is None else f"{sample.mean_log_prob:.4f}",
-        "removed_mass": None if sample.removed_mass is None else f"{sample.removed_mass:.4f}",
-        **settings_of(sample),
-    }
-    said = [f"{key}={value}" for key, value in fields.items() if value is not None]
-    return " ".join([f"sample_{sample.number}", *said])
-
-
-def _pieces_like(drawn: Sequence[str], corpus: Corpus) -> list[str]:
-    """Pieces of held-out sequence of the samples' lengths, from all over the held-out part."""
-    if corpus.held_out is None:
-        return []
-    part = corpus.part(corpus.held_out)
-    gaps = max(0, part.symbols - sum(map(len, drawn))) // max(1, len(drawn))
-    pieces, place = [], 0
-    for sample in drawn:
-        found = corpus.sequences(corpus.held_out, len(sample), skipped=place)
-        pieces.append("".join(found).upper())
-        place += len(sample) + gaps
-    return [piece for piece in pieces if piece]

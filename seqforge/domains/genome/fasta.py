@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.base.compression import HEAD
 from seqforge.base.messages import add_remark, one_line
@@ -28,6 +30,7 @@ from seqforge.domains.genome.genbank import (
     text_blocks,
 )
 from seqforge.domains.genome.nucleotides import Cleaner, NotNucleotides, is_sequence
+from seqforge.domains.genome.protein.residues import NotProtein
 from seqforge.errors import InputError
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
@@ -80,26 +83,79 @@ def read_blocks(
     Raises:
         InputError: As `read_sequences` does.
     """
-    number, start, cleaner = 0, RecordStart(""), Cleaner(keep_case, keep_codes)
+    kind = SequenceKind(
+        lambda: Cleaner(keep_case, keep_codes), is_sequence, lambda path, n: f"{path}#{n}"
+    )
+    return cleaned_blocks(path, kind, encoding)
+
+
+class SequenceCleaner(Protocol):
+    """Cleans a sequence block by block."""
+
+    def clean(self, letters: bytes) -> NDArray[np.uint8]:
+        """Letters in, symbols out; raises `NotNucleotides` or `NotProtein`."""
+        ...
+
+    def record(self, name: str, group: str, description: str) -> Record:
+        """The record of all that was cleaned, without symbols; raises the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class SequenceKind:
+    """How the sequences of a file are read."""
+
+    cleaner: Callable[[], SequenceCleaner]
+    """A new one for each sequence."""
+    fits: Callable[[bytes], bool]
+    """Whether all letters of a line are such."""
+    group: Callable[[Path, int], str]
+    """Given a file and the number of a record in it, from 1."""
+    from_what: str = "a genome is read from FASTA or GenBank"
+    genbank: bool = True
+    """Whether GenBank is read as well."""
+
+
+def cleaned_blocks(path: Path, kind: SequenceKind, encoding: str = "") -> Iterator[Block]:
+    """A FASTA file (or GenBank) in, its cleaned records in blocks out.
+
+    Raises:
+        InputError: If it is neither, or holds other letters; names the line.
+    """
+    number, start, cleaner = 0, RecordStart(""), kind.cleaner()
     try:
-        for part in read_parts(path, encoding):
+        for part in read_parts(path, encoding, kind.from_what, genbank=kind.genbank):
             if isinstance(part, RecordStart):
-                number, start, cleaner = number + 1, part, Cleaner(keep_case, keep_codes)
+                number, start, cleaner = number + 1, part, kind.cleaner()
             elif isinstance(part, RecordEnd):
                 for note in part.notes:
                     add_remark(note)
-                record = cleaner.record(start.name, f"{path}#{number}", start.description)
+                record = cleaner.record(start.name, kind.group(path, number), start.description)
                 yield Block(_NOTHING, record)
             else:
                 yield Block(cleaner.clean(part))
-    except NotNucleotides as error:
-        line = _line_of_first_wrong(path, encoding)
+    except (NotNucleotides, NotProtein) as error:
+        line = _line_of_first_wrong(path, encoding, kind.fits)
+        if line is None and isinstance(error, NotProtein):
+            line = line_of_header(path, number, encoding)
         where = f"{path}:{line}" if line else f"{path}: record {in_a_sentence(start.name)}"
-        raise InputError(f"{where}: {error}; give DNA or RNA") from error
+        raise InputError(f"{where}: {error}; {error.remedy}") from error
 
 
-def read_parts(path: Path, encoding: str = "") -> Iterator[RecordPart]:
+def read_parts(
+    path: Path,
+    encoding: str = "",
+    from_what: str = SequenceKind.from_what,
+    *,
+    genbank: bool = True,
+) -> Iterator[RecordPart]:
     """A file in, its letters and line breaks out, record by record.
+
+    Args:
+        path: The file.
+        encoding: What it is written in, where it does not say.
+        from_what: The end of the message that refuses other files.
+        genbank: Whether GenBank is read as well.
 
     Raises:
         InputError: If it is neither FASTA nor GenBank; says what it is, where that is known.
@@ -110,13 +166,15 @@ def read_parts(path: Path, encoding: str = "") -> Iterator[RecordPart]:
         while len(head) < _BLOCK and (block := next(blocks, b"")):
             head += block
         whole = chain([head], blocks)
-        if _is_genbank(path, head):
+        if _is_genbank(path, head, from_what):
+            if not genbank:
+                raise InputError(f"{path}: is a GenBank file, and {from_what}")
             yield from parse_genbank(path, whole)
         else:
             yield from _fasta(path, whole)
 
 
-def _is_genbank(path: Path, head: bytes) -> bool:
+def _is_genbank(path: Path, head: bytes, from_what: str) -> bool:
     """Whether a file is GenBank and not FASTA.
 
     Raises:
@@ -133,7 +191,7 @@ def _is_genbank(path: Path, head: bytes) -> bool:
     if line.startswith(b"@") and re.search(rb"^\+", head, re.MULTILINE):
         what = "a FASTQ file: reads with their qualities (seqtk seq -a gives FASTA)"
     if what:
-        raise InputError(f"{path}: is {what}, and a genome is read from FASTA or GenBank")
+        raise InputError(f"{path}: is {what}, and {from_what}")
     if line.startswith((b">", b";")):
         return False
     return line.startswith(b"LOCUS") or _RELEASE in line or plain_suffix(path) in GENBANK
@@ -208,23 +266,37 @@ def _check_preamble(path: Path, text: bytes) -> bytes:
     return lines[-1][:1]
 
 
-def _line_of_first_wrong(path: Path, encoding: str) -> int | None:
+def _line_of_first_wrong(path: Path, encoding: str, fits: Callable[[bytes], bool]) -> int | None:
     """Of a FASTA file; letters of other lines than sequence do not count."""
+    lines = _fasta_lines(path, encoding)
+    return next((number for number, line, title in lines if not title and not fits(line)), None)
+
+
+def line_of_header(path: Path, record: int, encoding: str = "") -> int | None:
+    """The line of the header of a record of a FASTA file, both from 1."""
+    headers = (number for number, line, title in _fasta_lines(path, encoding)
+               if title and line.lstrip().startswith(b">"))  # fmt: skip
+    return next(islice(headers, record - 1, None), None)
+
+
+def _fasta_lines(path: Path, encoding: str) -> Iterator[tuple[int, bytes, bool]]:
+    """The pieces of the lines from the first header on: number, bytes, whether of a title or a
+    comment. Of GenBank none.
+    """
     with opened_as_utf8(path, encoding) as stream:
         text = io.TextIOWrapper(stream, encoding="latin-1", newline=None)
         number, begun, skipped, fresh = 1, False, False, True
         try:
             while piece := text.readline(_BLOCK):
                 line = piece.encode("latin-1").replace(_BOM, b"")
+                if not begun and line.startswith(b"LOCUS"):
+                    return
                 if fresh:
                     begun = begun or line.lstrip().startswith(b">")
                     skipped = line.lstrip().startswith((b">", b";")) or not begun
-                if not begun and line.startswith(b"LOCUS"):
-                    return None
-                if not skipped and not is_sequence(line):
-                    return number
+                if begun and (fresh or not skipped):
+                    yield number, line, skipped
                 fresh = line.endswith(b"\n")
                 number += fresh
         finally:
             text.detach()  # it would close the file, which is not its own
-    return None

@@ -4,12 +4,13 @@ complexity intervals (DUST).
 
 from __future__ import annotations
 
-from typing import AnyStr
+from typing import AnyStr, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Record
+from seqforge.domains.genome.stretches import GapRuns
 
 NO_BASE = 4
 """Code of letters other than A, C, G, T or U."""
@@ -237,6 +238,8 @@ for _code in _AMBIGUOUS:
 class NotNucleotides(ValueError):
     """Not a nucleotide sequence; the message says why."""
 
+    remedy: ClassVar[str] = "give DNA or RNA (seqforge run protein reads amino acids)"
+
 
 def _hint(wrong: str) -> str:
     """What a letter that is no nucleotide code may come from."""
@@ -254,7 +257,7 @@ class Cleaner:
         self._table = bytes(_KEPT) if keep_codes else _TABLES[keep_case]
         self._keep_codes = keep_codes
         self._length = self._uracils = self._ambiguous = 0
-        self._gaps: list[tuple[int, int]] = []
+        self._gaps = GapRuns()
 
     def clean(self, letters: bytes) -> NDArray[np.uint8]:
         """Letters in, A, C, G, T and N (with case kept, also lower case) out.
@@ -272,7 +275,7 @@ class Cleaner:
             codes = self._resolved(codes, letters)
         self._uracils += letters.count(b"U") + letters.count(b"u")
         if b"N" in read or b"n" in read:
-            self._note_gaps(codes | 0x20 == ord("n"))
+            self._gaps.add(codes | 0x20 == ord("n"), self._length)
         self._length += len(codes)
         return codes
 
@@ -288,13 +291,6 @@ class Cleaner:
         codes[places] = _RESOLVED[codes[places], (self._length + places) % _TURNS]
         return codes
 
-    def _note_gaps(self, mask: NDArray[np.bool_]) -> None:
-        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)) + self._length
-        runs = [(a, b) for a, b in edges.reshape(-1, 2).tolist()]
-        if self._gaps and self._gaps[-1][1] == runs[0][0]:  # it goes on from the block before
-            runs[0] = (self._gaps.pop()[0], runs[0][1])
-        self._gaps += runs
-
     def record(self, name: str = "", group: str = "", description: str = "") -> Record:
         """The sequence's record, without symbols.
 
@@ -308,10 +304,10 @@ class Cleaner:
             notes.append(f"{self._uracils} U read as T")
         if self._ambiguous and not self._keep_codes:
             notes.append(f"{self._ambiguous} ambiguity codes resolved by position")
-        if self._gaps:
-            total = sum(b - a for a, b in self._gaps)
-            notes.append(f"split at {len(self._gaps)} runs of N ({total} in all)")
-        return Record("", name, group, tuple(self._gaps), ", ".join(notes), description)
+        spans = self._gaps.spans
+        if spans:
+            notes.append(f"split at {len(spans)} runs of N ({self._gaps.total} in all)")
+        return Record("", name, group, tuple(spans), ", ".join(notes), description)
 
 
 def clean(letters: str, keep_case: bool = False) -> str:

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqforge.base.folders import make_folder, write_atomically, write_json
 from seqforge.base.messages import Advance, one_line, unheard
-from seqforge.domains.genome.composition import copied_from
 from seqforge.domains.genome.ebi.settings import EbiSettings
-from seqforge.domains.genome.fasta import read_sequences
-from seqforge.domains.genome.nucleotides import fasta_record, masked_fraction
+from seqforge.domains.genome.nucleotides import fasta_record
 from seqforge.domains.genome.similarity.backends import (
     LibraryBackend,
     LocalBackend,
@@ -34,15 +32,20 @@ from seqforge.domains.genome.similarity.control_comparison import (
 from seqforge.domains.genome.similarity.controls import EACH, ControlGroup, Controls
 from seqforge.domains.genome.similarity.hits import (
     Query,
-    SearchOptions,
-    SearchParameters,
     SearchResult,
     format_alignments,
     format_evalue,
     format_table,
     write_hits,
 )
+from seqforge.domains.genome.similarity.kinds import kind_of
 from seqforge.domains.genome.similarity.library import read_queries, write_training_library
+from seqforge.domains.genome.similarity.parameters import (
+    Residues,
+    SearchLimits,
+    SearchOptions,
+    parameters_for,
+)
 from seqforge.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -87,7 +90,7 @@ class SearchReport:
         best = [r.best_evalue for r in self.results if r.best_evalue is not None]
         found = sum(evalue <= NOTABLE for evalue in best)
         of = f"{found} of {len(self.results)} samples have a hit with E <= {NOTABLE:g}"
-        where = f"in {first.database} ({first.database_length:,} bases)"
+        where = f"in {first.database} ({first.database_length:,} {first.unit})"
         least = f"; the smallest E is {format_evalue(min(best))}" if best else ""
         left = f"; {self.unanswered} more have no answer" if self.unanswered else ""
         return f"{of} {where}{least}{left}"
@@ -97,7 +100,7 @@ def search_files(
     samples: Sequence[Path],
     backend: SearchBackend,
     folder: Path,
-    parameters: SearchParameters | None = None,
+    parameters: SearchLimits | None = None,
     progress: Advance = unheard,
 ) -> SearchReport:
     """FASTA files in, search results, also on disk, out.
@@ -110,7 +113,8 @@ def search_files(
     if not any(query.bases for query in queries):
         names = ", ".join(map(str, samples))
         raise InputError(f"{names}: no sequence to search with; give a FASTA file of samples")
-    results = search_queries(queries, backend, parameters or SearchParameters(), progress)
+    parameters = parameters or parameters_for(backend.letters)
+    results = search_queries(queries, backend, parameters, progress)
     for stale in ("tsv", "json", "fa", "svg"):  # of a search with controls before this one
         (folder / f"controls.{stale}").unlink(missing_ok=True)
     files = write_hits(results, make_folder(folder))
@@ -135,16 +139,15 @@ def left_out(results: Sequence[SearchResult]) -> Iterator[str]:
 def search_queries(
     queries: Sequence[Query],
     backend: SearchBackend,
-    parameters: SearchParameters,
+    parameters: SearchLimits,
     progress: Advance,
 ) -> list[SearchResult]:
     """Results of a backend, with each query's low-complexity share if the backend does not give
     it."""
     found = backend.search(queries, parameters, progress)
+    kind = kind_of(backend.letters)
     return [
-        replace(result, masked=masked_fraction(query.bases))
-        if result.masked is None and backend.letters == "dna"
-        else result
+        replace(result, masked=kind.low_share(query.bases)) if result.masked is None else result
         for query, result in answered(queries, found)
     ]
 
@@ -169,10 +172,12 @@ def _row(result: SearchResult) -> dict[str, Any]:
         return {**row, "hit": "none", "score (bits)": None, "identities %": None, "E()": None}
     hit = min(result.hits, key=lambda hit: hit.hsps[0].evalue)
     hsp = hit.hsps[0]
-    strand = "+" if hsp.query_strand == hsp.hit_strand else "-"
+    strand = " (+)" if hsp.query_strand == hsp.hit_strand else " (-)"
+    if result.letters == "protein":
+        strand = ""
     return {
         **row,
-        "hit": f"{hit.id}:{hsp.hit_start:,}-{hsp.hit_end:,} ({strand})",
+        "hit": f"{hit.id}:{hsp.hit_start:,}-{hsp.hit_end:,}{strand}",
         "score (bits)": round(hsp.bit_score, 1),
         "identities %": round(hsp.identity, 1),
         "E()": format_evalue(hsp.evalue),
@@ -211,7 +216,7 @@ def search_with_controls(
     backend: SearchBackend,
     folder: Path,
     controls: Controls,
-    parameters: SearchParameters | None = None,
+    parameters: SearchLimits | None = None,
     progress: Advance = unheard,
 ) -> ControlledSearchReport:
     """Search for samples as `search_files` does, then for controls with the same parameters.
@@ -228,7 +233,7 @@ def search_with_controls(
         InputError: If a file cannot be used or holds no sequence.
         SeqforgeError: What the backend raises.
     """
-    parameters = parameters or SearchParameters()
+    parameters = parameters or parameters_for(backend.letters)
     report = search_files(samples, backend, folder, parameters, progress)
     given = answered(read_queries(samples, backend.letters), report.results)
     compared = [(query, result) for query, result in given if query.bases]
@@ -237,7 +242,10 @@ def search_with_controls(
     made = controls.make(queries, rounds)
     groups = {SAMPLES: ComparedGroup("the samples", tuple(result for _, result in compared))}
     groups |= _searched(made, backend, parameters, progress)
-    notes = [*_primed(samples), *_few(rounds, controls, len(compared), len(report.results))]
+    notes = [
+        *_primed(samples, backend.letters),
+        *_few(rounds, controls, len(compared), len(report.results)),
+    ]
     if "real" in groups and (why := _find_themselves(groups["real"])):
         notes.append(why)
         if not _comparable(groups["real"]):
@@ -249,12 +257,12 @@ def search_with_controls(
 
 
 def _searched(
-    made: Mapping[str, ControlGroup], backend: SearchBackend, parameters: SearchParameters,
+    made: Mapping[str, ControlGroup], backend: SearchBackend, parameters: SearchLimits,
     progress: Advance,
 ) -> dict[str, ComparedGroup]:  # fmt: skip
     """Results of all controls, from one search, without unanswered ones."""
     asked = [query for group in made.values() for query in group.queries]
-    named = _named(progress, len(asked))
+    named = _named(progress, len(asked), kind_of(backend.letters).strands)
     results = search_queries(asked, backend, parameters, named)
     found = {query.id: result for query, result in answered(asked, results)}
     return {
@@ -263,13 +271,14 @@ def _searched(
     }
 
 
-def _named(progress: Advance, count: int) -> Advance:
-    return lambda done, total, what: progress(done, total, f"{count} controls, both strands")
+def _named(progress: Advance, count: int, strands: str) -> Advance:
+    return lambda done, total, what: progress(done, total, f"{count} controls, {strands}")
 
 
-def _primed(samples: Sequence[Path]) -> Iterator[str]:
+def _primed(samples: Sequence[Path], letters: Residues) -> Iterator[str]:
     """Samples with letters that no model drew, by their headers."""
-    headers = [record.description for path in samples for record in read_sequences(path)]
+    blocks = (block for path in samples for block in kind_of(letters).blocks(path))
+    headers = [block.ends.description for block in blocks if block.ends is not None]
     primed = sum(re.search(r"\b(prime|suffix)=[1-9]", header) is not None for header in headers)
     if primed:
         yield (
@@ -280,7 +289,8 @@ def _primed(samples: Sequence[Path]) -> Iterator[str]:
 
 def _few(rounds: int, controls: Controls, compared: int, given: int) -> Iterator[str]:
     if compared < given:
-        yield f"{given - compared} of {given} samples have no bases and are not compared"
+        unit = f"{kind_of(controls.letters).unit}s"
+        yield f"{given - compared} of {given} samples have no {unit} and are not compared"
     if controls.each is None and rounds < EACH:
         number = "1 control" if rounds == 1 else f"{rounds} controls"
         yield f"{number} of each kind a sample, to keep the search short"
@@ -316,7 +326,8 @@ def _copying(
     for kind, group in made.items():
         if kind in kept:
             sequences[kind] = [query.bases for query in group.queries[: len(samples)]]
-    return copied_from(sequences, controls.background.blocks()), controls.background.name
+    copied = kind_of(controls.letters).copied(sequences, controls.background.blocks())
+    return copied, controls.background.name
 
 
 def _write(
@@ -339,24 +350,26 @@ def _capital(text: str) -> str:
 
 INVERTEBRATES = "em_std_inv"
 """The division that the first of these experiments searched; the service says if it has it."""
+SWISS_PROT = "uniprotkb_swissprot"
+"""Searched where the samples are proteins."""
 _DEADLINE = 1800.0  # seconds that a run waits for EMBL-EBI; resumed, it waits again
 
 
 def run_search(
     samples: Sequence[Path], folder: Path, asked: SearchOptions, learnt: TrainingData, both: bool,
-    seed: int, progress: Advance, say: Callable[[str], None],
+    seed: int, progress: Advance, say: Callable[[str], None], letters: Residues = "dna",
 ) -> dict[str, Any]:  # fmt: skip
     """See `core.data.domain.Searches`; ``both`` says that both strands were trained on."""
     controls = None if asked.controls == "auto" else asked.controls
     if asked.backend == "ebi" and controls is None:
         controls = 0  # chance is not worth a public service's time unasked
-    parameters = SearchParameters(max_hits=asked.max_hits, max_hsps=asked.max_hsps)
-    with _backend(folder, asked, learnt, say) as backend:
+    parameters = parameters_for(letters, max_hits=asked.max_hits, max_hsps=asked.max_hsps)
+    with _backend(folder, asked, learnt, say, letters) as backend:
         if controls == 0:
             report = search_files(samples, backend, folder, parameters, progress)
             found, notes = report.summary(), report.notes()
         else:
-            wanted = Controls.of_run(learnt.corpus, both, controls, seed)
+            wanted = Controls.of_run(learnt.corpus, both, controls, seed, letters)
             controlled = search_with_controls(
                 samples, backend, folder, wanted, parameters, progress
             )
@@ -368,29 +381,39 @@ def run_search(
 
 @contextmanager
 def _backend(
-    folder: Path, asked: SearchOptions, learnt: TrainingData, say: Callable[[str], None]
-) -> Iterator[SearchBackend]:
+    folder: Path, asked: SearchOptions, learnt: TrainingData, say: Callable[[str], None],
+    letters: Residues,
+) -> Iterator[SearchBackend]:  # fmt: skip
     if asked.backend == "ebi":
         from seqforge.domains.genome.ebi.backend import EbiBackend
         from seqforge.domains.genome.ebi.client import BASE_URL, EbiClient
         from seqforge.domains.genome.ebi.job_store import JobStore
 
-        database = asked.database or EbiSettings.load().database or INVERTEBRATES
+        database = asked.database or default_database(letters)
         client = EbiClient(_address(), base_url=EbiSettings.load().base_url or BASE_URL)
         with closing(client), JobStore(folder / "jobs.sqlite") as store:
-            backend = EbiBackend(client, store, database, _DEADLINE, say)
+            backend = EbiBackend(client, store, database, _DEADLINE, say, letters=letters)
             yield backend
             for name, why in backend.unanswered.items():
                 say(f"{name}: {why}")
         return
     library = [Path(path) for path in asked.against]
     if not library:
-        library = [write_training_library(learnt, folder)]
+        library = [write_training_library(learnt, folder, letters)]
     here: LibraryBackend = (
-        BlastPlusBackend(library) if asked.backend == "blast+" else LocalBackend(library)
+        BlastPlusBackend(library, letters=letters)
+        if asked.backend == "blast+"
+        else LocalBackend(library, letters)
     )
     with resumable(here, folder) as kept:
         yield kept
+
+
+def default_database(letters: Residues) -> str:
+    """What is searched at EMBL-EBI where nothing is named; the settings name one of nucleotides."""
+    if letters == "protein":
+        return SWISS_PROT
+    return EbiSettings.load().database or INVERTEBRATES
 
 
 def _address() -> str:

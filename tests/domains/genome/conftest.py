@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.ebi_double import Clock, EbiDouble
-from tests.ebi_double.library import SmallDivision, small_division
+from tests.ebi_double.library import SmallDivision, small_division, small_swiss_prot
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +68,14 @@ def mutated(rng: random.Random) -> Callable[[str, float], str]:
 def division(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDivision]:
     """A small library behind the double of EBI's service, and queries with known answers."""
     made = small_division(tmp_path_factory.mktemp("division"))
+    yield made
+    made.engine.close()
+
+
+@pytest.fixture(scope="session")
+def swiss_prot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDivision]:
+    """The same of proteins."""
+    made = small_swiss_prot(tmp_path_factory.mktemp("swiss-prot"))
     yield made
     made.engine.close()
 

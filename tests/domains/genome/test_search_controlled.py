@@ -11,8 +11,8 @@ from seqforge.domains.genome.fasta import read_sequences
 from seqforge.domains.genome.search import search_with_controls
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.controls import Background, Controls, HeldOut
-from seqforge.domains.genome.similarity.hits import SearchParameters
 from seqforge.domains.genome.similarity.null_models import shuffled
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 
 QUICK = ["--precision", "fp32", "--lanes", "1", "--batch-size", "4", "--seq-len", "8"]
 """Options of a training that is over at once: nothing to settle by measurement."""

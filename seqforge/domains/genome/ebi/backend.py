@@ -22,16 +22,15 @@ from seqforge.domains.genome.ebi.job_params import (
 from seqforge.domains.genome.ebi.job_runner import JobRunner
 from seqforge.domains.genome.ebi.job_store import Job, JobStore, damaged, is_result
 from seqforge.domains.genome.ebi.replies import KINDS, QueryContext, parse_reply
-from seqforge.domains.genome.nucleotides import masked_fraction
 from seqforge.domains.genome.similarity.hits import (
     Hit,
     Query,
-    Residues,
-    SearchParameters,
     SearchResult,
     from_json,
     to_json,
 )
+from seqforge.domains.genome.similarity.kinds import kind_of
+from seqforge.domains.genome.similarity.parameters import Residues, SearchLimits
 from seqforge.errors import ConfigError, RunError, Unfinished
 
 GO_ON = "run the same command again to go on"
@@ -82,9 +81,7 @@ class EbiBackend:
         """Close the connections. Submitted jobs go on running."""
         self._client.close()
 
-    def dry_run(
-        self, queries: Sequence[Query], parameters: SearchParameters
-    ) -> list[dict[str, Any]]:
+    def dry_run(self, queries: Sequence[Query], parameters: SearchLimits) -> list[dict[str, Any]]:
         """Queries in, the exact requests of `search` out. Sends nothing.
 
         Raises:
@@ -105,7 +102,7 @@ class EbiBackend:
     def search(
         self,
         queries: Sequence[Query],
-        parameters: SearchParameters,
+        parameters: SearchLimits,
         progress: Advance,
     ) -> list[SearchResult]:
         """Queries in, results out in query order. Queries listed in `unanswered` have no result.
@@ -144,7 +141,7 @@ class EbiBackend:
         return self._results(pairs, parameters)
 
     def _results(
-        self, pairs: Sequence[tuple[Query, Job | None]], parameters: SearchParameters
+        self, pairs: Sequence[tuple[Query, Job | None]], parameters: SearchLimits
     ) -> list[SearchResult]:
         """Results in query order, without unanswered queries."""
         results = [self._result(query, job, parameters) for query, job in pairs]
@@ -154,7 +151,7 @@ class EbiBackend:
                 results[place] = self._void(query, parameters, searched)
         return [result for result in results if result is not None]
 
-    def _forms(self, queries: Sequence[Query], parameters: SearchParameters) -> JobForms:
+    def _forms(self, queries: Sequence[Query], parameters: SearchLimits) -> JobForms:
         """The job forms. Does not contact the service if all jobs were submitted before."""
         self._check(queries)
         with suppress(ConfigError):
@@ -170,7 +167,7 @@ class EbiBackend:
             check_query(query, self.letters)
 
     def _prepare(
-        self, parameters: SearchParameters, say: Callable[[str], None], *, ask: bool
+        self, parameters: SearchLimits, say: Callable[[str], None], *, ask: bool
     ) -> JobForms:
         catalogue = ServiceMetadata(self._client, say, ask=ask)
         forms = prepare(self._client.tool, self.letters, self._databases, parameters, catalogue)
@@ -268,7 +265,7 @@ class EbiBackend:
             raise RunError(f"no search was answered; {name}: {why}")
 
     def _void(
-        self, query: Query, parameters: SearchParameters, like: SearchResult | None
+        self, query: Query, parameters: SearchLimits, like: SearchResult | None
     ) -> SearchResult:
         """The result of an empty query; library name and size come from another query's result."""
         self._say(f"{query.id} has no letters, so nothing was sent for it")
@@ -279,10 +276,10 @@ class EbiBackend:
             )
         now = datetime.fromtimestamp(self._client.clock(), UTC).isoformat(timespec="seconds")
         name, database = f"EMBL-EBI {self._client.tool}", " ".join(self._databases)
-        return SearchResult(query.id, 0, name, "", database, 0, 0, now, asked)
+        return SearchResult(query.id, 0, name, "", database, 0, 0, now, asked, letters=self.letters)
 
     def _result(
-        self, query: Query, job: Job | None, parameters: SearchParameters
+        self, query: Query, job: Job | None, parameters: SearchLimits
     ) -> SearchResult | None:
         """The result of a query; None if it is unanswered."""
         if job is None or job.state != "finished" or job.result is None:
@@ -292,10 +289,11 @@ class EbiBackend:
         if parameters.dust and not hits:
             self._say(f"{query.id} has no hits, and was masked; without --dust it may have some")
         told = {**asdict(parameters), **kept.parameters}
-        masked = masked_fraction(query.bases) if self.letters == "dna" else None
+        masked = kind_of(self.letters).low_share(query.bases)
         return replace(
-            kept, query_id=query.id, parameters=told, hits=hits, masked=masked, more_hits=more
-        )
+            kept, query_id=query.id, parameters=told, hits=hits, masked=masked, more_hits=more,
+            letters=self.letters,
+        )  # fmt: skip
 
 
 def _how_far(jobs: Collection[Job]) -> str:
@@ -304,7 +302,7 @@ def _how_far(jobs: Collection[Job]) -> str:
     return f"{states['finished']} of {len(jobs)} searches are finished, {waiting}; {GO_ON}"
 
 
-def _limited(hits: Iterable[Hit], parameters: SearchParameters) -> tuple[tuple[Hit, ...], bool]:
+def _limited(hits: Iterable[Hit], parameters: SearchLimits) -> tuple[tuple[Hit, ...], bool]:
     """Hits within our limits (the service's are wider), and whether there are more."""
     limited = []
     for hit in hits:

@@ -16,7 +16,14 @@ from seqforge.base.folders import cache_root, make_folder, write_atomically
 from seqforge.domains.genome.ebi.client import EbiClient, Form, ParameterValue
 from seqforge.domains.genome.ebi.errors import Refused, Transient, Unreadable
 from seqforge.domains.genome.nucleotides import fasta_record
-from seqforge.domains.genome.similarity.hits import Query, Residues, SearchParameters
+from seqforge.domains.genome.protein.residues import seem_bases
+from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.parameters import (
+    ProteinParameters,
+    Residues,
+    SearchLimits,
+    SearchParameters,
+)
 from seqforge.errors import ConfigError, InputError, RunError
 
 _DAY = 86400.0
@@ -206,7 +213,6 @@ def _write(path: Path, when: float, values: Sequence[ParameterValue]) -> None:
 
 _ALPHABETS = {"dna": "ACGTURYSWKMBDHVN", "protein": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NUMBER = re.compile(r"[-+]?\d+")
-_SURELY = 50  # no protein of this length consists of A, C, G and T alone
 
 
 @dataclass(frozen=True)
@@ -232,13 +238,13 @@ def prepare(
     tool: str,
     letters: Residues,
     databases: Sequence[str],
-    parameters: SearchParameters,
+    parameters: SearchLimits,
     catalogue: ServiceMetadata,
 ) -> JobForms:
     """Search parameters in, job forms in the service's terms out.
 
-    `SearchParameters` has refused scores and gap costs for which blastn has no statistics. The
-    service would accept them, queue the job and fail.
+    `SearchLimits` have refused scores and gap costs for which BLAST has no statistics. The service
+    would accept them, queue the job and fail.
 
     Raises:
         ConfigError: If the service does not offer a value; the message lists what it offers.
@@ -263,9 +269,7 @@ def prepare(
     return JobForms(tool, letters, {**shared, **own}, tuple(each.label for each in found))
 
 
-def _blast(
-    letters: Residues, parameters: SearchParameters, offered: ServiceMetadata
-) -> dict[str, str]:
+def _blast(letters: Residues, parameters: SearchLimits, offered: ServiceMetadata) -> dict[str, str]:
     program = "blastn" if letters == "dna" else "blastp"
     form = {
         "program": program,
@@ -274,18 +278,21 @@ def _blast(
         # The default is T for nucleotides.
         "filter": _choice("filter", "T" if parameters.dust else "F", "--dust", offered),
     }
-    if letters == "dna":
+    if letters == "dna" and isinstance(parameters, SearchParameters):
         scores = f"{parameters.reward},{parameters.penalty}"
         opening, extension = str(parameters.gap_open), str(parameters.gap_extend)
         form["match_scores"] = _choice("match_scores", scores, "--match-scores", offered)
         form["gapopen"] = _choice("gapopen", opening, "--gaps", offered)
         form["gapext"] = _choice("gapext", extension, "--gaps", offered)
+    elif isinstance(parameters, ProteinParameters):
+        form["matrix"] = _choice("matrix", parameters.matrix, "the matrix", offered)
+        form["gapopen"] = _choice("gapopen", str(parameters.gap_open), "--gaps", offered)
+        form["gapext"] = _choice("gapext", str(parameters.gap_extend), "--gaps", offered)
+        form["compstats"] = _choice("compstats", "F", "no adjustment to composition", offered)
     return form
 
 
-def _fasta(
-    letters: Residues, parameters: SearchParameters, offered: ServiceMetadata
-) -> dict[str, str]:
+def _fasta(letters: Residues, parameters: SearchLimits, offered: ServiceMetadata) -> dict[str, str]:
     if parameters.dust:
         raise ConfigError("EMBL-EBI's fasta has no DUST; leave --dust out, or take ncbiblast")
     form = {
@@ -293,7 +300,7 @@ def _fasta(
         "expupperlim": at_least("expupperlim", "--evalue", parameters.evalue, offered),
         "filter": _choice("filter", "none", "--dust", offered),
     }
-    if letters == "dna":
+    if letters == "dna" and isinstance(parameters, SearchParameters):
         scores = f"{parameters.reward},{parameters.penalty}"
         # Here gapopen is the whole cost of a gap's first residue, and costs are negative.
         first = str(-(parameters.gap_open + parameters.gap_extend))
@@ -344,7 +351,7 @@ def check_query(query: Query, letters: Residues) -> None:
         InputError: If a letter is not a nucleotide or amino acid, with its position.
     """
     bases = query.bases.upper()
-    if letters == "protein" and len(bases) >= _SURELY and not bases.strip("ACGTUN"):
+    if letters == "protein" and seem_bases(bases):
         raise InputError(
             f"{query.id}: these are nucleotides, and proteins are to be searched, so nothing was "
             "sent; translate the sequence or search nucleotides"

@@ -17,16 +17,11 @@ from seqforge.base.folders import make_folder, sha256_of
 from seqforge.base.messages import Advance
 from seqforge.base.paths import spooled
 from seqforge.base.textio import opened
-from seqforge.domains.genome.similarity.hits import (
-    Query,
-    Residues,
-    SearchParameters,
-    SearchResult,
-    from_json,
-    to_json,
-)
-from seqforge.domains.genome.similarity.library import LibrarySize, in_portions, measure
+from seqforge.domains.genome.similarity.hits import Query, SearchResult, from_json, to_json
+from seqforge.domains.genome.similarity.kinds import kind_of
+from seqforge.domains.genome.similarity.library import in_portions, measure
 from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.parameters import LibrarySize, Residues, SearchLimits
 from seqforge.domains.genome.similarity.smith_waterman import installed_backend
 from seqforge.version import __version__
 
@@ -49,7 +44,7 @@ class SearchBackend(Protocol):
         ...
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
+        self, queries: Sequence[Query], parameters: SearchLimits, progress: Advance
     ) -> list[SearchResult]:
         """Queries in, one result per query out, in order. An empty query has no hits.
 
@@ -63,14 +58,14 @@ class LocalBackend:
     """Search backend: Smith-Waterman in this process against FASTA or GenBank files."""
 
     name = "local"
-    letters: Residues = "dna"
 
-    def __init__(self, against: Sequence[Path]) -> None:
+    def __init__(self, against: Sequence[Path], letters: Residues = "dna") -> None:
         self.against = tuple(against)
+        self.letters: Residues = letters
 
     @cached_property
     def _size(self) -> LibrarySize:
-        return measure(self.against)
+        return measure(self.against, self.letters)
 
     def about(self) -> dict[str, Any]:
         """See `backends.LibraryBackend`."""
@@ -80,11 +75,12 @@ class LocalBackend:
 
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
         """See `backends.LibraryBackend`."""
-        letters = max(_LEAST_LETTERS, PORTION_CELLS // (2 * self._size.letters))
+        strands = len(kind_of(self.letters).signs)
+        letters = max(_LEAST_LETTERS, PORTION_CELLS // (strands * self._size.letters))
         return in_portions(queries, letters)
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
+        self, queries: Sequence[Query], parameters: SearchLimits, progress: Advance
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts library residues."""
         return search_library(queries, self.against, parameters, progress, size=self._size)
@@ -138,7 +134,7 @@ class _ResumableBackend:
         return self._backend.letters
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
+        self, queries: Sequence[Query], parameters: SearchLimits, progress: Advance
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts query residues."""
         about = {**self._backend.about(), "parameters": vars(parameters)}
@@ -161,7 +157,7 @@ class _ResumableBackend:
                     kept.add(key, results)
                 done += letters
                 found += results
-        progress(total, total, f"{len(queries)} sequences, both strands")
+        progress(total, total, f"{len(queries)} sequences, {kind_of(self.letters).strands}")
         return found
 
 

@@ -1,4 +1,4 @@
-"""Queries and a library in, hits of NCBI blastn out; the BLAST databases are cached."""
+"""Queries and a library in, hits of NCBI blastn or blastp out; the BLAST databases are cached."""
 
 from __future__ import annotations
 
@@ -33,21 +33,16 @@ from seqforge.base.machine import usable_cores
 from seqforge.base.messages import Advance
 from seqforge.base.process import OverTime, find_program, run_child
 from seqforge.base.textio import opened
-from seqforge.domains.genome.nucleotides import masked_fraction, searched_residues
 from seqforge.domains.genome.similarity.backends import library_identity
-from seqforge.domains.genome.similarity.hits import (
-    Hit,
-    Hsp,
-    Query,
-    Residues,
-    SearchParameters,
-    SearchResult,
-)
-from seqforge.domains.genome.similarity.library import (
+from seqforge.domains.genome.similarity.hits import Hit, Hsp, Query, SearchResult
+from seqforge.domains.genome.similarity.kinds import SequenceKind, kind_of
+from seqforge.domains.genome.similarity.library import in_portions, read_library, stem_of
+from seqforge.domains.genome.similarity.parameters import (
     LibrarySize,
-    in_portions,
-    read_library,
-    stem_of,
+    ProteinParameters,
+    Residues,
+    SearchLimits,
+    SearchParameters,
 )
 from seqforge.errors import InputError, ProgramError
 from seqforge.version import __version__
@@ -105,6 +100,7 @@ def blast_database(
     makeblastdb: str,
     timeout_seconds: float,
     progress: Advance,
+    letters: Residues = "dna",
 ) -> BlastDatabase:
     """Library files in, their BLAST database out, made if it is not in the cache.
 
@@ -115,6 +111,7 @@ def blast_database(
         makeblastdb: Path of the program.
         timeout_seconds: Time limit of the program.
         progress: Receives a message while the database is built.
+        letters: What it is made of.
 
     Raises:
         InputError: If the library cannot be used.
@@ -124,7 +121,7 @@ def blast_database(
     if not files:
         raise InputError("there is no library to search; name a FASTA file")
     cache = make_folder(cache_root() / "blastdb")
-    folder = cache / _key(files, makeblastdb)
+    folder = cache / _key(files, makeblastdb, letters)
     with disk_errors(cache), FileLock(f"{folder}.lock"):
         if folder.is_dir() and damage(folder, _ABOUT):
             shutil.rmtree(folder)
@@ -132,7 +129,7 @@ def blast_database(
             progress(0, 1, "making a BLAST+ database")
             building = Path(mkdtemp(prefix=_UNFINISHED, dir=cache))
             try:
-                _make(building, files, makeblastdb, timeout_seconds)
+                _make(building, files, makeblastdb, timeout_seconds, letters)
                 sync_all(building)  # no power failure leaves a partial database
                 building.rename(folder)
                 sync_folder(cache)
@@ -144,32 +141,35 @@ def blast_database(
     return BlastDatabase(folder, LibrarySize(about["letters"], about["sequences"]))
 
 
-def _key(files: Sequence[Path], makeblastdb: str) -> str:
-    said: list[object] = [_FORMAT, program_version(makeblastdb)]
+def _key(files: Sequence[Path], makeblastdb: str, letters: Residues) -> str:
+    said: list[object] = [_FORMAT, program_version(makeblastdb), letters]
     for path in files:
         with opened(path):  # raises a clear error for an unreadable file
             said.append(sha256_of(path))
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
 
-def _make(building: Path, files: Sequence[Path], makeblastdb: str, timeout_seconds: float) -> None:
-    letters = number = 0
+def _make(
+    building: Path, files: Sequence[Path], makeblastdb: str, timeout_seconds: float,
+    letters: Residues,
+) -> None:  # fmt: skip
+    total = number = 0
     with (
         (building / _LETTERS).open("wb") as fasta,
         (building / _NAMES).open("w", encoding="utf-8") as names,
     ):
         for which, path in enumerate(files):
-            for entry in read_library([path]):
+            for entry in read_library([path], letters):
                 fasta.write(b">%d\n" % number)
                 for start in range(0, len(entry.bases), _LINE):
                     fasta.write(entry.bases[start : start + _LINE] + b"\n")
                 names.write(json.dumps([which, entry.id, entry.description]) + "\n")
-                letters, number = letters + len(entry.bases), number + 1
-    command = [makeblastdb, "-in", _LETTERS, "-dbtype", "nucl", "-title", NAME, "-out", NAME]
-    run_program(command, building, timeout_seconds)
+                total, number = total + len(entry.bases), number + 1
+    command = [makeblastdb, "-in", _LETTERS, "-dbtype", kind_of(letters).database_type]
+    run_program([*command, "-title", NAME, "-out", NAME], building, timeout_seconds)
     (building / _LETTERS).unlink()
     about = {
-        "letters": letters,
+        "letters": total,
         "sequences": number,
         "files": checksums_of(building, besides=_ABOUT),
     }
@@ -230,36 +230,41 @@ def _last_uses(cache: Path) -> list[tuple[float, Path]]:
 
 
 _DAY = 24 * 3600.0
-_BATCH = 100_000  # query residues per run of blastn
+_BATCH = 100_000  # query residues per run of the program
 _STRANDS = {"Plus": 1, "Minus": -1}
 _FEWEST_TARGETS = 5  # with a smaller limit blastn may miss the best hits
 
 
 class BlastPlusBackend:
-    """Search backend: blastn against FASTA or GenBank files, whose BLAST database is cached."""
+    """Search backend: blastn against FASTA or GenBank files, blastp against FASTA files of
+    proteins; their BLAST database is cached."""
 
     name = "blast+"
-    letters: Residues = "dna"
 
-    def __init__(self, against: Sequence[Path], timeout_seconds: float = _DAY) -> None:
+    def __init__(
+        self, against: Sequence[Path], timeout_seconds: float = _DAY, letters: Residues = "dna"
+    ) -> None:
         """Locate the programs.
 
         Args:
             against: Library files.
             timeout_seconds: Time limit of each program run.
+            letters: What library and queries are made of.
 
         Raises:
-            ProgramError: If blastn or makeblastdb is not on PATH.
+            ProgramError: If blastn (or blastp) or makeblastdb is not on PATH.
         """
         self.against = tuple(against)
         self.timeout_seconds = timeout_seconds
-        self._blastn, self._makeblastdb = (
-            find_program(name, _INSTALL) for name in ("blastn", "makeblastdb")
+        self.letters: Residues = letters
+        self._kind = kind_of(letters)
+        self._program, self._makeblastdb = (
+            find_program(name, _INSTALL) for name in (self._kind.program, "makeblastdb")
         )
 
     def about(self) -> dict[str, Any]:
         """See `backends.LibraryBackend`."""
-        program = [self.name, __version__, program_version(self._blastn)]
+        program = [self.name, __version__, program_version(self._program)]
         return {"program": program, **library_identity(self.against)}
 
     def portions(self, queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
@@ -267,7 +272,7 @@ class BlastPlusBackend:
         return in_portions(queries, _BATCH)
 
     def search(
-        self, queries: Sequence[Query], parameters: SearchParameters, progress: Advance
+        self, queries: Sequence[Query], parameters: SearchLimits, progress: Advance
     ) -> list[SearchResult]:
         """See `SearchBackend`; progress counts query residues.
 
@@ -275,13 +280,15 @@ class BlastPlusBackend:
             InputError: If the library cannot be used.
             ProgramError: If a program fails or exceeds the time limit.
         """
-        database = blast_database(self.against, self._makeblastdb, self.timeout_seconds, progress)
+        database = blast_database(
+            self.against, self._makeblastdb, self.timeout_seconds, progress, self.letters
+        )
         found: dict[int, list[Mapping[str, Any]]] = {}
         done, total = 0, max(1, sum(len(query.bases) for query in queries))
-        for batch in _batches(queries):
+        for batch in _batches(queries, self._kind):
             found.update(self._hits(database, batch, parameters))
             done += sum(len(bases) for bases in batch.values())
-            progress(done, total, "both strands, blastn")
+            progress(done, total, f"{self._kind.strands}, {self._kind.program}")
         names = database.names({_number(hit) for hits in found.values() for hit in hits})
         return [
             self._result(query, database, parameters, [
@@ -292,14 +299,14 @@ class BlastPlusBackend:
         ]  # fmt: skip
 
     def _hits(
-        self, database: BlastDatabase, batch: Mapping[int, bytes], parameters: SearchParameters
+        self, database: BlastDatabase, batch: Mapping[int, bytes], parameters: SearchLimits
     ) -> dict[int, list[Mapping[str, Any]]]:
         """A batch of queries in, blastn's JSON hits for each out."""
         with TemporaryDirectory(prefix="seqforge-") as name:
             folder = Path(name).resolve()
             asked, told = folder / "queries.fa", folder / "hits.json"
             asked.write_bytes(b"".join(b">%d\n%s\n" % item for item in batch.items()))
-            command = [self._blastn, "-db", NAME, "-query", str(asked), "-out", str(told)]
+            command = [self._program, "-db", NAME, "-query", str(asked), "-out", str(told)]
             command += _options(parameters)
             run_program(command, database.folder, self.timeout_seconds)
             try:
@@ -308,8 +315,8 @@ class BlastPlusBackend:
                 return {int(found["query_title"]): found["hits"] for found in searches}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise ProgramError(
-                    f"blastn {program_version(self._blastn)} wrote JSON that cannot be read "
-                    f"({error!r}); versions from 2.7.1 on write what is wanted"
+                    f"{self._kind.program} {program_version(self._program)} wrote JSON that "
+                    f"cannot be read ({error!r}); versions from 2.7.1 on write what is wanted"
                 ) from error
 
     def _hit(self, hit: Mapping[str, Any], entry: EntryName, max_hsps: int) -> Hit:
@@ -322,7 +329,7 @@ class BlastPlusBackend:
             organism="",
             length=hit["len"],
             source=str(path),
-            hsps=tuple(map(_hsp, hit["hsps"][:max_hsps])),
+            hsps=tuple(_hsp(found, self.letters) for found in hit["hsps"][:max_hsps]),
             more_hsps=len(hit["hsps"]) > max_hsps,
         )
 
@@ -330,36 +337,37 @@ class BlastPlusBackend:
         self,
         query: Query,
         database: BlastDatabase,
-        parameters: SearchParameters,
+        parameters: SearchLimits,
         hits: Sequence[Hit],
     ) -> SearchResult:
         return SearchResult(
             query_id=query.id,
             query_length=len(query.bases),
-            program="blastn",
-            version=program_version(self._blastn),
+            program=self._kind.program,
+            version=program_version(self._program),
             database=" ".join(path.name for path in self.against),
             database_length=database.size.letters,
             database_sequences=database.size.sequences,
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             parameters={
                 **asdict(parameters),
-                "task": "blastn",
+                "task": self._kind.program,
                 "against": [str(path) for path in self.against],
             },
             hits=tuple(hits[: parameters.max_hits]),
             more_hits=len(hits) > parameters.max_hits,
-            masked=masked_fraction(query.bases),
+            masked=self._kind.low_share(query.bases),
+            letters=self.letters,
         )
 
 
-def _batches(queries: Sequence[Query]) -> Iterator[dict[int, bytes]]:
+def _batches(queries: Sequence[Query], kind: SequenceKind) -> Iterator[dict[int, bytes]]:
     """Queries in, batches by query number out, one per run of blastn; empty queries are skipped."""
     batch: dict[int, bytes] = {}
     letters = 0
     for number, query in enumerate(queries):
-        bases = searched_residues(query.bases)
-        if not bases.strip(b"N"):
+        bases = kind.searched(query.bases)
+        if not bases.strip(kind.any_letter.encode()):
             continue
         batch[number] = bases
         letters += len(bases)
@@ -370,16 +378,20 @@ def _batches(queries: Sequence[Query]) -> Iterator[dict[int, bytes]]:
         yield batch
 
 
-def _options(parameters: SearchParameters) -> list[str]:
+def _options(parameters: SearchLimits) -> list[str]:
+    scoring, masks = parameters.scoring, "yes" if parameters.dust else "no"
+    own: dict[str, Any] = {}
+    if isinstance(parameters, SearchParameters):
+        own = {"reward": parameters.reward, "penalty": parameters.penalty, "dust": masks}
+    elif isinstance(parameters, ProteinParameters):
+        own = {"matrix": parameters.matrix, "comp_based_stats": 0, "seg": masks}
     given = {
-        "task": "blastn",
+        "task": kind_of(parameters.letters).program,
         "outfmt": 15,
-        "reward": parameters.reward,
-        "penalty": parameters.penalty,
-        "gapopen": parameters.gap_open,
-        "gapextend": parameters.gap_extend,
+        **own,
+        "gapopen": scoring.gap_open,
+        "gapextend": scoring.gap_extend,
         "evalue": parameters.evalue,
-        "dust": "yes" if parameters.dust else "no",
         "max_target_seqs": max(_FEWEST_TARGETS, parameters.max_hits + 1),
         "max_hsps": parameters.max_hsps + 1,  # one more of each, to report whether the limits cut
         "num_threads": usable_cores(),
@@ -392,20 +404,23 @@ def _number(hit: Mapping[str, Any]) -> int:
     return int(hit["description"][0]["title"])
 
 
-def _hsp(found: Mapping[str, Any]) -> Hsp:
-    """An HSP of blastn's JSON in, an Hsp out; blastn gives counts instead of percentages."""
-    percent = 100 * found["identity"] / found["align_len"]
+def _hsp(found: Mapping[str, Any], letters: Residues) -> Hsp:
+    """An HSP of blastn's or blastp's JSON in, an Hsp out; they give counts, no percentages."""
+    columns, strands = found["align_len"], (1, 1)
+    positive = found["identity"] if letters == "dna" else found["positive"]
+    if letters == "dna":
+        strands = _STRANDS[found["query_strand"]], _STRANDS[found["hit_strand"]]
     return Hsp(
         score=round(found["score"]),
         bit_score=float(found["bit_score"]),
         evalue=float(found["evalue"]),
-        identity=percent,
+        identity=100 * found["identity"] / columns,
         identity_count=found["identity"],
-        positive=percent,
-        positive_count=found["identity"],
+        positive=100 * positive / columns,
+        positive_count=positive,
         gaps=found["gaps"],
-        query_strand=_STRANDS[found["query_strand"]],
-        hit_strand=_STRANDS[found["hit_strand"]],
+        query_strand=strands[0],
+        hit_strand=strands[1],
         query_start=found["query_from"],
         query_end=found["query_to"],
         hit_start=found["hit_from"],

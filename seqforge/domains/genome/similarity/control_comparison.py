@@ -244,7 +244,9 @@ class ControlComparison:
         """Whether the samples are more like the library than chance, with what says so."""
         tests = self.tests()
         first = self.groups[SAMPLES].results[0]
-        said = [f"{self._verdict(tests)} ({first.database}, {first.database_length:,} bases)"]
+        said = [
+            f"{self._verdict(tests)} ({first.database}, {first.database_length:,} {first.unit})"
+        ]
         shares = [
             f"{100 * test.superiority:.0f} % with {self._called(kind)} (p = {_p(test.p)})"
             for kind, test in tests.items()

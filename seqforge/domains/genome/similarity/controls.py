@@ -10,10 +10,12 @@ from pathlib import Path
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import TrainingData
 from seqforge.core.data.vocabulary import END
-from seqforge.domains.genome.fasta import read_sequences
+from seqforge.core.records import joined
 from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.kinds import kind_of
 from seqforge.domains.genome.similarity.library import read_library
 from seqforge.domains.genome.similarity.null_models import MarkovModel, shuffled
+from seqforge.domains.genome.similarity.parameters import Residues
 from seqforge.errors import ConfigError, InputError
 
 KINDS = ("shuffle", "markov", "real")
@@ -34,26 +36,27 @@ class Background:
     """The text, cut anywhere, a letter that is no base between records; read more than once."""
     both: bool = True
     """Whether the other strand counts as well."""
+    letters: Residues = "dna"
 
     @classmethod
-    def library(cls, paths: Sequence[Path]) -> Background:
+    def library(cls, paths: Sequence[Path], letters: Residues = "dna") -> Background:
         """Of library files, where there is no run to know the training data from."""
 
         def blocks() -> Iterable[str]:
-            for entry in read_library(paths):
+            for entry in read_library(paths, letters):
                 yield entry.bases.decode("ascii")
                 yield "\n"
 
-        return cls("the library", blocks)
+        return cls("the library", blocks, letters=letters)
 
     @classmethod
-    def training(cls, corpus: Corpus, both: bool = True) -> Background:
+    def training(cls, corpus: Corpus, both: bool = True, letters: Residues = "dna") -> Background:
         """Of what a run trained on."""
 
         def blocks() -> Iterable[str]:
             return (block.upper() for block in corpus.blocks("train"))
 
-        return cls("the training data", blocks, both)
+        return cls("the training data", blocks, both, letters)
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,20 @@ class HeldOut:
     """Given its number, where it begins and ends: letters of a stretch."""
 
     @classmethod
-    def fasta(cls, path: Path) -> HeldOut:
+    def fasta(cls, path: Path, letters: Residues = "dna") -> HeldOut:
         """Of a FASTA or GenBank file, held whole.
 
         Raises:
-            InputError: If it cannot be used or holds no bases.
+            InputError: If it cannot be used or holds no letters of that kind.
         """
-        found = [run for r in read_sequences(path) for run in re.findall("[ACGT]+", r.symbols)]
+        kind = kind_of(letters)
+        runs = re.compile(f"[{kind.alphabet}]+")
+        read = (symbols.decode("latin-1") for _, symbols in joined(kind.blocks(path)))
+        found = [run for symbols in read for run in runs.findall(symbols)]
         if not found:
-            raise InputError(f"{path}: holds no bases to compare with; give a FASTA with some")
+            raise InputError(
+                f"{path}: holds no {kind.unit}s to compare with; give a FASTA with some"
+            )
         lengths = tuple(map(len, found))
         return cls(path.name, lengths, lambda number, start, stop: found[number][start:stop])
 
@@ -128,15 +136,18 @@ class Controls:
     """Needed for ``markov``; where there is one, copies are looked for in it too."""
     held_out: HeldOut | None = None
     """Needed for ``real``."""
+    letters: Residues = "dna"
 
     @classmethod
     def of_run(
-        cls, corpus: Corpus, both: bool = True, each: int | None = None, seed: int = 0
-    ) -> Controls:
+        cls, corpus: Corpus, both: bool = True, each: int | None = None, seed: int = 0,
+        letters: Residues = "dna",
+    ) -> Controls:  # fmt: skip
         """All kinds, from what a run trained on and held out; none is real where nothing was."""
         held_out = HeldOut.corpus(corpus)
         kinds = tuple(kind for kind in KINDS if kind != "real" or held_out is not None)
-        return cls(kinds, each, seed, Background.training(corpus, both), held_out)
+        background = Background.training(corpus, both, letters)
+        return cls(kinds, each, seed, background, held_out, letters)
 
     @classmethod
     def of_files(
@@ -147,6 +158,7 @@ class Controls:
         learnt: TrainingData | None = None,
         each: int | None = None,
         seed: int = 0,
+        letters: Residues = "dna",
     ) -> Controls:
         """For a search outside a run.
 
@@ -158,6 +170,7 @@ class Controls:
             learnt: What the samples' model was trained on, where that is known.
             each: Controls of each kind a sample.
             seed: Of the controls.
+            letters: What all of it is made of.
 
         Raises:
             ConfigError: If a kind is asked for that nothing is there to make of.
@@ -165,12 +178,13 @@ class Controls:
         """
         background, real = None, None
         if learnt is not None:
-            background, real = Background.training(learnt.corpus), HeldOut.corpus(learnt.corpus)
+            background = Background.training(learnt.corpus, letters=letters)
+            real = HeldOut.corpus(learnt.corpus)
         elif against:
-            background = Background.library(against)
+            background = Background.library(against, letters)
         if held_out is not None:
-            real = HeldOut.fasta(held_out)
-        return cls(tuple(kinds), each, seed, background, real)
+            real = HeldOut.fasta(held_out, letters)
+        return cls(tuple(kinds), each, seed, background, real, letters)
 
     def __post_init__(self) -> None:
         strange = [kind for kind in self.kinds if kind not in KINDS]
@@ -207,7 +221,8 @@ class Controls:
         if backend != "local":
             return EACH
         bases = sum(len(sample.bases) for sample in samples)
-        cells = 2 * bases * library_length * len(self.kinds)  # both strands
+        strands = len(kind_of(self.letters).signs)
+        cells = strands * bases * library_length * len(self.kinds)
         return max(1, min(EACH, int(_LOCAL_WORK // max(1, cells))))
 
     def make(self, samples: Sequence[Query], rounds: int) -> dict[str, ControlGroup]:
@@ -255,10 +270,11 @@ class Controls:
 
 def _model(background: Background) -> MarkovModel:
     try:
-        return MarkovModel.of(background.blocks(), both=background.both)
+        return MarkovModel.of(background.blocks(), both=background.both, letters=background.letters)
     except ValueError as error:
+        few = "six bases" if background.letters == "dna" else "three residues"
         raise InputError(
-            f"{background.name} has no six bases in a row to make a Markov control of; leave "
+            f"{background.name} has no {few} in a row to make a Markov control of; leave "
             "markov out of the controls"
         ) from error
 

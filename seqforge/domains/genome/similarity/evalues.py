@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +143,42 @@ class KarlinAltschul:
         while self.evalue(score, search_space) > evalue:
             score += 1
         return score
+
+
+class Significance(Protocol):
+    """What scores of one query in one library mean."""
+
+    def bit_score(self, score: int) -> float:
+        """A raw score in, its bit score out."""
+        ...
+
+    def evalue(self, score: int, hit_length: int) -> float:
+        """A raw score and the length of the sequence that it was found in, in; its E-value out."""
+        ...
+
+    def cutoff_score(self, evalue: float, hit_length: int) -> int:
+        """An E-value limit in, the lowest raw score (at least 1) that meets it out."""
+        ...
+
+
+@dataclass(frozen=True)
+class BySearchSpace:
+    """Significance by an effective search space, whatever sequence a score was found in."""
+
+    statistics: KarlinAltschul
+    space: int
+
+    def bit_score(self, score: int) -> float:
+        """See `Significance`."""
+        return self.statistics.bit_score(score)
+
+    def evalue(self, score: int, hit_length: int) -> float:
+        """See `Significance`."""
+        return self.statistics.evalue(score, self.space)
+
+    def cutoff_score(self, evalue: float, hit_length: int) -> int:
+        """See `Significance`."""
+        return self.statistics.cutoff_score(evalue, self.space)
 
 
 def length_adjustment(

@@ -6,120 +6,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from seqforge.base.folders import write_atomically, write_json
 from seqforge.base.messages import one_line
 from seqforge.base.tables import aligned, wrapped
-from seqforge.core.config import Count
-from seqforge.domains.genome.similarity.evalues import KarlinAltschul, karlin_altschul
-from seqforge.domains.genome.similarity.smith_waterman import Scoring
-from seqforge.errors import ConfigError
-
-Residues = Literal["dna", "protein"]
-"""What queries and library are made of."""
-
-
-class SearchOptions(BaseModel):
-    """Settings of the similarity search for samples: ``[search]`` of a recipe."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    backend: Literal["local", "blast+", "ebi", "off"] = "local"
-    """Search backend; ``ebi`` needs an e-mail address and consent."""
-    against: tuple[str, ...] = ()
-    """Library files; empty: the training data."""
-    database: str | None = None
-    """Database at EMBL-EBI; None: that of the user's settings, else the invertebrate division."""
-    controls: Literal["auto"] | Annotated[int, Field(ge=0, le=10**6)] = "auto"
-    """Sequences of each control per sample; 0: none; ``auto``: as many as are quick (none at
-    EMBL-EBI)."""
-    max_hits: Count = 50
-    """Hits kept per sample."""
-    max_hsps: Count = 5
-    """HSPs kept per hit."""
-
-
-@dataclass(frozen=True)
-class SearchParameters:
-    """Scores and limits of a search; the defaults are EBI's for blastn, without masking.
-
-    Raises:
-        ConfigError: If a limit is out of range, or blastn has no statistics for the scores.
-    """
-
-    reward: int = 1
-    penalty: int = -3
-    gap_open: int = 5
-    gap_extend: int = 2
-    """A gap of length k costs ``gap_open + k * gap_extend``."""
-    evalue: float = 10.0
-    """Highest E-value of an HSP."""
-    max_hits: int = 50
-    """Hits per query."""
-    max_hsps: int = 5
-    """HSPs per hit, on both strands together."""
-    dust: bool = False
-    """Whether low-complexity intervals of the query are masked (DUST)."""
-
-    def __post_init__(self) -> None:
-        karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
-        if not 1e-250 <= self.evalue <= 1e12:
-            raise ConfigError(
-                f"the E-value limit must lie between 1e-250 and 1e12, not {self.evalue:g}"
-            )
-        if min(self.max_hits, self.max_hsps) < 1:
-            raise ConfigError(
-                "at least one hit and one HSP a hit must be kept (--max-hits, --max-hsps)"
-            )
-
-    def said(self) -> str:
-        """The parameters as a sentence."""
-        masked = "masked" if self.dust else "not masked"
-        scores = f"{self.reward},{self.penalty} and {self.gap_open},{self.gap_extend}"
-        return (
-            f"rewards and gaps: {scores}; "
-            f"low-complexity sequence {masked}; hits up to E = {self.evalue:g}, at most "
-            f"{self.max_hits:,} sequences a query and {self.max_hsps:,} alignments with each"
-        )
-
-    @property
-    def statistics(self) -> KarlinAltschul:
-        """Karlin-Altschul statistics of the scores."""
-        return karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend)
-
-    def statistics_for(self, bases: bytes) -> KarlinAltschul:
-        """A query in, its statistics out; ambiguity codes other than N change them, as in blastn.
-
-        Args:
-            bases: Letters of `smith_waterman.ALPHABET`.
-        """
-        codes = Counter(bases.translate(None, b"N").decode("ascii"))
-        if not codes.keys() - set("ACGT") or not codes.keys() & set("ACGT"):
-            return self.statistics
-        chances: Counter[int] = Counter()
-        for letter, count in codes.items():
-            for base in "ACGT":
-                chances[self.scoring.pair(letter, base)] += count
-        total = 4 * codes.total()
-        shares = tuple(sorted((score, count / total) for score, count in chances.items()))
-        return karlin_altschul(self.reward, self.penalty, self.gap_open, self.gap_extend, shares)
-
-    @property
-    def scoring(self) -> Scoring:
-        """Scores of pairs and gaps."""
-        return Scoring(self.reward, self.penalty, self.gap_open, self.gap_extend)
+from seqforge.domains.genome.similarity.parameters import Residues
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query sequence. In DNA, U is read as T and IUPAC codes score as in blastn."""
+    """A query sequence. In DNA, U is read as T and IUPAC codes score as in blastn; proteins are
+    read as in blastp."""
 
     id: str
     bases: str
@@ -214,6 +115,13 @@ class SearchResult:
     """Share of the query that is low-complexity by DUST, masked or not; None: not computed."""
     more_hits: bool = False
     """Whether `SearchParameters.max_hits` cut others."""
+    letters: Residues = "dna"
+    """What query and library are made of."""
+
+    @property
+    def unit(self) -> str:
+        """What their letters are called: ``bases`` or ``residues``."""
+        return "bases" if self.letters == "dna" else "residues"
 
     @property
     def more_hsps(self) -> bool:
@@ -275,7 +183,8 @@ def format_tsv(results: Sequence[SearchResult]) -> str:
     for result in results:
         rows = [_tsv_row(result, hit, hsp) for hit in result.hits for hsp in hit.hsps]
         lines += [
-            f"# BLASTN-like: {result.program} {result.version}",
+            f"# BLAST{'N' if result.letters == 'dna' else 'P'}-like: {result.program} "
+            f"{result.version}",
             f"# Query: {one_line(result.query_id)}",
             f"# Database: {one_line(result.database)} ({_size(result)})",
             *(f"# Left out: {more}" for more in _more(result)),
@@ -327,8 +236,9 @@ def _more(result: SearchResult) -> Iterator[str]:
 
 
 def _size(result: SearchResult) -> str:
-    plural = "" if result.database_sequences == 1 else "s"
-    return f"{result.database_length:,} bases in {result.database_sequences:,} sequence{plural}"
+    number = result.database_sequences
+    said = f"{result.database_length:,} {result.unit} in {number:,} sequence"
+    return said if number == 1 else f"{said}s"
 
 
 def format_evalue(evalue: float) -> str:
@@ -348,8 +258,8 @@ def format_table(result: SearchResult, width: int | None = None, limit: int = 20
     """
     heads = ("DB:ID", "Source", "Length", "Score (Bits)", "Identities %", "Positives %", "E()")
     title = (
-        f"{one_line(result.query_id)} ({result.query_length:,} bases{_low_complexity(result)}) "
-        f"against {one_line(result.database)}, {_size(result)}"
+        f"{one_line(result.query_id)} ({result.query_length:,} {result.unit}"
+        f"{_low_complexity(result)}) against {one_line(result.database)}, {_size(result)}"
     )
     lines = [wrapped(title, width)]
     if not result.hits:
@@ -394,7 +304,7 @@ def format_alignments(result: SearchResult) -> str:
         described = f">{_named(hit)} {one_line(hit.description)}".rstrip()
         lines += [described, f"Length={hit.length}"]
         for hsp in hit.hsps:
-            lines += ["", *map(one_line, format_alignment(hsp))]
+            lines += ["", *map(one_line, format_alignment(hsp, result.letters))]
         if hit.more_hsps:
             lines += ["", f"more alignments: --max-hsps {result.parameters.get('max_hsps')}"]
         lines.append("")
@@ -407,18 +317,21 @@ def _named(hit: Hit) -> str:
     return one_line(f"{hit.database}:{hit.id}")
 
 
-def format_alignment(hsp: Hsp) -> Iterator[str]:
+def format_alignment(hsp: Hsp, letters: Residues = "dna") -> Iterator[str]:
     """An alignment in, its lines in the form of BLAST's pairwise report out."""
-    columns = hsp.align_length
-    strands = "/".join("Plus" if s > 0 else "Minus" for s in (hsp.query_strand, hsp.hit_strand))
+    columns = max(1, hsp.align_length)
     yield (
         f" Score = {hsp.bit_score:.1f} bits ({hsp.score}),  Expect = {format_evalue(hsp.evalue)}"
     )
-    yield (
-        f" Identities = {hsp.identity_count}/{columns} ({hsp.identity:.0f}%), "
-        f"Gaps = {hsp.gaps}/{columns} ({100 * hsp.gaps / max(1, columns):.0f}%)"
-    )
-    yield f" Strand={strands}"
+    shares = {"Identities": hsp.identity_count, "Positives": hsp.positive_count, "Gaps": hsp.gaps}
+    if letters == "dna":
+        del shares["Positives"]
+    said = (f"{name} = {n}/{hsp.align_length} ({100 * n / columns:.0f}%)"
+            for name, n in shares.items())  # fmt: skip
+    yield f" {', '.join(said)}"
+    if letters == "dna":
+        strands = (hsp.query_strand, hsp.hit_strand)
+        yield f" Strand={'/'.join('Plus' if s > 0 else 'Minus' for s in strands)}"
     width = len(str(max(hsp.query_end, hsp.hit_start, hsp.hit_end)))
     query, hit = hsp.query_start, hsp.hit_start
     for start in range(0, len(hsp.query_aligned), _LINE):

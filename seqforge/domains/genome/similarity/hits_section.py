@@ -8,7 +8,6 @@ from pathlib import Path
 
 from seqforge.base.html_page import Section, macros, text_of
 from seqforge.base.messages import MISSING, one_line
-from seqforge.domains.genome.nucleotides import masked_fraction
 from seqforge.domains.genome.similarity.hits import (
     Hit,
     Hsp,
@@ -17,6 +16,8 @@ from seqforge.domains.genome.similarity.hits import (
     format_evalue,
     from_json,
 )
+from seqforge.domains.genome.similarity.kinds import kind_of
+from seqforge.domains.genome.similarity.parameters import Residues
 from seqforge.errors import RunError
 
 NOTABLE = 1e-3
@@ -53,10 +54,13 @@ class _Found:
     hsp: Hsp
     low: bool
     """Whether it is of low-complexity sequence, where anything finds something."""
+    letters: Residues
 
     @property
     def place(self) -> str:
         """Where it is in the library."""
+        if self.letters == "protein":
+            return f"{one_line(self.hit.id)}:{self.hsp.hit_start:,}-{self.hsp.hit_end:,}"
         strand = "+" if self.hsp.query_strand == self.hsp.hit_strand else "\N{MINUS SIGN}"
         return f"{one_line(self.hit.id)}:{self.hsp.hit_start:,}-{self.hsp.hit_end:,} ({strand})"
 
@@ -103,6 +107,12 @@ class _Row:
     more: int
 
 
+def run_hits(folder: Path) -> list[Section]:
+    """A run folder in, the section on the hits of its search out, if there was one."""
+    results = read_hits(folder / "similarity" / "hits.json")
+    return [hits_section(results)] if results else []
+
+
 def hits_section(results: Sequence[SearchResult], after: str = "similarity") -> Section:
     """The results of a search in, the section on hits out."""
     found = sorted(((result, _found(result)) for result in results), key=_rank)
@@ -128,17 +138,18 @@ def sentence(results: Sequence[SearchResult]) -> str:
 
 def _found(result: SearchResult) -> list[_Found]:
     """The alignments of a sample: those that say something first, each by its E-value."""
-    plain = result.masked is not None  # of proteins it is not known
+    plain, kind = result.masked is not None, kind_of(result.letters)
     found = [
-        _Found(hit, hsp, plain and _is_low(hsp.query_aligned))
+        _Found(
+            hit,
+            hsp,
+            plain and kind.low_share(hsp.query_aligned.replace("-", "")) >= _LOW,
+            result.letters,
+        )
         for hit in result.hits
         for hsp in hit.hsps
     ]
     return sorted(found, key=lambda one: (one.low, one.hsp.evalue))
-
-
-def _is_low(aligned: str) -> bool:
-    return masked_fraction(aligned.replace("-", "")) >= _LOW
 
 
 def _rank(pair: tuple[SearchResult, list[_Found]]) -> tuple[int, float]:
@@ -162,15 +173,17 @@ def _row(result: SearchResult, found: Sequence[_Found]) -> _Row:
         weak=best is None or best.low,
         boxes=boxes,
         height=_AXIS + max((box.y + _LANE - _AXIS for box in boxes), default=0),
-        alignments=tuple((one.said, _alignment(one.hsp)) for one in found[:_MOST_ALIGNMENTS]),
+        alignments=tuple(
+            (one.said, _alignment(one.hsp, result.letters)) for one in found[:_MOST_ALIGNMENTS]
+        ),
         more=max(0, len(found) - _MOST_ALIGNMENTS),
     )
 
 
-def _alignment(hsp: Hsp) -> str:
+def _alignment(hsp: Hsp, letters: Residues) -> str:
     if hsp.align_length > _LONGEST:
         return f"{hsp.align_length:,} columns: see alignments.txt"
-    return "\n".join(one_line(line) for line in format_alignment(hsp))
+    return "\n".join(one_line(line) for line in format_alignment(hsp, letters))
 
 
 def _boxes(result: SearchResult, found: Sequence[_Found]) -> Iterator[_Box]:

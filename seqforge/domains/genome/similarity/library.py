@@ -18,13 +18,10 @@ from seqforge.base.paths import spooled
 from seqforge.core.data.domain import TrainingData
 from seqforge.core.data.split import Cut
 from seqforge.core.records import Record, joined
-from seqforge.domains.genome.fasta import read_blocks, read_parts, read_sequences
-from seqforge.domains.genome.genbank import RecordEnd, RecordStart
 from seqforge.domains.genome.nucleotides import wrapped
-from seqforge.domains.genome.similarity.hits import (
-    Query,
-    Residues,
-)
+from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.kinds import SequenceKind, kind_of
+from seqforge.domains.genome.similarity.parameters import LibrarySize, Residues
 from seqforge.errors import InputError
 
 
@@ -44,31 +41,25 @@ class Entry:
     """The file."""
 
 
-@dataclass(frozen=True)
-class LibrarySize:
-    """Size of a library, for E-values."""
-
-    letters: int
-    """Bases of all sequences, including N."""
-    sequences: int
-
-
-def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
+def read_library(paths: Sequence[Path], letters: Residues = "dna") -> Iterator[Entry]:
     """Files in, their normalised sequences out, without empty ones.
 
     Ambiguity codes are kept, since a search scores them.
 
     Raises:
-        InputError: If a file is missing, damaged, empty, or not nucleotides.
+        InputError: If a file is missing, damaged, empty, or of other letters.
     """
+    kind = kind_of(letters)
     for path in paths:
         found = False
-        for record, bases in joined(read_blocks(path, keep_codes=True)):
+        for record, bases in kind.library_records(path):
             if bases:
                 found = True
                 yield Entry(record.name, record.description, bases, stem_of(path), str(path))
         if not found:
-            raise InputError(f"{path}: holds no bases to search; give a FASTA file with some")
+            raise InputError(
+                f"{path}: holds no {kind.unit}s to search; give a FASTA file with some"
+            )
 
 
 class _HasBases(Protocol):
@@ -101,7 +92,7 @@ def stem_of(path: Path) -> str:
     return Path(name).stem
 
 
-def measure(paths: Sequence[Path]) -> LibrarySize:
+def measure(paths: Sequence[Path], letters: Residues = "dna") -> LibrarySize:
     """Files in, the size of the library out.
 
     Raises:
@@ -109,44 +100,49 @@ def measure(paths: Sequence[Path]) -> LibrarySize:
     """
     if not paths:
         raise InputError("there is no library to search; name a FASTA file")
-    letters = sequences = 0
-    for entry in read_library(paths):
-        letters += len(entry.bases)
+    total = sequences = 0
+    for entry in read_library(paths, letters):
+        total += len(entry.bases)
         sequences += 1
-    return LibrarySize(letters, sequences)
+    return LibrarySize(total, sequences)
 
 
 TRAINING = "training.fa.gz"
 
 
-def write_training_library(learnt: TrainingData, folder: Path) -> Path:
+def write_training_library(learnt: TrainingData, folder: Path, letters: Residues = "dna") -> Path:
     """Training data in; writes ``training.fa.gz`` and returns its path."""
     path = make_folder(folder) / TRAINING
-    write_training_part(learnt.files, learnt.corpus.partition.cuts["train"], path)
+    write_training_part(learnt.files, learnt.corpus.partition.cuts["train"], path, letters)
     return path
 
 
-def library_of(against: Sequence[Path], learnt: TrainingData | None, folder: Path) -> list[Path]:
+def library_of(
+    against: Sequence[Path], learnt: TrainingData | None, folder: Path, letters: Residues = "dna"
+) -> list[Path]:
     """The ``against`` files and a run's training data in, the library for its samples out.
 
     If these are the run's own inputs, the library is the training part alone.
     """
     named = [spooled(path) for path in against]  # a pipe is readable only once
     if learnt is not None and {*map(sha256_of, named)} == {*map(sha256_of, learnt.files)}:
-        return [write_training_library(learnt, folder)]
+        return [write_training_library(learnt, folder, letters)]
     return list(against)
 
 
-def write_training_part(paths: Sequence[Path], pieces: Iterable[Cut], target: Path) -> None:
+def write_training_part(
+    paths: Sequence[Path], pieces: Iterable[Cut], target: Path, letters: Residues = "dna"
+) -> None:
     """Input files and cuts in; writes the training part as gzipped FASTA.
 
-    Names and coordinates are those of the input. Other parts of a record become N, or are cut
-    off at its end. Memory is that of the longest record.
+    Names and coordinates are those of the input. Other parts of a record become N (X in proteins),
+    or are cut off at its end. Memory is that of the longest record.
 
     Args:
         paths: Input files of the run without refused ones, in order.
         pieces: Cuts of the records that are trained on.
         target: Path of the FASTA file.
+        letters: What the sequences are made of.
 
     Raises:
         InputError: If a file cannot be read.
@@ -160,31 +156,29 @@ def write_training_part(paths: Sequence[Path], pieces: Iterable[Cut], target: Pa
         replacing(target) as raw,
         gzip.GzipFile("", "wb", 1, raw, mtime=0) as stream,
     ):
-        for number, (record, bases) in enumerate(_records(paths)):
+        kind = kind_of(letters)
+        for number, (record, bases) in enumerate(_records(paths, kind)):
             if number in cuts:
-                stream.write(_entry(record, bases, cuts[number]))
+                stream.write(_entry(record, bases, cuts[number], kind))
 
 
-def _records(paths: Sequence[Path]) -> Iterator[tuple[Record, bytes]]:
-    """Files in, the records that a run counts out: those with bases outside gaps."""
+def _records(paths: Sequence[Path], kind: SequenceKind) -> Iterator[tuple[Record, bytes]]:
+    """Files in, the records that a run counts out: those with letters outside gaps."""
     for path in paths:
-        for record, bases in joined(read_blocks(path)):
+        for record, bases in joined(kind.blocks(path)):
             if record.pieces(len(bases)):
                 yield record, bases
 
 
-def _entry(record: Record, bases: bytes, cuts: Sequence[Cut]) -> bytes:
-    kept = bytearray(b"N" * max(cut.stop for cut in cuts))
+def _entry(record: Record, bases: bytes, cuts: Sequence[Cut], kind: SequenceKind) -> bytes:
+    kept = bytearray(kind.any_letter.encode() * max(cut.stop for cut in cuts))
     for cut in cuts:
         kept[cut.start : cut.stop] = bases[cut.start : cut.stop]
     words = [record.name, record.description]
     if len(kept) < len(bases):
-        words.append(f"(1-{len(kept)} of {len(bases)} bases: the training part)")
+        words.append(f"(1-{len(kept)} of {len(bases)} {kind.unit}s: the training part)")
     title = f">{' '.join(filter(None, words))}".encode()
     return b"\n".join([title, *wrapped(bytes(kept)), b""])
-
-
-_NO_LETTERS = b" \t\n-."
 
 
 def read_queries(files: Sequence[Path], letters: Residues = "dna") -> Iterable[Query]:
@@ -205,21 +199,5 @@ def read_queries(files: Sequence[Path], letters: Residues = "dna") -> Iterable[Q
 def _named_queries(files: Sequence[Path], letters: Residues) -> Iterator[Query]:
     for path in files:
         prefix = path.stem.removeprefix("samples-") + ":" if len(files) > 1 else ""
-        if letters == "dna":
-            for record in read_sequences(path, keep_codes=True):
-                yield Query(prefix + record.name, record.symbols)
-        else:
-            for name, symbols in _proteins(path):
-                yield Query(prefix + name, symbols)
-
-
-def _proteins(path: Path) -> Iterator[tuple[str, str]]:
-    """A protein FASTA file in, names and residues out, without a final stop (*)."""
-    name, letters = "", b""
-    for part in read_parts(path):
-        if isinstance(part, RecordStart):
-            name, letters = part.name, b""
-        elif isinstance(part, RecordEnd):
-            yield name, letters.decode("latin-1").upper().rstrip("*")
-        else:
-            letters += part.translate(None, _NO_LETTERS)
+        for record, symbols in kind_of(letters).library_records(path):
+            yield Query(prefix + record.name, symbols.decode("latin-1"))

@@ -15,22 +15,18 @@ from numpy.typing import NDArray
 
 from seqforge.base.machine import usable_cores
 from seqforge.base.messages import Advance, unheard
-from seqforge.domains.genome.nucleotides import (
-    base_codes,
-    dust_mask,
-    reverse_complement,
-    searched_residues,
-)
-from seqforge.domains.genome.similarity.evalues import effective_search_space
-from seqforge.domains.genome.similarity.hits import Hit, Hsp, Query, SearchParameters, SearchResult
-from seqforge.domains.genome.similarity.library import (
-    Entry,
+from seqforge.domains.genome.nucleotides import reverse_complement
+from seqforge.domains.genome.similarity.evalues import Significance
+from seqforge.domains.genome.similarity.hits import Hit, Hsp, Query, SearchResult
+from seqforge.domains.genome.similarity.kinds import kind_of
+from seqforge.domains.genome.similarity.library import Entry, in_portions, measure, read_library
+from seqforge.domains.genome.similarity.parameters import (
     LibrarySize,
-    in_portions,
-    measure,
-    read_library,
+    SearchLimits,
+    SearchParameters,
 )
-from seqforge.domains.genome.similarity.smith_waterman import MASKED, Backend, installed_backend
+from seqforge.domains.genome.similarity.scoring import PairScores, longest_span, rows
+from seqforge.domains.genome.similarity.smith_waterman import Backend, installed_backend
 from seqforge.domains.genome.similarity.top_alignments import (
     Candidate,
     Chunk,
@@ -39,6 +35,7 @@ from seqforge.domains.genome.similarity.top_alignments import (
     best_alignments,
     chunks,
 )
+from seqforge.errors import ConfigError
 from seqforge.version import __version__
 
 _FOUND_EVALUE = (
@@ -51,7 +48,7 @@ _BATCH, _TASK = 1 << 22, 1 << 18
 def search_library(
     queries: Sequence[Query],
     library: Path | Sequence[Path],
-    parameters: SearchParameters | None = None,
+    parameters: SearchLimits | None = None,
     progress: Advance = unheard,
     *,
     threads: int | None = None,
@@ -64,7 +61,7 @@ def search_library(
 
     Args:
         queries: Empty queries have no hits.
-        library: FASTA or GenBank files, .gz too.
+        library: FASTA or GenBank files, .gz too; of proteins FASTA.
         parameters: Scores and limits; EBI's for blastn if None.
         progress: Receives the library residues done.
         threads: All cores if None.
@@ -73,19 +70,22 @@ def search_library(
 
     Raises:
         InputError: If the library cannot be used.
-        ConfigError: If no Smith-Waterman library is installed.
+        ConfigError: If no Smith-Waterman library is installed, or proteins are to be masked.
     """
     parameters, backend = parameters or SearchParameters(), backend or installed_backend()
     paths = [library] if isinstance(library, Path) else list(library)
-    size = size or measure(paths)
+    kind = kind_of(parameters.letters)
+    if parameters.dust and kind.letters == "protein":
+        raise ConfigError("this search masks no proteins; leave --dust out, or take blast+ (SEG)")
+    size = size or measure(paths, kind.letters)
     targets = [_Target(query, parameters, size, backend) for query in queries]
     cut, stop, done = _Cut.of(queries, parameters, backend), Event(), 0
     pool = ThreadPoolExecutor(threads or usable_cores())
     try:
-        for batch in in_portions(read_library(paths), _BATCH):
+        for batch in in_portions(read_library(paths, kind.letters), _BATCH):
             for letters in _search_batch(batch, targets, cut, pool, stop):
                 done += letters
-                progress(done, size.letters, "both strands")
+                progress(done, size.letters, kind.strands)
     finally:
         stop.set()  # Ctrl-C must not wait for queued scans
         pool.shutdown(cancel_futures=True)
@@ -93,46 +93,60 @@ def search_library(
 
 
 class _Target:
-    """State of a query: its two strands, score cutoff and best hits so far."""
+    """State of a query: its strands, what its scores mean, and its best hits so far."""
 
     def __init__(
-        self, query: Query, parameters: SearchParameters, size: LibrarySize, backend: Backend
+        self, query: Query, parameters: SearchLimits, size: LibrarySize, backend: Backend
     ) -> None:
+        kind = kind_of(parameters.letters)
         self.query, self.parameters = query, parameters
         self.hits: list[Hit] = []
         self.more_hits = False
         self.strands: tuple[Strand, ...] = ()
-        self.space = self.cutoff = self.found_from = 0
-        low = dust_mask(base_codes(query.bases))
+        self._cutoffs: dict[int, tuple[int, int]] = {}
+        self._hides = False
+        low = kind.low_complexity(query.bases)
         self.masked = float(low.mean()) if len(low) else 0.0
-        plus = searched_residues(query.bases)
-        self.statistics = parameters.statistics_for(plus)
-        if plus:
-            self.space = effective_search_space(
-                self.statistics, len(plus), size.letters, size.sequences
-            )
-            self.cutoff = self.statistics.cutoff_score(parameters.evalue, self.space)
-            hidden = _hidden(plus, low) if parameters.dust else plus
-            self.found_from = self.cutoff
-            if hidden != plus:
-                weak = self.statistics.cutoff_score(_FOUND_EVALUE, self.space)
-                self.found_from = min(self.cutoff, weak)
-            if hidden.strip(b"N" + MASKED.encode()):
-                self.strands = tuple(
-                    Strand(
-                        sign, turn(hidden), parameters.scoring, backend.scanner,
-                        turn(plus) if hidden != plus else None,
-                    )
-                    for sign, turn in ((1, bytes), (-1, reverse_complement))
-                )  # fmt: skip
+        plus = kind.searched(query.bases)
+        if not plus:
+            return
+        self.significance: Significance = parameters.significance(plus, size)
+        scoring = parameters.scoring
+        hidden = _hidden(plus, low, scoring) if parameters.dust else plus
+        self._hides = hidden != plus
+        if hidden.strip(f"{kind.any_letter}{scoring.masked}".encode()):
+            turns = ((sign, bytes if sign > 0 else reverse_complement) for sign in kind.signs)
+            self.strands = tuple(
+                Strand(
+                    sign, turn(hidden), scoring, backend.scanner,
+                    turn(plus) if self._hides else None,
+                )
+                for sign, turn in turns
+            )  # fmt: skip
 
-    def wants(self, candidates: Sequence[Candidate]) -> bool:
+    def cutoff(self, hit_length: int) -> int:
+        """The lowest score that counts in a library sequence of that length."""
+        return self._both(hit_length)[0]
+
+    def found_from(self, hit_length: int) -> int:
+        """The lowest score of the unmasked part of an alignment that is looked at."""
+        return self._both(hit_length)[1]
+
+    def _both(self, hit_length: int) -> tuple[int, int]:
+        if hit_length not in self._cutoffs:
+            cutoff = self.significance.cutoff_score(self.parameters.evalue, hit_length)
+            weak = self.significance.cutoff_score(_FOUND_EVALUE, hit_length)
+            self._cutoffs[hit_length] = (cutoff, min(cutoff, weak) if self._hides else cutoff)
+        return self._cutoffs[hit_length]
+
+    def wants(self, entry: Entry, candidates: Sequence[Candidate]) -> bool:
         """Whether a library sequence with these candidates can be among the best hits."""
         best = max((candidate.end.score for candidate in candidates), default=0)
-        if best < self.found_from or len(self.hits) < self.parameters.max_hits:
-            return best >= self.found_from
-        grows = any(strand.unmasked is not None for strand in self.strands)
-        wanted = grows or best > self.hits[-1].hsps[0].score
+        least = self.found_from(len(entry.bases))
+        if best < least or len(self.hits) < self.parameters.max_hits:
+            return best >= least
+        rank = self.significance.evalue(best, len(entry.bases)), -best
+        wanted = self._hides or rank < _rank(self.hits[-1])
         self.more_hits = self.more_hits or not wanted
         return wanted
 
@@ -146,16 +160,16 @@ class _Target:
             organism="",
             length=len(entry.bases),
             source=entry.source,
-            hsps=tuple(self._hsp(part) for part in found),
+            hsps=tuple(self._hsp(part, len(entry.bases)) for part in found),
             more_hsps=more,
         )
         self.hits.append(hit)
-        self.hits.sort(key=lambda hit: -hit.hsps[0].score)  # a stable sort: ties in library order
+        self.hits.sort(key=_rank)  # a stable sort: ties in library order
         self.more_hits = self.more_hits or len(self.hits) > self.parameters.max_hits
         del self.hits[self.parameters.max_hits :]
 
-    def _hsp(self, found: FoundAlignment) -> Hsp:
-        alignment, statistics = found.alignment, self.statistics
+    def _hsp(self, found: FoundAlignment, hit_length: int) -> Hsp:
+        alignment, scoring = found.alignment, self.parameters.scoring
         query, hit = alignment.query_aligned, alignment.hit_aligned
         query_place = alignment.query_start + 1, alignment.query_stop
         hit_place = alignment.hit_start + 1, alignment.hit_stop
@@ -164,19 +178,19 @@ class _Target:
             last = len(self.strands[0].bases) + 1
             query_place = last - query_place[1], last - query_place[0]
             hit_place = hit_place[1], hit_place[0]
-        pairs = zip(query, hit, strict=True)  # N paired with N is an identity, as in blastn
-        midline = "".join("|" if a == b != MASKED else " " for a, b in pairs)
-        query, hit = query.replace(MASKED, "N"), hit.replace(MASKED, "N")
-        identical = midline.count("|")
-        percent = 100 * identical / len(midline)
+        midline = _midline(query, hit, self.parameters)
+        shown = kind_of(self.parameters.letters).any_letter
+        query, hit = (row.replace(scoring.masked, shown) for row in (query, hit))
+        identical = sum(mark not in " +" for mark in midline)
+        positive = identical + midline.count("+")
         return Hsp(
             score=alignment.score,
-            bit_score=statistics.bit_score(alignment.score),
-            evalue=statistics.evalue(alignment.score, self.space),
-            identity=percent,
+            bit_score=self.significance.bit_score(alignment.score),
+            evalue=self.significance.evalue(alignment.score, hit_length),
+            identity=100 * identical / len(midline),
             identity_count=identical,
-            positive=percent,
-            positive_count=identical,
+            positive=100 * positive / len(midline),
+            positive_count=positive,
             gaps=query.count("-") + hit.count("-"),
             query_strand=1,
             hit_strand=found.strand,
@@ -207,12 +221,37 @@ class _Target:
             hits=tuple(self.hits),
             masked=self.masked,
             more_hits=self.more_hits,
+            letters=self.parameters.letters,
         )
 
 
-def _hidden(bases: bytes, masked: NDArray[np.bool_]) -> bytes:
-    """Bases and a mask in, bases out with masked ones replaced by a letter that matches nothing."""
-    return np.where(masked, np.uint8(ord(MASKED)), np.frombuffer(bases, np.uint8)).tobytes()
+def _rank(hit: Hit) -> tuple[float, int]:
+    """The best E-value, then the score: blastp's order; of nucleotides that of the scores."""
+    return hit.hsps[0].evalue, -hit.hsps[0].score
+
+
+def _midline(query: str, hit: str, parameters: SearchLimits) -> str:
+    """Two aligned rows in, BLAST's row between them out.
+
+    N paired with N is an identity, as in blastn, and X with X, as in blastp. Of proteins it has the
+    letter itself, and + for other pairs of a positive score.
+    """
+    masked, scores = parameters.scoring.masked, rows(parameters.scoring)
+    plain = parameters.letters == "dna"
+    return "".join(
+        ("|" if plain else a)
+        if a == b != masked
+        else "+"
+        if not plain and scores[ord(a), ord(b)] > 0
+        else " "
+        for a, b in zip(query, hit, strict=True)
+    )
+
+
+def _hidden(letters: bytes, masked: NDArray[np.bool_], scoring: PairScores) -> bytes:
+    """Letters and a mask in, the same out with masked ones as one that matches nothing."""
+    nothing = np.uint8(ord(scoring.masked))
+    return np.where(masked, nothing, np.frombuffer(letters, np.uint8)).tobytes()
 
 
 @dataclass(frozen=True)
@@ -223,10 +262,10 @@ class _Cut:
     overlap: int
 
     @classmethod
-    def of(cls, queries: Sequence[Query], parameters: SearchParameters, backend: Backend) -> Self:
+    def of(cls, queries: Sequence[Query], parameters: SearchLimits, backend: Backend) -> Self:
         """Chunks that overlap so far that every alignment lies within one."""
         longest = max((len(query.bases) for query in queries), default=0)
-        overlap = parameters.scoring.longest_span(longest)
+        overlap = longest_span(parameters.scoring, longest)
         return cls(max(backend.stretch, 2 * overlap), overlap)
 
     def letters(self, part: Chunk, entry: Entry) -> int:
@@ -253,23 +292,26 @@ def _search_batch(
             if not stop.is_set()
             for strand in target.strands
             for (number, part), end in zip(task, strand.scanner.best_ends(parts), strict=True)
-            if end.score >= target.found_from
+            if end.score >= target.found_from(len(batch[number].bases))
         ]
 
     def trace(key: tuple[int, int]) -> tuple[list[FoundAlignment], bool]:
         entry, target = batch[key[0]], targets[key[1]]
+        length = len(entry.bases)
         found, more = best_alignments(
-            entry.bases, target.strands, candidates[key], target.found_from,
+            entry.bases, target.strands, candidates[key], target.found_from(length),
             target.parameters.max_hsps,
         )  # fmt: skip
-        return [one for one in found if one.alignment.score >= target.cutoff], more
+        return [one for one in found if one.alignment.score >= target.cutoff(length)], more
 
     tasks = list(_tasks(batch, cut))
     for task, scanned in zip(tasks, pool.map(scan, tasks), strict=True):
         for key, candidate in scanned:
             candidates.setdefault(key, []).append(candidate)
         yield sum(cut.letters(part, batch[number]) for number, part in task)
-    wanted = [key for key in sorted(candidates) if targets[key[1]].wants(candidates[key])]
+    wanted = [
+        key for key in sorted(candidates) if targets[key[1]].wants(batch[key[0]], candidates[key])
+    ]
     for key, (found, more) in zip(wanted, pool.map(trace, wanted), strict=True):
         if found:
             targets[key[1]].keep(batch[key[0]], found, more)

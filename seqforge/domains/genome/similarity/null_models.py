@@ -9,7 +9,9 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.domains.genome.nucleotides import base_codes, packed_kmers
+from seqforge.domains.genome.similarity.kinds import SequenceKind, kind_of
+from seqforge.domains.genome.similarity.parameters import Residues
+from seqforge.domains.genome.stretches import words
 
 _MOST_K = 12
 
@@ -56,11 +58,11 @@ def _text(letters: NDArray[np.uint32]) -> str:
 def _vertices(letters: NDArray[np.uint32], size: int) -> NDArray[np.intp]:
     """The number of the word of ``size`` letters at each place; equal words have one number."""
     different, codes = np.unique(letters, return_inverse=True)
-    words = codes.astype(np.intp)
+    numbers = codes.astype(np.intp)
     for offset in range(1, size):  # numbered anew each time, so that nothing overflows
-        longer = words[: len(codes) - offset] * len(different) + codes[offset:]
-        words = np.unique(longer, return_inverse=True)[1]
-    return words
+        longer = numbers[: len(codes) - offset] * len(different) + codes[offset:]
+        numbers = np.unique(longer, return_inverse=True)[1]
+    return numbers
 
 
 def _random_path(path: NDArray[np.intp], rng: np.random.Generator) -> list[int]:
@@ -108,105 +110,122 @@ def _random_tree(
     return tree
 
 
-HIGHEST_ORDER = 5
+HIGHEST_ORDER: dict[Residues, int] = {"dna": 5, "protein": 2}
 """Hexamers, what gene finders have long taken for the background of DNA (GeneMark: Borodovsky
 and McIninch 1993, https://doi.org/10.1016/0097-8485(93)85004-V). Higher orders begin to hold
 pieces of the training data itself, which a search then finds."""
 _ENOUGH = 100  # counts a word, on average, so that a frequency is known to a tenth
-_LETTERS = "ACGT"
 
 
-def order_for(bases: int) -> int:
-    """The highest order up to `HIGHEST_ORDER` with at least 100 counted bases per word."""
-    order = HIGHEST_ORDER
-    while order and 4 ** (order + 1) * _ENOUGH > bases:
+def order_for(letters: int, of: Residues = "dna") -> int:
+    """The highest order up to `HIGHEST_ORDER` with at least 100 counted letters per word."""
+    order, kinds = HIGHEST_ORDER[of], len(kind_of(of).alphabet)
+    while order and kinds ** (order + 1) * _ENOUGH > letters:
         order -= 1
     return order
 
 
 class MarkovModel:
-    """An order-k Markov model of bases."""
+    """An order-k Markov model of bases, or of amino acids."""
 
     order: int
 
-    def __init__(self, counts: NDArray[np.int64]) -> None:
-        """Of the counts of all words of order + 1 bases, (4^(order + 1),), A first.
+    def __init__(self, counts: NDArray[np.int64], letters: Residues = "dna") -> None:
+        """Of the counts of all words of order + 1 letters, (kinds^(order + 1),).
 
         Raises:
             ValueError: If nothing was counted, or the words are of no one length.
         """
-        self.order = (len(counts).bit_length() - 1) // 2 - 1
-        if self.order < 0 or len(counts) != 4 ** (self.order + 1):
+        self._letters = kind_of(letters).alphabet
+        kinds = len(self._letters)
+        self.order = _word_size(len(counts), kinds) - 1
+        if self.order < 0 or len(counts) != kinds ** (self.order + 1):
             raise ValueError(f"{len(counts)} counts are not those of all words of one length")
         if not counts.any():
             raise ValueError("there is nothing to make a Markov model of: no word was counted")
-        followers = counts.reshape(-1, 4)
+        followers = counts.reshape(-1, kinds)
         self._starts = np.cumsum(followers.sum(1))
         self._cumulative: list[list[int]] = [
             list(accumulate(row)) for row in _with_followers(followers).tolist()
         ]
 
     @classmethod
-    def of(cls, blocks: Iterable[str], order: int | None = None, both: bool = True) -> MarkovModel:
+    def of(
+        cls, blocks: Iterable[str], order: int | None = None, both: bool = True,
+        letters: Residues = "dna",
+    ) -> MarkovModel:  # fmt: skip
         """A text in, its model out; memory is that of a block.
 
         Args:
-            blocks: Cut anywhere; a letter that is no base must stand between records.
+            blocks: Cut anywhere; a letter that is none of the alphabet must stand between records.
             order: 0 to `HIGHEST_ORDER`; None takes what the text bears (see `order_for`).
-            both: Whether the reverse complement is counted too.
+            both: Whether the reverse complement of bases is counted too.
+            letters: What the text is made of.
 
         Raises:
             ValueError: If there is no word to count.
         """
-        highest = HIGHEST_ORDER if order is None else order
-        counts = _counted(blocks, highest + 1)
-        if both:
+        kind = kind_of(letters)
+        highest = HIGHEST_ORDER[letters] if order is None else order
+        counts = _counted(blocks, highest + 1, kind)
+        if both and len(kind.signs) == 2:
             counts = counts + _reversed(counts)
         if order is None:
-            fit = order_for(int(counts.sum()))
-            counts = counts.reshape(4 ** (fit + 1), -1).sum(1)
-        return cls(counts)
+            fit = order_for(int(counts.sum()), letters)
+            counts = counts.reshape(len(kind.alphabet) ** (fit + 1), -1).sum(1)
+        return cls(counts, letters)
 
     def sample(self, length: int, seed: int | Sequence[int]) -> str:
         """A length and a seed in, a random sequence out."""
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
         context = int(np.searchsorted(self._starts, rng.integers(self._starts[-1]), "right"))
-        first = [_LETTERS[context >> 2 * place & 3] for place in reversed(range(self.order))]
+        kinds = len(self._letters)
+        first = [
+            self._letters[context // kinds**place % kinds] for place in reversed(range(self.order))
+        ]
         drawn = first[:length]
-        contexts, cumulative = 4**self.order, self._cumulative
+        contexts, cumulative = kinds**self.order, self._cumulative
         for number in rng.random(length - len(drawn)).tolist():
             row = cumulative[context]
-            base = bisect_right(row, int(number * row[-1]))
-            drawn.append(_LETTERS[base])
-            context = (context * 4 + base) % contexts
+            letter = bisect_right(row, int(number * row[-1]))
+            drawn.append(self._letters[letter])
+            context = (context * kinds + letter) % contexts
         return "".join(drawn)
 
 
-def _counted(blocks: Iterable[str], size: int) -> NDArray[np.int64]:
-    """How often each word of ``size`` bases occurs, (4^size,)."""
-    counts = np.zeros(4**size, np.int64)
+def _word_size(count: int, kinds: int) -> int:
+    """How many letters words have of which there are so many, or fewer."""
+    size = 0
+    while kinds ** (size + 1) <= count:
+        size += 1
+    return size
+
+
+def _counted(blocks: Iterable[str], size: int, kind: SequenceKind) -> NDArray[np.int64]:
+    """How often each word of ``size`` letters occurs, (kinds^size,)."""
+    kinds = len(kind.alphabet)
+    counts = np.zeros(kinds**size, np.int64)
     carried = ""
     for block in blocks:
         text = carried + block
-        words, whole = packed_kmers(base_codes(text), size)
-        counts += np.bincount(words[whole].astype(np.int64), minlength=4**size)
+        counts += np.bincount(words(kind.codes(text), size, kinds), minlength=kinds**size)
         carried = text[max(0, len(text) - size + 1) :]
     return counts
 
 
 def _reversed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """The counts of the other strand: those of each word's reverse complement."""
-    size = (len(counts).bit_length() - 1) // 2
+    size = _word_size(len(counts), 4)
     digits = counts.reshape((4,) * size)
     return np.ascontiguousarray(digits.transpose()[(slice(None, None, -1),) * size]).ravel()
 
 
 def _with_followers(followers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts (4^order, 4); a context that nothing follows has those of a shorter one."""
+    """Counts (kinds^order, kinds); a context that nothing follows has those of a shorter one."""
     known = followers.copy()
-    contexts = len(followers)
+    contexts, kinds = followers.shape
     while (lost := np.flatnonzero(known.sum(1) == 0)).size:
-        contexts //= 4
-        shorter = followers.reshape(-1, contexts, 4).sum(0)
+        contexts //= kinds
+        shorter = followers.reshape(-1, contexts, kinds).sum(0)
         known[lost] = shorter[lost % contexts]
     return known

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple, Protocol
@@ -17,15 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.domains.genome.similarity.scoring import PairScores, matrix, rows
 from seqforge.errors import ConfigError
-
-ALPHABET = "ACGTRYMKWSBDHVN"
-"""The letters in the order of blastn's own alphabet (BLASTNA)."""
-MASKED = "X"
-"""What stands for a letter that may match nothing for now; worse than N."""
-_CODED = "A C G T AG CT AC GT AT CG CGT AGT ACT ACG ACGT"
-_STANDS_FOR = dict(zip(ALPHABET, _CODED.split(), strict=True))
-_LETTERS = ALPHABET + MASKED
 
 
 class AlignmentEnd(NamedTuple):
@@ -39,70 +30,18 @@ class AlignmentEnd(NamedTuple):
     """Place in the stretch, from 0."""
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """Scores of pairs and gaps, as in blastn.
-
-    A code of k bases scores with a letter that it may stand for what one match and k - 1 mismatches
-    score on average, rounded: N with anything -2 where a match is 1 and a mismatch -3. Of two codes
-    the one of more bases counts.
-    """
-
-    reward: int
-    penalty: int
-    """Below 0."""
-    gap_open: int
-    gap_extend: int
-    """A gap of length k costs ``gap_open + k * gap_extend``."""
-
-    def pair(self, one: str, other: str) -> int:
-        """What two letters of `ALPHABET`, or `MASKED`, score."""
-        first, second = (_STANDS_FOR.get(letter, "") for letter in (one, other))
-        if not set(first) & set(second):
-            return self.penalty
-        kinds = max(len(first), len(second))
-        mean = Fraction((kinds - 1) * self.penalty + self.reward, kinds)
-        return math.floor(mean + Fraction(1, 2)) if mean >= 0 else math.ceil(mean - Fraction(1, 2))
-
-    def matrix(self) -> list[list[int]]:
-        """The score of each pair of letters of `ALPHABET` and `MASKED`, (16, 16)."""
-        return [list(row) for row in _matrix(self)]
-
-    def rows(self) -> NDArray[np.int32]:
-        """What each two bytes score, (256, 256); what is no letter mismatches."""
-        return _rows(self)
-
-    def longest_span(self, query_length: int) -> int:
-        """The most library letters that an alignment of a positive score can cover."""
-        most = query_length * self.reward - self.gap_open
-        return query_length + max(0, most // max(1, self.gap_extend)) + 1
-
-
-@cache  # a search asks for it twice a query
-def _matrix(scoring: Scoring) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(scoring.pair(a, b) for b in _LETTERS) for a in _LETTERS)
-
-
-@cache
-def _rows(scoring: Scoring) -> NDArray[np.int32]:
-    rows = np.full((256, 256), scoring.penalty, np.int32)
-    places = [ord(letter) for letter in _LETTERS]
-    rows[np.ix_(places, places)] = scoring.matrix()
-    return rows
-
-
 class Scanner(Protocol):
     """A query prepared for scanning; thread-safe."""
 
     def best_ends(self, stretches: Sequence[bytes]) -> list[AlignmentEnd]:
-        """The end of the best alignment with each stretch of letters of `ALPHABET` or `MASKED`."""
+        """The end of the best alignment with each stretch of letters that have scores."""
         ...
 
 
 class ParasailScanner:
     """Striped Smith-Waterman in 8 bits, repeated in 16 or 32 if a score overflows."""
 
-    def __init__(self, query: bytes, scoring: Scoring) -> None:
+    def __init__(self, query: bytes, scoring: PairScores) -> None:
         import parasail
 
         self._profile = parasail.profile_create_sat(
@@ -119,27 +58,27 @@ class ParasailScanner:
 
 
 @cache  # parasail only reads it: profiles of all queries and threads share one
-def _parasail_matrix(scoring: Scoring) -> Any:
+def _parasail_matrix(scoring: PairScores) -> Any:
     import parasail
 
-    matrix = parasail.matrix_create(_LETTERS, scoring.reward, scoring.penalty)
-    for row, scores in enumerate(scoring.matrix()):
+    made = parasail.matrix_create(scoring.letters, scoring.highest, scoring.lowest)
+    for row, scores in enumerate(matrix(scoring)):
         for column, score in enumerate(scores):
-            matrix[row, column] = score
-    return matrix
+            made[row, column] = score
+    return made
 
 
 class OpalScanner:
     """Smith-Waterman with one chunk per SIMD lane: fast for many chunks."""
 
-    def __init__(self, query: bytes, scoring: Scoring) -> None:
+    def __init__(self, query: bytes, scoring: PairScores) -> None:
         import pyopal
 
         matrices = importlib.import_module("scoring_matrices")
         self._query = query.decode("ascii")
         self._database = pyopal.Database
         self._aligner: Any = pyopal.Aligner(
-            matrices.ScoringMatrix(scoring.matrix(), _LETTERS),
+            matrices.ScoringMatrix(list(map(list, matrix(scoring))), scoring.letters),
             gap_open=scoring.gap_open + scoring.gap_extend,
             gap_extend=scoring.gap_extend,
         )
@@ -161,9 +100,9 @@ class Backend:
     """An installed SIMD library, and the chunk size it prefers."""
 
     name: str
-    scanner: Callable[[bytes, Scoring], Scanner]
+    scanner: Callable[[bytes, PairScores], Scanner]
     stretch: int
-    """How many bases a stretch should have."""
+    """How many letters a stretch should have."""
 
     @property
     def version(self) -> str:
@@ -222,11 +161,11 @@ class Alignment:
     hit_aligned: str
 
 
-def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignment:
+def align_back(query: bytes, hit: bytes, score: int, scoring: PairScores) -> Alignment:
     """The alignment with this score that ends at the last letters of both.
 
     Args:
-        query: Letters of `smith_waterman.ALPHABET`; up to the end of the alignment.
+        query: Letters that have scores; up to the end of the alignment.
         hit: The same of the library's sequence.
         score: What the best alignment that ends there scores.
         scoring: What it was found with.
@@ -252,12 +191,12 @@ def align_back(query: bytes, hit: bytes, score: int, scoring: Scoring) -> Alignm
 
 
 def align_through(
-    query: bytes, hit: bytes, pair: tuple[int, int], drop: int, scoring: Scoring
+    query: bytes, hit: bytes, pair: tuple[int, int], drop: int, scoring: PairScores
 ) -> Alignment:
     """The best alignment through two given letters.
 
     Args:
-        query: Letters of `smith_waterman.ALPHABET`.
+        query: Letters that have scores.
         hit: The same of the library's sequence.
         pair: Places of two equal letters, from 0; no gap follows or precedes them at once.
         drop: How far the score may sink below the highest before no more is expected.
@@ -278,23 +217,23 @@ def align_through(
         hit_at + 1 + hit_stop,
     )
     return Alignment(
-        left + scoring.reward + right,
+        left + int(rows(scoring)[query[query_at], hit[hit_at]]) + right,
         *places,
         _spell(query[places[0] : places[1]], [take for take, _ in columns]),
         _spell(hit[places[2] : places[3]], [take for _, take in columns]),
     )
 
 
-def _band(query_length: int, hit_length: int, score: int, scoring: Scoring) -> int:
+def _band(query_length: int, hit_length: int, score: int, scoring: PairScores) -> int:
     """By how many letters more of one than of the other an alignment of a score may move on."""
     # An alignment with g gap letters has at most (a + b - g) / 2 pairs, which bounds g.
-    spare = scoring.reward * (query_length + hit_length) / 2 - score - scoring.gap_open
-    width = max(0, int(spare / (scoring.gap_extend + scoring.reward / 2)))
+    spare = scoring.highest * (query_length + hit_length) / 2 - score - scoring.gap_open
+    width = max(0, int(spare / (scoring.gap_extend + scoring.highest / 2)))
     return min(width, max(query_length, hit_length))
 
 
 def _extend(
-    query: bytes, hit: bytes, width: int, score: int, scoring: Scoring
+    query: bytes, hit: bytes, width: int, score: int, scoring: PairScores
 ) -> tuple[NDArray[np.uint8], tuple[int, int] | None]:
     """Extend an alignment from the first letters of both until it has ``score``.
 
@@ -310,7 +249,7 @@ def _extend(
 
 
 def _climb(
-    query: bytes, hit: bytes, drop: int, scoring: Scoring
+    query: bytes, hit: bytes, drop: int, scoring: PairScores
 ) -> tuple[list[tuple[bool, bool]], int, int, int]:
     """Extend an alignment from the first letters of both as far as that is worth.
 
@@ -330,7 +269,7 @@ def _climb(
 
 
 def _band_rows(
-    query: bytes, hit: bytes, table: NDArray[np.uint8], scoring: Scoring
+    query: bytes, hit: bytes, table: NDArray[np.uint8], scoring: PairScores
 ) -> Iterator[tuple[int, NDArray[np.int32]]]:
     """Extend all alignments from the first letters of both by one letter of the query at a time.
 
@@ -374,9 +313,9 @@ def _band_rows(
         yield row, best[:-1]
 
 
-def _pair_scores(letter: int, facing: NDArray[np.uint8], scoring: Scoring) -> NDArray[np.int32]:
+def _pair_scores(letter: int, facing: NDArray[np.uint8], scoring: PairScores) -> NDArray[np.int32]:
     """What one letter of the query scores with each of those it faces."""
-    scores: NDArray[np.int32] = scoring.rows()[letter][facing]
+    scores: NDArray[np.int32] = rows(scoring)[letter][facing]
     scores[facing == _OUTSIDE] = _NEVER // 2
     return scores
 

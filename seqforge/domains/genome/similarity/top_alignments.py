@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from seqforge.domains.genome.similarity.scoring import PairScores, longest_span
 from seqforge.domains.genome.similarity.smith_waterman import (
-    MASKED,
     Alignment,
     AlignmentEnd,
     Scanner,
-    Scoring,
     align_back,
     align_through,
 )
@@ -44,8 +43,8 @@ class Strand:
 
     sign: int
     bases: bytes
-    scoring: Scoring
-    prepare: Callable[[bytes, Scoring], Scanner]
+    scoring: PairScores
+    prepare: Callable[[bytes, PairScores], Scanner]
     unmasked: bytes | None = None
     """Its letters before some were masked in ``bases``; None where none were."""
     scanner: Scanner = field(init=False)
@@ -86,13 +85,13 @@ def best_alignments(
     With them comes whether there are more.
 
     Args:
-        bases: The library sequence: letters of `smith_waterman.ALPHABET`.
+        bases: The library sequence: letters that have scores.
         strands: The query's.
         candidates: What scanning the whole sequence gave, at least those that reach the cutoff.
         cutoff: The lowest score that counts.
         most: How many to look for.
     """
-    masked = {strand.sign: _Masked(bases) for strand in strands}
+    masked = {s.sign: _Masked(bases, s.scoring.masked) for s in strands}
     by_sign = {strand.sign: strand for strand in strands}
     # Equal scores: the one that ends first, so that the cut into stretches does not matter.
     heap = [(_rank(candidate), 0) for candidate in candidates if candidate.end.score >= cutoff]
@@ -140,8 +139,8 @@ def _rank(candidate: Candidate) -> tuple[int, int, int, Candidate]:
 class _Masked:
     """A library sequence of which some parts may match nothing any more."""
 
-    def __init__(self, bases: bytes) -> None:
-        self._bases = bases
+    def __init__(self, bases: bytes, masked: str) -> None:
+        self._bases, self._masked = bases, masked.encode()
         self.parts: list[Chunk] = []
 
     def add(self, part: Chunk) -> None:
@@ -156,7 +155,7 @@ class _Masked:
         for part in self.parts:
             if shared := _shared(stretch, part):
                 first, last = shared.start - stretch.start, shared.stop - stretch.start
-                letters[first:last] = MASKED.encode() * (last - first)
+                letters[first:last] = self._masked * (last - first)
         return bytes(letters)
 
 
@@ -173,7 +172,7 @@ def _trace(strand: Strand, mask: _Masked, candidate: Candidate) -> Alignment:
     share the score.
     """
     last = candidate.stretch.start + candidate.end.hit + 1
-    first = max(0, last - strand.scoring.longest_span(len(strand.bases)))
+    first = max(0, last - longest_span(strand.scoring, len(strand.bases)))
     query, hit = strand.bases[: candidate.end.query + 1], mask.letters(Chunk(first, last))
     back = strand.prepare(query[::-1], strand.scoring).best_ends([hit[::-1]])[0]
     query_start, hit_start = len(query) - 1 - back.query, len(hit) - 1 - back.hit
@@ -192,10 +191,10 @@ def _trace(strand: Strand, mask: _Masked, candidate: Candidate) -> Alignment:
 def _through_masked(query: bytes, strand: Strand, mask: _Masked, found: Alignment) -> Alignment:
     """An alignment of unmasked letters, gone on to both sides through masked ones too."""
     query_at, hit_at = _firmest_pair(found)
-    span = strand.scoring.longest_span(len(query))
+    span = longest_span(strand.scoring, len(query))
     first = max(0, hit_at - span)
     letters = mask.letters(Chunk(first, hit_at + span))
-    drop = max(found.score, _DROP * strand.scoring.reward)  # so that what was found is passed
+    drop = max(found.score, _DROP * strand.scoring.highest)  # so that what was found is passed
     whole = align_through(query, letters, (query_at, hit_at - first), drop, strand.scoring)
     # Traced once more as all alignments are: gaps that may stand in several places stand there.
     again = align_back(

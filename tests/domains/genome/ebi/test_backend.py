@@ -12,7 +12,9 @@ from seqforge.domains.genome.ebi.backend import EbiBackend
 from seqforge.domains.genome.ebi.client import EbiClient
 from seqforge.domains.genome.ebi.job_store import JobStore
 from seqforge.domains.genome.similarity.backends import SearchBackend
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters
+from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.parameters import ProteinParameters, SearchParameters
 from seqforge.errors import ConfigError, InputError, RunError, Unfinished
 from tests.ebi_double import Answers, EbiDouble, Resets, Says, too_many_requests
 from tests.patience import PATIENCE
@@ -376,3 +378,35 @@ def test_an_id_that_the_store_cannot_take_is_not_lost(division, double, person, 
         with pytest.raises(RunError, match="it may run there or not"):
             person.search(asked)
     assert len(double.submissions) == 1
+
+
+def test_proteins_are_searched_with_blastp(swiss_prot, clock, tmp_path):
+    """Form and reply of a service that searches proteins, with the scores and E-values of home."""
+    asked = [Query(name, swiss_prot.queries[name]) for name in ("exact", "mutated", "none")]
+    parameters = ProteinParameters()
+    with (
+        EbiDouble(swiss_prot.engine, clock=clock) as double,
+        JobStore(tmp_path / "jobs.sqlite", clock) as store,
+    ):
+        client = EbiClient("me@ebi.ac.uk", base_url=double.url, sleep=clock.sleep, clock=clock,
+                           monotonic=clock, grace=PATIENCE)  # fmt: skip
+        backend = EbiBackend(
+            client, store, "uniprotkb_swissprot", 600.0, [].append, letters="protein"
+        )
+        results = backend.search(asked, parameters, lambda *_: None)
+        form = double.accepted[0]
+
+    assert form["program"] == form["task"] == "blastp"
+    assert (form["matrix"], form["gapopen"], form["gapext"]) == ("BLOSUM62", "11", "1")
+    assert (form["stype"], form["filter"], form["compstats"]) == ("protein", "F", "F")
+    assert [result.letters for result in results] == ["protein"] * 3
+    at_home = search_library(asked, swiss_prot.path, parameters)
+    for there, here in zip(results[:2], at_home[:2], strict=True):
+        best, ours = there.hits[0], here.hits[0]
+        assert (best.database, f"SP:{best.id}") == ("SP", ours.id)
+        assert best.organism == "Drosophila melanogaster"
+        assert best.hsps[0].score == ours.hsps[0].score
+        assert best.hsps[0].evalue == pytest.approx(ours.hsps[0].evalue, rel=0.06), "two digits"
+        assert best.hsps[0].positive_count == ours.hsps[0].positive_count
+        assert best.hsps[0].midline == ours.hsps[0].midline
+    assert results[2].hits == ()

@@ -17,7 +17,8 @@ from seqforge.domains.genome.ebi.job_params import (
     prepare,
 )
 from seqforge.domains.genome.ebi.job_store import JobStore
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters
+from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.parameters import ProteinParameters, SearchParameters
 from seqforge.errors import ConfigError, InputError
 from tests.conftest import SHARED, missing
 
@@ -115,10 +116,13 @@ def test_the_fasta_tool_has_signs_of_its_own(catalogue):
 
 
 def test_proteins_have_no_nucleotide_scores(catalogue):
-    form = settings(catalogue, letters="protein", database="uniprotkb_swissprot")
+    database = ["uniprotkb_swissprot"]
+    forms = prepare("ncbiblast", "protein", database, ProteinParameters(), catalogue("ncbiblast"))
+    form = forms.settings
 
     assert (form["program"], form["stype"], form["task"]) == ("blastp", "protein", "blastp")
-    assert not {"match_scores", "gapopen", "gapext"} & set(form)
+    assert (form["matrix"], form["gapopen"], form["gapext"]) == ("BLOSUM62", "11", "1")
+    assert (form["compstats"], "match_scores" in form) == ("F", False)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from seqforge.domains.genome.similarity.evalues import (
     karlin_altschul,
     length_adjustment,
 )
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters
+from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 
 LENGTHS = (20, 30, 50, 80, 120, 200, 350, 500, 800, 2000)
 

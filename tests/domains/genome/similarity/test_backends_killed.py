@@ -10,7 +10,7 @@ from seqforge.domains.genome.search import search_with_controls
 from seqforge.domains.genome.similarity.backends import SEARCHED, LocalBackend, resumable
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 from seqforge.domains.genome.similarity.controls import Controls
-from seqforge.domains.genome.similarity.hits import SearchParameters
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.errors import RunError
 
 

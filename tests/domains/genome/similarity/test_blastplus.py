@@ -22,8 +22,9 @@ from seqforge.domains.genome.search import search_files
 from seqforge.domains.genome.similarity import blastplus
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend, run_program
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters, from_json, to_json
+from seqforge.domains.genome.similarity.hits import Query, from_json, to_json
 from seqforge.domains.genome.similarity.library import measure
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.errors import InputError, ProgramError
 from tests.conftest import ROOT
 from tests.patience import PATIENCE, wait_for

@@ -14,7 +14,8 @@ import pytest
 from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 from seqforge.domains.genome.similarity.evalues import effective_search_space
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters
+from seqforge.domains.genome.similarity.hits import Query
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 
 LIMITS = (1, 0.1, 0.01)
 

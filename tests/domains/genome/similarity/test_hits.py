@@ -11,7 +11,6 @@ from Bio import SearchIO
 
 from seqforge.domains.genome.similarity.hits import (
     Query,
-    SearchParameters,
     format_alignments,
     format_evalue,
     format_table,
@@ -21,6 +20,7 @@ from seqforge.domains.genome.similarity.hits import (
     write_hits,
 )
 from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 

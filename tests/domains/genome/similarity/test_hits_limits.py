@@ -14,10 +14,10 @@ from seqforge.domains.genome.similarity.backends import LocalBackend
 from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend
 from seqforge.domains.genome.similarity.hits import (
     Query,
-    SearchParameters,
     format_table,
     format_tsv,
 )
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 
 STRICT = SearchParameters(evalue=1e-6)
 

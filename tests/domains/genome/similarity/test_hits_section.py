@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters, write_hits
+from seqforge.domains.genome.similarity.hits import Query, write_hits
 from seqforge.domains.genome.similarity.hits_section import hits_section, read_hits, sentence
 from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.errors import RunError
 from tests.reporting.material import Checker
 

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from seqforge.domains.genome.similarity.hits import Query, SearchParameters
+from seqforge.domains.genome.similarity.hits import Query
 from seqforge.domains.genome.similarity.local_search import search_library
+from seqforge.domains.genome.similarity.parameters import SearchParameters
 from seqforge.domains.genome.similarity.smith_waterman import Backend, installed_backend
 from seqforge.errors import ConfigError, InputError
 

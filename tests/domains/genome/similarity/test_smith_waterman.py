@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqforge.domains.genome.similarity.scoring import Scoring
 from seqforge.domains.genome.similarity.smith_waterman import (
     OpalScanner,
     ParasailScanner,
-    Scoring,
     align_back,
     align_through,
     installed_backend,

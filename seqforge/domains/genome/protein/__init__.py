@@ -1,0 +1,1 @@
+"""Proteins: amino acids in, FASTA out."""
