@@ -160,8 +160,8 @@ def blast(
     _check(locals())
     folder_named(out)
     letters: Residues = "protein" if protein else "dna"
-    parameters = _parameters(letters, match_scores, gaps, evalue=evalue, dust=dust,
-                             max_hits=max_hits, max_hsps=max_hsps)  # fmt: skip
+    limits = {"evalue": evalue, "dust": dust, "max_hits": max_hits, "max_hsps": max_hsps}
+    parameters = _parameters(letters, match_scores, gaps, limits)
     await_stdin(samples, against, held_out)
     folder = out or _folder_of(samples)
     asked = AtEbi(samples, database, deadline, tool, protein, resubmit, base_url, quiet)
@@ -174,8 +174,7 @@ def blast(
         return
     search = partial(
         _search, samples, folder=folder, parameters=parameters,
-        watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose,
-        open_=open_,
+        watcher=make_watcher(quiet or json_, verbose), json_=json_, verbose=verbose, open_=open_,
     )  # fmt: skip
     places = _Places(samples, asked, email, yes, folder, made_of, search, quiet, letters)
     with output_folder(folder, _FILES, timed=["hits.json"], quiet=quiet):
@@ -351,13 +350,16 @@ def _search(
 def _page(samples: Path, found: Any, folder: Path) -> Path:
     """What was found in, its page written; returns where."""
     from seqforge.base.messages import one_line
-    from seqforge.domains.genome.composition import WORDINGS
     from seqforge.domains.genome.similarity.hits_section import hits_section, read_hits
+    from seqforge.domains.genome.similarity.kinds import kind_of
     from seqforge.reporting.similarity import write_search_page
 
     page, title = folder / "report.html", f"{one_line(samples.name)}, searched"
-    hits = hits_section(read_hits(folder / "hits.json"))
-    write_search_page(page, title, found.summary(), hits, found.files, WORDINGS)
+    results = read_hits(folder / "hits.json")
+    hits, kind = hits_section(results), kind_of(results[0].letters)
+    write_search_page(
+        page, title, found.summary(), hits, found.files, kind.wordings, unit=kind.unit
+    )
     return page
 
 
@@ -368,7 +370,7 @@ def _few(sentences: list[str]) -> list[str]:
 
 
 def _parameters(
-    letters: Residues, match_scores: str, gaps: str | None, **limits: Any
+    letters: Residues, match_scores: str, gaps: str | None, limits: dict[str, Any]
 ) -> SearchLimits:
     from seqforge.domains.genome.similarity.parameters import ProteinParameters, SearchParameters
 

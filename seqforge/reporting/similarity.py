@@ -64,7 +64,7 @@ def _items(value: JsonValue) -> list[JsonValue]:
 
 def write_search_page(
     path: Path, title: str, found: Mapping[str, Any], hits: Section, files: Sequence[Path],
-    wordings: Mapping[str, Wording] | None = None,
+    wordings: Mapping[str, Wording] | None = None, unit: str = "base",
 ) -> None:  # fmt: skip
     """Write the page of a search that is no part of a run.
 
@@ -75,6 +75,7 @@ def write_search_page(
         hits: The section on hits.
         files: Those beside the page, which it links.
         wordings: Of measures of copies, by name.
+        unit: Of the letters.
 
     Raises:
         RunError: If it cannot be written.
@@ -88,7 +89,7 @@ def write_search_page(
     )
     beside = Section(
         "similarity", "Beside chance" if controls else "What was searched",
-        similarity(found, "base", True, said=True, wordings=wordings),
+        similarity(found, unit, True, said=True, wordings=wordings),
     )  # fmt: skip
     text = html_page.page(f"{title} - seqforge", str(head), [hits, beside])
     write_atomically(path, text.encode("utf-8", "replace"))

@@ -30,7 +30,7 @@ from seqforge.domains.genome.genbank import (
     text_blocks,
 )
 from seqforge.domains.genome.nucleotides import Cleaner, NotNucleotides, is_sequence
-from seqforge.domains.genome.protein.residues import NotProtein
+from seqforge.domains.genome.residues import NotProtein
 from seqforge.errors import InputError
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")

@@ -16,7 +16,7 @@ from seqforge.base.folders import cache_root, make_folder, write_atomically
 from seqforge.domains.genome.ebi.client import EbiClient, Form, ParameterValue
 from seqforge.domains.genome.ebi.errors import Refused, Transient, Unreadable
 from seqforge.domains.genome.nucleotides import fasta_record
-from seqforge.domains.genome.protein.residues import seem_bases
+from seqforge.domains.genome.residues import seem_bases
 from seqforge.domains.genome.similarity.hits import Query
 from seqforge.domains.genome.similarity.parameters import (
     ProteinParameters,

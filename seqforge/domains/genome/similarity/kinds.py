@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.data.presentation import Wording
 from seqforge.core.records import Block, Record, joined
+from seqforge.domains.genome.composition import WORDINGS as BASES
 from seqforge.domains.genome.composition import copied_from
 from seqforge.domains.genome.fasta import read_blocks
 from seqforge.domains.genome.nucleotides import base_codes, dust_mask, searched_residues
-from seqforge.domains.genome.protein.composition import copied_proteins
-from seqforge.domains.genome.protein.fasta import protein_blocks
-from seqforge.domains.genome.protein.residues import (
+from seqforge.domains.genome.protein_composition import WORDINGS as PROTEINS
+from seqforge.domains.genome.protein_composition import copied_proteins
+from seqforge.domains.genome.protein_fasta import protein_blocks
+from seqforge.domains.genome.residues import (
     RESIDUES,
     low_complexity,
     residue_codes,
@@ -55,6 +58,8 @@ class SequenceKind:
     codes: Callable[[str], NDArray[np.uint8]]
     """Places in the alphabet; its length for other letters."""
     low_complexity: Callable[[str], NDArray[np.bool_]]
+    wordings: Mapping[str, Wording]
+    """Measures in words."""
     copied: Copies
     """What groups of sequences share with training data, given in blocks."""
 
@@ -89,6 +94,7 @@ _KINDS: dict[Residues, SequenceKind] = {
         searched=searched_residues,
         codes=base_codes,
         low_complexity=lambda sequence: dust_mask(base_codes(sequence)),
+        wordings=BASES,
         copied=copied_from,
     ),
     "protein": SequenceKind(
@@ -106,6 +112,7 @@ _KINDS: dict[Residues, SequenceKind] = {
         searched=searched_letters,
         codes=residue_codes,
         low_complexity=low_complexity,
+        wordings=PROTEINS,
         copied=copied_proteins,
     ),
 }

@@ -7,14 +7,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from seqforge.domains.genome.protein.clusters import cluster_numbers
-from seqforge.domains.genome.protein.composition import (
+from seqforge.domains.genome.protein_clusters import cluster_numbers
+from seqforge.domains.genome.protein_composition import (
     Proteins,
     composition_report,
     copied_proteins,
     word_frequencies,
 )
-from seqforge.domains.genome.protein.residues import RESIDUES, low_complexity, window_entropies
+from seqforge.domains.genome.residues import RESIDUES, low_complexity, window_entropies
 
 
 def test_low_complexity_holds_all_that_segmasker_masks(require_program, fly_records, tmp_path):

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from seqforge.core.data.domain import Sample
 from seqforge.domains.genome.fasta import read_sequences
-from seqforge.domains.genome.protein.domain import ProteinDomain
-from seqforge.domains.genome.protein.fasta import read_proteins
-from seqforge.domains.genome.protein.residues import RESIDUES, ResidueCleaner
+from seqforge.domains.genome.protein_domain import ProteinDomain
+from seqforge.domains.genome.protein_fasta import read_proteins
+from seqforge.domains.genome.residues import RESIDUES, ResidueCleaner
 from seqforge.errors import InputError
 
 

@@ -17,7 +17,7 @@ from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.genome.fasta_samples import WritesFasta
-from seqforge.domains.genome.protein.composition import WORDINGS
+from seqforge.domains.genome.protein_composition import WORDINGS
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.domain import TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
-    from seqforge.domains.genome.protein.composition import Proteins
+    from seqforge.domains.genome.protein_composition import Proteins
     from seqforge.domains.genome.similarity.parameters import SearchOptions
 
 _HELD_OUT = 1_000_000  # residues, of whose proteins the lengths are measured
@@ -59,25 +59,25 @@ class ProteinDomain(WritesFasta):
 
     def read(self, path: Path) -> Iterator[Record]:
         """The proteins of a FASTA file; see `residues` for the rules."""
-        from seqforge.domains.genome.protein.fasta import read_proteins
+        from seqforge.domains.genome.protein_fasta import read_proteins
 
         return read_proteins(path, self.encoding)
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
         """The same in blocks."""
-        from seqforge.domains.genome.protein.fasta import protein_blocks
+        from seqforge.domains.genome.protein_fasta import protein_blocks
 
         return protein_blocks(path, self.encoding)
 
     def clusters(self, records: Iterable[str]) -> NDArray[np.int64]:
         """Isoforms and close relatives together; see `cluster_numbers`."""
-        from seqforge.domains.genome.protein.clusters import cluster_numbers
+        from seqforge.domains.genome.protein_clusters import cluster_numbers
 
         return cluster_numbers(records)
 
     def prime(self, source: str | Path) -> str:
         """Typed amino acids, or the first protein of a file; other letters are passed through."""
-        from seqforge.domains.genome.protein.residues import clean_typed
+        from seqforge.domains.genome.residues import clean_typed
 
         if isinstance(source, str):
             return clean_typed(source)
@@ -90,7 +90,7 @@ class ProteinDomain(WritesFasta):
 
     def hint(self, symbol: str) -> str:
         """What a letter that is not an amino acid may be."""
-        from seqforge.domains.genome.protein.residues import GAPS
+        from seqforge.domains.genome.residues import GAPS
 
         return f"{symbol} is no amino acid: give a stretch without" if symbol in GAPS else ""
 
@@ -119,7 +119,7 @@ class ProteinDomain(WritesFasta):
 
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Composition, lengths and copies, beside those of held-out proteins."""
-        from seqforge.domains.genome.protein.composition import composition_report, copied_proteins
+        from seqforge.domains.genome.protein_composition import composition_report, copied_proteins
 
         drawn = _drawn(samples)
         held_out = _held_out(drawn.pieces, corpus)
@@ -128,7 +128,7 @@ class ProteinDomain(WritesFasta):
 
     def measure_groups(self, groups: Sequence[Sequence[Sample]], corpus: Corpus) -> list[Measured]:
         """See `MeasuresGroups`: all measures of the report."""
-        from seqforge.domains.genome.protein.composition import measured_groups
+        from seqforge.domains.genome.protein_composition import measured_groups
 
         drawn = [_drawn(group) for group in groups]
         held_out = _held_out([piece for group in drawn for piece in group.pieces], corpus)
@@ -165,14 +165,14 @@ class ProteinDomain(WritesFasta):
 
 
 def _drawn(samples: Sequence[Sample]) -> Proteins:
-    from seqforge.domains.genome.protein.composition import Proteins
+    from seqforge.domains.genome.protein_composition import Proteins
 
     return Proteins([sample.symbols for sample in samples], [sample.drawn for sample in samples])
 
 
 def _held_out(drawn: Sequence[str], corpus: Corpus) -> Proteins:
     """Held-out proteins, and pieces of them of the samples' lengths."""
-    from seqforge.domains.genome.protein.composition import Proteins
+    from seqforge.domains.genome.protein_composition import Proteins
     from seqforge.domains.genome.similarity.controls import HeldOut
 
     source = HeldOut.corpus(corpus)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqforge.core.data.overlap import CopyFinder, copied_shares
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.genome.composition import beside, halves, jensen_shannon
-from seqforge.domains.genome.protein.residues import RESIDUES, low_complexity, residue_codes
+from seqforge.domains.genome.residues import RESIDUES, low_complexity, residue_codes
 from seqforge.domains.genome.stretches import words
 
 COPY_LENGTHS = (6, 12, 20)

@@ -9,7 +9,7 @@ from pathlib import Path
 from seqforge.core.data.domain import Block, Record
 from seqforge.core.records import joined
 from seqforge.domains.genome.fasta import SequenceKind, cleaned_blocks
-from seqforge.domains.genome.protein.residues import ResidueCleaner, are_residues
+from seqforge.domains.genome.residues import ResidueCleaner, are_residues
 
 
 def protein_blocks(path: Path, encoding: str = "", *, searched: bool = False) -> Iterator[Block]:

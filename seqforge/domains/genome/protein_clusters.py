@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.data.overlap import HIGHEST_HASH, span_hashes
-from seqforge.domains.genome.protein.residues import low_complexity, residue_codes
+from seqforge.domains.genome.residues import low_complexity, residue_codes
 
 _WORD = 8
 _EVERY = 4  # of so many different words one is looked at, by its hash

@@ -1,1 +1,0 @@
-"""Proteins: amino acids in, FASTA out."""
