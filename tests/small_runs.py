@@ -37,6 +37,13 @@ def tunes(count: int) -> str:
     return "\n".join(found)
 
 
+def classes(count: int) -> str:
+    """A table of words of two classes."""
+    draw = random.Random(5)
+    rows = [("".join(draw.choices("abcdef"[n % 2 * 2 :], k=6)), "xy"[n % 2]) for n in range(count)]
+    return "".join(f"{word}\t{kind}\n" for word, kind in rows)
+
+
 def material(recipe: str, folder: Path, size: int = 1) -> Path:
     """A file that a recipe can learn from, in a folder."""
     made = {
@@ -44,7 +51,10 @@ def material(recipe: str, folder: Path, size: int = 1) -> Path:
         "genome": ("chr.fa", lambda: genome(6_000 * size)),
         "music": ("book.abc", lambda: tunes(60 * size)),
     }
-    name, content = made[find_recipe(recipe).config().domain]
+    config = find_recipe(recipe).config()
+    made["classify"] = ("words.tsv", lambda: classes(60 * size))
+    kind = config.task.kind
+    name, content = made[config.domain if kind == "generate" else kind]
     path = folder / name
     path.write_text(content())
     return path

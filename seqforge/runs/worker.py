@@ -95,9 +95,17 @@ def _trainer(shared: WorkerSetup | TaskSetup, ranks: Ranks) -> Trainer:
     from seqforge.core.model.example_file import read_examples
     from seqforge.runs.tasks.training import make_task_trainer
 
-    seen = shared.examples.is_file()
-    ranks.check(None if seen else _unseen(shared.examples, ranks))
+    check_seen(shared, ranks)
     return make_task_trainer(shared, read_examples(shared.examples), ranks)
+
+
+def check_seen(shared: TaskSetup, ranks: Ranks) -> None:
+    """Check that all processes see the examples; each calls it.
+
+    Raises:
+        RunError: If one does not.
+    """
+    ranks.check(None if shared.examples.is_file() else _unseen(shared.examples, ranks))
 
 
 def make_trainer(

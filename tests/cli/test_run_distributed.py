@@ -108,6 +108,23 @@ EVERYTHING = [
 ]  # fmt: skip
 
 
+def test_two_processes_learn_the_task_of_one(pair, seqforge, tmp_path):
+    """A classifier, whose batches are dealt out by rows."""
+    table = tmp_path / "some.tsv"
+    rows = [f"{'ab' * (n % 5 + 1)}{'xy'[n % 2]}{n}\t{'pq'[n % 2]}\n" for n in range(90)]
+    table.write_text("".join(rows))
+    order = ["train", "text", table, "--task", "classify", "--budget", "40steps", *SIZE]
+    order = [*order, "--split", "60/20/20"]
+    code, _, err = pair(*order, "--lanes", 1, "--out", tmp_path / "both").ended()
+    one = seqforge(*order, "--lanes", 2, "--out", tmp_path / "one")
+
+    assert code == one.exit_code == 0, err
+    for ours, theirs in zip(looks(tmp_path / "both"), looks(tmp_path / "one"), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-4)
+    first, *_, last = looks(tmp_path / "both")
+    assert last[1] < first[1], "it has learnt something"
+
+
 @pytest.mark.parametrize(
     ("more", "tolerance"), [([], 1e-4), (EVERYTHING, 1e-3)], ids=["plain", "everything"]
 )

@@ -246,11 +246,11 @@ class Labeller(TaskNetwork):
         """(T, B, L)."""
         steps, rows = batch.ids.shape
         stride = self.config.stride
-        x = self.embedded(batch.ids, noise)
+        filled = -steps % stride  # with the end symbol, as in a batch with longer ones
+        x = self.embedded(pad(batch.ids, (0, 0, 0, filled)), noise)
         if batch.sensors is not None:
-            x = torch.cat([x, batch.sensors], 2)
+            x = torch.cat([x, pad(batch.sensors, (0, 0, 0, 0, 0, filled))], 2)
         if self.dense is not None:
-            x = pad(x, (0, 0, 0, 0, 0, -steps % stride))
             x = x.view(-1, stride, rows, x.shape[2]).transpose(1, 2).flatten(2)
             x = self.dense(x).relu()
         lengths = (batch.lengths + stride - 1) // stride

@@ -56,7 +56,8 @@ def _example(task: TaskName, source: str, target: str, where: str) -> Example:
         return Example(source.strip(), (target.strip(),), source.strip(), where)
     if task == "translate":
         return Example(source, tuple(target), source, where)
-    labels = tuple(target.split()) if len(target) != len(source) else tuple(target)
+    words = target.split()
+    labels = tuple(words) if len(words) > 1 else tuple(target.strip())
     if len(labels) != len(source):
         raise InputError(
             f"{where}: {len(source)} symbols and {len(labels)} labels; give a label for each symbol"

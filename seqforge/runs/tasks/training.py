@@ -28,7 +28,7 @@ from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import TrainResult
 from seqforge.runs.train import run_training, train_result
 from seqforge.runs.train_task import public_config
-from seqforge.runs.worker import TaskSetup
+from seqforge.runs.worker import TaskSetup, check_seen
 from seqforge.version import __version__
 
 
@@ -92,6 +92,7 @@ def train_task(task: TaskTraining, examples: Path) -> TrainResult:
         resume=task.run.resume if task.run.resume.is_file() else None,
     )
     task.ranks.broadcast_object(lambda: shared.model_dump(mode="json"))
+    check_seen(shared, task.ranks)
     trainer = make_task_trainer(shared, task.data, task.ranks)
     if shared.resume is not None:
         task.watcher.note(f"going on from step {trainer.step:,}")
