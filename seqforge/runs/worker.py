@@ -19,12 +19,14 @@ from seqforge.core.config import STRICT, RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.model.char_rnn import CharRNN, check_memory
 from seqforge.core.model.checkpoint import Arrays
+from seqforge.core.model.example_file import read_examples
 from seqforge.core.model.warm_start import load_pretrained, symbol_shares
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.core.training.events import Evaluation
 from seqforge.core.training.resume import Snapshots, load_state
 from seqforge.core.training.task import NextSymbol
 from seqforge.core.training.trainer import Trainer
+from seqforge.runs.task_trainer import TaskSetup, check_seen, make_task_trainer
 
 
 class WorkerSetup(BaseModel):
@@ -42,19 +44,6 @@ class WorkerSetup(BaseModel):
     """The resume file; rank 0 reads it."""
     scored_first: bool
     """Whether the model is evaluated before the first step."""
-
-
-class TaskSetup(BaseModel):
-    """What all processes of a training share."""
-
-    model_config = STRICT
-
-    config: RunConfig
-    examples: Path
-    """The file of the examples, which all must see."""
-    corpus_key: str
-    resume: Path | None
-    """Rank 0 reads it."""
 
 
 def run_worker(ranks: Ranks) -> bool:
@@ -92,20 +81,8 @@ def run_worker(ranks: Ranks) -> bool:
 def _trainer(shared: WorkerSetup | TaskSetup, ranks: Ranks) -> Trainer:
     if isinstance(shared, WorkerSetup):
         return make_trainer(shared, ranks)
-    from seqforge.core.model.example_file import read_examples
-    from seqforge.runs.tasks.training import make_task_trainer
-
     check_seen(shared, ranks)
     return make_task_trainer(shared, read_examples(shared.examples), ranks)
-
-
-def check_seen(shared: TaskSetup, ranks: Ranks) -> None:
-    """Check that all processes see the examples; each calls it.
-
-    Raises:
-        RunError: If one does not.
-    """
-    ranks.check(None if shared.examples.is_file() else _unseen(shared.examples, ranks))
 
 
 def make_trainer(

@@ -106,7 +106,8 @@ class TaskPipeline:
         )
 
     def _train(self, data: ExampleSet) -> TrainResult:
-        from seqforge.runs.tasks.training import TaskTraining, fixed_of, train_task
+        from seqforge.runs.task_trainer import fixed_of
+        from seqforge.runs.tasks.training import TaskTraining, train_task
 
         request = self.request
         names = [path.name for path in request.inputs.files]
