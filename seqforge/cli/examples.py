@@ -50,6 +50,16 @@ EXAMPLES = {
         "seqforge inspect fly data/dm3-chr2R-slice.fa.gz --out units",
         "seqforge inspect folk data/tunes.abc --json",
     ),
+    "classify": (
+        "seqforge classify runs/names Rossi Schmidt",
+        "seqforge classify runs/names --input names.txt --json",
+        "seqforge classify runs/names Nakamura -k 5",
+    ),
+    "translate": (
+        "seqforge translate runs/dates '3 May 2021'",
+        "seqforge translate runs/dates --input dates.txt --json",
+        "seqforge translate runs/dates '3 May 2021' --beam 8",
+    ),
     "blast": (
         "seqforge blast samples.fa --against data/dm3-chr2R-slice.fa.gz",
         "seqforge blast samples.fa --against data/dm3-chr2R-slice.fa.gz --dust",

@@ -23,10 +23,11 @@ from pydantic import (
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
 from seqforge.core.model_config import STRICT as STRICT
-from seqforge.core.model_config import TASK_SETTINGS
 from seqforge.core.model_config import Fraction as Fraction
 from seqforge.core.model_config import ModelConfig as ModelConfig
 from seqforge.core.records import parse_regions
+from seqforge.core.task_config import TaskConfig as TaskConfig
+from seqforge.core.task_config import check_task
 from seqforge.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -309,21 +310,6 @@ class MemoryConfig(BaseModel):
     """Whether it is kept beside the model, for samples: ``memory.safetensors``."""
 
 
-class TaskConfig(BaseModel):
-    """Table ``[task]``: what the model is for."""
-
-    model_config = STRICT
-
-    kind: Literal["generate", "classify", "label", "translate"] = "generate"
-    """generate: the next symbol; classify: a class a sequence; label: a label a symbol;
-    translate: another sequence."""
-    class_weights: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Power of the inverse frequency that weights a class: 0 weights all examples alike, 1 all
-    classes alike."""
-    beam: Annotated[int, Field(ge=1, le=100)] = 4
-    """Beginnings of a translation that beam search keeps."""
-
-
 class InitConfig(BaseModel):
     """Table ``[init]``: the model of a warm start; None: fresh weights."""
 
@@ -346,12 +332,6 @@ class InitConfig(BaseModel):
         return self
 
 
-VERBS = {
-    "generate": "generates", "classify": "classifies", "label": "labels", "translate": "translates",
-}  # fmt: skip
-"""What models of each task do, for messages."""
-
-
 class RunConfig(BaseModel):
     """All settings of a run; a recipe is one of these as TOML."""
 
@@ -371,26 +351,7 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _of_its_task(self) -> Self:
-        """Refuse settings of another task."""
-        kind, model = self.task.kind, self.model
-        fields = type(model).model_fields
-        theirs = [n for n in TASK_SETTINGS if getattr(model, n) != fields[n].default]
-        if kind == "generate" and model.bidirectional:
-            raise ValueError(
-                "a model that generates reads what comes before a symbol, never what comes after; "
-                "leave --bidirectional out, or give --task classify, label or translate"
-            )
-        known = {"classify": ("ngrams",), "label": ("stride", "convolution")}.get(kind, ())
-        if kind != "generate":
-            known = ("bidirectional", *known)
-        if strange := [name for name in theirs if name not in known]:
-            raise ValueError(f"a model that {VERBS[kind]} has no {' or '.join(strange)}")
-        if kind == "generate":
-            return self
-        unused = [name for name in ("attention", "tied") if getattr(model, name)]
-        if model.is_ngram or unused:
-            what = " or ".join(unused) or "n-grams for a cell"
-            raise ValueError(f"a model that {VERBS[kind]} has no {what}; leave that out")
+        check_task(self.task.kind, self.model)
         return self
 
     @property

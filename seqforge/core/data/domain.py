@@ -1,5 +1,5 @@
 """The Domain protocol: files in, records of symbols out; samples in, files out; and its optional
-parts, each a small protocol.
+parts, each a small protocol; that of tasks beside generation is `core.data.examples.ReadsExamples`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
-    from seqforge.core.data.examples import Example, TaskName
     from seqforge.core.data.vocabulary import Unknown, Vocabulary
 
 
 __all__ = [
     "Appends", "Baseline", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
     "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens",
-    "Prompt", "Prompts", "ReadsBlocks", "ReadsExamples", "Record", "Sample", "Searches", "Settles",
-    "Shows", "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
+    "Prompt", "Prompts", "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows",
+    "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
 ]  # fmt: skip
 
 
@@ -91,19 +90,6 @@ class Domain(Protocol):
 
         Values are numbers, strings, or one level of dictionaries of them (rows of a table), all
         valid JSON. A string that ends with a full stop is shown as a sentence.
-        """
-        ...
-
-
-@runtime_checkable
-class ReadsExamples(Protocol):
-    """A domain whose files can hold examples of tasks beside generation."""
-
-    def examples(self, task: TaskName, paths: Sequence[Path]) -> Iterator[Example]:
-        """Files in, their examples out.
-
-        Raises:
-            InputError: Naming file and line.
         """
         ...
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 Ids = NDArray[np.integer]
 IGNORED = 65535
 """The id of a label that is neither learnt nor scored."""
+
+
+TaskName = Literal["classify", "label", "translate"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,19 @@ class Example:
     """Examples of a group are held out together or not at all."""
     where: str = ""
     """File and line, for messages."""
+
+
+@runtime_checkable
+class ReadsExamples(Protocol):
+    """A domain whose files can hold examples of tasks beside generation."""
+
+    def examples(self, task: TaskName, paths: Sequence[Path]) -> Iterator[Example]:
+        """Files in, their examples out.
+
+        Raises:
+            InputError: Naming file and line.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -82,9 +99,6 @@ def joined(pieces: Sequence[Ids]) -> tuple[Ids, NDArray[np.int64]]:
 def _piece(whole: Ids, ends: NDArray[np.int64], number: int) -> Ids:
     start = ends[number - 1] if number else 0
     return whole[start : ends[number]]
-
-
-TaskName = Literal["classify", "label", "translate"]
 
 
 @dataclass(frozen=True)

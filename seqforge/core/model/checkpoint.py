@@ -20,11 +20,12 @@ from seqforge.base.atomic_files import disk_errors, replacing
 from seqforge.base.messages import first_problem, shown, unreadable
 from seqforge.core.cells.catalogue import cell_names
 from seqforge.core.cells.weights import attention_shapes, layer_shapes
-from seqforge.core.config import STRICT, VERBS, RunConfig
+from seqforge.core.config import STRICT, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.model.ngram import check_counts, check_described
 from seqforge.core.model_config import ModelConfig
+from seqforge.core.task_config import VERBS
 from seqforge.errors import CheckpointError
 
 FORMAT = 1

@@ -12,13 +12,12 @@ from typing import TypeVar
 
 from seqforge.base.folders import write_json
 from seqforge.base.machine import peak_memory_mb, trim_memory
-from seqforge.core.config import VERBS
-from seqforge.core.data.domain import ReadsExamples
-from seqforge.core.data.examples import ExampleSet
+from seqforge.core.data.examples import ExampleSet, ReadsExamples
 from seqforge.core.data.split import PARTS
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.model.example_file import read_examples, write_examples
 from seqforge.core.model.task_model import load_task_model
+from seqforge.core.task_config import VERBS
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.errors import ConfigError
 from seqforge.reporting.summary import (
