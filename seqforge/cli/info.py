@@ -67,16 +67,16 @@ def show(
     """Show the card of a model: data, settings, held-out score."""
     from seqforge.core.config import flat
     from seqforge.core.data.split import PARTS
-    from seqforge.core.model.checkpoint import load_checkpoint
     from seqforge.runs.folder import find_model
 
     path = find_model(name)
-    card = load_checkpoint(path).card
+    card = _card_of(path)
     found = asked(ctx, json_, out, quiet, verbose)
     made, model = card.provenance, card.config.model
     rows = {
         "model": f"{card.name} ({path})",
         "domain": card.config.domain,
+        "task": _task(card),
         "n-grams" if model.is_ngram else "network": model.title,
         "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
         "trained on": _listed([name for name, _ in made.inputs]),
@@ -97,6 +97,21 @@ def show(
     found.answer(card.model_dump(mode="json"), lines)
 
 
+def _card_of(path: Path) -> ModelCard:
+    """The card of a model of any task; the weights of one that generates are looked at too."""
+    from seqforge.core.model.checkpoint import load_card, load_checkpoint
+
+    card = load_card(path)
+    return load_checkpoint(path).card if card.config.task.kind == "generate" else card
+
+
+def _task(card: ModelCard) -> str:
+    """What a model is for."""
+    targets = card.target_symbols
+    named = ", ".join(targets[:_NAMED]) + (", ..." if len(targets) > _NAMED else "")
+    return f"{card.config.task.kind}{f' ({len(targets)}: {named})' if targets else ''}"
+
+
 def _unscored(card: ModelCard) -> str:
     """Why a model has no held-out score."""
     held_out = any(card.provenance.symbols.get(part) for part in ("valid", "test"))
@@ -105,19 +120,25 @@ def _unscored(card: ModelCard) -> str:
 
 def _row(name: str, path: Path) -> tuple[dict[str, Any], list[str]]:
     """A model in, what is said of it out: for a program, and as cells of a table."""
-    from seqforge.core.model.checkpoint import load_checkpoint
+    from seqforge.core.task_config import VERBS
     from seqforge.errors import CheckpointError
 
     try:
-        card = load_checkpoint(path).card
+        card = _card_of(path)
     except CheckpointError as error:
         row = {"name": name, "said": str(error)}
         return row, [name, "-", str(error), "", "", str(path)]
     made, size = card.provenance, f"{path.stat().st_size / 1e6:.1f} MB"
     said = ", ".join(part for part in (_bits(made.bits_per_symbol), size, made.date) if part)
-    row = {"name": name, "path": str(path), "domain": card.config.domain, "said": said}
+    kind = card.config.task.kind
+    row = {
+        "name": name, "path": str(path), "domain": card.config.domain, "task": kind, "said": said,
+    }  # fmt: skip
     short = [f"{bits:.4f} ({part})" for part, bits in made.bits_per_symbol.items() if bits]
-    return row, [name, card.config.domain, ", ".join(short) or "-", size, made.date, str(path)]
+    shown = ", ".join(short) or "-"
+    if kind != "generate":
+        shown = f"{VERBS[kind]}{f': {shown}' if short else ''}"
+    return row, [name, card.config.domain, shown, size, made.date, str(path)]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -43,6 +43,8 @@ def tell(folder: RunFolder) -> None:
         )
     elif summary.ngram is not None and summary.ngram.never_seen.of(counted.part):
         echo(_infinite(summary))
+    if summary.metrics:
+        echo(_measured(summary))
     for row in summary.samples:
         if row.file is not None:
             echo(f"samples at t={row.temperature}: {folder.path / row.file}")
@@ -51,6 +53,19 @@ def tell(folder: RunFolder) -> None:
     echo(f"model:  {folder.model}")
     if folder.page.is_file():
         echo(f"report: {folder.page}")
+
+
+def _measured(summary: RunSummary) -> str:
+    """How good the model of a task is, beside a simple one."""
+    from seqforge.base.messages import readable
+
+    beside = summary.baseline_metrics
+    said = [
+        f"{readable(name)} {value:.4f}" + (f" ({beside[name]:.4f})" if name in beside else "")
+        for name, value in summary.metrics.items()
+    ]
+    rest = f"; in brackets: {summary.baseline}" if beside else ""
+    return f"{', '.join(said)} on held-out data ({summary.metrics_part}){rest}"
 
 
 def _overlap(summary: RunSummary) -> str:

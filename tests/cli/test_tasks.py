@@ -166,6 +166,16 @@ def test_a_model_is_asked_only_for_what_it_does(classified, text_model):
     assert "there is no text" in call("classify", classified).stderr
 
 
+def test_its_card_says_what_it_is_for(classified):
+    shown = call("models", "show", classified).stdout
+    assert re.search(r"task +classify \(2: Northern, Southern\)", shown)
+
+
+def test_a_finished_run_says_its_measures(material, classified):
+    again = call("run", "text", material / "names", "--out", classified, "--resume")
+    assert re.search(r"accuracy 0\.\d+ \(0\.\d+\), .* linear model", again.stdout), again.stderr
+
+
 def test_a_domain_without_examples_says_so(tmp_path):
     (tmp_path / "a.abc").write_text("X:1\nK:C\nCDEF|\n")
     result = call("run", "music", tmp_path / "a.abc", "--task", "classify", "--out", tmp_path / "r")
