@@ -335,6 +335,7 @@ class Model:
         sampler, ending = self._sampler(how), self._ending(how)
         labels = {
             "bars": how.get("bars"),
+            "label": self.card.label or None,
             "adapt": self._adapted or None,
             "constraint": None if how.get("constraint", True) else False,
             "copy_limit": self._copy_limit(how),
@@ -423,11 +424,17 @@ class Model:
         return ending
 
 
-def load(name: str | Path, device: str = "cpu") -> Model:
+def load(name: str | Path, device: str = "cpu", label: str | None = None) -> Model:
     """A bundled name, a ``.safetensors`` file or a run folder in, a model out.
 
+    Args:
+        name: What to open.
+        device: See `Model`.
+        label: Of a model that was trained with labels the one that it is to be a model of.
+
     Raises:
-        CheckpointError: If there is none or it cannot be used.
+        CheckpointError: If there is none or it cannot be used; if it has no such label, or has some
+            and none is given.
         ValueError: If the name is neither text nor a path, or there is no such kind of device.
     """
     if not isinstance(name, str | Path):
@@ -435,12 +442,13 @@ def load(name: str | Path, device: str = "cpu") -> Model:
     path = find_model(str(name))
     if device in _ON_KERNELS:
         prepare_for(path)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(path, label)
     return Model(checkpoint, device, memory=ModelMemory(path, checkpoint))
 
 
 def sample(
-    name: str | Path, n: int = 1, *, device: str = "cpu", **how: Unpack[How]
-) -> list[Sample]:
-    """Samples of a model, as ``load(name, device).sample(n, **how)`` gives them."""
-    return load(name, device).sample(n, **how)
+    name: str | Path, n: int = 1, *, device: str = "cpu", label: str | None = None,
+    **how: Unpack[How],
+) -> list[Sample]:  # fmt: skip
+    """Samples of a model, as ``load(name, device, label).sample(n, **how)`` gives them."""
+    return load(name, device, label).sample(n, **how)

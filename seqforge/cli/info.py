@@ -67,6 +67,7 @@ def show(
     """Show the card of a model: data, settings, held-out score."""
     from seqforge.core.config import flat
     from seqforge.core.data.split import PARTS
+    from seqforge.core.model.labels import labels_listed
     from seqforge.runs.folder import find_model
 
     path = find_model(name)
@@ -79,6 +80,7 @@ def show(
         "task": _task(card),
         "n-grams" if model.is_ngram else "network": model.title,
         "symbols": f"{len(card.symbols)}: {card.vocabulary.listing()}",
+        **({"labels": labels_listed(card.labels)} if card.labels else {}),
         "trained on": _listed([name for name, _ in made.inputs]),
         "sizes": ", ".join(f"{made.symbols.get(part, 0):,} {part}" for part in PARTS),
         "held out": _bits(made.bits_per_symbol) or _unscored(card),
@@ -99,10 +101,10 @@ def show(
 
 def _card_of(path: Path) -> ModelCard:
     """The card of a model of any task; the weights of one that generates are looked at too."""
-    from seqforge.core.model.checkpoint import load_card, load_checkpoint
+    from seqforge.core.model.checkpoint import load_card, load_labelled
 
     card = load_card(path)
-    return load_checkpoint(path).card if card.config.task.kind == "generate" else card
+    return load_labelled(path).card if card.config.task.kind == "generate" else card
 
 
 def _task(card: ModelCard) -> str:

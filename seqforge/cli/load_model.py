@@ -23,7 +23,13 @@ Device = Annotated[
 ]
 
 
-def open_model(name: str, device: str = "auto") -> Model:
+Label = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Label, of a model trained with labels (--labels)."),
+]
+
+
+def open_model(name: str, device: str = "auto", label: str | None = None) -> Model:
     """A model's name in, the model out; its kernel is compiled beside the imports."""
     from seqforge.core.sampling.engine import prepare_for
 
@@ -31,7 +37,7 @@ def open_model(name: str, device: str = "auto") -> Model:
         prepare_for(_file_of(name))
     from seqforge.api.model import load
 
-    return load(name, "cpu" if device == "auto" else device)
+    return load(name, "cpu" if device == "auto" else device, label)
 
 
 def _file_of(name: str) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.console import asked
-from seqforge.cli.load_model import Device, open_model, prompt
+from seqforge.cli.load_model import Device, Label, open_model, prompt
 from seqforge.cli.options import Json, Model, Out, Quiet, Verbose
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def next_(
     k: Most = 10,
     unknown: Strange = "refuse",
     memory: Memory = False,
+    label: Label = None,
     device: Device = "auto",
     json_: Json = False,
     out: Out = None,
@@ -46,7 +47,7 @@ def next_(
     verbose: Verbose = False,
 ) -> None:
     """Show which symbols may come next after a context, and how likely each is."""
-    loaded = open_model(model, device)
+    loaded = open_model(model, device, label)
     begun = prompt(loaded, context, unknown, "the context", quiet)
     found = loaded.next(begun, k=k, memory=memory)
     document = [row._asdict() for row in found]

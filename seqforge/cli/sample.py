@@ -13,7 +13,7 @@ import typer
 from seqforge.base.paths import STDIN, STDOUT, is_stdin
 from seqforge.cli.app import app
 from seqforge.cli.console import say
-from seqforge.cli.load_model import Device, adapted, described, open_model, prompt
+from seqforge.cli.load_model import Device, Label, adapted, described, open_model, prompt
 from seqforge.cli.options import (
     Count,
     Encoding,
@@ -55,6 +55,7 @@ def sample(
     *,
     how: Sampling,
     prime_file: PrimeFile = None,
+    label: Label = None,
     device: Device = "auto",
     interactive: Interactive = False,
     out: Out = None,
@@ -68,7 +69,7 @@ def sample(
     refuse_conflicts(how, _APART, _NEEDED)
     _check(how, count, out)
     await_stdin(model, prime_file, STDIN if interactive and _comes_piped(prime_file) else None)
-    loaded = open_model(model, device)
+    loaded = open_model(model, device, label)
     unknown, found = how.values["unknown"], how.only(*_SEARCH)
     drawn = {name: value for name, value in how.values.items() if name not in (*found, "unknown")}
     for name, text in (("prime", drawn["prime"]), ("suffix", drawn["suffix"])):
@@ -134,6 +135,7 @@ def _drawing(
     from seqforge.runs.folder import find_model
 
     options, path = _options(loaded, how), find_model(model)
+    named = {"label": loaded.card.label} if loaded.card.label else {}
     memory = loaded.memory_path if options.memory else None
     streams = cache(lambda: loaded.drawings(**how))  # the prime is read once for all
     beam, penalty = found["beam"], found["length_penalty"]
@@ -151,6 +153,6 @@ def _drawing(
         count=count * options.records,
         draw=draw,
         stream=(lambda number: streams()(number)) if as_drawn else None,
-        settings=settings_of(path, count, options, found, device, memory),
+        settings=settings_of(path, count, options, {**found, **named}, device, memory),
         inputs=tuple(one for one in (path, prime_file, memory) if one is not None),
     )

@@ -38,6 +38,8 @@ class Record:
     augmented: bool = False
     """An augmented copy of the preceding original (a transposed tune): trained on with it, never
     held out."""
+    label: str = ""
+    """What conditions a model of it: its class."""
 
     def pieces(self, length: int | None = None) -> list[tuple[int, int]]:
         """The spans [start, stop) between gaps, of ``length`` symbols (default: those it has)."""

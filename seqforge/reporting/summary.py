@@ -128,6 +128,35 @@ class MemoryScores(SummaryPart):
     """Size of its counts and weights."""
 
 
+class LabelRow(SummaryPart):
+    """One label of a model that is conditioned by labels."""
+
+    name: str
+    """Its name."""
+    share: float
+    """Its share of the training records."""
+    bits: float | None = None
+    """Held-out bits per symbol of its records; null where none is held out."""
+    recall: float | None = None
+    """The share of its held-out records that are likelier under it than under any other label."""
+
+
+class LabelScores(SummaryPart):
+    """What the label brings, on the part that gives the headline number."""
+
+    part: HeldOutPart
+    """The part that is scored."""
+    with_label: float
+    """Bits per symbol with the true label."""
+    without_label: float
+    """Bits per symbol without it: of each record the mean of its probabilities under all labels,
+    weighted by their shares in training."""
+    recall: float
+    """The mean of the labels' `recall` (macro recall)."""
+    labels: tuple[LabelRow, ...] = ()
+    """Each label."""
+
+
 class Headline(SummaryPart):
     """The number on the first line of the page."""
 
@@ -346,6 +375,8 @@ class RunSummary(SummaryPart):
     """Symbols that it looks back, of each for which that was set or chosen."""
     memory: MemoryScores | None = None
     """With the memory of contexts and repeats; null where it is off or nothing is held out."""
+    labels: LabelScores | None = None
+    """Of a model that is conditioned by labels; null for others."""
     headline: Headline | None = None
     """The number on the first line of the page; null where nothing is held out."""
     dynamic_evaluation: float | None = None

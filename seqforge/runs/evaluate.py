@@ -23,8 +23,15 @@ from seqforge.core.evaluation.adaptive_likelihood import dynamic_score
 from seqforge.core.evaluation.likelihood import perplexity, score
 from seqforge.core.memory.memory import HasMemory, SavedMemory
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
-from seqforge.core.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from seqforge.errors import ConfigError
+from seqforge.core.model.checkpoint import (
+    Checkpoint,
+    ModelCard,
+    load_checkpoint,
+    load_labelled,
+    save_checkpoint,
+)
+from seqforge.core.model.labels import label_number
+from seqforge.errors import ConfigError, InputError
 from seqforge.registry import options_for_files
 from seqforge.reporting.summary import DynamicScores, HeldOutScores
 from seqforge.runs.baselines import baselines
@@ -39,7 +46,7 @@ from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
 
 def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> HeldOutScores:
     """Score the best model on all of valid and test, and record it on its card."""
-    checkpoint = load_checkpoint(run.model)
+    checkpoint = load_labelled(run.model)
     model = torch_model(checkpoint, str(run.model))
     found: dict[str, float | None] = {}
     for name in ("valid", "test"):
@@ -71,7 +78,7 @@ def adaptive_score(
     How far it goes depends on the steps of training and on no clock: a run that is resumed has the
     same figure.
     """
-    if corpus.held_out is None:
+    if corpus.held_out is None or corpus.labels:  # it would learn from records of all labels
         return DynamicScores()
     model = torch_model(load_checkpoint(run.model), str(run.model))
     found = dynamic_score(
@@ -136,10 +143,12 @@ def evaluate_model(
         InputError: If the files cannot be used, or hold a symbol that the model does not know.
         CheckpointError: If the model cannot be used.
     """
-    checkpoint = load_checkpoint(model)
+    checkpoint = load_labelled(model)
     config = checkpoint.card.config
     if config.model.is_ngram and memory is not None:
         raise ConfigError(f"{model}: an n-gram model has no memory beside it; leave out --memory")
+    if checkpoint.card.labels and memory is not None:
+        raise ConfigError(f"{model}: a model of labels has no memory; leave out --memory")
     with TemporaryDirectory(prefix="seqforge-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         options = options_for_files(config.domain_options)
@@ -156,6 +165,7 @@ def evaluate_model(
             checkpoint.card.vocabulary,
             augmented=False,
         )
+        _label_as_model(checkpoint.card, corpus)
         lines += found.unread
         for note in (*found.notes, *_noted(lines, every_file)):
             watcher.note(note)
@@ -171,6 +181,20 @@ def evaluate_model(
             trained_on=trained_on,
             refused=tuple(line.reason for line in lines if line.status == "refused"),
         )
+
+
+def _label_as_model(card: ModelCard, corpus: Corpus) -> None:
+    """Number the labels of records as a model does.
+
+    Raises:
+        CheckpointError: If the model lacks one; names those there.
+        InputError: If the records have none, and the model has.
+    """
+    if card.labels and not corpus.labels:
+        raise InputError(f"{card.name}: is a model of labels, and these records have none")
+    for label in corpus.labels:
+        label_number(label, card.labels, card.name)
+    corpus.label_as(card.labels)
 
 
 def _scores(

@@ -37,6 +37,7 @@ from seqforge.runs.request import (
 )
 from seqforge.runs.results import (
     ExcerptResult,
+    LabelResult,
     MemoryResult,
     RunFacts,
     RunResults,
@@ -132,6 +133,7 @@ class Pipeline:
         began = time.monotonic()
         self._compile_ahead()
         corpus, lines = self._read()
+        self._check_labels(corpus)
         self._check_memory(corpus)
         if self._counts or not self.folder.undone(["training"]):
             self.ranks.broadcast_object(lambda: None)  # the other processes have nothing to do
@@ -140,13 +142,14 @@ class Pipeline:
         scored = self._stage("scoring", ScoreResult, lambda: self._score(corpus, trained))
         remembered = self._remembered(corpus, trained)
         self._keep_memory(corpus)
+        labelled = self._labelled(corpus)
         self._warn_of_memory(scored, remembered)
         sampled, searched = None, None
         if not self.request.only_train:
             sampled = self._stage("sampling", SampleResult, lambda: self._sample(corpus))
             self._stage("seeing", ExcerptResult, lambda: self._excerpt(corpus))
             searched = self._searched(corpus, lines)
-        found = RunResults(trained, scored, remembered, sampled, searched)
+        found = RunResults(trained, scored, remembered, sampled, searched, labelled)
         summary = self._judged(self._summary(corpus, found, began), lines)
         write_json(self.folder.summary, summary.model_dump(mode="json"))
         if sampled is not None:
@@ -275,14 +278,36 @@ class Pipeline:
             bits_per_symbol=found, baselines=counted, figures=figures, dynamic=dynamic
         )
 
-    @property
-    def _with_memory(self) -> bool:
+    def _check_labels(self, corpus: Corpus) -> None:
+        """Refuse at once what does not go with labels.
+
+        Raises:
+            ConfigError, InputError: See `check_labels`.
+        """
+        if corpus.labels:
+            from seqforge.runs.labels import check_labels
+
+            check_labels(corpus, self.config)
+
+    def _labelled(self, corpus: Corpus) -> LabelResult | None:
+        """What the label brings on the held-out part, of a model with labels."""
+        if not corpus.labels or corpus.held_out is None:
+            return None
+
+        def work() -> LabelResult:
+            from seqforge.runs.labels import label_scores
+
+            return LabelResult(scores=label_scores(self.folder, corpus, self.watcher.advance))
+
+        return self._stage("labels", LabelResult, work)
+
+    def _with_memory(self, corpus: Corpus) -> bool:
         """Whether a memory is scored beside the network."""
-        return self.config.memory.enabled and not self._counts
+        return self.config.memory.enabled and not self._counts and not corpus.labels
 
     def _prepare_memory(self, corpus: Corpus) -> None:
         """Compile what the memory needs while the network is scored."""
-        domain, wanted = self.domain, self._with_memory and corpus.held_out is not None
+        domain, wanted = self.domain, self._with_memory(corpus) and corpus.held_out is not None
         if wanted and isinstance(domain, HasMemory) and self.folder.undone(["remembering"]):
             from seqforge.runs.memory import of_effort, prepare_memory
 
@@ -290,8 +315,8 @@ class Pipeline:
             prepare_memory(chosen, corpus.vocabulary, corpus.train.tokens)
 
     def _excerpt(self, corpus: Corpus) -> ExcerptResult:
-        if self._counts:
-            return ExcerptResult()  # there are no units to trace
+        if self._counts or corpus.labels:
+            return ExcerptResult()  # there are no units to trace, or another model a label
         from seqforge.runs.excerpt import make_excerpt
 
         return make_excerpt(self.folder, corpus, self.domain, self.watcher)
@@ -299,7 +324,9 @@ class Pipeline:
     def _remembered(self, corpus: Corpus, trained: TrainResult) -> MemoryResult | None:
         """Scores with the memory, where the domain has one and it is not off."""
         domain, config = self.domain, self.config.memory
-        if not (self._with_memory and isinstance(domain, HasMemory)) or corpus.held_out is None:
+        if not self._with_memory(corpus) or not isinstance(domain, HasMemory):
+            return None
+        if corpus.held_out is None:
             return None
 
         def work() -> MemoryResult:

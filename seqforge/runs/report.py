@@ -15,6 +15,7 @@ from seqforge.errors import RunError, SeqforgeError
 from seqforge.registry import load_domain
 from seqforge.reporting.excerpt import excerpt_section
 from seqforge.reporting.first_screen import link, run_folder
+from seqforge.reporting.labels import label_section
 from seqforge.reporting.page import RunPage, write_report
 from seqforge.reporting.summary import RunSummary, Verdict
 from seqforge.reporting.verdict import judged
@@ -51,11 +52,17 @@ def write_run_page(
         metrics=read_metrics(folder),
         samples=() if sampled is None else sampled.shown,
         ingest=read_ingest(folder.ingest) if folder.ingest.is_file() else (),
-        more=[*_excerpt(folder, summary), *_own_sections(domain, folder, files)],
+        more=[*_labels(summary), *_excerpt(folder, summary), *_own_sections(domain, folder, files)],
         commands=domain.next_commands if isinstance(domain, SuggestsCommands) else (),
     )
     write_report(path or folder.page, page, folder.path)
     return path or folder.page
+
+
+def _labels(summary: RunSummary) -> Iterator[Section]:
+    """What the label brings, of a model with labels."""
+    if summary.labels is not None:
+        yield label_section(summary.labels, summary.unit)
 
 
 def _excerpt(folder: RunFolder, summary: RunSummary) -> Iterator[Section]:
@@ -148,11 +155,11 @@ def _names(folders: Sequence[RunFolder]) -> list[str]:
 
 def _drawn(folder: RunFolder) -> str:
     """A sample of a run's model; empty where there is no model, or its domain is not here."""
-    from seqforge.core.model.checkpoint import load_checkpoint
+    from seqforge.core.model.checkpoint import load_labelled
     from seqforge.runs.sample import preview
 
     domain = domain_of(folder)
     if domain is None or not folder.model.is_file():
         return ""
-    checkpoint = load_checkpoint(folder.model)
+    checkpoint = load_labelled(folder.model)
     return domain.show(preview(domain, checkpoint.card, checkpoint.weights))

@@ -24,6 +24,7 @@ from seqforge.reporting.summary import (
     DynamicScores,
     Headline,
     HeldOutScores,
+    LabelScores,
     Measure,
     MemoryScores,
     NgramScores,
@@ -84,6 +85,12 @@ class ScoreResult(StageResult):
     figures: BaselineFigures = BaselineFigures()
     dynamic: DynamicScores = DynamicScores()
     ngram: NgramScores | None = None
+
+
+class LabelResult(StageResult):
+    """What labels bring."""
+
+    scores: LabelScores
 
 
 class MemoryResult(StageResult):
@@ -186,11 +193,13 @@ class RunResults:
     memory: MemoryResult | None = None
     sampling: SampleResult | None = None
     searching: SearchOutcome | None = None
+    labels: LabelResult | None = None
 
     @property
     def peak_memory_mb(self) -> float | None:
         """The most of all stages."""
-        stages = (self.training, self.scoring, self.memory, self.sampling, self.searching)
+        tail = (self.memory, self.sampling, self.searching, self.labels)
+        stages = (self.training, self.scoring, *tail)
         known = [stage.peak_memory_mb for stage in stages if stage is not None]
         return max((value for value in known if value is not None), default=None)
 
@@ -233,6 +242,7 @@ def summarise(
         ngram=scored.ngram,
         baselines=scored.baselines,
         **_with_memory(scored.figures, results.memory),
+        labels=results.labels and results.labels.scores,
         headline=_headline(results),
         **dict(scored.dynamic),
         speed=SpeedSummary(

@@ -5,6 +5,7 @@ while training, and the training data that samples are judged by.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,13 @@ from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Governed, Sample, TrainingData
 from seqforge.core.data.ingest import Ingested
-from seqforge.core.model.checkpoint import Arrays, Checkpoint, ModelCard, load_checkpoint
+from seqforge.core.model.checkpoint import (
+    Arrays,
+    Checkpoint,
+    ModelCard,
+    load_checkpoint,
+    load_labelled,
+)
 from seqforge.core.sampling.engine import KernelEngine
 from seqforge.core.sampling.params import SamplerParams
 from seqforge.core.sampling.sampler import Sampler, openings_of
@@ -35,9 +42,13 @@ OPTIONS = SamplerParams(temperature=0.8, length=200, seed=0)
 
 
 def preview(domain: Domain, card: ModelCard, weights: Arrays) -> Sample:
-    """One sample of at most 200 symbols at temperature 0.8."""
+    """One sample of at most 200 symbols at temperature 0.8; of the commonest label."""
+    checkpoint = Checkpoint(card, weights)
+    if card.labels:
+        commonest = card.label_shares.index(max(card.label_shares))
+        checkpoint = checkpoint.of_label(card.labels[commonest])
     sampler = Sampler(
-        Checkpoint(card, weights),
+        checkpoint,
         domain.constraint(card.vocabulary),
         openings=openings_of(domain, card),
     )
@@ -122,6 +133,8 @@ def draw_samples_of_run(
     folder: RunFolder, config: RunConfig, domain: Domain, corpus: Corpus, watcher: ProgressListener
 ) -> SampleResult:
     """Draw, write and measure the samples of a run's settings."""
+    if corpus.labels:
+        return _draw_by_label(folder, config, domain, corpus, watcher)
     checkpoint = load_checkpoint(folder.model)
     openings = openings_of(domain, checkpoint.card)
     constraint, engine = domain.constraint(corpus.vocabulary), None
@@ -158,6 +171,53 @@ def draw_samples_of_run(
         report=report | _of_grammar(checkpoint, config, domain, everything),
         measures=measured_samples(domain, groups, corpus),
     )
+
+
+def _draw_by_label(
+    folder: RunFolder, config: RunConfig, domain: Domain, corpus: Corpus, watcher: ProgressListener
+) -> SampleResult:
+    """The same for a model with labels: so many samples of each label at each temperature."""
+    checkpoint = load_labelled(folder.model)
+    constraint, openings = (
+        domain.constraint(corpus.vocabulary),
+        openings_of(domain, checkpoint.card),
+    )
+    make_folder(folder.samples)
+    groups = dict[str, list[Sample]]()
+    rows, shown, seconds = list[SamplesRow](), list[ShownSamples](), 0.0
+    for place, temperature in enumerate(config.sampling.temperatures):
+        everything, files, texts = list[Sample](), list[Path](), list[str]()
+        for done, label in enumerate(corpus.labels):
+            watcher.advance(done, len(corpus.labels), f"temperature {temperature}, {label}")
+            sampler = Sampler(checkpoint.of_label(label), constraint, openings=openings)
+            began = time.perf_counter()
+            samples = list(sampler.draw(config.sampling.count, _options(config, place)))
+            seconds += time.perf_counter() - began
+            path = _path(folder, domain, temperature)
+            path = path.with_name(f"{path.stem}-{_in_a_name(label, done)}{path.suffix}")
+            files += domain.write(samples, path)
+            texts.append(f"{label}:\n" + "".join(domain.show(sample) for sample in samples))
+            everything += samples
+        rows.append(_row(folder, files, temperature, everything))
+        text = _encodable("\n".join(texts)[:_SHOWN])
+        shown.append(ShownSamples(**dict(rows[-1]), text=text))
+        groups[str(temperature)] = everything
+    watcher.advance(1, 1, "measuring the samples")
+    drawn = [sample for group in groups.values() for sample in group]
+    symbols = sum(len(sample.symbols) for sample in drawn)
+    return SampleResult(
+        samples=tuple(rows),
+        shown=tuple(shown),
+        sample_symbols_per_second=round(symbols / seconds, 1),
+        report=domain.report(drawn, corpus),
+        measures=measured_samples(domain, groups, corpus),
+    )
+
+
+def _in_a_name(label: str, number: int) -> str:
+    """A label as part of a file's name; its number too where signs were taken out of it."""
+    plain = re.sub(r"[^\w.-]", "_", label)[:60]
+    return plain if plain == label else f"{plain}-{number + 1}"
 
 
 def _encodable(text: str) -> str:

@@ -104,6 +104,8 @@ class TrainTask:
             config=public_config(self.config),
             symbols=self.corpus.vocabulary.symbols,
             unknown=self.corpus.vocabulary.unknown,
+            labels=self.corpus.labels,
+            label_shares=self.corpus.label_shares(),
             cell_package=package_of(self.config.model.cell),
             provenance=provenance,
         )

@@ -10,7 +10,7 @@ from seqforge.core.cells.catalogue import CATALOGUE
 from seqforge.core.kernels.compile_ahead import prepare_layers
 from seqforge.core.kernels.layer_kernels import PRODUCT_KINDS
 from seqforge.core.memory.memory import HasMemory
-from seqforge.core.model.checkpoint import load_checkpoint
+from seqforge.core.model.checkpoint import load_labelled
 from seqforge.core.model_config import ModelConfig
 from seqforge.core.sampling.engine import prepare, prepare_mixture
 from seqforge.core.sampling.sampling_kernel import NO_GRAMMAR, closed_batch, note_all
@@ -33,7 +33,7 @@ def compile_all() -> None:
     for model in {*recipes, *(ModelConfig(cell=cell) for cell in CATALOGUE)}:
         prepare_layers(model.cell, model.hidden_size, model.num_layers, PRODUCT_KINDS).join()
     for path in bundled_models().values():
-        card = load_checkpoint(path).card
+        card = load_labelled(path).card
         domain = load_domain(card.config.domain, card.config.domain_options)
         prepare_mixture(card, domain).join()
         if isinstance(domain, HasMemory):

@@ -104,8 +104,9 @@ def make_trainer(
     corpus = corpus or Corpus(shared.corpus)
     torch.set_num_threads(1)  # lanes take the cores; see lanes.py
     torch.manual_seed(shared.config.training.seed)
-    ranks.broadcast_object(lambda: check_memory(len(corpus.vocabulary), shared.config.model))
-    model = CharRNN(len(corpus.vocabulary), **shared.config.model.model_dump())
+    size, labels = len(corpus.vocabulary), len(corpus.labels)
+    ranks.broadcast_object(lambda: check_memory(size, shared.config.model, labels))
+    model = CharRNN(size, **shared.config.model.model_dump(), labels=labels)
     if start is not None:
         load_pretrained(model, start, symbol_shares(corpus.train.tokens, len(corpus.vocabulary)))
     if ranks.world > 1:

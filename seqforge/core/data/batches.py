@@ -21,7 +21,7 @@ class BatchWindow:
     """The data of one step."""
 
     inputs: NDArray[np.int64]
-    """(B, T)."""
+    """(B, T); under labels, ``label * V + symbol``."""
     targets: NDArray[np.int64]
     """(B, T); the symbol after each input."""
     resets: NDArray[np.bool_]
@@ -52,8 +52,9 @@ class TbpttBatches:
         seed: int = 0,
         reset_probability: float = 0.0,
         mirror: NDArray[np.int64] | None = None,
+        symbols: int = 0,
     ) -> None:
-        """Lay the rows out.
+        """Lay the rows out; ``symbols`` is V, where inputs are to be ids under their labels.
 
         Raises:
             ConfigError: If there is a mirror and the batch is odd.
@@ -76,6 +77,7 @@ class TbpttBatches:
                 f"give a --batch-size of {max(1, part.symbols // 2)} or less"
             )
         self._tokens, self._readings = part.tokens, readings
+        self._part, self._symbols = part, symbols
         self._rows, self._seq_len = rows, seq_len
         self._seed, self._reset_probability = seed, reset_probability
         self._long_records = part.symbols >= _LONG_RECORD * max(part.records, 1)
@@ -87,10 +89,11 @@ class TbpttBatches:
         epoch, number = divmod(step, self.windows_per_epoch)
         start = number * self._seq_len
         length = min(self._seq_len, self._length - start)
+        firsts = [(reading, self._firsts(reading, epoch)) for reading in self._readings]
         blocks = [
             reading.block(first + start, length + 1)
-            for reading in self._readings
-            for first in self._firsts(reading, epoch)
+            for reading, places in firsts
+            for first in places
         ]
         block = np.stack(blocks)
         if step % _KEPT_WINDOWS == 0:
@@ -105,7 +108,18 @@ class TbpttBatches:
         if self._long_records:
             inputs = inputs.copy()
             inputs[resets, 0] = END
+        if self._symbols:
+            places = [first + start + np.arange(length) for _, some in firsts for first in some]
+            inputs = inputs + self._symbols * self._labels(np.array(places))
         return BatchWindow(inputs, targets, resets)
+
+    def _labels(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The labels (B, T) of inputs at these places of their direction."""
+        backwards = np.arange(len(places)) >= self._rows
+        # Read backwards an end symbol is the start of the record that stands before it.
+        last = len(self._tokens) - 2
+        places = np.where(backwards[:, None], np.maximum(last - places, 0), places)
+        return self._part.labels_at(places)
 
     def _draw(self, what: int) -> np.random.Generator:
         # An array: of a list with such large numbers numpy makes floats, and rounds them.

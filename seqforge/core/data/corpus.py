@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -116,11 +116,22 @@ class TokenPart:
     symbols: int
     """Number of symbols without end symbols."""
     records: int
+    labels: NDArray[np.int64] | None = None
+    """The number of each segment's label (S,), where records have labels."""
 
     @property
     def scored(self) -> int:
         """Number of scored symbols, end symbols included."""
         return int((self.segments[:, 2] - self.segments[:, 1]).sum())
+
+    def labels_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The label that an input at each place is read under, of a part with labels.
+
+        An end symbol between two records is the start of the second one.
+        """
+        assert self.labels is not None, "a part with labels"
+        found = np.searchsorted(self.segments[:, 0], places, "right") - 1
+        return self.labels[np.maximum(found, 0)]
 
 
 class PartWriter:
@@ -153,6 +164,10 @@ class PartWriter:
     def __enter__(self) -> Self:
         return self
 
+    def label(self, labels: Sequence[int]) -> None:
+        """Write the number of the label of each cut down."""
+        self._keep("labels", labels)
+
     def __exit__(self, *error: object) -> None:
         with suppress(OSError):  # what the disk refuses was said when it was written
             self._file.close()
@@ -179,11 +194,14 @@ class PartWriter:
             if self._file.tell() != self._data_from:
                 raise ValueError("the header of a .npy file has changed its length")
             self._file.close()
-            segments = np.array(self._segments, np.int64).reshape(-1, 3)
-            # Into memory first: what numpy writes to a file itself may be lost on a full disk.
-            np.save(packed := BytesIO(), segments)
-            self._meta.with_suffix(".segments.npy").write_bytes(packed.getvalue())
+        self._keep("segments", np.array(self._segments, np.int64).reshape(-1, 3))
         _write(self._meta, {"symbols": self._symbols, "records": self._records})
+
+    def _keep(self, name: str, values: Sequence[int] | NDArray[np.int64]) -> None:
+        # Into memory first: what numpy writes to a file itself may be lost on a full disk.
+        np.save(packed := BytesIO(), np.asarray(values, np.int64))
+        with disk_errors(self._meta):
+            self._meta.with_suffix(f".{name}.npy").write_bytes(packed.getvalue())
 
     def _append(self, tokens: NDArray[Any]) -> None:
         with disk_errors(self._meta.parent):
@@ -210,13 +228,14 @@ class Corpus:
             if meta["format"] != FORMAT:
                 raise RunError(f"{folder}: a corpus of another format; remove the folder")
             self.vocabulary = Vocabulary(tuple(meta["symbols"]), meta["unknown"])
+            self.labels: tuple[str, ...] = tuple(meta.get("labels", ()))
             self.train, self.valid, self.test = (open_part(folder, part) for part in PARTS)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder}: a damaged corpus ({error}); remove the folder") from error
         self.folder = folder
 
     @classmethod
-    def finish(cls, folder: Path, vocabulary: Vocabulary) -> Corpus:
+    def finish(cls, folder: Path, vocabulary: Vocabulary, labels: Sequence[str] = ()) -> Corpus:
         """Mark the folder as complete and open it; everything else must be written.
 
         The mark is written last, with checksums of all other files. Who keeps the folder syncs it
@@ -229,9 +248,30 @@ class Corpus:
             "symbols": list(vocabulary.symbols),
             "unknown": vocabulary.unknown,
             "files": files,
+            **({"labels": list(labels)} if labels else {}),
         }
         _write(folder / _INDEX, folders.sealed(meta))
         return cls(folder)
+
+    def label_as(self, labels: Sequence[str]) -> None:
+        """Number the labels as a model does that has at least these.
+
+        Raises:
+            ValueError: If it lacks one.
+        """
+        numbers = np.array([labels.index(label) for label in self.labels], np.int64)
+        for name in PARTS:
+            part = self.part(name)
+            if part.labels is not None:
+                setattr(self, name, replace(part, labels=numbers[part.labels]))
+        self.labels = tuple(labels)
+
+    def label_shares(self) -> tuple[float, ...]:
+        """The share of each label among the training records."""
+        if self.train.labels is None:
+            return ()
+        counts = np.bincount(self.train.labels, minlength=len(self.labels))
+        return tuple((counts / counts.sum()).round(6).tolist())
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -307,7 +347,9 @@ def open_part(folder: Path, part: str) -> TokenPart:
     sizes = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
     tokens = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
     segments = np.load(folder / f"{part}.segments.npy", allow_pickle=False)
-    return TokenPart(tokens, segments, sizes["symbols"], sizes["records"])
+    kept = folder / f"{part}.labels.npy"
+    labels = np.load(kept, allow_pickle=False) if kept.is_file() else None
+    return TokenPart(tokens, segments, sizes["symbols"], sizes["records"], labels)
 
 
 _LOOKED_UP = 1 << 16  # held-out hashes: a longer part is represented by its smallest

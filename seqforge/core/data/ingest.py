@@ -163,11 +163,13 @@ def split_and_encode(
     clusters, notes = _clusters(domain, spool, data)
     sizes = [(spooled.record, spooled.length) for spooled in spool.records]
     split, codes = Split.parse(data.split), window_codes(domain, vocabulary)
+    labels = _labels(spool)
 
     def attempt(ends_at: float) -> tuple[SplitTable, bool]:
         division = split_records(sizes, split, clusters, data.hold_out, ends_at)
         for part in PARTS:
-            _encode(spool, vocabulary, division.cuts[part], part, folder)
+            cuts = _mixed(division.cuts[part]) if labels else division.cuts[part]
+            _encode(spool, vocabulary, cuts, part, folder, labels)
         parts = {part: open_part(folder, part) for part in PARTS}
         overlap, sketch = measure_overlap(parts, codes, moved=ends_at < 1)
         names = tuple(record.name for record, _ in sizes)
@@ -182,16 +184,36 @@ def split_and_encode(
         best = min(shares, key=shares.__getitem__)
         partition, _ = attempt(best if shares[best] <= before / 2 else 1.0)
     partition.write(folder)
-    return Corpus.finish(folder, vocabulary)
+    return Corpus.finish(folder, vocabulary, labels)
 
 
 def _encode(
-    spool: RecordSpool, vocabulary: Vocabulary, cuts: Sequence[Cut], part: str, folder: Path
-) -> None:
+    spool: RecordSpool, vocabulary: Vocabulary, cuts: Sequence[Cut], part: str, folder: Path,
+    labels: Sequence[str],
+) -> None:  # fmt: skip
     with PartWriter(folder, part, vocabulary, cuts) as writer:
         for cut in cuts:
             writer.add(cut, _encoded(spool, vocabulary, cut))
         writer.close()
+        if labels:
+            numbers = {label: number for number, label in enumerate(labels)}
+            writer.label([numbers[spool.records[cut.record].record.label] for cut in cuts])
+
+
+def _labels(spool: RecordSpool) -> tuple[str, ...]:
+    """The labels of all records, sorted; none if they have none."""
+    labels = tuple(sorted({spooled.record.label for spooled in spool.records}))
+    return () if labels == ("",) else labels
+
+
+def _mixed(cuts: Sequence[Cut]) -> list[Cut]:
+    """Cuts in an order that says nothing of their labels.
+
+    What is carried from record to record would otherwise tell a network the label, whose files
+    have one behind the other, and it would not learn to ask for it.
+    """
+    order = np.random.default_rng(0).permutation(len(cuts))
+    return [cuts[place] for place in order.tolist()]
 
 
 def _encoded(

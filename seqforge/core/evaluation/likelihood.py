@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from seqforge.base.machine import release_pages
 from seqforge.base.messages import Advance, unheard
-from seqforge.core.data.corpus import Segment, TokenPart, Tokens
+from seqforge.core.data.corpus import Segment, TokenPart
 from seqforge.core.data.split import CONTEXT
 from seqforge.core.kernels.ops import block_names
 from seqforge.core.model.char_rnn import CharRNN
@@ -76,7 +76,7 @@ def symbol_losses(
 
     def run(batch: list[Segment]) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            return _batch(model, network, part.tokens, batch, _losses)
+            return _batch(model, network, part, batch, _losses)
 
     with ThreadPoolExecutor(threads) as pool:
         for batch, found in zip(_batches(chunks), pool.map(run, _batches(chunks)), strict=True):
@@ -99,7 +99,7 @@ def symbol_log_probs(
     for first in range(0, len(chunks), rows):
         batch = chunks[first : first + rows]
         with torch.inference_mode():  # left before the yield: it would reach whoever reads
-            found = _batch(model, network, part.tokens, batch, _all_log_probs, (symbols,))
+            found = _batch(model, network, part, batch, _all_log_probs, (symbols,))
         release_pages(part.tokens)
         yield from zip(batch, found, strict=True)
 
@@ -140,17 +140,17 @@ def _batches(chunks: list[Segment]) -> Iterator[list[Segment]]:
 
 
 def _batch(
-    model: CharRNN, network: PreparedModel, tokens: Tokens, batch: list[Segment],
+    model: CharRNN, network: PreparedModel, part: TokenPart, batch: list[Segment],
     wanted: Callable[[Tensor, Tensor], Tensor], shape: tuple[int, ...] = (),
 ) -> list[NDArray[np.float32]]:  # fmt: skip
     """What is wanted of the logits (T, B, V) of chunks and the symbols that come (T, B): an array
     of ``shape`` for each scored one.
     """
     longest = max(stop - start for start, _, stop in batch)
-    padded = np.zeros((len(batch), longest), tokens.dtype)
+    padded = np.zeros((len(batch), longest), part.tokens.dtype)
     for row, (start, _, stop) in zip(padded, batch, strict=True):
-        row[: stop - start] = tokens[start:stop]
-    device = model.output.bias.device
+        row[: stop - start] = part.tokens[start:stop]
+    device, under = model.output.bias.device, _under_labels(model, part, batch)
     # Made whole at once: pieces kept between the windows' buffers would leave holes behind them.
     found = np.empty((longest - 1, len(batch), *shape), np.float32)
     window = _window_length(model, len(batch))
@@ -158,12 +158,20 @@ def _batch(
     for begin in range(0, longest - 1, window):
         end = min(begin + window, longest - 1)
         ids = torch.from_numpy(padded[:, begin : end + 1].T.astype(np.int64, "C")).to(device)
-        logits, state = network.run(ids[:-1], state)
+        logits, state = network.run(ids[:-1] + under, state)
         found[begin:end] = wanted(logits, ids[1:]).cpu().numpy()
     return [
         row[scored_from - start - 1 : stop - start - 1]
         for row, (start, scored_from, stop) in zip(found.swapaxes(0, 1), batch, strict=True)
     ]
+
+
+def _under_labels(model: CharRNN, part: TokenPart, batch: list[Segment]) -> Tensor:
+    """What makes ids of the inputs of each chunk: nothing where there are no labels."""
+    if model.labels is None:
+        return torch.zeros((), dtype=torch.int64)
+    labels = part.labels_at(np.array([start for start, _, _ in batch]))
+    return torch.from_numpy(len(model.output.bias) * labels).to(model.output.bias.device)
 
 
 def _window_length(model: CharRNN, rows: int) -> int:

@@ -15,6 +15,8 @@ from seqforge.base.machine import physical_memory
 from seqforge.core.model.attention import PastAttention
 from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, zero_state
 from seqforge.core.model.checkpoint import weight_shapes
+from seqforge.core.model.label_vectors import LabelVectors
+from seqforge.core.model.labels import LABEL_START
 from seqforge.core.model.prepared import RnnState, prepare_model
 from seqforge.core.model_config import ModelConfig
 from seqforge.errors import CheckpointError, ConfigError
@@ -43,16 +45,21 @@ class CharRNN(nn.Module):
         tied: bool = False,
         forget_bias: float | None = None,
         attention: int = 0,
+        labels: int = 0,
     ) -> None:
         """Make a model with fresh weights.
 
+        With ``labels`` it reads `virtual_ids`.
+
         Raises:
-            ValueError: If ``tied`` is asked for with an embedding of another width.
+            ValueError: If ``tied`` is asked for with an embedding of another width, or labels.
         """
         super().__init__()
         embedding_size = embedding_size or hidden_size
         if tied and embedding_size != hidden_size:
             raise ValueError("tied weights need an embedding as wide as the hidden layer")
+        if tied and labels:
+            raise ValueError("tied weights know no labels")
         self.cell, self.hidden_size = cell, hidden_size
         self.dropout, self.variational = dropout, variational
         self.weight_drop, self.embedding_dropout = weight_drop, embedding_dropout
@@ -67,6 +74,7 @@ class CharRNN(nn.Module):
         if tied:
             self.output.weight = self.embedding.weight
         self.attention = PastAttention(hidden_size, attention) if attention else None
+        self.labels = LabelVectors(labels, embedding_size) if labels else None
 
     def zero_state(self, batch: int) -> RnnState:
         """The initial state of all layers; then of the attention, if there is one."""
@@ -78,7 +86,7 @@ class CharRNN(nn.Module):
         """Ids in, logits of the next symbols out, in fp32 and without dropout.
 
         Args:
-            ids: (B, T).
+            ids: (B, T); of a model with labels `virtual_ids`.
             state: What was carried here; zeros where it is not given.
 
         Returns:
@@ -102,15 +110,15 @@ class CharRNN(nn.Module):
         Args:
             noise: Where the masks are drawn from; without it nothing is dropped.
         """
-        embedding = self.embedding.weight
+        embedding, labels = self.embedding.weight, self.labels
         recurrent: list[Tensor | None] = [
             dict(layer.named_parameters()).get("weight_hh_l0") for layer in self.layers
         ]
         if noise is None:
-            return embedding, recurrent
-        rows = (len(embedding), 1)
+            return embedding if labels is None else labels.table(embedding), recurrent
+        embedding = _dropped(embedding, (len(embedding), 1), self.embedding_dropout, noise)
         return (
-            _dropped(embedding, rows, self.embedding_dropout, noise),
+            embedding if labels is None else labels.table(embedding),
             [
                 None if w is None else _dropped(w, tuple(w.shape), self.weight_drop, noise)
                 for w in recurrent
@@ -152,7 +160,8 @@ def model_from_arrays(
     Raises:
         CheckpointError: If the weights are not those of such a model.
     """
-    model = CharRNN(vocab_size, **config.model_dump())
+    labels = len(arrays[LABEL_START]) if LABEL_START in arrays else 0
+    model = CharRNN(vocab_size, **config.model_dump(), labels=labels)
     weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
     try:
         model.load_state_dict(weights)
@@ -161,13 +170,13 @@ def model_from_arrays(
     return model
 
 
-def check_memory(vocab_size: int, config: ModelConfig) -> None:
+def check_memory(vocab_size: int, config: ModelConfig, labels: int = 0) -> None:
     """Refuse a network whose weights and gradients do not fit in memory, before it is made.
 
     Raises:
         ConfigError: If not even these do.
     """
-    weights = sum(map(math.prod, weight_shapes(vocab_size, config).values()))
+    weights = sum(map(math.prod, weight_shapes(vocab_size, config, labels).values()))
     memory = physical_memory()
     needed = 2 * _BYTES * weights
     if memory is not None and needed > memory:

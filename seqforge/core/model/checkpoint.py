@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,13 @@ from seqforge.core.cells.weights import attention_shapes, layer_shapes
 from seqforge.core.config import STRICT, RunConfig
 from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
+from seqforge.core.model.labels import (
+    LABEL_FED,
+    LABEL_START,
+    label_number,
+    labels_listed,
+    weights_of_label,
+)
 from seqforge.core.model.ngram import check_counts, check_described
 from seqforge.core.model_config import ModelConfig
 from seqforge.core.task_config import VERBS
@@ -120,6 +128,12 @@ class ModelCard(BaseModel):
     unknown: bool = False
     cell_package: str = ""
     """The package that brought the cell, and its version; empty for a cell of seqforge."""
+    labels: tuple[str, ...] = ()
+    """What its records are labelled by, of a model that is conditioned by a label."""
+    label_shares: tuple[float, ...] = ()
+    """The share of each label among the training records."""
+    label: str = ""
+    """The one label that this model is of, where it was opened with one."""
     target_symbols: tuple[str, ...] = ()
     """Classes, labels, or symbols of translations, of a model of such a task."""
     provenance: Provenance = Provenance()
@@ -138,6 +152,20 @@ class Checkpoint:
     weights: Arrays
     """In float32, whatever the file's type; of an n-gram model its counts."""
 
+    def of_label(self, label: str) -> Checkpoint:
+        """A model with labels as the plain model of one of them.
+
+        Raises:
+            CheckpointError: If there is no such label; names those there.
+        """
+        card = self.card
+        if not card.labels:
+            raise CheckpointError(f"{card.name}: was trained without labels; leave out --label")
+        number = label_number(label, card.labels, card.name)
+        named = {"name": f"{card.name} [{label}]", "label": label, "labels": ()}
+        plain = card.model_copy(update={**named, "label_shares": ()})
+        return Checkpoint(plain, weights_of_label(self.weights, number))
+
 
 def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
     """A card and weights in, ``model.safetensors`` out, written atomically in the configured
@@ -152,8 +180,26 @@ def save_checkpoint(path: Path, card: ModelCard, weights: Arrays) -> None:
     write_arrays(path, card.model_dump(mode="json"), weights)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """A model file in, a checkpoint out.
+def load_checkpoint(path: Path, label: str | None = None) -> Checkpoint:
+    """A model file in, a checkpoint out; of a model with labels the plain model of one of them.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, not ours, or of another format; if there is no
+            such label, or none is named of a model that has some.
+    """
+    checkpoint = load_labelled(path)
+    if label is not None:
+        return checkpoint.of_label(label)
+    if labels := checkpoint.card.labels:
+        raise CheckpointError(
+            f"{path}: is a model of labels, and none is named; it has {labels_listed(labels)} "
+            f"(seqforge sample --label {shlex.quote(labels[0])} draws of one)"
+        )
+    return checkpoint
+
+
+def load_labelled(path: Path) -> Checkpoint:
+    """The same, whole: with the vectors of all its labels, if it has some.
 
     Raises:
         CheckpointError: If it is missing, damaged, not ours, or of another format.
@@ -166,7 +212,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     if card.config.model.is_ngram:
         return _counted(path, card, described)
-    _check_shapes(path, described, weight_shapes(len(card.vocabulary), card.config.model))
+    _check_shapes(path, described, _shapes_of(card))
     _, arrays = read_arrays(path)
     weights = {name: array.astype(np.float32) for name, array in arrays.items()}
     if not all(np.isfinite(array).all() for array in weights.values()):
@@ -206,7 +252,7 @@ def check_weights(checkpoint: Checkpoint) -> None:
         CheckpointError: If they are not.
     """
     card = checkpoint.card
-    for name, shape in weight_shapes(len(card.vocabulary), card.config.model).items():
+    for name, shape in _shapes_of(card).items():
         array = checkpoint.weights.get(name)
         if array is None or array.shape != shape:
             found = "is missing" if array is None else f"has the shape {array.shape}, not {shape}"
@@ -219,7 +265,11 @@ def check_weights(checkpoint: Checkpoint) -> None:
             )
 
 
-def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
+def _shapes_of(card: ModelCard) -> Shapes:
+    return weight_shapes(len(card.vocabulary), card.config.model, len(card.labels))
+
+
+def weight_shapes(vocab_size: int, model: ModelConfig, labels: int = 0) -> Shapes:
     """A configuration in, the shape of every array by torch's names out."""
     hidden, width = model.hidden_size, model.embedding_size or model.hidden_size
     shapes: Shapes = {"embedding.weight": (vocab_size, width)}
@@ -229,6 +279,8 @@ def weight_shapes(vocab_size: int, model: ModelConfig) -> Shapes:
             shapes[f"layers.{layer}.{name}"] = shape
     if model.attention:
         shapes |= attention_shapes(hidden, model.attention)
+    if labels:
+        shapes |= {LABEL_FED: (labels, width), LABEL_START: (labels, width)}
     return shapes | {"output.weight": (vocab_size, hidden), "output.bias": (vocab_size,)}
 
 

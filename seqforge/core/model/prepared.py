@@ -80,9 +80,7 @@ def prepare_model(
     """
     if model.output.bias.device.type != "cpu":
         return TorchModel(model, precision, noise)
-    # A table of more rows than will be looked up costs more than it saves.
-    table = symbols is None or model.embedding.num_embeddings <= symbols
-    return CompiledModel(model, precision == "bf16", training, whole_graph, noise, table)
+    return CompiledModel(model, precision == "bf16", training, whole_graph, noise, symbols)
 
 
 def precisions(device: torch.device) -> list[str]:
@@ -117,11 +115,14 @@ class CompiledModel:
         training: bool,
         whole_graph: bool,
         noise: torch.Generator | None,
-        table: bool = True,
+        symbols: int | None = None,
     ) -> None:
         self._model, self._kind = model, torch.bfloat16 if bf16 else torch.float32
         self._parameters = list(model.parameters())
         embedding, recurrent = model.dropped_weights(noise)
+        self._rows = len(embedding)
+        # A table of more rows than will be looked up costs more than it saves.
+        table = symbols is None or self._rows <= symbols
         first = embedding if table else None
         with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             made: list[Any] = [
@@ -150,8 +151,8 @@ class CompiledModel:
         Raises:
             IndexError: If there is no such symbol.
         """
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(self._ends[-1]):
-            raise IndexError(f"symbol {int(ids.max())} of {len(self._ends[-1])}")
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self._rows:
+            raise IndexError(f"symbol {int(ids.max())} of {self._rows}")
         x, after = self._inputs(ids), []
         for number, (weights, packed) in enumerate(zip(self._layers, self._packed, strict=True)):
             x, layer_state = packed.run(x, weights, state[number])

@@ -33,6 +33,9 @@ def load_pretrained(model: CharRNN, weights: Arrays, shares: NDArray[np.float64]
         often = torch.from_numpy(np.log(known * shares[known:])).to(given[_BIAS])
         # A bias at the mean stands for one symbol of K that are equally likely.
         given[_BIAS][known:] = given[_BIAS][:known].mean() + often
+    missing = [name for name in fresh if name.startswith("labels.")]
+    # The label of a model that had none changes nothing to begin with.
+    given |= {name: torch.zeros_like(fresh[name]) for name in missing if name not in given}
     model.load_state_dict(given)
 
 

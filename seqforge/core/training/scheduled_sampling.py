@@ -45,5 +45,7 @@ def sampled_inputs(
         drawn = torch.multinomial(chances, 1, generator=noise).view_as(ids[1:])
         uniform = torch.rand(drawn.shape, generator=noise, device=ids.device)
         chosen = uniform < objective.scheduled_sampling
-        chosen &= (drawn != END) & (ids[1:] != END)
-        return torch.cat([ids[:1], torch.where(chosen, drawn, ids[1:])])
+        symbols, size = ids[1:], logits.shape[2]
+        chosen &= (drawn != END) & (symbols % size != END)
+        drawn += symbols - symbols % size  # under the same label
+        return torch.cat([ids[:1], torch.where(chosen, drawn, symbols)])

@@ -81,6 +81,7 @@ class NextSymbol:
             seed=config.seed,
             reset_probability=config.reset_probability,
             mirror=mirror,
+            symbols=len(corpus.vocabulary) if corpus.labels else 0,
         )
         self.window = self._streams.window
         self.windows_per_epoch = self._streams.windows_per_epoch

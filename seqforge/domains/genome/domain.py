@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -55,6 +56,8 @@ class GenomeDomain(WritesFasta):
 
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""
+    labels: bool = False
+    """Records have labels, which condition the model: the names of their files."""
     keep_case: bool = False
     """Whether lower-case bases (soft-masking) are symbols of their own."""
     line_width: PositiveInt = 60
@@ -72,7 +75,12 @@ class GenomeDomain(WritesFasta):
         """The same in blocks; a chromosome is never in memory whole."""
         from seqforge.domains.genome.fasta import read_blocks
 
-        return read_blocks(path, self.keep_case, self.encoding)
+        label = path.name.removesuffix("".join(path.suffixes)) or path.name
+        for block in read_blocks(path, self.keep_case, self.encoding):
+            if self.labels and block.ends is not None:
+                yield replace(block, ends=replace(block.ends, label=label))
+            else:
+                yield block
 
     def prime(self, source: str | Path) -> str:
         """Typed bases, or the first contig of a file; other letters are passed through.

@@ -82,6 +82,11 @@ class TextDomain:
     separator: str | None = None
     r"""Text that splits a file into records; ``\n`` and ``\t`` may be written so. None: one
     record per file."""
+    labels: bool = False
+    """Records have labels, which condition the model: the lines ``text TAB label`` of a table; of
+    other files each line, its label being the file's name. They need no ``separator``."""
+    label_folders: bool = False
+    """Of ``labels``: files are whole records, their folders' names being their labels."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
     """Encoding of files that are not UTF-8 and have no byte-order mark: latin-1, cp1252."""
 
@@ -89,6 +94,8 @@ class TextDomain:
         """Refuse what does not go together."""
         if self.bytes and self.encoding:
             raise ConfigError("--bytes takes files as they are; leave --encoding out")
+        if self.label_folders and not self.labels:
+            raise ConfigError("--label-folders says where labels are; give --labels too")
 
     def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
         """See `HasMemory.memory`."""
@@ -115,7 +122,12 @@ class TextDomain:
         return restored(TextMemories, partial(TextMemory.saved, vocabulary.symbols), arrays)
 
     def read(self, path: Path) -> Iterator[Record]:
-        """The file as one record, or its parts between separators."""
+        """The file as one record, or its parts between separators; or its labelled records."""
+        if self.labels:
+            from seqforge.domains.text.examples import labelled_records
+
+            yield from labelled_records(path, self.label_folders, self.encoding, self.prime)
+            return
         text = self._text(path)
         if not text:
             raise _empty(path)
@@ -140,7 +152,7 @@ class TextDomain:
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
         """The same in blocks; without a separator no file is in memory whole."""
-        if self.separator:
+        if self.separator or self.labels:
             for record in self.read(path):
                 yield Block(narrowest(record.symbols), record)
             return
@@ -198,7 +210,7 @@ class TextDomain:
 
         Of a few such files a model has seen few beginnings; by itself it would begin mid-word.
         """
-        if self.separator or files >= _ENOUGH_FILES:
+        if self.separator or self.labels or files >= _ENOUGH_FILES:
             return ()
         return tuple(self.prime(text) for text in _OPENINGS)
 
@@ -220,7 +232,8 @@ class TextDomain:
 
     def piece(self, sample: Sample, first: bool) -> _Bytes:
         """The sample, after the separator."""
-        parting = self._separator() if self.separator else "\n\n"
+        lines = self.labels and not self.label_folders
+        parting = self._separator() if self.separator else "\n" if lines else "\n\n"
         if "\n" not in parting:
             parting = f"\n{parting}\n"
         text = sample.symbols if first else parting + sample.symbols

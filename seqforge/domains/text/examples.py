@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from seqforge.base.textio import plain_suffix, read_text
 from seqforge.core.data.examples import Example, TaskName
+from seqforge.core.records import Record
 from seqforge.errors import InputError
 
 _TABLES = (".tsv", ".tab")
@@ -76,6 +77,31 @@ def _classes(paths: Sequence[Path], encoding: str) -> Iterator[Example]:
         name = path.name.removesuffix("".join(path.suffixes)) or path.name
         for where, line in _lines(path, encoding):
             yield Example(line.strip(), (name,), line.strip(), where)
+
+
+def labelled_records(
+    path: Path, folders: bool, encoding: str, symbols: Callable[[str], str]
+) -> Iterator[Record]:
+    """The records of a file, each with its label, by the rules of classes in `text_examples`.
+
+    Args:
+        path: A table, or a file whose name is the label of its lines.
+        folders: Whether the file is one record instead, with the name of its folder for a label.
+        encoding: Of a file that is not UTF-8.
+        symbols: Text to symbols.
+
+    Raises:
+        InputError: Naming file and line.
+    """
+    if folders:
+        text = read_text(path, encoding).strip("\n")
+        label = path.absolute().parent.name
+        found = [Example(text, (label,), text, str(path))] if text else []
+    else:
+        found = list(text_examples("classify", [path], encoding))
+    for number, one in enumerate(found, 1):
+        name = f"{path.name}:{number}"
+        yield Record(symbols(one.source), name, str(path), label=one.target[0])
 
 
 def _parallel(task: TaskName, paths: Sequence[Path], encoding: str) -> Iterator[Example]:
