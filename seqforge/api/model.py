@@ -427,14 +427,10 @@ class Model:
 def load(name: str | Path, device: str = "cpu", label: str | None = None) -> Model:
     """A bundled name, a ``.safetensors`` file or a run folder in, a model out.
 
-    Args:
-        name: What to open.
-        device: See `Model`.
-        label: Of a model that was trained with labels the one that it is to be a model of.
+    A model that was trained with labels becomes that of the ``label``.
 
     Raises:
-        CheckpointError: If there is none or it cannot be used; if it has no such label, or has some
-            and none is given.
+        CheckpointError: If there is none or it cannot be used, or has not this label.
         ValueError: If the name is neither text nor a path, or there is no such kind of device.
     """
     if not isinstance(name, str | Path):

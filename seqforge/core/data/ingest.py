@@ -28,7 +28,7 @@ from seqforge.core.data.corpus import (
 )
 from seqforge.core.data.domain import Block, Clusters, Domain, HasKmers, ReadsBlocks
 from seqforge.core.data.overlap import WINDOW, WindowCodes
-from seqforge.core.data.split import Cut, split_records
+from seqforge.core.data.split import Cut, mixed, split_records
 from seqforge.core.data.vocabulary import Vocabulary, code_points, describe, narrowest, text_of
 from seqforge.core.records import Record
 from seqforge.errors import InputError
@@ -116,6 +116,11 @@ class RecordSpool:
                 found = self.blocks(index, 0, spooled.length)
                 yield "".join(text_of(points.astype(np.uint32)) for points in found)
 
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all records, sorted; none if they have none."""
+        found = tuple(sorted({spooled.record.label for spooled in self.records}))
+        return () if found == ("",) else found
+
     def content(self, since: int) -> bytes:
         """A digest of the records from ``since`` on, as a model reads them."""
         return hashlib.sha256(b"".join(r.digest for r in self.records[since:])).digest()
@@ -163,12 +168,12 @@ def split_and_encode(
     clusters, notes = _clusters(domain, spool, data)
     sizes = [(spooled.record, spooled.length) for spooled in spool.records]
     split, codes = Split.parse(data.split), window_codes(domain, vocabulary)
-    labels = _labels(spool)
+    labels = spool.labels()
 
     def attempt(ends_at: float) -> tuple[SplitTable, bool]:
         division = split_records(sizes, split, clusters, data.hold_out, ends_at)
         for part in PARTS:
-            cuts = _mixed(division.cuts[part]) if labels else division.cuts[part]
+            cuts = mixed(division.cuts[part]) if labels else division.cuts[part]
             _encode(spool, vocabulary, cuts, part, folder, labels)
         parts = {part: open_part(folder, part) for part in PARTS}
         overlap, sketch = measure_overlap(parts, codes, moved=ends_at < 1)
@@ -198,22 +203,6 @@ def _encode(
         if labels:
             numbers = {label: number for number, label in enumerate(labels)}
             writer.label([numbers[spool.records[cut.record].record.label] for cut in cuts])
-
-
-def _labels(spool: RecordSpool) -> tuple[str, ...]:
-    """The labels of all records, sorted; none if they have none."""
-    labels = tuple(sorted({spooled.record.label for spooled in spool.records}))
-    return () if labels == ("",) else labels
-
-
-def _mixed(cuts: Sequence[Cut]) -> list[Cut]:
-    """Cuts in an order that says nothing of their labels.
-
-    What is carried from record to record would otherwise tell a network the label, whose files
-    have one behind the other, and it would not learn to ask for it.
-    """
-    order = np.random.default_rng(0).permutation(len(cuts))
-    return [cuts[place] for place in order.tolist()]
 
 
 def _encoded(

@@ -377,3 +377,13 @@ def _check_sizes(cuts: Cuts, split: Split, named: Sequence[Span]) -> None:
                 f"{part}; at least {_FEWEST_SYMBOLS} are needed in each part: give {needed:,.0f} "
                 "symbols or more, or hold out a larger share"
             )
+
+
+def mixed(cuts: Sequence[Cut]) -> list[Cut]:
+    """Cuts in an order that says nothing of their labels.
+
+    What is carried from record to record would otherwise tell a network the label, whose files
+    have one behind the other, and it would not learn to ask for it.
+    """
+    order = np.random.default_rng(0).permutation(len(cuts))
+    return [cuts[place] for place in order.tolist()]

@@ -10,11 +10,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from seqforge.base.atomic_files import disk_errors, replacing
@@ -22,7 +22,6 @@ from seqforge.base.messages import first_problem, shown, unreadable
 from seqforge.core.cells.catalogue import cell_names
 from seqforge.core.cells.weights import attention_shapes, layer_shapes
 from seqforge.core.config import STRICT, RunConfig
-from seqforge.core.data.overlap import Sketch
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.model.labels import (
     LABEL_FED,
@@ -32,6 +31,8 @@ from seqforge.core.model.labels import (
     weights_of_label,
 )
 from seqforge.core.model.ngram import check_counts, check_described
+from seqforge.core.model.provenance import Ancestor as Ancestor
+from seqforge.core.model.provenance import Provenance as Provenance
 from seqforge.core.model_config import ModelConfig
 from seqforge.core.task_config import VERBS
 from seqforge.errors import CheckpointError
@@ -69,50 +70,6 @@ _FOREIGN = {
 }
 """First bytes of files that are mistaken for models. A safetensors file begins with the size of
 its header: eight bytes, then a brace."""
-
-
-def _checked_sketch(text: str) -> str:
-    Sketch.parse(text)
-    return text
-
-
-class Ancestor(BaseModel):
-    """A model that another one was initialised from."""
-
-    model_config = STRICT
-
-    name: str
-    sha256: str
-    """Of its file."""
-    inputs: tuple[tuple[str, str], ...] = ()
-    """Its training files: name and SHA-256 of each."""
-    steps: int = 0
-    note: str = ""
-
-
-class Provenance(BaseModel):
-    """Origin and held-out score of a model."""
-
-    model_config = STRICT
-
-    inputs: tuple[tuple[str, str], ...] = ()
-    """Name and SHA-256 of each input file."""
-    corpus: str = ""
-    """Hash of inputs, domain, options and split."""
-    symbols: dict[str, int] = {}
-    """Symbols in train, valid and test."""
-    steps: int = 0
-    trained_seconds: float = 0.0
-    bits_per_symbol: dict[str, float | None] = {}
-    """Held-out score in bits, on valid and test."""
-    date: str = ""
-    note: str = ""
-    """For readers of the card: source and licence of the data."""
-    ancestors: tuple[Ancestor, ...] = ()
-    """Models it was initialised from, the nearest first."""
-    sketch: Annotated[str, AfterValidator(_checked_sketch)] = ""
-    """Of the windows of all that it was trained on, its ancestors' training data among them; see
-    `data.overlap.Sketch`. Older models have none."""
 
 
 class ModelCard(BaseModel):
