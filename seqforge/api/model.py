@@ -15,6 +15,7 @@ from seqforge.base.messages import add_remark, did_you_mean
 from seqforge.core.data.domain import (
     Domain,
     Sample,
+    Spells,
     StopsAfterUnits,
     copy_units,
     known_prompt,
@@ -231,7 +232,11 @@ class Model:
             raise ValueError(f"k must be 1 or above, not {k}")
         begun = self.prompt(context, unknown, "the context").symbols
         ids = self.card.vocabulary.encode(begun).astype(np.int64)
-        return next_symbols(self._reading(memory), self.card.vocabulary, ids, k)
+        found = next_symbols(self._reading(memory), self.card.vocabulary, ids, k)
+        if isinstance(self.domain, Spells):
+            return [row._replace(symbol=row.symbol and self.domain.spelled(row.symbol))
+                    for row in found]  # fmt: skip
+        return found
 
     def trace(self, text: str | Path, unknown: Unknown | None = None, gates: bool = False) -> Trace:
         """What the network expected and what all its units did at each symbol of a record.

@@ -96,6 +96,8 @@ def _lines(result: EvaluateResult) -> Iterator[str]:
             f"{result.bits_per_symbol:.4f} bits per {result.unit} {known}"
             f"over {result.symbols:,} symbols"
         )
+    if result.spelled is not None:
+        yield result.spelled.sentence(result.unit)
     if result.trained_on.sentence:
         yield result.trained_on.sentence
     yield "on the second half of the input, where the baselines have learnt from the first:"

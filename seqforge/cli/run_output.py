@@ -41,6 +41,8 @@ def tell(folder: RunFolder) -> None:
             f"({first.part}{_overlap(summary)}){alone}; the best n-gram (order {rival.order}) "
             f"needs {rival.bits:.4f}"
         )
+        if summary.spelled is not None:
+            echo(summary.spelled.sentence(summary.unit))
     elif summary.ngram is not None and summary.ngram.never_seen.of(counted.part):
         echo(_infinite(summary))
     if summary.metrics:

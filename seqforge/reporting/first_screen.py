@@ -120,7 +120,7 @@ class FirstScreen:
             bits="" if model is None else bits(model),
             part=part_name(comparison.part),
             how=learns if mixed else "",
-            caveat=comparison.caveat(summary.unit),
+            caveat=" ".join(filter(None, (_spelled(summary), comparison.caveat(summary.unit)))),
             guessing=bits(guessing),
             saved="" if model is None or model >= guessing else bits(guessing - model),
             unscored=" ".join(comparison.sentences(summary.unit)) if model is None else "",
@@ -132,6 +132,11 @@ class FirstScreen:
             downloads=list(_downloads(summary, folder, at)),
             next=next_steps(summary, commands),
         )
+
+
+def _spelled(summary: RunSummary) -> str:
+    """The headline in characters, where a symbol is not one."""
+    return "" if summary.spelled is None else summary.spelled.sentence(summary.unit)
 
 
 def beginning(text: str) -> str:

@@ -75,6 +75,32 @@ class NgramScores(SummaryPart):
     """Bits per symbol of the others."""
 
 
+class SpelledScores(SummaryPart):
+    """What symbols are in characters, on the part of the headline."""
+
+    characters_per_symbol: float
+    """Characters of its text over its symbols."""
+    bits_per_character: float | None
+    """The headline's bits over these."""
+    unknown: float
+    """Share of the unknown symbol, which counts as one character."""
+
+    def sentence(self, unit: str) -> str:
+        """The same for people."""
+        if self.bits_per_character is None:
+            return ""
+        said = (
+            f"That is {self.bits_per_character:.4f} bits per character, at "
+            f"{self.characters_per_symbol:.2f} characters a {unit}"
+        )
+        if self.unknown:
+            said += (
+                f"; {100 * self.unknown:.1f} % are unknown words, which are not spelled and count "
+                "as one character"
+            )
+        return f"{said}."
+
+
 class BaselineScores(SummaryPart):
     """Bits per symbol of each baseline on the part that gives the headline number."""
 
@@ -361,6 +387,8 @@ class RunSummary(SummaryPart):
     """The network or n-gram model: the settings `model.*`."""
     bits_per_symbol: HeldOutScores
     """Bits per symbol of the network or n-gram model."""
+    spelled: SpelledScores | None = None
+    """Of symbols that stand for several characters each, such as words; else null."""
     ngram: NgramScores | None = None
     """Of an n-gram model; null for a network."""
     perplexity: HeldOutScores

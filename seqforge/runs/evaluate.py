@@ -42,6 +42,7 @@ from seqforge.runs.memory import of_effort, prepare_memory, second_half_scores
 from seqforge.runs.model_memory import ModelMemory
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.results import EvaluateResult, HalfScores, TrainedOn
+from seqforge.runs.spelled import spelled_scores
 
 
 def final_score(run: RunFolder, corpus: Corpus, watcher: ProgressListener) -> HeldOutScores:
@@ -172,11 +173,14 @@ def evaluate_model(
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
         score, second = _scores(model, checkpoint, corpus, found.domain, watcher, memory)
+        parts = [corpus.train, corpus.valid]
+        spelled = spelled_scores(corpus, found.domain, parts, score["bits_per_symbol"])
         return EvaluateResult(
             model=str(model),
             unit=found.domain.unit,
             symbols=corpus.train.symbols + corpus.valid.symbols,
             **score,
+            spelled=spelled,
             second_half=second,
             trained_on=trained_on,
             refused=tuple(line.reason for line in lines if line.status == "refused"),

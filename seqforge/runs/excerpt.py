@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from seqforge.core.data.corpus import Corpus
-from seqforge.core.data.domain import DecodesSymbols, Domain
+from seqforge.core.data.domain import DecodesSymbols, Domain, Spells
 from seqforge.core.inspection.controls import Finding
 from seqforge.core.inspection.stretches import annotations_at, annotations_of, stretches
 from seqforge.core.inspection.trace import Trace, trace
@@ -56,7 +56,9 @@ def make_excerpt(
 
 
 def _readable(domain: Domain) -> bool:
-    """Whether symbols are what people read."""
+    """Whether symbols are what people read, a character each."""
+    if isinstance(domain, Spells):
+        return False
     return not isinstance(domain, DecodesSymbols) or domain.deciphering() is not None
 
 

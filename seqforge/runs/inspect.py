@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.data.domain import Domain
+from seqforge.core.data.domain import Domain, Spells
 from seqforge.core.data.ingest import NothingUsable
 from seqforge.core.inspection.annotation_files import read_annotations
 from seqforge.core.inspection.annotations import Annotates, Annotation
@@ -127,6 +127,11 @@ def _records(
     with TemporaryDirectory(prefix="seqforge-", ignore_cleanup_errors=True) as spool:
         options = options_for_files(config.domain_options)
         found = gather(config.domain, options, list(inputs), Path(spool))
+        if isinstance(found.domain, Spells):
+            raise ConfigError(
+                f"inspect looks at what is so at each character, and a {found.domain.unit} of this "
+                "model stands for several"
+            )
         for line in found.unread:
             watcher.note(f"refused: {line.reason}")
         if not found.files:

@@ -36,7 +36,7 @@ from seqforge.base.paths import (
 from seqforge.base.textio import plain_suffix, suffix_inside
 from seqforge.core.config import DataConfig
 from seqforge.core.data.corpus import FORMAT, Corpus
-from seqforge.core.data.domain import Domain, HasDefaultInput, Settles
+from seqforge.core.data.domain import Domain, HasDefaultInput, Settles, SettlesCounted
 from seqforge.core.data.ingest import (  # fmt: skip
     SAME_CONTENT,
     Ingested,
@@ -250,6 +250,7 @@ def gather(
     spool: Path,
     resumed: bool = False,
     progress: Advance = unheard,
+    min_count: int = 1,
 ) -> Inputs:
     """Names and options in, input files and the settled domain out.
 
@@ -261,6 +262,7 @@ def gather(
         spool: A folder that keeps what comes through pipes.
         resumed: Whether what is kept of it is to be taken again.
         progress: Told of each file that is looked at.
+        min_count: How often what has a symbol of its own occurs.
 
     Raises:
         InputError: If something named is not there, or a folder has no file of the right kind.
@@ -276,6 +278,8 @@ def gather(
     once, unread = _once(found.files, progress)
     if isinstance(domain, Settles):
         domain = domain.settle(list(once))
+    if isinstance(domain, SettlesCounted):
+        domain = domain.settle_counted(list(once), min_count)
     unread = (*found.unread, *unread)
     return Inputs(tuple(once), tuple(once.values()), domain, tuple(found.notes), unread)
 

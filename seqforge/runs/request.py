@@ -243,6 +243,7 @@ def resolve(asked: AskedRun, folder: RunFolder, watcher: ProgressListener) -> Re
         folder.path,
         resumed=folder.worked,
         progress=_looking(watcher),
+        min_count=config.data.min_count,
     )
     config = config.model_copy(update={"domain_options": options_of(inputs.domain)})
     for path in map(Path, config.search.get("against", ())):

@@ -34,9 +34,11 @@ from seqforge.reporting.summary import (
     SamplesRow,
     ShownSamples,
     SpeedSummary,
+    SpelledScores,
     Table,
     TrainingSummary,
 )
+from seqforge.runs.spelled import spelled_scores
 from seqforge.version import __version__
 
 
@@ -173,6 +175,8 @@ class EvaluateResult(BaseModel):
     symbols: int
     bits_per_symbol: float | None
     """None where it is infinite, as it may be of n-grams."""
+    spelled: SpelledScores | None = None
+    """Of symbols that stand for several characters each; else None."""
     never_seen: int | None = None
     """Symbols that an n-gram model never saw after their contexts; None of a network."""
     bits_of_seen: float | None = None
@@ -222,7 +226,7 @@ def summarise(
     from seqforge.core.evaluation.likelihood import perplexity  # torch
 
     trained, scored, sampled = results.training, results.scoring, results.sampling
-    bits = scored.bits_per_symbol
+    bits, headline = scored.bits_per_symbol, _headline(results)
     return RunSummary(
         pipeline=facts.pipeline,
         domain=domain.name,
@@ -239,11 +243,13 @@ def summarise(
         model=config.model,
         bits_per_symbol=bits,
         perplexity=HeldOutScores(valid=perplexity(bits.valid), test=perplexity(bits.test)),
+        spelled=headline
+        and spelled_scores(corpus, domain, [corpus.part(headline.part)], headline.bits),
         ngram=scored.ngram,
         baselines=scored.baselines,
         **_with_memory(scored.figures, results.memory),
         labels=results.labels and results.labels.scores,
-        headline=_headline(results),
+        headline=headline,
         **dict(scored.dynamic),
         speed=SpeedSummary(
             train_symbols_per_second=trained.train_symbols_per_second,

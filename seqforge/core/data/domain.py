@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Appends", "Baseline", "Block", "Clusters", "Coded", "DecodesSymbols", "Domain", "Governed",
     "HasBaselines", "HasDefaultInput", "HasKmers", "Hints", "Mirrored", "Opens",
-    "Prompt", "Prompts", "ReadsBlocks", "Record", "Sample", "Searches", "Settles", "Shows",
-    "ShowsAsDrawn", "StopsAfterUnits", "SymbolDecoder", "TrainingData", "WritesFormats",
+    "Prompt", "Prompts", "ReadsBlocks", "Record", "Sample", "Searches", "Settles",
+    "SettlesCounted", "Shows", "ShowsAsDrawn", "Spells", "StopsAfterUnits", "SymbolDecoder",
+    "TrainingData", "WritesFormats",
 ]  # fmt: skip
 
 
@@ -127,6 +128,36 @@ class Settles(Protocol):
 
     def settle(self, paths: Sequence[Path]) -> Self:
         """The same domain with every ``auto`` replaced by a value; the result is recorded."""
+        ...
+
+
+@runtime_checkable
+class SettlesCounted(Protocol):
+    """A domain whose symbols depend on how often something occurs in the files."""
+
+    def settle_counted(self, paths: Sequence[Path], min_count: int) -> Self:
+        """The same domain with a table of its symbols; the result is recorded.
+
+        Args:
+            paths: Files that are trained on.
+            min_count: Rarer ones need no symbol of their own.
+        """
+        ...
+
+
+@runtime_checkable
+class Spells(Protocol):
+    """A domain whose symbols stand for several characters each.
+
+    It has `DecodesSymbols.deciphering`, by which texts are measured in characters.
+    """
+
+    def spelled(self, symbol: str) -> str:
+        """A symbol in, what it stands for out."""
+        ...
+
+    def deciphering(self) -> SymbolDecoder:
+        """See `DecodesSymbols`."""
         ...
 
 
@@ -440,7 +471,8 @@ def known_prompt(
         InputError: If they are to be refused; says how else, where it is ``remedied``.
     """
     hint = domain.hint if isinstance(domain, Hints) else lambda symbol: ""
+    spelled = domain.spelled if isinstance(domain, Spells) else str
     symbols, strange = vocabulary.known(
-        prompt.symbols, prompt.name, unknown, hint, remedied=remedied
+        prompt.symbols, prompt.name, unknown, hint, remedied=remedied, spelled=spelled
     )
     return replace(prompt, symbols=symbols, unknown=strange)

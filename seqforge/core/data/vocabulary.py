@@ -124,6 +124,7 @@ class Vocabulary:
         unknown: Unknown = "refuse",
         hint: Callable[[str], str] = lambda symbol: "",
         remedied: bool = True,
+        spelled: Callable[[str], str] = str,
     ) -> tuple[str, dict[str, int]]:
         """A text in; its known symbols, and counts of the unknown ones, out.
 
@@ -135,6 +136,7 @@ class Vocabulary:
             unknown: Whether unknown symbols are refused, skipped or mapped.
             hint: Explains an unknown symbol; the first explanation found is shown.
             remedied: Whether the message proposes ``--unknown``.
+            spelled: What a symbol stands for, if it is not itself.
 
         Raises:
             InputError: If unknown symbols are refused, cannot be mapped, or nothing else is left;
@@ -147,11 +149,12 @@ class Vocabulary:
         if not strange:
             return text, {}
         if unknown == "refuse":
-            raise InputError(self._refusal(text, where, strange, hint, remedied))
+            raise InputError(self._refusal(text, where, strange, hint, remedied, spelled))
         if unknown == "map" and not self.unknown:
             raise InputError(
-                f"{where}: this model has no unknown symbol to map {describe(next(iter(strange)))} "
-                "to; leave such symbols out with --unknown skip"
+                f"{where}: this model has no unknown symbol to map "
+                f"{describe(spelled(next(iter(strange))))} to; leave such symbols out with "
+                "--unknown skip"
             )
         with_what = UNKNOWN if unknown == "map" else ""
         kept = text.translate({ord(symbol): with_what for symbol in strange})
@@ -159,14 +162,14 @@ class Vocabulary:
             raise InputError(
                 f"{where}: holds no symbol of this model, which knows {self.listing()}"
             )
-        return kept, dict(strange)
+        return kept, {spelled(symbol): count for symbol, count in strange.items()}
 
     def _refusal(
         self, text: str, where: str, strange: Counter[str], hint: Callable[[str], str],
-        remedied: bool,
+        remedied: bool, spelled: Callable[[str], str],
     ) -> str:  # fmt: skip
         first = next(iter(strange))
-        others = f"; not known are {listed(strange)}"
+        others = f"; not known are {listed({spelled(s): n for s, n in strange.items()})}"
         if strange.total() == 1:
             others = ""
         said = next((f"{known}; " for known in map(hint, strange) if known), "")
@@ -176,10 +179,9 @@ class Vocabulary:
         if not remedied:
             remedy, said = "", said.removesuffix("; ")
         end = f"; {said}{remedy}" if said or remedy else ""
-        return (
-            f"{where}: {describe(first)} at position {text.index(first) + 1} is not a symbol of "
-            f"this model, which knows {self.listing()}{others}{end}"
-        )
+        place = f"{describe(spelled(first))} at position {text.index(first) + 1}"
+        knows = f"which knows {self.listing()}{others}{end}"
+        return f"{where}: {place} is not a symbol of this model, {knows}"
 
     def encode_points(self, points: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
         """Code points (T,) in, ids out; all must be in the vocabulary."""
@@ -229,8 +231,8 @@ def text_of(points: NDArray[np.uint32]) -> str:
 
 
 def describe(symbol: str) -> str:
-    """A symbol as a message should name it: 'x' (U+0078)."""
-    return f"{symbol!r} (U+{ord(symbol):04X})"
+    """A symbol as a message should name it: 'x' (U+0078); a word without its code points."""
+    return f"{symbol!r} (U+{ord(symbol):04X})" if len(symbol) == 1 else repr(symbol)
 
 
 def listed(counts: Mapping[str, int], most: int = 10) -> str:

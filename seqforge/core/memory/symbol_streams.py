@@ -178,6 +178,20 @@ class StreamedMemory(SymbolMemory):
         return SymbolStreams(self.tables, self.contexts, many, -math.inf if exact else UNLIKELY)
 
 
+def general_memory(sample: Ids, vocab_size: int, budget: int) -> StreamedMemory:
+    """A new memory for symbols of which nothing is known but their order; see `SymbolMemory`."""
+    return StreamedMemory(sample, vocab_size, budget)
+
+
+def saved_general_memory(vocab_size: int, arrays: Mapping[str, NDArray[Any]]) -> StreamedMemory:
+    """The same with what a saved one has learnt.
+
+    Raises:
+        ValueError: If the arrays are not those of a memory of so many symbols.
+    """
+    return StreamedMemory(np.arange(vocab_size, dtype=np.uint16), vocab_size, 0).restored(arrays)
+
+
 def restored_tables(found: Tables, new: Tables) -> Tables:
     """Saved tables and those of a new memory of the same symbols in, what may be read with out.
 

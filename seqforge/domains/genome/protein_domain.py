@@ -101,16 +101,15 @@ class ProteinDomain(WritesFasta):
     def memory(self, vocabulary: Vocabulary, training: Ids, symbols: int, budget: int) -> Memory:
         """See `HasMemory.memory`: the last symbols and copies, as of symbols of any kind."""
         from seqforge.core.memory.slots import table_bytes
-        from seqforge.core.memory.symbol_streams import StreamedMemory
+        from seqforge.core.memory.symbol_streams import general_memory
 
-        return StreamedMemory(training, len(vocabulary), table_bytes(symbols, budget))
+        return general_memory(training, len(vocabulary), table_bytes(symbols, budget))
 
     def saved_memory(self, vocabulary: Vocabulary, arrays: Arrays) -> Memory:
         """See `KeepsMemory`."""
-        from seqforge.core.memory.symbol_streams import StreamedMemory
+        from seqforge.core.memory.symbol_streams import saved_general_memory
 
-        size = len(vocabulary)
-        return StreamedMemory(np.arange(size, dtype=np.uint16), size, 0).restored(arrays)
+        return saved_general_memory(len(vocabulary), arrays)
 
     def copy_units(self, vocabulary: Vocabulary) -> CopyUnits:
         """20 amino acids."""

@@ -12,7 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class TextDomain:
     )
     file_per_sample: ClassVar[bool] = False
     unit: ClassVar[str] = "character"
-    coding: ClassVar[tuple[str, ...]] = ("bytes",)
+    coding: ClassVar[tuple[str, ...]] = ("bytes", "symbols", "word_table")
     annotated: ClassVar[bool] = False
     wordings: ClassVar[Mapping[str, Wording]] = {
         "words known from training (share)": Wording("words that the training text has", True),
@@ -79,6 +79,8 @@ class TextDomain:
 
     bytes: bool = False
     """Symbols are bytes, not code points; reads any file."""
+    symbols: Literal["characters", "words"] = "characters"
+    """Whether a symbol is a character or a word (a mark, a blank)."""
     separator: str | None = None
     r"""Text that splits a file into records; ``\n`` and ``\t`` may be written so. None: one
     record per file."""
@@ -89,9 +91,21 @@ class TextDomain:
     """Of ``labels``: files are whole records, their folders' names being their labels."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
     """Encoding of files that are not UTF-8 and have no byte-order mark: latin-1, cp1252."""
+    word_table: str = ""
+    """The words that have symbols, one a line; a run settles them and a model keeps them."""
+
+    def __new__(cls, *options: Any, **named: Any) -> TextDomain:
+        """With ``symbols = "words"`` a `WordDomain`."""
+        if named.get("symbols") == "words":
+            from seqforge.domains.text.word_domain import WordDomain
+
+            return object.__new__(WordDomain)
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
+        if self.bytes and self.symbols == "words":
+            raise ConfigError("--bytes are no words; leave it or --symbols words out")
         if self.bytes and self.encoding:
             raise ConfigError("--bytes takes files as they are; leave --encoding out")
         if self.label_folders and not self.labels:
@@ -130,7 +144,7 @@ class TextDomain:
             return
         text = self._text(path)
         if not text:
-            raise _empty(path)
+            raise empty_file(path)
         if not self.separator:
             yield Record(text, path.name, str(path))
             return
@@ -161,7 +175,7 @@ class TextDomain:
         for points in found:
             yield Block(points)
         if points is None:
-            raise _empty(path)
+            raise empty_file(path)
         yield Block(points[:0], Record("", path.name, str(path)))
 
     def _byte_blocks(self, path: Path) -> Iterator[NDArray[np.unsignedinteger]]:
@@ -315,7 +329,8 @@ class TextDomain:
         return [Path(found.origin)]
 
 
-def _empty(path: Path) -> InputError:
+def empty_file(path: Path) -> InputError:
+    """What is said of a file without text."""
     return InputError(f"{path}: is empty; give a file with text in it")
 
 
