@@ -15,12 +15,10 @@ from seqforge.base.messages import add_remark, did_you_mean
 from seqforge.core.data.domain import (
     Domain,
     Sample,
-    Spells,
     StopsAfterUnits,
     copy_units,
-    known_prompt,
-    read_prompt,
 )
+from seqforge.core.data.prompting import known_prompt, read_prompt
 from seqforge.core.data.vocabulary import Unknown
 from seqforge.core.model.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from seqforge.core.records import Prompt
@@ -233,10 +231,7 @@ class Model:
         begun = self.prompt(context, unknown, "the context").symbols
         ids = self.card.vocabulary.encode(begun).astype(np.int64)
         found = next_symbols(self._reading(memory), self.card.vocabulary, ids, k)
-        if isinstance(self.domain, Spells):
-            return [row._replace(symbol=row.symbol and self.domain.spelled(row.symbol))
-                    for row in found]  # fmt: skip
-        return found
+        return spelled_out(found, self.domain)
 
     def trace(self, text: str | Path, unknown: Unknown | None = None, gates: bool = False) -> Trace:
         """What the network expected and what all its units did at each symbol of a record.

@@ -174,7 +174,7 @@ def _begun(
     speech: OutputLines,
 ) -> MusicPrompt | None:  # fmt: skip
     """What is gone on from; what was changed about it is said on stderr."""
-    from seqforge.core.data.domain import known_prompt
+    from seqforge.core.data.prompting import known_prompt
     from seqforge.domains.music.primer import BARS
 
     if prime is None:

@@ -52,7 +52,7 @@ def test_the_page_shows_it(finished):
 def test_records_of_the_held_out_part_are_those_that_were_held_out(finished, tmp_path):
     from seqforge.core.config import DataConfig
     from seqforge.core.data.ingest import ingest
-    from seqforge.domains.text import TextDomain
+    from seqforge.domains.text.domain import TextDomain
 
     files = []
     for number in range(60):

@@ -5,9 +5,9 @@ parts, each a small protocol; that of tasks beside generation is `core.data.exam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
-    from seqforge.core.data.vocabulary import Unknown, Vocabulary
+    from seqforge.core.data.vocabulary import Vocabulary
 
 
 __all__ = [
@@ -30,9 +30,6 @@ __all__ = [
     "SettlesCounted", "Shows", "ShowsAsDrawn", "Spells", "StopsAfterUnits", "SymbolDecoder",
     "TrainingData", "WritesFormats",
 ]  # fmt: skip
-
-
-PromptKind = TypeVar("PromptKind", bound=Prompt)
 
 
 class Domain(Protocol):
@@ -443,36 +440,3 @@ class Searches(Protocol):
             fields of a `charts.EcdfChart`).
         """
         ...
-
-
-def read_prompt(
-    domain: Domain, source: str | Path, vocabulary: Vocabulary, name: str = "the prime"
-) -> Prompt:
-    """What a person gives, as the domain reads it; symbols may be left that the model lacks.
-
-    A domain that has no ``prompt`` is asked for its ``prime``.
-
-    Raises:
-        InputError: If the file cannot be used, or nothing is in it.
-    """
-    name = str(source) if isinstance(source, Path) else name
-    if isinstance(domain, Prompts):
-        return replace(domain.prompt(source, vocabulary), name=name)
-    return Prompt(domain.prime(source), name)
-
-
-def known_prompt(
-    prompt: PromptKind, domain: Domain, vocabulary: Vocabulary, unknown: Unknown,
-    remedied: bool = True,
-) -> PromptKind:  # fmt: skip
-    """A prompt without the symbols that the vocabulary lacks: left out or mapped.
-
-    Raises:
-        InputError: If they are to be refused; says how else, where it is ``remedied``.
-    """
-    hint = domain.hint if isinstance(domain, Hints) else lambda symbol: ""
-    spelled = domain.spelled if isinstance(domain, Spells) else str
-    symbols, strange = vocabulary.known(
-        prompt.symbols, prompt.name, unknown, hint, remedied=remedied, spelled=spelled
-    )
-    return replace(prompt, symbols=symbols, unknown=strange)

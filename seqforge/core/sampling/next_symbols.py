@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from seqforge.core.data.domain import Domain, Spells
 from seqforge.core.data.vocabulary import Vocabulary
 from seqforge.core.sampling.engine import Engine
 from seqforge.core.sampling.sampling_kernel import Ids
@@ -38,3 +40,10 @@ def next_symbols(engine: Engine, vocabulary: Vocabulary, context: Ids, k: int) -
     shares = weights / weights.sum()
     order = np.argsort(-shares, kind="stable")[:k]
     return [NextSymbol(vocabulary.decode([i]), float(shares[i])) for i in order if shares[i] > 0]
+
+
+def spelled_out(rows: Sequence[NextSymbol], domain: Domain) -> list[NextSymbol]:
+    """Symbols in, the same as what they stand for out, where a symbol is no single character."""
+    if not isinstance(domain, Spells):
+        return list(rows)
+    return [row._replace(symbol=row.symbol and domain.spelled(row.symbol)) for row in rows]

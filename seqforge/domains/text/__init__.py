@@ -1,5 +1,5 @@
-"""Plain text: characters or bytes."""
+"""Plain text: characters, bytes or words."""
 
-from seqforge.domains.text.domain import TextDomain
+from seqforge.domains.text.entry import TextOrWords as TextDomain
 
 __all__ = ["TextDomain"]

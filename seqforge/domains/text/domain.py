@@ -94,14 +94,6 @@ class TextDomain:
     word_table: str = ""
     """The words that have symbols, one a line; a run settles them and a model keeps them."""
 
-    def __new__(cls, *options: Any, **named: Any) -> TextDomain:
-        """With ``symbols = "words"`` a `WordDomain`."""
-        if named.get("symbols") == "words":
-            from seqforge.domains.text.word_domain import WordDomain
-
-            return object.__new__(WordDomain)
-        return object.__new__(cls)
-
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
         if self.bytes and self.symbols == "words":

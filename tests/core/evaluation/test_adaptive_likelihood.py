@@ -14,7 +14,7 @@ from seqforge.core.evaluation.adaptive_likelihood import DynamicNetwork, dynamic
 from seqforge.core.evaluation.likelihood import score, symbol_log_probs
 from seqforge.core.model.char_rnn import CharRNN, model_from_arrays
 from seqforge.core.model.checkpoint import load_checkpoint
-from seqforge.domains.text import TextDomain
+from seqforge.domains.text.domain import TextDomain
 from seqforge.runs.folder import find_model
 
 

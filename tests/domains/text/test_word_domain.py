@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from seqforge.core.data.domain import Sample, known_prompt, read_prompt
+from seqforge.core.data.domain import Sample
+from seqforge.core.data.prompting import known_prompt, read_prompt
 from seqforge.core.data.vocabulary import UNKNOWN, Vocabulary
 from seqforge.domains.text.domain import TextDomain
 from seqforge.domains.text.word_domain import WordDomain
