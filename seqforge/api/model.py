@@ -25,7 +25,7 @@ from seqforge.core.records import Prompt
 from seqforge.core.sampling.beam import beam_search
 from seqforge.core.sampling.chat import Conversation
 from seqforge.core.sampling.engine import prepare_for
-from seqforge.core.sampling.next_symbols import NextSymbol, next_symbols
+from seqforge.core.sampling.next_symbols import NextSymbol, next_symbols, spelled_out
 from seqforge.core.sampling.options import check_kind, driven_units
 from seqforge.core.sampling.params import How, SamplerParams, conflict, said
 from seqforge.core.sampling.request import Ending, SamplingRequest

@@ -298,11 +298,7 @@ class TextDomain:
         words = self._words(corpus)
         texts = [[sample.drawn for sample in group] for group in groups]
         found: list[Measured] = [dict(word_measures(drawn, words)) for drawn in texts]
-        ids = [[corpus.vocabulary.encode(text) for text in drawn] for drawn in texts]
-        for length in _COPY_LENGTHS:
-            shares = copied_shares(ids, corpus.train.tokens, length)
-            for measured, share in zip(found, shares, strict=True):
-                measured[_copied(length)] = share
+        add_copied(found, texts, corpus, {_copied(length): length for length in _COPY_LENGTHS})
         return found
 
     @staticmethod
@@ -343,6 +339,25 @@ def word_measures(texts: Sequence[str], known: Collection[str]) -> dict[str, flo
         "mean word length (characters)": _share(sum(map(len, running)), len(running)),
         "distinct words (share)": _share(len(set(running)), len(running)),
     }
+
+
+def add_copied(
+    measured: Sequence[Measured], groups: Sequence[Sequence[str]], corpus: Corpus,
+    lengths: Mapping[str, int],
+) -> None:  # fmt: skip
+    """Add to the measures of each group the share of its spans that the training data have.
+
+    Args:
+        measured: Of each group.
+        groups: Symbols.
+        corpus: Of what was trained on.
+        lengths: Of spans, by the name of the measure.
+    """
+    ids = [[corpus.vocabulary.encode(text) for text in drawn] for drawn in groups]
+    for name, length in lengths.items():
+        shares = copied_shares(ids, corpus.train.tokens, length)
+        for one, share in zip(measured, shares, strict=True):
+            one[name] = share
 
 
 def copy_measures(ids: Sequence[Ids], training: Ids) -> dict[str, float | None]:

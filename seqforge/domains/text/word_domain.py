@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Block, Record, Sample
-from seqforge.core.data.overlap import CopyFinder, copied_shares
+from seqforge.core.data.overlap import CopyFinder
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.core.data.vocabulary import UNKNOWN, code_points
-from seqforge.domains.text.domain import TextDomain, empty_file
+from seqforge.domains.text.domain import TextDomain, add_copied, empty_file
 from seqforge.domains.text.words import (
     Speller,
     WordTable,
@@ -170,11 +170,7 @@ class WordDomain(TextDomain):
         """See `MeasuresGroups`: all but the longest copied span."""
         texts = [[sample.drawn for sample in group] for group in groups]
         found: list[Measured] = [self._measures(drawn) for drawn in texts]
-        ids = [[corpus.vocabulary.encode(text) for text in drawn] for drawn in texts]
-        for length in _COPY_LENGTHS:
-            shares = copied_shares(ids, corpus.train.tokens, length)
-            for measured, share in zip(found, shares, strict=True):
-                measured[_copied(length)] = share
+        add_copied(found, texts, corpus, {_copied(length): length for length in _COPY_LENGTHS})
         return found
 
     def _measures(self, texts: Iterable[str]) -> dict[str, float | None]:
