@@ -132,7 +132,7 @@ class TextDomain:
         if self.labels:
             from seqforge.domains.text.examples import labelled_records
 
-            yield from labelled_records(path, self.label_folders, self.encoding, self.prime)
+            yield from labelled_records(path, self.label_folders, self.encoding, self._typed)
             return
         text = self._text(path)
         if not text:
@@ -205,8 +205,9 @@ class TextDomain:
 
     def prime(self, source: str | Path) -> str:
         """Text as it would be read from a file; with ``bytes`` its UTF-8 bytes."""
-        if isinstance(source, Path):
-            return self._text(source)
+        return self._text(source) if isinstance(source, Path) else self._typed(source)
+
+    def _typed(self, source: str) -> str:
         if self.bytes:
             return source.encode("utf-8", "surrogateescape").decode("latin-1")
         return source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

@@ -79,7 +79,7 @@ class WordDomain(TextDomain):
 
     def read_blocks(self, path: Path) -> Iterator[Block]:
         """The same in blocks."""
-        if self.separator:
+        if self.separator or self.labels:
             for record in self.read(path):
                 yield Block(code_points(record.symbols), record)
             return

@@ -84,6 +84,19 @@ def test_an_unknown_word_of_a_prime_is_named(domain):
     assert domain.text_of(skipped.symbols) == "The sat."
 
 
+def test_labelled_records_have_words_too(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_text("The cat sat.\tprose\nThe zebra sat.\tprose\n")
+    plain = load_domain("text", {"symbols": "words", "labels": True})
+    assert isinstance(plain, WordDomain)
+    domain = plain.settle_counted([path], 2)
+    first, second = domain.read(path)
+    assert [record.label for record in (first, second)] == ["prose", "prose"]
+    assert domain.text_of(first.symbols) == "The \ufffd sat."
+    assert first.symbols == second.symbols
+    assert [len(block.points) for block in domain.read_blocks(path)] == [4, 4]
+
+
 def test_openings_are_symbols_that_end_something(domain):
     assert domain.openings(1) == ("\n\n", "\n", ".")
     assert domain.openings(100) == ()
