@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from seqforge.cli.main import app
 from seqforge.core.sampling.params import rows
+from seqforge.reporting.spelled_scores import SpelledScores
 from seqforge.reporting.summary import RunSummary, SummaryPart
 
 DOCS = Path(__file__).parent
@@ -57,9 +58,9 @@ def _rows(part: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
             yield from _rows(nested, f"{prefix}{name}{each}.")
 
 
-def _nested(kind: Any) -> type[SummaryPart] | None:
+def _nested(kind: Any) -> type[BaseModel] | None:
     found = (one for one in (kind, *get_args(kind)) if isinstance(one, type))
-    return next((one for one in found if issubclass(one, SummaryPart)), None)
+    return next((one for one in found if issubclass(one, SummaryPart | SpelledScores)), None)
 
 
 def _kind(kind: Any) -> str:

@@ -16,6 +16,7 @@ from seqforge.core.config import InitConfig
 from seqforge.core.data.overlap import WINDOW, Overlap
 from seqforge.core.model_config import ModelConfig
 from seqforge.errors import RunError
+from seqforge.reporting.spelled_scores import SpelledScores
 
 Table = Annotated[dict[str, JsonValue], BeforeValidator(as_json)]
 """What a domain reports: its own names and values, as JSON has them."""
@@ -73,32 +74,6 @@ class NgramScores(SummaryPart):
     infinitely many bits, and `bits_per_symbol` is null."""
     bits_of_seen: HeldOutScores
     """Bits per symbol of the others."""
-
-
-class SpelledScores(SummaryPart):
-    """What symbols are in characters, on the part of the headline."""
-
-    characters_per_symbol: float
-    """Characters of its text over its symbols."""
-    bits_per_character: float | None
-    """The headline's bits over these."""
-    unknown: float
-    """Share of the unknown symbol, which counts as one character."""
-
-    def sentence(self, unit: str) -> str:
-        """The same for people."""
-        if self.bits_per_character is None:
-            return ""
-        said = (
-            f"That is {self.bits_per_character:.4f} bits per character, at "
-            f"{self.characters_per_symbol:.2f} characters a {unit}"
-        )
-        if self.unknown:
-            said += (
-                f"; {100 * self.unknown:.1f} % are unknown words, which are not spelled and count "
-                "as one character"
-            )
-        return f"{said}."
 
 
 class BaselineScores(SummaryPart):

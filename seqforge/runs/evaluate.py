@@ -173,14 +173,11 @@ def evaluate_model(
         trained_on = _trained_on(checkpoint, found, corpus)
         watcher.stage("scoring")
         score, second = _scores(model, checkpoint, corpus, found.domain, watcher, memory)
-        parts = [corpus.train, corpus.valid]
-        spelled = spelled_scores(corpus, found.domain, parts, score["bits_per_symbol"])
         return EvaluateResult(
             model=str(model),
             unit=found.domain.unit,
             symbols=corpus.train.symbols + corpus.valid.symbols,
             **score,
-            spelled=spelled,
             second_half=second,
             trained_on=trained_on,
             refused=tuple(line.reason for line in lines if line.status == "refused"),
@@ -214,7 +211,9 @@ def _scores(
         network, seen = torch_model(checkpoint, str(path)), {}
         saved = None if memory is None else _saved_memory(path, checkpoint, domain, watcher)
         whole, second = _halves(network, corpus, domain, watcher, memory, saved)
-    return {"bits_per_symbol": rounded(whole), "perplexity": perplexity(whole), **seen}, second
+    parts = [corpus.train, corpus.valid]
+    found = {"bits_per_symbol": rounded(whole), "perplexity": perplexity(whole), **seen}
+    return {**found, "spelled": spelled_scores(corpus, domain, parts, rounded(whole))}, second
 
 
 def _saved_memory(

@@ -17,6 +17,7 @@ from seqforge.core.config import RunConfig
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain
 from seqforge.reporting.excerpt import Excerpt
+from seqforge.reporting.spelled_scores import SpelledScores
 from seqforge.reporting.summary import (
     Advice,
     BaselineFigures,
@@ -34,7 +35,6 @@ from seqforge.reporting.summary import (
     SamplesRow,
     ShownSamples,
     SpeedSummary,
-    SpelledScores,
     Table,
     TrainingSummary,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqforge.core.data.corpus import Corpus, TokenPart
 from seqforge.core.data.domain import Domain, Spells
 from seqforge.core.data.vocabulary import Vocabulary
-from seqforge.reporting.summary import SpelledScores
+from seqforge.reporting.spelled_scores import SpelledScores
 
 
 def spelled_scores(
