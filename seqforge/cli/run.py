@@ -27,6 +27,7 @@ from seqforge.cli.options import (
     extra_arguments,
     given,
 )
+from seqforge.cli.run_all import ALL, run_every_recipe
 from seqforge.cli.run_output import say_stopped, tell
 from seqforge.cli.sweep_run import run_as_sweep
 from seqforge.errors import ConfigError
@@ -46,7 +47,7 @@ def _pipelines(incomplete: str) -> list[str]:
     from seqforge.registry import installed
     from seqforge.runs.recipes import experiment_names, recipe_names
 
-    names = sorted({*recipe_names(), *experiment_names(), *installed()})
+    names = sorted({ALL, *recipe_names(), *experiment_names(), *installed()})
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -287,6 +288,9 @@ def launcher(only_train: bool) -> Callable[..., None]:
         folder_named(out)
         chosen = chosen_of(named) | assignments(settings or [])
         files = [*(inputs or []), *(more or [])]
+        if pipeline == ALL and not only_train:
+            run_every_recipe(files, chosen, out, quiet, verbose, json_)
+            return
         if run_as_experiment(pipeline, files, chosen, out, quiet, verbose, json_, open_):
             return
         paths, options = parted(ctx, pipeline, more or [])

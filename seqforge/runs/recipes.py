@@ -19,7 +19,16 @@ from seqforge.registry import installed, with_search_options
 Settings = Mapping[str, object]
 """Settings under their dotted keys, unchecked."""
 
-_ABOUT = ("description", "inputs", "note", "made", "sweep")  # beside its settings
+_ABOUT = (
+    "description",
+    "inputs",
+    "note",
+    "made",
+    "sweep",
+    "wants",
+    "source",
+    "small",
+)  # beside its settings
 _EXPERIMENTS = "experiments"
 _LONGEST = 200  # bytes of a name: a file system takes 255, and the time is put behind it
 _SHOWN = 40
@@ -39,6 +48,10 @@ class Recipe:
     description: str = ""
     note: str = ""
     """For the model's card: source and licence of the data."""
+    wants: tuple[str, ...] = ()
+    """Names of the files or folders that it is made for, where they do not ship."""
+    source: str = ""
+    """Where a person gets them, in words."""
     sweep: dict[str, object] | None = None
     """Table ``[sweep]``, unchecked: a recipe that has one is run as a sweep."""
 
@@ -169,6 +182,8 @@ def recipe_of(document: Mapping[str, object], path: Path) -> Recipe:
         inputs=tuple(_seen_from(path.parent, item) for item in inputs),
         description=str(about.get("description", "")),
         note=str(about.get("note", "")),
+        wants=tuple(map(str, wants)) if isinstance(wants := about.get("wants", ()), list) else (),
+        source=str(about.get("source", "")),
         sweep=_sweep(about.get("sweep"), path),
     )
 

@@ -236,6 +236,11 @@ def resolve(asked: AskedRun, folder: RunFolder, watcher: ProgressListener) -> Re
     every = None if request.sample_every is None else preview_interval(request.sample_every)
     config, start = warm_start_of(asked.settings, recipe, folder)
     named = request.inputs or recipe.inputs
+    if recipe.source and not named:
+        raise ConfigError(
+            f"{recipe.name}: learns from data that do not ship ({recipe.source}); give them with "
+            "--input"
+        )
     inputs = gather(
         config.domain,
         config.domain_options,
