@@ -58,8 +58,9 @@ class _Job:
 
 
 def run_all(
-    folders: Sequence[str], budget: str, out: Path, watcher: ProgressListener
-) -> list[RecipeRow]:
+    folders: Sequence[str], budget: str, out: Path, watcher: ProgressListener,
+    recipes: Sequence[str] = (),
+) -> list[RecipeRow]:  # fmt: skip
     """Run every recipe whose data are found, one after the other, each in a folder of its own.
 
     Networks are scored without the memory, experiments run under the table ``[small]`` of their
@@ -70,6 +71,7 @@ def run_all(
         budget: Of each training.
         out: Runs go there; what is finished there is not done again.
         watcher: Told which recipe is at work.
+        recipes: Only these; all if there is none.
 
     Raises:
         ConfigError: If a folder is not there.
@@ -79,7 +81,8 @@ def run_all(
         if not Path(folder).is_dir():
             raise ConfigError(f"{folder}: there is no such folder; name one with data of recipes")
     make_folder(out)
-    jobs, rows = list(_jobs()), list[RecipeRow]()
+    jobs = [job for job in _jobs() if not recipes or job.name in recipes]
+    rows = list[RecipeRow]()
     for number, job in enumerate(jobs):
         watcher.advance(number, len(jobs), job.name)
         rows.append(_done(job, folders, budget, out / job.name))

@@ -18,7 +18,7 @@ def test_every_recipe_that_ships_is_a_valid_run(name):
     assert load_domain(config.domain, config.domain_options).name == config.domain
 
 
-def test_the_three_domains_are_found_through_their_entry_points():
+def test_the_four_domains_are_found_through_their_entry_points():
     assert {"text", "genome", "music"} <= set(installed())
     with pytest.raises(
         DomainError, match="'klingon' is not an installed domain; installed: genome"
