@@ -44,19 +44,41 @@ def classes(count: int) -> str:
     return "".join(f"{word}\t{kind}\n" for word, kind in rows)
 
 
+def proteins(count: int) -> str:
+    """FASTA of amino acids."""
+    draw = random.Random(7)
+    drawn = ("".join(draw.choices("ACDEFGHIKLMNPQRSTVWY", k=120)) for _ in range(count))
+    return "".join(f">p{number}\n{protein}\n" for number, protein in enumerate(drawn))
+
+
+_MADE: dict[str, tuple[str, Callable[[int], str]]] = {
+    "text": ("words.txt", lambda size: text(6_000 * size)),
+    "genome": ("chr.fa", lambda size: genome(6_000 * size)),
+    "protein": ("proteins.fa", lambda size: proteins(60 * size)),
+    "music": ("book.abc", lambda size: tunes(60 * size)),
+    "classify": ("words.tsv", lambda size: classes(60 * size)),
+    "labels": ("words.tsv", lambda size: classes(900 * size)),
+}
+
+
+def kind_of_material(recipe: str) -> str:
+    """What a recipe learns from."""
+    config = find_recipe(recipe).config()
+    if config.task.kind != "generate":
+        return config.task.kind
+    return "labels" if config.domain_options.get("labels") else config.domain
+
+
+def material_name(recipe: str) -> str:
+    """The name of the file that `material` makes."""
+    return _MADE[kind_of_material(recipe)][0]
+
+
 def material(recipe: str, folder: Path, size: int = 1) -> Path:
     """A file that a recipe can learn from, in a folder."""
-    made = {
-        "text": ("words.txt", lambda: text(6_000 * size)),
-        "genome": ("chr.fa", lambda: genome(6_000 * size)),
-        "music": ("book.abc", lambda: tunes(60 * size)),
-    }
-    config = find_recipe(recipe).config()
-    made["classify"] = ("words.tsv", lambda: classes(60 * size))
-    kind = config.task.kind
-    name, content = made[config.domain if kind == "generate" else kind]
+    name, content = _MADE[kind_of_material(recipe)]
     path = folder / name
-    path.write_text(content())
+    path.write_text(content(size))
     return path
 
 

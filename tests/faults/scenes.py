@@ -11,7 +11,7 @@ from typing import Any
 
 from seqforge.core.model.checkpoint import read_arrays
 from seqforge.runs.recipes import find_recipe, recipe_names
-from tests.small_runs import genome, material, short
+from tests.small_runs import genome, material, material_name, short
 
 _CLOCK = {
     "at", "finished_at", "wall_seconds", "seconds", "seconds_in", "elapsed_seconds", "date",
@@ -52,11 +52,10 @@ def scenes() -> list[Scene]:
 
     Recipes that are sweeps are many such runs, and killed in tests of their own.
     """
-    files = {"text": "words.txt", "genome": "chr.fa", "music": "book.abc"}
     found = []
     for kind in ("run", "train"):
         for recipe in (one for one in recipe_names() if find_recipe(one).sweep is None):
-            name = files[find_recipe(recipe).config().domain]
+            name = material_name(recipe)
             words = (kind, recipe, "--input", f"in/{name}", "--out", "out/run", *short())
             found.append(Scene(f"{kind} {recipe}", words))
     for domain, name in {"text": "x.txt", "genome": "x.fa", "music": "x.mid"}.items():

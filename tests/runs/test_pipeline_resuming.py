@@ -12,7 +12,7 @@ import tomli_w
 
 from seqforge.base.atomic_files import as_json
 from seqforge.core.config import RunConfig
-from seqforge.core.model.checkpoint import load_checkpoint, read_arrays, write_arrays
+from seqforge.core.model.checkpoint import read_arrays, write_arrays
 from seqforge.errors import CheckpointError, ConfigError, RunError
 from seqforge.runs.folder import RunFolder, read_metrics
 from seqforge.runs.pipeline import run
@@ -67,7 +67,8 @@ def small(recipe, folder, **more):
 
 
 def weights(folder):
-    return {k: v.tobytes() for k, v in load_checkpoint(folder.model).weights.items()}
+    _, arrays = read_arrays(folder.model)
+    return {name: array.tobytes() for name, array in arrays.items()}
 
 
 def test_every_recipe_that_ships_goes_on_where_it_was_stopped(recipe, tmp_path):

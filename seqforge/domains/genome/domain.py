@@ -56,10 +56,10 @@ class GenomeDomain(WritesFasta):
 
     strands: Literal["both", "forward"] = "both"
     """Whether half of the streams read the reverse complement."""
-    labels: bool = False
-    """Records have labels, which condition the model: the names of their files."""
     keep_case: bool = False
     """Whether lower-case bases (soft-masking) are symbols of their own."""
+    labels: bool = False
+    """Records have labels, which condition the model: the names of their files."""
     line_width: PositiveInt = 60
     """Bases per line in FASTA output."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
