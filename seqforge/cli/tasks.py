@@ -11,7 +11,7 @@ import typer
 
 from seqforge.cli.app import app
 from seqforge.cli.console import echo, echo_data
-from seqforge.cli.options import Json
+from seqforge.cli.options import Json, Out, Quiet
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ Input = Annotated[
     typer.Option("--input", "-i", metavar="FILE", help="A file with a text a line."),
 ]
 Most = Annotated[int, typer.Option("-k", min=1, metavar="N", help="Classes shown of each text.")]
+Labelled = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[INPUT ...]", help="Texts, or for genes FASTA files, packed or not."),
+]
 Beam = Annotated[
     int | None, typer.Option(min=1, max=100, metavar="N", help="Width of the beam search.")
 ]
@@ -68,6 +72,39 @@ def translate(
         for one in made
     ]
     _tell(given, found, json_, lambda one: str(one["text"]))
+
+
+@app.command("label")
+def label(
+    model: Model, texts: Labelled = None, input_: Input = None, out: Out = None,
+    json_: Json = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Label each symbol: genes of FASTA files as GFF3, or texts, a line each."""
+    from seqforge.runs.tasks.label_files import domain_labelling, write_labels
+
+    loaded = _loaded(model, "label")
+    labelling = domain_labelling(loaded)
+    if labelling is None:
+        _label_texts(loaded, _texts(texts, input_), json_)
+        return
+    files = [Path(name) for name in texts or []] + ([input_] if input_ else [])
+    if not files or out is None:
+        raise ConfigError("give the files to look for genes in, and --out FILE")
+    count = write_labels(loaded, labelling, files, out)
+    if not quiet:
+        echo(f"{count:,} genes in {out}")
+
+
+def _label_texts(loaded: TaskModel, given: Sequence[str], json_: bool) -> None:
+    from seqforge.core.data.labelling import joined_labels
+    from seqforge.runs.tasks.predict import label_probabilities
+
+    names, found = loaded.card.target_symbols, []
+    for text in given:
+        chances = joined_labels(label_probabilities(loaded, loaded.sources.encode(text)))
+        found.append([names[n] for n in chances.argmax(1).tolist()])
+    short = all(len(name) == 1 for name in names)
+    _tell(given, found, json_, lambda one: ("" if short else " ").join(one))
 
 
 def _classes(rows: Sequence[dict[str, Any]]) -> str:

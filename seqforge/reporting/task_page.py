@@ -15,7 +15,7 @@ from seqforge.base import html_page
 from seqforge.base.atomic_files import write_atomically
 from seqforge.base.html_page import Section, Table, facts, records_table
 from seqforge.base.messages import duration, format_number, readable
-from seqforge.charts import curve
+from seqforge.charts import curve, tracks
 from seqforge.charts.heat_map import STYLE, HeatMap
 from seqforge.charts.xy import XyChart
 from seqforge.core.training.events import EvaluationRecord
@@ -31,6 +31,13 @@ class AttendedExample(BaseModel):
     target: list[str]
     weights: list[list[float]]
     """(target, source)."""
+
+
+class DrawnPicture(BaseModel):
+    """A picture of the domain's."""
+
+    svg: str
+    caption: str
 
 
 class TaskFindings(BaseModel):
@@ -51,6 +58,7 @@ class TaskFindings(BaseModel):
     calibration: list[tuple[float, float, int]] = []
     """Mean probability, share that is right, count, of predictions of about the same one."""
     attended: list[AttendedExample] = []
+    pictures: list[DrawnPicture] = []
 
 
 def write_task_page(
@@ -107,14 +115,16 @@ def _sections(
         for name, value in found.metrics.items()
     ]
     yield _tables("measures", "How good it is", [records_table(rows)])
+    drawn = "".join(_figure(one.svg, one.caption) for one in found.pictures)
+    yield Section("region", "A region", drawn, tracks.STYLE)
     yield Section("attention", "What it looks at", "".join(map(_attention, found.attended)), STYLE)
     yield Section("confusion", "What is taken for what", _confusion(found), STYLE)
     yield Section("calibration", "How far its probabilities can be trusted", _calibration(found))
     tables = [records_table(rows, title) for title, rows in found.tables.items()]
     yield _tables("tables", "In detail", tables)
-    drawn = curve.learning_curve(metrics)
+    learning = curve.learning_curve(metrics)
     yield Section(
-        "learning", "How it learned", str(macros.learning(drawn, curve, "target", (), ""))
+        "learning", "How it learned", str(macros.learning(learning, curve, "target", (), ""))
     )
     yield _tables("machine", "Data, speed, settings", [_facts(summary)])
     yield Section("again", "Do it again", str(macros.again(summary.command)))

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from seqforge.base.machine import choose_device
 from seqforge.core.config import STRICT, RunConfig
 from seqforge.core.data.examples import ExampleSet
+from seqforge.core.data.labelling import TRAINING_ONLY, Labelling, Sensed, labelling_of
 from seqforge.core.model.task_model import Fixed, make_network
 from seqforge.core.model.task_networks import frequent_ngrams
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.core.training.example_task import ExampleTask
 from seqforge.core.training.resume import load_state
 from seqforge.core.training.trainer import Trainer
+from seqforge.registry import load_domain
 
 
 class TaskSetup(BaseModel):
@@ -53,7 +56,30 @@ def fixed_of(data: ExampleSet, config: RunConfig) -> Fixed:
     grams = np.zeros(0, np.int64)
     if sources:
         grams = frequent_ngrams(sources, len(data.source_symbols) + 1, order)
-    return Fixed(grams, data.sensors)
+    labelling = labelling_for(data, config)
+    kept = {name: one for name, one in data.sensors.items() if not name.startswith(TRAINING_ONLY)}
+    return Fixed(grams, kept, 0 if labelling is None else labelling.width)
+
+
+def labelling_for(data: ExampleSet, config: RunConfig) -> Labelling | None:
+    """What the domain's sensors have learnt; None where it has none."""
+    if not data.sensors:
+        return None
+    return labelling_of(load_domain(config.domain, config.domain_options), data.sensors)
+
+
+class _Sensed:
+    """Sensors of stretches of examples."""
+
+    def __init__(self, labelling: Labelling, data: ExampleSet) -> None:
+        self._labelling, self._data = labelling, data
+        self._known: dict[tuple[str, int], Sensed] = {}
+
+    def __call__(self, part: str, example: int, start: int, stop: int) -> NDArray[np.float32]:
+        key = part, example
+        if key not in self._known:
+            self._known[key] = self._labelling.sensed_part(self._data, part, example)
+        return self._known[key](start, stop)
 
 
 def make_task_trainer(shared: TaskSetup, data: ExampleSet, ranks: Ranks = ALONE) -> Trainer:
@@ -68,7 +94,14 @@ def make_task_trainer(shared: TaskSetup, data: ExampleSet, ranks: Ranks = ALONE)
         weights = ranks.broadcast(network.arrays())
         network.load_state_dict({name: torch.from_numpy(one) for name, one in weights.items()})
     network.to(choose_device(config.training.device))
-    task = ExampleTask(data, config.training, config.task.class_weights)
+    labelling = labelling_for(data, config)
+    task = ExampleTask(
+        data,
+        config.training,
+        config.task.class_weights,
+        None if labelling is None else _Sensed(labelling, data),
+        None if labelling is None else labelling.mirror,
+    )
     trainer = Trainer(network, task, config.training, ranks=ranks)
     if shared.resume is not None:
         load_state(shared.resume, trainer, config, shared.corpus_key)

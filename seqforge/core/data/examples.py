@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,8 +112,9 @@ class ExampleSet:
     """Id n is number n - 1; id 0 stands for both ends, and for symbols that are not known."""
     target_symbols: tuple[str, ...]
     """Classes or labels: id n is number n. Of a translation as those of sources."""
-    sensors: Mapping[str, NDArray[np.float32]]
-    """What the domain's sensors learnt from the training part; empty without sensors."""
+    sensors: Mapping[str, NDArray[Any]]
+    """What the domain's sensors learnt from the training part, and what training reads of them;
+    empty without sensors."""
     notes: tuple[str, ...] = ()
     """Sentences on what was read and how it was split."""
 

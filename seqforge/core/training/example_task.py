@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from seqforge.core.config import TrainingConfig
 from seqforge.core.data.examples import IGNORED, Examples, ExampleSet
+from seqforge.core.data.labelling import Mirror
 from seqforge.core.model.task_networks import Batch, TaskNetwork
 from seqforge.core.model.translator import Translator
 from seqforge.core.training.distributed import ALONE, Ranks
@@ -43,6 +44,8 @@ class Piece:
     example: int
     start: int
     stop: int
+    mirrored: bool = False
+    """Whether it is read backwards."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class ExampleTask:
 
     def __init__(
         self, data: ExampleSet, config: TrainingConfig, class_weights: float = 0.0,
-        sensed: Stretch | None = None,
+        sensed: Stretch | None = None, mirror: Mirror | None = None,
     ) -> None:  # fmt: skip
         """Lay the batches out.
 
@@ -75,11 +78,13 @@ class ExampleTask:
             class_weights: Power of the inverse class frequency that weights a class: 0 weights
                 all examples alike, 1 all classes alike.
             sensed: The domain's sensors.
+            mirror: How a half of what is learnt is read backwards.
 
         Raises:
             InputError: If nothing is there to learn.
         """
         self.data, self._config, self._sensed = data, config, sensed
+        self._mirror = mirror
         self._longest = config.seq_len if data.task == "label" else None
         if not len(data.parts["train"]):
             raise InputError("no example is left to train on; give more, or another --split")
@@ -110,6 +115,9 @@ class ExampleTask:
         draw = np.random.default_rng([self._config.seed, epoch, 7])
         part, size = self.data.parts["train"], self._config.batch_size
         pieces = list(self._pieces(part, int(draw.integers(self._longest or 1))))
+        if self._mirror is not None:
+            turned = (draw.random(len(pieces)) < 0.5).tolist()
+            pieces = [replace(p, mirrored=t) for p, t in zip(pieces, turned, strict=True)]
         order = draw.permutation(len(pieces))
         batches: list[NDArray[np.int64]] = []
         for first in range(0, len(order), size * _POOL):
@@ -156,10 +164,26 @@ class ExampleTask:
         sensors: tuple[NDArray[np.float32], ...] = ()
         if self._sensed is not None:
             sensors = tuple(self._sensed(part, p.example, p.start, p.stop) for p in pieces)
+        if self._mirror is not None:
+            sources, targets, sensors = self._turned(pieces, sources, targets, sensors)
         made = Batch.of(sources, targets, sensors, device)
         if task != "classify":
             return made
         return Batch(made.ids, made.lengths, made.targets[0], made.sensors)
+
+    def _turned(
+        self, pieces: Sequence[Piece], sources: Sequence[Any], targets: Sequence[Any],
+        sensors: Sequence[NDArray[np.float32]],
+    ) -> tuple[list[Any], list[Any], tuple[NDArray[np.float32], ...]]:  # fmt: skip
+        """The same, with those that are mirrored read backwards."""
+        mirror = self._mirror
+        assert mirror is not None
+        turned = [piece.mirrored for piece in pieces]
+        return (
+            [mirror.source(s) if t else s for s, t in zip(sources, turned, strict=True)],
+            [mirror.target(one) if t else one for one, t in zip(targets, turned, strict=True)],
+            tuple(mirror.sensors(s) if t else s for s, t in zip(sensors, turned, strict=False)),
+        )
 
     def lanes(
         self, model: TaskNetwork, count: int, precision: str, ranks: Ranks = ALONE

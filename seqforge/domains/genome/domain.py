@@ -18,19 +18,29 @@ from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
 from seqforge.core.data.presentation import Measured, Wording
+from seqforge.core.records import parse_regions
 from seqforge.domains.genome.composition import WORDINGS
 from seqforge.domains.genome.fasta_samples import WritesFasta, pieces_like
-from seqforge.errors import InputError
+from seqforge.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from seqforge.core.config import DataConfig
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.domain import Baseline, TrainingData
+    from seqforge.core.data.examples import ExampleSet
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
+    from seqforge.domains.genome.genes.finder import GeneFinder
     from seqforge.domains.genome.similarity.parameters import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
+
+
+def _checked_regions(text: str) -> str:
+    if text:
+        parse_regions(text)
+    return text
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -64,6 +74,13 @@ class GenomeDomain(WritesFasta):
     """Bases per line in FASTA output."""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = ""
     """Encoding of files without a byte-order mark that cannot be read otherwise."""
+    gff: str = ""
+    """GFF3 or GTF file of coding exons (CDS), for --task label."""
+    gff_offset: int = 0
+    """Added to each coordinate of it."""
+    region: Annotated[str, AfterValidator(_checked_regions)] = ""
+    """Where it speaks of genes, ``chr2R:2000001-7000000`` (1-based, inclusive); default:
+    everywhere."""
 
     def read(self, path: Path) -> Iterator[Record]:
         """The contigs of a FASTA or GenBank file; see `nucleotides` for the rules."""
@@ -174,6 +191,26 @@ class GenomeDomain(WritesFasta):
         drawn = [[sample.drawn.upper() for sample in group] for group in groups]
         held_out = pieces_like([bases for group in drawn for bases in group], corpus)
         return measured_groups(drawn, held_out, (block.upper() for block in corpus.blocks("train")))
+
+    annotation: ClassVar[str] = ".gff3"
+
+    def labelled(self, paths: Sequence[Path], data: DataConfig, progress: Advance) -> ExampleSet:
+        """Genes of an annotation, as labels of bases; see `genes`."""
+        from seqforge.domains.genome.genes.examples import Asked, labelled_examples
+
+        if not self.gff:
+            raise ConfigError(
+                "a model that labels genes learns from an annotation; give --gff FILE, a GFF3 or "
+                "GTF file with CDS rows"
+            )
+        asked = Asked(Path(self.gff), self.gff_offset, self.region, self.encoding)
+        return labelled_examples(paths, asked, data, progress)
+
+    def labelling(self, arrays: Mapping[str, NDArray[Any]]) -> GeneFinder:
+        """A gene finder."""
+        from seqforge.domains.genome.genes.finder import GeneFinder
+
+        return GeneFinder(arrays, self.strands == "both")
 
     @staticmethod
     def search_options() -> type[SearchOptions]:

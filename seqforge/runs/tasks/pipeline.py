@@ -13,6 +13,7 @@ from typing import TypeVar
 from seqforge.base.folders import write_json
 from seqforge.base.machine import peak_memory_mb, trim_memory
 from seqforge.core.data.examples import ExampleSet, ReadsExamples
+from seqforge.core.data.labelling import LabelsSequences, labelling_of
 from seqforge.core.data.split import PARTS
 from seqforge.core.model.checkpoint import Provenance
 from seqforge.core.model.example_file import read_examples, write_examples
@@ -86,17 +87,27 @@ class TaskPipeline:
     def _read(self) -> ReadResult:
         kind = self.config.task.kind
         assert kind != "generate"
+        if kind == "label" and isinstance(self.domain, LabelsSequences):
+            return self._kept(
+                self.domain.labelled(
+                    self.request.inputs.files, self.config.data, self.watcher.advance
+                )
+            )
         if not isinstance(self.domain, ReadsExamples):
             raise ConfigError(
                 f"the domain {self.domain.name} reads no examples for a model that {VERBS[kind]}; "
                 "see seqforge domains"
             )
         examples = list(self.domain.examples(kind, self.request.inputs.files))
-        data = split_examples(kind, examples, self.config.data, self.config.training.seed)
+        return self._kept(
+            split_examples(kind, examples, self.config.data, self.config.training.seed)
+        )
+
+    def _kept(self, data: ExampleSet) -> ReadResult:
         write_examples(self._examples, data)
         sizes = {part: len(data.parts[part]) for part in PARTS}
         said = ", ".join(f"{count:,} {part}" for part, count in sizes.items())
-        what = "symbols of translations" if kind == "translate" else "classes"
+        what = {"translate": "symbols of translations", "label": "labels"}.get(data.task, "classes")
         read = f"read {said} examples, {len(data.target_symbols)} {what}"
         return ReadResult(
             examples=sizes,
@@ -131,10 +142,15 @@ class TaskPipeline:
         return train_task(task, self._examples)
 
     def _score(self, data: ExampleSet) -> TaskScores:
-        from seqforge.runs.tasks.scoring import score_task
+        from seqforge.runs.task_trainer import labelling_for
+        from seqforge.runs.tasks.scoring import score_task, tuned_model
 
         model = load_task_model(self.folder.model, self.config.task.kind)
-        return score_task(model, data, self.watcher.advance)
+        labelling = labelling_for(data, self.config)
+        if labelling is not None:
+            model, tuned = tuned_model(model, data, labelling, self.folder.model, self.watcher)
+            labelling = labelling_of(self.domain, {**data.sensors, **tuned})
+        return score_task(model, data, self.watcher.advance, labelling)
 
     def _summary(
         self, data: ExampleSet, read: ReadResult, trained: TrainResult, scored: TaskScores,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from seqforge.base.machine import usable_cores
 from seqforge.base.messages import Advance, unheard
+from seqforge.core.data.labelling import Labelling, Labels, Sensed
 from seqforge.core.model.task_model import TaskModel
 from seqforge.core.model.task_networks import Batch
 from seqforge.core.model.translator import (
@@ -21,9 +23,6 @@ from seqforge.core.model.translator import (
 )
 
 Ids = NDArray[np.integer]
-Sensed = Callable[[Ids, int, int], NDArray[np.float32]]
-"""Sensors of the stretch from start to stop of a source."""
-
 _BATCH = 64
 _LONGER = 2.0
 """A translation is cut at so many times the length of its source, and a few symbols more."""
@@ -45,22 +44,65 @@ def class_probabilities(
 
 
 def label_probabilities(
-    model: TaskModel, source: Ids, sensed: Sensed | None = None, stretch: int = 16_384,
-    margin: int = 1_024,
+    model: TaskModel, source: Ids, sensed: Sensed | None = None,
+    labelling: Labelling | None = None, stretch: int = 16_384, margin: int = 1_024,
 ) -> Iterator[NDArray[np.float32]]:  # fmt: skip
     """A source of any length in, the probabilities of its labels (N, L), stretch by stretch, out.
 
-    Each stretch is read with so many symbols of margin on both sides.
+    Each stretch is read with so many symbols of margin on both sides. Where steps are of several
+    symbols the mean of two phases counts, and of both directions where the domain mirrors.
     """
     stride = model.network.config.stride
     stretch, margin = -(-stretch // stride) * stride, -(-margin // stride) * stride
-    for start in range(0, len(source), stretch):
-        first, last = max(0, start - margin), min(len(source), start + stretch + margin)
-        sensors = () if sensed is None else (sensed(source, first, last),)
-        batch = Batch.of([source[first:last]], [np.zeros(last - first)], sensors)
-        with torch.no_grad():
-            found = model.network.logits(batch, "fp32")[:, 0].softmax(1).numpy()
-        yield found[start - first : start - first + stretch]
+    phases = sorted({0, stride // 2}) if labelling is not None else [0]
+
+    def read(start: int) -> NDArray[np.float32]:
+        found = np.zeros((min(stretch, len(source) - start), _labels(model)), np.float32)
+        for phase in phases:
+            first = max(0, start - margin + phase) if start else 0
+            last = min(len(source), start + stretch + margin)
+            sensors = None if sensed is None else sensed(first, last)
+            both = _both_ways(model, source[first:last], sensors, labelling)
+            found += both[start - first :][: len(found)] / len(phases)
+        return found
+
+    threads = usable_cores()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[NDArray[np.float32]]] = deque()
+        for start in range(0, len(source), stretch):
+            waiting.append(pool.submit(read, start))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _labels(model: TaskModel) -> int:
+    return len(model.card.target_symbols)
+
+
+def _both_ways(
+    model: TaskModel, ids: Ids, sensors: NDArray[np.float32] | None, labelling: Labelling | None
+) -> NDArray[np.float32]:
+    """Probabilities (N, L) of the labels of a stretch, read as it is and, where the domain mirrors,
+    backwards too."""
+    mirror = None if labelling is None else labelling.mirror
+    sources, beside = [ids], [] if sensors is None else [sensors]
+    if mirror is not None:
+        sources.append(mirror.source(ids))
+        beside += [mirror.sensors(one) for one in beside]
+    batch = Batch.of(sources, [np.zeros(len(ids))] * len(sources), beside)
+    with torch.no_grad():
+        found: NDArray[np.float32] = model.network.logits(batch, "fp32").softmax(2).numpy()
+    if mirror is None:
+        return found[:, 0]
+    mean: NDArray[np.float32] = (found[:, 0] + found[::-1, 1][:, mirror.labels]) / 2
+    return mean
+
+
+def labels_by(model: TaskModel, labelling: Labelling | None) -> Labels:
+    """A model in, its labels of any sequence out."""
+    return lambda ids, sensed: label_probabilities(model, ids, sensed, labelling)
 
 
 def translations(

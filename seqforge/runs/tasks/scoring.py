@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 
 from seqforge.base.messages import Advance
 from seqforge.core.data.examples import IGNORED, Examples, ExampleSet
+from seqforge.core.data.labelling import Arrays, Labelling
 from seqforge.core.evaluation.linear_classifier import LinearClassifier
 from seqforge.core.evaluation.task_scores import ClassScores, SequenceScores, calibration
-from seqforge.core.model.task_model import TaskModel
+from seqforge.core.model.task_model import TaskModel, save_task_model
 from seqforge.reporting.task_page import AttendedExample
+from seqforge.runs.progress import ProgressListener
 from seqforge.runs.tasks.predict import (
     class_probabilities,
     greedy_translations,
     label_probabilities,
+    labels_by,
     translations,
 )
 from seqforge.runs.tasks.results import TaskScores
@@ -28,13 +32,32 @@ _CONTEXT = 2  # symbols to either side that the baseline of labels looks at
 _MOST_EXAMPLES, _ATTENDED = 20, 2
 
 
-def score_task(model: TaskModel, data: ExampleSet, progress: Advance) -> TaskScores:
-    """Score a model on the test part, or on valid where there is none."""
+def score_task(
+    model: TaskModel, data: ExampleSet, progress: Advance, labelling: Labelling | None = None
+) -> TaskScores:
+    """Score a model on the test part, or on valid where there is none; by the domain's measures if
+    the labels are its own."""
     part = next((name for name in ("test", "valid") if len(data.parts[name])), None)
     if part is None:
         return TaskScores(part=None)
+    if labelling is not None:
+        found = labelling.judge(data, part, labels_by(model, labelling))
+        return TaskScores.model_validate({"part": part, **asdict(found)})
     scored = _SCORED[data.task](model, data, data.parts[part], progress)
     return scored.model_copy(update={"part": part})
+
+
+def tuned_model(
+    model: TaskModel, data: ExampleSet, labelling: Labelling, path: Path, watcher: ProgressListener
+) -> tuple[TaskModel, Arrays]:
+    """A trained model in, the same with what the domain chooses on the valid part out; its file is
+    written anew."""
+    chosen = labelling.tuned(data, labels_by(model, labelling), watcher.advance)
+    if not chosen:
+        return model, chosen
+    fixed = replace(model.fixed, sensors={**model.fixed.sensors, **chosen})
+    save_task_model(path, model.card, model.network.arrays(), fixed)
+    return replace(model, fixed=fixed), chosen
 
 
 def _score_classes(
