@@ -96,8 +96,8 @@ def _both_ways(
         found: NDArray[np.float32] = model.network.logits(batch, "fp32").softmax(2).numpy()
     if mirror is None:
         return found[:, 0]
-    mean: NDArray[np.float32] = (found[:, 0] + found[::-1, 1][:, mirror.labels]) / 2
-    return mean
+    mean = (found[:, 0] + found[::-1, 1][:, mirror.labels]) / 2
+    return np.asarray(mean, np.float32)
 
 
 def labels_by(model: TaskModel, labelling: Labelling | None) -> Labels:

@@ -227,9 +227,8 @@ def _sensors(
         found[f"training.{name}"] = np.stack([getattr(one, name) for one in others])
     for part in ("valid", "test"):
         examples = parts[part]
-        each = [
-            readings(full, codes_of_example(examples, n), lengths) for n in range(len(examples))
-        ]
+        codes = [codes_of_example(examples, n) for n in range(len(examples))]
+        each = [readings(full, one, lengths) for one in codes]
         found[f"training.{part}.readings"] = np.concatenate([_UNREAD, *each], 1)
     return found
 
@@ -295,5 +294,5 @@ def _notes(
     yield ", ".join(f"{size:,} bases {part}" for part, size in sizes.items())
     yield (
         f"shortest intron {lengths.intron} bases, fewest coding bases of a gene {lengths.gene}; "
-        f"the stop codon {'is' if annotation.stop_coding else 'is not'} part of the annotation's CDS"
+        f"the stop codon {'is' if annotation.stop_coding else 'is not'} part of the annotated CDS"
     )
