@@ -91,7 +91,8 @@ def test_genes_are_such_as_can_be_read(fly, learnt, tmp_path):
 
 
 def test_a_model_keeps_no_training_data(learnt):
-    _, arrays = read_arrays(learnt / "model.safetensors")
+    header, arrays = read_arrays(learnt / "model.safetensors")
+    assert "fly.gff" not in str(header)
     assert not [name for name in arrays if "training." in name]
     assert {"sensors.coding", "sensors.lengths", "sensors.weights"} <= set(arrays)
 

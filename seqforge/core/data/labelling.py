@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +108,8 @@ class Labelling(Protocol):
 class LabelsSequences(Protocol):
     """A domain that labels its own sequences."""
 
-    annotation: str
-    """The ending of files of what was found."""
+    annotation_options: ClassVar[tuple[str, ...]]
+    """Options that say what is learnt from; a model does not keep them."""
 
     def labelled(self, paths: Sequence[Path], data: DataConfig, progress: Advance) -> ExampleSet:
         """Files in, labelled examples by part, with the arrays of its sensors, out.

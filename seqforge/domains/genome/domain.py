@@ -57,6 +57,7 @@ class GenomeDomain(WritesFasta):
     coding: ClassVar[tuple[str, ...]] = ("keep_case",)
     annotated: ClassVar[bool] = True
     annotation_suffixes: ClassVar[tuple[str, ...]] = (".gff", ".gff3", ".gtf", ".bed")
+    annotation_options: ClassVar[tuple[str, ...]] = ("gff", "gff_offset", "region")
     kmer_size: ClassVar[int] = 24
     wordings: ClassVar[Mapping[str, Wording]] = WORDINGS
     next_commands: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -191,8 +192,6 @@ class GenomeDomain(WritesFasta):
         drawn = [[sample.drawn.upper() for sample in group] for group in groups]
         held_out = pieces_like([bases for group in drawn for bases in group], corpus)
         return measured_groups(drawn, held_out, (block.upper() for block in corpus.blocks("train")))
-
-    annotation: ClassVar[str] = ".gff3"
 
     def labelled(self, paths: Sequence[Path], data: DataConfig, progress: Advance) -> ExampleSet:
         """Genes of an annotation, as labels of bases; see `genes`."""

@@ -10,6 +10,7 @@ from seqforge.core.cells.catalogue import package_of
 from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.domain import Domain
 from seqforge.core.data.examples import ExampleSet
+from seqforge.core.data.labelling import LabelsSequences
 from seqforge.core.model.checkpoint import Arrays, ModelCard, Provenance
 from seqforge.core.model.task_model import Fixed, save_task_model
 from seqforge.core.training.distributed import ALONE, Ranks
@@ -44,12 +45,21 @@ class TaskTraining:
         return ModelCard(
             seqforge_version=__version__,
             name=self.name,
-            config=public_config(self.config),
+            config=self._config_kept(),
             symbols=self.data.source_symbols,
             cell_package=package_of(self.config.model.cell),
             target_symbols=self.data.target_symbols,
             provenance=provenance,
         )
+
+    def _config_kept(self) -> RunConfig:
+        """The settings without the paths of this machine."""
+        config = public_config(self.config)
+        left_out: tuple[str, ...] = ()
+        if isinstance(self.domain, LabelsSequences):
+            left_out = self.domain.annotation_options
+        options = {n: v for n, v in config.domain_options.items() if n not in left_out}
+        return config.model_copy(update={"domain_options": options})
 
     def save(self, card: ModelCard, weights: Arrays) -> None:
         """Write the model."""
