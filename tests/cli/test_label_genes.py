@@ -18,10 +18,10 @@ from tests.patience import PATIENCE
 KILLING = Path(__file__).with_name("killing.py")
 ANNOTATION = SHARED / "data" / "genome" / "dm3-chr2R.2M-7M.cds.gff.gz"
 SLICE = Path(__file__).parents[2] / "data" / "dm3-chr2R-slice.fa.gz"
-SIZE, AHEAD = 240_000, 5_000
+FIRST, SIZE, AHEAD = 740_000, 240_000, 5_000
 SMALL = [
-    "--region", f"chr2R:{AHEAD + 1}-{SIZE + AHEAD}", "--hold-out", "chr2R:200001-240000",
-    "--gff-offset", AHEAD, "--budget", "6steps", "--precision", "fp32", "--hidden-size", 16,
+    "--region", f"chr2R:{AHEAD + 1}-{SIZE + AHEAD}", "--hold-out", "chr2R:185001-245000",
+    "--gff-offset", AHEAD - FIRST, "--budget", "6steps", "--precision", "fp32", "--hidden-size", 16,
     "--num-layers", 1, "--batch-size", 8, "--set", "training.num_evaluations=3", "--lanes", 1,
 ]  # fmt: skip
 
@@ -32,10 +32,10 @@ def fly(tmp_path_factory):
     if not ANNOTATION.exists():
         missing(str(ANNOTATION))
     folder = tmp_path_factory.mktemp("fly")
-    bases = next(iter(read_sequences(SLICE))).symbols[:SIZE]
+    bases = next(iter(read_sequences(SLICE))).symbols[FIRST : FIRST + SIZE]
     (folder / "fly.fa").write_text(f">chr2R\n{'A' * AHEAD}{bases}\n")
     with gzip.open(ANNOTATION, "rt") as lines:
-        kept = [line for line in lines if int(line.split("\t")[4]) <= SIZE]
+        kept = [line for line in lines if FIRST < int(line.split("\t")[3]) < FIRST + SIZE - 9_000]
     (folder / "fly.gff").write_text("".join(kept))
     return folder
 
@@ -69,7 +69,7 @@ def test_a_run_scores_genes_beside_log_odds(learnt):
     assert keys <= set(summary["metrics"])
     assert set(summary["baseline_metrics"]) == keys
     assert summary["metrics"]["coding_f1"] > 0.4
-    assert summary["symbols"]["test"] == 40_000
+    assert summary["symbols"]["test"] == 60_000
     assert sum(summary["symbols"].values()) == SIZE
     page = (learnt / "report.html").read_text()
     assert 'class="tracks"' in page
@@ -115,8 +115,8 @@ def test_a_killed_training_goes_on_to_the_same_model(fly, tmp_path, start):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (["--gff-offset", 6_000], "lies outside chr2R"),
-        (["--gff-offset", 4_900], "give --gff-offset"),
+        (["--gff-offset", -FIRST - 60_000], "lies outside chr2R"),
+        (["--gff-offset", AHEAD - FIRST - 100], "give --gff-offset"),
         (["--region", "chrX:1-1000"], "--region chrX:1-1000: "),
         (["--hold-out", "chr2R:1-4000"], "lies outside what --region names"),
         (["--gff", "nowhere.gff"], "nowhere.gff"),

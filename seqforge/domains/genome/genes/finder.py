@@ -39,7 +39,7 @@ from seqforge.domains.genome.nucleotides import Codes, base_codes
 DEFAULT = Weights(gene=-10.0, intron=-4.0, coding=0.02, site=1.0, network=0.05, sensors=1.0)
 """Weights of the grammar where nothing is held out to choose them on."""
 _TUNED_ON = 500_000  # bases that they are chosen on, at most
-_FEWEST_TUNED = 100_000  # ... and at least
+_FEWEST_TUNED = 15_000  # ... and at least
 
 
 def ids_of(codes: Codes) -> NDArray[np.uint8]:
