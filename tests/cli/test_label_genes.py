@@ -115,7 +115,7 @@ def test_a_killed_training_goes_on_to_the_same_model(fly, tmp_path, start):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (["--gff-offset", -FIRST - 60_000], "lies outside chr2R"),
+        (["--gff-offset", -FIRST - 60_000], "lies outside 'chr2R'"),
         (["--gff-offset", AHEAD - FIRST - 100], "give --gff-offset"),
         (["--region", "chrX:1-1000"], "--region chrX:1-1000: "),
         (["--hold-out", "chr2R:1-4000"], "lies outside what --region names"),
