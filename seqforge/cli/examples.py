@@ -55,6 +55,11 @@ EXAMPLES = {
         "seqforge classify runs/names --input names.txt --json",
         "seqforge classify runs/names Nakamura -k 5",
     ),
+    "label": (
+        "seqforge label runs/exons data/dm3-chr2R-slice.fa.gz --out genes.gff3",
+        "seqforge label runs/vowels queue rhythm",
+        "seqforge label runs/vowels --input words.txt --json",
+    ),
     "translate": (
         "seqforge translate runs/dates '3 May 2021'",
         "seqforge translate runs/dates --input dates.txt --json",
