@@ -49,6 +49,11 @@ class _Job:
         return [str(one) for one in self.document.get("wants", self.document.get("inputs", []))]
 
     @property
+    def beside(self) -> dict[str, str]:
+        """Settings that are files, and their names."""
+        return dict(self.document.get("beside", {}))
+
+    @property
     def small(self) -> list[str]:
         """Settings under which it ends soon."""
         found = self.document.get("small", {})
@@ -101,12 +106,16 @@ def _jobs() -> Iterator[_Job]:
 
 def _done(job: _Job, folders: Sequence[str], budget: str, out: Path) -> RecipeRow:
     found = [_found(name, folders) for name in job.wants]
-    if None in found:
-        where = str(job.document.get("source") or f"a file called {' and '.join(job.wants)}")
+    beside = {key: _found(name, folders) for key, name in job.beside.items()}
+    if None in found or None in beside.values():
+        names = " and ".join([*job.wants, *job.beside.values()])
+        where = str(job.document.get("source") or f"a file called {names}")
         return RecipeRow(job.name, "no data", where)
     words = [sys.executable, "-m", "seqforge", "run", job.name, "--out", str(out), "--json"]
     for path in found:
         words += ["--input", str(path)]
+    for key, place in beside.items():
+        words += ["--set", f"{key}={place}"]
     words += job.small if job.experiment else ["--budget", budget, "--no-memory", *job.small]
     ended = run_child(words)
     if ended.code:

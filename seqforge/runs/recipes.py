@@ -26,6 +26,7 @@ _ABOUT = (
     "made",
     "sweep",
     "wants",
+    "beside",
     "source",
     "small",
 )  # beside its settings
@@ -50,6 +51,8 @@ class Recipe:
     """For the model's card: source and licence of the data."""
     wants: tuple[str, ...] = ()
     """Names of the files or folders that it is made for, where they do not ship."""
+    beside: dict[str, str] = field(default_factory=dict)
+    """Settings that are files, too, and their names."""
     source: str = ""
     """Where a person gets them, in words."""
     sweep: dict[str, object] | None = None
@@ -183,9 +186,15 @@ def recipe_of(document: Mapping[str, object], path: Path) -> Recipe:
         description=str(about.get("description", "")),
         note=str(about.get("note", "")),
         wants=tuple(map(str, wants)) if isinstance(wants := about.get("wants", ()), list) else (),
+        beside=_texts(about.get("beside")),
         source=str(about.get("source", "")),
         sweep=_sweep(about.get("sweep"), path),
     )
+
+
+def _texts(table: object) -> dict[str, str]:
+    items = table.items() if isinstance(table, dict) else ()
+    return {str(key): str(value) for key, value in items}
 
 
 def _sweep(table: object, path: Path) -> dict[str, object] | None:

@@ -50,11 +50,13 @@ class Scene:
 def scenes() -> list[Scene]:
     """All of them: each recipe as a run and as a training, and the commands that use models.
 
-    Recipes that are sweeps are many such runs, and killed in tests of their own.
+    Recipes that are sweeps are many such runs, and killed in tests of their own, as is one that
+    reads an annotation.
     """
     found = []
     for kind in ("run", "train"):
-        for recipe in (one for one in recipe_names() if find_recipe(one).sweep is None):
+        recipes = {one: find_recipe(one) for one in recipe_names()}
+        for recipe in (n for n, one in recipes.items() if one.sweep is None and not one.beside):
             name = material_name(recipe)
             words = (kind, recipe, "--input", f"in/{name}", "--out", "out/run", *short())
             found.append(Scene(f"{kind} {recipe}", words))
