@@ -62,6 +62,7 @@ def translate(
     from seqforge.runs.tasks.predict import translations
 
     loaded, given = _loaded(model, "translate"), _texts(texts, input_)
+    _say_unknown(given, loaded.card.symbols)
     width = beam or loaded.card.config.task.beam
     made = translations(loaded, [loaded.sources.encode(text) for text in given], width)
     found = [
@@ -134,6 +135,19 @@ def _texts(texts: Sequence[str] | None, file: Path | None) -> list[str]:
     if not all(text.strip() for text in found):
         raise ConfigError("one of the texts is empty; leave it out")
     return found
+
+
+_MOST_NAMED = 10
+
+
+def _say_unknown(texts: Sequence[str], symbols: Sequence[str]) -> None:
+    """Say which symbols of some texts a model has not learnt, on standard error."""
+    strange = sorted(set("".join(texts)) - set(symbols))
+    if not strange:
+        return
+    named = " ".join(map(ascii, strange[:_MOST_NAMED]))
+    more = f" and {len(strange) - _MOST_NAMED:,} more" if len(strange) > _MOST_NAMED else ""
+    echo(f"the model has not learnt {named}{more}; it reads them as unknown symbols", err=True)
 
 
 def _tell(

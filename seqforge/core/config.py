@@ -22,6 +22,7 @@ from pydantic import (
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
+from seqforge.core.data.made_examples import MadeKind as MadeKind
 from seqforge.core.model_config import STRICT as STRICT
 from seqforge.core.model_config import Fraction as Fraction
 from seqforge.core.model_config import ModelConfig as ModelConfig
@@ -180,6 +181,10 @@ class DataConfig(BaseModel):
     ``split`` then divides the rest into train and valid."""
     min_count: Count = 1
     """Rarer symbols become the unknown symbol."""
+    made: MadeKind | None = None
+    """Examples that a run without inputs makes for itself: addition or dates."""
+    made_examples: Count = 50_000
+    """How many are made; equal ones count once."""
 
 
 _RENAMED = {

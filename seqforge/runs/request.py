@@ -18,6 +18,7 @@ from seqforge.base.messages import Advance
 from seqforge.base.paths import is_piped
 from seqforge.core.config import Budget, RunConfig
 from seqforge.core.data.domain import Domain
+from seqforge.core.data.made_examples import write_made
 from seqforge.errors import ConfigError, InputError, RunError, SeqforgeError
 from seqforge.registry import load_domain, options_of
 from seqforge.runs.folder import (
@@ -208,8 +209,18 @@ def _waits(run: RunFolder, fingerprint: str, only_train: bool) -> bool:
 
 def _on_the_same_files(run: RunFolder, asked: AskedRun) -> bool:
     config = run.recipe().config()
-    found = gather(config.domain, config.domain_options, asked.inputs, run.path, resumed=True)
+    named = asked.inputs or made_inputs(config, run)
+    found = gather(config.domain, config.domain_options, named, run.path, resumed=True)
     return list(found.digests) == [digest for _, digest in run.inputs()]
+
+
+def made_inputs(config: RunConfig, folder: RunFolder) -> tuple[str, ...]:
+    """What a run whose recipe says so makes for itself, in its folder."""
+    data = config.data
+    if data.made is None:
+        return ()
+    made = write_made(folder.path, data.made, data.made_examples, config.training.seed)
+    return (str(made),)
 
 
 def settle(asked: AskedRun, folder: RunFolder) -> AskedRun:
@@ -235,7 +246,7 @@ def resolve(asked: AskedRun, folder: RunFolder, watcher: ProgressListener) -> Re
     request, recipe = asked.request, settled_recipe(asked, folder)
     every = None if request.sample_every is None else preview_interval(request.sample_every)
     config, start = warm_start_of(asked.settings, recipe, folder)
-    named = request.inputs or recipe.inputs
+    named = request.inputs or recipe.inputs or made_inputs(config, folder)
     if recipe.source and not named:
         raise ConfigError(
             f"{recipe.name}: learns from data that do not ship ({recipe.source}); give them with "

@@ -110,11 +110,44 @@ def test_translations_are_learnt_and_shown(material, tmp_path):
     assert 'class="cell"' in (tmp_path / "run" / "report.html").read_text(), "its attention"
 
 
-@pytest.mark.parametrize("killed_at", [2, 4])
-def test_a_killed_training_goes_on_to_the_same_model(material, tmp_path, killed_at, start):
-    """Killed as its state is put in place: what is kept is that of before."""
+def test_a_recipe_makes_its_own_examples(tmp_path):
     order = [
-        "train", "text", material / "names", "--task", "classify", "--budget", "40steps", *SIZE,
+        "run", "dates", "--budget", "20steps", *SIZE, "--set", "data.made_examples=300",
+        "--out", tmp_path / "run",
+    ]  # fmt: skip
+    result = call(*order)
+    assert result.exit_code == 0, result.stderr
+    made = (tmp_path / "run" / "dates.tsv").read_text().splitlines()
+    assert len(made) == 300
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert sum(summary["records"].values()) == len(set(made))
+    again = call(*order)
+    assert again.exit_code == 0, again.stderr
+
+    found = call("translate", tmp_path / "run", "3 May 2021", "é 3 May 2021", "--json")
+    assert found.exit_code == 0
+    assert "has not learnt '\\xe9'; it reads" in found.stderr
+    assert len(json.loads(found.stdout)) == 2
+    empty = call("translate", tmp_path / "run", " ")
+    assert empty.exit_code == 1
+    assert "one of the texts is empty" in empty.stderr
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "task", "more"),
+    [
+        (2, "classify", []),
+        (4, "classify", []),
+        (3, "translate", ["--set", "training.scheduled_sampling=0.3"]),
+    ],
+)
+def test_a_killed_training_goes_on_to_the_same_model(
+    material, tmp_path, killed_at, task, more, start
+):
+    """Killed as its state is put in place: what is kept is that of before."""
+    given = material / ("names" if task == "classify" else "turned.tsv")
+    order = [
+        "train", "text", given, "--task", task, "--budget", "40steps", *SIZE, *more,
         "--dropout", 0.2, "--lanes", 1, "--set", "training.ema_share=0.3",
     ]  # fmt: skip
     whole = call(*order, "--out", tmp_path / "whole")

@@ -169,6 +169,16 @@ class Translation:
     attention: Tensor
     """(U, T)."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it came to its end before it was cut."""
+        return len(self.attention) > len(self.ids)
+
+    @property
+    def by_symbol(self) -> float:
+        """The log-probability a symbol, the end counted: what beam search looks for."""
+        return self.log_chance / max(1, len(self.attention))
+
 
 @torch.no_grad()
 def translate(model: Translator, batch: Batch, beam: int, longest: int) -> list[Translation]:
@@ -181,13 +191,17 @@ def translate(model: Translator, batch: Batch, beam: int, longest: int) -> list[
         longest: Symbols at which a target is cut.
 
     Returns:
-        For each source the target with the highest log-probability a symbol, its end counted.
+        For each source the target with the highest log-probability a symbol, its end counted. It
+        is never lower than that of the greedy one, which a beam alone may lose. One that was cut
+        is given only where none came to its end.
     """
     source = model.read(batch, "fp32")
-    return [
-        _searched(model, source.rows(torch.tensor([row])), beam, longest)
-        for row in range(batch.ids.shape[1])
-    ]
+    found = []
+    for row in range(batch.ids.shape[1]):
+        alone = source.rows(torch.tensor([row]))
+        tried = [_searched(model, alone, width, longest) for width in sorted({1, beam})]
+        found.append(max(reversed(tried), key=lambda one: (one.ended, one.by_symbol)))
+    return found
 
 
 @torch.no_grad()
@@ -211,7 +225,7 @@ def _searched(model: Translator, source: ReadSource, beam: int, longest: int) ->
     state, ids = model.begin(1), torch.zeros(1, dtype=torch.int64)
     begun = [Translation([], 0.0, torch.zeros(0, len(source.states)))]
     ended: list[Translation] = []
-    for _ in range(longest + 1):
+    for _ in range(longest):
         found = model.step(ids, source.rows(torch.zeros(len(begun), dtype=torch.int64)), state)
         so_far = torch.tensor([one.log_chance for one in begun])[:, None] + found.log_chances
         chances, places = so_far.flatten().topk(min(beam, so_far.numel()))
@@ -234,7 +248,7 @@ def _searched(model: Translator, source: ReadSource, beam: int, longest: int) ->
         kept = rows[going]
         ids = symbols[going]
         state = _taken(found.state, kept)
-    best = max(ended or begun, key=lambda one: one.log_chance / len(one.ids))
+    best = max(ended or begun, key=lambda one: one.by_symbol)
     return Translation([one for one in best.ids if one != _END], best.log_chance, best.attention)
 
 
