@@ -22,11 +22,11 @@ from pydantic import (
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.messages import first_problem
-from seqforge.core.data.made_examples import MadeKind as MadeKind
 from seqforge.core.model_config import STRICT as STRICT
 from seqforge.core.model_config import Fraction as Fraction
 from seqforge.core.model_config import ModelConfig as ModelConfig
 from seqforge.core.records import parse_regions
+from seqforge.core.task_config import MadeKind as MadeKind
 from seqforge.core.task_config import TaskConfig as TaskConfig
 from seqforge.core.task_config import check_task
 from seqforge.errors import ConfigError

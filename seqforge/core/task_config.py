@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from seqforge.core.model_config import STRICT, TASK_SETTINGS, ModelConfig
 
 TaskKind = Literal["generate", "classify", "label", "translate"]
+MadeKind = Literal["addition", "dates"]
+"""Examples that a run can make for itself."""
 
 VERBS = {
     "generate": "generates", "classify": "classifies", "label": "labels", "translate": "translates",

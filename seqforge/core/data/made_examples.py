@@ -6,11 +6,9 @@ import datetime
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from seqforge.base.atomic_files import write_atomically
-
-MadeKind = Literal["addition", "dates"]
+from seqforge.core.task_config import MadeKind
 
 _DIGITS = 5
 _FIRST = datetime.date(1900, 1, 1)
