@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqforge.base.atomic_files import as_json
 from seqforge.base.folders import make_folder, write_atomically, write_json
-from seqforge.base.machine import peak_memory_mb, trim_memory
+from seqforge.base.machine import trim_memory
 from seqforge.core.config import parse_size
 from seqforge.core.data.corpus import PARTS, Corpus
 from seqforge.core.data.domain import HasKmers, Searches
@@ -49,6 +49,7 @@ from seqforge.runs.results import (
     summarise,
 )
 from seqforge.runs.sample import draw_samples_of_run, training_data_from
+from seqforge.runs.stages import timed_stage
 
 if TYPE_CHECKING:
     from seqforge.runs.tasks.pipeline import TaskPipeline
@@ -163,17 +164,7 @@ class Pipeline:
         return self.config.model.is_ngram
 
     def _stage(self, name: str, kind: type[_Result], work: Callable[[], _Result]) -> _Result:
-        def timed() -> _Result:
-            trim_memory()
-            self.watcher.stage(name)
-            began = time.monotonic()
-            result = work()
-            seconds = round(max(time.monotonic() - began, result.least_seconds), 2)
-            return result.model_copy(
-                update={"wall_seconds": seconds, "peak_memory_mb": peak_memory_mb()}
-            )
-
-        return self.folder.stage(name, kind, timed)
+        return timed_stage(self.folder, self.watcher, name, kind, work)
 
     def _compile_ahead(self) -> None:
         """Compile the layers while the inputs are read and torch is imported."""

@@ -255,20 +255,10 @@ def summarise(
             train_symbols_per_second=trained.train_symbols_per_second,
             sample_symbols_per_second=sampled and sampled.sample_symbols_per_second,
         ),
-        training=TrainingSummary(
-            steps=trained.steps,
-            best_step=trained.best_step,
-            seconds=trained.seconds,
-            symbols_seen=trained.symbols_seen,
-        ),
         advice=trained.advice,
         peak_memory_mb=results.peak_memory_mb,
         seed=config.training.seed,
-        precision=trained.precision,
-        lanes=trained.lanes,
-        ranks=trained.ranks,
-        device=trained.device,
-        versions=versions(),
+        **facts_of_training(trained),
         samples=sampled.samples if sampled else (),
         report=sampled.report if sampled else {},
         measures=sampled.measures if sampled else (),
@@ -311,6 +301,23 @@ def _headline(results: RunResults) -> Headline | None:
 def _counts(corpus: Corpus, what: str) -> PartCounts:
     parts = {part: getattr(corpus.part(part), what) for part in PartCounts.model_fields}
     return PartCounts(**parts)
+
+
+def facts_of_training(trained: TrainResult) -> dict[str, Any]:
+    """What a summary says of how a model was trained, by its keys."""
+    return {
+        "training": TrainingSummary(
+            steps=trained.steps,
+            best_step=trained.best_step,
+            seconds=trained.seconds,
+            symbols_seen=trained.symbols_seen,
+        ),
+        "precision": trained.precision,
+        "lanes": trained.lanes,
+        "ranks": trained.ranks,
+        "device": trained.device,
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from seqforge.base.folders import write_json
-from seqforge.base.machine import peak_memory_mb, trim_memory
 from seqforge.core.data.examples import ExampleSet, ReadsExamples
 from seqforge.core.data.labelling import LabelsSequences, labelling_of
 from seqforge.core.data.split import PARTS
@@ -27,13 +26,13 @@ from seqforge.reporting.summary import (
     PartCounts,
     RunSummary,
     SpeedSummary,
-    TrainingSummary,
 )
 from seqforge.reporting.task_page import write_task_page
 from seqforge.runs.folder import RunFolder, now, read_metrics
 from seqforge.runs.progress import ProgressListener
 from seqforge.runs.request import ResolvedRequest
-from seqforge.runs.results import StageResult, TrainResult, versions
+from seqforge.runs.results import StageResult, TrainResult, facts_of_training
+from seqforge.runs.stages import timed_stage
 from seqforge.runs.tasks.results import ReadResult, TaskScores
 from seqforge.runs.tasks.split import split_examples
 
@@ -72,17 +71,7 @@ class TaskPipeline:
         self.folder.finish(self.request.only_train)
 
     def _stage(self, name: str, kind: type[_Result], work: Callable[[], _Result]) -> _Result:
-        def timed() -> _Result:
-            trim_memory()
-            self.watcher.stage(name)
-            began = time.monotonic()
-            result = work()
-            seconds = round(max(time.monotonic() - began, result.least_seconds), 2)
-            return result.model_copy(
-                update={"wall_seconds": seconds, "peak_memory_mb": peak_memory_mb()}
-            )
-
-        return self.folder.stage(name, kind, timed)
+        return timed_stage(self.folder, self.watcher, name, kind, work)
 
     def _read(self) -> ReadResult:
         kind = self.config.task.kind
@@ -184,19 +173,9 @@ class TaskPipeline:
             baseline=scored.baseline,
             baseline_metrics=scored.baseline_metrics,
             speed=SpeedSummary(train_symbols_per_second=trained.train_symbols_per_second),
-            training=TrainingSummary(
-                steps=trained.steps,
-                best_step=trained.best_step,
-                seconds=trained.seconds,
-                symbols_seen=trained.symbols_seen,
-            ),
             peak_memory_mb=max(memory, default=None),
             seed=self.config.training.seed,
-            precision=trained.precision,
-            lanes=trained.lanes,
-            ranks=trained.ranks,
-            device=trained.device,
-            versions=versions(),
+            **facts_of_training(trained),
             wall_seconds=round(seconds, 1),
         )
 
