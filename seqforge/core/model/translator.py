@@ -4,6 +4,7 @@ additive attention (Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -38,9 +39,10 @@ class Translator(TaskNetwork):
         nn.init.normal_(self.target_embedding.weight, std=0.1)
         cell, bias = config.cell, config.forget_bias
         self.asking = recurrent_layer(cell, self.width + hidden, hidden, bias)
-        self.query = nn.Linear(hidden, hidden, bias=False)
-        self.key = nn.Linear(size, hidden)
-        self.energy = nn.Linear(hidden, 1, bias=False)
+        # Places beside states: where to look is found sooner where it goes along with the target.
+        self.query = nn.Linear(hidden + _PLACES, hidden // 2, bias=False)
+        self.key = nn.Linear(size + _PLACES, hidden // 2)
+        self.energy = nn.Linear(hidden // 2, 1, bias=False)
         self.telling = recurrent_layer(cell, hidden + size, hidden, bias)
         self.output = nn.Linear(hidden + size, targets)
         nn.init.zeros_(self.output.bias)
@@ -75,7 +77,7 @@ class Translator(TaskNetwork):
         source = self.read(batch, precision, noise)
         x = self._inputs(given, source.summary)
         asked = layer_outputs(self.cell, self.asking, x, precision)
-        context, _ = self._attended(asked, source)
+        context, _ = self._attended(asked, source, 0)
         x = torch.cat([asked, context], 2)
         x = dropped(x, self.config.dropout, noise)
         told = layer_outputs(self.cell, self.telling, x, precision)
@@ -90,15 +92,16 @@ class Translator(TaskNetwork):
         out = self.stack(self.embedded(batch.ids, noise), batch.lengths, precision, noise)
         inside = torch.arange(len(out), device=out.device)[:, None] < batch.lengths
         mean = (out * inside[..., None]).sum(0) / batch.lengths[:, None]
-        return ReadSource(out, self.key(out), inside, self.summary(mean).tanh())
+        keys = self.key(_with_places(out, 0))
+        return ReadSource(out, keys, inside, self.summary(mean).tanh())
 
     def _inputs(self, given: Tensor, summary: Tensor) -> Tensor:
         embedded = self.target_embedding(given)
         return torch.cat([embedded, summary.expand(len(given), -1, -1)], 2)
 
-    def _attended(self, asked: Tensor, source: ReadSource) -> tuple[Tensor, Tensor]:
-        """Contexts (U, B, D) and attention (U, B, T)."""
-        together = self.query(asked)[:, None] + source.keys[None]
+    def _attended(self, asked: Tensor, source: ReadSource, place: int) -> tuple[Tensor, Tensor]:
+        """Contexts (U, B, D) and attention (U, B, T) from a place of the target on."""
+        together = self.query(_with_places(asked, place))[:, None] + source.keys[None]
         energies = self.energy(together.tanh()).squeeze(3)
         attention = energies.masked_fill(~source.inside, _NOWHERE).softmax(1)
         return torch.einsum("utb,tbd->ubd", attention, source.states), attention.transpose(1, 2)
@@ -106,20 +109,21 @@ class Translator(TaskNetwork):
     def step(self, ids: Tensor, source: ReadSource, state: DecoderState) -> DecodedStep:
         """The last symbols (B,) and the states before in, what comes next out."""
         asked, first = run_layer(self.asking, self._inputs(ids[None], source.summary), state[0])
-        context, attention = self._attended(asked, source)
+        context, attention = self._attended(asked, source, state[2])
         told, second = run_layer(self.telling, torch.cat([asked, context], 2), state[1])
         logits = self.output(torch.cat([told, context], 2))
-        return DecodedStep(logits[0].log_softmax(1), attention[0], (first, second))
+        return DecodedStep(logits[0].log_softmax(1), attention[0], (first, second, state[2] + 1))
 
     def begin(self, rows: int) -> DecoderState:
         """The states before the first symbol."""
         like, hidden = self.embedding.weight, self.config.hidden_size
         zero = zero_state(self.cell, rows, hidden, like)
-        return zero, zero
+        return zero, zero, 0
 
 
 LayerState = tuple[Tensor, ...]
-DecoderState = tuple[LayerState, LayerState]
+DecoderState = tuple[LayerState, LayerState, int]
+"""States of both layers, and how many symbols they have read."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class ReadSource:
     states: Tensor
     """(T, B, D)."""
     keys: Tensor
-    """(T, B, H)."""
+    """(T, B, H / 2)."""
     inside: Tensor
     """(T, B), whether a place is within its source."""
     summary: Tensor
@@ -152,6 +156,22 @@ class DecodedStep:
     attention: Tensor
     """(B, T)."""
     state: DecoderState
+
+
+_WAVES = 11
+_PLACES = 2 * _WAVES
+
+
+def _with_places(x: Tensor, first: int) -> Tensor:
+    """States (T, B, H) with their places as waves beside them (Vaswani et al. 2017), (T, B, H + P).
+
+    Wavelengths are 4 and up by factors of the root of three: a wave of one sequence is then also
+    one of another that goes along three times as fast, as bases go along with residues.
+    """
+    place = torch.arange(first, first + len(x), dtype=torch.float32, device=x.device)
+    angles = place[:, None] * (2 * math.pi / (4 * 3 ** (torch.arange(_WAVES, device=x.device) / 2)))
+    waves = torch.cat([angles.sin(), angles.cos()], 1)[:, None]
+    return torch.cat([x, waves.expand(-1, x.shape[1], -1)], 2)
 
 
 def _given(targets: Tensor) -> Tensor:
@@ -253,5 +273,5 @@ def _searched(model: Translator, source: ReadSource, beam: int, longest: int) ->
 
 
 def _taken(state: DecoderState, rows: Tensor) -> DecoderState:
-    first, second = state
-    return tuple(part[rows] for part in first), tuple(part[rows] for part in second)
+    first, second, place = state
+    return tuple(part[rows] for part in first), tuple(part[rows] for part in second), place

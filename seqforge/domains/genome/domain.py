@@ -17,6 +17,7 @@ from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
+from seqforge.core.data.examples import Example, TaskName
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.core.records import parse_regions
 from seqforge.domains.genome.composition import WORDINGS
@@ -204,6 +205,26 @@ class GenomeDomain(WritesFasta):
             )
         asked = Asked(Path(self.gff), self.gff_offset, self.region, self.encoding)
         return labelled_examples(paths, asked, data, progress)
+
+    def examples(self, task: TaskName, paths: Sequence[Path]) -> Iterator[Example]:
+        """Files of a class each; or coding sequences with their proteins."""
+        if task == "classify":
+            for path in paths:
+                for record in self.read(path):
+                    where = f"{path}: {record.name}"
+                    yield Example(record.symbols, (path.name.split(".")[0],), record.symbols, where)
+            return
+        from seqforge.domains.genome.genes.coding import coding_examples
+        from seqforge.domains.genome.genes.examples import Asked
+
+        if not self.gff:
+            raise ConfigError(
+                "a model that translates coding sequences learns from an annotation; give --gff "
+                "FILE, a GFF3 or GTF file with CDS rows"
+            )
+        yield from coding_examples(
+            paths, Asked(Path(self.gff), self.gff_offset, self.region, self.encoding)
+        )
 
     def labelling(self, arrays: Mapping[str, NDArray[Any]]) -> GeneFinder:
         """A gene finder."""

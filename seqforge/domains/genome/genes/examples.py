@@ -66,12 +66,15 @@ class Asked:
 
 
 @dataclass
-class _Genome:
+class Genome:
+    """Contigs: their records with their sizes, and the codes of their bases."""
+
     records: list[tuple[Record, int]] = field(default_factory=list)
     codes: dict[str, Codes] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, paths: Sequence[Path], encoding: str) -> _Genome:
+    def read(cls, paths: Sequence[Path], encoding: str) -> Genome:
+        """Read FASTA files; names are unique."""
         made = cls()
         for path in paths:
             for one in read_sequences(path, encoding=encoding):
@@ -105,7 +108,7 @@ def labelled_examples(
     Raises:
         InputError: If the annotation does not fit the sequences, or a part has too few bases.
     """
-    genome = _Genome.read(paths, asked.encoding)
+    genome = Genome.read(paths, asked.encoding)
     annotation = read_transcripts(asked.gff, genome.codes, asked.offset)
     parts = _parts(genome, asked, data)
     labels = {
@@ -128,7 +131,7 @@ def labelled_examples(
     return ExampleSet("label", made, tuple("ACGT"), NAMES, {**sensors, **places}, notes)
 
 
-def _parts(genome: _Genome, asked: Asked, data: DataConfig) -> dict[str, list[Stretch]]:
+def _parts(genome: Genome, asked: Asked, data: DataConfig) -> dict[str, list[Stretch]]:
     """Stretches of each part, in order."""
     region = genome.spans(asked.region, "--region") if asked.region else [
         Stretch(record.name, 0, size) for record, size in genome.records
@@ -178,7 +181,7 @@ def _check_sizes(parts: dict[str, list[Stretch]], named: bool) -> None:
         )
 
 
-def _learnt(genome: _Genome, train: Sequence[Stretch], annotation: Annotation) -> Lengths:
+def _learnt(genome: Genome, train: Sequence[Stretch], annotation: Annotation) -> Lengths:
     """Lengths of the genes of the training part."""
     found = [
         one
