@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.dear import DEAR
 
 PACKAGE = ROOT / "seqforge"
-MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 350, 450, 60
+MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 352, 450, 60
 
 
 def _name(path: Path) -> str:
