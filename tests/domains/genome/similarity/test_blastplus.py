@@ -397,7 +397,8 @@ def test_a_search_that_was_killed_leaves_nothing_that_counts(
     script = (
         "from pathlib import Path\n"
         "from seqforge.domains.genome.similarity.blastplus import BlastPlusBackend\n"
-        "from seqforge.domains.genome.similarity.hits import Query, SearchParameters\n"
+        "from seqforge.domains.genome.similarity.hits import Query\n"
+        "from seqforge.domains.genome.similarity.parameters import SearchParameters\n"
         f"BlastPlusBackend([Path({str(library)!r})]).search(\n"
         "    [Query('q', 'ACGT')], SearchParameters(), lambda done, total, what: None)\n"
     )
