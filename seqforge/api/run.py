@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHORT = {
     "seed": "training.seed", "budget": "training.budget", "split": "data.split",
     "hold_out": "data.hold_out", "min_count": "data.min_count", "cell": "model.cell",
+    "task": "task.kind", "bidirectional": "model.bidirectional",
     "attention": "model.attention", "order": "model.order", "smoothing": "model.smoothing",
     "hidden_size": "model.hidden_size", "num_layers": "model.num_layers",
     "embedding_size": "model.embedding_size", "dropout": "model.dropout",
