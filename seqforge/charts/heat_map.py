@@ -26,7 +26,8 @@ class HeatMap:
         """The picture; empty without cells."""
         if not self.rows or not self.columns:
             return ""
-        left = _GAP * 2 + _LETTER * max(map(len, self.rows))
+        named = max(len(self.row_label) + 3, *map(len, self.rows))
+        left = _GAP * 2 + _LETTER * named
         top = _GAP * 2 + _LETTER * max(map(len, self.columns)) + 18
         side = min(_MOST_SIDE, max(6, 900 // len(self.columns)))
         width, height = left + side * len(self.columns) + _GAP, top + side * len(self.rows) + _GAP

@@ -192,7 +192,7 @@ def _score_translations(
             AttendedExample(
                 source=says.decode(source.tolist()),
                 target=goals.decode(one.ids),
-                weights=np.round(one.attention[: len(one.ids)].numpy(), 4).tolist(),
+                weights=np.round(one.attention[: len(one.ids), : len(source)].numpy(), 4).tolist(),
             )
             for source, one in zip(sources[:_ATTENDED], looked, strict=False)
         ],
