@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.app import app
-from seqforge.cli.console import echo, echo_data
-from seqforge.cli.options import Json, Out, Quiet
+from seqforge.cli.console import AnswerOptions, asked, echo
+from seqforge.cli.options import Json, Out, Quiet, Verbose
 from seqforge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,8 +36,9 @@ Beam = Annotated[
 
 @app.command("classify")
 def classify(
-    model: Model, texts: Texts = None, input_: Input = None, most: Most = 3, json_: Json = False
-) -> None:
+    ctx: typer.Context, model: Model, texts: Texts = None, input_: Input = None, most: Most = 3,
+    json_: Json = False, out: Out = None, quiet: Quiet = False, verbose: Verbose = False,
+) -> None:  # fmt: skip
     """Say of which class texts are, with probabilities: a model trained with --task classify."""
     from seqforge.runs.tasks.predict import class_probabilities
 
@@ -51,13 +51,14 @@ def classify(
         found.append(
             [{"label": names[n], "probability": round(float(row[n]), 6)} for n in order.tolist()]
         )
-    _tell(given, found, json_, _classes)
+    _tell(asked(ctx, json_, out, quiet, verbose), given, found, _classes)
 
 
 @app.command("translate")
 def translate(
-    model: Model, texts: Texts = None, input_: Input = None, beam: Beam = None, json_: Json = False
-) -> None:
+    ctx: typer.Context, model: Model, texts: Texts = None, input_: Input = None, beam: Beam = None,
+    json_: Json = False, out: Out = None, quiet: Quiet = False, verbose: Verbose = False,
+) -> None:  # fmt: skip
     """Turn texts into what a model trained with --task translate makes of them (beam search)."""
     from seqforge.runs.tasks.predict import translations
 
@@ -72,13 +73,14 @@ def translate(
         }
         for one in made
     ]
-    _tell(given, found, json_, lambda one: str(one["text"]))
+    answer = asked(ctx, json_, out, quiet, verbose)
+    _tell(answer, given, found, lambda one: str(one["text"]))
 
 
 @app.command("label")
 def label(
-    model: Model, texts: Labelled = None, input_: Input = None, out: Out = None,
-    json_: Json = False, quiet: Quiet = False,
+    ctx: typer.Context, model: Model, texts: Labelled = None, input_: Input = None, out: Out = None,
+    json_: Json = False, quiet: Quiet = False, verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Label each symbol: genes of FASTA files as GFF3, or texts, a line each."""
     from seqforge.runs.tasks.label_files import domain_labelling, write_labels
@@ -86,7 +88,8 @@ def label(
     loaded = _loaded(model, "label")
     labelling = domain_labelling(loaded)
     if labelling is None:
-        _label_texts(loaded, _texts(texts, input_), json_)
+        answer = asked(ctx, json_, out, quiet, verbose)
+        _label_texts(loaded, _texts(texts, input_), answer)
         return
     files = [Path(name) for name in texts or []] + ([input_] if input_ else [])
     if not files or out is None:
@@ -96,7 +99,7 @@ def label(
         echo(f"{count:,} genes in {out}")
 
 
-def _label_texts(loaded: TaskModel, given: Sequence[str], json_: bool) -> None:
+def _label_texts(loaded: TaskModel, given: Sequence[str], answer: AnswerOptions) -> None:
     from seqforge.core.data.labelling import joined_labels
     from seqforge.runs.tasks.predict import label_probabilities
 
@@ -105,7 +108,7 @@ def _label_texts(loaded: TaskModel, given: Sequence[str], json_: bool) -> None:
         chances = joined_labels(label_probabilities(loaded, loaded.sources.encode(text)))
         found.append([names[n] for n in chances.argmax(1).tolist()])
     short = all(len(name) == 1 for name in names)
-    _tell(given, found, json_, lambda one: ("" if short else " ").join(one))
+    _tell(answer, given, found, lambda one: ("" if short else " ").join(one))
 
 
 def _classes(rows: Sequence[dict[str, Any]]) -> str:
@@ -151,10 +154,11 @@ def _say_unknown(texts: Sequence[str], symbols: Sequence[str]) -> None:
 
 
 def _tell(
-    given: Sequence[str], found: Sequence[Any], json_: bool, shown: Callable[[Any], str]
+    answer: AnswerOptions, given: Sequence[str], found: Sequence[Any], shown: Callable[[Any], str]
 ) -> None:
-    if json_:
-        echo_data(json.dumps(found if len(found) > 1 else found[0], ensure_ascii=False))
-        return
-    for text, one in zip(given, found, strict=True):
-        echo(f"{text}\t{shown(one)}" if len(given) > 1 else shown(one))
+    several = len(given) > 1
+    lines = [
+        f"{text}\t{shown(one)}" if several else shown(one)
+        for text, one in zip(given, found, strict=True)
+    ]
+    answer.answer(list(found) if several else found[0], lines)
