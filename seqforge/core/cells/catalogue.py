@@ -128,6 +128,23 @@ def _scanned(coefficients: Any) -> Any:
     return step
 
 
+def _min_gru_gated(net: Net, x: Any, _: Any, c: Any) -> States:
+    """What a layer tells is bent, and let out by a gate: without that, layers of minGRU between
+    their gates are one linear map.
+    """
+    a, b = _min_gru(net, x)
+    c = a * c + b
+    return net("o", x).sigmoid() * c.tanh(), c
+
+
+def _sru(net: Net, x: Any, _: Any, c: Any) -> States:
+    """Gates see the cell before weight by weight, and what comes out is mixed with the input."""
+    f = (net("f", x) + net.diagonal("f", c)).sigmoid()
+    r = (net("r", x) + net.diagonal("r", c)).sigmoid()
+    c = f * c + (1.0 - f) * net("c", x)
+    return r * c.tanh() + (1.0 - r) * net("x", x), c
+
+
 _HOCHREITER = "Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000"
 _GREFF = "Greff et al. 2017, LSTM: A Search Space Odyssey"
 _JOZEFOWICZ = "Jozefowicz et al. 2015, An Empirical Exploration of Recurrent Network Architectures"
@@ -193,6 +210,15 @@ _ALL = (
         "lecture notes on recurrent networks", _HC, _full_peephole, "f",
     ),
     CellType("mingru", "gates see the input alone", _FENG, ("h",), _scanned(_min_gru)),
+    CellType(
+        "mingru-gated", "mingru with the output gate and the tanh of an LSTM", _FENG, _HC,
+        _min_gru_gated,
+    ),
+    CellType(
+        "sru", "no products with states; its bare x is a product with x here",
+        "Lei et al. 2018, Simple Recurrent Units for Highly Parallelizable Recurrence, with the "
+        "tanh of its first version", _HC, _sru, "f", 0.0,
+    ),
     CellType("minlstm", "gates see the input alone", _FENG, ("h",), _scanned(_min_lstm)),
 )  # fmt: skip
 

@@ -69,6 +69,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Recurrence:
+    """A state that is ``a * state + b``, where a and b hang on the input alone."""
+
+    state: int
+    """Its number."""
+    a: Symbol
+    b: Symbol
+
+
+@dataclass(frozen=True)
 class Equations:
     """A cell taken to pieces. Blocks are vectors (H,): sums of products, and a bias.
 
@@ -101,20 +111,18 @@ class Equations:
         return sum(len(source.blocks) for source in self.sources)
 
     @cached_property
-    def recurrence(self) -> tuple[Symbol, Symbol] | None:
-        """(a, b), where h = a * h + b and both hang on the input alone: steps can be joined, and a
-        window be read in parallel. None if it is not so.
+    def recurrence(self) -> Recurrence | None:
+        """The state whose steps can be joined, so that a window is read in parallel; None if there
+        is none, or another state hangs on one before it.
         """
-        h, total = self.states[0], self.after[0]
-        if len(self.states) > 1 or total.name != "add":
+        if self.sources:
             return None
-        product, b = total.of
-        if not isinstance(product, Symbol) or not isinstance(b, Symbol) or product.name != "mul":
-            return None
-        a, last = product.of
-        if not isinstance(a, Symbol) or last is not h or h in symbols_under([a, b]):
-            return None
-        return (a, b) if not self.sources else None
+        for number, (before, after) in enumerate(zip(self.states, self.after, strict=True)):
+            factors = _factors(before, after)
+            if factors is not None:
+                made = symbols_under([*factors, *self.after], known=[after])
+                return None if set(self.states) & set(made) else Recurrence(number, *factors)
+        return None
 
     @cached_property
     def activations(self) -> tuple[Symbol, ...]:
@@ -124,6 +132,17 @@ class Equations:
         return tuple(
             next((s for s in bent if leaf in _summands(s.of[0])), leaf) for leaf in self.leaves
         )
+
+
+def _factors(before: Symbol, after: Symbol) -> tuple[Symbol, Symbol] | None:
+    """(a, b) of a state that is written ``a * before + b``."""
+    if after.name != "add":
+        return None
+    product, b = after.of
+    if not isinstance(product, Symbol) or not isinstance(b, Symbol) or product.name != "mul":
+        return None
+    a, last = product.of
+    return (a, b) if isinstance(a, Symbol) and last is before else None
 
 
 def _summands(symbol: Symbol | float) -> list[Symbol]:

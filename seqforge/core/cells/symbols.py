@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 
@@ -62,13 +62,15 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def symbols_under(roots: Sequence[Symbol]) -> list[Symbol]:
-    """Every symbol that some roots are made of, each once, operands before what uses them."""
+def symbols_under(roots: Sequence[Symbol], known: Collection[Symbol] = ()) -> list[Symbol]:
+    """Every symbol that some roots are made of, each once, operands before what uses them; not what
+    those that are known are made of.
+    """
     found: dict[int, Symbol] = {}
 
     def visit(symbol: Symbol) -> None:
         if id(symbol) not in found:
-            for operand in symbol.of:
+            for operand in () if symbol in known else symbol.of:
                 if isinstance(operand, Symbol):
                     visit(operand)
             found[id(symbol)] = symbol

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from seqforge.core.cells.catalogue import cell_type
+from seqforge.core.cells.equations import Recurrence
 from seqforge.core.cells.symbols import Symbol, evaluated
 from seqforge.core.cells.weights import layer_shapes
 
@@ -40,17 +41,23 @@ class EquationLayer(nn.Module):
             w_hh: Weights of states to use instead of the layer's own.
         """
         of_x = linear(x, self._weight("weight_ih"))
-        factors = self.parts.recurrence
-        if factors is not None:
-            known = self._leaves(of_x, state)
-            a, b = evaluated(factors, known)
-            out = linear_recurrence(a.float(), b.float(), state[0])
-            return out, (out[-1],)
+        if self.parts.recurrence is not None:
+            return self._joined(self.parts.recurrence, of_x, state)
         outputs = []
         for inputs in of_x:
             state = tuple(evaluated(self.parts.after, self.known(inputs, state, w_hh)))
             outputs.append(state[0])
         return torch.stack(outputs), state
+
+    def _joined(self, scan: Recurrence, of_x: Tensor, state: States) -> tuple[Tensor, States]:
+        """A window read in parallel: the state whose steps are joined, then what hangs on it."""
+        known = self._leaves(of_x, state)
+        a, b = evaluated([scan.a, scan.b], known)
+        known[self.parts.after[scan.state]] = linear_recurrence(
+            a.float(), b.float(), state[scan.state]
+        )
+        every = evaluated(self.parts.after, known)
+        return every[0], tuple(part[-1] for part in every)
 
     def known(self, of_x: Tensor, state: States, w_hh: Tensor | None = None) -> dict[Symbol, Any]:
         """All blocks of a step, by the symbols of the equations.

@@ -148,6 +148,19 @@ def min_gru(layer, x, h):
     return ((1 - z) * h + z * layer.x("n", x),)
 
 
+def min_gru_gated(layer, x, _, c):
+    """The same, seen through an LSTM's output gate and tanh."""
+    (c,) = min_gru(layer, x, c)
+    return sigmoid(layer.x("o", x)) * np.tanh(c), c
+
+
+def sru(layer, x, _, c):
+    """Section 3 of Lei et al. 2018, with g = tanh as in its first version; a bare x is W x."""
+    f, r = (sigmoid(layer.x(g, x) + layer.p(g) * c) for g in "fr")
+    c = f * c + (1 - f) * layer.x("c", x)
+    return r * np.tanh(c) + (1 - r) * layer.x("x", x), c
+
+
 def min_lstm(layer, x, h):
     """Section 3.2 of the same."""
     f, i = sigmoid(layer.x("f", x)), sigmoid(layer.x("i", x))
@@ -164,7 +177,7 @@ PAPERS = {
     "jozefowicz-lstm": without_peepholes(""),
     "jozefowicz-lstm-b": without_peepholes(""), "jozefowicz-gru": gru_of_jozefowicz, "mut1": mut1,
     "mut2": mut2, "mut3": mut3, "lstm-recitation": full_peephole, "mingru": min_gru,
-    "minlstm": min_lstm,
+    "mingru-gated": min_gru_gated, "minlstm": min_lstm, "sru": sru,
 }  # fmt: skip
 
 
@@ -305,3 +318,18 @@ def test_a_block_asked_for_twice_is_refused():
 def test_ours_are_of_no_other_package():
     assert not any(map(package_of, CATALOGUE))
     assert cell_names()[: len(CATALOGUE)] == list(CATALOGUE)
+
+
+def test_cells_whose_gates_see_the_input_alone_are_read_in_parallel():
+    joined = {n: cell_type(n).equations.recurrence for n in CATALOGUE}
+    found = {n: cell_type(n).states[scan.state] for n, scan in joined.items() if scan}
+    assert found == {"mingru": "h", "mingru-gated": "c", "minlstm": "h"}
+
+
+def test_a_state_that_hangs_on_another_before_is_read_step_by_step():
+    def step(net, x, h, c):
+        after = net("f", x).sigmoid() * c + net("g", x)
+        return after * h, after
+
+    kind = CellType("x", "", "", ("h", "c"), step)
+    assert kind.equations.recurrence is None
