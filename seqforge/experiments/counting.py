@@ -3,19 +3,23 @@
 After the first b all that follows is determined by n (Weiss, Goldberg and Yahav 2018, On the
 Practical Computational Power of Finite Precision RNNs for Language Recognition). A network counts
 n if its likeliest symbol is the right one at every such place, the end included.
+
+Every cell is trained in every one of some ways, and has the one with which it counts farthest among
+numbers a little beyond training; those beyond these decide nothing.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from seqforge.base.html_page import Section, Table
 from seqforge.charts.xy import XyChart
@@ -47,8 +51,36 @@ PUBLISHED: Sequence[Row] = (
 )  # fmt: skip
 
 _LANGUAGES = {2: "a^n b^n", 3: "a^n b^n c^n"}
+_WAYS: Mapping[str, Mapping[str, Any]] = {
+    "mean": {"loss": "symbols"},
+    "hardest": {"loss": "hardest", "last_share": 1e-3},
+    "pulled": {"loss": "symbols", "sharpness": 30.0, "pull": 10.0, "last_share": 1e-3},
+}
+"""Ways of training, see `Practice`: on all symbols; on the hardest symbol of each word; on all with
+sharp logits, the recurrent weights pulled to where they began.
+"""
 _AT_ONCE = 50  # numbers n that are tried side by side
 _SHOWN = 3  # units whose state is drawn
+
+
+def _practice(way: str, steps: int) -> Practice:
+    """``mean/0.01``, a way and a learning rate, in; how to train out.
+
+    Raises:
+        ValueError: Says which ways there are.
+    """
+    name, _, said = way.partition("/")
+    rate = math.nan
+    with suppress(ValueError):
+        rate = float(said)
+    if name not in _WAYS or not 0 < rate <= 1:
+        raise ValueError(f"{way!r} is not a way ({', '.join(_WAYS)}) and a rate, such as mean/0.01")
+    return Practice(steps, rate, **_WAYS[name])
+
+
+def _known_way(way: str) -> str:
+    _practice(way, 1)
+    return way
 
 
 class CountingSettings(BaseModel):
@@ -70,23 +102,27 @@ class CountingSettings(BaseModel):
     steps: Annotated[int, Field(ge=1)] = 4000
     """Of training, each on `batch_size` words."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    learning_rates: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1e-2, 3e-2)
-    """Each cell has the one at which training ends with the lowest loss, median of its seeds."""
+    ways: tuple[Annotated[str, AfterValidator(_known_way)], ...] = (
+        "mean/0.01", "mean/0.03", "hardest/0.03", "pulled/0.01",
+    )  # fmt: skip
+    """Ways of training and learning rates; each cell has the one that counts farthest among n up to
+    `validated_to`, mean of the seeds."""
+    validated_to: Annotated[int, Field(ge=1)] = 100
 
 
 SETTINGS = CountingSettings
 
 
 def trials(settings: CountingSettings) -> list[Trial]:
-    """A trial a language, cell, learning rate and seed."""
+    """A trial a language, cell, way and seed."""
     return [
         Trial(
-            f"{letters}-{cell}-{rate:g}-{seed}",
-            {"cell": cell, "language": _LANGUAGES[letters], "learning_rate": rate, "seed": seed},
+            f"{letters}-{cell}-{way}-{seed}",
+            {"cell": cell, "language": _LANGUAGES[letters], "way": way, "seed": seed},
         )
         for letters in settings.languages
         for cell in settings.cells
-        for rate in settings.learning_rates
+        for way in settings.ways
         for seed in range(settings.seeds)
     ]
 
@@ -94,7 +130,7 @@ def trials(settings: CountingSettings) -> list[Trial]:
 def run(trial: Trial, settings: CountingSettings) -> Row:
     """Train, and count until the first failure; of seed 0 the states while counting are kept."""
     letters = next(n for n, name in _LANGUAGES.items() if name == trial.fields["language"])
-    seed, rate = trial.fields["seed"], trial.fields["learning_rate"]
+    seed = trial.fields["seed"]
     name, _, bias = trial.fields["cell"].partition("/")
     forget_bias = float(bias) if bias else None
     model = fresh_network(name, letters + 1, settings.hidden_size, seed, forget_bias)
@@ -103,8 +139,7 @@ def run(trial: Trial, settings: CountingSettings) -> Row:
     def draw() -> Batch:
         return words(rng.integers(1, settings.trained_to + 1, settings.batch_size), letters)
 
-    practice = Practice(settings.steps, rate, symbols_alike=True)
-    loss = practise(model, practice, draw)
+    loss = practise(model, _practice(trial.fields["way"], settings.steps), draw)
     row: dict[str, Any] = {
         "fails_from": first_failure(model, letters, settings.tried_to),
         "loss": loss if math.isfinite(loss) else None,
@@ -211,7 +246,7 @@ def sections(rows: Sequence[Row], settings: CountingSettings) -> list[Section]:
 def _units(rows: Sequence[Row], settings: CountingSettings) -> list[str]:
     pictures = []
     for row in rows:
-        if row.get("states") and row in _of(rows, row["cell"], settings.languages[0]):
+        if row.get("states") and row in _of(rows, row["cell"], settings.languages[0], settings):
             series = {
                 f"unit {number}": list(enumerate(values))
                 for number, values in enumerate(row["states"], 1)
@@ -224,14 +259,19 @@ def _units(rows: Sequence[Row], settings: CountingSettings) -> list[str]:
     return pictures
 
 
-def _of(rows: Sequence[Row], cell: str, letters: int) -> list[Row]:
-    """The rows of a cell at its learning rate."""
-    found = [r for r in rows if r["cell"] == cell and r["language"] == _LANGUAGES[letters]]
-    by_rate: dict[float, list[Row]] = {}
-    for row in found:
-        by_rate.setdefault(row["learning_rate"], []).append(row)
-    losses = {rate: statistics.median(map(_loss, some)) for rate, some in by_rate.items()}
-    return by_rate[min(losses, key=lambda rate: losses[rate])] if losses else []
+def _of(rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings) -> list[Row]:
+    """The rows of a cell trained in its way; of ways that are as good, at the lowest loss."""
+    by_way: dict[str, list[Row]] = {}
+    for row in rows:
+        if (row["cell"], row["language"]) == (cell, _LANGUAGES[letters]):
+            by_way.setdefault(row["way"], []).append(row)
+
+    def merit(way: str) -> tuple[float, float]:
+        most = settings.validated_to + 1
+        counted = statistics.mean(min(_reached(row, settings), most) for row in by_way[way])
+        return counted, -statistics.median(map(_loss, by_way[way]))
+
+    return by_way[max(by_way, key=merit)] if by_way else []
 
 
 def _loss(row: Row) -> float:
@@ -248,7 +288,7 @@ def _failures(
     rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings
 ) -> list[int]:
     """The first n that fails, of each seed, sorted."""
-    return sorted(_reached(row, settings) for row in _of(rows, cell, letters))
+    return sorted(_reached(row, settings) for row in _of(rows, cell, letters, settings))
 
 
 def median(rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings) -> float:
@@ -259,7 +299,8 @@ def median(rows: Sequence[Row], cell: str, letters: int, settings: CountingSetti
 def _summary(rows: Sequence[Row], cell: str, letters: int, settings: CountingSettings) -> str:
     reached = _failures(rows, cell, letters, settings)
     middle = median(rows, cell, letters, settings)
-    return f"{_said(middle, settings)} ({reached[0]} to {_said(reached[-1], settings)})"
+    (way, *_) = {row["way"] for row in _of(rows, cell, letters, settings)}
+    return f"{_said(middle, settings)} ({reached[0]} to {_said(reached[-1], settings)}; {way})"
 
 
 def _said(n: float, settings: CountingSettings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,8 +37,16 @@ class Practice:
     steps: int
     learning_rate: float
     clip_norm: float = 1.0
-    symbols_alike: bool = False
-    """Whether each predicted symbol counts alike; else each sequence does, whatever its length."""
+    loss: Literal["sequences", "symbols", "hardest"] = "sequences"
+    """What counts alike: each sequence, whatever its length; each predicted symbol; or of each
+    sequence the symbol that is predicted worst, and no other.
+    """
+    sharpness: float = 1.0
+    """Logits are so many times as large while training: the inverse of a temperature."""
+    pull: float = 0.0
+    """What the squared distance of the recurrent weights from where they began adds to the loss."""
+    last_share: float = 0.01
+    """Of the learning rate, at the end."""
 
 
 def fresh_network(
@@ -58,13 +67,14 @@ def practise(model: CharRNN, practice: Practice, draw: Callable[[], Batch]) -> f
     """
     parameters = list(model.parameters())
     optimizer = torch.optim.Adam(parameters, lr=practice.learning_rate)
+    begun = [(weight, weight.detach().clone()) for weight in _recurrent(model)]
     last, total = max(1, practice.steps // 10), 0.0
     for step in range(practice.steps):
         for group in optimizer.param_groups:
-            group["lr"] = practice.learning_rate * _share(step, practice.steps)
-        batch = draw()
-        network = prepare_model(model, "fp32", training=True, whole_graph=True)
-        loss = mean_loss(network, model, batch, practice.symbols_alike)
+            group["lr"] = practice.learning_rate * _share(step, practice)
+        mean, loss = losses(model, draw(), practice)
+        if practice.pull:
+            loss = loss + practice.pull * sum(((w - first) ** 2).sum() for w, first in begun)
         if not torch.isfinite(loss):
             return math.inf
         gradients = torch.autograd.grad(loss, parameters)
@@ -72,32 +82,43 @@ def practise(model: CharRNN, practice: Practice, draw: Callable[[], Batch]) -> f
             parameter.grad = gradient
         torch.nn.utils.clip_grad_norm_(parameters, practice.clip_norm)
         optimizer.step()
-        total += float(loss.detach()) if step >= practice.steps - last else 0.0
+        total += float(mean.detach()) if step >= practice.steps - last else 0.0
     return total / last
 
 
-def _share(step: int, steps: int) -> float:
-    """Of the learning rate: up in the first tenth, then down as a cosine, to a hundredth."""
-    warm = max(1, steps // 10)
+def _recurrent(model: CharRNN) -> list[Tensor]:
+    """The weights between states."""
+    return [weight for name, weight in model.named_parameters() if "weight_hh" in name]
+
+
+def _share(step: int, practice: Practice) -> float:
+    """Of the learning rate: up in the first tenth, then down as a cosine."""
+    warm = max(1, practice.steps // 10)
     if step < warm:
         return (step + 1) / warm
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
+    way = (step - warm) / max(1, practice.steps - warm)
+    last = practice.last_share
+    return last + (1 - last) * (1 + math.cos(math.pi * way)) / 2
 
 
-def mean_loss(
-    network: PreparedModel, model: CharRNN, batch: Batch, symbols_alike: bool = False
-) -> Tensor:
-    """Nats a predicted symbol by their weights, the mean of each sequence's mean; or of all."""
+def losses(model: CharRNN, batch: Batch, practice: Practice) -> tuple[Tensor, Tensor]:
+    """Nats a predicted symbol by their weights, the mean of all or of each sequence's mean; and
+    what is trained on, which may be the hardest symbols instead.
+    """
+    network = prepare_model(model, "fp32", training=True, whole_graph=True)
     logits, _ = network.run(batch.ids, model.zero_state(batch.ids.shape[1]))
     nats = cross_entropy(
-        logits.flatten(0, 1), batch.targets.flatten(), reduction="none", ignore_index=IGNORED
-    ).view(batch.targets.shape)
+        practice.sharpness * logits.flatten(0, 1), batch.targets.flatten(), reduction="none",
+        ignore_index=IGNORED,
+    ).view(batch.targets.shape)  # fmt: skip
     counted = (batch.targets != IGNORED).float()
     if batch.weights is not None:
         counted = counted * batch.weights
-    if symbols_alike:
-        return (nats * counted).sum() / counted.sum()
-    return ((nats * counted).sum(0) / counted.sum(0).clamp(min=1e-6)).mean()
+    if practice.loss == "sequences":
+        mean = ((nats * counted).sum(0) / counted.sum(0).clamp(min=1e-6)).mean()
+    else:
+        mean = (nats * counted).sum() / counted.sum()
+    return mean, (nats * counted).amax(0).mean() if practice.loss == "hardest" else mean
 
 
 @torch.no_grad()

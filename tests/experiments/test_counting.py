@@ -10,6 +10,7 @@ from seqforge.experiments.counting import (
     conclusion,
     counting_states,
     first_failure,
+    median,
     run,
     sections,
     trials,
@@ -69,7 +70,7 @@ def test_a_network_made_to_count_never_fails():
 
 def test_a_trial_repeats_and_the_page_has_every_cell():
     settings = CountingSettings(
-        cells=("gru", "irnn"), languages=(2,), seeds=2, steps=30, learning_rates=(0.01,)
+        cells=("gru", "irnn"), languages=(2,), seeds=2, steps=30, ways=("mean/0.01", "pulled/0.01")
     )
     every = trials(settings)
     rows = [{**trial.fields, **run(trial, settings)} for trial in every]
@@ -79,3 +80,26 @@ def test_a_trial_repeats_and_the_page_has_every_cell():
     assert "gru" in markup
     assert "irnn, seed 0" in markup
     assert "median of 2 seeds" in conclusion(rows, settings)
+
+
+@pytest.mark.parametrize("way", ["mean", "mean/x", "mean/2", "best/0.01"])
+def test_a_way_is_a_name_and_a_rate(way):
+    with pytest.raises(ValueError, match=r"such as mean/0\.01"):
+        CountingSettings(ways=(way,))
+
+
+def rows_of(way, reached, loss):
+    return [
+        {"cell": "gru", "language": "a^n b^n", "way": way, "seed": seed, "fails_from": n,
+         "loss": loss, "states": None}
+        for seed, n in enumerate(reached)
+    ]  # fmt: skip
+
+
+def test_a_cell_has_the_way_that_counts_farthest_a_little_beyond_training():
+    """What lies beyond the numbers of validation decides nothing; where they agree, the loss."""
+    settings = CountingSettings(cells=("gru",), languages=(2,), seeds=3)
+    far = rows_of("mean/0.01", [900, 800, 99], 0.1)
+    sure = rows_of("hardest/0.03", [110, 120, 130], 0.2)
+    assert median(far + sure, "gru", 2, settings) == 120
+    assert median(sure + rows_of("pulled/0.01", [101, 102, 103], 0.1), "gru", 2, settings) == 102

@@ -16,8 +16,8 @@ from tests.patience import wait_for
 
 ONE_CORE = Path(__file__).with_name("on_one_core.py")
 SMALL = {"cells": ["gru", "rnn"], "languages": [2], "seeds": 2, "steps": 5, "tried_to": 60,
-         "learning_rates": [0.01]}  # fmt: skip
-KEYS = [f"2-{cell}-0.01-{seed}" for cell in ("gru", "rnn") for seed in (0, 1)]
+         "ways": ["mean/0.01"]}  # fmt: skip
+KEYS = [f"2-{cell}-mean/0.01-{seed}" for cell in ("gru", "rnn") for seed in (0, 1)]
 WORDS = [word for key, value in SMALL.items()
          for word in ("--set", f"experiment.{key}={json.dumps(value)}")]  # fmt: skip
 
@@ -30,22 +30,22 @@ def begun(path):
 
 
 def row(key):
-    return {"key": key, "cell": "gru", "language": "a^n b^n", "seed": 0, "learning_rate": 0.01,
+    return {"key": key, "cell": "gru", "language": "a^n b^n", "seed": 0, "way": "mean/0.01",
             "fails_from": 7, "loss": 1.0, "seconds": 0.0}  # fmt: skip
 
 
 def test_rows_are_kept_and_a_line_that_was_cut_off_is_none(tmp_path):
     folder = begun(tmp_path / "x")
-    folder.add(row("2-gru-0.01-0"))
+    folder.add(row("2-gru-mean/0.01-0"))
     whole = (folder.path / "rows.jsonl").read_bytes()
-    folder.add(row("2-gru-0.01-1"))
+    folder.add(row("2-gru-mean/0.01-1"))
     every = (folder.path / "rows.jsonl").read_bytes()
     for cut in range(len(whole), len(every)):
         (folder.path / "rows.jsonl").write_bytes(every[:cut])
-        assert set(folder.rows()) <= {"2-gru-0.01-0", "2-gru-0.01-1"}
-        assert "2-gru-0.01-0" in folder.rows()
-    folder.add(row("2-rnn-0.01-0"))  # behind the line that was cut off
-    assert {"2-gru-0.01-0", "2-rnn-0.01-0"} <= set(folder.rows())
+        assert set(folder.rows()) <= {"2-gru-mean/0.01-0", "2-gru-mean/0.01-1"}
+        assert "2-gru-mean/0.01-0" in folder.rows()
+    folder.add(row("2-rnn-mean/0.01-0"))  # behind the line that was cut off
+    assert {"2-gru-mean/0.01-0", "2-rnn-mean/0.01-0"} <= set(folder.rows())
 
 
 def test_killed_in_the_middle_it_goes_on_with_what_is_left(tmp_path):
