@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -72,11 +74,6 @@ class Examples:
         return np.diff(self.source_ends, prepend=0)
 
     @property
-    def target_lengths(self) -> NDArray[np.int64]:
-        """(N,)."""
-        return np.diff(self.target_ends, prepend=0)
-
-    @property
     def symbols(self) -> int:
         """Of all sources."""
         return len(self.sources)
@@ -126,9 +123,6 @@ class SymbolTable:
         self.symbols = tuple(symbols)
         self._ids = {symbol: number for number, symbol in enumerate(symbols, 1)}
 
-    def __len__(self) -> int:
-        return len(self.symbols) + 1
-
     def encode(self, sequence: Iterable[str]) -> NDArray[np.uint16]:
         """Symbols in, ids out."""
         return np.array([self._ids.get(symbol, 0) for symbol in sequence], np.uint16)
@@ -140,8 +134,5 @@ class SymbolTable:
 
 def counted_symbols(sequences: Iterable[Iterable[str]], min_count: int = 1) -> tuple[str, ...]:
     """Sequences in, the symbols that stand in them so often, sorted, out."""
-    counts: dict[str, int] = {}
-    for sequence in sequences:
-        for symbol in sequence:
-            counts[symbol] = counts.get(symbol, 0) + 1
+    counts = Counter(chain.from_iterable(sequences))
     return tuple(sorted(symbol for symbol, count in counts.items() if count >= min_count))

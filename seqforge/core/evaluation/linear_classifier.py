@@ -1,5 +1,5 @@
 """Sequences with their classes in, a linear model on their n-grams out: the baseline of
-classification (multinomial logistic regression, L2).
+classification (multinomial logistic regression).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy, embedding_bag
 
-from seqforge.core.model.task_networks import ngram_codes
+from seqforge.core.model.task_networks import in_bags, known_ngrams, ngram_codes
 
 ORDER = 4
 """Longest n-gram."""
@@ -42,16 +42,16 @@ class LinearClassifier:
         weights = torch.zeros(len(codes) + 1, classes, requires_grad=True)
         optimizer = torch.optim.SparseAdam([weights], lr=_RATE)
         goal, draw = torch.from_numpy(targets.astype(np.int64)), np.random.default_rng(seed)
-        steps = _EPOCHS * -(-len(bags) // _BATCH)
-        for step in range(steps):
-            if step % -(-len(bags) // _BATCH) == 0:
-                order = draw.permutation(len(bags))
-            at = step % -(-len(bags) // _BATCH) * _BATCH
-            rows = order[at : at + _BATCH]
+        batches = [
+            order[at : at + _BATCH]
+            for order in (draw.permutation(len(bags)) for _ in range(_EPOCHS))
+            for at in range(0, len(bags), _BATCH)
+        ]
+        for step, rows in enumerate(batches):
             for group in optimizer.param_groups:
-                group["lr"] = _RATE * (1 - step / steps)
-            flat, ends = _flat([bags[row] for row in rows])
-            logits = embedding_bag(flat, weights, ends, mode="sum", sparse=True)
+                group["lr"] = _RATE * (1 - step / len(batches))
+            flat, starts = in_bags([bags[row] for row in rows])
+            logits = embedding_bag(flat, weights, starts, mode="sum", sparse=True)
             loss = cross_entropy(logits, goal[rows])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's
@@ -62,13 +62,6 @@ class LinearClassifier:
         """Sequences in, the likeliest class of each (N,) out."""
         found = []
         for ids in sequences:
-            codes = ngram_codes(ids, self.symbols, ORDER)
-            places = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
-            known = places[self.codes[places] == codes]
+            known = known_ngrams(ngram_codes(ids, self.symbols, ORDER), self.codes)
             found.append(int(self.weights[[*known, -1]].sum(0).argmax()))
         return np.array(found, np.int64)
-
-
-def _flat(bags: Sequence[NDArray[np.int64]]) -> tuple[torch.Tensor, torch.Tensor]:
-    ends = np.cumsum([0, *map(len, bags[:-1])])
-    return torch.from_numpy(np.concatenate(bags)), torch.from_numpy(ends)

@@ -17,6 +17,7 @@ from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, zero_stat
 from seqforge.core.model.checkpoint import weight_shapes
 from seqforge.core.model.label_vectors import LabelVectors
 from seqforge.core.model.labels import LABEL_START
+from seqforge.core.model.network import Network, dropped
 from seqforge.core.model.prepared import RnnState, prepare_model
 from seqforge.core.model_config import ModelConfig
 from seqforge.errors import CheckpointError, ConfigError
@@ -24,7 +25,7 @@ from seqforge.errors import CheckpointError, ConfigError
 _BYTES = 4  # a weight, or its gradient
 
 
-class CharRNN(nn.Module):
+class CharRNN(Network):
     """Predicts the next symbol from all before it (Graves 2013, https://arxiv.org/abs/1308.0850).
 
     Shapes: B batch, T time, V vocabulary, H hidden, E embedding.
@@ -116,40 +117,16 @@ class CharRNN(nn.Module):
         ]
         if noise is None:
             return embedding if labels is None else labels.table(embedding), recurrent
-        embedding = _dropped(embedding, (len(embedding), 1), self.embedding_dropout, noise)
+        embedding = dropped(embedding, self.embedding_dropout, noise, (len(embedding), 1))
         return (
             embedding if labels is None else labels.table(embedding),
-            [
-                None if w is None else _dropped(w, tuple(w.shape), self.weight_drop, noise)
-                for w in recurrent
-            ],
+            [None if w is None else dropped(w, self.weight_drop, noise) for w in recurrent],
         )
 
     def drop(self, x: Tensor, noise: torch.Generator | None) -> Tensor:
         """Dropout on a layer's output (T, B, H); variational dropout has one mask for all T."""
-        if noise is None or self.dropout == 0:
-            return x
-        shape = (1, *x.shape[1:]) if self.variational else tuple(x.shape)
-        return _dropped(x, shape, self.dropout, noise)
-
-    def num_parameters(self) -> int:
-        """Number of weights; shared ones count once."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """A copy of the weights as plain arrays, by name."""
-        return {
-            name: tensor.detach().to("cpu", torch.float32).numpy().copy()
-            for name, tensor in self.state_dict().items()
-        }
-
-
-def _dropped(x: Tensor, shape: tuple[int, ...], rate: float, noise: torch.Generator) -> Tensor:
-    """``x`` with a random mask of this shape at zero, and its mean kept."""
-    if rate == 0:
-        return x
-    kept = torch.empty(shape, dtype=x.dtype, device=x.device)
-    return x * kept.bernoulli_(1 - rate, generator=noise).div_(1 - rate)
+        shape = (1, *x.shape[1:]) if self.variational else None
+        return dropped(x, self.dropout, noise, shape)
 
 
 def model_from_arrays(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, run_layer, zero_state
+from seqforge.core.model.network import dropped
 from seqforge.core.model.prepared import laid_out
 
 
@@ -99,11 +100,3 @@ def layer_outputs(cell: str, layer: RecurrentLayer, x: Tensor, precision: str) -
     out, _ = packed.run(wide, made, state)
     outputs: Tensor = out[..., :hidden].float()
     return outputs
-
-
-def dropped(x: Tensor, rate: float, noise: torch.Generator | None) -> Tensor:
-    """``x`` with dropout, whose mask comes from ``noise``; as it is without."""
-    if noise is None or rate == 0:
-        return x
-    kept = torch.empty_like(x).bernoulli_(1 - rate, generator=noise)
-    return x * kept.div_(1 - rate)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,12 @@ class TaskModel:
     network: TaskNetwork
     fixed: Fixed
 
-    @property
+    @cached_property
     def sources(self) -> SymbolTable:
         """The symbols of sources."""
         return SymbolTable(self.card.symbols)
 
-    @property
+    @cached_property
     def targets(self) -> SymbolTable:
         """The symbols of translations."""
         return SymbolTable(self.card.target_symbols)

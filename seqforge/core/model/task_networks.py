@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding_bag, pad
 
 from seqforge.core.data.examples import IGNORED
-from seqforge.core.model.encoder import RecurrentStack, dropped
+from seqforge.core.model.encoder import RecurrentStack
+from seqforge.core.model.network import Network, dropped
 from seqforge.core.model_config import ModelConfig
 
 _LEAST = -1e4  # below every output of a cell
@@ -58,7 +59,7 @@ def _padded(rows: Sequence[NDArray[Any]], with_what: int) -> Tensor:
     return found
 
 
-class TaskNetwork(nn.Module):
+class TaskNetwork(Network):
     """What all networks of tasks have; the stack reads embeddings of the source."""
 
     def __init__(self, symbols: int, config: ModelConfig, inputs: int = 0) -> None:
@@ -82,42 +83,34 @@ class TaskNetwork(nn.Module):
 
     def embedded(self, ids: Tensor, noise: torch.Generator | None) -> Tensor:
         """Ids (T, B) in, their embeddings (T, B, E) out, whole symbols dropped in training."""
-        x: Tensor = self.embedding(ids)
-        rate = self.config.embedding_dropout
-        if noise is None or rate == 0:
-            return x
-        kept = torch.empty(*ids.shape, 1, device=ids.device).bernoulli_(1 - rate, generator=noise)
-        return x * kept.div_(1 - rate)
-
-    def num_parameters(self) -> int:
-        """Number of weights."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """A copy of the weights as plain arrays, by name."""
-        return {
-            name: tensor.detach().to("cpu", torch.float32).numpy().copy()
-            for name, tensor in self.state_dict().items()
-        }
+        return dropped(self.embedding(ids), self.config.embedding_dropout, noise, (*ids.shape, 1))
 
     def logits(self, batch: Batch, precision: str, noise: torch.Generator | None = None) -> Tensor:
         """Logits of the targets: (B, C), (T, B, L) or (U, B, V)."""
         raise NotImplementedError
 
+    def logits_in_training(
+        self, batch: Batch, precision: str, noise: torch.Generator | None, sampled: float
+    ) -> Tensor:
+        """The same with dropout; ``sampled`` is the rate of scheduled sampling, for a network that
+        reads its targets."""
+        return self.logits(batch, precision, noise)
+
     def loss(
         self, batch: Batch, precision: str, noise: torch.Generator | None = None,
-        smoothing: float = 0.0, weights: Tensor | None = None,
+        smoothing: float = 0.0, weights: Tensor | None = None, sampled: float = 0.0,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The sum of cross-entropies (nats), plain and as it is to be minimised.
 
         Args:
             batch: The examples.
             precision: One of `precisions`.
-            noise: Where dropout is drawn from; None: no dropout.
+            noise: Where dropout and draws come from; None: neither.
             smoothing: Label smoothing (Szegedy et al. 2016).
             weights: Of the classes, (C,).
+            sampled: Rate of scheduled sampling (Bengio et al. 2015).
         """
-        logits = self.logits(batch, precision, noise).flatten(0, -2)
+        logits = self.logits_in_training(batch, precision, noise, sampled).flatten(0, -2)
         targets = batch.targets.flatten()
         plain = cross_entropy(logits.detach(), targets, reduction="sum")
         wanted = cross_entropy(
@@ -146,23 +139,31 @@ class NgramPart(nn.Module):
         """Ids (T, B) in, logits (B, C) out."""
         rows = ids.t().cpu().numpy()
         found = [
-            self._known(ngram_codes(row[:length], self._symbols, self._order))
+            known_ngrams(ngram_codes(row[:length], self._symbols, self._order), self._grams)
             for row, length in zip(rows, lengths.tolist(), strict=True)
         ]
-        ends = np.cumsum([0, *map(len, found[:-1])])
-        flat = torch.from_numpy(np.concatenate(found)).to(ids.device)
-        logits: Tensor = embedding_bag(
-            flat, self.weight, torch.from_numpy(ends).to(ids.device), mode="sum"
-        )
+        flat, starts = in_bags(found, ids.device)
+        logits: Tensor = embedding_bag(flat, self.weight, starts, mode="sum")
         return logits
 
-    def _known(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The places of those that count."""
-        if not len(self._grams):
-            return np.zeros(0, np.int64)
-        places = np.minimum(np.searchsorted(self._grams, codes), len(self._grams) - 1)
-        known: NDArray[np.int64] = places[self._grams[places] == codes]
-        return known
+
+def known_ngrams(codes: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Codes of n-grams, and those that count, sorted, in; the places of those among these out."""
+    if not len(known):
+        return np.zeros(0, np.int64)
+    places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    found: NDArray[np.int64] = places[known[places] == codes]
+    return found
+
+
+def in_bags(
+    bags: Sequence[NDArray[np.int64]], device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Rows of weights that are to be added up, a bag an example, in; all of them, and where each
+    bag begins, as `embedding_bag` takes them, out."""
+    starts = np.cumsum([0, *map(len, bags[:-1])])
+    flat = torch.from_numpy(np.concatenate(bags))
+    return flat.to(device), torch.from_numpy(starts).to(device)
 
 
 def ngram_codes(ids: NDArray[Any], symbols: int, order: int) -> NDArray[np.int64]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import pad
 
 from seqforge.core.model.cells import recurrent_layer, run_layer, zero_state
-from seqforge.core.model.encoder import dropped, layer_outputs
+from seqforge.core.model.encoder import layer_outputs
+from seqforge.core.model.network import dropped
 from seqforge.core.model.task_networks import Batch, TaskNetwork
 from seqforge.core.model_config import ModelConfig
 
@@ -47,12 +48,11 @@ class Translator(TaskNetwork):
         self.output = nn.Linear(hidden + size, targets)
         nn.init.zeros_(self.output.bias)
 
-    def loss(
-        self, batch: Batch, precision: str, noise: torch.Generator | None = None,
-        smoothing: float = 0.0, weights: Tensor | None = None, sampled: float = 0.0,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """See `TaskNetwork`; with scheduled sampling (Bengio et al. 2015) at the rate ``sampled``,
-        whose draws are made from the target's own beginning (Mihaylova and Martins 2019)."""
+    def logits_in_training(
+        self, batch: Batch, precision: str, noise: torch.Generator | None, sampled: float
+    ) -> Tensor:
+        """See `TaskNetwork`: scheduled sampling (Bengio et al. 2015), whose draws are made from the
+        target's own beginning (Mihaylova and Martins 2019)."""
         given = _given(batch.targets)
         if sampled and noise is not None:
             with torch.no_grad():
@@ -62,10 +62,7 @@ class Translator(TaskNetwork):
                 uniform = torch.rand(drawn.shape, generator=noise, device=drawn.device)
                 own = torch.where(uniform < sampled, drawn, given[1:])
                 given = torch.cat([given[:1], own])
-        logits = self._decoded(batch, given, precision, noise).flatten(0, 1)
-        targets = batch.targets.flatten()
-        plain = cross_entropy(logits.detach(), targets, reduction="sum")
-        return plain, cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+        return self._decoded(batch, given, precision, noise)
 
     def logits(self, batch: Batch, precision: str, noise: torch.Generator | None = None) -> Tensor:
         """(U, B, V), with the target's own beginning read (teacher forcing)."""

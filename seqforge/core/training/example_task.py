@@ -19,7 +19,6 @@ from seqforge.core.config import TrainingConfig
 from seqforge.core.data.examples import IGNORED, Examples, ExampleSet
 from seqforge.core.data.labelling import Mirror
 from seqforge.core.model.task_networks import Batch, TaskNetwork
-from seqforge.core.model.translator import Translator
 from seqforge.core.training.distributed import ALONE, Ranks
 from seqforge.core.training.lanes import random_of
 from seqforge.core.training.scheduled_sampling import Objective
@@ -250,12 +249,9 @@ class ExampleLanes:
         if not pieces:
             return 0.0, [torch.zeros_like(one) for one in parameters]
         batch, noise = self._task.batch("train", pieces, self._device), random_of(key, self._device)
-        more = {}
-        if isinstance(self._model, Translator):
-            more = {"sampled": objective.scheduled_sampling}
         plain, wanted = self._model.loss(
             batch, self.precision, noise, objective.label_smoothing,
-            self._task.class_weights, **more,
+            self._task.class_weights, objective.scheduled_sampling,
         )  # fmt: skip
         found = torch.autograd.grad(
             wanted * (objective.scale / window.weight), parameters, allow_unused=True
