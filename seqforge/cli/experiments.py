@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from seqforge.cli.app import STOPPED
-from seqforge.cli.console import echo, echo_data, open_page, say
+from seqforge.cli.console import echo, echo_data, open_page
 from seqforge.cli.options import command_line
 
 
@@ -28,20 +25,13 @@ def run_as_experiment(
     if recipe is None:
         return False
     settings = recipe.settings(chosen, inputs)
-    from seqforge.cli.progress import make_watcher
+    from seqforge.cli.progress import watching
     from seqforge.experiments.runner import ExperimentFolder, run_experiment
     from seqforge.runs.folder import RUNS
 
     folder = ExperimentFolder(out or RUNS / recipe.name)
-    watcher = make_watcher(quiet or json_, verbose)
-    try:
+    with watching(quiet or json_, verbose, "all trials that ended are kept") as watcher:
         run_experiment(recipe.name, settings, folder, watcher, command_line())
-    except KeyboardInterrupt:
-        watcher.close()
-        say(f"stopped, all trials that ended are kept; go on with: {command_line()}", "yellow")
-        raise typer.Exit(STOPPED) from None
-    finally:
-        watcher.close()
     text = folder.summary.read_text(encoding="utf-8")
     if json_:
         echo_data(text, nl=False)

@@ -6,16 +6,20 @@ import math
 import sys
 import textwrap
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from seqforge.base.machine import peak_memory_mb
 from seqforge.base.messages import one_line, printable
-from seqforge.cli.console import console, is_pipe, shows_bars
+from seqforge.cli.app import STOPPED
+from seqforge.cli.console import console, is_pipe, say, shows_bars
+from seqforge.cli.options import command_line
 
 if TYPE_CHECKING:
     from seqforge.core.data.domain import Sample
@@ -37,6 +41,29 @@ def make_watcher(quiet: bool, verbose: bool = False, samples: bool = False) -> P
     if quiet:
         return NullProgress()
     return _Shown(verbose, samples)
+
+
+@contextmanager
+def watching(quiet: bool, verbose: bool, kept: str) -> Iterator[ProgressListener]:
+    """A progress listener for work that the same command goes on with after Ctrl-C.
+
+    Args:
+        quiet: See `make_watcher`.
+        verbose: See `make_watcher`.
+        kept: What stays of work that was stopped, for the sentence that then says so.
+
+    Raises:
+        typer.Exit: When stopped.
+    """
+    watcher = make_watcher(quiet, verbose)
+    try:
+        yield watcher
+    except KeyboardInterrupt:
+        watcher.close()
+        say(f"stopped, {kept}; go on with: {command_line()}", "yellow")
+        raise typer.Exit(STOPPED) from None
+    finally:
+        watcher.close()
 
 
 class _Shown:

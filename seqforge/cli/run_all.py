@@ -7,11 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from seqforge.cli.app import STOPPED
-from seqforge.cli.console import echo, echo_data, say
-from seqforge.cli.options import command_line
+from seqforge.cli.console import echo, echo_data
 from seqforge.errors import ConfigError
 
 ALL = "all"
@@ -28,7 +24,7 @@ def run_every_recipe(
         SeqforgeError: For anything a person can mend.
     """
     from seqforge.base.tables import aligned
-    from seqforge.cli.progress import make_watcher
+    from seqforge.cli.progress import watching
     from seqforge.runs.all_recipes import run_all
     from seqforge.runs.folder import RUNS
 
@@ -38,15 +34,8 @@ def run_every_recipe(
             "to a recipe by its name"
         )
     budget, folder = str(chosen.get("training.budget", _BUDGET)), out or RUNS / ALL
-    watcher = make_watcher(quiet or json_, verbose)
-    try:
+    with watching(quiet or json_, verbose, "what is done is kept") as watcher:
         rows = run_all(folders, budget, folder, watcher)
-    except KeyboardInterrupt:
-        watcher.close()
-        say(f"stopped; what is done is kept; go on with: {command_line()}", "yellow")
-        raise typer.Exit(STOPPED) from None
-    finally:
-        watcher.close()
     if json_:
         echo_data(json.dumps([row.as_dict() for row in rows], ensure_ascii=False))
         return
