@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from html import escape
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seqforge.base.messages import MISSING, format_number, readable
 
@@ -59,6 +60,42 @@ def records_table(rows: Sequence[Mapping[str, object]], title: str = "") -> Tabl
     keys = tuple(dict.fromkeys(key for row in rows for key in row))
     cells = tuple(tuple(format_number(row.get(key)) for key in keys) for row in rows[:MOST_ROWS])
     return Table(tuple(map(readable, keys)), cells, title, max(0, len(rows) - MOST_ROWS))
+
+
+class Chart(Protocol):
+    """A picture with several series."""
+
+    @property
+    def dots(self) -> bool:
+        """Whether its points have names beside them, and need no legend."""
+
+    def svg(self) -> str:
+        """The picture; empty where nothing can be drawn."""
+
+    def legend(self) -> list[tuple[str, str]]:
+        """The class of each series in the picture, and its name."""
+
+
+def figure(chart: Chart, said: str = "") -> str:
+    """A chart with its legend and what stands under it; nothing where nothing can be drawn."""
+    keys = "" if chart.dots else "".join(
+        f'<span><i class="key {of}"></i>{escape(name)}</span> ' for of, name in chart.legend()
+    )  # fmt: skip
+    legend = f'<p class="keys">{keys}</p>' if keys else ""
+    return framed(chart.svg(), said, legend)
+
+
+def framed(svg: str, said: str, legend: str = "") -> str:
+    """A picture with what stands under it; nothing of nothing.
+
+    Args:
+        svg: The picture.
+        said: A sentence, not escaped yet.
+        legend: Markup.
+    """
+    if not svg:
+        return ""
+    return f"<figure>\n{svg}\n<figcaption>{legend}<p>{escape(said)}</p></figcaption>\n</figure>"
 
 
 def placed(sections: Iterable[Section], more: Iterable[Section]) -> list[Section]:

@@ -21,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, Field
 
-from seqforge.base.html_page import Section, Table
+from seqforge.base.html_page import Section, Table, figure
 from seqforge.charts.xy import XyChart
 from seqforge.core.cells.catalogue import cell_type
 from seqforge.core.config import STRICT
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.prepared import RnnState, prepare_model
 from seqforge.experiments.experiment import Row, Trial
-from seqforge.experiments.page import chart_section, figure, table_section
+from seqforge.experiments.page import chart_section, table_section
 from seqforge.experiments.small_networks import (
     IGNORED,
     Batch,

@@ -17,14 +17,14 @@ import torch
 from pydantic import BaseModel, Field
 from torch.nn.functional import cross_entropy
 
-from seqforge.base.html_page import Section, Table
+from seqforge.base.html_page import Section, Table, figure
 from seqforge.charts.xy import XyChart
 from seqforge.core.config import STRICT
 from seqforge.core.model.cells import run_layer
 from seqforge.core.model.char_rnn import CharRNN
 from seqforge.core.model.prepared import prepare_model
 from seqforge.experiments.experiment import Row, Trial
-from seqforge.experiments.page import figure, table_section
+from seqforge.experiments.page import table_section
 from seqforge.experiments.small_networks import (
     IGNORED,
     Batch,

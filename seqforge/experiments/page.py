@@ -9,9 +9,7 @@ from typing import Any
 
 from seqforge.base import html_page
 from seqforge.base.atomic_files import write_atomically
-from seqforge.base.html_page import Section, Table, records_table
-from seqforge.charts.dot_plot import DotPlot
-from seqforge.charts.xy import XyChart
+from seqforge.base.html_page import Chart, Section, Table, figure, records_table
 from seqforge.experiments.experiment import Experiment, Row
 
 
@@ -48,7 +46,7 @@ def table_section(name: str, title: str, table: Table, folded: bool = False) -> 
     return Section(name, title, markup)
 
 
-def chart_section(name: str, title: str, chart: XyChart | DotPlot, said: str = "") -> Section:
+def chart_section(name: str, title: str, chart: Chart, said: str = "") -> Section:
     """A picture with its legend as a part of the page; nothing where nothing can be drawn.
 
     Args:
@@ -58,15 +56,3 @@ def chart_section(name: str, title: str, chart: XyChart | DotPlot, said: str = "
         said: Stands under it: what it shows.
     """
     return Section(name, title, figure(chart, said))
-
-
-def figure(chart: XyChart | DotPlot, said: str = "") -> str:
-    """A picture with its legend, as markup."""
-    drawn = chart.svg()
-    if not drawn:
-        return ""
-    keys = "" if chart.dots else "".join(
-        f'<span><i class="key {of}"></i>{escape(name)}</span> ' for of, name in chart.legend()
-    )  # fmt: skip
-    legend = f'<p class="keys">{keys}</p>' if keys else ""
-    return f"<figure>\n{drawn}\n<figcaption>{legend}<p>{escape(said)}</p></figcaption>\n</figure>"

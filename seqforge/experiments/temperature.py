@@ -12,14 +12,14 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from seqforge.api.model import Model, load
-from seqforge.base.html_page import Section, Table
+from seqforge.base.html_page import Section, Table, figure
 from seqforge.base.messages import format_number
 from seqforge.charts.xy import XyChart
 from seqforge.core.config import STRICT
 from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Domain, Sample
 from seqforge.experiments.experiment import Row, Trial
-from seqforge.experiments.page import figure, table_section
+from seqforge.experiments.page import table_section
 from seqforge.registry import options_for_files
 from seqforge.runs.load_inputs import KnownVocabulary, gather, read_corpus
 from seqforge.runs.measures import measured_samples

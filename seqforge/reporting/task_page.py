@@ -13,7 +13,7 @@ from pydantic import BaseModel, JsonValue
 
 from seqforge.base import html_page
 from seqforge.base.atomic_files import write_atomically
-from seqforge.base.html_page import Section, Table, facts, records_table
+from seqforge.base.html_page import Section, Table, facts, figure, framed, records_table
 from seqforge.base.messages import duration, format_number, readable
 from seqforge.charts import curve, tracks
 from seqforge.charts.heat_map import STYLE, HeatMap
@@ -115,7 +115,7 @@ def _sections(
         for name, value in found.metrics.items()
     ]
     yield _tables("measures", "How good it is", [records_table(rows)])
-    drawn = "".join(_figure(one.svg, one.caption) for one in found.pictures)
+    drawn = "".join(framed(one.svg, one.caption) for one in found.pictures)
     yield Section("region", "A region", drawn, tracks.STYLE)
     yield Section("attention", "What it looks at", "".join(map(_attention, found.attended)), STYLE)
     yield Section("confusion", "What is taken for what", _confusion(found), STYLE)
@@ -162,9 +162,7 @@ def _confusion(found: TaskFindings) -> str:
         for a, row in zip(found.names, found.confusion, strict=True)
     ]
     picture = HeatMap("is", "taken for", found.names, found.names, shares, titles)
-    return _figure(
-        picture.svg(), "Each row adds up to one: what examples of a class are taken for."
-    )
+    return framed(picture.svg(), "Each row adds up to one: what examples of a class are taken for.")
 
 
 def _calibration(found: TaskFindings) -> str:
@@ -177,20 +175,10 @@ def _calibration(found: TaskFindings) -> str:
     )  # fmt: skip
     error = found.metrics.get("calibration_error")
     said = "" if error is None else f" The expected calibration error is {format_number(error)}."
-    keys = "".join(
-        f'<span><i class="key {of}"></i>{escape(name)}</span> ' for of, name in chart.legend()
-    )
-    caption = (
-        f'<p class="keys">{keys}</p>Of predictions of a probability, how many are right.{said}'
-    )
-    return f"<figure>\n{chart.svg()}\n<figcaption>{caption}</figcaption>\n</figure>"
+    return figure(chart, f"Of predictions of a probability, how many are right.{said}")
 
 
 def _attention(one: AttendedExample) -> str:
     picture = HeatMap("target", "source", one.target, one.source, one.weights)
     said = "Each row is a symbol of the translation: the darker, the more it looks at a symbol."
-    return _figure(picture.svg(), said)
-
-
-def _figure(svg: str, said: str) -> str:
-    return f"<figure>\n{svg}\n<figcaption>{escape(said)}</figcaption>\n</figure>"
+    return framed(picture.svg(), said)
