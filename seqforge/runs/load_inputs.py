@@ -227,6 +227,11 @@ class Inputs:
     unread: tuple[Ingested, ...] = ()
     """Unreadable files, and duplicates of others."""
 
+    @property
+    def named_digests(self) -> tuple[tuple[str, str], ...]:
+        """Name and SHA-256 of each file."""
+        return tuple(zip((path.name for path in self.files), self.digests, strict=True))
+
     def key(self, data: DataConfig, known: KnownVocabulary | None = None) -> str:
         """Hash of everything that the corpus depends on."""
         said = [

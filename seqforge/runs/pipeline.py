@@ -221,7 +221,7 @@ class Pipeline:
                 self.watcher.note(note)
         task = TrainTask(
             run=self.folder,
-            name=request.pipeline if request.note else self.folder.path.resolve().name,
+            name=request.model_name,
             config=self.config,
             domain=self.domain,
             corpus=corpus,
@@ -242,9 +242,8 @@ class Pipeline:
 
     def _provenance(self, corpus: Corpus) -> Provenance:
         request, start, sketch = self.request, self.request.start, corpus.partition.sketch
-        names = [path.name for path in request.inputs.files]
         return Provenance(
-            inputs=tuple(zip(names, request.inputs.digests, strict=True)),
+            inputs=request.inputs.named_digests,
             corpus=request.corpus_key,
             symbols={part: corpus.part(part).symbols for part in PARTS},
             note=request.note,

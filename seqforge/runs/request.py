@@ -146,6 +146,11 @@ class ResolvedRequest:
         return self.inputs.domain
 
     @property
+    def model_name(self) -> str:
+        """Of the model, on its card: the recipe's if that says where its data are from."""
+        return self.pipeline if self.note else self.folder.path.resolve().name
+
+    @property
     def known(self) -> KnownVocabulary | None:
         """The symbols of a warm start's model."""
         if self.start is None:

@@ -49,23 +49,21 @@ def check_seen(shared: TaskSetup, ranks: Ranks) -> None:
     ranks.check(None if shared.examples.is_file() else problem)
 
 
-def fixed_of(data: ExampleSet, config: RunConfig) -> Fixed:
-    """What a model has from its training part before it is trained."""
+def fixed_of(data: ExampleSet, config: RunConfig, labelling: Labelling | None) -> Fixed:
+    """What a model has from its training part before it is trained.
+
+    Args:
+        data: The examples.
+        config: How long n-grams are, if they count.
+        labelling: What the domain's sensors have learnt.
+    """
     part, order = data.parts["train"], config.model.ngrams
     sources = [part.source(number) for number in range(len(part) if order else 0)]
     grams = np.zeros(0, np.int64)
     if sources:
         grams = frequent_ngrams(sources, len(data.source_symbols) + 1, order)
-    labelling = labelling_for(data, config)
     kept = {name: one for name, one in data.sensors.items() if not name.startswith(TRAINING_ONLY)}
     return Fixed(grams, kept, 0 if labelling is None else labelling.width)
-
-
-def labelling_for(data: ExampleSet, config: RunConfig) -> Labelling | None:
-    """What the domain's sensors have learnt; None where it has none."""
-    if not data.sensors:
-        return None
-    return labelling_of(load_domain(config.domain, config.domain_options), data.sensors)
 
 
 class _Sensed:
@@ -82,19 +80,32 @@ class _Sensed:
         return self._known[key](start, stop)
 
 
-def make_task_trainer(shared: TaskSetup, data: ExampleSet, ranks: Ranks = ALONE) -> Trainer:
-    """A new or resumed trainer, the same on all ranks; each calls it."""
+def make_task_trainer(
+    shared: TaskSetup, data: ExampleSet, ranks: Ranks = ALONE, fixed: Fixed | None = None
+) -> Trainer:
+    """A new or resumed trainer, the same on all ranks; each calls it.
+
+    Args:
+        shared: What all are told.
+        data: The examples.
+        ranks: Who is who.
+        fixed: What `fixed_of` gave, where it is known already.
+    """
     config = shared.config
+    domain = load_domain(config.domain, config.domain_options) if data.sensors else None
+    labelling = labelling_of(domain, data.sensors)
     torch.set_num_threads(1)  # lanes take the cores
     torch.manual_seed(config.training.seed)
     network = make_network(
-        config, len(data.source_symbols), len(data.target_symbols), fixed_of(data, config)
+        config,
+        len(data.source_symbols),
+        len(data.target_symbols),
+        fixed_of(data, config, labelling) if fixed is None else fixed,
     )
     if ranks.world > 1:
         weights = ranks.broadcast(network.arrays())
         network.load_state_dict({name: torch.from_numpy(one) for name, one in weights.items()})
     network.to(choose_device(config.training.device))
-    labelling = labelling_for(data, config)
     task = ExampleTask(
         data,
         config.training,

@@ -109,20 +109,19 @@ class TaskPipeline:
         from seqforge.runs.tasks.training import TaskTraining, train_task
 
         request = self.request
-        names = [path.name for path in request.inputs.files]
         provenance = Provenance(
-            inputs=tuple(zip(names, request.inputs.digests, strict=True)),
+            inputs=request.inputs.named_digests,
             corpus=request.corpus_key,
             symbols={part: data.parts[part].symbols for part in PARTS},
             note=request.note,
         )
         task = TaskTraining(
             run=self.folder,
-            name=request.pipeline if request.note else self.folder.path.resolve().name,
+            name=request.model_name,
             config=self.config,
             domain=self.domain,
             data=data,
-            fixed=fixed_of(data, self.config),
+            fixed=fixed_of(data, self.config, labelling_of(self.domain, data.sensors)),
             corpus_key=request.corpus_key,
             provenance=provenance,
             watcher=self.watcher,
@@ -131,11 +130,10 @@ class TaskPipeline:
         return train_task(task, self._examples)
 
     def _score(self, data: ExampleSet) -> TaskScores:
-        from seqforge.runs.task_trainer import labelling_for
         from seqforge.runs.tasks.scoring import score_task, tuned_model
 
         model = load_task_model(self.folder.model, self.config.task.kind)
-        labelling = labelling_for(data, self.config)
+        labelling = labelling_of(self.domain, data.sensors)
         if labelling is not None:
             model, tuned = tuned_model(model, data, labelling, self.folder.model, self.watcher)
             labelling = labelling_of(self.domain, {**data.sensors, **tuned})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def class_probabilities(
     found = np.zeros((len(sources), len(model.card.target_symbols)), np.float32)
 
     def work(rows: NDArray[np.int64]) -> None:
-        batch = Batch.of([sources[row] for row in rows], [np.zeros(1)] * len(rows))
+        batch = _unlabelled([sources[row] for row in rows])
         with torch.no_grad():
             found[rows] = model.network.logits(batch, "fp32").softmax(1).numpy()
 
@@ -91,7 +92,7 @@ def _both_ways(
     if mirror is not None:
         sources.append(mirror.source(ids))
         beside += [mirror.sensors(one) for one in beside]
-    batch = Batch.of(sources, [np.zeros(len(ids))] * len(sources), beside)
+    batch = _unlabelled(sources, beside)
     with torch.no_grad():
         found: NDArray[np.float32] = model.network.logits(batch, "fp32").softmax(2).numpy()
     if mirror is None:
@@ -109,36 +110,42 @@ def translations(
     model: TaskModel, sources: Sequence[Ids], beam: int, progress: Advance = unheard
 ) -> list[Translation]:
     """Sources in, the best translation of each out; see `translate`."""
-    network = model.network
-    assert isinstance(network, Translator)
-    found: list[Translation | None] = [None] * len(sources)
-
-    def work(rows: NDArray[np.int64]) -> None:
-        batch = Batch.of([sources[row] for row in rows], [np.zeros(1)] * len(rows))
-        made = translate(network, batch, beam, _longest([sources[row] for row in rows]))
-        for row, one in zip(rows.tolist(), made, strict=True):
-            found[row] = one
-
-    _in_threads(work, _batches(sources), progress)
-    return [one for one in found if one is not None]
+    return _translated(
+        model, sources, lambda network, batch, most: translate(network, batch, beam, most), progress
+    )
 
 
 def greedy_translations(
     model: TaskModel, sources: Sequence[Ids], progress: Advance = unheard
 ) -> list[list[int]]:
     """Sources in, the translation of each, greedily, out: the quick way to score many."""
+    return _translated(model, sources, translate_greedily, progress)
+
+
+_Made = TypeVar("_Made")
+
+
+def _translated(
+    model: TaskModel, sources: Sequence[Ids],
+    made_of: Callable[[Translator, Batch, int], list[_Made]], progress: Advance,
+) -> list[_Made]:  # fmt: skip
+    """What is made of a batch, and of the length at which it is cut, for each source in turn."""
     network = model.network
     assert isinstance(network, Translator)
-    found: list[list[int]] = [[] for _ in sources]
+    found: dict[int, _Made] = {}
 
     def work(rows: NDArray[np.int64]) -> None:
-        batch = Batch.of([sources[row] for row in rows], [np.zeros(1)] * len(rows))
-        made = translate_greedily(network, batch, _longest([sources[row] for row in rows]))
-        for row, one in zip(rows.tolist(), made, strict=True):
-            found[row] = one
+        chosen = [sources[row] for row in rows]
+        made = made_of(network, _unlabelled(chosen), _longest(chosen))
+        found.update(zip(rows.tolist(), made, strict=True))
 
     _in_threads(work, _batches(sources), progress)
-    return found
+    return [found[row] for row in range(len(sources))]
+
+
+def _unlabelled(sources: Sequence[Ids], sensors: Sequence[NDArray[np.float32]] = ()) -> Batch:
+    """Sources whose targets are not known."""
+    return Batch.of(sources, [np.zeros(1)] * len(sources), sensors)
 
 
 def _longest(sources: Sequence[Ids]) -> int:

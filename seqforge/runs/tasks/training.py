@@ -83,7 +83,7 @@ def train_task(task: TaskTraining, examples: Path) -> TrainResult:
     )
     task.ranks.broadcast_object(lambda: shared.model_dump(mode="json"))
     check_seen(shared, task.ranks)
-    trainer = make_task_trainer(shared, task.data, task.ranks)
+    trainer = make_task_trainer(shared, task.data, task.ranks, task.fixed)
     if shared.resume is not None:
         task.watcher.note(f"going on from step {trainer.step:,}")
     run_training(task, trainer)
