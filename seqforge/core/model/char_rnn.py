@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from seqforge.base.machine import physical_memory
 from seqforge.core.model.attention import PastAttention
-from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, zero_state
+from seqforge.core.model.cells import Network, RecurrentLayer, dropped, recurrent_layer, zero_state
 from seqforge.core.model.checkpoint import weight_shapes
 from seqforge.core.model.label_vectors import LabelVectors
 from seqforge.core.model.labels import LABEL_START
-from seqforge.core.model.network import Network, dropped
 from seqforge.core.model.prepared import RnnState, prepare_model
 from seqforge.core.model_config import ModelConfig
 from seqforge.errors import CheckpointError, ConfigError

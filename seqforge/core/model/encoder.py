@@ -10,8 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from seqforge.core.model.cells import RecurrentLayer, recurrent_layer, run_layer, zero_state
-from seqforge.core.model.network import dropped
+from seqforge.core.model.cells import (
+    RecurrentLayer,
+    dropped,
+    recurrent_layer,
+    run_layer,
+    zero_state,
+)
 from seqforge.core.model.prepared import laid_out
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding_bag, pad
 
 from seqforge.core.data.examples import IGNORED
+from seqforge.core.model.cells import Network, dropped
 from seqforge.core.model.encoder import RecurrentStack
-from seqforge.core.model.network import Network, dropped
 from seqforge.core.model_config import ModelConfig
 
 _LEAST = -1e4  # below every output of a cell

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from seqforge.core.model.cells import recurrent_layer, run_layer, zero_state
+from seqforge.core.model.cells import dropped, recurrent_layer, run_layer, zero_state
 from seqforge.core.model.encoder import layer_outputs
-from seqforge.core.model.network import dropped
 from seqforge.core.model.task_networks import Batch, TaskNetwork
 from seqforge.core.model_config import ModelConfig
 

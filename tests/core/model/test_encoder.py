@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from seqforge.core.cells.catalogue import cell_names
-from seqforge.core.model.cells import run_layer, zero_state
+from seqforge.core.model.cells import dropped, run_layer, zero_state
 from seqforge.core.model.encoder import RecurrentStack
-from seqforge.core.model.network import dropped
 
 SIZES = (5, 9, 1)
 
