@@ -28,9 +28,11 @@ from seqforge.errors import RunError
 from seqforge.experiments.experiment import Row, Trial, load_experiment
 from seqforge.experiments.page import write_page
 from seqforge.runs.progress import ProgressListener
+from seqforge.runs.worker import interruptible
 from seqforge.version import __version__
 
 _SETTINGS, _ROWS = "experiment.toml", "rows.jsonl"
+_PULSE_SECONDS = 0.2  # how soon Ctrl-C is heard
 _LOOK_SECONDS = 2.0  # how soon a worker sees that its parent is gone
 
 
@@ -152,19 +154,23 @@ def _do(
     """Have trials done, and keep the row of each as soon as it ends."""
     if pool is None:
         return
-    waiting: set[Future[Row]] = {pool.submit(_one, name, settings, trial) for trial in left}
     done = total - len(left)
-    watcher.advance(done, total, "trials")
-    while waiting:
-        ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in ended:
-            try:
-                row = future.result()
-            except (ArithmeticError, ValueError, RuntimeError, OSError) as error:
-                raise RunError(f"{name}: a trial failed: {error}") from error
-            folder.add(row)
-            done += 1
-            watcher.advance(done, total, "trials")
+    # Ctrl-C must not be raised in the midst of futures: whose lock it leaves taken, no one gets.
+    with interruptible() as stop:
+        waiting: set[Future[Row]] = {pool.submit(_one, name, settings, trial) for trial in left}
+        watcher.advance(done, total, "trials")
+        while waiting:
+            ended, waiting = wait(waiting, _PULSE_SECONDS, FIRST_COMPLETED)
+            for future in ended:
+                try:
+                    row = future.result()
+                except (ArithmeticError, ValueError, RuntimeError, OSError) as error:
+                    raise RunError(f"{name}: a trial failed: {error}") from error
+                folder.add(row)
+                done += 1
+                watcher.advance(done, total, "trials")
+            if stop.is_set():
+                raise KeyboardInterrupt
 
 
 def _one(name: str, settings: BaseModel, trial: Trial) -> Row:
