@@ -27,7 +27,7 @@ from seqforge.core.evaluation.kneser_ney import KneserNeyResult, kneser_ney_bits
 from seqforge.core.evaluation.ngram import NgramResult, ngram_bits
 from seqforge.reporting.summary import BaselineFigures, BaselineScores
 from seqforge.runs.progress import ProgressListener
-from seqforge.runs.spelled import spelled_bytes
+from seqforge.runs.spelled import spelled_compressors
 
 
 def baselines(
@@ -52,7 +52,7 @@ def baselines(
     own = domain.baselines(corpus, watcher.advance) if isinstance(domain, HasBaselines) else {}
     watcher.advance(1, 1, "compressors")
     held_out = _scored(part, HELD_OUT_LIMIT)
-    packed = _packed(corpus, domain, held_out)
+    packed, ppmd = _packed(corpus, domain, held_out)
     scores = BaselineScores(
         part=corpus.held_out,
         uniform=round(uniform, 4),
@@ -62,7 +62,7 @@ def baselines(
         compressors={k: None if v is None else round(v, 4) for k, v in packed.bits.items()},
         notes=tuple(_notes(corpus, part, counted, smoothed, packed)),
     )
-    compressors = {**packed.bits, "ppmd": _ppmd(corpus, domain, held_out)}
+    compressors = {**packed.bits, "ppmd": ppmd}
     named = {
         "uniform": Baseline(uniform),
         "witten-bell": Baseline(counted.bits[counted.best], order=counted.best),
@@ -117,35 +117,19 @@ def _kneser_ney(
     )
 
 
-def _packed(corpus: Corpus, domain: Domain, held_out: Tokens) -> CompressorResult:
-    """Compressors on the symbols; where these stand for several characters, on their text."""
-    if not isinstance(domain, Spells):
-        return compressor_bits(corpus.train.tokens, held_out)
-    train, text = _texts(corpus, domain, held_out)
-    found = compressor_bits(train, text)
-    each = found.held_out_symbols / max(1, len(held_out))  # bytes of a symbol
-    bits = {name: None if one is None else one * each for name, one in found.bits.items()}
-    return CompressorResult(bits, len(corpus.train.tokens), len(held_out))
-
-
-def _texts(
-    corpus: Corpus, domain: Spells, held_out: Tokens
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The training part and the held-out symbols as text, a byte for an id."""
-    train = corpus.train.tokens[-CONTEXT_LIMIT:]
-    return (
-        spelled_bytes(corpus.vocabulary, domain, train),
-        spelled_bytes(corpus.vocabulary, domain, held_out)[:HELD_OUT_LIMIT],
-    )
-
-
-def _ppmd(corpus: Corpus, domain: Domain, held_out: Tokens) -> float | None:
+def _packed(
+    corpus: Corpus, domain: Domain, held_out: Tokens
+) -> tuple[CompressorResult, float | None]:
+    """Compressors on the symbols, PPMd beside the others; on their text, where symbols stand for
+    several characters.
+    """
+    train = corpus.train.tokens
     if isinstance(domain, Spells):
-        train, text = _texts(corpus, domain, held_out)
-        bits = ppmd_bits(train, text)
-        return None if bits is None else bits * len(text) / max(1, len(held_out))
+        last = train[-CONTEXT_LIMIT:]
+        return spelled_compressors(corpus.vocabulary, domain, last, held_out)
     points = code_points("".join(["\0", *corpus.vocabulary.symbols]))  # records end in a zero byte
-    return ppmd_bits(corpus.train.tokens, held_out, table=bytes_of_symbols(points))
+    ppmd = ppmd_bits(train, held_out, table=bytes_of_symbols(points))
+    return compressor_bits(train, held_out), ppmd
 
 
 def _mirror(corpus: Corpus, domain: Domain) -> NDArray[np.int64] | None:
