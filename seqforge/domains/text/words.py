@@ -77,6 +77,7 @@ class WordTable:
         self.words = tuple(words)
         self._symbols = {word: chr(_FIRST + place) for place, word in enumerate(self.words)}
         self._strange: dict[str, str] = {}
+        self._tokens = {symbol: word for word, symbol in self._symbols.items()} | {JOINED: ""}
 
     def symbol(self, token: str) -> str:
         """The symbol of a token; that of unknown words where it has none."""
@@ -90,18 +91,13 @@ class WordTable:
         if found != UNKNOWN or token == UNKNOWN:
             return found
         place = min(_STRANGE + len(self._strange), _LAST_STRANGE)
-        return self._strange.setdefault(token, chr(place))
+        own = self._strange.setdefault(token, chr(place))
+        self._tokens.setdefault(own, token)
+        return own
 
     def token(self, symbol: str) -> str:
         """What a symbol says; nothing for `JOINED`."""
-        place = ord(symbol)
-        if symbol == JOINED:
-            return ""
-        if _FIRST <= place < _FIRST + len(self.words):
-            return self.words[place - _FIRST]
-        if place >= _STRANGE:
-            return next((word for word, own in self._strange.items() if own == symbol), UNKNOWN)
-        return UNKNOWN if place >= _FIRST else symbol
+        return self._tokens.get(symbol, UNKNOWN if ord(symbol) >= _FIRST else symbol)
 
 
 def encoded(text: str, symbol_of: Callable[[str], str]) -> str:
