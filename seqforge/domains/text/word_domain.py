@@ -64,7 +64,7 @@ class WordDomain(TextDomain):
         counts: Counter[str] = Counter()
         for path in paths:
             with suppress(InputError, OSError):  # what cannot be read is refused when it is read
-                counts += count_words(self._texts(path))
+                counts.update(count_words(self._texts(path)))
         return replace(self, word_table="\n".join(chosen_words(counts, min_count)))
 
     @cached_property
