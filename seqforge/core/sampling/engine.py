@@ -35,7 +35,7 @@ from seqforge.core.sampling.sampling_kernel import (
     Ids,
     KernelState,
     closed_batch,
-    copy_row,
+    copy_carried,
     draw_column,
     read_and_draw,
     step,
@@ -255,13 +255,12 @@ class KernelEngine:
     def rows(self, state: KernelState, chosen: Ids) -> KernelState:
         """See `Engine.rows`."""
         found = zero_state(self.network, len(chosen))
-        for row, other in enumerate(chosen):
-            copy_row(found, row, state, other)
+        copy_carried(found, slice(None), state, chosen)
         return found
 
     def put(self, state: KernelState, row: int, source: KernelState) -> None:
         """See `Engine.put`."""
-        copy_row(state, row, source, 0)
+        copy_carried(state, row, source, 0)
 
 
 @dataclass

@@ -71,11 +71,13 @@ def zero_state(network: PackedWeights, rows: int) -> KernelState:
     )  # fmt: skip
 
 
-def copy_row(target: KernelState, row: int, source: KernelState, other: int) -> None:
-    """Copy what a row of another state carries into a row."""
-    target.h[:, row], target.kept[:, row] = source.h[:, other], source.kept[:, other]
-    target.logits[row] = source.logits[other]
-    target.past[row], target.oldest[row] = source.past[other], source.oldest[other]
+def copy_carried(
+    target: KernelState, rows: int | slice, source: KernelState, others: int | Ids
+) -> None:
+    """Copy what rows of another state carry into rows."""
+    target.h[:, rows], target.kept[:, rows] = source.h[:, others], source.kept[:, others]
+    target.logits[rows] = source.logits[others]
+    target.past[rows], target.oldest[rows] = source.past[others], source.oldest[others]
 
 
 @kernel
