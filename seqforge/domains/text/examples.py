@@ -70,13 +70,18 @@ def _classes(paths: Sequence[Path], encoding: str) -> Iterator[Example]:
     folders = {path.parent for path in paths}
     for path in paths:
         if len(folders) > 1:
-            text = read_text(path, encoding).strip("\n")
-            if text:
-                yield Example(text, (path.parent.name,), text, str(path))
+            yield from _whole(path, encoding)
             continue
         name = path.name.removesuffix("".join(path.suffixes)) or path.name
         for where, line in _lines(path, encoding):
             yield Example(line.strip(), (name,), line.strip(), where)
+
+
+def _whole(path: Path, encoding: str) -> Iterator[Example]:
+    """A file as one example, its folder's name being its class; nothing of an empty one."""
+    text = read_text(path, encoding).strip("\n")
+    if text:
+        yield Example(text, (path.absolute().parent.name,), text, str(path))
 
 
 def labelled_records(
@@ -93,12 +98,7 @@ def labelled_records(
     Raises:
         InputError: Naming file and line.
     """
-    if folders:
-        text = read_text(path, encoding).strip("\n")
-        label = path.absolute().parent.name
-        found = [Example(text, (label,), text, str(path))] if text else []
-    else:
-        found = list(text_examples("classify", [path], encoding))
+    found = _whole(path, encoding) if folders else text_examples("classify", [path], encoding)
     for number, one in enumerate(found, 1):
         name = f"{path.name}:{number}"
         yield Record(symbols(one.source), name, str(path), label=one.target[0])
