@@ -33,11 +33,12 @@ def spelled_scores(
         return None
     scored = sum(part.scored for part in parts)
     characters = unknown = 0
+    unknown_id = corpus.vocabulary.unknown_id
     for part in parts:
         for _, start, stop in part.segments.tolist():
             ids = part.tokens[start:stop].tolist()
             characters += len(domain.deciphering()(corpus.vocabulary.decode(ids), True))
-            unknown += ids.count(corpus.vocabulary.unknown_id)
+            unknown += ids.count(unknown_id)
     if not scored or not characters:
         return None
     each = characters / scored

@@ -200,8 +200,12 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Ids in, their text out; the end symbol is left out."""
-        symbols = ("", *self.symbols)
-        return "".join([symbols[i] for i in ids])
+        said = self._said
+        return "".join([said[i] for i in ids])
+
+    @cached_property
+    def _said(self) -> tuple[str, ...]:
+        return ("", *self.symbols)
 
     def listing(self, most: int = 40) -> str:
         """The symbols for an error message, shortened if there are many."""
