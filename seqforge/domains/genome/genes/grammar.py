@@ -33,7 +33,15 @@ from seqforge.domains.genome.genes.labels import (
     START,
     STRAND,
 )
-from seqforge.domains.genome.genes.sensors import Sensors, is_stop, label_odds
+from seqforge.domains.genome.genes.sensors import (
+    AT_ACCEPTOR,
+    AT_DONOR,
+    AT_START,
+    Sensors,
+    is_site,
+    is_stop,
+    label_odds,
+)
 from seqforge.domains.genome.genes.transcripts import Transcript
 from seqforge.domains.genome.nucleotides import Codes
 
@@ -231,13 +239,13 @@ def _score_forward(
 ) -> None:  # fmt: skip
     """Sites at whose right base t is."""
     last, next_one = _base(codes, t - 1), _base(codes, t)
-    if _is_pair(codes, t, 0, 3) and _base(codes, t + 2) == 2:
+    if is_site(codes, t, AT_START):
         sites[_START] = _odds(here, START, EXON, weight)
     if is_stop(codes, t):
         sites[_END] = _odds(before, END, EXON + 2, weight)
     if not is_stop(codes, t - 2):
         sites[_NO_STOP] = 0.0
-    if _is_pair(codes, t, 2, 3) or _is_pair(codes, t, 2, 1):
+    if is_site(codes, t, AT_DONOR):
         odds = _odds(here, DONOR, INTRON, weight)
         sites[_DONOR] = odds
         sites[_DONOR + (1 if last == 3 else 2)] = odds
@@ -247,7 +255,7 @@ def _score_forward(
         if _base(codes, t - 2) == 3 and last == 2:
             way = 4
         sites[_DONOR + way] = odds
-    if _is_pair(codes, t - 2, 0, 2):
+    if is_site(codes, t - 1, AT_ACCEPTOR):
         odds = _odds(before, ACCEPTOR, INTRON, weight)
         sites[_ACCEPTOR] = odds
         if not (_is_pair(codes, t, 0, 0) or _is_pair(codes, t, 0, 2) or _is_pair(codes, t, 2, 0)):
@@ -261,9 +269,13 @@ def _score_forward(
 @kernel
 def _is_stop_behind(codes: Codes, t: int) -> bool:
     """Whether three bases are the reverse complement of a stop codon: TTA, CTA or TCA."""
-    first, second = _base(codes, t), _base(codes, t + 1)
-    begins = (first == 3 and (second == 3 or second == 1)) or (first == 1 and second == 3)
-    return begins and _base(codes, t + 2) == 0
+    return _begins_stop_behind(codes, t) and _base(codes, t + 2) == 0
+
+
+@kernel
+def _begins_stop_behind(codes: Codes, t: int) -> bool:
+    """Whether two bases are the first of such three."""
+    return _is_pair(codes, t, 3, 3) or _is_pair(codes, t, 3, 1) or _is_pair(codes, t, 1, 3)
 
 
 @kernel
@@ -291,9 +303,7 @@ def _score_reverse(
         if last == 1:
             way = 2
         sites[SITES + _DONOR + way] = odds
-        second = _base(codes, t - 2)
-        begins = (second == 3 and (last == 3 or last == 1)) or (second == 1 and last == 3)
-        sites[SITES + _DONOR + (4 if begins else 5)] = odds
+        sites[SITES + _DONOR + (4 if _begins_stop_behind(codes, t - 2) else 5)] = odds
     if _is_pair(codes, t - 2, 0, 1) or _is_pair(codes, t - 2, 2, 1):
         odds = _odds(before, DONOR + STRAND, INTRON + STRAND, weight)
         sites[SITES + _ACCEPTOR] = odds

@@ -42,6 +42,8 @@ MARGIN = OPEN + 8
 SITES = ("donor", "acceptor", "start", "stop")
 """Their places are the first base of an intron, its last, the first of a start codon and the last
 before a stop codon."""
+AT_DONOR, AT_ACCEPTOR, AT_START = 0, 1, 2
+"""Numbers of the first three."""
 BEFORE, SPAN = 24, 32
 """Bases of a matrix: so many before its place, and so many in all."""
 WITHIN = ((-4, 7), (-24, 4), (-12, 7), (-6, 8))
@@ -190,11 +192,11 @@ def site_label(site: int) -> int:
 def is_site(codes: Codes, t: int, site: int) -> bool:
     """Whether the bases at a place are those that each site of a kind has."""
     size = len(codes)
-    if site == 0:
+    if site == AT_DONOR:
         return t + 1 < size and codes[t] == 2 and (codes[t + 1] == 3 or codes[t + 1] == 1)
-    if site == 1:
+    if site == AT_ACCEPTOR:
         return t > 0 and codes[t - 1] == 0 and codes[t] == 2
-    if site == 2:
+    if site == AT_START:
         return t + 2 < size and codes[t] == 0 and codes[t + 1] == 3 and codes[t + 2] == 2
     return is_stop(codes, t + 1)
 
