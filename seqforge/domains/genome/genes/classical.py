@@ -4,12 +4,12 @@ whose readings a network can be given beside the sensors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.evaluation.viterbi import Decoder
+from seqforge.core.evaluation.viterbi import Decoder, Scores
 from seqforge.domains.genome.genes.grammar import (
     Lengths,
     Weights,
@@ -31,26 +31,29 @@ READING_FEATURES = 2 * len(_SHOWN) * len(READINGS)
 _BLOCK = 1 << 16
 
 
-def read_classically(
-    sensors: Sensors, codes: Codes, lengths: Lengths, weights: Weights = PLAIN
-) -> Labels:
-    """Bases of a contig (T,) in, labels out (T,): intergenic, introns, bases of codons."""
-    machine = gene_machine(weights, lengths)
-    decoder, paths = Decoder(machine), []
+def readings(sensors: Sensors, codes: Codes, lengths: Lengths) -> NDArray[np.uint8]:
+    """Bases of a contig (T,) in, labels of each of `READINGS` out (R, T): intergenic, introns,
+    bases of codons. They differ by what a coding base is worth, so blocks are scored once."""
+    machine = gene_machine(PLAIN, lengths)
+    labels = machine.labels.astype(np.uint8)
+    biases = [np.where(CODING, each.coding, 0.0).astype(np.float32) for each in READINGS]
+    decoders = [Decoder(machine) for _ in READINGS]
+    found: list[list[Labels]] = [[] for _ in READINGS]
+    for odds, sites in _scored(sensors, codes):
+        for decoder, bias, read in zip(decoders, biases, found, strict=True):
+            read.append(labels[decoder.read(odds + bias, sites)])
+    for decoder, read in zip(decoders, found, strict=True):
+        read.append(labels[decoder.finish()])
+    return np.stack([np.concatenate(read) for read in found])
+
+
+def _scored(sensors: Sensors, codes: Codes) -> Iterator[tuple[Scores, Scores]]:
+    """Log-odds of labels and scores of sites, block by block."""
     before = np.zeros(len(NAMES), np.float32)
-    bias = np.where(CODING, weights.coding, 0.0).astype(np.float32)
     for start in range(0, len(codes), _BLOCK):
         odds = label_odds(sensors, codes, start, min(start + _BLOCK, len(codes)))
-        sites = site_scores(codes, start, odds, before, weights.site)
-        paths.append(decoder.read(odds + bias, sites))
+        yield odds, site_scores(codes, start, odds, before, PLAIN.site)
         before = odds[-1]
-    paths.append(decoder.finish())
-    return machine.labels.astype(np.uint8)[np.concatenate(paths)]
-
-
-def readings(sensors: Sensors, codes: Codes, lengths: Lengths) -> NDArray[np.uint8]:
-    """Bases of a contig (T,) in, labels of each of `READINGS` out (R, T)."""
-    return np.stack([read_classically(sensors, codes, lengths, each) for each in READINGS])
 
 
 def reading_features(read: Sequence[Labels] | NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -7,7 +7,6 @@ from seqforge.domains.genome.genes.classical import (
     PLAIN,
     READING_FEATURES,
     READINGS,
-    read_classically,
     reading_features,
     readings,
 )
@@ -30,7 +29,7 @@ def test_a_reading_is_the_genes_that_the_sensors_find(learnt, chromosome):
     codes = chromosome[STOP:END]
     uniform = np.full((len(codes), len(NAMES)), 1 / len(NAMES), np.float32)
     found = find_genes(codes, [uniform], PLAIN, lengths._replace(gene=0), sensors)
-    coding = CODING[read_classically(sensors, codes, lengths)]
+    coding = CODING[readings(sensors, codes, lengths)[READINGS.index(PLAIN)]]
     wanted = CODING[labels_of([gene.transcript for gene in found], len(codes))]
     assert coding.mean() > 0.1
     np.testing.assert_array_equal(coding, wanted)
@@ -58,4 +57,5 @@ def test_columns_say_what_the_labels_say():
 
 
 def test_nothing_is_read_of_nothing(learnt):
-    assert len(read_classically(learnt[0], np.zeros(0, np.uint8), Lengths())) == 0
+    found = readings(learnt[0], np.zeros(0, np.uint8), Lengths())
+    assert found.shape == (len(READINGS), 0)
