@@ -44,12 +44,12 @@ _FEWEST_TUNED = 15_000  # ... and at least
 
 def ids_of(codes: Codes) -> NDArray[np.uint8]:
     """Codes of bases (0 to 3, 4 for none) in, ids of a network out (1 to 4, 0)."""
-    return ((codes.astype(np.uint8) + 1) % 5).astype(np.uint8)
+    return (codes + np.uint8(1)) % np.uint8(5)
 
 
 def codes_of(ids: Ids) -> Codes:
     """The other way round."""
-    return np.ascontiguousarray((ids.astype(np.int64) + 4) % 5, np.uint8)
+    return (ids.astype(np.uint8) + np.uint8(4)) % np.uint8(5)
 
 
 def model_arrays(
