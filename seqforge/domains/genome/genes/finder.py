@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,9 @@ from seqforge.domains.genome.nucleotides import Codes, base_codes
 
 DEFAULT = Weights(gene=-10.0, intron=-4.0, coding=0.02, site=1.0, network=0.05, sensors=1.0)
 """Weights of the grammar where nothing is held out to choose them on."""
-_TUNED_ON = 500_000  # bases that they are chosen on, at most
-_FEWEST_TUNED = 15_000  # ... and at least
+_MOST_TUNED = 8  # stretches of the valid part that they are chosen on, its first
+_TUNED_ON = 500_000  # bases of each, at most
+_FEWEST_TUNED = 15_000  # ... and of all, at least
 
 
 def ids_of(codes: Codes) -> NDArray[np.uint8]:
@@ -167,8 +168,8 @@ class GeneFinder:
         """Weights of the grammar that find the genes of the valid part best."""
         kept = [
             one._replace(codes=one.codes[:_TUNED_ON], probabilities=one.probabilities[:_TUNED_ON])
-            for one in self.stretches(data, "valid", label)
-        ][:8]
+            for one in islice(self.stretches(data, "valid", label), _MOST_TUNED)
+        ]
         if sum(len(one.codes) for one in kept) < _FEWEST_TUNED:
             return {}
         weights = tuned_weights(
