@@ -112,9 +112,8 @@ def labelled_examples(
     annotation = read_transcripts(asked.gff, genome.codes, asked.offset)
     parts = _parts(genome, asked, data)
     labels = {
-        name: labels_of(annotation.on(name), len(codes))
-        for name, codes in genome.codes.items()
-        if annotation.on(name) or any(one.contig == name for one in parts["train"])
+        name: labels_of(annotation.on(name), len(genome.codes[name]))
+        for name in {one.contig for stretches in parts.values() for one in stretches}
     }
     made = {
         part: Examples.of(
