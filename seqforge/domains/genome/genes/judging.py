@@ -5,7 +5,6 @@ beside log-odds in windows, and beside the sensors and the grammar without a net
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,21 +15,19 @@ from seqforge.core.data.examples import Ids
 from seqforge.core.data.labelling import LabelFindings, Picture
 from seqforge.domains.genome.genes.baseline import best_threshold, periodic_odds
 from seqforge.domains.genome.genes.classical import PLAIN
-from seqforge.domains.genome.genes.grammar import Lengths, Weights, find_genes
+from seqforge.domains.genome.genes.grammar import Lengths, Weights
 from seqforge.domains.genome.genes.labels import CODING, STRAND
 from seqforge.domains.genome.genes.scores import (
     Agreement,
     GeneScores,
     LabelCounts,
-    compare_genes,
 )
 from seqforge.domains.genome.genes.sensors import Sensors
 from seqforge.domains.genome.genes.transcripts import Transcript
-from seqforge.domains.genome.genes.tuning import Stretch
+from seqforge.domains.genome.genes.tuning import Stretch, compared, genes_of, scores_of
 from seqforge.domains.genome.nucleotides import Codes
 
 BASELINE = "order-5 three-periodic log-odds in windows"
-_BLOCK = 1 << 16
 _SHOWN = 40_000  # bases of the picture
 _POINTS = 800
 
@@ -49,10 +46,9 @@ def judged(
         lengths: Of introns and genes.
         weights: Of the grammar.
     """
-    found = [_genes(one, weights, lengths, sensors) for one in stretches]
-    network = _compared(stretches, found)
-    plain = [_genes(one, PLAIN, lengths, sensors) for one in stretches]
-    beside = _compared(stretches, plain)
+    found = [genes_of(one, weights, lengths, sensors) for one in stretches]
+    network = compared(stretches, found)
+    beside = scores_of(stretches, PLAIN, lengths, sensors)
     odds = _log_odds(stretches, seen, sensors)
     rows = [
         _row("network, sensors and grammar", network),
@@ -78,38 +74,23 @@ def judged(
     )  # fmt: skip
 
 
-def _genes(one: Stretch, weights: Weights, lengths: Lengths, sensors: Sensors) -> list[Transcript]:
-    blocks = (one.probabilities[a : a + _BLOCK] for a in range(0, len(one.codes), _BLOCK))
-    genes = find_genes(one.codes, blocks, weights, lengths, sensors)
-    return [gene.transcript for gene in genes]
-
-
-def _compared(stretches: Sequence[Stretch], found: Sequence[Sequence[Transcript]]) -> GeneScores:
-    each = (
-        compare_genes(genes, one.transcripts, (0, len(one.codes)))
-        for one, genes in zip(stretches, found, strict=True)
-    )
-    return reduce(GeneScores.__add__, each)
-
-
 def _log_odds(
     stretches: Sequence[Stretch], seen: Sequence[tuple[Codes, Ids]], sensors: Sensors
 ) -> GeneScores:
-    """Windows above a threshold, as exons; they are of no strand and count as either."""
+    """How windows above the best threshold agree with the transcripts."""
     codes = [codes for codes, _ in seen]
     coding = np.concatenate([_coding(labels) for _, labels in seen])
     least = best_threshold(np.concatenate([periodic_odds(sensors, c) for c in codes]), coding)
-    total = None
-    for one in stretches:
-        above = periodic_odds(sensors, one.codes) > least
-        edges = np.flatnonzero(np.diff(above, prepend=False, append=False)).reshape(-1, 2)
-        strands = {exon: each.strand for each in one.transcripts for exon in each.exons}
-        runs = [(int(a), int(b)) for a, b in edges]
-        genes = [Transcript(strands.get(run, "+"), (run,), 0) for run in runs]
-        scores = compare_genes(genes, one.transcripts, (0, len(one.codes)))
-        total = scores if total is None else total + scores
-    assert total is not None
-    return total
+    return compared(stretches, (_windows(one, sensors, least) for one in stretches))
+
+
+def _windows(one: Stretch, sensors: Sensors, least: float) -> list[Transcript]:
+    """Windows above a threshold, as exons; they are of no strand and count as either."""
+    above = periodic_odds(sensors, one.codes) > least
+    edges = np.flatnonzero(np.diff(above, prepend=False, append=False)).reshape(-1, 2)
+    strands = {exon: each.strand for each in one.transcripts for exon in each.exons}
+    runs = [(int(a), int(b)) for a, b in edges]
+    return [Transcript(strands.get(run, "+"), (run,), 0) for run in runs]
 
 
 def _coding(labels: Ids) -> NDArray[np.bool_]:

@@ -4,7 +4,8 @@ grammar out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -47,22 +48,31 @@ class Stretch(NamedTuple):
     """In its own coordinates; they may reach beyond it."""
 
 
+def genes_of(
+    one: Stretch, weights: Weights, lengths: Lengths, sensors: Sensors | None
+) -> list[Transcript]:  # fmt: skip
+    """The genes that are found in a stretch."""
+    blocks = (one.probabilities[a : a + _BLOCK] for a in range(0, len(one.codes), _BLOCK))
+    return [gene.transcript for gene in find_genes(one.codes, blocks, weights, lengths, sensors)]
+
+
+def compared(
+    stretches: Sequence[Stretch], found: Iterable[Iterable[Transcript]]
+) -> GeneScores:  # fmt: skip
+    """How the genes that were found in each of some stretches agree with its transcripts."""
+    if not stretches:
+        raise ValueError("there is no stretch to score")
+    return reduce(GeneScores.__add__, (
+        compare_genes(genes, one.transcripts, (0, len(one.codes)))
+        for one, genes in zip(stretches, found, strict=True)
+    ))  # fmt: skip
+
+
 def scores_of(
     stretches: Sequence[Stretch], weights: Weights, lengths: Lengths, sensors: Sensors | None
 ) -> GeneScores:  # fmt: skip
     """How the genes that are found in some stretches agree with their transcripts."""
-    total = None
-    for one in stretches:
-        blocks = (
-            one.probabilities[a : a + _BLOCK] for a in range(0, len(one.codes), _BLOCK)
-        )  # fmt: skip
-        found = find_genes(one.codes, blocks, weights, lengths, sensors)
-        region = (0, len(one.codes))
-        scores = compare_genes((gene.transcript for gene in found), one.transcripts, region)
-        total = scores if total is None else total + scores
-    if total is None:
-        raise ValueError("there is no stretch to score")
-    return total
+    return compared(stretches, (genes_of(one, weights, lengths, sensors) for one in stretches))
 
 
 def tuned_weights(
