@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seqforge.charts.tracks import Box, Tracks
 from seqforge.core.data.examples import Ids
 from seqforge.core.data.labelling import LabelFindings, Picture
+from seqforge.core.evaluation.task_scores import ClassScores
 from seqforge.domains.genome.genes.baseline import best_threshold, periodic_odds
 from seqforge.domains.genome.genes.classical import PLAIN
 from seqforge.domains.genome.genes.grammar import Lengths, Weights
@@ -129,7 +130,7 @@ def _by_label(counts: LabelCounts) -> list[dict[str, Any]]:
 
 
 def _accuracy(counts: LabelCounts) -> float:
-    return round(float(np.trace(counts.table) / max(1, counts.table.sum())), 4)
+    return round(ClassScores(counts.table).accuracy, 4)
 
 
 def _picture(one: Stretch, found: Sequence[Transcript]) -> Picture:

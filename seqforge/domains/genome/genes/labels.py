@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +93,3 @@ def other_strand(labels: Labels) -> Labels:
     """Labels (T,) in, those of the reverse complement out."""
     partners = np.append(PARTNERS, np.full(256 - len(PARTNERS), UNLABELLED, np.uint8))
     return partners[labels[::-1]]
-
-
-def label_counts(labels: Labels) -> Sequence[int]:
-    """How often each label of `NAMES` stands among labels (T,)."""
-    counts: list[int] = np.bincount(labels, minlength=256)[: len(NAMES)].tolist()
-    return counts

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.core.evaluation.task_scores import ClassScores
 from seqforge.domains.genome.genes.labels import CODING, NAMES, Labels
 from seqforge.domains.genome.genes.transcripts import Interval, Transcript
 
@@ -46,13 +47,6 @@ class Agreement:
         """The harmonic mean of precision and recall."""
         both = self.found + self.there
         return 2 * self.right / both if both else 0.0
-
-    def as_dict(self) -> dict[str, float | int]:
-        """For JSON."""
-        return {
-            "precision": self.precision, "recall": self.recall, "f1": self.f1,
-            "found": self.found, "true": self.there,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -123,8 +117,7 @@ class LabelCounts:
     def add(self, found: Labels, true: Labels) -> None:
         """Count labels (T,)."""
         known = true < len(NAMES)
-        pairs = true[known].astype(np.int64) * len(NAMES) + found[known]
-        self.table += np.bincount(pairs, minlength=self.table.size).reshape(self.table.shape)
+        self.table += ClassScores.of(true[known], found[known], len(NAMES)).confusion
 
     def by_label(self) -> Mapping[str, Agreement]:
         """Each label that is there or was found."""

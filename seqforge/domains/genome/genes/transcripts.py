@@ -278,11 +278,6 @@ def _cut(one: Transcript) -> Transcript:
             exons.append((a, b - taken))
         elif b - a > taken:
             exons.insert(0, (a + taken, b))
-    return with_exons(one, exons)
-
-
-def with_exons(one: Transcript, exons: Sequence[Interval]) -> Transcript:
-    """The same transcript with other exons."""
     return one._replace(exons=tuple(exons))
 
 
@@ -297,7 +292,7 @@ def with_stop(one: Transcript, codes: Codes) -> Transcript:
         exons[-1] = (exons[-1][0], b + 3)
     else:
         exons[0] = (a - 3, exons[0][1])
-    return with_exons(one, exons)
+    return one._replace(exons=tuple(exons))
 
 
 def clusters(transcripts: Iterable[Transcript]) -> list[list[Transcript]]:
