@@ -122,7 +122,6 @@ def read_features(path: Path, records: Sequence[Record]) -> dict[str, list[NDArr
     Raises:
         InputError: If a line is not of these formats, or no feature lies in a record.
     """
-    refuse_foreign(path, first_bytes(path))
     places: dict[str, int] = {}
     for number, record in enumerate(records):
         places.setdefault(record.name, number)
@@ -166,18 +165,28 @@ def _kept_names(path: Path, names: Sequence[str]) -> list[str]:
 
 
 def _features(path: Path) -> Iterator[Feature]:
+    for number, line in feature_lines(path):
+        one = _feature(line, path)
+        if one is None:
+            raise InputError(f"{path}:{number}: {shown(line, 60)} is no line of GFF3, GTF or BED")
+        yield one
+
+
+def feature_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """A GFF3, GTF or BED file in, its lines with their numbers out, without comments and what
+    follows the features.
+
+    Raises:
+        InputError: If it is a file of another kind.
+    """
+    refuse_foreign(path, first_bytes(path))
     with opened_as_utf8(path) as stream:
         for number, raw in enumerate(stream, 1):
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
             if line.startswith(("##FASTA", ">")):
                 return  # sequence follows the features
             if line.strip() and not line.startswith(("#", "track", "browser")):
-                one = _feature(line, path)
-                if one is None:
-                    raise InputError(
-                        f"{path}:{number}: {shown(line, 60)} is no line of GFF3, GTF or BED"
-                    )
-                yield one
+                yield number, line
 
 
 def _feature(line: str, path: Path) -> Feature | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqforge.base.messages import did_you_mean, shown
-from seqforge.base.textio import first_bytes, opened_as_utf8, refuse_foreign
+from seqforge.domains.genome.annotations import feature_lines
 from seqforge.domains.genome.nucleotides import Codes, base_codes, complemented
 from seqforge.errors import InputError
 
@@ -94,7 +94,6 @@ def read_transcripts(path: Path, sequences: Mapping[str, Codes], offset: int = 0
             it, exons of one transcript overlap (all of these name the line), or its introns do
             not end as introns do.
     """
-    refuse_foreign(path, first_bytes(path))
     found: dict[tuple[str, str, str], list[_Row]] = {}
     for contig, strand, name, row in _coding_rows(path, offset):
         if contig not in sequences:
@@ -115,21 +114,15 @@ def _coding_rows(path: Path, offset: int) -> Iterator[tuple[str, str, str, _Row]
         InputError: If there are none.
     """
     others, found = Counter[str](), False
-    with opened_as_utf8(path) as stream:
-        for number, raw in enumerate(stream, 1):
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
-            if line.startswith(("##FASTA", ">")):
-                break
-            if not line.strip() or line.startswith(("#", "track", "browser")):
-                continue
-            cells = line.split("\t")
-            if len(cells) < 8 or not _is_feature(cells):
-                raise InputError(f"{path}:{number}: {shown(line, 60)} is no line of GFF3 or GTF")
-            if cells[2] != "CDS":
-                others[cells[2]] += 1
-                continue
-            found = True
-            yield from _rows_of(path, number, cells, offset)
+    for number, line in feature_lines(path):
+        cells = line.split("\t")
+        if len(cells) < 8 or not _is_feature(cells):
+            raise InputError(f"{path}:{number}: {shown(line, 60)} is no line of GFF3 or GTF")
+        if cells[2] != "CDS":
+            others[cells[2]] += 1
+            continue
+        found = True
+        yield from _rows_of(path, number, cells, offset)
     if not found:
         raise InputError(f"{path}: {_nothing_coding(others)}")
 
