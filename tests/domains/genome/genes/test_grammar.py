@@ -81,6 +81,18 @@ def certain(labels):
     return rows
 
 
+def spliced(parts, strand):
+    """An exon, an intron, and an exon with a stop codon, between other bases: codes, the gene, and
+    what a sure network says of it."""
+    codes = base_codes("CCCCCCCCCC" + "".join(parts) + "CCCCCCCCCC")
+    first = 10 + len(parts[0])
+    last = first + len(parts[1])
+    one = Transcript("+", ((10, first), (last, last + len(parts[2]) - 3)), 0)
+    if strand == "-":
+        codes, one = np.ascontiguousarray(complemented(codes)), mirrored(one, len(codes))
+    return codes, one, certain(labels_of([one], len(codes)))
+
+
 # A stop codon in frame where the intron is, or would be without it: ATG T|GT..AG|AT GTA|.. TGA
 SPLICED = [
     ("ATGGCT", "GTAAGTCAG", "GCATAA"),  # between codons
@@ -95,13 +107,7 @@ SPLICED = [
 @pytest.mark.parametrize("parts", SPLICED)
 @pytest.mark.parametrize("strand", "+-")
 def test_a_sure_network_gets_its_gene(parts, strand):
-    codes = base_codes("CCCCCCCCCC" + "".join(parts) + "CCCCCCCCCC")
-    first = 10 + len(parts[0])
-    last = first + len(parts[1])
-    one = Transcript("+", ((10, first), (last, last + len(parts[2]) - 3)), 0)
-    if strand == "-":
-        codes, one = np.ascontiguousarray(complemented(codes)), mirrored(one, len(codes))
-    rows = certain(labels_of([one], len(codes)))
+    codes, one, rows = spliced(parts, strand)
     (found,) = find_genes(codes, [rows], Weights(), SHORT)
     assert found.transcript == one
     assert min(found.chances) > 0.9
@@ -113,13 +119,7 @@ def test_a_sure_network_gets_its_gene(parts, strand):
 @pytest.mark.parametrize("strand", "+-")
 def test_a_stop_codon_that_an_intron_parts_is_one(parts, strand):
     """T|AA and TG|A are read out as stop codons: no such gene, however sure the network is."""
-    codes = base_codes("CCCCCCCCCC" + "".join(parts) + "CCCCCCCCCC")
-    first = 10 + len(parts[0])
-    last = first + len(parts[1])
-    one = Transcript("+", ((10, first), (last, last + len(parts[2]) - 3)), 0)
-    if strand == "-":
-        codes, one = np.ascontiguousarray(complemented(codes)), mirrored(one, len(codes))
-    rows = certain(labels_of([one], len(codes)))
+    codes, one, rows = spliced(parts, strand)
     found = list(find_genes(codes, [rows], Weights(), SHORT))
     assert one not in [gene.transcript for gene in found]
     assert [problem_of(codes, gene.transcript) for gene in found] == [[]] * len(found)
