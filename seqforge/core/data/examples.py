@@ -68,6 +68,10 @@ class Examples:
         """The ids of a target."""
         return _piece(self.targets, self.target_ends, number)
 
+    def source_start(self, number: int) -> int:
+        """Where a source begins among all sources."""
+        return _start(self.source_ends, number)
+
     @property
     def source_lengths(self) -> NDArray[np.int64]:
         """(N,)."""
@@ -94,8 +98,11 @@ def joined(pieces: Sequence[Ids]) -> tuple[Ids, NDArray[np.int64]]:
 
 
 def _piece(whole: Ids, ends: NDArray[np.int64], number: int) -> Ids:
-    start = ends[number - 1] if number else 0
-    return whole[start : ends[number]]
+    return whole[_start(ends, number) : ends[number]]
+
+
+def _start(ends: NDArray[np.int64], number: int) -> int:
+    return int(ends[number - 1]) if number else 0
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def _sensors(
         found[f"training.{name}"] = np.stack([getattr(one, name) for one in others])
     for part in ("valid", "test"):
         examples = parts[part]
-        codes = [codes_of_example(examples, n) for n in range(len(examples))]
+        codes = (codes_of(examples.source(n)) for n in range(len(examples)))
         each = [readings(full, one, lengths) for one in codes]
         found[f"training.{part}.readings"] = np.concatenate([_UNREAD, *each], 1)
     return found
@@ -244,9 +244,9 @@ def _read_by(
     for number, (sensors, pieces) in enumerate(zip(others, folds, strict=True)):
         progress(len(folds) + number, 2 * len(folds), "readings")
         for example, a, b in pieces:
-            first, codes = _first(train, example), codes_of_example(train, example)
-            low, high = max(a - CONTEXT, 0), min(b + CONTEXT, len(codes))
-            piece = readings(sensors, np.ascontiguousarray(codes[low:high]), lengths)
+            first, low = train.source_start(example), max(a - CONTEXT, 0)
+            codes = codes_of(train.source(example)[low : b + CONTEXT])
+            piece = readings(sensors, codes, lengths)
             read[:, first + a : first + b] = piece[:, a - low : b - low]
     return read
 
@@ -259,7 +259,7 @@ def _folds(train: Examples) -> list[Fold]:
     for low, high in pairwise(cuts):
         pieces = []
         for example, length in enumerate(train.source_lengths.tolist()):
-            first = _first(train, example)
+            first = train.source_start(example)
             a, b = max(low - first, 0), min(high - first, length)
             if a < b:
                 pieces.append((example, a, b))
@@ -267,19 +267,10 @@ def _folds(train: Examples) -> list[Fold]:
     return found
 
 
-def _first(part: Examples, example: int) -> int:
-    return int(part.source_ends[example - 1]) if example else 0
-
-
-def codes_of_example(part: Examples, example: int) -> Codes:
-    """The codes of an example's bases."""
-    return codes_of(part.source(example))
-
-
 def _counted(train: Examples, pieces: Fold) -> SensorCounts:
     each = [
         count_sites_and_hexamers(
-            np.ascontiguousarray(codes_of_example(train, n)[a:b]),
+            codes_of(train.source(n)[a:b]),
             np.ascontiguousarray(train.target(n)[a:b].astype(np.uint8)),
         )
         for n, a, b in pieces

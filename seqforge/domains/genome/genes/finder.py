@@ -123,7 +123,7 @@ class GeneFinder:
     def sensed_part(self, data: ExampleSet, part: str, example: int) -> Sensed:
         """Of an example, from what reading left."""
         examples = data.parts[part]
-        first = int(examples.source_ends[example - 1]) if example else 0
+        first = examples.source_start(example)
         read, codes = self.arrays[f"training.{part}.readings"], codes_of(examples.source(example))
         pieces = self._folds(example) if part == "train" else [(self.sensors, 0, len(codes))]
 
