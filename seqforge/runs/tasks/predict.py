@@ -59,12 +59,12 @@ def label_probabilities(
 
     def read(start: int) -> NDArray[np.float32]:
         found = np.zeros((min(stretch, len(source) - start), _labels(model)), np.float32)
-        for phase in phases:
-            first = max(0, start - margin + phase) if start else 0
+        firsts = {max(0, start - margin + phase) for phase in phases} if start else {0}
+        for first in sorted(firsts):
             last = min(len(source), start + stretch + margin)
             sensors = None if sensed is None else sensed(first, last)
             both = _both_ways(model, source[first:last], sensors, labelling)
-            found += both[start - first :][: len(found)] / len(phases)
+            found += both[start - first :][: len(found)] / len(firsts)
         return found
 
     threads = usable_cores()
