@@ -17,7 +17,6 @@ from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
-from seqforge.core.data.examples import Example, TaskName
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.core.records import parse_regions
 from seqforge.domains.genome.composition import WORDINGS
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
     from seqforge.core.data.domain import Baseline, TrainingData
-    from seqforge.core.data.examples import ExampleSet
+    from seqforge.core.data.examples import Example, ExampleSet, TaskName
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
     from seqforge.domains.genome.genes.finder import GeneFinder
@@ -209,6 +208,8 @@ class GenomeDomain(WritesFasta):
     def examples(self, task: TaskName, paths: Sequence[Path]) -> Iterator[Example]:
         """Files of a class each; or coding sequences with their proteins."""
         if task == "classify":
+            from seqforge.core.data.examples import Example
+
             for path in paths:
                 for record in self.read(path):
                     where = f"{path}: {record.name}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqforge.base.folders import write_atomically
-from seqforge.core.data.corpus import Corpus
 from seqforge.core.data.domain import Sample
 from seqforge.core.output.metadata import header_word, settings_of, temperature_of
+
+if TYPE_CHECKING:
+    from seqforge.core.data.corpus import Corpus
 
 
 class WritesFasta:
