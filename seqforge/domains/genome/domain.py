@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from seqforge.core.data.examples import Example, ExampleSet, TaskName
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
+    from seqforge.domains.genome.genes.examples import Asked
     from seqforge.domains.genome.genes.finder import GeneFinder
     from seqforge.domains.genome.similarity.parameters import SearchOptions
 
@@ -195,15 +196,9 @@ class GenomeDomain(WritesFasta):
 
     def labelled(self, paths: Sequence[Path], data: DataConfig, progress: Advance) -> ExampleSet:
         """Genes of an annotation, as labels of bases; see `genes`."""
-        from seqforge.domains.genome.genes.examples import Asked, labelled_examples
+        from seqforge.domains.genome.genes.examples import labelled_examples
 
-        if not self.gff:
-            raise ConfigError(
-                "a model that labels genes learns from an annotation; give --gff FILE, a GFF3 or "
-                "GTF file with CDS rows"
-            )
-        asked = Asked(Path(self.gff), self.gff_offset, self.region, self.encoding)
-        return labelled_examples(paths, asked, data, progress)
+        return labelled_examples(paths, self._annotation("labels genes"), data, progress)
 
     def examples(self, task: TaskName, paths: Sequence[Path]) -> Iterator[Example]:
         """Files of a class each; or coding sequences with their proteins."""
@@ -216,16 +211,19 @@ class GenomeDomain(WritesFasta):
                     yield Example(record.symbols, (path.name.split(".")[0],), record.symbols, where)
             return
         from seqforge.domains.genome.genes.coding import coding_examples
+
+        yield from coding_examples(paths, self._annotation("translates coding sequences"))
+
+    def _annotation(self, does: str) -> Asked:
+        """What a model does in; out the annotation that it learns that from."""
         from seqforge.domains.genome.genes.examples import Asked
 
         if not self.gff:
             raise ConfigError(
-                "a model that translates coding sequences learns from an annotation; give --gff "
-                "FILE, a GFF3 or GTF file with CDS rows"
+                f"a model that {does} learns from an annotation; give --gff FILE, a GFF3 or GTF "
+                "file with CDS rows"
             )
-        yield from coding_examples(
-            paths, Asked(Path(self.gff), self.gff_offset, self.region, self.encoding)
-        )
+        return Asked(Path(self.gff), self.gff_offset, self.region, self.encoding)
 
     def labelling(self, arrays: Mapping[str, NDArray[Any]]) -> GeneFinder:
         """A gene finder."""
