@@ -5,14 +5,14 @@ spans copied from the training data on either strand (memorization).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.core.data.presentation import Wording
+from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.genome.nucleotides import (
     NO_BASE,
     Codes,
@@ -300,19 +300,9 @@ def _longest_in_frame(bases: bytes) -> int:
 
 
 def composition_report(samples: Sequence[str], held_out: Sequence[str]) -> dict[str, Any]:
-    """Base and k-mer statistics of samples beside those of held-out sequence.
-
-    Few bases seem far from any others, so distances are between equals: half of the samples, and
-    half of the held-out sequence, each to the other half of the held-out sequence. The second
-    is what chance and the genome's own unevenness make.
-    """
-    here, there = halves(held_out)
-    drawn, _ = halves(samples)
+    """Base and k-mer statistics of samples beside those of held-out sequence."""
     rows: dict[str, Any] = {"GC content": beside(gc_content(samples), gc_content(held_out))}
-    for k in KMER_DISTANCES:
-        rows[f"{k}-mer distance to held-out (bits)"] = beside(
-            _distance(drawn, there, k), _distance(here, there, k)
-        )
+    rows |= distances(samples, held_out, KMER_DISTANCES, kmer_frequencies)
     rows["order-5 entropy (bits per base)"] = beside(
         _markov_entropy(samples, 5), _markov_entropy(held_out, 5)
     )
@@ -324,11 +314,18 @@ def composition_report(samples: Sequence[str], held_out: Sequence[str]) -> dict[
 
 def measured_groups(
     groups: Sequence[Sequence[str]], held_out: Sequence[str], training_blocks: Iterable[str]
-) -> list[dict[str, float | None]]:
+) -> list[Measured]:
     """Groups of sequences in, composition and copies of each out, in one pass over the training."""
     found = [composition_report(group, held_out) for group in groups]
     named = {str(place): group for place, group in enumerate(groups)}
-    copied = copied_from(named, training_blocks)
+    return joined_rows(found, copied_from(named, training_blocks))
+
+
+def joined_rows(
+    found: Sequence[Mapping[str, Mapping[str, float | None]]],
+    copied: Mapping[str, Mapping[str, float | None]],
+) -> list[Measured]:
+    """Reports on groups, and what is copied of each by its number, in; measures of each out."""
     return [
         {name: row["samples"] for name, row in rows.items()}
         | {name: row[str(place)] for name, row in copied.items()}
@@ -362,7 +359,7 @@ WORDINGS = {
 }
 
 
-def halves(sequences: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+def _halves(sequences: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Every other sequence, and the rest; of one sequence its two halves."""
     if len(sequences) != 1:
         return sequences[::2], sequences[1::2]
@@ -375,8 +372,30 @@ def beside(samples: float | None, held_out: float | None) -> dict[str, float | N
     return {"samples": samples, "held-out": held_out}
 
 
-def _distance(one: Sequence[str], other: Sequence[str], k: int) -> float | None:
-    p, q = kmer_frequencies(one, k), kmer_frequencies(other, k)
+def distances(
+    samples: Sequence[str],
+    held_out: Sequence[str],
+    sizes: Iterable[int],
+    frequencies: Callable[[Sequence[str], int], NDArray[np.float64]],
+) -> dict[str, dict[str, float | None]]:
+    """A row of distances to held-out sequence for each size of k-mers.
+
+    A few letters seem far from any others, so distances are between equals: half of the samples,
+    and half of the held-out sequence, each to the other half of the held-out sequence. The second
+    is what chance and unevenness make.
+    """
+    here, there = _halves(held_out)
+    drawn, _ = _halves(samples)
+    rows = {}
+    for k in sizes:
+        real = frequencies(there, k)
+        rows[f"{k}-mer distance to held-out (bits)"] = beside(
+            _distance(frequencies(drawn, k), real), _distance(frequencies(here, k), real)
+        )
+    return rows
+
+
+def _distance(p: NDArray[np.float64], q: NDArray[np.float64]) -> float | None:
     return jensen_shannon(p, q) if p.any() and q.any() else None
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqforge.core.data.overlap import CopyFinder, copied_shares
 from seqforge.core.data.presentation import Measured, Wording
-from seqforge.domains.genome.composition import beside, halves, jensen_shannon
+from seqforge.domains.genome.composition import beside, distances, joined_rows
 from seqforge.domains.genome.residues import RESIDUES, low_complexity, residue_codes
 from seqforge.domains.genome.stretches import words
 
@@ -68,18 +68,10 @@ def word_frequencies(sequences: Sequence[str], k: int) -> NDArray[np.float64]:
 
 
 def composition_report(samples: Proteins, held_out: Proteins) -> dict[str, Any]:
-    """What samples are made of, beside held-out proteins.
-
-    Distances are between equals, as of genomes: halves of both to the other half of the second.
-    """
+    """What samples are made of, beside held-out proteins."""
     measured, real = _measures(samples), _measures(held_out)
     rows = {name: beside(value, real[name]) for name, value in measured.items()}
-    here, there = halves(held_out.pieces)
-    drawn, _ = halves(samples.pieces)
-    for k in KMER_SIZES:
-        rows[f"{k}-mer distance to held-out (bits)"] = beside(
-            _distance(drawn, there, k), _distance(here, there, k)
-        )
+    rows |= distances(samples.pieces, held_out.pieces, KMER_SIZES, word_frequencies)
     shares, real_shares = (word_frequencies(some.pieces, 1) for some in (samples, held_out))
     for letter, share, other in zip(RESIDUES, shares, real_shares, strict=True):
         rows[f"{letter} (share)"] = beside(_share(share, shares), _share(other, real_shares))
@@ -100,11 +92,6 @@ def _measures(proteins: Proteins) -> dict[str, float | None]:
         "begin with M (share)": sum(begin) / len(begin) if begin else None,
         "low complexity (share)": float(np.concatenate(low).mean()) if low else None,
     }
-
-
-def _distance(one: Sequence[str], other: Sequence[str], k: int) -> float | None:
-    p, q = word_frequencies(one, k), word_frequencies(other, k)
-    return jensen_shannon(p, q) if p.any() and q.any() else None
 
 
 def copied_proteins(
@@ -137,8 +124,4 @@ def measured_groups(
     copied = copied_proteins(
         {str(place): group.pieces for place, group in enumerate(groups)}, training_blocks
     )
-    return [
-        {name: row["samples"] for name, row in rows.items()}
-        | {name: row[str(place)] for name, row in copied.items()}
-        for place, rows in enumerate(found)
-    ]
+    return joined_rows(found, copied)
