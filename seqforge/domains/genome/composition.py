@@ -26,6 +26,7 @@ from seqforge.domains.genome.nucleotides import (
     plain_bases,
     reverse_complement,
 )
+from seqforge.domains.genome.stretches import word_counts
 
 COPY_LENGTHS = (12, 16, 20, 24)
 """The k of the k-mers looked for in the training data."""
@@ -256,8 +257,7 @@ def kmer_frequencies(sequences: Sequence[str], k: int) -> NDArray[np.float64]:
     """Frequency of each k-mer on the given strand, (4^k,); zeros if there are none."""
     counts = np.zeros(4**k, np.int64)
     for sequence in sequences:
-        kmers, whole = packed_kmers(base_codes(sequence), k)
-        counts += np.bincount(kmers[whole].astype(np.int64), minlength=4**k)
+        counts += word_counts(base_codes(sequence), k, NO_BASE)
     return counts / max(1, int(counts.sum()))
 
 

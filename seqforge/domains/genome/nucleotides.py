@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Record
-from seqforge.domains.genome.stretches import GapRuns
+from seqforge.domains.genome.stretches import GapRuns, numbered_words, runs
 
 NO_BASE = 4
 """Code of letters other than A, C, G, T or U."""
@@ -147,8 +147,8 @@ def dust_mask(codes: Codes) -> NDArray[np.bool_]:
 
 def _masked(codes: Codes) -> NDArray[np.bool_]:
     """The same, all stretches of one length together, from the shortest to the longest."""
-    count = max(0, len(codes) - _WORD + 1)
-    words, whole = _words(codes, count)
+    words, whole = numbered_words(codes, _WORD, NO_BASE)
+    count = len(words)
     edges = np.zeros(len(codes) + 1, np.int32)  # +1 where a perfect stretch begins, -1 behind it
     # Of the stretches that begin at each place: pairs of equal triplets in those that are one and
     # two triplets shorter, and the best score in each that is one shorter or in a part of it.
@@ -169,26 +169,13 @@ def _masked(codes: Codes) -> NDArray[np.bool_]:
     return np.cumsum(edges[:-1]) > 0
 
 
-def _words(codes: Codes, count: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Triplets as numbers, and whether each is all bases."""
-    letters = codes.astype(np.int32)
-    words, whole = np.zeros(count, np.int32), np.ones(count, bool)
-    for place in range(_WORD):
-        part = letters[place : place + count]
-        words = words * 4 + part
-        whole &= part != NO_BASE
-    return words, whole
-
-
 def dust_intervals(bases: str) -> list[tuple[int, int]]:
     """Low-complexity intervals (DUST): from 0, half-open, in order, not touching.
 
     Args:
         bases: Either case; U is T.
     """
-    mask = dust_mask(base_codes(bases))
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
+    return runs(dust_mask(base_codes(bases)))
 
 
 def masked_fraction(bases: str) -> float:

@@ -13,7 +13,7 @@ from seqforge.core.data.overlap import CopyFinder, copied_shares
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.genome.composition import beside, distances, joined_rows
 from seqforge.domains.genome.residues import RESIDUES, low_complexity, residue_codes
-from seqforge.domains.genome.stretches import words
+from seqforge.domains.genome.stretches import word_counts
 
 COPY_LENGTHS = (6, 12, 20)
 """The k of the k-mers looked for in the training data."""
@@ -63,7 +63,7 @@ def word_frequencies(sequences: Sequence[str], k: int) -> NDArray[np.float64]:
     """Frequency of each run of ``k`` amino acids, (20^k,); zeros if there are none."""
     counts = np.zeros(_KINDS**k, np.int64)
     for sequence in sequences:
-        counts += np.bincount(words(residue_codes(sequence), k, _KINDS), minlength=_KINDS**k)
+        counts += word_counts(residue_codes(sequence), k, _KINDS)
     return counts / max(1, int(counts.sum()))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.core.data.domain import Record
-from seqforge.domains.genome.stretches import GapRuns
+from seqforge.domains.genome.stretches import GapRuns, runs
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 """The twenty amino acids."""
@@ -174,8 +174,7 @@ def low_complexity(sequence: str | bytes) -> NDArray[np.bool_]:
     codes = residue_codes(sequence)
     masked = np.zeros(len(codes), bool)
     entropies = window_entropies(codes)
-    edges = np.flatnonzero(np.diff(entropies <= _EXTENDED, prepend=False, append=False))
-    for start, stop in edges.reshape(-1, 2).tolist():
+    for start, stop in runs(entropies <= _EXTENDED):
         if (entropies[start:stop] <= _TRIGGER).any():
             masked[start : stop + _WINDOW - 1] = True
     return masked

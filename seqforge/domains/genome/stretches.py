@@ -19,11 +19,10 @@ class GapRuns:
             mask: What of it says nothing.
             begin: Where it begins in the sequence.
         """
-        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)) + begin
-        runs = [(a, b) for a, b in edges.reshape(-1, 2).tolist()]
-        if self.spans and self.spans[-1][1] == runs[0][0]:  # it goes on from the block before
-            runs[0] = (self.spans.pop()[0], runs[0][1])
-        self.spans += runs
+        found = [(begin + start, begin + stop) for start, stop in runs(mask)]
+        if self.spans and self.spans[-1][1] == found[0][0]:  # it goes on from the block before
+            found[0] = (self.spans.pop()[0], found[0][1])
+        self.spans += found
 
     @property
     def total(self) -> int:
@@ -31,18 +30,33 @@ class GapRuns:
         return sum(b - a for a, b in self.spans)
 
 
-def words(codes: NDArray[np.uint8], size: int, kinds: int) -> NDArray[np.int64]:
-    """Codes in, each run of ``size`` of them as a number out, the first most significant.
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """A mask in, its runs out: from 0, half-open, in order, not touching."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
+
+
+def numbered_words(
+    codes: NDArray[np.uint8], size: int, kinds: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Codes in; out each run of ``size`` of them as a number, the first most significant, and
+    whether all of it are below ``kinds``.
 
     Args:
-        codes: Below ``kinds``; a run with another is left out.
+        codes: (T,).
         size: At least 1.
-        kinds: How many there are.
+        kinds: How many there are; ``kinds`` to the power of ``size`` is below 2^31.
     """
     count = max(0, len(codes) - size + 1)
-    found, whole = np.zeros(count, np.int64), np.ones(count, bool)
+    found, whole = np.zeros(count, np.int32), np.ones(count, bool)
     for offset in range(size):
         part = codes[offset : offset + count]
         found = found * kinds + part
         whole &= part < kinds
-    return found[whole]
+    return found, whole
+
+
+def word_counts(codes: NDArray[np.uint8], size: int, kinds: int) -> NDArray[np.int64]:
+    """How often each word of `numbered_words` occurs, (kinds^size,)."""
+    numbers, whole = numbered_words(codes, size, kinds)
+    return np.bincount(numbers[whole], minlength=kinds**size).astype(np.int64, copy=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqforge.domains.genome.similarity.kinds import SequenceKind, kind_of
 from seqforge.domains.genome.similarity.parameters import Residues
-from seqforge.domains.genome.stretches import words
+from seqforge.domains.genome.stretches import word_counts
 
 _MOST_K = 12
 
@@ -208,7 +208,7 @@ def _counted(blocks: Iterable[str], size: int, kind: SequenceKind) -> NDArray[np
     carried = ""
     for block in blocks:
         text = carried + block
-        counts += np.bincount(words(kind.codes(text), size, kinds), minlength=kinds**size)
+        counts += word_counts(kind.codes(text), size, kinds)
         carried = text[max(0, len(text) - size + 1) :]
     return counts
 
