@@ -137,7 +137,7 @@ def cleaned_blocks(path: Path, kind: SequenceKind, encoding: str = "") -> Iterat
     except (NotNucleotides, NotProtein) as error:
         line = _line_of_first_wrong(path, encoding, kind.fits)
         if line is None and isinstance(error, NotProtein):
-            line = line_of_header(path, number, encoding)
+            line = _line_of_header(path, number, encoding)
         where = f"{path}:{line}" if line else f"{path}: record {in_a_sentence(start.name)}"
         raise InputError(f"{where}: {error}; {error.remedy}") from error
 
@@ -272,7 +272,7 @@ def _line_of_first_wrong(path: Path, encoding: str, fits: Callable[[bytes], bool
     return next((number for number, line, title in lines if not title and not fits(line)), None)
 
 
-def line_of_header(path: Path, record: int, encoding: str = "") -> int | None:
+def _line_of_header(path: Path, record: int, encoding: str = "") -> int | None:
     """The line of the header of a record of a FASTA file, both from 1."""
     headers = (number for number, line, title in _fasta_lines(path, encoding)
                if title and line.lstrip().startswith(b">"))  # fmt: skip

@@ -178,11 +178,6 @@ def dust_intervals(bases: str) -> list[tuple[int, int]]:
     return runs(dust_mask(base_codes(bases)))
 
 
-def masked_fraction(bases: str) -> float:
-    """The low-complexity share of a sequence; 0 for an empty one."""
-    return float(dust_mask(base_codes(bases)).mean()) if bases else 0.0
-
-
 _AMBIGUOUS = {
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
     "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG",

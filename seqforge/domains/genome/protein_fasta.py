@@ -30,7 +30,7 @@ def protein_blocks(path: Path, encoding: str = "", *, searched: bool = False) ->
     return cleaned_blocks(path, kind, encoding)
 
 
-def read_proteins(path: Path, encoding: str = "", *, searched: bool = False) -> Iterator[Record]:
-    """The same as records; raises the same errors."""
-    for record, letters in joined(protein_blocks(path, encoding, searched=searched)):
+def read_proteins(path: Path, encoding: str = "") -> Iterator[Record]:
+    """The same as records, as a run reads them; raises the same errors."""
+    for record, letters in joined(protein_blocks(path, encoding)):
         yield replace(record, symbols=letters.decode("latin-1"))

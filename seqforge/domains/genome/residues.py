@@ -136,15 +136,12 @@ def seem_bases(letters: str) -> bool:
 
 def clean_typed(letters: str) -> str:
     """Typed letters in, symbols out; X, stops and what is no amino acid stay in their places."""
-    kept = [letter for letter in letters.upper() if letter.encode("utf-8") not in _SKIPPED]
+    kept = [letter for letter in letters.upper() if letter not in _DROPPED.decode()]
     read = [RARE.get(letter, letter) for letter in kept]
     return "".join(
         EITHER[letter][place % 2] if letter in EITHER else letter
         for place, letter in enumerate(read)
     )
-
-
-_SKIPPED = frozenset(_DROPPED[i : i + 1] for i in range(len(_DROPPED)))
 
 
 def searched_letters(sequence: str) -> bytes:
@@ -193,8 +190,3 @@ def window_entropies(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 _SHARES = np.arange(_WINDOW + 1) / _WINDOW
 _TERMS = -_SHARES * np.log2(np.where(_SHARES > 0, _SHARES, 1.0))
-
-
-def low_share(sequence: str) -> float:
-    """The low-complexity share of a protein; 0 for an empty one."""
-    return float(low_complexity(sequence).mean()) if sequence else 0.0

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.domains.genome.nucleotides import dust_intervals, masked_fraction
+from seqforge.domains.genome.nucleotides import dust_intervals
+from seqforge.domains.genome.similarity.kinds import kind_of
 from tests.conftest import ROOT
 from tests.steps import growth, steps
 
@@ -87,6 +88,7 @@ def test_what_is_low_complexity():
     assert dust_intervals("ACGTTGCG" + "CA" * 30 + "TTGCAGCTGA") == [(8, 68)]
     assert dust_intervals("a" * 20) == dust_intervals("U" * 20) == [(0, 20)]
     assert dust_intervals("ACGATCGTTAGC") == []
+    masked_fraction = kind_of("dna").low_share
     assert masked_fraction("A" * 20 + "ACGTCCGATTGACGTAGCCT") == pytest.approx(21 / 40)
     assert [masked_fraction(short) for short in ("", "A", "AAAAA")] == [0, 0, 0]
 
