@@ -52,6 +52,8 @@ def named_library(against: Sequence[Path], folder: Path, letters: Residues = "dn
         ConfigError: If a folder is none of a run of such sequences.
         RunError: If the run's input is gone or has changed.
     """
+    from seqforge.domains.genome.similarity.kinds import kind_of
+
     runs = [RunFolder(path) for path in against if path.is_dir()]
     if not runs:
         return Library(tuple(against))
@@ -61,9 +63,10 @@ def named_library(against: Sequence[Path], folder: Path, letters: Residues = "dn
                 f"--against {run.path}: is a folder but not a run; name FASTA files, or a run "
                 "folder"
             )
-        if (domain := run.recipe().config().domain) != _DOMAINS[letters]:
-            how = " (--protein searches proteins)" if domain == _DOMAINS["protein"] else ""
-            raise ConfigError(f"--against {run.path}: is not a run of {_DOMAINS[letters]}s{how}")
+        domain, wanted = run.recipe().config().domain, kind_of(letters).domain
+        if domain != wanted:
+            how = " (--protein searches proteins)" if domain == kind_of("protein").domain else ""
+            raise ConfigError(f"--against {run.path}: is not a run of {wanted}s{how}")
     if len(against) > 1:
         raise ConfigError(f"--against {runs[0].path}: a run folder is a library of its own")
     return Library((_training_part(runs[0], folder, letters),), run=runs[0])
@@ -80,12 +83,13 @@ def library_at_hand(samples: Path, folder: Path, letters: Residues = "dna") -> L
     Raises:
         ConfigError: If there is none: of proteins none ships.
     """
+    from seqforge.domains.genome.similarity.kinds import kind_of
     from seqforge.runs.sample import run_of
 
     models = _models(samples, letters)
     for run in filter(None, [run_of(samples), *_runs_named(models, samples)]):
         with suppress(SeqforgeError):  # of another domain, or its input is gone
-            if run.recipe().config().domain == _DOMAINS[letters]:
+            if run.recipe().config().domain == kind_of(letters).domain:
                 part = _training_part(run, folder, letters)
                 return Library((part,), f"what {run.path} was trained on", run)
     if letters == "protein":
@@ -173,10 +177,6 @@ def _runs_named(models: Sequence[str], samples: Path) -> Iterator[RunFolder]:
         run = RunFolder(place / models[0])
         if run.begun:
             yield run
-
-
-_DOMAINS: dict[Residues, str] = {"dna": "genome", "protein": "protein"}
-"""Whose runs have such samples."""
 
 
 def at_home(name: str, library: Sequence[Path], letters: Residues = "dna") -> LibraryBackend:
