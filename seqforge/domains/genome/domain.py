@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from seqforge.base.html_page import Section
 from seqforge.base.messages import Advance
 from seqforge.base.paths import data_folder
 from seqforge.base.textio import checked_encoding
@@ -21,19 +20,19 @@ from seqforge.core.data.presentation import Measured, Wording
 from seqforge.core.records import parse_regions
 from seqforge.domains.genome.composition import WORDINGS
 from seqforge.domains.genome.fasta_samples import WritesFasta, pieces_like
+from seqforge.domains.genome.sequence_search import SearchesSequences
 from seqforge.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from seqforge.core.config import DataConfig
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
-    from seqforge.core.data.domain import Baseline, TrainingData
+    from seqforge.core.data.domain import Baseline
     from seqforge.core.data.examples import Example, ExampleSet, TaskName
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
     from seqforge.domains.genome.genes.examples import Asked
     from seqforge.domains.genome.genes.finder import GeneFinder
-    from seqforge.domains.genome.similarity.parameters import SearchOptions
 
 _COMPLEMENT = dict(zip("ACGTacgt", "TGCAtgca", strict=True))
 
@@ -45,7 +44,7 @@ def _checked_regions(text: str) -> str:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class GenomeDomain(WritesFasta):
+class GenomeDomain(WritesFasta, SearchesSequences):
     """FASTA or GenBank nucleotides, upper-cased; each contig is a record, split at runs of N."""
 
     name: ClassVar[str] = "genome"
@@ -164,6 +163,10 @@ class GenomeDomain(WritesFasta):
         """The complement of each id (V,)."""
         return None if self.strands == "forward" else _partners(vocabulary)
 
+    def reads_both_strands(self) -> bool:
+        """Whether both strands are trained on."""
+        return self.strands == "both"
+
     def baselines(self, corpus: Corpus, progress: Advance) -> dict[str, Baseline]:
         """Order-k models with inverted repeats, whichever strands the network reads."""
         from seqforge.domains.genome.inverted_repeats import inverted_repeats
@@ -229,40 +232,7 @@ class GenomeDomain(WritesFasta):
         """A gene finder."""
         from seqforge.domains.genome.genes.finder import GeneFinder
 
-        return GeneFinder(arrays, self.strands == "both")
-
-    @staticmethod
-    def search_options() -> type[SearchOptions]:
-        """Options of the search at the end of a run."""
-        from seqforge.domains.genome.similarity.parameters import SearchOptions
-
-        return SearchOptions
-
-    def search(
-        self,
-        samples: Sequence[Path],
-        folder: Path,
-        asked: Mapping[str, Any],
-        learnt: TrainingData,
-        seed: int,
-        progress: Advance,
-        say: Callable[[str], None],
-    ) -> dict[str, Any]:
-        """Search the samples and their controls, locally or at EMBL-EBI.
-
-        Without a library it is ``training.fa.gz``, left in the folder: what was trained on. What
-        was held out is searched in it as the samples are.
-        """
-        from seqforge.domains.genome.search import run_search
-
-        both, options = self.strands == "both", self.search_options().model_validate(asked)
-        return run_search(samples, folder, options, learnt, both, seed, progress, say)
-
-    def page_sections(self, folder: Path, files: Sequence[str]) -> list[Section]:
-        """See `ShowsOnPage`: the hits of a search."""
-        from seqforge.domains.genome.similarity.hits_section import run_hits
-
-        return run_hits(folder)
+        return GeneFinder(arrays, self.reads_both_strands())
 
     def default_input(self) -> list[Path]:
         """The slice of Drosophila chromosome 2R that ships."""

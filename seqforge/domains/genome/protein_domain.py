@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -11,29 +11,27 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from seqforge.base.html_page import Section
-from seqforge.base.messages import Advance
 from seqforge.base.textio import checked_encoding
 from seqforge.core.data.domain import Block, CopyUnits, Record, Sample
 from seqforge.core.data.presentation import Measured, Wording
 from seqforge.domains.genome.fasta_samples import WritesFasta
 from seqforge.domains.genome.protein_composition import WORDINGS
+from seqforge.domains.genome.sequence_search import SearchesSequences
 from seqforge.errors import InputError
 
 if TYPE_CHECKING:
     from seqforge.core.data.constraint import Constraint
     from seqforge.core.data.corpus import Corpus
-    from seqforge.core.data.domain import TrainingData
     from seqforge.core.data.vocabulary import Vocabulary
     from seqforge.core.memory.memory import Arrays, Ids, Memory
     from seqforge.domains.genome.protein_composition import Proteins
-    from seqforge.domains.genome.similarity.parameters import SearchOptions
+    from seqforge.domains.genome.similarity.parameters import Residues
 
 _HELD_OUT = 1_000_000  # residues, of whose proteins the lengths are measured
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class ProteinDomain(WritesFasta):
+class ProteinDomain(WritesFasta, SearchesSequences):
     """FASTA of amino acids, upper-cased; each protein is a record, split at X and stops."""
 
     name: ClassVar[str] = "protein"
@@ -116,6 +114,10 @@ class ProteinDomain(WritesFasta):
         ids = np.arange(len(vocabulary))
         return CopyUnits(20, ids > 0, ids)
 
+    def searched_letters(self) -> Residues:
+        """Proteins, which blastp's scores compare."""
+        return "protein"
+
     def report(self, samples: Sequence[Sample], corpus: Corpus) -> dict[str, Any]:
         """Composition, lengths and copies, beside those of held-out proteins."""
         from seqforge.domains.genome.protein_composition import composition_report, copied_proteins
@@ -132,35 +134,6 @@ class ProteinDomain(WritesFasta):
         drawn = [_drawn(group) for group in groups]
         held_out = _held_out([piece for group in drawn for piece in group.pieces], corpus)
         return measured_groups(drawn, held_out, corpus.blocks("train"))
-
-    @staticmethod
-    def search_options() -> type[SearchOptions]:
-        """Options of the search at the end of a run."""
-        from seqforge.domains.genome.similarity.parameters import SearchOptions
-
-        return SearchOptions
-
-    def search(
-        self,
-        samples: Sequence[Path],
-        folder: Path,
-        asked: Mapping[str, Any],
-        learnt: TrainingData,
-        seed: int,
-        progress: Advance,
-        say: Callable[[str], None],
-    ) -> dict[str, Any]:
-        """Search the samples and their controls as those of genomes, with blastp's scores."""
-        from seqforge.domains.genome.search import run_search
-
-        options = self.search_options().model_validate(asked)
-        return run_search(samples, folder, options, learnt, False, seed, progress, say, "protein")
-
-    def page_sections(self, folder: Path, files: Sequence[str]) -> list[Section]:
-        """See `ShowsOnPage`: the hits of a search."""
-        from seqforge.domains.genome.similarity.hits_section import run_hits
-
-        return run_hits(folder)
 
 
 def _drawn(samples: Sequence[Sample]) -> Proteins:
