@@ -83,10 +83,10 @@ def read_blocks(
     Raises:
         InputError: As `read_sequences` does.
     """
-    kind = SequenceKind(
+    rules = ReadingRules(
         lambda: Cleaner(keep_case, keep_codes), is_sequence, lambda path, n: f"{path}#{n}"
     )
-    return cleaned_blocks(path, kind, encoding)
+    return cleaned_blocks(path, rules, encoding)
 
 
 class SequenceCleaner(Protocol):
@@ -102,7 +102,7 @@ class SequenceCleaner(Protocol):
 
 
 @dataclass(frozen=True)
-class SequenceKind:
+class ReadingRules:
     """How the sequences of a file are read."""
 
     cleaner: Callable[[], SequenceCleaner]
@@ -116,26 +116,26 @@ class SequenceKind:
     """Whether GenBank is read as well."""
 
 
-def cleaned_blocks(path: Path, kind: SequenceKind, encoding: str = "") -> Iterator[Block]:
+def cleaned_blocks(path: Path, rules: ReadingRules, encoding: str = "") -> Iterator[Block]:
     """A FASTA file (or GenBank) in, its cleaned records in blocks out.
 
     Raises:
         InputError: If it is neither, or holds other letters; names the line.
     """
-    number, start, cleaner = 0, RecordStart(""), kind.cleaner()
+    number, start, cleaner = 0, RecordStart(""), rules.cleaner()
     try:
-        for part in read_parts(path, encoding, kind.from_what, genbank=kind.genbank):
+        for part in read_parts(path, encoding, rules.from_what, genbank=rules.genbank):
             if isinstance(part, RecordStart):
-                number, start, cleaner = number + 1, part, kind.cleaner()
+                number, start, cleaner = number + 1, part, rules.cleaner()
             elif isinstance(part, RecordEnd):
                 for note in part.notes:
                     add_remark(note)
-                record = cleaner.record(start.name, kind.group(path, number), start.description)
+                record = cleaner.record(start.name, rules.group(path, number), start.description)
                 yield Block(_NOTHING, record)
             else:
                 yield Block(cleaner.clean(part))
     except (NotNucleotides, NotProtein) as error:
-        line = _line_of_first_wrong(path, encoding, kind.fits)
+        line = _line_of_first_wrong(path, encoding, rules.fits)
         if line is None and isinstance(error, NotProtein):
             line = _line_of_header(path, number, encoding)
         where = f"{path}:{line}" if line else f"{path}: record {in_a_sentence(start.name)}"
@@ -145,7 +145,7 @@ def cleaned_blocks(path: Path, kind: SequenceKind, encoding: str = "") -> Iterat
 def read_parts(
     path: Path,
     encoding: str = "",
-    from_what: str = SequenceKind.from_what,
+    from_what: str = ReadingRules.from_what,
     *,
     genbank: bool = True,
 ) -> Iterator[RecordPart]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqforge.core.data.domain import Block, Record
 from seqforge.core.records import joined
-from seqforge.domains.genome.fasta import SequenceKind, cleaned_blocks
+from seqforge.domains.genome.fasta import ReadingRules, cleaned_blocks
 from seqforge.domains.genome.residues import ResidueCleaner, are_residues
 
 
@@ -23,11 +23,11 @@ def protein_blocks(path: Path, encoding: str = "", *, searched: bool = False) ->
     Raises:
         InputError: If it is none, or holds no proteins; names the line.
     """
-    kind = SequenceKind(
+    rules = ReadingRules(
         lambda: ResidueCleaner(searched), are_residues, lambda path, number: str(path),
         "proteins are read from FASTA", genbank=False,
     )  # fmt: skip
-    return cleaned_blocks(path, kind, encoding)
+    return cleaned_blocks(path, rules, encoding)
 
 
 def read_proteins(path: Path, encoding: str = "") -> Iterator[Record]:
