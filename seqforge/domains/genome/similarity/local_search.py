@@ -103,8 +103,7 @@ class _Target:
         self.hits: list[Hit] = []
         self.more_hits = False
         self.strands: tuple[Strand, ...] = ()
-        self._cutoffs: dict[int, tuple[int, int]] = {}
-        self._hides = False
+        self._hides, self._found_evalue = False, parameters.evalue
         low = kind.low_complexity(query.bases)
         self.masked = float(low.mean()) if len(low) else 0.0
         plus = kind.searched(query.bases)
@@ -114,6 +113,8 @@ class _Target:
         scoring = parameters.scoring
         hidden = _hidden(plus, low, scoring) if parameters.dust else plus
         self._hides = hidden != plus
+        if self._hides:
+            self._found_evalue = max(parameters.evalue, _FOUND_EVALUE)
         if hidden.strip(f"{kind.any_letter}{scoring.masked}".encode()):
             turns = ((sign, bytes if sign > 0 else reverse_complement) for sign in kind.signs)
             self.strands = tuple(
@@ -126,25 +127,22 @@ class _Target:
 
     def cutoff(self, hit_length: int) -> int:
         """The lowest score that counts in a library sequence of that length."""
-        return self._both(hit_length)[0]
+        return self.significance.cutoff_score(self.parameters.evalue, hit_length)
 
     def found_from(self, hit_length: int) -> int:
         """The lowest score of the unmasked part of an alignment that is looked at."""
-        return self._both(hit_length)[1]
+        return self.significance.cutoff_score(self._found_evalue, hit_length)
 
-    def _both(self, hit_length: int) -> tuple[int, int]:
-        if hit_length not in self._cutoffs:
-            cutoff = self.significance.cutoff_score(self.parameters.evalue, hit_length)
-            weak = self.significance.cutoff_score(_FOUND_EVALUE, hit_length)
-            self._cutoffs[hit_length] = (cutoff, min(cutoff, weak) if self._hides else cutoff)
-        return self._cutoffs[hit_length]
+    def looks_at(self, score: int, hit_length: int) -> bool:
+        """Whether a score is that of `found_from` or above; quicker, as every chunk is asked."""
+        return score > 0 and self.significance.evalue(score, hit_length) <= self._found_evalue
 
     def wants(self, entry: Entry, candidates: Sequence[Candidate]) -> bool:
         """Whether a library sequence with these candidates can be among the best hits."""
         best = max((candidate.end.score for candidate in candidates), default=0)
-        least = self.found_from(len(entry.bases))
-        if best < least or len(self.hits) < self.parameters.max_hits:
-            return best >= least
+        looked_at = self.looks_at(best, len(entry.bases))
+        if not looked_at or len(self.hits) < self.parameters.max_hits:
+            return looked_at
         rank = self.significance.evalue(best, len(entry.bases)), -best
         wanted = self._hides or rank < _rank(self.hits[-1])
         self.more_hits = self.more_hits or not wanted
@@ -292,7 +290,7 @@ def _search_batch(
             if not stop.is_set()
             for strand in target.strands
             for (number, part), end in zip(task, strand.scanner.best_ends(parts), strict=True)
-            if end.score >= target.found_from(len(batch[number].bases))
+            if target.looks_at(end.score, len(batch[number].bases))
         ]
 
     def trace(key: tuple[int, int]) -> tuple[list[FoundAlignment], bool]:
